@@ -1,0 +1,67 @@
+//! What came of asking one authenticator, or a chain of them.
+
+use haechi_core::Caller;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The outcome of an attempt to establish who is calling. Not tried is never tried-and-failed, and neither is we-could-not-check.
+#[derive(Clone, Debug)]
+pub enum Attempt {
+    /// The request carries no credential for this authenticator.
+    Absent,
+    /// It carries one, and it does not hold.
+    Rejected(Rejection),
+    /// It carries one, and whether it holds could not be found out.
+    Unavailable(Unavailable),
+    /// It holds.
+    Verified(Arc<Caller>),
+}
+
+/// Why a credential does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// What the client is told.
+    pub fault: Fault,
+    /// What the operator is told, without any part of the credential. Never leaves the gate.
+    pub reason: Cow<'static, str>,
+}
+
+/// The kinds of rejection that a client can tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The credential is presented in a way that could be read as two (RFC 6750 `invalid_request`): no other way in is tried.
+    InvalidRequest,
+    /// A token that is malformed, expired, revoked, or for somebody else (RFC 6750 `invalid_token`).
+    InvalidToken,
+    /// A name and password, or a key, that are not right.
+    InvalidCredentials,
+}
+
+/// Why it could not be found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unavailable {
+    /// What the operator is told. Never leaves the gate.
+    pub reason: Cow<'static, str>,
+}
+
+impl Attempt {
+    /// A token that does not hold.
+    pub fn invalid_token(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Rejected(Rejection { fault: Fault::InvalidToken, reason: reason.into() })
+    }
+
+    /// A name and password, or a key, that are not right.
+    pub fn invalid_credentials(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Rejected(Rejection { fault: Fault::InvalidCredentials, reason: reason.into() })
+    }
+
+    /// A credential presented ambiguously.
+    pub fn invalid_request(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Rejected(Rejection { fault: Fault::InvalidRequest, reason: reason.into() })
+    }
+
+    /// Could not find out.
+    pub fn unavailable(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Unavailable(Unavailable { reason: reason.into() })
+    }
+}

@@ -1,0 +1,14 @@
+//! Who is calling: authenticators, the chain that asks them, and the embedded identity provider.
+//!
+//! Nothing here knows HTTP status codes, authorization or a concrete store. The shared part of an authenticator ([`Authenticator`]) lives in the
+//! configuration snapshot; each worker has its own [`Scheme`] made from it, with its own caches, so that nothing on the request path takes a lock.
+
+pub mod attempt;
+pub mod chain;
+pub mod revocation;
+pub mod scheme;
+
+pub use attempt::{Attempt, Fault, Rejection, Unavailable};
+pub use chain::{Chain, EmptyChain};
+pub use revocation::{RevocationView, RevocationWatch};
+pub use scheme::{Authenticator, CredentialPlace, LocalFuture, Look, Readiness, Scheme};

@@ -1,0 +1,69 @@
+//! The seam that every authenticator fills.
+
+use crate::Attempt;
+use haechi_core::{RequestHead, Timestamp};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A future that stays on its worker.
+pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// An authenticator as configured: the part that all workers share (keys, store, hashing pool).
+pub trait Authenticator: Send + Sync {
+    /// The name under `authenticators:`.
+    fn name(&self) -> &Arc<str>;
+
+    /// A worker's own instance, with empty caches.
+    fn for_worker(&self) -> Rc<dyn Scheme>;
+
+    /// Whether it can decide at all right now; `/readyz` shows the reason.
+    fn readiness(&self) -> Readiness {
+        Readiness::Ready
+    }
+}
+
+/// Whether an authenticator can decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It can.
+    Ready,
+    /// It cannot, and why.
+    NotReady(String),
+}
+
+/// An authenticator on one worker. Not `Send`: caches are plain cells.
+pub trait Scheme {
+    /// The name under `authenticators:`.
+    fn name(&self) -> &Arc<str>;
+
+    /// The value of a `WWW-Authenticate` field that invites to this way in, without `error` (RFC 9110 11.6.1).
+    fn challenge(&self) -> &str;
+
+    /// Where the credential stands, so that it can be removed before forwarding.
+    fn credential_place(&self) -> CredentialPlace;
+
+    /// Looks for a credential and judges it. What is in memory answers at once; what must ask the store, an issuer or the hashing pool
+    /// answers later. A future that is returned owns all that it needs, and must turn its own panic or cancellation into `Unavailable`.
+    fn look(&self, head: &RequestHead, now: Timestamp) -> Look;
+}
+
+/// An answer now, or later.
+pub enum Look {
+    /// Now.
+    Done(Attempt),
+    /// Later.
+    Wait(LocalFuture<Attempt>),
+}
+
+/// Where a scheme reads its credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialPlace {
+    /// Nowhere: there is none.
+    Nowhere,
+    /// The `Authorization` field.
+    Authorization,
+    /// The field of this lower-case name.
+    Field(Arc<str>),
+}

@@ -1,0 +1,135 @@
+//! Header and trailer fields, independent of any HTTP library.
+//!
+//! A field is looked up by what its name means ([`FieldName`]), and a lookup tells "none", "one" and "several" apart: a second value never
+//! passes undecided.
+
+mod name;
+
+pub use name::FieldName;
+
+/// The fields of one message, in order. Names are lower case.
+#[derive(Clone, Debug, Default)]
+pub struct Fields {
+    text: Vec<u8>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    name: FieldName,
+    start: u32,
+    name_end: u32,
+    value_end: u32,
+}
+
+/// One field: what its name means, the name in lower case, the value without surrounding white space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// What the name means.
+    pub known: FieldName,
+    /// The name, lower case.
+    pub name: &'a [u8],
+    /// The value.
+    pub value: &'a [u8],
+}
+
+/// A field that must stand once stands more than once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the field stands more than once")]
+pub struct Repeated;
+
+impl Fields {
+    /// No fields, with room for `count` of them in `bytes` bytes.
+    pub fn with_capacity(count: usize, bytes: usize) -> Self {
+        Self { text: Vec::with_capacity(bytes), entries: Vec::with_capacity(count) }
+    }
+
+    /// Appends a field. The caller has checked that `name` is a token (RFC 9110 5.6.2) and `value` a field value.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.text.len();
+        self.text.extend(name.iter().map(u8::to_ascii_lowercase));
+        let name_end = self.text.len();
+        self.text.extend_from_slice(value);
+        let known = self.text.get(start..name_end).map_or(FieldName::Other, FieldName::of);
+        // A head is bounded far below 4 GiB by the codecs.
+        self.entries.push(Entry {
+            name: known,
+            start: start as u32,
+            name_end: name_end as u32,
+            value_end: self.text.len() as u32,
+        });
+    }
+
+    /// How many fields there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// All fields in order.
+    pub fn iter(&self) -> impl Iterator<Item = Field<'_>> {
+        self.entries.iter().filter_map(|entry| self.field(entry))
+    }
+
+    /// All values of the fields that mean `name`, in order.
+    pub fn all(&self, name: FieldName) -> impl Iterator<Item = &[u8]> {
+        self.entries.iter().filter(move |e| e.name == name).filter_map(|e| self.field(e)).map(|f| f.value)
+    }
+
+    /// Whether a field means `name`.
+    pub fn has(&self, name: FieldName) -> bool {
+        self.entries.iter().any(|entry| entry.name == name)
+    }
+
+    /// The value of a field that may stand once.
+    ///
+    /// # Errors
+    /// [`Repeated`] when it stands more often.
+    pub fn sole(&self, name: FieldName) -> Result<Option<&[u8]>, Repeated> {
+        sole(self.all(name))
+    }
+
+    /// The value of a field that may stand once, by its lower-case name, for names that the configuration gives.
+    ///
+    /// # Errors
+    /// [`Repeated`] when it stands more often.
+    pub fn sole_named(&self, name: &[u8]) -> Result<Option<&[u8]>, Repeated> {
+        sole(self.iter().filter(|field| field.name == name).map(|field| field.value))
+    }
+
+    fn field(&self, entry: &Entry) -> Option<Field<'_>> {
+        Some(Field {
+            known: entry.name,
+            name: self.text.get(entry.start as usize..entry.name_end as usize)?,
+            value: self.text.get(entry.name_end as usize..entry.value_end as usize)?,
+        })
+    }
+}
+
+fn sole<'a>(mut values: impl Iterator<Item = &'a [u8]>) -> Result<Option<&'a [u8]>, Repeated> {
+    let first = values.next();
+    if values.next().is_some() { Err(Repeated) } else { Ok(first) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FieldName, Fields, Repeated};
+
+    #[test]
+    fn none_one_and_several_are_told_apart() {
+        let mut fields = Fields::default();
+        fields.push(b"Host", b"a");
+        fields.push(b"Cookie", b"x=1");
+        fields.push(b"cookie", b"y=2");
+        assert_eq!(fields.sole(FieldName::Host), Ok(Some(&b"a"[..])));
+        assert_eq!(fields.sole(FieldName::Authorization), Ok(None));
+        assert_eq!(fields.sole(FieldName::Cookie), Err(Repeated));
+        assert_eq!(fields.sole_named(b"cookie"), Err(Repeated));
+        assert_eq!(fields.all(FieldName::Cookie).count(), 2);
+        assert!(fields.iter().all(|field| field.name.iter().all(|b| !b.is_ascii_uppercase())));
+    }
+}

@@ -1,0 +1,226 @@
+//! What a field's name means to the gate.
+
+/// The names that the gate decides by; everything else is [`FieldName::Other`] and travels on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FieldName {
+    /// Nothing to the gate.
+    Other,
+    /// `Host`.
+    Host,
+    /// `Content-Length`.
+    ContentLength,
+    /// `Transfer-Encoding`.
+    TransferEncoding,
+    /// `Connection`.
+    Connection,
+    /// `Keep-Alive`, `Proxy-Connection`, `TE`, `Trailer`, `Proxy-Authenticate`, `Proxy-Authorization`, `HTTP2-Settings`: ends at this hop.
+    HopByHop,
+    /// `Upgrade`.
+    Upgrade,
+    /// `Expect`.
+    Expect,
+    /// `Authorization`.
+    Authorization,
+    /// `Cookie`.
+    Cookie,
+    /// `Origin`.
+    Origin,
+    /// `Accept`.
+    Accept,
+    /// `Content-Type`.
+    ContentType,
+    /// `Content-Encoding`.
+    ContentEncoding,
+    /// `Date`.
+    Date,
+    /// `WWW-Authenticate`.
+    WwwAuthenticate,
+    /// `X-Forwarded-For`, spelled so.
+    XForwardedFor,
+    /// `X-Forwarded-Proto`, spelled so.
+    XForwardedProto,
+    /// `X-Forwarded-Host`, spelled so.
+    XForwardedHost,
+    /// `Forwarded`, spelled so.
+    Forwarded,
+    /// `X-Request-Id`, spelled so.
+    RequestId,
+    /// `traceparent`, spelled so.
+    TraceParent,
+    /// `tracestate`, spelled so.
+    TraceState,
+    /// Any other name or spelling by which a backend could be made to believe something about the caller: never forwarded from a client.
+    Reserved,
+    /// `X-HTTP-Method`, `X-HTTP-Method-Override`, `X-Method-Override` in any spelling: forwarded only where the service allows it.
+    MethodOverride,
+}
+
+impl FieldName {
+    /// What `name`, in lower case, means.
+    pub fn of(name: &[u8]) -> Self {
+        exact(name).unwrap_or_else(|| by_any_spelling(name))
+    }
+
+    /// Whether a client's field of this name must never reach a backend (contract section 4).
+    pub const fn is_reserved(self) -> bool {
+        matches!(
+            self,
+            Self::XForwardedFor
+                | Self::XForwardedProto
+                | Self::XForwardedHost
+                | Self::Forwarded
+                | Self::RequestId
+                | Self::TraceParent
+                | Self::TraceState
+                | Self::Reserved
+        )
+    }
+
+    /// Whether the field ends at this hop (RFC 9110 7.6.1), whatever `Connection` lists.
+    pub const fn is_hop_by_hop(self) -> bool {
+        matches!(self, Self::Connection | Self::HopByHop | Self::Upgrade | Self::TransferEncoding)
+    }
+}
+
+fn exact(name: &[u8]) -> Option<FieldName> {
+    Some(match name {
+        b"host" => FieldName::Host,
+        b"accept" => FieldName::Accept,
+        b"cookie" => FieldName::Cookie,
+        b"origin" => FieldName::Origin,
+        b"expect" => FieldName::Expect,
+        b"date" => FieldName::Date,
+        b"upgrade" => FieldName::Upgrade,
+        b"forwarded" => FieldName::Forwarded,
+        b"connection" => FieldName::Connection,
+        b"content-type" => FieldName::ContentType,
+        b"authorization" => FieldName::Authorization,
+        b"content-length" => FieldName::ContentLength,
+        b"content-encoding" => FieldName::ContentEncoding,
+        b"transfer-encoding" => FieldName::TransferEncoding,
+        b"www-authenticate" => FieldName::WwwAuthenticate,
+        b"te"
+        | b"trailer"
+        | b"keep-alive"
+        | b"proxy-connection"
+        | b"proxy-authenticate"
+        | b"proxy-authorization"
+        | b"http2-settings" => FieldName::HopByHop,
+        b"x-forwarded-for" => FieldName::XForwardedFor,
+        b"x-forwarded-proto" => FieldName::XForwardedProto,
+        b"x-forwarded-host" => FieldName::XForwardedHost,
+        b"x-request-id" => FieldName::RequestId,
+        b"traceparent" => FieldName::TraceParent,
+        b"tracestate" => FieldName::TraceState,
+        _ => return None,
+    })
+}
+
+/// The rest of the reserved names, with any character that is not a letter or digit read as `-`: CGI-like backends fold `_` and `.` so.
+fn by_any_spelling(name: &[u8]) -> FieldName {
+    const PREFIXES: [&[u8]; 4] = [b"x-auth-", b"x-forwarded-", b"client-cert", b"x-forwarded"];
+    const NAMES: [&[u8]; 9] = [
+        b"x-real-ip",
+        b"true-client-ip",
+        b"cf-connecting-ip",
+        b"x-original-url",
+        b"x-rewrite-url",
+        b"x-original-method",
+        b"x-request-id",
+        b"traceparent",
+        b"tracestate",
+    ];
+    const METHOD: [&[u8]; 3] = [b"x-http-method", b"x-http-method-override", b"x-method-override"];
+    // Every listed name begins with one of these letters; most others are done here.
+    if !matches!(name.first(), Some(b'x' | b't' | b'c' | b'f')) {
+        return FieldName::Other;
+    }
+    if METHOD.iter().any(|listed| same_folded(name, listed)) {
+        FieldName::MethodOverride
+    } else if NAMES.iter().any(|listed| same_folded(name, listed))
+        || PREFIXES
+            .iter()
+            .any(|prefix| name.get(..prefix.len()).is_some_and(|start| same_folded(start, prefix)))
+    {
+        FieldName::Reserved
+    } else {
+        FieldName::Other
+    }
+}
+
+fn same_folded(name: &[u8], listed: &[u8]) -> bool {
+    name.len() == listed.len() && name.iter().zip(listed).all(|(&b, &l)| fold(b) == l)
+}
+
+const fn fold(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FieldName;
+    use proptest::prelude::*;
+
+    const RESERVED: [&str; 20] = [
+        "x-auth-subject",
+        "x-auth-issuer",
+        "x-auth-roles",
+        "x-auth-scopes",
+        "x-auth-authenticator",
+        "x-auth-attr-tenant",
+        "x-request-id",
+        "x-forwarded-for",
+        "x-forwarded-proto",
+        "x-forwarded-host",
+        "x-forwarded-client-cert",
+        "x-forwarded-prefix",
+        "x-real-ip",
+        "true-client-ip",
+        "cf-connecting-ip",
+        "x-original-url",
+        "x-rewrite-url",
+        "x-original-method",
+        "client-cert-chain",
+        "traceparent",
+    ];
+
+    proptest! {
+        /// Any case, and any token character in place of each `-`.
+        #[test]
+        fn no_spelling_of_a_reserved_name_passes(
+            index in 0..RESERVED.len(),
+            upper in proptest::collection::vec(any::<bool>(), 40),
+            dashes in proptest::collection::vec(proptest::sample::select(b"!#$%&'*+-.^_`|~".to_vec()), 40),
+        ) {
+            let spelled: Vec<u8> = RESERVED[index]
+                .bytes()
+                .zip(upper.into_iter().zip(dashes))
+                .map(|(b, (up, dash))| match b {
+                    b'-' => dash,
+                    _ if up => b.to_ascii_uppercase(),
+                    _ => b,
+                })
+                .collect();
+            let mut fields = crate::Fields::default();
+            fields.push(&spelled, b"forged");
+            prop_assert!(fields.iter().all(|field| field.known.is_reserved()));
+        }
+    }
+
+    #[test]
+    fn ordinary_names_travel_on() {
+        for name in [
+            "x-api-version",
+            "x-auth",
+            "true",
+            "content-language",
+            "x-tenant",
+            "cookie2",
+            "client",
+            "forwarder",
+        ] {
+            assert_eq!(FieldName::of(name.as_bytes()), FieldName::Other, "{name}");
+        }
+        assert_eq!(FieldName::of(b"x_http_method_override"), FieldName::MethodOverride);
+    }
+}

@@ -1,0 +1,105 @@
+//! The host that a request names.
+
+use std::fmt;
+use std::net::Ipv6Addr;
+
+/// A host in canonical form: lower case, without the port, an IPv6 address in brackets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Host {
+    name: Box<str>,
+    port: Option<u16>,
+}
+
+/// A `Host` value that is not `host` or `host:port` (RFC 9110 7.2, RFC 3986 3.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the host is not a name or address with an optional port")]
+pub struct BadHost;
+
+impl Host {
+    /// Reads a `Host` field value or an `:authority`.
+    ///
+    /// # Errors
+    /// [`BadHost`] for an empty name, user information, an odd character, a trailing dot, or a port that is not 1–65535.
+    pub fn parse(value: &[u8]) -> Result<Self, BadHost> {
+        if value.is_empty() || value.len() > 262 {
+            return Err(BadHost);
+        }
+        let (name, port) = split_port(value)?;
+        let name = if let Some(inner) = name.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) {
+            let address: Ipv6Addr =
+                std::str::from_utf8(inner).ok().and_then(|t| t.parse().ok()).ok_or(BadHost)?;
+            format!("[{address}]")
+        } else {
+            registered_name(name)?
+        };
+        Ok(Self { name: name.into(), port })
+    }
+
+    /// The name, lower case, without a port.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The port, where the request named one.
+    pub const fn port(&self) -> Option<u16> {
+        self.port
+    }
+}
+
+fn split_port(value: &[u8]) -> Result<(&[u8], Option<u16>), BadHost> {
+    let end_of_name = match value.first() {
+        Some(b'[') => value.iter().position(|&b| b == b']').ok_or(BadHost)? + 1,
+        _ => value.iter().position(|&b| b == b':').unwrap_or(value.len()),
+    };
+    let (name, rest) = value.split_at(end_of_name);
+    match rest {
+        [] => Ok((name, None)),
+        [b':', digits @ ..] if matches!(digits.len(), 1..=5) && digits.iter().all(u8::is_ascii_digit) => {
+            let port = digits.iter().fold(0u32, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+            let port = u16::try_from(port).ok().filter(|port| *port != 0).ok_or(BadHost)?;
+            Ok((name, Some(port)))
+        }
+        _ => Err(BadHost),
+    }
+}
+
+fn registered_name(name: &[u8]) -> Result<String, BadHost> {
+    let legal = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    let dots_apart =
+        !name.starts_with(b".") && !name.ends_with(b".") && !name.windows(2).any(|pair| pair == b"..");
+    if name.is_empty() || name.len() > 253 || !name.iter().all(legal) || !dots_apart {
+        return Err(BadHost);
+    }
+    Ok(name.iter().map(|b| char::from(b.to_ascii_lowercase())).collect())
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Host;
+
+    #[test]
+    fn names_are_folded_and_ports_kept() {
+        let host = Host::parse(b"API.Example.com:8080").unwrap();
+        assert_eq!((host.name(), host.port()), ("api.example.com", Some(8080)));
+        assert_eq!(host.to_string(), "api.example.com:8080");
+        assert_eq!(Host::parse(b"[0:0::1]:80").unwrap().to_string(), "[::1]:80");
+    }
+
+    #[test]
+    fn what_is_not_a_host_is_refused() {
+        let bad: [&[u8]; 14] = [
+            b"", b":80", b"a b", b"user@a", b"a:", b"a:0", b"a:65536", b"a:+1", b"a..b", b".a", b"a.",
+            b"[::1", b"a/b", b"a,b",
+        ];
+        for value in bad {
+            assert!(Host::parse(value).is_err(), "{}", String::from_utf8_lossy(value));
+        }
+    }
+}

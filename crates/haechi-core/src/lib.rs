@@ -1,0 +1,29 @@
+//! The nouns of a request and the ports to the outside world.
+//!
+//! Nothing here does input or output, and nothing here knows a runtime. Every other room imports this one; it imports none.
+
+pub mod attribute;
+pub mod caller;
+pub mod fields;
+pub mod head;
+pub mod host;
+pub mod id;
+pub mod method;
+pub mod path;
+pub mod pattern;
+pub mod ports;
+pub mod role;
+pub mod secret;
+pub mod time;
+
+pub use attribute::{AttributeType, AttributeValue, Attributes};
+pub use caller::{Caller, CallerKind};
+pub use fields::{FieldName, Fields, Repeated};
+pub use head::RequestHead;
+pub use host::Host;
+pub use method::MethodSet;
+pub use path::{CanonicalPath, Irregular};
+pub use pattern::PathPattern;
+pub use role::{Role, RoleTable};
+pub use secret::Secret;
+pub use time::{Clock, SystemClock, Timestamp};

@@ -1,0 +1,62 @@
+//! Users of the embedded identity provider and of `basic`.
+
+use super::Stored;
+use crate::{Attributes, Secret, Timestamp};
+use serde::Serialize;
+
+/// A user as the store keeps it.
+#[derive(Clone, Debug, Serialize)]
+pub struct UserRecord {
+    /// Never changes and is never given again; the `sub` of the user's tokens.
+    pub id: String,
+    /// What the user types. Unique, compared exactly.
+    pub name: String,
+    /// PHC string (argon2id) of the password.
+    #[serde(skip)]
+    pub password_hash: Secret<String>,
+    /// Roles as assigned.
+    pub roles: Vec<String>,
+    /// Declared attributes.
+    pub attributes: Attributes,
+    /// A disabled user can neither log in nor refresh, and the user's tokens stop working.
+    pub disabled: bool,
+    /// When the user was added.
+    pub created_at: Timestamp,
+    /// Failed logins and lockout.
+    pub login: LoginState,
+}
+
+/// How the last logins of a user went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LoginState {
+    /// Failures since the last success.
+    pub failures: u32,
+    /// No login before this time.
+    pub locked_until: Option<Timestamp>,
+}
+
+/// Where users are kept.
+pub trait Users: Send + Sync {
+    /// The user of this name.
+    fn by_name<'a>(&'a self, name: &'a str) -> Stored<'a, Option<UserRecord>>;
+    /// The user of this id.
+    fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<UserRecord>>;
+    /// All users, by name.
+    fn list(&self) -> Stored<'_, Vec<UserRecord>>;
+    /// Adds a user; `Exists` where the name is taken.
+    fn add<'a>(&'a self, user: &'a UserRecord) -> Stored<'a, ()>;
+    /// Replaces roles; `Missing` without such a user.
+    fn set_roles<'a>(&'a self, name: &'a str, roles: &'a [String]) -> Stored<'a, ()>;
+    /// Replaces the password hash and clears the lockout; `Missing` without such a user.
+    fn set_password<'a>(&'a self, name: &'a str, hash: &'a Secret<String>) -> Stored<'a, ()>;
+    /// Disables or enables; `Missing` without such a user.
+    fn set_disabled<'a>(&'a self, name: &'a str, disabled: bool) -> Stored<'a, ()>;
+    /// Deletes the user; `Missing` without such a user.
+    fn delete<'a>(&'a self, name: &'a str) -> Stored<'a, ()>;
+    /// Counts one failed login, in one step with the others: at `limit` failures since the last success the user is locked
+    /// until `locked_until` and the count starts anew. Returns the state after it.
+    fn login_failed<'a>(&'a self, id: &'a str, limit: u32, locked_until: Timestamp)
+    -> Stored<'a, LoginState>;
+    /// Clears failures and lockout.
+    fn login_succeeded<'a>(&'a self, id: &'a str) -> Stored<'a, ()>;
+}
