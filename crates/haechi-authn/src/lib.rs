@@ -4,9 +4,13 @@
 //! configuration snapshot; each worker has its own [`Scheme`] made from it, with its own caches, so that nothing on the request path takes a lock.
 
 pub mod attempt;
+pub mod authorization;
 pub mod chain;
+pub mod jose;
+pub mod hashing;
 pub mod revocation;
 pub mod scheme;
+pub mod schemes;
 
 pub use attempt::{Attempt, Fault, Rejection, Unavailable};
 pub use chain::{Chain, EmptyChain};

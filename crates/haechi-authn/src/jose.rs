@@ -1,0 +1,12 @@
+//! JSON Object Signing: our own JWS verifier and signer over aws-lc-rs (RFC 7515, 7517, 7518, 7519, 8037, 8725).
+//!
+//! Keys are parsed once, when a set is read; verifying a token parses no key. An algorithm is a property of a parsed key, never of a token: the
+//! token's `alg` only chooses among what a key already is.
+
+pub mod algorithm;
+mod base64url;
+mod der;
+pub mod sign;
+
+pub use algorithm::{Algorithm, AlgorithmSet, SigningAlgorithm, UnknownAlgorithm};
+pub use sign::{Signer, SigningFault, public_jwks};
