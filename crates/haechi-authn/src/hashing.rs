@@ -1,0 +1,10 @@
+//! Passwords: what may be one, how it is hashed, and the bounded pool on which that is done.
+
+mod common;
+mod policy;
+mod pool;
+mod stored;
+
+pub use policy::{MAX_CHARACTERS, MIN_CHARACTERS, PasswordFault, check_new_password};
+pub use pool::{Against, DEFAULT_QUEUE, HashingError, PasswordPool};
+pub use stored::{StoredHash, UnusableHash};

@@ -1,0 +1,17 @@
+//! The ways to establish who is calling: one file each.
+//!
+//! Adding an authenticator is one new file, and one line in [`ALL`]. A scheme imports no sibling.
+
+/// What the configuration's `type:` may say, for the schema and the documentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemeDef {
+    /// The `type:` under `authenticators:`, or the word that a route writes where the authenticator needs no configuration.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+    /// Whether a route may name it without an entry under `authenticators:`.
+    pub built_in: bool,
+}
+
+/// Every scheme there is, in the order in which the documentation shows them.
+pub const ALL: &[SchemeDef] = &[];
