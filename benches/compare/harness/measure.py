@@ -1,0 +1,149 @@
+"""One measurement of one row: gate, warm-up, load, gate, and what /proc says in between."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import gate
+from .errors import BenchError, RoundFailed
+from .instance import Bench, Instance, running
+from .load import Load, write_requests
+from .options import Options
+from .settings import MANY_TOKENS, Setting
+
+SAMPLE_SECONDS = 0.1
+LOGGED_SHARE = 0.99
+WARMUP_RUNS = 20
+
+
+@dataclass(frozen=True)
+class Round:
+    """Times in microseconds, memory in KiB."""
+
+    requests: int
+    cpu_us: float
+    """Run time of the proxy per request."""
+    busy_percent: float | None
+    """Share of its core that the proxy used."""
+    per_second: float | None
+    p50_us: float
+    p99_us: float
+    resident_kib: int
+    """Under load, towards the end."""
+    peak_kib: int
+
+
+@dataclass(frozen=True)
+class Start:
+    first_answer_ms: float
+    resident_kib: int
+
+
+def measured_start(bench: Bench, name: str, setting: Setting) -> Start:
+    with running(bench, name, setting) as instance:
+        gate.check(name, instance.port, setting, bench.tokens)
+        return Start(instance.started_ms, instance.process.resident_kib())
+
+
+def measured_round(bench: Bench, name: str, setting: Setting, options: Options) -> Round:
+    with running(bench, name, setting) as instance:
+        gate.check(name, instance.port, setting, bench.tokens)
+        requests, warmup_requests = request_files(bench, instance, setting, options)
+        warmed = warmup(bench, instance, setting, options, warmup_requests)
+        outcome = loaded(bench, instance, setting, options, requests)
+        gate.check(name, instance.port, setting, bench.tokens)
+        check_observability(instance, warmed + outcome.requests)
+        return outcome
+
+
+def request_files(bench: Bench, instance: Instance, setting: Setting, options: Options) -> tuple[Path, Path]:
+    directory = bench.root / "load"
+    directory.mkdir(exist_ok=True)
+    requests, warmup_requests = directory / "requests.txt", directory / "warmup.txt"
+    write_requests(requests, setting.paths, sent_tokens(bench, setting, options))
+    # Tokens that shall be seen for the first time are not shown before.
+    warm = [bench.tokens.good] if setting.tokens == "cold" and bench.tokens else sent_tokens(bench, setting, options)
+    write_requests(warmup_requests, setting.paths, warm)
+    return requests, warmup_requests
+
+
+def sent_tokens(bench: Bench, setting: Setting, options: Options) -> list[str]:
+    if setting.tokens == "none" or bench.tokens is None:
+        return []
+    if setting.tokens == "one":
+        return [bench.tokens.good]
+    return bench.tokens.first(MANY_TOKENS if setting.tokens == "many" else options.cold_tokens)
+
+
+def warmup(bench: Bench, instance: Instance, setting: Setting, options: Options, requests: Path) -> int:
+    """At least the time asked for; with many tokens, as long as it takes to have sent each of them."""
+    whole_list = setting.tokens == "many"
+    done = load(bench, instance, options, requests, options.warmup, once=False).result()["requests"]
+    for _ in range(WARMUP_RUNS if whole_list and done < MANY_TOKENS else 0):
+        numbers = load(bench, instance, options, requests, options.seconds, once=True).result()
+        done += numbers["requests"]
+        if numbers["sent"] >= MANY_TOKENS:
+            return done
+    if whole_list and done < MANY_TOKENS:
+        raise RoundFailed("too slow: the warm-up could not send every token")
+    return done
+
+
+def load(bench: Bench, instance: Instance, options: Options, requests: Path, seconds: int, once: bool) -> Load:
+    return Load(bench.tools.programs["wrk"], bench.cores.load, bench.root / "load", instance.port, requests, seconds, options.connections, once)
+
+
+def loaded(bench: Bench, instance: Instance, setting: Setting, options: Options, requests: Path) -> Round:
+    once = setting.tokens == "cold"
+    cpu_before, resident = instance.process.cpu_us(), []
+    wrk = load(bench, instance, options, requests, options.seconds, once)
+    while wrk.running():
+        resident.append(instance.process.resident_kib())
+        time.sleep(SAMPLE_SECONDS)
+    numbers = wrk.result()
+    cpu = instance.process.cpu_us() - cpu_before
+    if instance.process.exited():
+        raise BenchError(f"{instance.name} ended under load:\n{instance.process.last_words()}")
+    # When the list ends, wrk drops the answers still on their way; the proxy has worked for every request that was sent.
+    count = numbers["sent"] if once else numbers["requests"]
+    ran_out = once and numbers["sent"] >= options.cold_tokens
+    duration = None if ran_out else numbers["duration_us"]
+    return Round(
+        requests=count,
+        cpu_us=cpu / count,
+        busy_percent=100 * cpu / duration if duration else None,
+        per_second=numbers["requests"] * 1e6 / duration if duration else None,
+        p50_us=numbers["p50_us"],
+        p99_us=numbers["p99_us"],
+        resident_kib=near_the_end(resident),
+        peak_kib=instance.process.peak_kib(),
+    )
+
+
+def near_the_end(samples: list[int]) -> int:
+    """Not the last one: wrk may have closed its connections by then."""
+    return samples[-min(len(samples), 3)]
+
+
+def check_observability(instance: Instance, requests: int) -> None:
+    """Whoever does not log is not measured. haechi must count as well."""
+    if instance.name == "haechi":
+        status, body = gate.answer(instance.admin_port, "/metrics", None)
+        if status != 200 or b"haechi_http_requests_total" not in body:
+            raise BenchError(f"haechi has no `haechi_http_requests_total` on its admin address (answer {status}); it must run with metrics on")
+    if instance.access_log is None:
+        return
+    # A proxy writes what it holds back when it stops.
+    instance.process.stop()
+    lines = line_count(instance.access_log)
+    if lines < LOGGED_SHARE * requests:
+        raise RoundFailed(f"{lines} lines in the access log for {requests} requests")
+
+
+def line_count(file: Path) -> int:
+    if not file.exists():
+        return 0
+    with open(file, "rb") as log:
+        return sum(block.count(b"\n") for block in iter(lambda: log.read(1 << 20), b""))

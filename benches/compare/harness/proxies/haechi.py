@@ -1,0 +1,55 @@
+"""haechi: one worker, access log to a file, metrics on, everything else as it comes."""
+
+from __future__ import annotations
+
+import shutil
+
+from ..settings import route_prefix
+from . import Launch, Place
+
+
+def launch(place: Place) -> Launch:
+    configuration = place.directory / "haechi.yaml"
+    configuration.write_text("\n".join(lines(place)) + "\n")
+    if place.setting.authenticated:
+        shutil.copy(place.needed_tokens.jwks, place.directory / "jwks.json")
+    return Launch([str(place.program), "run", "-c", str(configuration)])
+
+
+def lines(place: Place) -> list[str]:
+    return [
+        f"listeners: [{{ bind: 127.0.0.1:{place.port} }}]",
+        f"admin: {{ bind: 127.0.0.1:{place.admin_port} }}",
+        "workers: 1",
+        f"access_log: {{ target: {place.access_log} }}",
+        *(TOKENS if place.setting.authenticated else []),
+        f"services: {{ web: {{ endpoints: [http://127.0.0.1:{place.backend_port}] }} }}",
+        "routes:",
+        *routes(place),
+    ]
+
+
+TOKENS = [
+    "roles: { USER: {}, ADMIN: { includes: [USER] } }",
+    "authenticators:",
+    "  bench:",
+    "    type: jwt",
+    "    issuer: https://bench.example",
+    "    audiences: [bench]",
+    "    keys: { jwks_file: jwks.json }",
+    "    algorithms: [RS256]",
+    "    claims: { roles: /roles }",
+]
+
+
+def routes(place: Place) -> list[str]:
+    setting = place.setting
+    if not setting.authenticated:
+        return ["  - { name: plain, match: { path: /plain/** }, authenticate: anonymous, authorize: any, service: web }"]
+    if setting.routes == 1:
+        return [guarded("jwt", "/jwt/**")]
+    return [guarded(f"r{number:05d}", f"{route_prefix(number)}/items/{{id}}") for number in range(setting.routes)]
+
+
+def guarded(name: str, path: str) -> str:
+    return f'  - {{ name: {name}, match: {{ path: "{path}" }}, authenticate: bench, authorize: {{ roles: [USER] }}, service: web }}'
