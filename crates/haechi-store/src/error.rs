@@ -1,0 +1,53 @@
+//! Why a store could not be opened.
+
+use crate::BadLocation;
+use std::path::PathBuf;
+
+/// Why a store could not be opened. The message says what to do next and holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The `store` setting is none that this version knows.
+    #[error(transparent)]
+    Location(#[from] BadLocation),
+    /// The folder that the file should lie in is missing; making it would hide a typing error.
+    #[error("the store's folder `{0}` does not exist; create it or name another under `store`")]
+    NoFolder(PathBuf),
+    /// A folder, a device or a socket.
+    #[error("the store `{0}` is not a file; name a file under `store`")]
+    NotAFile(PathBuf),
+    /// A file with other content.
+    #[error("`{0}` is not an sqlite database, or it is damaged; name another file or restore a backup")]
+    NotADatabase(PathBuf),
+    /// A database that is not a store of Haechi.
+    #[error("`{0}` is a database of another program; name another file under `store`")]
+    Foreign(PathBuf),
+    /// A store with a migration that this version does not have.
+    #[error(
+        "`{path}` was made by a newer version of haechi (its schema is {version}, this one knows {known}); \
+         run that version or restore a backup"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The schema version found.
+        version: i64,
+        /// The newest schema version that this program has.
+        known: i64,
+    },
+    /// A store with a migration whose text was another.
+    #[error("the schema {version} of `{path}` is not the one this version makes; restore a backup")]
+    Altered {
+        /// The file.
+        path: PathBuf,
+        /// The schema version whose checksum differs.
+        version: i64,
+    },
+    /// The operating system or the database would not.
+    #[error("the store `{path}` cannot be opened: {why}")]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What was said.
+        why: String,
+    },
+}

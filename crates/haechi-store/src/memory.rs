@@ -1,0 +1,55 @@
+//! A store that is gone with the process. It is also the plainest statement of what the ports ask, and the tests hold the others against it.
+
+mod api_keys;
+mod clients;
+mod revocations;
+mod sessions;
+mod signing_keys;
+mod users;
+
+use haechi_core::Timestamp;
+use haechi_core::ports::{
+    ApiKeyRecord, ClientRecord, Revoked, Session, SigningKeyRecord, StoreError, Stored, UserRecord,
+};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+/// The store. Each port is a file of its own.
+#[derive(Default)]
+pub(crate) struct Memory {
+    facts: Mutex<Facts>,
+}
+
+/// Everything kept. One lock over all of it makes each call one step.
+#[derive(Default)]
+struct Facts {
+    /// By name.
+    users: BTreeMap<String, UserRecord>,
+    /// By id.
+    clients: BTreeMap<String, ClientRecord>,
+    /// In the order they were added.
+    api_keys: Vec<ApiKeyRecord>,
+    /// By id.
+    sessions: BTreeMap<String, Session>,
+    /// Every remembered refresh token, and its session.
+    refresh_tokens: BTreeMap<[u8; 32], String>,
+    /// What is revoked, and until when that is kept.
+    revocations: BTreeMap<Revoked, Timestamp>,
+    epoch: u64,
+    /// In the order they were added.
+    signing_keys: Vec<SigningKeyRecord>,
+}
+
+impl Memory {
+    fn answer<'a, T: Send + 'a>(
+        &'a self,
+        work: impl FnOnce(&mut Facts) -> Result<T, StoreError> + Send + 'a,
+    ) -> Stored<'a, T> {
+        Box::pin(async move {
+            match self.facts.lock() {
+                Ok(mut facts) => work(&mut facts),
+                Err(_) => Err(StoreError::Unavailable("an earlier call broke off halfway".into())),
+            }
+        })
+    }
+}

@@ -1,0 +1,73 @@
+//! A store in an SQLite file that several processes may share: the gateway, and the commands that change it meanwhile.
+//!
+//! Every change is one `BEGIN IMMEDIATE` transaction, so that what it read still holds when it writes, and the revocation epoch grows in the very
+//! transaction that takes something away.
+
+mod api_keys;
+mod clients;
+mod fault;
+mod file;
+mod open;
+mod revocations;
+mod row;
+mod schema;
+mod sessions;
+mod signing_keys;
+mod users;
+
+use fault::Fault;
+use file::StoreFile;
+use haechi_core::ports::{StoreError, Stored};
+use sqlx::sqlite::SqlitePool;
+use sqlx::{SqliteConnection, Transaction};
+use std::time::Duration;
+
+/// No answer in this time is no answer.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long to wait for another process that is writing. Shorter than [`TIMEOUT`], so that giving up is SQLite's own and nothing is still under
+/// way afterwards.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// A transaction that holds the write lock.
+type Write = Transaction<'static, sqlx::Sqlite>;
+
+/// The store. Each port is a file of its own.
+pub(crate) struct Sqlite {
+    pool: SqlitePool,
+    file: StoreFile,
+}
+
+impl Sqlite {
+    /// Waits for what is running and closes the file.
+    pub(crate) async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// `work` as a port's answer: refused when the file is no longer the one that was opened, given up after [`TIMEOUT`].
+    fn answer<'a, T: Send + 'a>(
+        &'a self,
+        work: impl Future<Output = Result<T, Fault>> + Send + 'a,
+    ) -> Stored<'a, T> {
+        Box::pin(async move {
+            self.file.check()?;
+            match tokio::time::timeout(TIMEOUT, work).await {
+                Ok(answer) => answer.map_err(StoreError::from),
+                Err(_) => Err(StoreError::Unavailable(format!("no answer within {TIMEOUT:?}"))),
+            }
+        })
+    }
+
+    async fn write(&self) -> Result<Write, Fault> {
+        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+    }
+}
+
+/// Makes the epoch grow, in the transaction of what it announces.
+async fn advance_epoch(write: &mut SqliteConnection) -> Result<(), Fault> {
+    let done = sqlx::query("UPDATE revocation_epoch SET value = value + 1").execute(write).await?;
+    match done.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Corrupt("the revocation epoch is missing".into()).into()),
+    }
+}

@@ -1,0 +1,72 @@
+//! Machine clients, in SQLite.
+
+use super::fault::{Fault, found, taken};
+use super::row::{Columns, json};
+use super::{Sqlite, advance_epoch};
+use haechi_core::ports::{ClientRecord, Clients, Stored};
+use sqlx::query;
+use sqlx::sqlite::SqliteRow;
+
+impl Clients for Sqlite {
+    fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<ClientRecord>> {
+        self.answer(async move {
+            let row = query("SELECT * FROM clients WHERE id = ?").bind(id).fetch_optional(&self.pool).await?;
+            row.as_ref().map(client).transpose()
+        })
+    }
+
+    fn list(&self) -> Stored<'_, Vec<ClientRecord>> {
+        self.answer(async move {
+            query("SELECT * FROM clients ORDER BY name")
+                .fetch_all(&self.pool)
+                .await?
+                .iter()
+                .map(client)
+                .collect()
+        })
+    }
+
+    fn add<'a>(&'a self, client: &'a ClientRecord) -> Stored<'a, ()> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            query(
+                "INSERT INTO clients (id, name, secret_sha256, roles, scopes, attributes, created_at) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?)",
+            )
+            .bind(&client.id)
+            .bind(&client.name)
+            .bind(client.secret_sha256.as_slice())
+            .bind(json(&client.roles)?)
+            .bind(json(&client.scopes)?)
+            .bind(json(&client.attributes)?)
+            .bind(client.created_at.as_millis())
+            .execute(&mut *write)
+            .await
+            .map_err(|error| taken(error, format!("client `{}`", client.name)))?;
+            Ok(write.commit().await?)
+        })
+    }
+
+    fn delete<'a>(&'a self, id: &'a str) -> Stored<'a, ()> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            let done = query("DELETE FROM clients WHERE id = ?").bind(id).execute(&mut *write).await?;
+            found(&done, || format!("client `{id}`"))?;
+            advance_epoch(&mut write).await?;
+            Ok(write.commit().await?)
+        })
+    }
+}
+
+fn client(row: &SqliteRow) -> Result<ClientRecord, Fault> {
+    let columns = Columns(row);
+    Ok(ClientRecord {
+        id: columns.text("id")?,
+        name: columns.text("name")?,
+        secret_sha256: columns.sha256("secret_sha256")?,
+        roles: columns.json("roles")?,
+        scopes: columns.json("scopes")?,
+        attributes: columns.json("attributes")?,
+        created_at: columns.time("created_at")?,
+    })
+}

@@ -1,0 +1,71 @@
+//! The file itself: made for its owner only, and watched for being taken away.
+
+use crate::OpenError;
+use haechi_core::ports::StoreError;
+use std::fs::{self, Metadata, OpenOptions, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// Password hashes and private keys are in the file. SQLite gives its `-wal` and `-shm` files the same mode.
+const OWNER_ONLY: u32 = 0o600;
+
+/// The file that was opened: where, and which one.
+pub(super) struct StoreFile {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+}
+
+impl StoreFile {
+    /// Finds the file or makes an empty one.
+    pub(super) fn find_or_create(path: &Path) -> Result<Self, OpenError> {
+        let folder = match path.parent() {
+            Some(folder) if folder != Path::new("") => folder,
+            _ => Path::new("."),
+        };
+        if !folder.is_dir() {
+            return Err(OpenError::NoFolder(folder.to_owned()));
+        }
+        let unusable =
+            |error: io::Error| OpenError::Unusable { path: path.to_owned(), why: error.to_string() };
+        create(path).map_err(unusable)?;
+        let found = fs::metadata(path).map_err(unusable)?;
+        if !found.is_file() {
+            return Err(OpenError::NotAFile(path.to_owned()));
+        }
+        if found.len() == 0 {
+            fs::set_permissions(path, Permissions::from_mode(OWNER_ONLY)).map_err(unusable)?;
+        }
+        let path = path.canonicalize().map_err(unusable)?;
+        Ok(Self { path, device: found.dev(), inode: found.ino() })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file that was deleted or exchanged still answers those that have it open, without what others write meanwhile. Such answers would
+    /// miss revocations, so there are none.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let same = |found: &Metadata| (found.dev(), found.ino()) == (self.device, self.inode);
+        match fs::metadata(&self.path) {
+            Ok(found) if same(&found) => Ok(()),
+            Ok(_) => Err(self.unavailable("was replaced by another file; restart")),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(self.unavailable("was removed")),
+            Err(error) => Err(self.unavailable(&error.to_string())),
+        }
+    }
+
+    fn unavailable(&self, why: &str) -> StoreError {
+        StoreError::Unavailable(format!("`{}` {why}", self.path.display()))
+    }
+}
+
+fn create(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}

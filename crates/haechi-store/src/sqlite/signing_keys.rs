@@ -1,0 +1,104 @@
+//! Signing keys, in SQLite.
+
+use super::Sqlite;
+use super::fault::{Fault, taken};
+use super::row::Columns;
+use haechi_core::ports::{SigningKeyRecord, SigningKeys, Stored};
+use haechi_core::{Secret, Timestamp};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{SqliteConnection, query};
+
+impl SigningKeys for Sqlite {
+    fn list(&self) -> Stored<'_, Vec<SigningKeyRecord>> {
+        self.answer(async move {
+            query("SELECT * FROM signing_keys ORDER BY created_at, rowid")
+                .fetch_all(&self.pool)
+                .await?
+                .iter()
+                .map(key)
+                .collect()
+        })
+    }
+
+    fn add_first<'a>(&'a self, key: &'a SigningKeyRecord) -> Stored<'a, SigningKeyRecord> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            if let Some(first) = latest(&mut write, &key.algorithm).await? {
+                return Ok(first);
+            }
+            insert(&mut write, key).await?;
+            write.commit().await?;
+            Ok(key.clone())
+        })
+    }
+
+    fn rotate<'a>(&'a self, next: &'a SigningKeyRecord, published_until: Timestamp) -> Stored<'a, ()> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            // A key whose retirement lies ahead is in force too.
+            query(
+                "UPDATE signing_keys SET retired_at = ?1, published_until = ?2 \
+                 WHERE algorithm = ?3 AND (retired_at IS NULL OR retired_at > ?1)",
+            )
+            .bind(next.active_from.as_millis())
+            .bind(published_until.as_millis())
+            .bind(&next.algorithm)
+            .execute(&mut *write)
+            .await?;
+            insert(&mut write, next).await?;
+            Ok(write.commit().await?)
+        })
+    }
+
+    fn forget_unpublished(&self, now: Timestamp) -> Stored<'_, u64> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            let done = query("DELETE FROM signing_keys WHERE published_until <= ?")
+                .bind(now.as_millis())
+                .execute(&mut *write)
+                .await?;
+            write.commit().await?;
+            Ok(done.rows_affected())
+        })
+    }
+}
+
+async fn latest(write: &mut SqliteConnection, algorithm: &str) -> Result<Option<SigningKeyRecord>, Fault> {
+    let row = query("SELECT * FROM signing_keys WHERE algorithm = ? AND retired_at IS NULL")
+        .bind(algorithm)
+        .fetch_optional(write)
+        .await?;
+    row.as_ref().map(key).transpose()
+}
+
+async fn insert(write: &mut SqliteConnection, key: &SigningKeyRecord) -> Result<(), Fault> {
+    query(
+        "INSERT INTO signing_keys \
+         (id, algorithm, pkcs8, active_from, retired_at, published_until, created_at) \
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(&key.id)
+    .bind(&key.algorithm)
+    .bind(key.pkcs8.expose().as_slice())
+    .bind(key.active_from.as_millis())
+    .bind(key.retired_at.map(Timestamp::as_millis))
+    .bind(key.published_until.map(Timestamp::as_millis))
+    .bind(key.created_at.as_millis())
+    .execute(write)
+    .await
+    .map_err(|error| taken(error, format!("signing key `{}`", key.id)))?;
+    Ok(())
+}
+
+fn key(row: &SqliteRow) -> Result<SigningKeyRecord, Fault> {
+    let columns = Columns(row);
+    Ok(SigningKeyRecord {
+        id: columns.text("id")?,
+        algorithm: columns.text("algorithm")?,
+        pkcs8: Secret::new(columns.bytes("pkcs8")?),
+        active_from: columns.time("active_from")?,
+        retired_at: columns.optional_time("retired_at")?,
+        published_until: columns.optional_time("published_until")?,
+        created_at: columns.time("created_at")?,
+    })
+}

@@ -1,0 +1,165 @@
+//! Users, in SQLite.
+
+use super::fault::{Fault, found, taken};
+use super::row::{Columns, json};
+use super::{Sqlite, advance_epoch};
+use haechi_core::ports::{LoginState, StoreError, Stored, UserRecord, Users};
+use haechi_core::{Secret, Timestamp};
+use sqlx::query;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+
+impl Users for Sqlite {
+    fn by_name<'a>(&'a self, name: &'a str) -> Stored<'a, Option<UserRecord>> {
+        self.answer(async move {
+            let row =
+                query("SELECT * FROM users WHERE name = ?").bind(name).fetch_optional(&self.pool).await?;
+            row.as_ref().map(user).transpose()
+        })
+    }
+
+    fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<UserRecord>> {
+        self.answer(async move {
+            let row = query("SELECT * FROM users WHERE id = ?").bind(id).fetch_optional(&self.pool).await?;
+            row.as_ref().map(user).transpose()
+        })
+    }
+
+    fn list(&self) -> Stored<'_, Vec<UserRecord>> {
+        self.answer(async move {
+            query("SELECT * FROM users ORDER BY name").fetch_all(&self.pool).await?.iter().map(user).collect()
+        })
+    }
+
+    fn add<'a>(&'a self, user: &'a UserRecord) -> Stored<'a, ()> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            query(
+                "INSERT INTO users \
+                 (id, name, password_hash, roles, attributes, disabled, created_at, failures, locked_until) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )
+            .bind(&user.id)
+            .bind(&user.name)
+            .bind(user.password_hash.expose())
+            .bind(json(&user.roles)?)
+            .bind(json(&user.attributes)?)
+            .bind(user.disabled)
+            .bind(user.created_at.as_millis())
+            .bind(user.login.failures)
+            .bind(user.login.locked_until.map(Timestamp::as_millis))
+            .execute(&mut *write)
+            .await
+            .map_err(|error| taken(error, named(&user.name)))?;
+            Ok(write.commit().await?)
+        })
+    }
+
+    fn set_roles<'a>(&'a self, name: &'a str, roles: &'a [String]) -> Stored<'a, ()> {
+        self.answer(async move {
+            let update = query("UPDATE users SET roles = ? WHERE name = ?").bind(json(roles)?).bind(name);
+            self.change(update, name).await
+        })
+    }
+
+    fn set_password<'a>(&'a self, name: &'a str, hash: &'a Secret<String>) -> Stored<'a, ()> {
+        self.answer(async move {
+            let update =
+                query("UPDATE users SET password_hash = ?, failures = 0, locked_until = NULL WHERE name = ?")
+                    .bind(hash.expose())
+                    .bind(name);
+            self.change(update, name).await
+        })
+    }
+
+    fn set_disabled<'a>(&'a self, name: &'a str, disabled: bool) -> Stored<'a, ()> {
+        self.answer(async move {
+            let update = query("UPDATE users SET disabled = ? WHERE name = ?").bind(disabled).bind(name);
+            self.change(update, name).await
+        })
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> Stored<'a, ()> {
+        self.answer(
+            async move { self.change(query("DELETE FROM users WHERE name = ?").bind(name), name).await },
+        )
+    }
+
+    fn login_failed<'a>(
+        &'a self,
+        id: &'a str,
+        limit: u32,
+        locked_until: Timestamp,
+    ) -> Stored<'a, LoginState> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            let row = query(
+                "UPDATE users SET failures = iif(failures + 1 >= ?1, 0, failures + 1), \
+                 locked_until = iif(failures + 1 >= ?1, ?2, locked_until) \
+                 WHERE id = ?3 RETURNING failures, locked_until",
+            )
+            .bind(limit)
+            .bind(locked_until.as_millis())
+            .bind(id)
+            .fetch_optional(&mut *write)
+            .await?;
+            let row = row.ok_or_else(|| StoreError::Missing(named(id)))?;
+            let state = login_state(&row)?;
+            write.commit().await?;
+            Ok(state)
+        })
+    }
+
+    fn login_succeeded<'a>(&'a self, id: &'a str) -> Stored<'a, ()> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            let done = query("UPDATE users SET failures = 0, locked_until = NULL WHERE id = ?")
+                .bind(id)
+                .execute(&mut *write)
+                .await?;
+            found(&done, || named(id))?;
+            Ok(write.commit().await?)
+        })
+    }
+}
+
+impl Sqlite {
+    /// A change to the user `name` that nodes must learn of.
+    async fn change(
+        &self,
+        change: Query<'_, sqlx::Sqlite, SqliteArguments>,
+        name: &str,
+    ) -> Result<(), Fault> {
+        let mut write = self.write().await?;
+        let done = change.execute(&mut *write).await?;
+        found(&done, || named(name))?;
+        advance_epoch(&mut write).await?;
+        Ok(write.commit().await?)
+    }
+}
+
+fn named(name: &str) -> String {
+    format!("user `{name}`")
+}
+
+fn user(row: &SqliteRow) -> Result<UserRecord, Fault> {
+    let columns = Columns(row);
+    Ok(UserRecord {
+        id: columns.text("id")?,
+        name: columns.text("name")?,
+        password_hash: Secret::new(columns.text("password_hash")?),
+        roles: columns.json("roles")?,
+        attributes: columns.json("attributes")?,
+        disabled: columns.flag("disabled")?,
+        created_at: columns.time("created_at")?,
+        login: login_state(row)?,
+    })
+}
+
+fn login_state(row: &SqliteRow) -> Result<LoginState, Fault> {
+    let columns = Columns(row);
+    Ok(LoginState {
+        failures: columns.count("failures")?,
+        locked_until: columns.optional_time("locked_until")?,
+    })
+}

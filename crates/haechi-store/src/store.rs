@@ -1,0 +1,93 @@
+//! A store behind its ports.
+
+use crate::memory::Memory;
+use crate::sqlite::Sqlite;
+use crate::{Location, OpenError};
+use haechi_core::ports::{ApiKeys, Clients, Revocations, Sessions, SigningKeys, StoreError, Users};
+use std::fmt;
+use std::sync::Arc;
+
+/// Everything that keeps facts, one port each. Clones share the same store.
+#[derive(Clone)]
+pub struct Store {
+    /// Users of the embedded identity provider and of `basic`.
+    pub users: Arc<dyn Users>,
+    /// Machine clients.
+    pub clients: Arc<dyn Clients>,
+    /// API keys.
+    pub api_keys: Arc<dyn ApiKeys>,
+    /// Login sessions.
+    pub sessions: Arc<dyn Sessions>,
+    /// What was revoked, and the epoch.
+    pub revocations: Arc<dyn Revocations>,
+    /// The embedded identity provider's private keys.
+    pub signing_keys: Arc<dyn SigningKeys>,
+    /// Only a store with something to close.
+    sqlite: Option<Arc<Sqlite>>,
+}
+
+impl Store {
+    /// Opens the store that `url` names (see [`Location::parse`]), creating the file and bringing its schema up to date where needed.
+    ///
+    /// # Errors
+    /// [`OpenError`], saying what to do next.
+    pub async fn open(url: &str) -> Result<Self, OpenError> {
+        Self::at(&Location::parse(url)?).await
+    }
+
+    /// Opens the store at `location`, likewise.
+    ///
+    /// # Errors
+    /// [`OpenError`], saying what to do next.
+    pub async fn at(location: &Location) -> Result<Self, OpenError> {
+        match location {
+            Location::Memory => Ok(Self::in_memory()),
+            Location::Sqlite(file) => {
+                let sqlite = Arc::new(Sqlite::open(file).await?);
+                Ok(Self { sqlite: Some(sqlite.clone()), ..Self::over(sqlite) })
+            }
+        }
+    }
+
+    /// An empty store that is gone with the process.
+    pub fn in_memory() -> Self {
+        Self::over(Arc::new(Memory::default()))
+    }
+
+    /// Whether the store answers now: one real read.
+    ///
+    /// # Errors
+    /// [`StoreError`], saying why not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        self.revocations.epoch().await.map(drop)
+    }
+
+    /// Waits for what is running and closes the files. Every call after it is `Unavailable`, on clones too.
+    pub async fn close(&self) {
+        if let Some(sqlite) = &self.sqlite {
+            sqlite.close().await;
+        }
+    }
+
+    fn over<S>(store: Arc<S>) -> Self
+    where
+        S: Users + Clients + ApiKeys + Sessions + Revocations + SigningKeys + 'static,
+    {
+        Self {
+            users: store.clone(),
+            clients: store.clone(),
+            api_keys: store.clone(),
+            sessions: store.clone(),
+            revocations: store.clone(),
+            signing_keys: store,
+            sqlite: None,
+        }
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.sqlite.is_some() { "sqlite" } else { "memory" };
+        f.debug_struct("Store").field("kind", &kind).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,92 @@
+//! Facts to keep.
+
+use haechi_core::ports::{
+    ApiKeyRecord, ClientRecord, KeyState, LoginState, Quota, Session, SigningKeyRecord, UserRecord,
+};
+use haechi_core::{AttributeValue, Attributes, Secret, Timestamp};
+
+/// `seconds` after the start of all tests' time.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(1_800_000_000 + seconds)
+}
+
+/// A hash that differs from others by `n`.
+pub(crate) fn hash(n: u8) -> [u8; 32] {
+    [n; 32]
+}
+
+pub(crate) fn user(name: &str) -> UserRecord {
+    UserRecord {
+        id: format!("id-of-{name}"),
+        name: name.into(),
+        password_hash: Secret::from("$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA"),
+        roles: vec!["USER".into(), "역할".into()],
+        attributes: attributes(),
+        disabled: false,
+        created_at: at(0),
+        login: LoginState::default(),
+    }
+}
+
+pub(crate) fn client(name: &str) -> ClientRecord {
+    ClientRecord {
+        id: format!("id-of-{name}"),
+        name: name.into(),
+        secret_sha256: hash(0xff),
+        roles: vec!["USER".into()],
+        scopes: vec!["orders:read".into(), "orders:write".into()],
+        attributes: attributes(),
+        created_at: at(0),
+    }
+}
+
+pub(crate) fn api_key(id: &str, n: u8) -> ApiKeyRecord {
+    ApiKeyRecord {
+        id: id.into(),
+        sha256: hash(n),
+        owner: "partner".into(),
+        name: Some("nightly".into()),
+        roles: vec!["USER".into()],
+        scopes: vec!["orders:read".into()],
+        attributes: attributes(),
+        expires_at: Some(at(90)),
+        allowed_addresses: vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()],
+        rate_limit: Some(Quota { requests: 100, per_seconds: 60 }),
+        quota: Some(Quota { requests: u32::MAX, per_seconds: 86_400 }),
+        created_at: at(0),
+        last_used_at: None,
+        state: KeyState::Active,
+    }
+}
+
+/// A session of `user_id` from second 0 to 1000 whose refresh token has the hash `n`.
+pub(crate) fn session(id: &str, user_id: &str, n: u8) -> Session {
+    Session {
+        id: id.into(),
+        user_id: user_id.into(),
+        token_sha256: hash(n),
+        expires_at: at(1000),
+        created_at: at(0),
+    }
+}
+
+pub(crate) fn signing_key(id: &str, algorithm: &str, from: i64) -> SigningKeyRecord {
+    SigningKeyRecord {
+        id: id.into(),
+        algorithm: algorithm.into(),
+        pkcs8: Secret::new(vec![0x30, 0x00, 0xff]),
+        active_from: at(from),
+        retired_at: None,
+        published_until: None,
+        created_at: at(from),
+    }
+}
+
+fn attributes() -> Attributes {
+    [
+        ("tenant".into(), AttributeValue::String("acme \"o'brien\"; --".into())),
+        ("clearance".into(), AttributeValue::Long(i64::MIN)),
+        ("mfa".into(), AttributeValue::Bool(true)),
+    ]
+    .into()
+}

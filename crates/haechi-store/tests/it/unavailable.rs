@@ -1,0 +1,146 @@
+//! A store that is gone says so; it never says "no such user" or "nothing is revoked".
+
+use crate::Fixture;
+use crate::samples::{api_key, at, client, hash, session, signing_key, user};
+use crate::unopenable::raw;
+use haechi_core::Secret;
+use haechi_core::ports::{Revoked, StoreError};
+use haechi_store::Store;
+use sqlx::{Connection, Executor};
+use std::fs;
+use std::time::{Duration, Instant};
+
+/// Asks every port everything and collects what was answered.
+async fn ask_all(store: &Store) -> Vec<(&'static str, Option<StoreError>)> {
+    let (users, keys, sessions) = (&store.users, &store.api_keys, &store.sessions);
+    let (clients, revocations, signing) = (&store.clients, &store.revocations, &store.signing_keys);
+    vec![
+        ("users.by_name", users.by_name("alice").await.err()),
+        ("users.by_id", users.by_id("id-of-alice").await.err()),
+        ("users.list", users.list().await.err()),
+        ("users.add", users.add(&user("bob")).await.err()),
+        ("users.set_roles", users.set_roles("alice", &[]).await.err()),
+        ("users.set_password", users.set_password("alice", &Secret::from("x")).await.err()),
+        ("users.set_disabled", users.set_disabled("alice", true).await.err()),
+        ("users.delete", users.delete("alice").await.err()),
+        ("users.login_failed", users.login_failed("id-of-alice", 5, at(0)).await.err()),
+        ("users.login_succeeded", users.login_succeeded("id-of-alice").await.err()),
+        ("clients.by_id", clients.by_id("c").await.err()),
+        ("clients.list", clients.list().await.err()),
+        ("clients.add", clients.add(&client("c")).await.err()),
+        ("clients.delete", clients.delete("c").await.err()),
+        ("api_keys.by_sha256", keys.by_sha256(&hash(1)).await.err()),
+        ("api_keys.by_id", keys.by_id("k1").await.err()),
+        ("api_keys.list", keys.list().await.err()),
+        ("api_keys.add", keys.add(&api_key("k1", 1)).await.err()),
+        ("api_keys.revoke", keys.revoke("k1").await.err()),
+        ("api_keys.used", keys.used("k1", at(0)).await.err()),
+        ("sessions.begin", sessions.begin(&session("s2", "alice", 2)).await.err()),
+        ("sessions.rotate", sessions.rotate(&hash(1), &hash(9), at(1)).await.err()),
+        ("sessions.end", sessions.end("s1", at(9)).await.err()),
+        ("sessions.end_all_of", sessions.end_all_of("alice", at(9)).await.err()),
+        ("revocations.epoch", revocations.epoch().await.err()),
+        ("revocations.current", revocations.current(at(0)).await.err()),
+        ("revocations.revoke", revocations.revoke(&Revoked::Token("t".into()), at(9)).await.err()),
+        ("revocations.forget_expired", revocations.forget_expired(at(0)).await.err()),
+        ("signing_keys.list", signing.list().await.err()),
+        ("signing_keys.add_first", signing.add_first(&signing_key("k", "EdDSA", 0)).await.err()),
+        ("signing_keys.rotate", signing.rotate(&signing_key("k", "EdDSA", 0), at(9)).await.err()),
+        ("signing_keys.forget_unpublished", signing.forget_unpublished(at(0)).await.err()),
+        ("ping", store.ping().await.err()),
+    ]
+}
+
+async fn assert_unavailable(store: &Store) {
+    for (call, error) in ask_all(store).await {
+        assert!(matches!(error, Some(StoreError::Unavailable(_))), "{call}: {error:?}");
+    }
+}
+
+async fn filled() -> Fixture {
+    let fixture = Fixture::new().await;
+    fixture.store.users.add(&user("alice")).await.unwrap();
+    fixture.store.sessions.begin(&session("s1", "alice", 1)).await.unwrap();
+    fixture
+}
+
+#[tokio::test]
+async fn the_folder_is_removed() {
+    let fixture = filled().await;
+    fs::remove_dir_all(fixture.folder.path()).unwrap();
+    assert_unavailable(&fixture.store).await;
+}
+
+#[tokio::test]
+async fn the_file_is_replaced() {
+    let fixture = filled().await;
+    let other = Fixture::new().await;
+    other.store.close().await;
+    fs::rename(other.file(), fixture.file()).unwrap();
+    assert_unavailable(&fixture.store).await;
+}
+
+#[tokio::test]
+async fn every_table_is_dropped() {
+    let fixture = filled().await;
+    let mut raw = raw(&fixture.file()).await;
+    raw.execute(
+        "PRAGMA foreign_keys = OFF; DROP TABLE users; DROP TABLE clients; DROP TABLE api_keys; DROP TABLE refresh_tokens; \
+         DROP TABLE sessions; DROP TABLE revocations; DROP TABLE revocation_epoch; DROP TABLE signing_keys;",
+    )
+    .await
+    .unwrap();
+    raw.close().await.unwrap();
+    assert_unavailable(&fixture.store).await;
+}
+
+#[tokio::test]
+async fn the_epoch_cannot_grow_so_nothing_is_taken_away_unannounced() {
+    let fixture = filled().await;
+    let store = &fixture.store;
+    raw(&fixture.file()).await.execute("DELETE FROM revocation_epoch").await.unwrap();
+    let corrupt = |answer| matches!(answer, Err(StoreError::Corrupt(_)));
+    assert!(corrupt(store.ping().await));
+    assert!(corrupt(store.users.set_disabled("alice", true).await));
+    assert!(corrupt(store.sessions.end("s1", at(9)).await));
+    assert!(!store.users.by_name("alice").await.unwrap().unwrap().disabled);
+    assert_eq!(store.revocations.current(at(0)).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_content_is_overwritten() {
+    let fixture = filled().await;
+    fixture.store.close().await;
+    let store = fixture.again().await;
+    let length = fs::metadata(fixture.file()).unwrap().len();
+    fs::write(fixture.file(), vec![0xa5; usize::try_from(length).unwrap()]).unwrap();
+    for (call, error) in ask_all(&store).await {
+        assert!(
+            matches!(error, Some(StoreError::Unavailable(_) | StoreError::Corrupt(_))),
+            "{call}: {error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_corrupt() {
+    let fixture = filled().await;
+    let mut raw = raw(&fixture.file()).await;
+    raw.execute("UPDATE users SET roles = '{\"no\": \"list\"}'").await.unwrap();
+    let answer = fixture.store.users.by_name("alice").await;
+    assert!(matches!(answer, Err(StoreError::Corrupt(_))), "{answer:?}");
+}
+
+#[tokio::test]
+async fn another_process_keeps_the_write_lock() {
+    let fixture = filled().await;
+    let mut other = raw(&fixture.file()).await;
+    let held = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let started = Instant::now();
+    let answer = fixture.store.users.delete("alice").await;
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+    assert!(fixture.store.users.by_name("alice").await.unwrap().is_some(), "reading goes on meanwhile");
+    held.rollback().await.unwrap();
+    fixture.store.users.delete("alice").await.unwrap();
+}
