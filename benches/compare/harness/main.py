@@ -22,6 +22,7 @@ from .options import Options
 from .process import stop_all
 from .settings import SETTINGS
 from .summary import Results, targets
+from .tokens import Tokens
 from .tools import Tools, gathered, left_out_rows
 
 QUIET = 0.5
@@ -54,7 +55,7 @@ def compared(options: Options) -> int:
     notes = left_out_rows(tools, options)
     for note in notes:
         say(note)
-    tokens = gathered_tokens(tools, options)
+    tokens, options = gathered_tokens(tools, options, notes)
     if machine.other_load() > QUIET:
         notes.append(f"the machine was not idle before the run (load {machine.other_load():.2f}): take the numbers as noise")
         say(notes[-1])
@@ -69,11 +70,20 @@ def compared(options: Options) -> int:
     return 1 if results.failed else 0
 
 
-def gathered_tokens(tools: Tools, options: Options):
-    wanted = [name for name in options.settings if SETTINGS[name].authenticated]
-    if not wanted:
-        return None
-    return token_store.kept_or_signed(tools.python, token_store.needed(options.settings, options.cold_tokens), say)
+def gathered_tokens(tools: Tools, options: Options, notes: list[str]) -> tuple[Tokens | None, Options]:
+    """The tokens; where there can be none, the settings that do without."""
+    guarded = [name for name in options.settings if SETTINGS[name].authenticated]
+    count = token_store.needed(options.settings, options.cold_tokens)
+    if not guarded:
+        return None, options
+    if tools.python or token_store.usable(count):
+        return token_store.kept_or_signed(tools.python, count, say), options
+    notes.append(f"left out: {', '.join(guarded)}: no tokens are kept, and the Python package `cryptography` could not be installed to sign some")
+    say(notes[-1])
+    rest = [name for name in options.settings if name not in guarded]
+    if not rest:
+        raise BenchError("nothing is left to measure")
+    return None, dataclasses.replace(options, settings=rest)
 
 
 def described(tools: Tools, cores: Cores, options: Options) -> dict:

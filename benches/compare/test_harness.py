@@ -1,0 +1,101 @@
+"""Units of the harness: python3 -m unittest discover -s benches/compare"""
+
+import os
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+from harness import gate, load, options, process, summary
+from harness.measure import Round, near_the_end
+from harness.settings import SETTINGS
+
+
+def measured(cpu_us: float, resident_mib: float = 1) -> Round:
+    return Round(1, cpu_us, 1, 1, 1, 1, int(resident_mib * 1024), 1)
+
+
+class Targets(unittest.TestCase):
+    def verdicts(self, rounds, connections=64):
+        found = summary.targets(summary.Results(rounds=rounds), connections)
+        return {target.title.split(",")[0]: target for target in found}
+
+    def test_the_medians_decide_and_the_pairs_give_the_spread(self):
+        rounds = {("jwt", "haechi"): [measured(c) for c in (10, 20, 40)], ("plain", "nginx"): [measured(16) for _ in range(3)]}
+        target = self.verdicts(rounds)["haechi jwt / nginx plain"]
+        self.assertEqual((target.value, target.least, target.most, target.verdict), (1.25, 0.625, 2.5, "met"))
+
+    def test_over_the_limit_is_not_met(self):
+        rounds = {("jwt-cold", "haechi"): [measured(36.1)], ("jwt", "haechi"): [measured(20)]}
+        self.assertEqual(self.verdicts(rounds)["haechi jwt-cold - haechi jwt"].verdict, "not met")
+
+    def test_without_both_rows_nothing_is_claimed(self):
+        found = self.verdicts({("routes-10k", "haechi"): [measured(1)]})
+        self.assertEqual({target.verdict for target in found.values()}, {"not measured"})
+
+    def test_the_most_memory_counts_and_only_at_64_connections(self):
+        rounds = {("plain", "haechi"): [measured(1, 21), measured(1, 5)], ("jwt", "haechi"): [measured(1, 6)]}
+        title = "haechi resident memory at 64 connections under load"
+        self.assertEqual(self.verdicts(rounds)[title].verdict, "not met")
+        self.assertEqual(self.verdicts(rounds, connections=8)[title].verdict, "not measured")
+
+
+class Requests(unittest.TestCase):
+    def test_paths_and_tokens_go_round_together(self):
+        with tempfile.TemporaryDirectory() as directory:
+            file = Path(directory, "requests.txt")
+            load.write_requests(file, ["/a", "/b", "/c"], ["t"])
+            self.assertEqual(file.read_text(), "/a\tt\n/b\tt\n/c\tt\n")
+            load.write_requests(file, ["/a"], [])
+            self.assertEqual(file.read_text(), "/a\n")
+
+    def test_every_route_is_asked(self):
+        self.assertEqual(len(set(SETTINGS["routes-10k"].paths)), 10_000)
+
+    def test_a_spoiled_token_differs_in_its_signature_alone(self):
+        good = "head.payload." + "x" * 342
+        bad = gate.spoiled(good)
+        self.assertNotEqual(bad, good)
+        self.assertEqual((bad[:13], len(bad)), (good[:13], len(good)))
+
+
+class Options(unittest.TestCase):
+    def test_rows_keep_their_order_whatever_the_flag_says(self):
+        self.assertEqual(options.parsed(["--only", "haechi,nginx"]).only, ["nginx", "haechi"])
+
+
+class Processes(unittest.TestCase):
+    def test_run_time_counts_children_and_stop_ends_them(self):
+        with tempfile.TemporaryDirectory() as directory:
+            busy = "while :; do :; done"
+            child = process.Process(["sh", "-c", f"({busy}) & sleep 60"], min(os.sched_getaffinity(0)), Path(directory))
+            deadline = time.monotonic() + 20
+            while child.cpu_us() < 50_000 and time.monotonic() < deadline:
+                time.sleep(0.01)
+            seen, pids = child.cpu_us(), process.tree(child.child.pid)
+            child.stop()
+        self.assertGreaterEqual(seen, 50_000)
+        self.assertEqual(len(pids), 3)
+        self.assertFalse([pid for pid in pids if running(pid)])
+
+
+def running(pid: int) -> bool:
+    """A process that has ended but was not yet collected by its parent is not running."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] in "ZX":
+                return False
+        except OSError:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+class Samples(unittest.TestCase):
+    def test_the_last_samples_may_be_after_the_load(self):
+        self.assertEqual([near_the_end([1, 2, 3, 4]), near_the_end([1])], [2, 1])
+
+
+if __name__ == "__main__":
+    unittest.main()
