@@ -34,14 +34,18 @@ type Write = Transaction<'static, sqlx::Sqlite>;
 
 /// The store. Each port is a file of its own.
 pub(crate) struct Sqlite {
-    pool: SqlitePool,
+    /// Connections that cannot write.
+    readers: SqlitePool,
+    /// One connection: writers of this process wait for each other in a fair queue, where SQLite would have them try again and again.
+    writer: SqlitePool,
     file: StoreFile,
 }
 
 impl Sqlite {
     /// Waits for what is running and closes the file.
     pub(crate) async fn close(&self) {
-        self.pool.close().await;
+        self.readers.close().await;
+        self.writer.close().await;
     }
 
     /// `work` as a port's answer: refused when the file is no longer the one that was opened, given up after [`TIMEOUT`].
@@ -59,7 +63,7 @@ impl Sqlite {
     }
 
     async fn write(&self) -> Result<Write, Fault> {
-        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
     }
 }
 

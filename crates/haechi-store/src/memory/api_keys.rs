@@ -4,6 +4,7 @@ use super::{Facts, Memory};
 use crate::times::to_the_minute;
 use haechi_core::Timestamp;
 use haechi_core::ports::{ApiKeyRecord, ApiKeys, KeyState, StoreError, Stored};
+use std::cmp::Reverse;
 
 impl ApiKeys for Memory {
     fn by_sha256<'a>(&'a self, sha256: &'a [u8; 32]) -> Stored<'a, Option<ApiKeyRecord>> {
@@ -17,7 +18,7 @@ impl ApiKeys for Memory {
     fn list(&self) -> Stored<'_, Vec<ApiKeyRecord>> {
         self.answer(|facts| {
             let mut all: Vec<ApiKeyRecord> = facts.api_keys.iter().rev().cloned().collect();
-            all.sort_by(|a, b| b.created_at.cmp(&a.created_at));
+            all.sort_by_key(|key| Reverse(key.created_at));
             Ok(all)
         })
     }

@@ -15,8 +15,9 @@ impl SigningKeys for Memory {
 
     fn add_first<'a>(&'a self, key: &'a SigningKeyRecord) -> Stored<'a, SigningKeyRecord> {
         self.answer(move |facts| {
-            let of_algorithm = facts.signing_keys.iter().filter(|other| other.algorithm == key.algorithm);
-            if let Some(first) = of_algorithm.filter(|other| other.retired_at.is_none()).last() {
+            let is_latest =
+                |other: &&SigningKeyRecord| other.algorithm == key.algorithm && other.retired_at.is_none();
+            if let Some(first) = facts.signing_keys.iter().find(is_latest) {
                 return Ok(first.clone());
             }
             facts.add_signing_key(key)?;

@@ -14,7 +14,7 @@ impl ApiKeys for Sqlite {
         self.answer(async move {
             let row = query("SELECT * FROM api_keys WHERE sha256 = ?")
                 .bind(sha256.as_slice())
-                .fetch_optional(&self.pool)
+                .fetch_optional(&self.readers)
                 .await?;
             row.as_ref().map(key).transpose()
         })
@@ -23,7 +23,7 @@ impl ApiKeys for Sqlite {
     fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<ApiKeyRecord>> {
         self.answer(async move {
             let row =
-                query("SELECT * FROM api_keys WHERE id = ?").bind(id).fetch_optional(&self.pool).await?;
+                query("SELECT * FROM api_keys WHERE id = ?").bind(id).fetch_optional(&self.readers).await?;
             row.as_ref().map(key).transpose()
         })
     }
@@ -31,7 +31,7 @@ impl ApiKeys for Sqlite {
     fn list(&self) -> Stored<'_, Vec<ApiKeyRecord>> {
         self.answer(async move {
             query("SELECT * FROM api_keys ORDER BY created_at DESC, rowid DESC")
-                .fetch_all(&self.pool)
+                .fetch_all(&self.readers)
                 .await?
                 .iter()
                 .map(key)
@@ -88,7 +88,7 @@ impl ApiKeys for Sqlite {
             // Most calls find the minute noted already and need no write lock.
             let row = query("SELECT last_used_at FROM api_keys WHERE id = ?")
                 .bind(id)
-                .fetch_optional(&self.pool)
+                .fetch_optional(&self.readers)
                 .await?;
             let row = row.ok_or_else(|| StoreError::Missing(named(id)))?;
             if Columns(&row).optional_time("last_used_at")? >= Some(minute) {

@@ -10,7 +10,8 @@ use sqlx::sqlite::SqliteRow;
 impl Clients for Sqlite {
     fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<ClientRecord>> {
         self.answer(async move {
-            let row = query("SELECT * FROM clients WHERE id = ?").bind(id).fetch_optional(&self.pool).await?;
+            let row =
+                query("SELECT * FROM clients WHERE id = ?").bind(id).fetch_optional(&self.readers).await?;
             row.as_ref().map(client).transpose()
         })
     }
@@ -18,7 +19,7 @@ impl Clients for Sqlite {
     fn list(&self) -> Stored<'_, Vec<ClientRecord>> {
         self.answer(async move {
             query("SELECT * FROM clients ORDER BY name")
-                .fetch_all(&self.pool)
+                .fetch_all(&self.readers)
                 .await?
                 .iter()
                 .map(client)

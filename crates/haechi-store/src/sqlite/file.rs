@@ -6,6 +6,7 @@ use std::fs::{self, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// Password hashes and private keys are in the file. SQLite gives its `-wal` and `-shm` files the same mode.
 const OWNER_ONLY: u32 = 0o600;
@@ -50,6 +51,7 @@ impl StoreFile {
     pub(super) fn check(&self) -> Result<(), StoreError> {
         let same = |found: &Metadata| (found.dev(), found.ino()) == (self.device, self.inode);
         match fs::metadata(&self.path) {
+            Ok(found) if found.len() == 0 => Err(self.unavailable("was emptied; restore a backup")),
             Ok(found) if same(&found) => Ok(()),
             Ok(_) => Err(self.unavailable("was replaced by another file; restart")),
             Err(error) if error.kind() == ErrorKind::NotFound => Err(self.unavailable("was removed")),
@@ -62,7 +64,11 @@ impl StoreFile {
     }
 }
 
+/// Closing a file drops the locks that this process has on it through SQLite (<https://sqlite.org/howtocorrupt.html>, 2.2), so one caller at
+/// a time, and each before it has SQLite open the file.
 fn create(path: &Path) -> io::Result<()> {
+    static CREATING: Mutex<()> = Mutex::new(());
+    let _alone = CREATING.lock().unwrap_or_else(PoisonError::into_inner);
     match OpenOptions::new().write(true).create_new(true).mode(OWNER_ONLY).open(path) {
         Ok(_) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),

@@ -13,8 +13,8 @@ use tokio::time::Instant;
 /// How long to wait at the start for another process that is writing.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How many calls run at once. Writes wait for each other anyway.
-const CONNECTIONS: u32 = 4;
+/// How many reads run at once.
+const READERS: u32 = 4;
 
 impl Sqlite {
     /// Opens the file, creating it and bringing its schema up to date where needed.
@@ -22,14 +22,9 @@ impl Sqlite {
         let file = StoreFile::find_or_create(path)?;
         let options = options(file.path());
         prepare(options.clone().busy_timeout(OPEN_TIMEOUT)).await.map_err(|refusal| refusal.at(path))?;
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .acquire_timeout(TIMEOUT)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .test_before_acquire(false)
-            .connect_lazy_with(options);
-        Ok(Self { pool, file })
+        let readers = pool(READERS).connect_lazy_with(options.clone().pragma("query_only", "ON"));
+        let writer = pool(1).connect_lazy_with(options);
+        Ok(Self { readers, writer, file })
     }
 }
 
@@ -76,6 +71,15 @@ fn options(path: &Path) -> SqliteConnectOptions {
         // A revocation that was confirmed must outlive a power cut.
         .synchronous(SqliteSynchronous::Full)
         .disable_statement_logging()
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(TIMEOUT)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
 }
 
 async fn prepare(options: SqliteConnectOptions) -> Result<(), Refusal> {

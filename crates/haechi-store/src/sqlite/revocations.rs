@@ -11,7 +11,8 @@ use sqlx::{SqliteConnection, query, query_scalar};
 impl Revocations for Sqlite {
     fn epoch(&self) -> Stored<'_, u64> {
         self.answer(async move {
-            let value: i64 = query_scalar("SELECT value FROM revocation_epoch").fetch_one(&self.pool).await?;
+            let value: i64 =
+                query_scalar("SELECT value FROM revocation_epoch").fetch_one(&self.readers).await?;
             u64::try_from(value)
                 .map_err(|_| StoreError::Corrupt("the revocation epoch is negative".into()).into())
         })
@@ -21,7 +22,7 @@ impl Revocations for Sqlite {
         self.answer(async move {
             query("SELECT kind, id FROM revocations WHERE kept_until >= ?")
                 .bind(now.as_millis())
-                .fetch_all(&self.pool)
+                .fetch_all(&self.readers)
                 .await?
                 .iter()
                 .map(revoked)

@@ -40,7 +40,7 @@ impl Sessions for Sqlite {
     ) -> Stored<'a, Rotation> {
         self.answer(async move {
             // Made-up tokens must not make others wait for the write lock.
-            if presented(&self.pool, presented_sha256).await?.is_none() {
+            if presented(&self.readers, presented_sha256).await?.is_none() {
                 return Ok(Rotation::Unknown);
             }
             let mut write = self.write().await?;

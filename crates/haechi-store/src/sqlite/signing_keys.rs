@@ -12,7 +12,7 @@ impl SigningKeys for Sqlite {
     fn list(&self) -> Stored<'_, Vec<SigningKeyRecord>> {
         self.answer(async move {
             query("SELECT * FROM signing_keys ORDER BY created_at, rowid")
-                .fetch_all(&self.pool)
+                .fetch_all(&self.readers)
                 .await?
                 .iter()
                 .map(key)

@@ -13,21 +13,27 @@ impl Users for Sqlite {
     fn by_name<'a>(&'a self, name: &'a str) -> Stored<'a, Option<UserRecord>> {
         self.answer(async move {
             let row =
-                query("SELECT * FROM users WHERE name = ?").bind(name).fetch_optional(&self.pool).await?;
+                query("SELECT * FROM users WHERE name = ?").bind(name).fetch_optional(&self.readers).await?;
             row.as_ref().map(user).transpose()
         })
     }
 
     fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<UserRecord>> {
         self.answer(async move {
-            let row = query("SELECT * FROM users WHERE id = ?").bind(id).fetch_optional(&self.pool).await?;
+            let row =
+                query("SELECT * FROM users WHERE id = ?").bind(id).fetch_optional(&self.readers).await?;
             row.as_ref().map(user).transpose()
         })
     }
 
     fn list(&self) -> Stored<'_, Vec<UserRecord>> {
         self.answer(async move {
-            query("SELECT * FROM users ORDER BY name").fetch_all(&self.pool).await?.iter().map(user).collect()
+            query("SELECT * FROM users ORDER BY name")
+                .fetch_all(&self.readers)
+                .await?
+                .iter()
+                .map(user)
+                .collect()
         })
     }
 

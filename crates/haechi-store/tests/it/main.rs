@@ -1,6 +1,11 @@
 //! What every store must do, what the SQLite store must do besides, and what happens when the store is gone.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test says what is wrong by stopping")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what is wrong by stopping"
+)]
 
 mod conformance;
 mod races;

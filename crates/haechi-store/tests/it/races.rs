@@ -4,6 +4,7 @@ use crate::samples::{at, hash, session, signing_key, user};
 use crate::{Fixture, for_every_store};
 use haechi_core::ports::{Revoked, Rotation};
 use haechi_store::Store;
+use std::slice;
 use tokio::task::JoinSet;
 
 for_every_store![
@@ -79,7 +80,7 @@ async fn add_first_at_once(stores: &[Store]) {
 
 async fn every_revocation_makes_the_epoch_grow(store: Store) {
     let before = store.revocations.epoch().await.unwrap();
-    at_once(&[store.clone()], |store, n| async move {
+    at_once(slice::from_ref(&store), |store, n| async move {
         store.revocations.revoke(&Revoked::Token(n.to_string()), at(60)).await.unwrap();
     })
     .await;

@@ -81,6 +81,15 @@ async fn the_file_is_replaced() {
 }
 
 #[tokio::test]
+async fn the_file_is_emptied() {
+    let fixture = filled().await;
+    let mut raw = raw(&fixture.file()).await;
+    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+    fs::File::options().write(true).open(fixture.file()).unwrap().set_len(0).unwrap();
+    assert_unavailable(&fixture.store).await;
+}
+
+#[tokio::test]
 async fn every_table_is_dropped() {
     let fixture = filled().await;
     let mut raw = raw(&fixture.file()).await;
