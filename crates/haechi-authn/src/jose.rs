@@ -5,8 +5,17 @@
 
 pub mod algorithm;
 mod base64url;
+pub mod claims;
+pub mod compact;
 mod der;
+pub mod json;
+pub mod jwk;
+pub mod key;
+pub(crate) mod pem;
 pub mod sign;
 
 pub use algorithm::{Algorithm, AlgorithmSet, SigningAlgorithm, UnknownAlgorithm};
+pub use compact::{Compact, Header, TokenFault};
+pub use jwk::Secrets;
+pub use key::{KeyFault, VerifyingKey};
 pub use sign::{Signer, SigningFault, public_jwks};

@@ -3,11 +3,19 @@
 //! Nothing here knows HTTP status codes, authorization or a concrete store. The shared part of an authenticator ([`Authenticator`]) lives in the
 //! configuration snapshot; each worker has its own [`Scheme`] made from it, with its own caches, so that nothing on the request path takes a lock.
 
+pub mod api_key;
 pub mod attempt;
 pub mod authorization;
 pub mod chain;
-pub mod jose;
+pub mod control;
+pub mod declared;
+#[cfg(test)]
+mod fake;
 pub mod hashing;
+pub mod identity;
+pub mod jose;
+pub mod keys;
+mod random;
 pub mod revocation;
 pub mod scheme;
 pub mod schemes;

@@ -1,0 +1,194 @@
+//! The registered claims (RFC 7519 4.1), typed and checked.
+
+use super::compact::TokenFault;
+use super::json::{Json, Object};
+use haechi_core::Timestamp;
+use std::time::Duration;
+
+/// The last second of the year 9999. A date beyond it is a mistake, such as milliseconds for seconds.
+const LAST_SECOND: f64 = 253_402_300_799.0;
+
+/// What a token's time claims and audience must say.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// The time now.
+    pub now: Timestamp,
+    /// How far clocks may differ.
+    pub leeway: Duration,
+    /// One of these must be in `aud`; with none, `aud` is only checked for its type.
+    pub audiences: &'a [String],
+}
+
+/// `iss`, before anything else is known about the token: it only says whose keys to take.
+///
+/// # Errors
+/// [`TokenFault::Issuer`] unless it is exactly `issuer`, [`TokenFault::Malformed`] if it is no text.
+pub fn check_issuer(claims: &Object<'_>, issuer: &str) -> Result<(), TokenFault> {
+    match claims.member("iss") {
+        Some(Json::String(iss)) if iss == issuer => Ok(()),
+        Some(Json::String(_)) | None => Err(TokenFault::Issuer),
+        Some(_) => Err(TokenFault::Malformed("iss")),
+    }
+}
+
+/// Checks everything but `iss`. Returns the first instant at which the token is no longer accepted: `exp` and the leeway.
+///
+/// # Errors
+/// [`TokenFault`], the first that is found.
+pub fn check(claims: &Object<'_>, expected: Expected<'_>) -> Result<Timestamp, TokenFault> {
+    let Expected { now, leeway, audiences } = expected;
+    let end = date(claims, "exp")?.ok_or(TokenFault::Missing("exp"))?.plus(leeway);
+    if now >= end {
+        return Err(TokenFault::Expired);
+    }
+    for name in ["nbf", "iat"] {
+        if date(claims, name)?.is_some_and(|start| now.plus(leeway) < start) {
+            return Err(TokenFault::NotYet(name));
+        }
+    }
+    check_audience(claims, audiences)?;
+    if claims.member("cnf").is_some() {
+        return Err(TokenFault::Unproven);
+    }
+    Ok(end)
+}
+
+/// A claim that is text where it is there.
+///
+/// # Errors
+/// [`TokenFault::Malformed`] if it is anything else.
+pub fn text<'a>(claims: &'a Object<'_>, name: &'static str) -> Result<Option<&'a str>, TokenFault> {
+    match claims.member(name) {
+        None => Ok(None),
+        Some(Json::String(text)) => Ok(Some(text)),
+        Some(_) => Err(TokenFault::Malformed(name)),
+    }
+}
+
+/// A NumericDate (RFC 7519 2): whole or broken seconds.
+fn date(claims: &Object<'_>, name: &'static str) -> Result<Option<Timestamp>, TokenFault> {
+    let seconds = match claims.member(name) {
+        None => return Ok(None),
+        Some(Json::Integer(whole)) => *whole as f64,
+        Some(Json::Float(broken)) => *broken,
+        Some(_) => return Err(TokenFault::Malformed(name)),
+    };
+    if !(0.0..=LAST_SECOND).contains(&seconds) {
+        return Err(TokenFault::Malformed(name));
+    }
+    Ok(Some(Timestamp::from_millis((seconds * 1000.0) as i64)))
+}
+
+fn check_audience(claims: &Object<'_>, audiences: &[String]) -> Result<(), TokenFault> {
+    let known = |name: &str| audiences.iter().any(|audience| audience == name);
+    let ours = match claims.member("aud") {
+        None => false,
+        Some(Json::String(name)) => known(name),
+        Some(list) => {
+            let names = list.as_strings().ok_or(TokenFault::Malformed("aud"))?;
+            names.into_iter().any(known)
+        }
+    };
+    if ours || audiences.is_empty() { Ok(()) } else { Err(TokenFault::Audience) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Expected, TokenFault, check, check_issuer};
+    use crate::jose::json::Object;
+    use haechi_core::Timestamp;
+    use std::time::Duration;
+
+    fn judge(claims: &str) -> Result<Timestamp, TokenFault> {
+        let audiences = ["orders".to_owned(), "stock".to_owned()];
+        let now = Timestamp::from_seconds(1_000_000);
+        check(
+            &Object::parse(claims.as_bytes()).unwrap(),
+            Expected { now, leeway: Duration::from_secs(30), audiences: &audiences },
+        )
+    }
+
+    #[test]
+    fn dates_hold_within_the_leeway_to_the_millisecond() {
+        for (claims, verdict) in [
+            (r#""exp":1000000"#, Ok(())),
+            (r#""exp":999970.001"#, Ok(())),
+            (r#""exp":999970"#, Err(TokenFault::Expired)),
+            (r#""exp":0"#, Err(TokenFault::Expired)),
+            (r#""exp":1000001,"nbf":1000030,"iat":1000030"#, Ok(())),
+            (r#""exp":1000001,"nbf":1000031"#, Err(TokenFault::NotYet("nbf"))),
+            (r#""exp":1000001,"iat":1000030.5"#, Err(TokenFault::NotYet("iat"))),
+            (r#""exp":1e9"#, Ok(())),
+        ] {
+            let claims = format!(r#"{{"aud":"orders",{claims}}}"#);
+            assert_eq!(judge(&claims).map(drop), verdict, "{claims}");
+        }
+        assert_eq!(judge(r#"{"aud":"stock","exp":1000100}"#), Ok(Timestamp::from_seconds(1_000_130)));
+    }
+
+    #[test]
+    fn dates_are_numbers_within_reason() {
+        for (name, other) in [("exp", ""), ("nbf", r#""exp":2000000,"#), ("iat", r#""exp":2000000,"#)] {
+            for value in [
+                "\"2000000\"",
+                "null",
+                "true",
+                "[2000000]",
+                "{}",
+                "-1",
+                "1e300",
+                "2000000000000000",
+                "18446744073709551615",
+            ] {
+                let claims = format!(r#"{{"aud":"orders",{other}"{name}":{value}}}"#);
+                assert_eq!(judge(&claims), Err(TokenFault::Malformed(name)), "{claims}");
+            }
+        }
+        assert_eq!(judge(r#"{"aud":"orders"}"#), Err(TokenFault::Missing("exp")));
+    }
+
+    #[test]
+    fn the_audience_is_text_or_texts_with_ours_among_them() {
+        for (aud, verdict) in [
+            (r#""orders""#, Ok(())),
+            (r#"["x","stock"]"#, Ok(())),
+            (r#""Orders""#, Err(TokenFault::Audience)),
+            (r#""orders stock""#, Err(TokenFault::Audience)),
+            (r#"[]"#, Err(TokenFault::Audience)),
+            (r#"["orders",1]"#, Err(TokenFault::Malformed("aud"))),
+            (r#"[["orders"]]"#, Err(TokenFault::Malformed("aud"))),
+            (r#"{"orders":true}"#, Err(TokenFault::Malformed("aud"))),
+            (r#"null"#, Err(TokenFault::Malformed("aud"))),
+        ] {
+            assert_eq!(judge(&format!(r#"{{"exp":2000000,"aud":{aud}}}"#)).map(drop), verdict, "{aud}");
+        }
+        assert_eq!(judge(r#"{"exp":2000000}"#), Err(TokenFault::Audience));
+    }
+
+    #[test]
+    fn a_bound_token_needs_its_proof() {
+        for cnf in [r#"{"jkt":"x"}"#, "null", "{}"] {
+            assert_eq!(
+                judge(&format!(r#"{{"exp":2000000,"aud":"orders","cnf":{cnf}}}"#)),
+                Err(TokenFault::Unproven)
+            );
+        }
+    }
+
+    #[test]
+    fn the_issuer_is_exact() {
+        for (claims, verdict) in [
+            (r#"{"iss":"https://a"}"#, Ok(())),
+            (r#"{"iss":"https://a/"}"#, Err(TokenFault::Issuer)),
+            (r#"{"iss":"HTTPS://a"}"#, Err(TokenFault::Issuer)),
+            (r#"{"iss":["https://a"]}"#, Err(TokenFault::Malformed("iss"))),
+            (r#"{}"#, Err(TokenFault::Issuer)),
+        ] {
+            assert_eq!(
+                check_issuer(&Object::parse(claims.as_bytes()).unwrap(), "https://a"),
+                verdict,
+                "{claims}"
+            );
+        }
+    }
+}

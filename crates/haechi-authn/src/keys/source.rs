@@ -1,0 +1,194 @@
+//! The keys of one issuer, wherever they come from.
+
+use super::fetch::Fetch;
+use super::refresh::{self, Refresh, Round, Shared};
+use super::set::{KeySet, Keys};
+use super::web::AddressFault;
+use arc_swap::{ArcSwap, Guard};
+use haechi_core::ports::BoxFuture;
+use haechi_core::{Clock, Timestamp};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+/// The current keys of one issuer. Shared by all workers, and by all authenticators of the issuer.
+pub struct KeySource {
+    issuer: Arc<str>,
+    current: Arc<ArcSwap<KeySet>>,
+    refresher: Option<Refresher>,
+}
+
+struct Refresher {
+    shared: Arc<Shared>,
+    rounds: watch::Receiver<Round>,
+    task: JoinHandle<()>,
+}
+
+/// Why a source cannot be set up as configured.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SourceFault {
+    /// Its address is not one to contact.
+    #[error(transparent)]
+    Address(#[from] AddressFault),
+    /// Its file holds no usable keys.
+    #[error("{0}")]
+    File(String),
+}
+
+/// Whether there may be a newer set than the one that a worker looked at.
+pub enum Newer {
+    /// No: the set does not come from elsewhere, or was confirmed moments ago.
+    No,
+    /// Could not be found out, moments ago, for this reason.
+    Unknown(Arc<str>),
+    /// It is being found out: `Ok` once the source has answered. Needs no particular runtime to be awaited on.
+    Pending(BoxFuture<'static, Result<(), Arc<str>>>),
+}
+
+/// Numbers about a source, for metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyStats {
+    /// Whose keys.
+    pub issuer: Arc<str>,
+    /// How many times the set was fetched.
+    pub fetched: u64,
+    /// How many times it could not be.
+    pub failed: u64,
+    /// How long ago the keys in force were last confirmed; `None` without keys.
+    pub age: Option<Duration>,
+}
+
+impl KeySource {
+    /// Keys that do not change while this configuration is in force: a shared secret.
+    pub fn fixed(issuer: &str, keys: Keys) -> Self {
+        Self::embedded(issuer, Arc::new(ArcSwap::from_pointee(KeySet::standing(keys))))
+    }
+
+    /// Keys that somebody else in this process replaces: the embedded identity provider's own.
+    pub fn embedded(issuer: &str, current: Arc<ArcSwap<KeySet>>) -> Self {
+        Self { issuer: issuer.into(), current, refresher: None }
+    }
+
+    /// Keys that are fetched, at once and then again and again, on the runtime behind `control`. What is in a file is read at once.
+    ///
+    /// # Errors
+    /// [`SourceFault`] when an address may not be contacted or a file holds no usable keys. A source that is down is no error: it is
+    /// not ready until it is up.
+    pub fn refreshed(
+        issuer: &str,
+        plan: Refresh,
+        fetch: Arc<dyn Fetch>,
+        clock: Arc<dyn Clock>,
+        control: &Handle,
+    ) -> Result<Self, SourceFault> {
+        plan.origin.check(plan.allow_http)?;
+        let issuer: Arc<str> = issuer.into();
+        let set = match plan.origin.read_now().map_err(SourceFault::File)? {
+            Some(keys) => KeySet::none().followed_by(keys, clock.now(), clock.now().plus(plan.max_age)),
+            None => KeySet::none(),
+        };
+        let current = Arc::new(ArcSwap::from_pointee(set));
+        let shared = Arc::new(Shared {
+            issuer: issuer.clone(),
+            plan,
+            fetch,
+            clock,
+            current: current.clone(),
+            wanted: Notify::new(),
+            fetched: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        });
+        let (sender, rounds) = watch::channel(Round::default());
+        let task = control.spawn(refresh::run(shared.clone(), sender));
+        Ok(Self { issuer, current, refresher: Some(Refresher { shared, rounds, task }) })
+    }
+
+    /// Whose keys these are.
+    pub const fn issuer(&self) -> &Arc<str> {
+        &self.issuer
+    }
+
+    /// The set now; one atomic load.
+    pub fn load(&self) -> Guard<Arc<KeySet>> {
+        self.current.load()
+    }
+
+    /// Asks for a newer set because a `kid` is not known. However many ask, one fetch runs at a time, and at most one in
+    /// [`refresh::SPACING`].
+    pub fn newer(&self) -> Newer {
+        let Some(refresher) = &self.refresher else {
+            return Newer::No;
+        };
+        let mut rounds = refresher.rounds.clone();
+        let seen = {
+            let last = rounds.borrow();
+            if last.is_recent() {
+                return last.fault.clone().map_or(Newer::No, Newer::Unknown);
+            }
+            last.number
+        };
+        refresher.shared.wanted.notify_one();
+        Newer::Pending(Box::pin(async move {
+            let next = rounds.wait_for(|round| round.number > seen).await;
+            let next = next.map_err(|_| Arc::from("the key set is no longer refreshed"))?;
+            next.fault.clone().map_or(Ok(()), Err)
+        }))
+    }
+
+    /// `Ok` once there are keys that hold.
+    ///
+    /// # Errors
+    /// Why there are none, for an operator.
+    pub fn readiness(&self, now: Timestamp) -> Result<(), String> {
+        let set = self.load();
+        if set.keys(now).is_some() {
+            return Ok(());
+        }
+        let fault = self.refresher.as_ref().and_then(|refresher| refresher.rounds.borrow().fault.clone());
+        let why = fault.unwrap_or_else(|| "they have not been fetched yet".into());
+        let what = if set.confirmed_at().is_some() { "too old" } else { "missing" };
+        Err(format!("the keys of `{}` are {what}: {why}", self.issuer))
+    }
+
+    /// Resolves when the first attempt to fetch has ended, well or not; at once for what is not fetched.
+    pub async fn first_attempt(&self) {
+        if self.load().confirmed_at().is_some() {
+            return;
+        }
+        if let Some(refresher) = &self.refresher {
+            let ended = refresher.rounds.clone().wait_for(|round| round.number > 0).await.is_ok();
+            tracing::debug!(issuer = %self.issuer, ended, "first attempt to fetch keys");
+        }
+    }
+
+    /// Numbers for metrics.
+    pub fn stats(&self, now: Timestamp) -> KeyStats {
+        let count = |counter: fn(&Shared) -> &AtomicU64| {
+            self.refresher.as_ref().map_or(0, |refresher| counter(&refresher.shared).load(Ordering::Relaxed))
+        };
+        KeyStats {
+            issuer: self.issuer.clone(),
+            fetched: count(|shared| &shared.fetched),
+            failed: count(|shared| &shared.failed),
+            age: self.load().confirmed_at().map(|confirmed| now.since(confirmed)),
+        }
+    }
+}
+
+impl std::fmt::Debug for KeySource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeySource")
+            .field("issuer", &self.issuer)
+            .field("set", &**self.load())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Refresher {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
