@@ -16,7 +16,9 @@ const MIN_BESIDE_NAME: usize = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordFault {
     /// Too short.
-    #[error("a password has at least {MIN_CHARACTERS} characters; several words are easier to remember than symbols")]
+    #[error(
+        "a password has at least {MIN_CHARACTERS} characters; several words are easier to remember than symbols"
+    )]
     TooShort,
     /// Too long.
     #[error("a password has at most {MAX_CHARACTERS} characters")]
@@ -70,13 +72,15 @@ fn is_pattern(folded: &str) -> bool {
 
 /// `passwordpassword`, `abc123abc123abc1`: a unit of at most half the length, over and over.
 fn repeats_itself(characters: &[char]) -> bool {
-    (1..=characters.len() / 2).any(|unit| characters.iter().zip(characters.iter().skip(unit)).all(|(a, b)| a == b))
+    (1..=characters.len() / 2)
+        .any(|unit| characters.iter().zip(characters.iter().skip(unit)).all(|(a, b)| a == b))
 }
 
 /// Whether nearly every character is a neighbour of the one before: in the alphabet, the digits, or on a keyboard's row or column.
 fn walks(characters: &[char]) -> bool {
     let steps = characters.len().saturating_sub(1);
-    let neighbours = characters.iter().zip(characters.iter().skip(1)).filter(|(a, b)| are_neighbours(**a, **b));
+    let neighbours =
+        characters.iter().zip(characters.iter().skip(1)).filter(|(a, b)| are_neighbours(**a, **b));
     neighbours.count() * 10 >= steps * 8
 }
 
@@ -146,7 +150,13 @@ mod tests {
 
     #[test]
     fn common_ones_are_refused_in_any_case_and_with_decoration() {
-        for password in ["CorrectHorseBatteryStaple", "password12345678", "!!Administrator2024", "iloveyouforever", "P@ssw0rd!P@ssw0rd1"] {
+        for password in [
+            "CorrectHorseBatteryStaple",
+            "password12345678",
+            "!!Administrator2024",
+            "iloveyouforever",
+            "P@ssw0rd!P@ssw0rd1",
+        ] {
             assert_eq!(check(password), Err(PasswordFault::Common), "{password}");
         }
     }
@@ -159,7 +169,12 @@ mod tests {
 
     #[test]
     fn ordinary_passphrases_pass() {
-        for password in ["tidal-orbit-mango-stove", "four goats under a red moon", "xK3vQ9mT7pL2wZ8", "한강에서 자전거를 타는 여름밤"] {
+        for password in [
+            "tidal-orbit-mango-stove",
+            "four goats under a red moon",
+            "xK3vQ9mT7pL2wZ8",
+            "한강에서 자전거를 타는 여름밤",
+        ] {
             assert_eq!(check(password), Ok(()), "{password}");
         }
     }

@@ -37,7 +37,9 @@ enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UnusableHash {
     /// Neither argon2id nor bcrypt.
-    #[error("the hash is neither argon2id (`$argon2id$…`) nor bcrypt (`$2y$…`, `$2b$…`, `$2a$…`); hash the password anew")]
+    #[error(
+        "the hash is neither argon2id (`$argon2id$…`) nor bcrypt (`$2y$…`, `$2b$…`, `$2a$…`); hash the password anew"
+    )]
     UnknownFormat,
     /// It begins like one and goes on otherwise.
     #[error("the hash is damaged; hash the password anew")]
@@ -231,7 +233,9 @@ mod tests {
     #[test]
     fn costly_hashes_are_refused() {
         let salt_and_hash = "c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
-        for params in ["m=4194304,t=1,p=1", "m=131072,t=5,p=1", "m=65536,t=4294967295,p=1", "m=65536,t=1,p=99"] {
+        for params in
+            ["m=4194304,t=1,p=1", "m=131072,t=5,p=1", "m=65536,t=4294967295,p=1", "m=65536,t=1,p=99"]
+        {
             let text = format!("$argon2id$v=19${params}${salt_and_hash}");
             assert_eq!(StoredHash::parse(&text).unwrap_err(), UnusableHash::TooCostly, "{params}");
         }
@@ -243,10 +247,17 @@ mod tests {
 
     #[test]
     fn other_formats_are_refused() {
-        for text in ["", "secret", "$apr1$x$y", "{SHA}x", "$5$x$y", "$argon2i$v=19$m=256,t=2,p=1$c29tZXNhbHQ$x"] {
+        for text in
+            ["", "secret", "$apr1$x$y", "{SHA}x", "$5$x$y", "$argon2i$v=19$m=256,t=2,p=1$c29tZXNhbHQ$x"]
+        {
             assert_eq!(StoredHash::parse(text).unwrap_err(), UnusableHash::UnknownFormat, "{text}");
         }
-        for text in ["$argon2id$", "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ", "$2y$10$short", "$argon2id$v=18$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"] {
+        for text in [
+            "$argon2id$",
+            "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ",
+            "$2y$10$short",
+            "$argon2id$v=18$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+        ] {
             assert_eq!(StoredHash::parse(text).unwrap_err(), UnusableHash::Malformed, "{text}");
         }
     }

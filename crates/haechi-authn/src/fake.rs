@@ -1,0 +1,353 @@
+//! A store in memory that fails when told to, for the tests of this crate.
+
+use haechi_core::ports::{
+    ApiKeyRecord, ApiKeys, KeyState, LoginState, Revocations, Revoked, Rotation, Session, Sessions,
+    SigningKeyRecord, SigningKeys, StoreError, Stored, UserRecord, Users,
+};
+use haechi_core::{Clock, Secret, Timestamp};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A clock that tests move.
+#[derive(Debug)]
+pub(crate) struct FakeClock(AtomicI64);
+
+impl FakeClock {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(1_800_000_000_000)))
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.0.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
+
+impl Clock for FakeClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mood {
+    Well,
+    /// Every call fails.
+    Down,
+    /// Every call panics.
+    Panics,
+    /// No call returns.
+    Hangs,
+}
+
+#[derive(Default)]
+struct Facts {
+    users: Vec<UserRecord>,
+    keys: Vec<ApiKeyRecord>,
+    sessions: Vec<(Session, HashSet<[u8; 32]>)>,
+    signing_keys: Vec<SigningKeyRecord>,
+    revoked: Vec<(Revoked, Timestamp)>,
+    epoch: u64,
+}
+
+pub(crate) struct FakeStore {
+    facts: Mutex<Facts>,
+    mood: Mutex<Mood>,
+    asked: AtomicUsize,
+    used: Mutex<Vec<(String, Timestamp)>>,
+}
+
+impl FakeStore {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            facts: Mutex::default(),
+            mood: Mutex::new(Mood::Well),
+            asked: AtomicUsize::new(0),
+            used: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn feels(&self, mood: Mood) {
+        *self.mood.lock().unwrap() = mood;
+    }
+
+    /// How many calls there were.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn used(&self) -> Vec<(String, Timestamp)> {
+        self.used.lock().unwrap().clone()
+    }
+
+    pub(crate) fn sessions(&self) -> Vec<Session> {
+        self.facts.lock().unwrap().sessions.iter().map(|(session, _)| session.clone()).collect()
+    }
+
+    pub(crate) fn user(&self, name: &str) -> Option<UserRecord> {
+        self.facts.lock().unwrap().users.iter().find(|user| user.name == name).cloned()
+    }
+
+    pub(crate) fn change_user(&self, name: &str, change: impl FnOnce(&mut UserRecord)) {
+        change(self.facts.lock().unwrap().users.iter_mut().find(|user| user.name == name).unwrap());
+    }
+
+    fn answer<'a, T: Send + 'a>(
+        &'a self,
+        answer: impl FnOnce(&mut Facts) -> Result<T, StoreError> + Send + 'a,
+    ) -> Stored<'a, T> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let mood = *self.mood.lock().unwrap();
+        Box::pin(async move {
+            match mood {
+                Mood::Well => answer(&mut self.facts.lock().unwrap()),
+                Mood::Down => Err(StoreError::Unavailable("as told".into())),
+                Mood::Panics => panic!("as told"),
+                Mood::Hangs => std::future::pending().await,
+            }
+        })
+    }
+
+    fn with_user<'a, T: Send + 'a>(
+        &'a self,
+        matches: impl Fn(&UserRecord) -> bool + Send + 'a,
+        change: impl FnOnce(&mut UserRecord) -> T + Send + 'a,
+    ) -> Stored<'a, T> {
+        self.answer(move |facts| {
+            let user = facts.users.iter_mut().find(|user| matches(user));
+            user.map(change).ok_or_else(|| StoreError::Missing("user".into()))
+        })
+    }
+
+    fn takes_away<'a>(
+        &'a self,
+        name: &'a str,
+        change: impl FnOnce(&mut UserRecord) + Send + 'a,
+    ) -> Stored<'a, ()> {
+        self.answer(move |facts| {
+            facts.epoch += 1;
+            let user = facts.users.iter_mut().find(|user| user.name == name);
+            user.map(change).ok_or_else(|| StoreError::Missing("user".into()))
+        })
+    }
+}
+
+impl Facts {
+    fn end(&mut self, ends: impl Fn(&Session) -> bool, until: Timestamp) {
+        for (session, _) in self.sessions.extract_if(.., |(session, _)| ends(session)) {
+            self.revoked.push((Revoked::Session(session.id), until));
+            self.epoch += 1;
+        }
+    }
+}
+
+impl Users for FakeStore {
+    fn by_name<'a>(&'a self, name: &'a str) -> Stored<'a, Option<UserRecord>> {
+        self.answer(move |facts| Ok(facts.users.iter().find(|user| user.name == name).cloned()))
+    }
+
+    fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<UserRecord>> {
+        self.answer(move |facts| Ok(facts.users.iter().find(|user| user.id == id).cloned()))
+    }
+
+    fn list(&self) -> Stored<'_, Vec<UserRecord>> {
+        self.answer(|facts| Ok(facts.users.clone()))
+    }
+
+    fn add<'a>(&'a self, user: &'a UserRecord) -> Stored<'a, ()> {
+        self.answer(move |facts| {
+            if facts.users.iter().any(|known| known.name == user.name) {
+                return Err(StoreError::Exists(format!("user `{}`", user.name)));
+            }
+            facts.users.push(user.clone());
+            Ok(())
+        })
+    }
+
+    fn set_roles<'a>(&'a self, name: &'a str, roles: &'a [String]) -> Stored<'a, ()> {
+        self.takes_away(name, move |user| user.roles = roles.to_vec())
+    }
+
+    fn set_password<'a>(&'a self, name: &'a str, hash: &'a Secret<String>) -> Stored<'a, ()> {
+        self.takes_away(name, move |user| {
+            user.password_hash = hash.clone();
+            user.login = LoginState::default();
+        })
+    }
+
+    fn set_disabled<'a>(&'a self, name: &'a str, disabled: bool) -> Stored<'a, ()> {
+        self.takes_away(name, move |user| user.disabled = disabled)
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> Stored<'a, ()> {
+        self.answer(move |facts| {
+            facts.epoch += 1;
+            let before = facts.users.len();
+            facts.users.retain(|user| user.name != name);
+            if facts.users.len() < before { Ok(()) } else { Err(StoreError::Missing("user".into())) }
+        })
+    }
+
+    fn login_failed<'a>(
+        &'a self,
+        id: &'a str,
+        limit: u32,
+        locked_until: Timestamp,
+    ) -> Stored<'a, LoginState> {
+        self.with_user(
+            move |user| user.id == id,
+            move |user| {
+                user.login.failures += 1;
+                if user.login.failures >= limit {
+                    user.login = LoginState { failures: 0, locked_until: Some(locked_until) };
+                }
+                user.login
+            },
+        )
+    }
+
+    fn login_succeeded<'a>(&'a self, id: &'a str) -> Stored<'a, ()> {
+        self.with_user(move |user| user.id == id, |user| user.login = LoginState::default())
+    }
+}
+
+impl ApiKeys for FakeStore {
+    fn by_sha256<'a>(&'a self, sha256: &'a [u8; 32]) -> Stored<'a, Option<ApiKeyRecord>> {
+        self.answer(move |facts| Ok(facts.keys.iter().find(|key| key.sha256 == *sha256).cloned()))
+    }
+
+    fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<ApiKeyRecord>> {
+        self.answer(move |facts| Ok(facts.keys.iter().find(|key| key.id == id).cloned()))
+    }
+
+    fn list(&self) -> Stored<'_, Vec<ApiKeyRecord>> {
+        self.answer(|facts| Ok(facts.keys.clone()))
+    }
+
+    fn add<'a>(&'a self, key: &'a ApiKeyRecord) -> Stored<'a, ()> {
+        self.answer(move |facts| {
+            facts.keys.push(key.clone());
+            Ok(())
+        })
+    }
+
+    fn revoke<'a>(&'a self, id: &'a str) -> Stored<'a, ()> {
+        self.answer(move |facts| {
+            facts.epoch += 1;
+            let key = facts.keys.iter_mut().find(|key| key.id == id);
+            key.map(|key| key.state = KeyState::Revoked).ok_or_else(|| StoreError::Missing("key".into()))
+        })
+    }
+
+    fn used<'a>(&'a self, id: &'a str, now: Timestamp) -> Stored<'a, ()> {
+        self.used.lock().unwrap().push((id.to_owned(), now));
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl Sessions for FakeStore {
+    fn begin<'a>(&'a self, session: &'a Session) -> Stored<'a, ()> {
+        self.answer(move |facts| {
+            facts.sessions.push((session.clone(), HashSet::new()));
+            Ok(())
+        })
+    }
+
+    fn rotate<'a>(
+        &'a self,
+        presented_sha256: &'a [u8; 32],
+        next_sha256: &'a [u8; 32],
+        now: Timestamp,
+    ) -> Stored<'a, Rotation> {
+        self.answer(move |facts| {
+            for (session, used) in &mut facts.sessions {
+                if used.contains(presented_sha256) {
+                    let session = session.id.clone();
+                    facts.end(|other| other.id == session, Timestamp::MAX);
+                    return Ok(Rotation::Replayed { session });
+                }
+                if session.token_sha256 == *presented_sha256 && session.expires_at > now {
+                    used.insert(*presented_sha256);
+                    session.token_sha256 = *next_sha256;
+                    return Ok(Rotation::Rotated(session.clone()));
+                }
+            }
+            Ok(Rotation::Unknown)
+        })
+    }
+
+    fn end<'a>(&'a self, session: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
+        self.answer(move |facts| {
+            facts.end(|other| other.id == session, tokens_expire_at);
+            Ok(())
+        })
+    }
+
+    fn end_all_of<'a>(&'a self, user_id: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
+        self.answer(move |facts| {
+            facts.end(|other| other.user_id == user_id, tokens_expire_at);
+            Ok(())
+        })
+    }
+}
+
+impl Revocations for FakeStore {
+    fn epoch(&self) -> Stored<'_, u64> {
+        self.answer(|facts| Ok(facts.epoch))
+    }
+
+    fn current(&self, now: Timestamp) -> Stored<'_, Vec<Revoked>> {
+        self.answer(move |facts| {
+            Ok(facts.revoked.iter().filter(|(_, until)| *until > now).map(|(what, _)| what.clone()).collect())
+        })
+    }
+
+    fn revoke<'a>(&'a self, what: &'a Revoked, until: Timestamp) -> Stored<'a, ()> {
+        self.answer(move |facts| {
+            facts.epoch += 1;
+            facts.revoked.push((what.clone(), until));
+            Ok(())
+        })
+    }
+
+    fn forget_expired(&self, now: Timestamp) -> Stored<'_, u64> {
+        self.answer(move |facts| Ok(facts.revoked.extract_if(.., |(_, until)| *until <= now).count() as u64))
+    }
+}
+
+impl SigningKeys for FakeStore {
+    fn list(&self) -> Stored<'_, Vec<SigningKeyRecord>> {
+        self.answer(|facts| Ok(facts.signing_keys.clone()))
+    }
+
+    fn add_first<'a>(&'a self, key: &'a SigningKeyRecord) -> Stored<'a, SigningKeyRecord> {
+        self.answer(move |facts| {
+            if let Some(first) = facts.signing_keys.iter().find(|known| known.algorithm == key.algorithm) {
+                return Ok(first.clone());
+            }
+            facts.signing_keys.push(key.clone());
+            Ok(key.clone())
+        })
+    }
+
+    fn rotate<'a>(&'a self, next: &'a SigningKeyRecord, published_until: Timestamp) -> Stored<'a, ()> {
+        self.answer(move |facts| {
+            for key in facts.signing_keys.iter_mut().filter(|key| key.algorithm == next.algorithm) {
+                key.retired_at = key.retired_at.or(Some(next.active_from));
+                key.published_until = key.published_until.or(Some(published_until));
+            }
+            facts.signing_keys.push(next.clone());
+            Ok(())
+        })
+    }
+
+    fn forget_unpublished(&self, now: Timestamp) -> Stored<'_, u64> {
+        self.answer(move |facts| {
+            let forgotten = facts
+                .signing_keys
+                .extract_if(.., |key| key.published_until.is_some_and(|until| until <= now));
+            Ok(forgotten.count() as u64)
+        })
+    }
+}

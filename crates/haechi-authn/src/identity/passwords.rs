@@ -1,0 +1,304 @@
+//! Whether a name and a password belong to a user of the store: one answer for every way in that asks for both.
+
+use crate::hashing::{Against, HashingError, PasswordPool, StoredHash};
+use haechi_core::ports::{StoreError, UserRecord, Users};
+use haechi_core::{Clock, Secret, Timestamp};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Refusals are given at the next multiple of this, so that small differences in the work behind them cannot be measured.
+const REFUSALS_EVERY: Duration = Duration::from_millis(50);
+/// No user has this id: counting a failure for it costs the same, and changes nothing.
+const NOBODY: &str = "";
+
+/// When a user is locked, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lockout {
+    /// So many failures since the last success.
+    pub failures: NonZeroU32,
+    /// For so long.
+    pub lasts: Duration,
+}
+
+/// Verifies passwords of the store's users, counts failures, and honours lockout and disabling.
+///
+/// Unknown, disabled and locked users get the answer of a wrong password, after the same reads, the same hashing and the same write.
+pub struct PasswordVerifier {
+    users: Arc<dyn Users>,
+    pool: Arc<PasswordPool>,
+    clock: Arc<dyn Clock>,
+    lockout: Lockout,
+}
+
+/// Why a name and password were not accepted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordRefused {
+    /// They are not right, or not right now. What exactly is for the operator only.
+    #[error("{0}")]
+    Wrong(&'static str),
+    /// Too many passwords are being verified.
+    #[error("the password hashing pool is full")]
+    Busy,
+    /// Could not find out.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl PasswordVerifier {
+    /// A verifier over the store's users.
+    pub fn new(
+        users: Arc<dyn Users>,
+        pool: Arc<PasswordPool>,
+        clock: Arc<dyn Clock>,
+        lockout: Lockout,
+    ) -> Self {
+        Self { users, pool, clock, lockout }
+    }
+
+    /// The user, if the password is right, as the store has it after the password was verified. Needs a runtime with timers; ask it on
+    /// the control runtime.
+    ///
+    /// # Errors
+    /// [`PasswordRefused`].
+    pub async fn verify(&self, name: &str, password: Secret<String>) -> Result<UserRecord, PasswordRefused> {
+        let started = Instant::now();
+        let outcome = self.judge(name, password).await;
+        if matches!(outcome, Err(PasswordRefused::Wrong(_))) {
+            tokio::time::sleep_until(next_refusal(started)).await;
+        }
+        outcome
+    }
+
+    async fn judge(&self, name: &str, password: Secret<String>) -> Result<UserRecord, PasswordRefused> {
+        let before = self.users.by_name(name).await?;
+        let matches = self.pool.verify(password, self.against(before.as_ref())?).await?;
+        // Others may have failed, or an operator may have acted, while this password was hashed.
+        let after = self.users.by_name(name).await?;
+        let verdict = verdict(before.as_ref(), after, matches, self.clock.now());
+        match &verdict {
+            Ok(user) if user.login == Default::default() => {}
+            Ok(user) => self.users.login_succeeded(&user.id).await?,
+            Err(refusal) => self.count(refusal).await?,
+        }
+        verdict.map_err(|refusal| PasswordRefused::Wrong(refusal.reason))
+    }
+
+    fn against(&self, user: Option<&UserRecord>) -> Result<Against, PasswordRefused> {
+        let Some(user) = user else { return Ok(self.pool.decoy()) };
+        let hash = StoredHash::parse(user.password_hash.expose());
+        hash.map(Against::Real).map_err(|fault| PasswordRefused::Unavailable(fault.to_string()))
+    }
+
+    async fn count(&self, refusal: &Refusal) -> Result<(), StoreError> {
+        let user = refusal.counts_for.as_deref().unwrap_or(NOBODY);
+        let locked_until = self.clock.now().plus(self.lockout.lasts);
+        match self.users.login_failed(user, self.lockout.failures.get(), locked_until).await {
+            Ok(_) | Err(StoreError::Missing(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+struct Refusal {
+    reason: &'static str,
+    /// The user whose failures grow. A locked user's do not: whoever guesses on must not be able to keep the user out for ever.
+    counts_for: Option<String>,
+}
+
+impl Refusal {
+    const fn uncounted(reason: &'static str) -> Self {
+        Self { reason, counts_for: None }
+    }
+}
+
+fn verdict(
+    before: Option<&UserRecord>,
+    after: Option<UserRecord>,
+    matches: bool,
+    now: Timestamp,
+) -> Result<UserRecord, Refusal> {
+    let (Some(before), Some(user)) = (before, after) else {
+        return Err(Refusal::uncounted("no such user"));
+    };
+    if before.id != user.id || before.password_hash != user.password_hash {
+        return Err(Refusal::uncounted("the password was changed meanwhile"));
+    }
+    if user.login.locked_until.is_some_and(|until| until > now) {
+        return Err(Refusal::uncounted("the user is locked"));
+    }
+    if !matches {
+        return Err(Refusal { reason: "wrong password", counts_for: Some(user.id) });
+    }
+    if user.disabled { Err(Refusal::uncounted("the user is disabled")) } else { Ok(user) }
+}
+
+fn next_refusal(started: Instant) -> Instant {
+    let whole = started.elapsed().as_millis() / REFUSALS_EVERY.as_millis() + 1;
+    started + REFUSALS_EVERY * u32::try_from(whole).unwrap_or(u32::MAX)
+}
+
+impl From<StoreError> for PasswordRefused {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<HashingError> for PasswordRefused {
+    fn from(error: HashingError) -> Self {
+        match error {
+            HashingError::Busy => Self::Busy,
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::{Lockout, PasswordRefused, PasswordVerifier};
+    use crate::fake::{FakeClock, FakeStore, Mood};
+    use crate::hashing::PasswordPool;
+    use haechi_core::ports::{LoginState, UserRecord, Users};
+    use haechi_core::{Attributes, Clock, Secret};
+    use std::num::NonZeroU32;
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::runtime::Handle;
+
+    pub(crate) const PASSWORD: &str = "tidal-orbit-mango-stove";
+
+    pub(crate) struct World {
+        pub(crate) store: Arc<FakeStore>,
+        pub(crate) clock: Arc<FakeClock>,
+        pub(crate) pool: Arc<PasswordPool>,
+    }
+
+    impl World {
+        /// A store with the user `mina`, role MANAGER, tenant acme.
+        pub(crate) async fn new() -> Self {
+            let pool = PasswordPool::new(Handle::current(), std::num::NonZeroUsize::MIN, 4).unwrap();
+            let world = Self { store: FakeStore::new(), clock: FakeClock::new(), pool: Arc::new(pool) };
+            let mina = UserRecord {
+                id: "u-1".into(),
+                name: "mina".into(),
+                password_hash: world.pool.hash(Secret::from(PASSWORD)).await.unwrap(),
+                roles: vec!["MANAGER".into()],
+                attributes: Attributes::from([(
+                    "tenant".into(),
+                    haechi_core::AttributeValue::String("acme".into()),
+                )]),
+                disabled: false,
+                created_at: world.clock.now(),
+                login: LoginState::default(),
+            };
+            Users::add(&*world.store, &mina).await.unwrap();
+            world
+        }
+
+        pub(crate) fn verifier(&self) -> PasswordVerifier {
+            PasswordVerifier::new(self.store.clone(), self.pool.clone(), self.clock.clone(), Self::lockout())
+        }
+
+        pub(crate) fn lockout() -> Lockout {
+            Lockout { failures: NonZeroU32::new(3).unwrap(), lasts: Duration::from_secs(900) }
+        }
+
+        async fn try_password(&self, name: &str, password: &str) -> Result<String, PasswordRefused> {
+            Ok(self.verifier().verify(name, Secret::from(password)).await?.id)
+        }
+    }
+
+    const WRONG: Result<String, PasswordRefused> = Err(PasswordRefused::Wrong("wrong password"));
+    const LOCKED: Result<String, PasswordRefused> = Err(PasswordRefused::Wrong("the user is locked"));
+
+    #[tokio::test]
+    async fn the_right_password_and_a_wrong_one() {
+        let world = World::new().await;
+        assert_eq!(world.try_password("mina", PASSWORD).await, Ok("u-1".into()));
+        assert_eq!(world.try_password("mina", "tidal-orbit-mango-stovf").await, WRONG);
+        assert_eq!(world.store.user("mina").unwrap().login.failures, 1);
+        assert_eq!(world.try_password("mina", PASSWORD).await, Ok("u-1".into()));
+        assert_eq!(world.store.user("mina").unwrap().login.failures, 0, "success clears the count");
+    }
+
+    #[tokio::test]
+    async fn every_refusal_does_the_same_work() {
+        let world = World::new().await;
+        let mut work = Vec::new();
+        for (name, password, disabled, locked) in [
+            ("mina", "wrong", false, false),
+            ("nobody", "wrong", false, false),
+            ("mina", PASSWORD, true, false),
+            ("mina", PASSWORD, false, true),
+        ] {
+            let locked_until = locked.then(|| world.clock.now().plus(Duration::from_secs(1)));
+            world.store.change_user("mina", |mina| {
+                mina.disabled = disabled;
+                mina.login = LoginState { failures: 0, locked_until };
+            });
+            let (hashes, calls) = (world.pool.done(), world.store.asked());
+            let outcome = world.try_password(name, password).await;
+            assert!(matches!(outcome, Err(PasswordRefused::Wrong(_))), "{name}");
+            work.push((world.pool.done() - hashes, world.store.asked() - calls));
+        }
+        assert_eq!(work, [(1, 3); 4], "one hash, two reads and a write each");
+    }
+
+    #[tokio::test]
+    async fn refusals_come_at_fixed_moments() {
+        let world = World::new().await;
+        tokio::time::pause();
+        let started = tokio::time::Instant::now();
+        assert_eq!(world.try_password("mina", "wrong").await, WRONG);
+        // A paused clock moves by whole milliseconds, and stood between two.
+        let elapsed = started.elapsed().as_millis();
+        assert!(elapsed >= 50 && elapsed % 50 <= 2, "{elapsed}");
+    }
+
+    #[tokio::test]
+    async fn failures_lock_and_time_unlocks() {
+        let world = World::new().await;
+        for _ in 0..3 {
+            assert_eq!(world.try_password("mina", "wrong").await, WRONG);
+        }
+        assert_eq!(world.try_password("mina", PASSWORD).await, LOCKED);
+        let until = world.store.user("mina").unwrap().login.locked_until;
+        world.clock.advance(Duration::from_secs(899));
+        assert_eq!(world.try_password("mina", "wrong").await, LOCKED);
+        assert_eq!(
+            world.store.user("mina").unwrap().login.locked_until,
+            until,
+            "guessing on locks no longer"
+        );
+        world.clock.advance(Duration::from_secs(2));
+        assert_eq!(world.try_password("mina", PASSWORD).await, Ok("u-1".into()));
+    }
+
+    #[tokio::test]
+    async fn guesses_made_at_once_count_as_much_as_guesses_in_turn() {
+        let world = World::new().await;
+        let verifier = Arc::new(world.verifier());
+        let guess = |password: &'static str| {
+            let verifier = verifier.clone();
+            tokio::spawn(async move { verifier.verify("mina", Secret::from(password)).await })
+        };
+        // One worker: they all read the user before the first is counted, and are hashed in this order.
+        let guesses = [guess("wrong"), guess("wrong"), guess("wrong"), guess(PASSWORD)];
+        let mut outcomes = Vec::new();
+        for guess in guesses {
+            outcomes.push(guess.await.unwrap().map(|user| user.id));
+        }
+        assert_eq!(outcomes, [WRONG, WRONG, WRONG, LOCKED]);
+    }
+
+    #[tokio::test]
+    async fn could_not_ask_is_not_wrong() {
+        let world = World::new().await;
+        world.store.feels(Mood::Down);
+        assert!(matches!(world.try_password("mina", PASSWORD).await, Err(PasswordRefused::Unavailable(_))));
+        world.store.feels(Mood::Well);
+        world.store.change_user("mina", |mina| mina.password_hash = Secret::from("garbled"));
+        assert!(matches!(world.try_password("mina", PASSWORD).await, Err(PasswordRefused::Unavailable(_))));
+    }
+}

@@ -1,0 +1,24 @@
+//! Random names and secrets.
+
+use aws_lc_rs::error::Unspecified;
+
+/// 128 random bits in hex: an id that is never given twice.
+pub(crate) fn id() -> Result<String, Unspecified> {
+    let bits: [u8; 16] = bytes()?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bits)))
+}
+
+/// Random bytes from the operating system.
+pub(crate) fn bytes<const N: usize>() -> Result<[u8; N], Unspecified> {
+    let mut out = [0; N];
+    aws_lc_rs::rand::fill(&mut out)?;
+    Ok(out)
+}
+
+/// SHA-256, for what is random already.
+pub(crate) fn sha256(text: &[u8]) -> [u8; 32] {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text);
+    let mut out = [0; 32];
+    out.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
+    out
+}
