@@ -1,1 +1,11 @@
-//! placeholder
+//! The control plane: what operators and their tools ask of a running gate, on an address of its own.
+//!
+//! This room knows no store and no proxy: readiness and metrics come through the ports in [`context`].
+
+pub mod context;
+mod endpoints;
+mod error;
+mod server;
+
+pub use context::{Component, Context, Health};
+pub use server::serve;

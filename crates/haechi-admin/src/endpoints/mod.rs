@@ -1,0 +1,37 @@
+//! The endpoints: one file each.
+
+mod health;
+mod metrics;
+
+use crate::Context;
+use crate::error::AdminError;
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header::HOST;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::get;
+use std::net::IpAddr;
+
+/// All endpoints.
+pub(crate) fn router(context: Context) -> Router {
+    Router::new()
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::metrics))
+        .fallback(|| async { AdminError::NotFound })
+        .layer(from_fn(local_host))
+        .with_state(context)
+}
+
+/// The listener is on loopback; a page in an operator's browser must not reach it under a name of its own (DNS rebinding).
+async fn local_host(request: Request, next: Next) -> Result<Response, AdminError> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = hosts
+        .next()
+        .and_then(|host| haechi_core::Host::parse(host.as_bytes()).ok())
+        .ok_or(AdminError::Host)?;
+    let name = host.name().trim_start_matches('[').trim_end_matches(']');
+    let local = name == "localhost" || name.parse::<IpAddr>().is_ok();
+    if local && hosts.next().is_none() { Ok(next.run(request).await) } else { Err(AdminError::Host) }
+}
