@@ -47,19 +47,23 @@ async fn open(folder: &TempDir) -> Store {
 /// Makes two tests of each function, one for each kind of store.
 #[macro_export]
 macro_rules! for_every_store {
-    ($($(#[$meta:meta])* $name:ident),* $(,)?) => {
+    ($($name:ident),* $(,)?) => {
         mod memory {
-            $(#[tokio::test(flavor = "multi_thread")]
+            $(
+            #[tokio::test(flavor = "multi_thread")]
             async fn $name() {
                 super::$name(haechi_store::Store::in_memory()).await;
-            })*
+            }
+            )*
         }
         mod sqlite {
-            $(#[tokio::test(flavor = "multi_thread")]
+            $(
+            #[tokio::test(flavor = "multi_thread")]
             async fn $name() {
                 let fixture = $crate::Fixture::new().await;
                 super::$name(fixture.store.clone()).await;
-            })*
+            }
+            )*
         }
     };
 }

@@ -5,6 +5,7 @@ use crate::{Fixture, for_every_store};
 use haechi_core::ports::{Revoked, Rotation};
 use haechi_store::Store;
 use std::slice;
+use std::time::Duration;
 use tokio::task::JoinSet;
 
 for_every_store![
@@ -94,6 +95,23 @@ async fn the_same_holds_between_processes() {
     present_at_once(&stores).await;
     fail_at_once(&stores).await;
     add_first_at_once(&stores).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_goes_away_leaves_no_lock_and_no_half_of_a_change() {
+    let fixture = Fixture::new().await;
+    let (store, other) = (&fixture.store, fixture.again().await);
+    for n in 0..200_u16 {
+        let token = Revoked::Token(n.to_string());
+        let patience = Duration::from_micros(u64::from(n) * 10);
+        let _ = tokio::time::timeout(patience, store.revocations.revoke(&token, at(60))).await;
+    }
+    let last = Revoked::Token("last".into());
+    store.revocations.revoke(&last, at(60)).await.unwrap();
+    other.revocations.revoke(&last, at(60)).await.unwrap();
+    let kept = other.revocations.current(at(0)).await.unwrap().len() as u64;
+    assert!(kept > 1, "no revocation was waited for");
+    assert_eq!(other.revocations.epoch().await.unwrap(), kept + 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
