@@ -1,1 +1,29 @@
-//! placeholder
+//! Tests of the built binary over real sockets, with clients and token libraries that are not the gate's own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot be set up has failed, and a panic is how it says so"
+)]
+
+mod harness;
+
+mod answers;
+mod api_keys;
+mod architecture;
+mod authn_jwt;
+mod authz;
+mod basic;
+mod commands;
+mod demo;
+mod failures;
+mod forwarding;
+mod headers;
+mod identity;
+mod lifecycle;
+mod matching;
+mod observability;
+mod paths;
+mod pyjwt;
+mod smuggling;

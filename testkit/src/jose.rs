@@ -168,6 +168,11 @@ pub fn base64url(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// Padded base64 (RFC 4648 section 4), as Basic credentials need it.
+pub fn base64(bytes: impl AsRef<[u8]>) -> String {
+    STANDARD.encode(bytes)
+}
+
 /// The JSON in the part of a token at `index`: 0 the header, 1 the claims.
 ///
 /// # Panics

@@ -1,0 +1,170 @@
+//! The gate as a process.
+
+use super::command::program;
+use super::{Conversation, Folder, PATIENCE, Reply, curl, eventually};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+
+/// A running `haechi run`; killed when dropped.
+pub(crate) struct Gate {
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    address: SocketAddr,
+    admin: SocketAddr,
+    folder: Folder,
+}
+
+impl Gate {
+    /// With the usual beginning of a configuration, and `rest`.
+    #[track_caller]
+    pub(crate) fn start(rest: &str) -> Self {
+        Self::start_in(Folder::new(rest))
+    }
+
+    /// With the configuration in `folder`.
+    #[track_caller]
+    pub(crate) fn start_in(folder: Folder) -> Self {
+        let mut child = program(folder.path())
+            .args(["run", "-c", "haechi.yaml"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        collect(child.stdout.take().unwrap(), &log);
+        collect(child.stderr.take().unwrap(), &log);
+        let (address, admin) = eventually(PATIENCE, || {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("the gate ended with {status}: {:#?}", log.lock().unwrap());
+            }
+            addresses(&log.lock().unwrap())
+        });
+        Self { child, log, address, admin, folder }
+    }
+
+    /// Waits until `/readyz` says 200.
+    #[track_caller]
+    pub(crate) fn ready(self) -> Self {
+        eventually(PATIENCE, || (self.admin("/readyz").status == 200).then_some(()));
+        self
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Reply {
+        self.curl(path, &[])
+    }
+
+    /// With these request fields, each as `Name: value`.
+    pub(crate) fn get_with(&self, path: &str, fields: &[&str]) -> Reply {
+        let arguments: Vec<&str> = fields.iter().flat_map(|field| ["--header", *field]).collect();
+        self.curl(path, &arguments)
+    }
+
+    pub(crate) fn get_with_token(&self, path: &str, token: &str) -> Reply {
+        self.get_with(path, &[&format!("Authorization: Bearer {token}")])
+    }
+
+    pub(crate) fn post_json(&self, path: &str, body: &Value) -> Reply {
+        self.curl(path, &["--header", "Content-Type: application/json", "--data-binary", &body.to_string()])
+    }
+
+    pub(crate) fn curl(&self, path: &str, arguments: &[&str]) -> Reply {
+        curl(&[arguments, &[&self.url(path)]].concat())
+    }
+
+    /// Asks the admin listener.
+    pub(crate) fn admin(&self, path: &str) -> Reply {
+        curl(&[&format!("http://{}{path}", self.admin)])
+    }
+
+    pub(crate) fn converse(&self) -> Conversation {
+        Conversation::with(self.address)
+    }
+
+    /// The value of the first sample whose line begins with `name` and holds all of `labels`; 0 where there is none.
+    pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let text = self.admin("/metrics").expect(200).text();
+        let matches = |line: &&str| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+                && labels.iter().all(|label| line.contains(label))
+        };
+        text.lines().filter(matches).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// Everything that it has written so far, on both streams.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Resident memory, in KiB.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Sends a signal by its name, as `kill` knows it.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn exited(&mut self) -> ExitStatus {
+        eventually(PATIENCE, || self.child.try_wait().unwrap())
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+        if std::thread::panicking() {
+            // nextest shows this beside the failure.
+            #[expect(clippy::print_stderr, reason = "what the gate said explains the failure")]
+            for line in self.log() {
+                eprintln!("gate: {line}");
+            }
+        }
+    }
+}
+
+fn collect(stream: impl Read + Send + 'static, log: &Arc<Mutex<Vec<String>>>) {
+    let log = log.clone();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            log.lock().unwrap().push(line);
+        }
+    });
+}
+
+/// The first listener's address and the admin's, once both are logged.
+fn addresses(log: &[String]) -> Option<(SocketAddr, SocketAddr)> {
+    let listening: Vec<Value> = log
+        .iter()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(|line| line["event"] == "listening")
+        .collect();
+    let address = |is_admin: bool| {
+        let line = listening.iter().find(|line| (line["listener"] == "admin") == is_admin)?;
+        line["address"].as_str()?.parse().ok()
+    };
+    Some((address(false)?, address(true)?))
+}

@@ -1,0 +1,16 @@
+//! What the tests share: the gate as a process, two clients, and configurations in pieces.
+
+mod command;
+mod config;
+mod curl;
+mod gate;
+mod python;
+mod raw;
+
+pub(crate) use command::{haechi, haechi_with_input};
+pub(crate) use config::{Folder, PASSWORD, open_gate, routes_to};
+pub(crate) use curl::{Reply, curl};
+pub(crate) use gate::Gate;
+pub(crate) use haechi_testkit::{PATIENCE, eventually};
+pub(crate) use python::python;
+pub(crate) use raw::Conversation;

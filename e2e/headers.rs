@@ -1,0 +1,261 @@
+//! Contract section 4: what a backend receives, and what it never does.
+
+use crate::harness::{Gate, open_gate, routes_to};
+use haechi_testkit::jose::{Key, with};
+use haechi_testkit::{Backend, IdentityProvider, Recorded};
+use serde_json::json;
+
+const RESERVED: [&str; 24] = [
+    "X-Auth-Subject",
+    "X-Auth-Issuer",
+    "X-Auth-Roles",
+    "X-Auth-Scopes",
+    "X-Auth-Authenticator",
+    "X-Auth-Attr-tenant",
+    "X-Auth-Anything",
+    "X-Request-Id",
+    "X-Forwarded-For",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Host",
+    "X-Forwarded-Port",
+    "X-Forwarded-Prefix",
+    "X-Forwarded-User",
+    "X-Forwarded-Client-Cert",
+    "Forwarded",
+    "X-Real-IP",
+    "True-Client-IP",
+    "CF-Connecting-IP",
+    "X-Original-URL",
+    "X-Rewrite-URL",
+    "X-Original-Method",
+    "Client-Cert",
+    "Client-Cert-Chain",
+];
+
+const OVERRIDES: [&str; 3] = ["X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override"];
+
+fn spellings(name: &str) -> Vec<String> {
+    let mut all = vec![name.to_owned(), name.to_lowercase(), name.to_uppercase()];
+    all.extend("_.!~|^`'#$%&*+".chars().map(|dash| name.replace('-', &dash.to_string())));
+    all
+}
+
+/// The corp issuer with one key, and a gate whose every route needs its token.
+fn with_issuer(backend: &Backend, key: &Key, service: &str, route: &str) -> (IdentityProvider, Gate) {
+    let provider = IdentityProvider::start(&[key]);
+    let gate = Gate::start(&format!(
+        "caller_attributes: {{ tenant: string, clearance: long, mfa: bool }}
+roles: {{ USER: {{}}, MANAGER: {{ includes: [USER] }} }}
+authenticators:
+  corp:
+    type: jwt
+    issuer: {issuer}
+    audiences: [orders]
+    keys: discovery
+    claims: {{ roles: /roles, scopes: /scope, tenant: /tenant, clearance: /clearance, mfa: /mfa }}
+services: {{ web: {{ endpoints: [\"{url}\"]{service} }} }}
+routes:
+  - {{ name: all, match: {{ path: /** }}, authenticate: [corp], authorize: any, service: web{route} }}
+",
+        issuer = provider.issuer(),
+        url = backend.url(),
+    ))
+    .ready();
+    (provider, gate)
+}
+
+fn forged(request: &Recorded) -> Vec<&(String, String)> {
+    let fields = request.head.fields.iter().chain(&request.trailers);
+    fields.filter(|(_, value)| value.contains("forged")).collect()
+}
+
+#[test]
+fn no_spelling_of_a_reserved_name_passes() {
+    let backend = Backend::saying("reached");
+    let gate = open_gate(&backend);
+    for name in RESERVED.iter().chain(&OVERRIDES) {
+        let fields: String = spellings(name).iter().map(|name| format!("{name}: forged\r\n")).collect();
+        let request = format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}{fields}\r\n");
+        let answer = gate.converse().send(request).answer().expect("an answer");
+        assert_eq!(answer.status, 200, "{name}");
+        let request = backend.last();
+        assert!(forged(&request).is_empty(), "{name}: {:#?}", forged(&request));
+    }
+}
+
+#[test]
+fn trailers_carry_nothing_forged() {
+    let backend = Backend::saying("reached");
+    let gate = open_gate(&backend);
+    let trailers: String = RESERVED.iter().map(|name| format!("{name}: forged\r\n")).collect();
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n{trailers}\r\n"
+    );
+    assert_eq!(gate.converse().send(request).answer().expect("an answer").status, 200);
+    let request = backend.sole();
+    assert!(request.complete && forged(&request).is_empty(), "{request:#?}");
+}
+
+#[test]
+fn a_service_may_allow_the_method_override() {
+    let backend = Backend::saying("reached");
+    let gate = Gate::start(&format!(
+        "services: {{ web: {{ endpoints: [\"{}\"], allow_method_override: true }} }}\nroutes:\n  - {{ name: all, match: {{ path: /** }}, authenticate: anonymous, authorize: any, service: web }}\n",
+        backend.url()
+    ));
+    gate.get_with("/", &["X-HTTP-Method-Override: DELETE"]).expect(200);
+    assert_eq!(backend.sole().field("x-http-method-override"), Some("DELETE"));
+}
+
+#[test]
+fn the_caller_is_told_to_the_backend_and_only_as_verified() {
+    let backend = Backend::saying("reached");
+    let key = Key::p256("one");
+    let (provider, gate) = with_issuer(&backend, &key, "", "");
+    let claims = with(
+        &provider.claims("홍길동, 100%"),
+        &json!({"roles": ["MANAGER", "A,B"], "scope": "orders:read a%b", "tenant": "acme\u{7f}é", "clearance": 7, "mfa": true}),
+    );
+    let token = format!("Authorization: Bearer {}", key.token(&claims));
+    gate.get_with("/", &[&token, "X-Auth-Roles: ADMIN", "X_Auth_Subject: root"]).expect(200);
+    let request = backend.sole();
+    assert_eq!(request.field("x-auth-subject"), Some("%ED%99%8D%EA%B8%B8%EB%8F%99%2C%20100%25"));
+    // The comma rule covers the issuer as well; a URL of this issuer has none.
+    assert_eq!(request.field("x-auth-issuer"), Some(provider.issuer().as_str()));
+    assert_eq!(request.field("x-auth-authenticator"), Some("corp"));
+    assert_eq!(request.field("x-auth-scopes"), Some("orders:read,a%25b"));
+    assert_eq!(request.field("x-auth-attr-tenant"), Some("acme%7F%C3%A9"));
+    assert_eq!(request.field("x-auth-attr-clearance"), Some("7"));
+    assert_eq!(request.field("x-auth-attr-mfa"), Some("true"));
+    let mut roles: Vec<&str> = request.field("x-auth-roles").unwrap().split(',').collect();
+    roles.sort_unstable();
+    assert_eq!(roles, ["A%2CB", "MANAGER", "USER"]);
+    assert_eq!(request.field("authorization"), None, "a credential verified here ends here");
+}
+
+#[test]
+fn credentials_travel_on_only_where_the_route_says_so() {
+    let backend = Backend::saying("reached");
+    let key = Key::p256("one");
+    let (provider, gate) = with_issuer(&backend, &key, "", ", forward_credentials: true");
+    let token = key.token(&provider.claims("alice"));
+    gate.get_with_token("/", &token).expect(200);
+    assert_eq!(backend.sole().field("authorization"), Some(format!("Bearer {token}").as_str()));
+}
+
+#[test]
+fn nothing_is_told_where_the_service_does_not_want_it() {
+    let backend = Backend::saying("reached");
+    let key = Key::p256("one");
+    let (provider, gate) = with_issuer(&backend, &key, ", identity: { headers: false }", "");
+    gate.get_with_token("/", &key.token(&provider.claims("alice"))).expect(200);
+    let request = backend.sole();
+    assert!(
+        request.head.fields.iter().all(|(name, _)| !name.to_lowercase().starts_with("x-auth-")),
+        "{request:#?}"
+    );
+}
+
+#[test]
+fn passthrough_leaves_the_credential_untouched() {
+    let backend = Backend::saying("reached");
+    let gate = Gate::start(&routes_to(&backend, &[("/**", "passthrough", "any")]));
+    gate.get_with("/", &["Authorization: Whatever it is", "X-Auth-Roles: forged"]).expect(200);
+    let request = backend.sole();
+    assert_eq!(request.field("authorization"), Some("Whatever it is"));
+    assert!(forged(&request).is_empty());
+}
+
+#[test]
+fn forwarding_fields_are_ours() {
+    let backend = Backend::saying("reached");
+    let gate = open_gate(&backend);
+    gate.get_with("/", &["Host: shop.example.com", "X-Forwarded-For: 6.6.6.6", "X-Forwarded-Proto: https"])
+        .expect(200);
+    let request = backend.sole();
+    assert_eq!(request.field("x-forwarded-for"), Some("127.0.0.1"));
+    assert_eq!(request.field("x-forwarded-proto"), Some("http"));
+    assert_eq!(request.field("x-forwarded-host"), Some("shop.example.com"));
+    assert_eq!(request.field("forwarded"), None);
+}
+
+#[test]
+fn a_trusted_proxy_tells_the_client_address() {
+    let backend = Backend::saying("reached");
+    let gate = Gate::start(&format!(
+        "trusted_proxies: [127.0.0.1/32]\naccess_log: {{ format: json, target: stdout }}\n{}",
+        routes_to(&backend, &[("/**", "anonymous", "any")])
+    ));
+    gate.get_with("/", &["X-Forwarded-For: 203.0.113.7", "X-Forwarded-Proto: https"]).expect(200);
+    let request = backend.last();
+    assert!(request.field("x-forwarded-for").unwrap().starts_with("203.0.113.7"), "{request:#?}");
+    assert_eq!(request.field("x-forwarded-proto"), Some("https"));
+    // What the client itself put in front of the address that the proxy saw is not believed.
+    gate.get_with("/", &["X-Forwarded-For: 6.6.6.6, 203.0.113.7"]).expect(200);
+    let seen = backend.last();
+    let addresses: Vec<&str> = seen.field("x-forwarded-for").unwrap().split(',').map(str::trim).collect();
+    assert!(!addresses.contains(&"6.6.6.6"), "{addresses:?}");
+    for broken in ["X-Forwarded-For: not an address", "X-Forwarded-Proto: gopher", "X-Forwarded-Host: a b"] {
+        gate.get_with("/", &[broken]).expect(400);
+    }
+    assert_eq!(backend.recorded().len(), 2);
+}
+
+#[test]
+fn connection_may_not_name_what_must_arrive() {
+    let backend = Backend::saying("reached");
+    let gate = open_gate(&backend);
+    for name in [
+        "X-Auth-Subject",
+        "x-auth-roles",
+        "X_Auth_Roles",
+        "X-Forwarded-For",
+        "Forwarded",
+        "X-Request-Id",
+        "Host",
+        "Authorization",
+        "Cookie",
+        "Content-Length",
+        "Transfer-Encoding",
+    ] {
+        gate.get_with("/", &[&format!("Connection: close, {name}")]).expect(400);
+    }
+    assert_eq!(backend.recorded().len(), 0);
+}
+
+#[test]
+fn a_trace_is_continued_and_a_broken_one_replaced() {
+    let backend = Backend::saying("reached");
+    let gate = open_gate(&backend);
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    gate.get_with("/", &[&format!("traceparent: 00-{trace}-00f067aa0ba902b7-01"), "tracestate: a=b"])
+        .expect(200);
+    let request = backend.last();
+    let parts: Vec<String> = request.field("traceparent").unwrap().split('-').map(str::to_owned).collect();
+    assert_eq!((parts[0].as_str(), parts[1].as_str(), parts[3].as_str()), ("00", trace, "01"));
+    assert!(parts[2].len() == 16 && parts[2] != "00f067aa0ba902b7", "{parts:?}");
+    for broken in [
+        format!("00-{trace}-00f067aa0ba902b7"),
+        format!("ff-{trace}-00f067aa0ba902b7-01"),
+        "00-00000000000000000000000000000000-00f067aa0ba902b7-01".into(),
+        format!("00-{trace}-0000000000000000-01"),
+        format!("00-{}-00f067aa0ba902b7-01", trace.to_uppercase()),
+        "nonsense".into(),
+    ] {
+        gate.get_with("/", &[&format!("traceparent: {broken}")]).expect(200);
+        let fresh = backend.last().field("traceparent").unwrap().to_owned();
+        let parts: Vec<&str> = fresh.split('-').collect();
+        assert!(parts.len() == 4 && parts[1].len() == 32 && parts[1] != trace, "{broken}: {fresh}");
+    }
+}
+
+#[test]
+fn the_request_id_is_ours_and_new_each_time() {
+    let backend = Backend::saying("reached");
+    let gate = open_gate(&backend);
+    gate.get_with("/", &["X-Request-Id: mine"]).expect(200);
+    gate.get("/").expect(200);
+    let ids: Vec<String> =
+        backend.recorded().iter().map(|request| request.field("x-request-id").unwrap().to_owned()).collect();
+    assert!(ids[0] != ids[1] && ids.iter().all(|id| id != "mine" && id.len() >= 16), "{ids:?}");
+}

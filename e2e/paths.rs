@@ -1,0 +1,115 @@
+//! Contract section 2: a path that could mean two things reaches no backend, and what arrives is what was decided on.
+
+use crate::harness::{Gate, open_gate, routes_to};
+use haechi_testkit::Backend;
+
+const REFUSED: [&str; 34] = [
+    "//",
+    "//public",
+    "/public//x",
+    "/./public",
+    "/public/.",
+    "/public/./x",
+    "/public/..",
+    "/public/../admin",
+    "/public/..;/admin",
+    "/public/..%2fadmin",
+    "/public/%2e%2e/admin",
+    "/public/%2E./admin",
+    "/public/.%2e/admin",
+    "/public/%2e/x",
+    "/a%2Fb",
+    "/a%2fb",
+    "/a%5Cb",
+    "/a%5cb",
+    "/a\\b",
+    "/a;v=1",
+    "/a%3Bv",
+    "/a%2epdf",
+    "/a%",
+    "/a%2",
+    "/a%zz",
+    "/a%u002e",
+    "/a%25",
+    "/a%252e%252e/b",
+    "/a%00",
+    "/a%0d%0aX-Auth-Roles:ADMIN",
+    "/a%7f",
+    "/%ff",
+    "/%c0%af",
+    "/a%e2%28%a1",
+];
+
+#[test]
+fn every_ambiguous_spelling_is_answered_400_and_nothing_arrives() {
+    let backend = Backend::saying("reached");
+    let gate = open_gate(&backend);
+    for path in REFUSED {
+        let mut conversation = gate.converse();
+        let answer = conversation.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).answer();
+        assert_eq!(answer.map(|answer| answer.status), Some(400), "{path}");
+        assert!(conversation.is_closed(), "{path}");
+    }
+    for raw in [&b"/a\x01b"[..], b"/a\x7fb", b"/\xff", b"/\xc3\xa9", b"/a\tb"] {
+        let request = [b"GET ", raw, b" HTTP/1.1\r\nHost: a\r\n\r\n"].concat();
+        let answer = gate.converse().send(request).answer();
+        assert_eq!(answer.map(|answer| answer.status), Some(400), "{raw:?}");
+    }
+    assert_eq!(backend.recorded().len(), 0, "{:#?}", backend.recorded());
+}
+
+#[test]
+fn the_backend_receives_the_canonical_path_and_the_query_untouched() {
+    let backend = Backend::saying("reached");
+    let gate = open_gate(&backend);
+    let cases = [
+        ("/%61dmin/%7Ex", "/admin/~x"),
+        ("/a%20b/%c3%a9", "/a%20b/%C3%A9"),
+        ("/v1/a:b@c/d,e=f!$&'()*+", "/v1/a:b@c/d,e=f!$&'()*+"),
+        ("/a?q=%2F..%2f;x//y&z=%zz", "/a?q=%2F..%2f;x//y&z=%zz"),
+        ("/a?", "/a?"),
+        ("/", "/"),
+    ];
+    for (sent, received) in cases {
+        gate.get(sent).expect(200);
+        assert_eq!(backend.last().target(), received, "{sent}");
+    }
+}
+
+#[test]
+fn an_escaped_spelling_does_not_walk_around_a_stricter_route() {
+    let backend = Backend::saying("reached");
+    let gate = Gate::start(&format!(
+        "authenticators: {{ partner: {{ type: api_key, header: X-API-Key }} }}\nstore: sqlite:haechi.db\n{}",
+        routes_to(&backend, &[("/**", "anonymous", "any"), ("/admin/**", "[partner]", "any")])
+    ));
+    for path in ["/admin", "/admin/", "/%61dmin", "/adm%69n/x", "/admin?x"] {
+        gate.get(path).expect(401);
+    }
+    for path in ["/admin%2fx", "/x/../admin", "//admin", "/admin;x", "/./admin"] {
+        gate.get(path).expect(400);
+    }
+    assert_eq!(backend.recorded().len(), 0);
+    // Case counts in paths, so these are other paths.
+    gate.get("/Admin").expect(200);
+}
+
+#[test]
+fn a_route_may_allow_what_it_names_and_no_more() {
+    let backend = Backend::saying("reached");
+    let gate = Gate::start(&format!(
+        "services: {{ web: {{ endpoints: [\"{}\"] }} }}\nroutes:\n  - {{ name: files, match: {{ path: /files/** }}, authenticate: anonymous, authorize: any, service: web, allow_in_path: [semicolon, encoded_slash] }}\n",
+        backend.url()
+    ));
+    for path in ["/files/a;v=1", "/files/a%2Fb"] {
+        gate.get(path).expect(200);
+        assert_eq!(backend.last().target(), path);
+    }
+    let before = backend.recorded().len();
+    for path in
+        ["/files//a", "/files/%25", "/files/..;/a", "/files/..%2fa", "/files/%2e%2e/a", "/files/a%5cb"]
+    {
+        gate.get(path).expect(400);
+    }
+    assert_eq!(backend.recorded().len(), before);
+}
