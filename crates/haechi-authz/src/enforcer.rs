@@ -49,7 +49,6 @@ impl Enforcer {
     /// # Errors
     /// [`Denied`] when a clause does not hold.
     #[expect(clippy::unused_async, reason = "external decision points answer later; the seam is theirs too")]
-    #[expect(clippy::result_large_err, reason = "boxing the head would cost every request an allocation")]
     pub async fn enforce(
         &self,
         head: RequestHead,

@@ -1,1 +1,37 @@
-//! placeholder
+//! The data plane: `accept -> route -> authenticate -> authorize -> record -> forward -> respond`.
+//!
+//! Open [`pipeline`] first: it is that sentence as code. One worker thread per core runs it on its own single-threaded runtime, with its own
+//! listener and its own pool of upstream connections.
+
+mod accept;
+mod balance;
+mod client_address;
+mod forward;
+mod headers;
+mod http1;
+mod identity;
+mod io;
+mod log;
+mod message;
+mod metrics;
+mod pipeline;
+mod plan;
+mod pool;
+mod record;
+mod respond;
+mod route;
+pub mod stub;
+mod ticks;
+mod trace;
+mod worker;
+
+pub use accept::bind;
+pub use identity::IdentityCall;
+pub use log::{LogFormat, LogSink};
+pub use metrics::Metrics;
+pub use plan::{
+    Authentication, Balance, Endpoint, HashKey, IdentityToken, Limits, Plan, PlanParts, Route, Service,
+    Target,
+};
+pub use route::{Conflict, Found, Router};
+pub use worker::{Shared, start};

@@ -1,0 +1,147 @@
+//! Who the client is, as far back as trusted proxies vouch for it.
+
+use haechi_core::{FieldName, Fields};
+use ipnet::IpNet;
+use std::net::IpAddr;
+
+/// What came of reading the forwarding fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The client.
+    pub(crate) client: IpAddr,
+    /// From the client to the peer, for `X-Forwarded-For`.
+    pub(crate) chain: Vec<IpAddr>,
+    /// Whether the client came over TLS.
+    pub(crate) secure: bool,
+}
+
+/// A trusted proxy sent a forwarding field that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable;
+
+/// Reads the forwarding fields if `peer` is trusted, from right to left, up to the first address that is not.
+pub(crate) fn origin(
+    fields: &Fields,
+    peer: IpAddr,
+    secure: bool,
+    trusted: &[IpNet],
+) -> Result<Origin, Unreadable> {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
+    let peer = peer.to_canonical();
+    if !is_trusted(&peer) {
+        return Ok(Origin { client: peer, chain: vec![peer], secure });
+    }
+    let mut chain = listed(fields)?;
+    chain.push(peer);
+    let client_at = chain.iter().rposition(|address| !is_trusted(address)).unwrap_or(0);
+    let chain = chain.split_off(client_at);
+    let client = chain.first().copied().unwrap_or(peer);
+    Ok(Origin { client, chain, secure: forwarded_proto(fields)?.unwrap_or(secure) })
+}
+
+fn listed(fields: &Fields) -> Result<Vec<IpAddr>, Unreadable> {
+    let x_forwarded_for: Vec<IpAddr> =
+        elements(fields, FieldName::XForwardedFor).map(address).collect::<Result<_, _>>()?;
+    let forwarded: Vec<IpAddr> =
+        elements(fields, FieldName::Forwarded).map(forwarded_for).collect::<Result<_, _>>()?;
+    match (x_forwarded_for.is_empty(), forwarded.is_empty()) {
+        // Two fields that tell two stories are not to be believed.
+        (false, false) if x_forwarded_for != forwarded => Err(Unreadable),
+        (true, _) => Ok(forwarded),
+        _ => Ok(x_forwarded_for),
+    }
+}
+
+fn elements(fields: &Fields, name: FieldName) -> impl Iterator<Item = &[u8]> {
+    fields.all(name).flat_map(|value| value.split(|&b| b == b',')).map(<[u8]>::trim_ascii)
+}
+
+/// `1.2.3.4`, `1.2.3.4:80`, `2001:db8::1`, `[2001:db8::1]:80`.
+fn address(text: &[u8]) -> Result<IpAddr, Unreadable> {
+    let text = std::str::from_utf8(text).map_err(|_| Unreadable)?;
+    let plain = text.strip_prefix('[').and_then(|rest| rest.split_once(']')).map(|(inner, _)| inner);
+    plain
+        .unwrap_or(text)
+        .parse()
+        .or_else(|_| text.parse::<std::net::SocketAddr>().map(|address| address.ip()))
+        .map(|address: IpAddr| address.to_canonical())
+        .map_err(|_| Unreadable)
+}
+
+/// The `for` parameter of one `Forwarded` element (RFC 7239 5.2).
+fn forwarded_for(element: &[u8]) -> Result<IpAddr, Unreadable> {
+    let mut found = None;
+    for pair in element.split(|&b| b == b';').map(<[u8]>::trim_ascii) {
+        let split = pair.iter().position(|&b| b == b'=').ok_or(Unreadable)?;
+        let (name, value) = pair.split_at(split);
+        if name.eq_ignore_ascii_case(b"for") {
+            let value = value.get(1..).unwrap_or_default();
+            let value = value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value);
+            if found.replace(address(value)?).is_some() {
+                return Err(Unreadable);
+            }
+        }
+    }
+    found.ok_or(Unreadable)
+}
+
+fn forwarded_proto(fields: &Fields) -> Result<Option<bool>, Unreadable> {
+    match fields.sole(FieldName::XForwardedProto).map_err(|_| Unreadable)? {
+        None => Ok(None),
+        Some(value) if value.eq_ignore_ascii_case(b"https") => Ok(Some(true)),
+        Some(value) if value.eq_ignore_ascii_case(b"http") => Ok(Some(false)),
+        Some(_) => Err(Unreadable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Unreadable, origin};
+    use haechi_core::Fields;
+    use ipnet::IpNet;
+    use std::net::IpAddr;
+
+    fn client(peer: &str, trusted: &[&str], sent: &[(&str, &str)]) -> Result<String, Unreadable> {
+        let mut fields = Fields::default();
+        for (name, value) in sent {
+            fields.push(name.as_bytes(), value.as_bytes());
+        }
+        let trusted: Vec<IpNet> = trusted.iter().map(|net| net.parse().unwrap()).collect();
+        let peer: IpAddr = peer.parse().unwrap();
+        origin(&fields, peer, false, &trusted).map(|origin| origin.client.to_string())
+    }
+
+    const LOCAL: &[&str] = &["127.0.0.0/8", "10.0.0.0/8"];
+
+    #[test]
+    fn a_stranger_cannot_say_who_it_is() {
+        assert_eq!(client("9.9.9.9", LOCAL, &[("X-Forwarded-For", "1.1.1.1")]).unwrap(), "9.9.9.9");
+        assert_eq!(client("9.9.9.9", LOCAL, &[("X-Forwarded-For", "nonsense")]).unwrap(), "9.9.9.9");
+    }
+
+    #[test]
+    fn trusted_proxies_are_read_from_right_to_left() {
+        let sent = [("X-Forwarded-For", "6.6.6.6, 1.1.1.1"), ("X-Forwarded-For", "10.1.1.1")];
+        assert_eq!(client("127.0.0.1", LOCAL, &sent).unwrap(), "1.1.1.1");
+        assert_eq!(client("127.0.0.1", LOCAL, &[]).unwrap(), "127.0.0.1");
+        assert_eq!(client("::ffff:127.0.0.1", LOCAL, &[("X-Forwarded-For", "1.1.1.1")]).unwrap(), "1.1.1.1");
+    }
+
+    #[test]
+    fn forwarded_is_read_too_and_must_agree() {
+        let forwarded = ("Forwarded", "for=\"[2001:db8::1]:99\";proto=https, for=10.0.0.2");
+        assert_eq!(client("127.0.0.1", LOCAL, &[forwarded]).unwrap(), "2001:db8::1");
+        assert_eq!(client("127.0.0.1", LOCAL, &[forwarded, ("X-Forwarded-For", "1.1.1.1")]), Err(Unreadable));
+    }
+
+    #[test]
+    fn what_a_trusted_proxy_garbles_is_refused() {
+        for garbled in ["", "unknown", "1.1.1.1,,2.2.2.2", "1.1.1"] {
+            assert_eq!(
+                client("127.0.0.1", LOCAL, &[("X-Forwarded-For", garbled)]),
+                Err(Unreadable),
+                "{garbled}"
+            );
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The head that a backend receives: what the client may say, and what only we say (contract section 4).
+
+use crate::client_address::Origin;
+use crate::plan::{Route, Service};
+use crate::trace::Trace;
+use haechi_authn::CredentialPlace;
+use haechi_authz::Permitted;
+use haechi_core::fields::Field;
+use haechi_core::{Caller, FieldName, Fields};
+
+/// A `Connection` field that names something it may not take away, or that cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the `Connection` field names a field that is not hop-by-hop")]
+pub(crate) struct BadConnection;
+
+/// Checks what `Connection` names (RFC 9110 7.6.1): identity, forwarding and framing fields must not vanish at a client's word.
+pub(crate) fn check_connection(fields: &Fields) -> Result<(), BadConnection> {
+    nominated(fields).try_for_each(|name| {
+        let lower = name.to_ascii_lowercase();
+        let known = FieldName::of(&lower);
+        let protected = known.is_reserved()
+            || matches!(
+                known,
+                FieldName::Host
+                    | FieldName::Authorization
+                    | FieldName::Cookie
+                    | FieldName::ContentLength
+                    | FieldName::TransferEncoding
+            );
+        let token = lower.iter().all(|&b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+        if protected || !token { Err(BadConnection) } else { Ok(()) }
+    })
+}
+
+fn nominated(fields: &Fields) -> impl Iterator<Item = &[u8]> {
+    let options = fields.all(FieldName::Connection).flat_map(|value| value.split(|&b| b == b','));
+    options.map(<[u8]>::trim_ascii).filter(|name| !name.is_empty())
+}
+
+/// Everything that the head for a backend is made of.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) permitted: &'a Permitted,
+    pub(crate) route: &'a Route,
+    pub(crate) service: &'a Service,
+    pub(crate) origin: &'a Origin,
+    pub(crate) verified: &'a [CredentialPlace],
+    pub(crate) identity_token: Option<&'a str>,
+    /// Of the body: `Some(0)` when there is none, `None` when it is chunked.
+    pub(crate) body_length: Option<u64>,
+    pub(crate) span: u64,
+}
+
+impl Outgoing<'_> {
+    /// Writes the head in HTTP/1.1.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        self.request_line(out);
+        self.client_fields(out);
+        self.framing(out);
+        self.forwarding_fields(out);
+        if self.service.identity_headers {
+            identity_fields(self.permitted.caller(), out);
+        }
+        if let Some(token) = self.identity_token {
+            field(out, b"authorization", |out| {
+                out.extend_from_slice(b"Bearer ");
+                out.extend_from_slice(token.as_bytes());
+            });
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn request_line(&self, out: &mut Vec<u8>) {
+        let head = self.permitted.head();
+        out.extend_from_slice(head.method.as_str().as_bytes());
+        out.push(b' ');
+        if let Some(prefix) = &self.route.add_prefix {
+            out.extend_from_slice(prefix.as_bytes());
+        }
+        out.extend_from_slice(stripped(head.path.as_str(), self.route.strip_prefix.as_deref()).as_bytes());
+        if let Some(query) = &head.query {
+            out.push(b'?');
+            out.extend_from_slice(query.as_bytes());
+        }
+        out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
+        out.extend_from_slice(head.host.name().as_bytes());
+        if let Some(port) = head.host.port() {
+            out.push(b':');
+            out.extend_from_slice(itoa::Buffer::new().format(port).as_bytes());
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn client_fields(&self, out: &mut Vec<u8>) {
+        let fields = &self.permitted.head().fields;
+        let has_connection = fields.has(FieldName::Connection);
+        for sent in fields.iter().filter(|sent| self.travels_on(sent)) {
+            if has_connection && nominated(fields).any(|name| name.eq_ignore_ascii_case(sent.name)) {
+                continue;
+            }
+            field(out, sent.name, |out| out.extend_from_slice(sent.value));
+        }
+    }
+
+    fn travels_on(&self, sent: &Field<'_>) -> bool {
+        match sent.known {
+            FieldName::Host | FieldName::ContentLength | FieldName::Expect => false,
+            FieldName::MethodOverride => self.service.allow_method_override,
+            FieldName::Authorization if self.identity_token.is_some() => false,
+            known if known.is_reserved() || known.is_hop_by_hop() => false,
+            _ => self.route.forward_credentials || !self.verified.iter().any(|place| stands_at(place, sent)),
+        }
+    }
+
+    fn framing(&self, out: &mut Vec<u8>) {
+        let method = &self.permitted.head().method;
+        match self.body_length {
+            // A method that usually has a body says that there is none (RFC 9110 8.6).
+            Some(0) if !matches!(*method, http::Method::POST | http::Method::PUT | http::Method::PATCH) => {}
+            Some(length) => {
+                field(out, b"content-length", |out| {
+                    out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes())
+                });
+            }
+            None => field(out, b"transfer-encoding", |out| out.extend_from_slice(b"chunked")),
+        }
+    }
+
+    fn forwarding_fields(&self, out: &mut Vec<u8>) {
+        let head = self.permitted.head();
+        field(out, b"x-request-id", |out| out.extend_from_slice(&head.id.hex()));
+        field(out, b"x-forwarded-for", |out| {
+            for (index, address) in self.origin.chain.iter().enumerate() {
+                if index > 0 {
+                    out.extend_from_slice(b", ");
+                }
+                write_display(out, address);
+            }
+        });
+        let proto: &[u8] = if head.secure { b"https" } else { b"http" };
+        field(out, b"x-forwarded-proto", |out| out.extend_from_slice(proto));
+        field(out, b"x-forwarded-host", |out| write_display(out, &head.host));
+        let trace = Trace::of(&head.fields, head.id.hex());
+        field(out, b"traceparent", |out| trace.write(out, self.span));
+        if trace.continued {
+            for state in head.fields.all(FieldName::TraceState) {
+                field(out, b"tracestate", |out| out.extend_from_slice(state));
+            }
+        }
+    }
+}
+
+fn stands_at(place: &CredentialPlace, sent: &Field<'_>) -> bool {
+    match place {
+        CredentialPlace::Nowhere => false,
+        CredentialPlace::Authorization => sent.known == FieldName::Authorization,
+        CredentialPlace::Field(name) => sent.name == name.as_bytes(),
+    }
+}
+
+/// The path without the route's prefix; never empty.
+pub(crate) fn stripped<'a>(path: &'a str, prefix: Option<&str>) -> &'a str {
+    match prefix.and_then(|prefix| path.strip_prefix(prefix)) {
+        None => path,
+        Some("") => "/",
+        Some(rest) if rest.starts_with('/') => rest,
+        // The prefix ended inside a segment: not a prefix in the route's sense.
+        Some(_) => path,
+    }
+}
+
+/// Appends the `X-Auth-*` fields for `caller`.
+pub(crate) fn identity_fields(caller: &Caller, out: &mut Vec<u8>) {
+    let list = |out: &mut Vec<u8>, items: &[std::sync::Arc<str>]| {
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            percent_encode(out, item);
+        }
+    };
+    if !caller.subject.is_empty() {
+        field(out, b"x-auth-subject", |out| percent_encode(out, &caller.subject));
+        field(out, b"x-auth-issuer", |out| percent_encode(out, &caller.issuer));
+    }
+    field(out, b"x-auth-authenticator", |out| percent_encode(out, &caller.authenticator));
+    if !caller.roles.is_empty() {
+        field(out, b"x-auth-roles", |out| list(out, &caller.roles));
+    }
+    if !caller.scopes.is_empty() {
+        field(out, b"x-auth-scopes", |out| list(out, &caller.scopes));
+    }
+    for (name, value) in &caller.attributes {
+        out.extend_from_slice(b"x-auth-attr-");
+        field(out, name.as_bytes(), |out| percent_encode(out, &value.to_string()));
+    }
+}
+
+fn field(out: &mut Vec<u8>, name: &[u8], value: impl FnOnce(&mut Vec<u8>)) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    value(out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Bytes outside visible ASCII, `,` and `%` as `%XX`.
+fn percent_encode(out: &mut Vec<u8>, text: &str) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in text.bytes() {
+        if matches!(byte, 0x21..=0x7e) && byte != b',' && byte != b'%' {
+            out.push(byte);
+        } else {
+            out.push(b'%');
+            out.extend([byte >> 4, byte & 0xf].iter().filter_map(|nibble| HEX.get(usize::from(*nibble))));
+        }
+    }
+}
+
+fn write_display(out: &mut Vec<u8>, value: &impl std::fmt::Display) {
+    use std::io::Write;
+    // Writing to memory does not fail.
+    let _ = write!(out, "{value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_connection, percent_encode, stripped};
+    use haechi_core::Fields;
+
+    #[test]
+    fn values_are_percent_encoded() {
+        let mut out = Vec::new();
+        percent_encode(&mut out, "a,b%c d\u{e9}\r\n~");
+        assert_eq!(String::from_utf8(out).unwrap(), "a%2Cb%25c%20d%C3%A9%0D%0A~");
+    }
+
+    #[test]
+    fn prefixes_end_at_segments() {
+        assert_eq!(stripped("/tenants/a", Some("/tenants")), "/a");
+        assert_eq!(stripped("/tenants", Some("/tenants")), "/");
+        assert_eq!(stripped("/tenants/", Some("/tenants")), "/");
+        assert_eq!(stripped("/tenantsx", Some("/tenants")), "/tenantsx");
+        assert_eq!(stripped("/a", None), "/a");
+    }
+
+    #[test]
+    fn connection_cannot_take_identity_away() {
+        let checked = |value: &str| {
+            let mut fields = Fields::default();
+            fields.push(b"Connection", value.as_bytes());
+            check_connection(&fields)
+        };
+        for legal in ["keep-alive", "close, TE", "Upgrade", "x-mine", ""] {
+            assert!(checked(legal).is_ok(), "{legal}");
+        }
+        for named in [
+            "X-Auth-Roles",
+            "close, x_auth_subject",
+            "Host",
+            "authorization",
+            "Cookie",
+            "content-length",
+            "Transfer-Encoding",
+            "X-Forwarded-For",
+            "forwarded",
+            "traceparent",
+            "X-Real-IP",
+            "a b",
+        ] {
+            assert!(checked(named).is_err(), "{named}");
+        }
+    }
+}

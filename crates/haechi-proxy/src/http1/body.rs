@@ -1,0 +1,233 @@
+//! Reading message bodies (RFC 9112 6 and 7), the same way in both directions.
+
+use crate::io::Reader;
+use std::io;
+use std::task::{Context, Poll, ready};
+
+/// How a message's body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framing {
+    /// There is none.
+    None,
+    /// After so many bytes.
+    Length(u64),
+    /// With the last chunk.
+    Chunked,
+    /// With the connection; answers only.
+    UntilClose,
+}
+
+/// Why a body could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// The stream failed.
+    #[error("the connection failed: {0}")]
+    Io(#[from] io::Error),
+    /// The stream ended first.
+    #[error("the connection closed before the end of the body")]
+    Truncated,
+    /// A chunk that two readers could read differently.
+    #[error("the chunked coding is malformed")]
+    Chunk,
+    /// More bytes than the limit.
+    #[error("the body is over the limit")]
+    TooLarge,
+    /// Nothing arrived for too long.
+    #[error("the body stalled")]
+    Stalled,
+}
+
+/// Decodes one body from a [`Reader`].
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    state: State,
+    /// Decoded bytes that may still come before the limit is passed.
+    allowance: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Length(u64),
+    ChunkSize,
+    ChunkData(u64),
+    ChunkEnd,
+    Trailers { bytes: usize },
+    UntilClose,
+    Done,
+}
+
+/// A chunk-size line is at most 15 hex digits and CRLF.
+const MAX_SIZE_LINE: usize = 17;
+const MAX_TRAILERS: usize = 8 * 1024;
+
+impl Decoder {
+    /// Decodes a body that ends as `framing` says and has at most `limit` bytes.
+    pub(crate) const fn new(framing: Framing, limit: u64) -> Self {
+        let state = match framing {
+            Framing::None | Framing::Length(0) => State::Done,
+            Framing::Length(length) => State::Length(length),
+            Framing::Chunked => State::ChunkSize,
+            Framing::UntilClose => State::UntilClose,
+        };
+        Self { state, allowance: limit }
+    }
+
+    /// Whether the body was read to its end.
+    pub(crate) fn is_done(&self) -> bool {
+        self.state == State::Done
+    }
+
+    /// How many decoded bytes stand at the front of `reader`; 0 when the body has ended.
+    pub(crate) fn poll_ready(
+        &mut self,
+        cx: &mut Context<'_>,
+        reader: &mut Reader,
+    ) -> Poll<Result<usize, BodyError>> {
+        loop {
+            let step = match self.state {
+                State::Done => return Poll::Ready(Ok(0)),
+                State::Length(left) | State::ChunkData(left) => self.data(reader, left)?,
+                State::UntilClose => self.data(reader, u64::MAX)?,
+                State::ChunkSize => self.chunk_size(reader)?,
+                State::ChunkEnd => self.chunk_end(reader)?,
+                State::Trailers { bytes } => self.trailers(reader, bytes)?,
+            };
+            match step {
+                Step::Data(count) => return Poll::Ready(Ok(count)),
+                Step::Again => {}
+                Step::More => {
+                    if ready!(reader.poll_more(cx))? == 0 {
+                        if self.state == State::UntilClose {
+                            self.state = State::Done;
+                        } else {
+                            return Poll::Ready(Err(BodyError::Truncated));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes `count` of the bytes that [`Decoder::poll_ready`] told of.
+    pub(crate) fn consume(&mut self, reader: &mut Reader, count: usize) {
+        reader.consume(count);
+        let taken = count as u64;
+        self.allowance = self.allowance.saturating_sub(taken);
+        self.state = match self.state {
+            State::Length(left) if left <= taken => State::Done,
+            State::Length(left) => State::Length(left - taken),
+            State::ChunkData(left) if left <= taken => State::ChunkEnd,
+            State::ChunkData(left) => State::ChunkData(left - taken),
+            other => other,
+        };
+    }
+
+    fn data(&self, reader: &Reader, left: u64) -> Result<Step, BodyError> {
+        let here = usize::try_from(left).unwrap_or(usize::MAX).min(reader.unread().len());
+        if here == 0 {
+            return Ok(Step::More);
+        }
+        if here as u64 > self.allowance { Err(BodyError::TooLarge) } else { Ok(Step::Data(here)) }
+    }
+
+    /// `chunk-size CRLF`. Extensions are refused: nobody sends them but those who probe.
+    fn chunk_size(&mut self, reader: &mut Reader) -> Result<Step, BodyError> {
+        let unread = reader.unread();
+        let window = unread.get(..MAX_SIZE_LINE.min(unread.len())).unwrap_or_default();
+        let Some(end) = memchr::memchr(b'\n', window) else {
+            return if window.len() == MAX_SIZE_LINE { Err(BodyError::Chunk) } else { Ok(Step::More) };
+        };
+        let size = match window.get(..end) {
+            Some([digits @ .., b'\r']) if !digits.is_empty() => hex(digits).ok_or(BodyError::Chunk)?,
+            _ => return Err(BodyError::Chunk),
+        };
+        if size > self.allowance {
+            return Err(BodyError::TooLarge);
+        }
+        reader.consume(end + 1);
+        self.state = if size == 0 { State::Trailers { bytes: 0 } } else { State::ChunkData(size) };
+        Ok(Step::Again)
+    }
+
+    fn chunk_end(&mut self, reader: &mut Reader) -> Result<Step, BodyError> {
+        match reader.unread() {
+            [b'\r', b'\n', ..] => {
+                reader.consume(2);
+                self.state = State::ChunkSize;
+                Ok(Step::Again)
+            }
+            [] | [b'\r'] => Ok(Step::More),
+            _ => Err(BodyError::Chunk),
+        }
+    }
+
+    /// Trailers are checked for shape and dropped: no trailer of a client reaches a backend.
+    fn trailers(&mut self, reader: &mut Reader, bytes: usize) -> Result<Step, BodyError> {
+        let unread = reader.unread();
+        let Some(end) = memchr::memchr(b'\n', unread) else {
+            return if bytes + unread.len() > MAX_TRAILERS || reader.is_full() {
+                Err(BodyError::Chunk)
+            } else {
+                Ok(Step::More)
+            };
+        };
+        let line = match unread.get(..end) {
+            Some([line @ .., b'\r']) => line,
+            _ => return Err(BodyError::Chunk),
+        };
+        if !line.is_empty() && !super::head::is_field_line(line) {
+            return Err(BodyError::Chunk);
+        }
+        self.state = if line.is_empty() { State::Done } else { State::Trailers { bytes: bytes + end + 1 } };
+        reader.consume(end + 1);
+        if bytes > MAX_TRAILERS { Err(BodyError::Chunk) } else { Ok(Step::Again) }
+    }
+}
+
+enum Step {
+    /// So many decoded bytes are here.
+    Data(usize),
+    /// The state moved on.
+    Again,
+    /// More bytes are needed.
+    More,
+}
+
+fn hex(digits: &[u8]) -> Option<u64> {
+    digits.iter().try_fold(0u64, |size, &digit| {
+        let value = char::from(digit).to_digit(16)?;
+        size.checked_mul(16)?.checked_add(u64::from(value))
+    })
+}
+
+/// Appends `data` as one chunk.
+pub(crate) fn encode_chunk(out: &mut Vec<u8>, data: &[u8]) {
+    let digits = data.len().checked_ilog2().unwrap_or(0) / 4;
+    for place in (0..=digits).rev() {
+        let nibble = (data.len() >> (4 * place)) & 0xf;
+        out.push(char::from_digit(nibble as u32, 16).unwrap_or('0') as u8);
+    }
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(data);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What ends a chunked body without trailers.
+pub(crate) const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
+
+#[cfg(test)]
+mod tests {
+    use super::encode_chunk;
+
+    #[test]
+    fn chunk_sizes_are_written_in_hex() {
+        for (length, prefix) in
+            [(1, "1\r\n"), (15, "f\r\n"), (16, "10\r\n"), (255, "ff\r\n"), (4096, "1000\r\n")]
+        {
+            let mut out = Vec::new();
+            encode_chunk(&mut out, &vec![b'x'; length]);
+            assert!(out.starts_with(prefix.as_bytes()), "{length}");
+            assert_eq!(out.len(), prefix.len() + length + 2);
+        }
+    }
+}

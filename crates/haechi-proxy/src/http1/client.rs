@@ -1,0 +1,331 @@
+//! One exchange with a backend over HTTP/1.1.
+
+use super::body::{BodyError, Decoder, Framing, LAST_CHUNK, encode_chunk};
+use super::head::{self, HeadFault, HeadLimits, ResponseLines};
+use crate::io::{Buffers, Reader, Stream};
+use crate::message::RequestBody;
+use crate::pool::Home;
+use crate::ticks::{Elapsed, Timer};
+use http::Method;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+/// An answer's head may take the whole buffer.
+const HEAD_LIMITS: HeadLimits = HeadLimits { bytes: crate::io::BUFFER, fields: head::MAX_FIELDS };
+/// Interim answers (RFC 9110 15.2) that a backend may send before the final one.
+const MAX_INTERIM: usize = 8;
+
+/// A connection to a backend that carries one exchange at a time.
+pub(crate) struct UpstreamConnection {
+    stream: Rc<Stream>,
+    reader: Reader,
+}
+
+/// Why an exchange failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExchangeError {
+    /// The client's body broke off, stalled, or was over the limit.
+    #[error("the request body: {0}")]
+    Client(BodyError),
+    /// The backend closed or reset the connection before it answered.
+    #[error("the backend closed the connection before it answered")]
+    Closed,
+    /// The backend's answer cannot be read.
+    #[error("the backend's answer: {0}")]
+    Answer(#[from] HeadFault),
+    /// The backend took longer than the service's `timeout`.
+    #[error("the backend did not answer in time")]
+    TooSlow,
+}
+
+/// How long each part of an exchange may take.
+#[derive(Clone, Copy)]
+pub(crate) struct ExchangeLimits {
+    /// From the end of the request to the head of the answer.
+    pub(crate) answer: Duration,
+    /// Between two pieces of the request's body.
+    pub(crate) upload_stall: Duration,
+}
+
+impl UpstreamConnection {
+    /// Takes over a fresh connection.
+    pub(crate) fn new(stream: Stream, buffers: Buffers) -> Self {
+        let stream = Rc::new(stream);
+        Self { reader: Reader::new(stream.clone(), buffers), stream }
+    }
+
+    /// Whether the connection can take a request: nothing arrived unasked, and the backend has not closed it.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.reader.unread().is_empty() && self.stream.is_quiet()
+    }
+
+    /// Sends `request_head` and `body` and waits for the head of the answer. The request's body may still be on its way when this
+    /// returns: reading the answer goes on sending it.
+    pub(crate) async fn exchange(
+        mut self,
+        request_head: Vec<u8>,
+        body: RequestBody,
+        method: &Method,
+        home: Home,
+        timer: &Timer,
+        limits: ExchangeLimits,
+    ) -> Result<(ResponseLines, UpstreamBody), ExchangeError> {
+        let mut upload = Upload::new(request_head, body);
+        let mut interim = 0;
+        let lines = loop {
+            let lines = self.answer_head(&mut upload, method, timer, limits).await?;
+            match lines.status.as_u16() {
+                // Nobody asked for another protocol, so nobody may switch to it.
+                101 => return Err(ExchangeError::Answer(HeadFault::Malformed)),
+                100..200 if interim < MAX_INTERIM => interim += 1,
+                100..200 => return Err(ExchangeError::Answer(HeadFault::TooLarge)),
+                _ => break lines,
+            }
+        };
+        let length = match lines.framing {
+            Framing::Length(length) => Some(length),
+            Framing::None => lines.declared_length,
+            _ => None,
+        };
+        let body = UpstreamBody {
+            decoder: Decoder::new(lines.framing, u64::MAX),
+            keep: lines.keep_alive,
+            upload: if upload.is_done() { None } else { Some(upload) },
+            stall: limits.answer,
+            connection: Some(self),
+            length,
+            home,
+        };
+        Ok((lines, body))
+    }
+
+    async fn answer_head(
+        &mut self,
+        upload: &mut Upload,
+        method: &Method,
+        timer: &Timer,
+        limits: ExchangeLimits,
+    ) -> Result<ResponseLines, ExchangeError> {
+        loop {
+            let limit = if upload.is_done() { limits.answer } else { limits.upload_stall };
+            let progress = upload.progress;
+            let step = timer.limit(limit, poll_fn(|cx| self.poll_answer(cx, upload, progress, method))).await;
+            match step {
+                Ok(Ok(Some(lines))) => return Ok(lines),
+                Ok(Ok(None)) => {}
+                Ok(Err(error)) => return Err(error),
+                Err(Elapsed) if upload.waits_for_client => {
+                    return Err(ExchangeError::Client(BodyError::Stalled));
+                }
+                Err(Elapsed) => return Err(ExchangeError::TooSlow),
+            }
+        }
+    }
+
+    /// The answer's head; `None` when the upload moved on, so that the limits start anew.
+    fn poll_answer(
+        &mut self,
+        cx: &mut Context<'_>,
+        upload: &mut Upload,
+        progress: u64,
+        method: &Method,
+    ) -> Poll<Result<Option<ResponseLines>, ExchangeError>> {
+        match upload.poll(cx, &self.stream) {
+            Poll::Ready(Err(UploadError::Client(error))) => {
+                return Poll::Ready(Err(ExchangeError::Client(error)));
+            }
+            // A backend may refuse a body by answering and closing; its answer counts more than our failure to write.
+            Poll::Ready(Err(UploadError::Backend)) => upload.abandon(),
+            Poll::Ready(Ok(())) | Poll::Pending => {}
+        }
+        let moved = upload.progress != progress;
+        loop {
+            let unread = self.reader.unread();
+            if !unread.is_empty()
+                && let Some(length) = head::complete(unread, HEAD_LIMITS)?
+            {
+                let lines = head::response(unread.get(..length).unwrap_or_default(), method)?;
+                self.reader.consume(length);
+                return Poll::Ready(Ok(Some(lines)));
+            }
+            match self.reader.poll_more(cx) {
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) => return Poll::Ready(Err(ExchangeError::Closed)),
+                Poll::Pending if moved => return Poll::Ready(Ok(None)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+/// A request on its way to a backend: the head, then the body as the client sends it.
+struct Upload {
+    body: RequestBody,
+    out: Vec<u8>,
+    written: usize,
+    chunked: bool,
+    state: UploadState,
+    /// Grows with every piece written.
+    progress: u64,
+    waits_for_client: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum UploadState {
+    Sending,
+    Ending,
+    Done,
+    Abandoned,
+}
+
+enum UploadError {
+    Client(BodyError),
+    Backend,
+}
+
+/// Body bytes waiting to be written to a backend, at most.
+const UPLOAD_AT: usize = 32 * 1024;
+
+impl Upload {
+    fn new(head: Vec<u8>, body: RequestBody) -> Self {
+        let chunked = body.length().is_none();
+        let state =
+            if matches!(body, RequestBody::Empty) { UploadState::Ending } else { UploadState::Sending };
+        Self { body, out: head, written: 0, chunked, state, progress: 0, waits_for_client: false }
+    }
+
+    fn is_done(&self) -> bool {
+        matches!(self.state, UploadState::Done | UploadState::Abandoned)
+    }
+
+    const fn abandon(&mut self) {
+        self.state = UploadState::Abandoned;
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, stream: &Stream) -> Poll<Result<(), UploadError>> {
+        while !self.is_done() {
+            if self.state == UploadState::Sending && self.out.len() < UPLOAD_AT && self.written == 0 {
+                self.gather(cx).map_err(UploadError::Client)?;
+            }
+            if self.out.is_empty() && self.state == UploadState::Sending {
+                return Poll::Pending;
+            }
+            while self.written < self.out.len() {
+                let rest = self.out.get(self.written..).unwrap_or_default();
+                self.written += ready!(stream.poll_write(cx, rest)).map_err(|_| UploadError::Backend)?;
+                self.progress += 1;
+            }
+            self.out.clear();
+            self.written = 0;
+            if self.state == UploadState::Ending {
+                self.state = UploadState::Done;
+                self.out = Vec::new();
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes what the client has sent so far.
+    fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
+        while self.out.len() < UPLOAD_AT {
+            match self.body.poll_ready(cx) {
+                Poll::Pending => {
+                    self.waits_for_client = true;
+                    return Ok(());
+                }
+                Poll::Ready(Ok(0)) => {
+                    if self.chunked {
+                        self.out.extend_from_slice(LAST_CHUNK);
+                    }
+                    self.state = UploadState::Ending;
+                    break;
+                }
+                Poll::Ready(Ok(count)) => {
+                    let chunked = self.chunked;
+                    self.body.take_into(count, &mut self.out, |out, data| {
+                        if chunked {
+                            encode_chunk(out, data);
+                        } else {
+                            out.extend_from_slice(data);
+                        }
+                    });
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+            }
+        }
+        self.waits_for_client = false;
+        Ok(())
+    }
+}
+
+/// The body of a backend's answer. Dropped before its end it closes the connection; at its end the connection goes back to its pool.
+pub(crate) struct UpstreamBody {
+    connection: Option<UpstreamConnection>,
+    decoder: Decoder,
+    upload: Option<Upload>,
+    keep: bool,
+    stall: Duration,
+    length: Option<u64>,
+    home: Home,
+}
+
+impl UpstreamBody {
+    /// The length in bytes, where the backend told it.
+    pub(crate) const fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// How long to wait for the next piece.
+    pub(crate) const fn stall(&self) -> Duration {
+        self.stall
+    }
+
+    /// How many bytes can be taken now; 0 at the end.
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyError>> {
+        self.poll_upload(cx);
+        let Some(connection) = &mut self.connection else { return Poll::Ready(Ok(0)) };
+        self.decoder.poll_ready(cx, &mut connection.reader)
+    }
+
+    /// Takes up to `count` of the ready bytes to the end of `out`.
+    pub(crate) fn take_into(
+        &mut self,
+        count: usize,
+        out: &mut Vec<u8>,
+        encode: impl FnOnce(&mut Vec<u8>, &[u8]),
+    ) {
+        if let Some(connection) = &mut self.connection {
+            encode(out, connection.reader.unread().get(..count).unwrap_or_default());
+            self.decoder.consume(&mut connection.reader, count);
+        }
+    }
+
+    /// Goes on sending what is left of the request.
+    pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) {
+        let (Some(upload), Some(connection)) = (&mut self.upload, &self.connection) else { return };
+        match upload.poll(cx, &connection.stream) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(())) => self.upload = None,
+            Poll::Ready(Err(_)) => {
+                // The answer may still be whole; the connection is not to be used again.
+                upload.abandon();
+                self.keep = false;
+                self.upload = None;
+            }
+        }
+    }
+}
+
+impl Drop for UpstreamBody {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && self.keep
+            && self.upload.is_none()
+            && self.decoder.is_done()
+        {
+            self.home.take_back(connection);
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! Message heads (RFC 9112 2 to 6): from bytes to fields, refusing what two parsers could read differently.
+
+use super::body::Framing;
+use haechi_core::{FieldName, Fields, Host};
+use http::{Method, StatusCode};
+use std::mem::MaybeUninit;
+
+/// A request head as it stood on the wire, checked.
+#[derive(Debug)]
+pub(crate) struct RequestLines {
+    pub(crate) method: Method,
+    /// The one host, canonical.
+    pub(crate) host: Host,
+    /// The target's path, as sent.
+    pub(crate) path: Box<[u8]>,
+    /// The target's query, as sent: visible ASCII without `#`.
+    pub(crate) query: Option<Box<str>>,
+    pub(crate) fields: Fields,
+    pub(crate) framing: Framing,
+    pub(crate) http10: bool,
+    /// Whether the client wants to go on with this connection.
+    pub(crate) keep_alive: bool,
+    /// Whether the client waits for `100 Continue`.
+    pub(crate) expects_continue: bool,
+}
+
+/// An answer's head as it stood on the wire, checked.
+#[derive(Debug)]
+pub(crate) struct ResponseLines {
+    pub(crate) status: StatusCode,
+    pub(crate) fields: Fields,
+    pub(crate) framing: Framing,
+    /// `Content-Length`, also where the answer has no body (to `HEAD`, 304).
+    pub(crate) declared_length: Option<u64>,
+    pub(crate) keep_alive: bool,
+}
+
+/// Why a head was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum HeadFault {
+    #[error("the head is malformed")]
+    Malformed,
+    #[error("a line ends with a bare LF")]
+    BareLf,
+    #[error("the target is over 8 KiB")]
+    TargetTooLong,
+    #[error("the head is over the limit")]
+    TooLarge,
+    #[error("the target cannot be routed")]
+    Target,
+    #[error("exactly one valid host is needed")]
+    Host,
+    #[error("the body's length is given in a way that could be read as two")]
+    Framing,
+    #[error("`Expect` asks for something other than `100-continue`")]
+    Expect,
+}
+
+/// Limits of a head.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeadLimits {
+    pub(crate) bytes: usize,
+    pub(crate) fields: usize,
+}
+
+/// The most fields that any limit can allow.
+pub(crate) const MAX_FIELDS: usize = 256;
+
+/// Where a head ends in `bytes`: the length including the empty line; `None` while it is incomplete.
+///
+/// # Errors
+/// A bare LF, as soon as it is seen; [`HeadFault::TargetTooLong`] or [`HeadFault::TooLarge`] over the limits.
+pub(crate) fn complete(bytes: &[u8], limits: HeadLimits) -> Result<Option<usize>, HeadFault> {
+    let mut line_start = 0;
+    for newline in memchr::memchr_iter(b'\n', bytes) {
+        let line = bytes.get(line_start..newline).unwrap_or_default();
+        if line.last() != Some(&b'\r') {
+            return Err(HeadFault::BareLf);
+        }
+        if line.len() == 1 {
+            // An empty first line would be skipped by some parsers and be the end for others.
+            return match line_start {
+                0 => Err(HeadFault::Malformed),
+                _ if newline + 1 > limits.bytes => Err(HeadFault::TooLarge),
+                _ => Ok(Some(newline + 1)),
+            };
+        }
+        line_start = newline + 1;
+    }
+    if line_start == 0 && bytes.len() > haechi_core::path::MAX_TARGET + 64 {
+        return Err(HeadFault::TargetTooLong);
+    }
+    if bytes.len() >= limits.bytes { Err(HeadFault::TooLarge) } else { Ok(None) }
+}
+
+/// Reads a complete request head.
+pub(crate) fn request(bytes: &[u8], limits: HeadLimits) -> Result<RequestLines, HeadFault> {
+    let mut slots = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; MAX_FIELDS];
+    let slots = slots.get_mut(..limits.fields.min(MAX_FIELDS)).unwrap_or_default();
+    let mut parsed = httparse::Request::new(&mut []);
+    let done = parsed.parse_with_uninit_headers(bytes, slots).map_err(|error| match error {
+        httparse::Error::TooManyHeaders => HeadFault::TooLarge,
+        _ => HeadFault::Malformed,
+    })?;
+    let (httparse::Status::Complete(length), Some(method), Some(target), Some(version)) =
+        (done, parsed.method, parsed.path, parsed.version)
+    else {
+        return Err(HeadFault::Malformed);
+    };
+    if length != bytes.len() {
+        return Err(HeadFault::Malformed);
+    }
+    let http10 = version == 0;
+    let fields = collect(parsed.headers, bytes.len());
+    let (authority, path, query) = split_target(target)?;
+    let host = sole_host(&fields, authority)?;
+    let framing = request_framing(&fields, http10)?;
+    Ok(RequestLines {
+        method: Method::from_bytes(method.as_bytes()).map_err(|_| HeadFault::Malformed)?,
+        host,
+        path: path.as_bytes().into(),
+        query: query.map(Into::into),
+        framing,
+        http10,
+        keep_alive: !http10 && !lists(&fields, b"close"),
+        expects_continue: expects_continue(&fields, http10)?,
+        fields,
+    })
+}
+
+/// Reads a complete answer head. `to` is the method that it answers.
+pub(crate) fn response(bytes: &[u8], to: &Method) -> Result<ResponseLines, HeadFault> {
+    let mut slots = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; MAX_FIELDS];
+    let mut parsed = httparse::Response::new(&mut []);
+    let done = httparse::ParserConfig::default()
+        .parse_response_with_uninit_headers(&mut parsed, bytes, &mut slots)
+        .map_err(|_| HeadFault::Malformed)?;
+    let (httparse::Status::Complete(length), Some(code), Some(version)) = (done, parsed.code, parsed.version)
+    else {
+        return Err(HeadFault::Malformed);
+    };
+    if length != bytes.len() || code < 100 {
+        return Err(HeadFault::Malformed);
+    }
+    let status = StatusCode::from_u16(code).map_err(|_| HeadFault::Malformed)?;
+    let fields = collect(parsed.headers, bytes.len());
+    let framing = response_framing(&fields, status, to)?;
+    let persistent = if version == 0 { lists(&fields, b"keep-alive") } else { !lists(&fields, b"close") };
+    Ok(ResponseLines {
+        status,
+        declared_length: content_length(&fields)?,
+        fields,
+        keep_alive: persistent && framing != Framing::UntilClose,
+        framing,
+    })
+}
+
+/// Whether `line` is one header or trailer field (RFC 9112 5), without a fold.
+pub(crate) fn is_field_line(line: &[u8]) -> bool {
+    let Some(colon) = memchr::memchr(b':', line) else { return false };
+    let (name, value) = line.split_at(colon);
+    !name.is_empty()
+        && name.iter().all(|&b| is_token(b))
+        && value.iter().all(|&b| b == b'\t' || (b >= 0x20 && b != 0x7f))
+}
+
+const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+fn collect(headers: &[httparse::Header<'_>], head_length: usize) -> Fields {
+    let mut fields = Fields::with_capacity(headers.len(), head_length);
+    for header in headers {
+        fields.push(header.name.as_bytes(), header.value.trim_ascii());
+    }
+    fields
+}
+
+/// Splits a request target (RFC 9112 3.2) into authority, path and query. Origin form and absolute form only.
+fn split_target(target: &str) -> Result<(Option<&str>, &str, Option<&str>), HeadFault> {
+    if target.len() > haechi_core::path::MAX_TARGET {
+        return Err(HeadFault::TargetTooLong);
+    }
+    if !target.bytes().all(|b| (0x21..=0x7e).contains(&b) && b != b'#') {
+        return Err(HeadFault::Target);
+    }
+    let (authority, rest) = if target.starts_with('/') {
+        (None, target)
+    } else {
+        let scheme_end = target.find("://").ok_or(HeadFault::Target)?;
+        let (scheme, rest) = target.split_at(scheme_end);
+        if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+            return Err(HeadFault::Target);
+        }
+        let rest = rest.trim_start_matches(':').strip_prefix("//").ok_or(HeadFault::Target)?;
+        let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, rest) = rest.split_at(authority_end);
+        (Some(authority), rest)
+    };
+    let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
+    // `http://host` and `http://host?q` have an empty path, which is `/` (RFC 9112 3.2.1).
+    let path = if path.is_empty() && authority.is_some() { "/" } else { path };
+    Ok((authority, path, query))
+}
+
+fn sole_host(fields: &Fields, authority: Option<&str>) -> Result<Host, HeadFault> {
+    let value = fields.sole(FieldName::Host).map_err(|_| HeadFault::Host)?.ok_or(HeadFault::Host)?;
+    let host = Host::parse(value).map_err(|_| HeadFault::Host)?;
+    match authority {
+        Some(authority) if Host::parse(authority.as_bytes()) != Ok(host.clone()) => Err(HeadFault::Host),
+        _ => Ok(host),
+    }
+}
+
+fn request_framing(fields: &Fields, http10: bool) -> Result<Framing, HeadFault> {
+    let coding = fields.sole(FieldName::TransferEncoding).map_err(|_| HeadFault::Framing)?;
+    let length = content_length(fields)?;
+    match (coding, length) {
+        (None, None) => Ok(Framing::None),
+        (None, Some(length)) => Ok(Framing::Length(length)),
+        (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") && !http10 => Ok(Framing::Chunked),
+        _ => Err(HeadFault::Framing),
+    }
+}
+
+fn response_framing(fields: &Fields, status: StatusCode, to: &Method) -> Result<Framing, HeadFault> {
+    let coding = fields.sole(FieldName::TransferEncoding).map_err(|_| HeadFault::Framing)?;
+    let length = content_length(fields)?;
+    let framing = match (coding, length) {
+        (None, None) => Framing::UntilClose,
+        (None, Some(length)) => Framing::Length(length),
+        (Some(coding), None) if coding.eq_ignore_ascii_case(b"chunked") => Framing::Chunked,
+        _ => return Err(HeadFault::Framing),
+    };
+    let bodiless = *to == Method::HEAD
+        || status.is_informational()
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    Ok(if bodiless { Framing::None } else { framing })
+}
+
+fn content_length(fields: &Fields) -> Result<Option<u64>, HeadFault> {
+    let Some(digits) = fields.sole(FieldName::ContentLength).map_err(|_| HeadFault::Framing)? else {
+        return Ok(None);
+    };
+    if digits.is_empty() || digits.len() > 18 || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(HeadFault::Framing);
+    }
+    Ok(Some(digits.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'))))
+}
+
+fn expects_continue(fields: &Fields, http10: bool) -> Result<bool, HeadFault> {
+    match fields.sole(FieldName::Expect).map_err(|_| HeadFault::Expect)? {
+        None => Ok(false),
+        Some(value) if value.eq_ignore_ascii_case(b"100-continue") => Ok(!http10),
+        Some(_) => Err(HeadFault::Expect),
+    }
+}
+
+/// Whether `Connection` lists `option`.
+fn lists(fields: &Fields, option: &[u8]) -> bool {
+    fields
+        .all(FieldName::Connection)
+        .flat_map(|value| value.split(|&b| b == b','))
+        .any(|listed| listed.trim_ascii().eq_ignore_ascii_case(option))
+}

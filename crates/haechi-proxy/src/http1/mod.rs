@@ -1,0 +1,12 @@
+//! Our own strict HTTP/1.1 (RFC 9112): one parser, ours, over `httparse` for the tokens.
+//!
+//! Whatever two parsers could read differently is refused: bare LF, both framings, doubled lengths, folded lines, odd chunk sizes, a `#` in the
+//! target. What leaves is framed anew.
+
+pub(crate) mod body;
+pub(crate) mod client;
+pub(crate) mod head;
+pub(crate) mod server;
+
+#[cfg(test)]
+mod tests;

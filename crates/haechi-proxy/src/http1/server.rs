@@ -1,0 +1,438 @@
+//! Serving one client connection.
+
+use super::body::{BodyError, Decoder, Framing, LAST_CHUNK, encode_chunk};
+use super::head::{self, HeadFault, HeadLimits, RequestLines};
+use crate::io::{Reader, Stream};
+use crate::message::{RequestBody, Response, ResponseBody};
+use crate::pipeline::{self, Arrival};
+use crate::plan::Limits;
+use crate::ticks::{Elapsed, Timer};
+use crate::worker::Worker;
+use haechi_core::Fields;
+use http::StatusCode;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+/// Write once this much is waiting, in bytes.
+const WRITE_AT: usize = 32 * 1024;
+/// Read so much of a body that nobody wanted, so that the connection can be kept; past it the connection closes.
+const DRAIN: usize = 64 * 1024;
+
+/// Serves requests from `stream` until either side is done with it.
+pub(crate) async fn serve(worker: Rc<Worker>, stream: Stream, peer: SocketAddr, secure: bool) {
+    let stream = Rc::new(stream);
+    let reader = Reader::new(stream.clone(), worker.buffers().clone());
+    let inbound =
+        Rc::new(RefCell::new(Inbound { reader, decoder: Decoder::new(Framing::None, 0), waits: false }));
+    let timer = worker.timer();
+    let mut connection = Connection { worker, stream, inbound, timer, out: Vec::new(), peer, secure };
+    while let Next::Again = connection.exchange().await {}
+}
+
+/// What is shared between the connection and the body of the request in progress.
+pub(crate) struct Inbound {
+    reader: Reader,
+    decoder: Decoder,
+    /// Whether the client waits for `100 Continue` before it sends the body.
+    waits: bool,
+}
+
+/// The body of an HTTP/1.1 request.
+pub(crate) struct InboundBody {
+    inbound: Rc<RefCell<Inbound>>,
+    framing: Framing,
+}
+
+struct Connection {
+    worker: Rc<Worker>,
+    stream: Rc<Stream>,
+    inbound: Rc<RefCell<Inbound>>,
+    timer: Timer,
+    out: Vec<u8>,
+    peer: SocketAddr,
+    secure: bool,
+}
+
+enum Next {
+    Again,
+    Close,
+}
+
+/// What waiting for a head came to.
+enum Awaited {
+    Head(Box<RequestLines>),
+    /// Answered with a refusal; nothing of it was routed.
+    Fault(HeadFault),
+    /// The client took too long over it.
+    TooSlow,
+    /// The client has gone, or was idle for too long.
+    Gone,
+}
+
+impl Connection {
+    /// One request and its answer.
+    async fn exchange(&mut self) -> Next {
+        let limits = self.worker.limits();
+        let lines = match self.await_head(&limits).await {
+            Awaited::Head(lines) => lines,
+            Awaited::Gone => return Next::Close,
+            Awaited::Fault(fault) => return self.refuse_head(Some(fault)).await,
+            Awaited::TooSlow => return self.refuse_head(None).await,
+        };
+        let (http10, keep_alive) = (lines.http10, lines.keep_alive);
+        let head_only = lines.method == http::Method::HEAD;
+        let body = self.begin_body(&lines, &limits);
+        let arrival = Arrival { peer: self.peer, secure: self.secure, timer: self.timer.clone() };
+        // The future of the exchange is large; idle connections should not carry it.
+        let response = Box::pin(pipeline::answer(&self.worker, *lines, body, arrival)).await;
+        let keep = keep_alive && !response.close && !self.worker.is_draining();
+        let sent = self.send(response, Shape { http10, head_only, keep }, &limits).await;
+        match sent {
+            Ok(()) if keep && self.drain_body(&limits).await => Next::Again,
+            _ => Next::Close,
+        }
+    }
+
+    async fn await_head(&mut self, limits: &Limits) -> Awaited {
+        let inbound = self.inbound.clone();
+        let worker = self.worker.clone();
+        let idle = poll_fn(|cx| {
+            let mut inbound = inbound.borrow_mut();
+            if !inbound.reader.unread().is_empty() {
+                return Poll::Ready(true);
+            }
+            if worker.is_draining() {
+                return Poll::Ready(false);
+            }
+            inbound.reader.poll_more(cx).map(|read| matches!(read, Ok(1..)))
+        });
+        if !matches!(self.timer.limit(limits.idle, idle).await, Ok(true)) {
+            return Awaited::Gone;
+        }
+        let head_limits = limits.head_limits();
+        if let Some(awaited) = parse(&inbound, head_limits) {
+            return awaited;
+        }
+        let rest = poll_fn(|cx| {
+            loop {
+                let read = ready!(inbound.borrow_mut().reader.poll_more(cx));
+                if !matches!(read, Ok(1..)) {
+                    return Poll::Ready(Awaited::Gone);
+                }
+                if let Some(awaited) = parse(&inbound, head_limits) {
+                    return Poll::Ready(awaited);
+                }
+            }
+        });
+        self.timer.limit(limits.header_read, rest).await.unwrap_or(Awaited::TooSlow)
+    }
+
+    fn begin_body(&self, lines: &RequestLines, limits: &Limits) -> RequestBody {
+        let mut inbound = self.inbound.borrow_mut();
+        inbound.decoder = Decoder::new(lines.framing, limits.body);
+        inbound.waits = lines.expects_continue && lines.framing != Framing::None;
+        if inbound.decoder.is_done() {
+            RequestBody::Empty
+        } else {
+            RequestBody::Http1(InboundBody { inbound: self.inbound.clone(), framing: lines.framing })
+        }
+    }
+
+    async fn refuse_head(&mut self, fault: Option<HeadFault>) -> Next {
+        let limits = self.worker.limits();
+        let response = pipeline::answer_fault(&self.worker, fault, self.peer);
+        let shape = Shape { http10: false, head_only: false, keep: false };
+        if self.send(response, shape, &limits).await.is_ok() {
+            self.linger(&limits).await;
+        }
+        Next::Close
+    }
+
+    /// Sends an answer. An answer that breaks off leaves the connection unusable, so that nobody takes the part for the whole.
+    async fn send(&mut self, response: Response, shape: Shape, limits: &Limits) -> Result<(), ()> {
+        let Response { status, fields, mut body, mut entry, .. } = response;
+        self.out.clear();
+        let coding = encode_head(&mut self.out, status, &fields, &body, shape);
+        let outcome = self.send_body(&mut body, coding, &mut entry, limits).await;
+        if let Err(fault) = outcome {
+            entry.broken(fault);
+            if coding == Coding::UntilClose {
+                // A plain close would look like the end of the answer.
+                self.stream.reset_on_close();
+            }
+            return Err(());
+        }
+        entry.finished();
+        if self.out.capacity() > WRITE_AT {
+            self.out = Vec::new();
+        }
+        Ok(())
+    }
+
+    async fn send_body(
+        &mut self,
+        body: &mut ResponseBody,
+        coding: Coding,
+        entry: &mut crate::record::Entry,
+        limits: &Limits,
+    ) -> Result<(), &'static str> {
+        if let ResponseBody::Full(bytes) = body {
+            if coding != Coding::None {
+                self.out.extend_from_slice(bytes);
+                entry.sent(bytes.len());
+            }
+            return self.flush(None, limits).await;
+        }
+        let ResponseBody::Http1(body) = body else { return self.flush(None, limits).await };
+        if coding == Coding::None {
+            return self.flush(Some(body), limits).await;
+        }
+        loop {
+            let ready = if self.out.is_empty() {
+                let stall = body.stall();
+                let wait = poll_fn(|cx| body.poll_ready(cx));
+                let ready = self.timer.limit(stall, wait).await.map_err(|Elapsed| "the backend stalled")?;
+                Some(ready)
+            } else {
+                poll_fn(|cx| match body.poll_ready(cx) {
+                    Poll::Ready(ready) => Poll::Ready(Some(ready)),
+                    Poll::Pending => Poll::Ready(None),
+                })
+                .await
+            };
+            match ready {
+                Some(Ok(0)) => {
+                    if coding == Coding::Chunked {
+                        self.out.extend_from_slice(LAST_CHUNK);
+                    }
+                    return self.flush(Some(body), limits).await;
+                }
+                Some(Ok(count)) => {
+                    entry.sent(count);
+                    body.take_into(count, &mut self.out, |out, data| match coding {
+                        Coding::Chunked => encode_chunk(out, data),
+                        _ => out.extend_from_slice(data),
+                    });
+                    if self.out.len() < WRITE_AT {
+                        continue;
+                    }
+                }
+                Some(Err(_)) => {
+                    // What arrived before the break is passed on; the break follows it.
+                    let _ = self.flush(Some(body), limits).await;
+                    return Err("the backend's answer broke off");
+                }
+                None => {}
+            }
+            self.flush(Some(body), limits).await?;
+        }
+    }
+
+    /// Writes all that waits; the request's body goes on meanwhile.
+    async fn flush(
+        &mut self,
+        mut body: Option<&mut Box<super::client::UpstreamBody>>,
+        limits: &Limits,
+    ) -> Result<(), &'static str> {
+        let mut written = 0;
+        while written < self.out.len() {
+            let (stream, out) = (&self.stream, &self.out);
+            let write = poll_fn(|cx| {
+                if let Some(body) = &mut body {
+                    body.poll_upload(cx);
+                }
+                stream.poll_write(cx, out.get(written..).unwrap_or_default())
+            });
+            match self.timer.limit(limits.write_stall, write).await {
+                Ok(Ok(count)) => written += count,
+                Ok(Err(_)) => return Err("the client went away"),
+                Err(Elapsed) => return Err("the client stopped reading"),
+            }
+        }
+        self.out.clear();
+        Ok(())
+    }
+
+    /// Reads what is left of a body that nobody wanted. Returns whether the connection can go on.
+    async fn drain_body(&mut self, limits: &Limits) -> bool {
+        if self.inbound.borrow().decoder.is_done() {
+            return true;
+        }
+        // A client that waits for `100 Continue` may send the body or not: the connection cannot be read on.
+        if self.inbound.borrow().waits {
+            return false;
+        }
+        let inbound = self.inbound.clone();
+        let mut left = DRAIN;
+        let drain = poll_fn(|cx| {
+            loop {
+                let mut inbound = inbound.borrow_mut();
+                let Inbound { reader, decoder, .. } = &mut *inbound;
+                match ready!(decoder.poll_ready(cx, reader)) {
+                    Ok(0) => return Poll::Ready(true),
+                    Ok(count) if count <= left => {
+                        left -= count;
+                        decoder.consume(reader, count);
+                    }
+                    _ => return Poll::Ready(false),
+                }
+            }
+        });
+        self.timer.limit(limits.body_stall, drain).await.unwrap_or(false)
+    }
+
+    /// Reads on for a moment after a refusal, so that the kernel does not reset the connection before the client has read the answer
+    /// (RFC 9112 9.6).
+    async fn linger(&mut self, limits: &Limits) {
+        let mut left = DRAIN;
+        let inbound = self.inbound.clone();
+        let stream = self.stream.clone();
+        stream.end_writing();
+        let drain = poll_fn(|cx| {
+            loop {
+                let mut inbound = inbound.borrow_mut();
+                let unread = inbound.reader.unread().len();
+                inbound.reader.consume(unread);
+                left = left.saturating_sub(unread);
+                match ready!(inbound.reader.poll_more(cx)) {
+                    Ok(1..) if left > 0 => {}
+                    _ => return Poll::Ready(()),
+                }
+            }
+        });
+        let _ = self.timer.limit(limits.linger, drain).await;
+    }
+}
+
+fn parse(inbound: &RefCell<Inbound>, limits: HeadLimits) -> Option<Awaited> {
+    let mut inbound = inbound.borrow_mut();
+    let unread = inbound.reader.unread();
+    let awaited = match head::complete(unread, limits) {
+        Ok(None) => return None,
+        Err(fault) => Awaited::Fault(fault),
+        Ok(Some(length)) => match head::request(unread.get(..length).unwrap_or_default(), limits) {
+            Ok(lines) => {
+                inbound.reader.consume(length);
+                Awaited::Head(Box::new(lines))
+            }
+            Err(fault) => Awaited::Fault(fault),
+        },
+    };
+    Some(awaited)
+}
+
+impl InboundBody {
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyError>> {
+        let mut inbound = self.inbound.borrow_mut();
+        let Inbound { reader, decoder, waits } = &mut *inbound;
+        if *waits {
+            if reader.unread().is_empty() {
+                ready!(poll_continue(cx, reader.stream()))?;
+            }
+            *waits = false;
+        }
+        decoder.poll_ready(cx, reader)
+    }
+
+    pub(crate) fn take_into(
+        &mut self,
+        count: usize,
+        out: &mut Vec<u8>,
+        encode: impl FnOnce(&mut Vec<u8>, &[u8]),
+    ) {
+        let mut inbound = self.inbound.borrow_mut();
+        let Inbound { reader, decoder, .. } = &mut *inbound;
+        encode(out, reader.unread().get(..count).unwrap_or_default());
+        decoder.consume(reader, count);
+    }
+
+    pub(crate) const fn length(&self) -> Option<u64> {
+        match self.framing {
+            Framing::Length(length) => Some(length),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn limit(&mut self, bytes: u64) {
+        self.inbound.borrow_mut().decoder = Decoder::new(self.framing, bytes);
+    }
+}
+
+/// The interim answer fits into any socket that is not full; nothing else is being written while a body is awaited for the first time.
+fn poll_continue(cx: &mut Context<'_>, stream: &Stream) -> Poll<io::Result<()>> {
+    const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+    stream.poll_write(cx, CONTINUE).map(|written| match written? {
+        count if count == CONTINUE.len() => Ok(()),
+        _ => Err(io::ErrorKind::WriteZero.into()),
+    })
+}
+
+/// What the answer's framing depends on.
+#[derive(Clone, Copy)]
+struct Shape {
+    http10: bool,
+    head_only: bool,
+    keep: bool,
+}
+
+/// How the body is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Coding {
+    /// The answer has no body, whatever its fields say.
+    None,
+    /// As it is; the length was told.
+    Plain,
+    Chunked,
+    /// As it is; the close ends it. Only for HTTP/1.0 clients.
+    UntilClose,
+}
+
+fn encode_head(
+    out: &mut Vec<u8>,
+    status: StatusCode,
+    fields: &Fields,
+    body: &ResponseBody,
+    shape: Shape,
+) -> Coding {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    out.extend_from_slice(b"\r\n");
+    for field in fields.iter() {
+        out.extend_from_slice(field.name);
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(field.value);
+        out.extend_from_slice(b"\r\n");
+    }
+    let bodiless = shape.head_only || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let length = match body {
+        ResponseBody::Full(bytes) => Some(bytes.len() as u64),
+        ResponseBody::Http1(body) => body.length(),
+    };
+    let coding = match length {
+        Some(length) => {
+            if status != StatusCode::NO_CONTENT {
+                out.extend_from_slice(b"content-length: ");
+                out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+                out.extend_from_slice(b"\r\n");
+            }
+            Coding::Plain
+        }
+        None if bodiless => Coding::None,
+        None if shape.http10 => Coding::UntilClose,
+        None => {
+            out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+            Coding::Chunked
+        }
+    };
+    if !shape.keep {
+        out.extend_from_slice(b"connection: close\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+    if bodiless { Coding::None } else { coding }
+}

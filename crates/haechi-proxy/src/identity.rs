@@ -1,0 +1,192 @@
+//! The embedded identity provider's calls over HTTP (contract section 6). What they do is `haechi-authn`'s; here they are read and answered.
+
+use crate::message::{RequestBody, Response, ResponseBody};
+use crate::pipeline::{Forwarding, refuse};
+use crate::record::{Entry, Fate};
+use crate::respond::Refusal;
+use crate::stub::{LoginRefused, Provider, RefreshRefused, TokenPair};
+use haechi_authz::Permitted;
+use haechi_core::{Caller, Fields, Secret};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use std::future::poll_fn;
+use std::sync::Arc;
+
+/// A call of the identity provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityCall {
+    /// `POST /auth/login`
+    Login,
+    /// `POST /auth/refresh`
+    Refresh,
+    /// `POST /auth/logout`
+    Logout,
+    /// `GET /auth/me`
+    Me,
+    /// `GET /.well-known/jwks.json`
+    Jwks,
+    /// `GET /.well-known/openid-configuration`
+    Discovery,
+}
+
+/// The most that a call's body may be, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Login {
+    username: String,
+    password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refresh {
+    refresh_token: String,
+}
+
+#[derive(Serialize)]
+struct Tokens<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: u64,
+    refresh_token: &'a str,
+}
+
+/// What a call comes to.
+enum Answer {
+    Json(Vec<u8>),
+    /// For documents that anyone may keep for a while.
+    Cacheable(Vec<u8>),
+    Nothing,
+    Refused(Refusal, String),
+}
+
+/// Answers a call.
+pub(crate) async fn answer(
+    request: Forwarding<'_>,
+    call: IdentityCall,
+    permitted: Permitted,
+    mut body: RequestBody,
+    mut entry: Entry,
+) -> Response {
+    let Some(provider) = request.plan.shared.identity.clone() else {
+        return refuse(&Refusal::Internal, request.to, entry);
+    };
+    let read = request.timer.limit(request.plan.shared.limits.body_stall, read(&mut body)).await;
+    let answer = match read {
+        Ok(Ok(body)) => perform(call, provider, &permitted, body).await,
+        Ok(Err(refusal)) => Answer::Refused(refusal, "the body could not be read".into()),
+        Err(_) => Answer::Refused(Refusal::RequestTimeout, "the body stalled".into()),
+    };
+    let mut fields = Fields::with_capacity(4, 192);
+    fields.push(b"x-request-id", &request.to.id.hex());
+    let (status, body) = match answer {
+        Answer::Refused(refusal, reason) => {
+            entry.reason(reason);
+            return refuse(&refusal, request.to, entry);
+        }
+        Answer::Json(body) => {
+            fields.push(b"cache-control", b"no-store");
+            (StatusCode::OK, body)
+        }
+        Answer::Cacheable(body) => {
+            fields.push(b"cache-control", b"public, max-age=300");
+            (StatusCode::OK, body)
+        }
+        Answer::Nothing => {
+            fields.push(b"cache-control", b"no-store");
+            (StatusCode::NO_CONTENT, Vec::new())
+        }
+    };
+    if !body.is_empty() {
+        fields.push(b"content-type", b"application/json");
+    }
+    entry.answered(status, Fate::Answered);
+    Response { status, fields, body: ResponseBody::Full(body), close: false, entry }
+}
+
+async fn read(body: &mut RequestBody) -> Result<Vec<u8>, Refusal> {
+    let mut whole = Vec::new();
+    loop {
+        match poll_fn(|cx| body.poll_ready(cx)).await {
+            Ok(0) => return Ok(whole),
+            Ok(count) if whole.len() + count > MAX_BODY => return Err(Refusal::BodyTooLarge),
+            Ok(count) => body.take_into(count, &mut whole, |out, data| out.extend_from_slice(data)),
+            Err(crate::http1::body::BodyError::TooLarge) => return Err(Refusal::BodyTooLarge),
+            Err(_) => return Err(Refusal::BadRequest),
+        }
+    }
+}
+
+async fn perform(
+    call: IdentityCall,
+    provider: Arc<Provider>,
+    permitted: &Permitted,
+    body: Vec<u8>,
+) -> Answer {
+    match call {
+        IdentityCall::Login => login(provider, body, permitted.head().client).await,
+        IdentityCall::Refresh => refresh(provider, body).await,
+        IdentityCall::Logout => logout(provider, permitted.caller()).await,
+        IdentityCall::Me => json(&**permitted.caller()),
+        IdentityCall::Jwks => Answer::Cacheable(provider.jwks_json().to_vec()),
+        IdentityCall::Discovery => match serde_json::to_vec(&provider.discovery_document()) {
+            Ok(body) => Answer::Cacheable(body),
+            Err(error) => Answer::Refused(Refusal::Internal, error.to_string()),
+        },
+    }
+}
+
+async fn login(provider: Arc<Provider>, body: Vec<u8>, client: std::net::IpAddr) -> Answer {
+    let Ok(Login { username, password }) = serde_json::from_slice(&body) else {
+        return Answer::Refused(Refusal::BadBody, "the body is not a login".into());
+    };
+    match provider.login(&username, Secret::new(password), client).await {
+        Ok(pair) => tokens(&pair),
+        Err(LoginRefused::InvalidCredentials) => bad_login("the name or the password is not right"),
+        Err(LoginRefused::Busy) => Answer::Refused(Refusal::CannotTell, "the hashing pool is full".into()),
+        Err(LoginRefused::Unavailable(reason)) => Answer::Refused(Refusal::CannotTell, reason),
+    }
+}
+
+async fn refresh(provider: Arc<Provider>, body: Vec<u8>) -> Answer {
+    let Ok(Refresh { refresh_token }) = serde_json::from_slice(&body) else {
+        return Answer::Refused(Refusal::BadBody, "the body is not a refresh".into());
+    };
+    match provider.refresh(&Secret::new(refresh_token)).await {
+        Ok(pair) => tokens(&pair),
+        Err(RefreshRefused::Invalid) => bad_login("the refresh token does not hold"),
+        Err(RefreshRefused::Replayed) => {
+            bad_login("the refresh token was used before; its family is revoked")
+        }
+        Err(RefreshRefused::Unavailable(reason)) => Answer::Refused(Refusal::CannotTell, reason),
+    }
+}
+
+async fn logout(provider: Arc<Provider>, caller: &Arc<Caller>) -> Answer {
+    match provider.logout(caller).await {
+        Ok(()) => Answer::Nothing,
+        Err(error) => Answer::Refused(Refusal::CannotTell, error.to_string()),
+    }
+}
+
+fn bad_login(reason: &str) -> Answer {
+    Answer::Refused(Refusal::BadCredential { challenges: Vec::new(), token: false }, reason.into())
+}
+
+fn tokens(pair: &TokenPair) -> Answer {
+    json(&Tokens {
+        access_token: pair.access_token.expose(),
+        token_type: "Bearer",
+        expires_in: pair.expires_in.as_secs(),
+        refresh_token: pair.refresh_token.expose(),
+    })
+}
+
+fn json(value: &impl Serialize) -> Answer {
+    match serde_json::to_vec(value) {
+        Ok(body) => Answer::Json(body),
+        Err(error) => Answer::Refused(Refusal::Internal, error.to_string()),
+    }
+}

@@ -1,0 +1,287 @@
+//! The access log: one line a request, JSON or for people, without secrets and without a way to forge a line.
+
+use crate::record::Fate;
+use haechi_core::id::{DecisionId, RequestId};
+use haechi_core::{Caller, CanonicalPath, Host, Timestamp};
+use http::{Method, StatusCode};
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::io::Write;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::time::Duration;
+
+/// What a line tells. Query values, credentials and bodies have no place in it.
+pub(crate) struct Line {
+    pub(crate) received: Timestamp,
+    pub(crate) id: RequestId,
+    pub(crate) decision: Option<DecisionId>,
+    pub(crate) client: IpAddr,
+    pub(crate) method: Option<Method>,
+    pub(crate) host: Option<Host>,
+    pub(crate) path: Option<CanonicalPath>,
+    pub(crate) route: Option<Arc<str>>,
+    pub(crate) caller: Option<Arc<Caller>>,
+    pub(crate) service: Option<Arc<str>>,
+    pub(crate) endpoint: Option<(Box<str>, u16)>,
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) fate: Fate,
+    pub(crate) reason: Option<Cow<'static, str>>,
+    pub(crate) sent: u64,
+}
+
+impl Line {
+    pub(crate) const fn new(id: RequestId, received: Timestamp, client: IpAddr) -> Self {
+        Self {
+            received,
+            id,
+            decision: None,
+            client,
+            method: None,
+            host: None,
+            path: None,
+            route: None,
+            caller: None,
+            service: None,
+            endpoint: None,
+            status: None,
+            fate: Fate::Aborted,
+            reason: None,
+            sent: 0,
+        }
+    }
+}
+
+/// How a line is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object.
+    Json,
+    /// Aligned text; in colour where that is true.
+    Text {
+        /// Whether to use ANSI colours.
+        color: bool,
+    },
+}
+
+/// Where workers hand their lines to; the other end writes them.
+#[derive(Clone, Debug)]
+pub struct LogSink {
+    /// Takes whole lines, many at a time. When it is full, lines are dropped and counted.
+    pub lines: SyncSender<Vec<u8>>,
+    /// Lines that were dropped.
+    pub dropped: Arc<AtomicU64>,
+    /// How lines are written.
+    pub format: LogFormat,
+}
+
+/// A worker's end of the log: lines gather here and leave together, so that no request waits for the log.
+pub(crate) struct AccessLog {
+    sink: Option<LogSink>,
+    waiting: RefCell<Vec<u8>>,
+    lines: Cell<u64>,
+    second: Cell<(i64, [u8; 19])>,
+}
+
+/// Hand over at this many bytes, at the latest.
+const HAND_OVER: usize = 64 * 1024;
+
+impl AccessLog {
+    pub(crate) fn new(sink: Option<LogSink>) -> Self {
+        Self {
+            sink,
+            waiting: RefCell::default(),
+            lines: Cell::new(0),
+            second: Cell::new((i64::MIN, [b' '; 19])),
+        }
+    }
+
+    pub(crate) fn write(&self, line: &Line, took: Duration) {
+        let Some(sink) = &self.sink else { return };
+        let full = {
+            let mut out = self.waiting.borrow_mut();
+            match sink.format {
+                LogFormat::Json => self.json(&mut out, line, took),
+                LogFormat::Text { color } => text(&mut out, line, took, color),
+            }
+            out.len() >= HAND_OVER
+        };
+        self.lines.set(self.lines.get() + 1);
+        if full {
+            self.hand_over();
+        }
+    }
+
+    /// Gives the gathered lines to the writer; every tick, and when there are many.
+    pub(crate) fn hand_over(&self) {
+        let Some(sink) = &self.sink else { return };
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.is_empty() {
+            return;
+        }
+        let next = Vec::with_capacity(waiting.len().min(HAND_OVER));
+        let lines = self.lines.replace(0);
+        match sink.lines.try_send(std::mem::replace(&mut *waiting, next)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                sink.dropped.fetch_add(lines, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn json(&self, out: &mut Vec<u8>, line: &Line, took: Duration) {
+        out.extend_from_slice(b"{\"time\":\"");
+        self.time(out, line.received);
+        out.extend_from_slice(b"\",\"event\":\"request\",\"request_id\":\"");
+        out.extend_from_slice(&line.id.hex());
+        out.push(b'"');
+        if let Some(decision) = line.decision {
+            out.extend_from_slice(b",\"decision_id\":\"");
+            out.extend_from_slice(&decision.hex());
+            out.push(b'"');
+        }
+        display(out, ",\"client\":\"", &line.client, "\"");
+        optional(out, "method", line.method.as_ref().map(Method::as_str));
+        if let Some(host) = &line.host {
+            display(out, ",\"host\":\"", host, "\"");
+        }
+        optional(out, "path", line.path.as_ref().map(CanonicalPath::as_str));
+        optional(out, "route", line.route.as_deref());
+        number(out, "status", line.status.map_or(0, |status| u64::from(status.as_u16())));
+        optional(out, "outcome", Some(line.fate.name()));
+        if let Some(caller) = &line.caller {
+            optional(out, "authenticator", Some(&caller.authenticator));
+            if !caller.subject.is_empty() {
+                optional(out, "subject", Some(&caller.subject));
+            }
+        }
+        optional(out, "service", line.service.as_deref());
+        if let Some((host, port)) = &line.endpoint {
+            display(out, ",\"endpoint\":\"", &format_args!("{host}:{port}"), "\"");
+        }
+        optional(out, "reason", line.reason.as_deref());
+        number(out, "bytes_sent", line.sent);
+        number(out, "duration_us", u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+        out.extend_from_slice(b"}\n");
+    }
+
+    /// RFC 3339 in milliseconds; the part up to the second is kept from line to line.
+    fn time(&self, out: &mut Vec<u8>, at: Timestamp) {
+        let (mut second, mut text) = self.second.get();
+        if second != at.as_seconds() {
+            second = at.as_seconds();
+            let formatted = humantime::format_rfc3339_seconds(at.to_system()).to_string();
+            if let Some(whole) = formatted.as_bytes().get(..19).and_then(|part| part.try_into().ok()) {
+                text = whole;
+            }
+            self.second.set((second, text));
+        }
+        out.extend_from_slice(&text);
+        let millis = at.as_millis().rem_euclid(1000);
+        let digit = |value: i64| b'0' + (value % 10) as u8;
+        out.extend_from_slice(&[b'.', digit(millis / 100), digit(millis / 10), digit(millis)]);
+        out.push(b'Z');
+    }
+}
+
+fn number(out: &mut Vec<u8>, name: &str, value: u64) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+fn display(out: &mut Vec<u8>, before: &str, value: &dyn std::fmt::Display, after: &str) {
+    // Writing to memory does not fail.
+    let _ = write!(out, "{before}{value}{after}");
+}
+
+fn optional(out: &mut Vec<u8>, name: &str, value: Option<&str>) {
+    let Some(value) = value else { return };
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":\"");
+    escape(out, value);
+    out.push(b'"');
+}
+
+/// JSON string contents in which no character can end the line, move a terminal's cursor or hide text.
+fn escape(out: &mut Vec<u8>, text: &str) {
+    if text.bytes().all(|b| matches!(b, 0x20..=0x7e) && b != b'"' && b != b'\\') {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend_from_slice(&[b'\\', c as u8]),
+            ' '..='~' => out.push(c as u8),
+            _ if c.is_alphanumeric() => out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+            _ => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    display(out, "\\u", &format_args!("{unit:04x}"), "");
+                }
+            }
+        }
+    }
+}
+
+/// A line for people: `200 GET /orders/1  alice@local  order  1.2 ms`.
+fn text(out: &mut Vec<u8>, line: &Line, took: Duration, color: bool) {
+    let status = line.status.map_or_else(|| "---".to_owned(), |status| status.as_u16().to_string());
+    let (paint, plain) = match line.fate {
+        _ if !color => ("", ""),
+        Fate::Forwarded | Fate::Answered => ("\x1b[32m", "\x1b[0m"),
+        Fate::Unauthenticated | Fate::Denied => ("\x1b[33m", "\x1b[0m"),
+        _ => ("\x1b[31m", "\x1b[0m"),
+    };
+    let who = line.caller.as_ref().map_or_else(String::new, |caller| match &*caller.subject {
+        "" => caller.authenticator.to_string(),
+        subject => format!("{subject}@{}", caller.authenticator),
+    });
+    let method = line.method.as_ref().map_or("?", Method::as_str);
+    let path = line.path.as_ref().map_or("?", CanonicalPath::as_str);
+    let mut shown = Vec::new();
+    escape(&mut shown, &format!("{method:<6} {path:<28} {:<15} {who}", line.fate.name()));
+    display(out, "  ", &format_args!("{paint}{status}{plain} "), "");
+    out.extend_from_slice(&shown);
+    display(out, "  ", &format_args!("{:.1} ms", took.as_secs_f64() * 1000.0), "\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AccessLog, Line, escape};
+    use haechi_core::Timestamp;
+    use haechi_core::id::RequestId;
+    use std::time::Duration;
+
+    #[test]
+    fn no_character_breaks_out_of_a_line() {
+        let mut out = Vec::new();
+        escape(&mut out, "a\"b\\c\nd\x1b[2Je\u{2028}f\u{202e}g\u{9b}h\u{e9}");
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            r#"a\"b\\c\u000ad\u001b[2Je\u2028f\u202eg\u009bh"#.to_owned() + "\u{e9}"
+        );
+    }
+
+    #[test]
+    fn times_have_milliseconds() {
+        let log = AccessLog::new(None);
+        let mut out = Vec::new();
+        log.time(&mut out, Timestamp::from_millis(1_700_000_000_007));
+        log.time(&mut out, Timestamp::from_millis(1_700_000_000_890));
+        assert_eq!(String::from_utf8(out).unwrap(), "2023-11-14T22:13:20.007Z2023-11-14T22:13:20.890Z");
+    }
+
+    #[test]
+    fn a_line_is_json() {
+        let line = Line::new(RequestId::from_bits(5), Timestamp::from_millis(0), [127, 0, 0, 1].into());
+        let mut out = Vec::new();
+        AccessLog::new(None).json(&mut out, &line, Duration::from_micros(12));
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(value["duration_us"], 12);
+        assert_eq!(value["outcome"], "aborted");
+    }
+}

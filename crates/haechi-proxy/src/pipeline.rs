@@ -1,0 +1,253 @@
+//! A request's way through the gate, read from top to bottom.
+//!
+//! `accept -> route -> authenticate -> authorize -> record -> forward -> respond`: once, in one direction. Each step stands where it does for a
+//! reason, and the reason stands beside it.
+
+use crate::client_address::{self, Origin};
+use crate::forward;
+use crate::headers;
+use crate::http1::head::{HeadFault, RequestLines};
+use crate::identity;
+use crate::message::{RequestBody, Response};
+use crate::plan::{Route, Target};
+use crate::record::{Entry, Fate};
+use crate::respond::{self, Addressee, Refusal, Taste};
+use crate::route::Found;
+use crate::ticks::Timer;
+use crate::worker::{LocalPlan, Worker};
+use haechi_authn::chain::Outcome;
+use haechi_authn::{Attempt, Fault};
+use haechi_authz::DenyReason;
+use haechi_core::id::{DecisionId, RequestId};
+use haechi_core::{Caller, CanonicalPath, RequestHead};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How a request came in.
+pub(crate) struct Arrival {
+    pub(crate) peer: SocketAddr,
+    pub(crate) secure: bool,
+    pub(crate) timer: Timer,
+}
+
+/// Answers one request.
+pub(crate) async fn answer(
+    worker: &Rc<Worker>,
+    lines: RequestLines,
+    mut body: RequestBody,
+    arrival: Arrival,
+) -> Response {
+    // One plan for the whole request: a reload in the middle changes nothing for it.
+    let plan = worker.plan();
+
+    // Accept: the one canonical request, and who sent it. From here on nothing looks at the wire again.
+    let (head, origin) = match accept(worker, &plan, lines, &arrival) {
+        Ok(accepted) => accepted,
+        Err(refused) => return *refused,
+    };
+    let mut entry = Entry::of_head(worker, &head);
+    let mut to = Addressee { id: head.id, decision: None, taste: Taste::of(&head.fields) };
+
+    // Route: before authentication, because the route says who is asked. What has no route needs no credential to be told so.
+    let route_index = match plan.shared.router.find(head.host.name(), &head.path, &head.method) {
+        Found::Route(index) => index,
+        other => return unrouted(other, &plan, to, entry),
+    };
+    let Some(route) = plan.shared.routes.get(route_index) else {
+        return refuse(&Refusal::Internal, to, entry);
+    };
+    entry.route(&route.name);
+    if !head.path.irregular().within(route.allow_in_path) {
+        return refuse(&Refusal::BadRequest, to, entry);
+    }
+    if let Some(limit) = route.max_body {
+        body.limit(limit);
+    }
+    if body.length().is_some_and(|length| length > route.max_body.unwrap_or(plan.shared.limits.body)) {
+        return refuse(&Refusal::BodyTooLarge, to, entry);
+    }
+
+    // Authenticate: before authorization, which is about somebody.
+    let Some(chain) = plan.chain(route_index) else { return refuse(&Refusal::Internal, to, entry) };
+    let outcome =
+        chain.authenticate(&head, head.received, |scheme, attempt| entry.attempt(scheme, attempt)).await;
+    let (caller, verified) = match settle(outcome, chain) {
+        Ok(settled) => settled,
+        Err(refusal) => return refuse(&refusal, to, entry),
+    };
+    entry.caller(&caller);
+
+    // Authorize: the only step that turns a head into something that can be forwarded.
+    let decision = DecisionId::from_bits(worker.random_bits());
+    let begun = Instant::now();
+    let permitted = plan.shared.enforcer.enforce(head, route_index, caller, decision).await;
+
+    // Record: before the decision is acted on, so that nothing happens that was not written down.
+    to.decision = Some(decision);
+    let permitted = match permitted {
+        Ok(permitted) => {
+            worker.metrics().authz(&route.name, "allow", begun.elapsed());
+            entry.decided(permitted.decision());
+            permitted
+        }
+        Err(denied) => {
+            worker.metrics().authz(&route.name, "deny", begun.elapsed());
+            entry.decided(&denied.decision);
+            entry.reason(format!("the clause `{}` does not hold", denied.reason.clause()));
+            return refuse(&forbidden(&denied.reason), to, entry);
+        }
+    };
+
+    // Forward, and respond: only with a `Permitted`.
+    let request = Forwarding { worker, plan: &plan, route, origin, verified, timer: arrival.timer, to };
+    match route.target {
+        Target::Service(service) => forward::forward(request, service, permitted, body, entry).await,
+        Target::Identity(call) => identity::answer(request, call, permitted, body, entry).await,
+    }
+}
+
+/// What the last step needs besides the permitted request.
+pub(crate) struct Forwarding<'a> {
+    pub(crate) worker: &'a Rc<Worker>,
+    pub(crate) plan: &'a LocalPlan,
+    pub(crate) route: &'a Route,
+    pub(crate) origin: Origin,
+    pub(crate) verified: Vec<haechi_authn::CredentialPlace>,
+    pub(crate) timer: Timer,
+    pub(crate) to: Addressee,
+}
+
+/// Answers a head that could not be read, or that did not come in time (`None`).
+pub(crate) fn answer_fault(worker: &Rc<Worker>, fault: Option<HeadFault>, peer: SocketAddr) -> Response {
+    let id = RequestId::from_bits(worker.random_bits());
+    let mut entry = Entry::of_connection(worker, id, worker.now(), peer.ip().to_canonical());
+    let refusal = match fault {
+        None => Refusal::RequestTimeout,
+        Some(HeadFault::TargetTooLong) => Refusal::TargetTooLong,
+        Some(HeadFault::TooLarge) => Refusal::HeadTooLarge,
+        Some(HeadFault::Expect) => Refusal::ExpectationFailed,
+        Some(_) => Refusal::BadRequest,
+    };
+    entry.reason(fault.map_or_else(|| "the head took too long".to_owned(), |fault| fault.to_string()));
+    refuse(&refusal, Addressee { id, decision: None, taste: Taste::Problem }, entry)
+}
+
+/// From lines to a head: canonical path, client address, fields that may not be tampered with.
+fn accept(
+    worker: &Rc<Worker>,
+    plan: &LocalPlan,
+    lines: RequestLines,
+    arrival: &Arrival,
+) -> Result<(RequestHead, Origin), Box<Response>> {
+    let id = RequestId::from_bits(worker.random_bits());
+    let received = worker.now();
+    let refused = |refusal: Refusal, reason: String, lines: &RequestLines| {
+        let mut entry = Entry::of_connection(worker, id, received, arrival.peer.ip().to_canonical());
+        entry.method_and_host(&lines.method, &lines.host);
+        entry.reason(reason);
+        let to = Addressee { id, decision: None, taste: Taste::of(&lines.fields) };
+        Box::new(refuse(&refusal, to, entry))
+    };
+    if lines.method == http::Method::CONNECT || lines.method == http::Method::TRACE {
+        let allow = haechi_core::MethodSet::any().iter().cloned().collect();
+        return Err(refused(
+            Refusal::MethodNotAllowed(allow),
+            "the method is never forwarded".into(),
+            &lines,
+        ));
+    }
+    let path = match CanonicalPath::parse(&lines.path) {
+        Ok(path) => path,
+        Err(fault) => return Err(refused(Refusal::BadRequest, fault.to_string(), &lines)),
+    };
+    if let Err(fault) = headers::check_connection(&lines.fields) {
+        return Err(refused(Refusal::BadRequest, fault.to_string(), &lines));
+    }
+    let trusted = &plan.shared.trusted_proxies;
+    let Ok(origin) = client_address::origin(&lines.fields, arrival.peer.ip(), arrival.secure, trusted) else {
+        let reason = "a trusted proxy sent a forwarding field that cannot be read".into();
+        return Err(refused(Refusal::BadRequest, reason, &lines));
+    };
+    let head = RequestHead {
+        id,
+        received,
+        method: lines.method,
+        host: lines.host,
+        path,
+        query: lines.query,
+        fields: lines.fields,
+        client: origin.client,
+        peer: arrival.peer,
+        secure: origin.secure,
+    };
+    Ok((head, origin))
+}
+
+fn unrouted(found: Found, plan: &LocalPlan, to: Addressee, mut entry: Entry) -> Response {
+    match found {
+        Found::MethodNotAllowed { route, allow } => {
+            if let Some(route) = plan.shared.routes.get(route) {
+                entry.route(&route.name);
+            }
+            refuse(&Refusal::MethodNotAllowed(allow), to, entry)
+        }
+        Found::Ambiguous => {
+            entry.reason("the path spells a literal of a route in another way");
+            refuse(&Refusal::BadRequest, to, entry)
+        }
+        Found::NotFound | Found::Route(_) => refuse(&Refusal::NotFound, to, entry),
+    }
+}
+
+/// What authentication came to: a caller, or an answer.
+fn settle(
+    outcome: Outcome,
+    chain: &haechi_authn::Chain,
+) -> Result<(Arc<Caller>, Vec<haechi_authn::CredentialPlace>), Refusal> {
+    let challenges = || {
+        let mut list: Vec<String> = Vec::new();
+        for scheme in chain.schemes() {
+            let challenge = scheme.challenge();
+            if !challenge.is_empty() && !list.iter().any(|known| known == challenge) {
+                list.push(challenge.to_owned());
+            }
+        }
+        list
+    };
+    match outcome.attempt {
+        Attempt::Verified(caller) => Ok((caller, outcome.verified)),
+        Attempt::Absent => Err(Refusal::NoCredential { challenges: challenges() }),
+        Attempt::Unavailable(_) => Err(Refusal::CannotTell),
+        Attempt::Rejected(rejection) => Err(match rejection.fault {
+            Fault::InvalidRequest => Refusal::AmbiguousCredential,
+            Fault::InvalidToken => Refusal::BadCredential { challenges: challenges(), token: true },
+            Fault::InvalidCredentials => Refusal::BadCredential { challenges: challenges(), token: false },
+        }),
+    }
+}
+
+fn forbidden(reason: &DenyReason) -> Refusal {
+    let scopes = match reason {
+        DenyReason::Scopes(scopes) => Some(scopes.join(" ")),
+        _ => None,
+    };
+    Refusal::Forbidden { scopes }
+}
+
+/// Answers with a refusal and records it as what it is.
+pub(crate) fn refuse(refusal: &Refusal, to: Addressee, mut entry: Entry) -> Response {
+    let fate = match refusal {
+        Refusal::NotFound | Refusal::MethodNotAllowed(_) => Fate::Unrouted,
+        Refusal::NoCredential { .. } | Refusal::BadCredential { .. } => Fate::Unauthenticated,
+        Refusal::Forbidden { .. } => Fate::Denied,
+        Refusal::CannotTell => Fate::Unavailable,
+        Refusal::BadGateway | Refusal::GatewayTimeout | Refusal::NoEndpoint | Refusal::Internal => {
+            Fate::Failed
+        }
+        _ => Fate::Refused,
+    };
+    entry.answered(refusal.status(), fate);
+    respond::refuse(refusal, to, entry)
+}

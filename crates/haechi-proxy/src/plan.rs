@@ -1,0 +1,241 @@
+//! What the data plane runs: an immutable snapshot that the control side swaps whole.
+
+use crate::http1::head::HeadLimits;
+use crate::identity::IdentityCall;
+use crate::route::{Conflict, Router};
+use crate::stub::Provider;
+use haechi_authn::Authenticator;
+use haechi_authz::{Enforcer, Rule};
+use haechi_core::{Irregular, MethodSet, PathPattern};
+use ipnet::IpNet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One generation of the configuration, as the workers run it.
+pub struct Plan {
+    pub(crate) generation: u64,
+    pub(crate) routes: Vec<Route>,
+    pub(crate) router: Router,
+    pub(crate) enforcer: Enforcer,
+    pub(crate) services: Vec<Service>,
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) limits: Limits,
+    pub(crate) identity: Option<Arc<Provider>>,
+}
+
+/// What a [`Plan`] is made of.
+pub struct PlanParts {
+    /// Grows with every configuration that comes into force.
+    pub generation: u64,
+    /// The routes, in any order.
+    pub routes: Vec<Route>,
+    /// The services that routes name by index.
+    pub services: Vec<Service>,
+    /// Addresses that may tell us the client's address.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Limits of every connection.
+    pub limits: Limits,
+    /// The embedded identity provider, where configured.
+    pub identity: Option<Arc<Provider>>,
+}
+
+/// A route: what it matches, who may pass, where it leads.
+pub struct Route {
+    /// The configured name.
+    pub name: Arc<str>,
+    /// The path pattern.
+    pub pattern: PathPattern,
+    /// Hosts in canonical form, without ports; any host when empty.
+    pub hosts: Vec<Box<str>>,
+    /// The methods.
+    pub methods: MethodSet,
+    /// Who is asked.
+    pub authentication: Authentication,
+    /// What is asked of the caller.
+    pub rule: Rule,
+    /// Where it leads.
+    pub target: Target,
+    /// Ambiguous path spellings that the backend is known to read as we do.
+    pub allow_in_path: Irregular,
+    /// The most bytes of a request's body, instead of [`Limits::body`].
+    pub max_body: Option<u64>,
+    /// Whether credentials that were verified here travel on.
+    pub forward_credentials: bool,
+    /// Removed from the front of the path before forwarding.
+    pub strip_prefix: Option<Box<str>>,
+    /// Put before the path when forwarding.
+    pub add_prefix: Option<Box<str>>,
+}
+
+/// The authenticators of a route.
+#[derive(Clone)]
+pub enum Authentication {
+    /// Any one of them.
+    Any(Vec<Arc<dyn Authenticator>>),
+    /// All of them.
+    All(Vec<Arc<dyn Authenticator>>),
+}
+
+impl Authentication {
+    /// The authenticators in order.
+    pub fn authenticators(&self) -> &[Arc<dyn Authenticator>] {
+        match self {
+            Self::Any(list) | Self::All(list) => list,
+        }
+    }
+}
+
+/// Where a route leads.
+pub enum Target {
+    /// To the service with this index.
+    Service(usize),
+    /// To the embedded identity provider.
+    Identity(IdentityCall),
+}
+
+/// A named set of endpoints.
+pub struct Service {
+    /// The configured name.
+    pub name: Arc<str>,
+    /// At least one.
+    pub endpoints: Vec<Endpoint>,
+    /// How one is chosen.
+    pub balance: Balance,
+    /// For connecting.
+    pub connect_timeout: Duration,
+    /// From the end of the request to the head of the answer, and between two pieces of it.
+    pub timeout: Duration,
+    /// Whether `X-Auth-*` fields are sent.
+    pub identity_headers: bool,
+    /// Whether a token signed by us is sent.
+    pub identity_token: Option<IdentityToken>,
+    /// Whether `X-HTTP-Method-Override` and its kin travel on.
+    pub allow_method_override: bool,
+}
+
+/// One backend address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Name or address.
+    pub host: Box<str>,
+    /// Port.
+    pub port: u16,
+    /// Its share beside the others; at least 1.
+    pub weight: u32,
+}
+
+/// How an endpoint is chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Balance {
+    /// In turn, by weight.
+    RoundRobin,
+    /// The less busy of two taken at random.
+    LeastRequest,
+    /// At random, by weight.
+    Random,
+    /// The same endpoint for the same key.
+    Hash(HashKey),
+}
+
+/// What [`Balance::Hash`] hashes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HashKey {
+    /// The caller's subject.
+    Subject,
+    /// The client's address.
+    ClientIp,
+    /// The value of the field of this lower-case name.
+    Header(Box<str>),
+}
+
+/// The token that tells a service who is calling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityToken {
+    /// `aud`.
+    pub audience: Arc<str>,
+    /// From `iat` to `exp`.
+    pub lifetime: Duration,
+}
+
+/// Limits of every client connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A request's head, in bytes; at most 16 KiB.
+    pub head: usize,
+    /// Fields of a request.
+    pub fields: usize,
+    /// A request's body, in bytes.
+    pub body: u64,
+    /// From the first byte of a head to its last.
+    pub header_read: Duration,
+    /// Between requests.
+    pub idle: Duration,
+    /// Between two pieces of a request's body.
+    pub body_stall: Duration,
+    /// Between two pieces of an answer that the client takes.
+    pub write_stall: Duration,
+    /// Reading on after a refusal, so that the client can read the answer.
+    pub linger: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: 16 * 1024,
+            fields: 100,
+            body: 100 * 1024 * 1024,
+            header_read: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            body_stall: Duration::from_secs(30),
+            write_stall: Duration::from_secs(30),
+            linger: Duration::from_secs(2),
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) fn head_limits(&self) -> HeadLimits {
+        HeadLimits { bytes: self.head.min(crate::io::BUFFER), fields: self.fields }
+    }
+}
+
+impl Plan {
+    /// Puts the parts together.
+    ///
+    /// # Errors
+    /// [`Conflict`] when two routes could both win.
+    pub fn new(parts: PlanParts) -> Result<Self, Conflict> {
+        let router = Router::new(&parts.routes)?;
+        let rules = parts.routes.iter().map(|route| route.rule.clone()).collect();
+        Ok(Self {
+            generation: parts.generation,
+            router,
+            enforcer: Enforcer::new(rules, parts.generation),
+            routes: parts.routes,
+            services: parts.services,
+            trusted_proxies: parts.trusted_proxies,
+            limits: parts.limits,
+            identity: parts.identity,
+        })
+    }
+
+    /// The routes by index.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// The services by index.
+    pub fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    /// The router.
+    pub const fn router(&self) -> &Router {
+        &self.router
+    }
+
+    /// The enforcer.
+    pub const fn enforcer(&self) -> &Enforcer {
+        &self.enforcer
+    }
+}

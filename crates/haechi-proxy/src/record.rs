@@ -1,0 +1,161 @@
+//! What is recorded of a request: one line in the access log and the counters, whatever becomes of it.
+
+use crate::log::Line;
+use crate::worker::Worker;
+use haechi_authn::{Attempt, Scheme};
+use haechi_authz::Decision;
+use haechi_core::id::RequestId;
+use haechi_core::{Caller, Host, RequestHead, Timestamp};
+use http::{Method, StatusCode};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The record of one request. Dropping it writes it: a request that was given up midway is recorded as `aborted`.
+pub(crate) struct Entry {
+    worker: Rc<Worker>,
+    begun: Instant,
+    pub(crate) line: Line,
+    over: bool,
+}
+
+/// What became of a request, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Given up before it was answered.
+    Aborted,
+    /// Could be read in two ways, or over a limit.
+    Refused,
+    /// No route, or not with this method.
+    Unrouted,
+    /// No credential, or none that holds.
+    Unauthenticated,
+    /// Known and not allowed.
+    Denied,
+    /// Could not be found out.
+    Unavailable,
+    /// Forwarded and answered.
+    Forwarded,
+    /// Answered by the embedded identity provider.
+    Answered,
+    /// The backend failed.
+    Failed,
+}
+
+impl Fate {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Aborted => "aborted",
+            Self::Refused => "refused",
+            Self::Unrouted => "unrouted",
+            Self::Unauthenticated => "unauthenticated",
+            Self::Denied => "denied",
+            Self::Unavailable => "unavailable",
+            Self::Forwarded => "forwarded",
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl Entry {
+    /// Begins the record of a request whose head could be read.
+    pub(crate) fn of_head(worker: &Rc<Worker>, head: &RequestHead) -> Self {
+        let mut entry = Self::of_connection(worker, head.id, head.received, head.client);
+        entry.line.method = Some(head.method.clone());
+        entry.line.host = Some(head.host.clone());
+        entry.line.path = Some(head.path.clone());
+        entry
+    }
+
+    /// Begins the record of a request whose head could not be read.
+    pub(crate) fn of_connection(
+        worker: &Rc<Worker>,
+        id: RequestId,
+        received: Timestamp,
+        client: IpAddr,
+    ) -> Self {
+        Self {
+            worker: worker.clone(),
+            begun: Instant::now(),
+            line: Line::new(id, received, client),
+            over: false,
+        }
+    }
+
+    /// What is known of method and host when the path could not be read.
+    pub(crate) fn method_and_host(&mut self, method: &Method, host: &Host) {
+        self.line.method = Some(method.clone());
+        self.line.host = Some(host.clone());
+    }
+
+    pub(crate) fn route(&mut self, name: &Arc<str>) {
+        self.line.route = Some(name.clone());
+    }
+
+    /// Counts what one authenticator said.
+    pub(crate) fn attempt(&mut self, scheme: &dyn Scheme, attempt: &Attempt) {
+        let (result, reason) = match attempt {
+            Attempt::Absent => ("absent", None),
+            Attempt::Rejected(rejection) => ("rejected", Some(&rejection.reason)),
+            Attempt::Unavailable(unavailable) => ("unavailable", Some(&unavailable.reason)),
+            Attempt::Verified(_) => ("verified", None),
+        };
+        self.worker.metrics().authn(scheme.name(), result);
+        if let Some(reason) = reason {
+            self.line.reason = Some(reason.clone());
+        }
+    }
+
+    pub(crate) fn caller(&mut self, caller: &Arc<Caller>) {
+        self.line.caller = Some(caller.clone());
+    }
+
+    pub(crate) fn decided(&mut self, decision: &Decision) {
+        self.line.decision = Some(decision.id);
+    }
+
+    pub(crate) fn upstream(&mut self, service: &Arc<str>, endpoint: &crate::plan::Endpoint) {
+        self.line.service = Some(service.clone());
+        self.line.endpoint = Some((endpoint.host.clone(), endpoint.port));
+    }
+
+    /// The head of the answer is known.
+    pub(crate) fn answered(&mut self, status: StatusCode, fate: Fate) {
+        self.line.status = Some(status);
+        self.line.fate = fate;
+    }
+
+    pub(crate) fn reason(&mut self, reason: impl Into<std::borrow::Cow<'static, str>>) {
+        self.line.reason = Some(reason.into());
+    }
+
+    /// So many bytes of the answer's body went out.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        self.line.sent += bytes as u64;
+    }
+
+    /// The answer broke off.
+    pub(crate) fn broken(&mut self, why: &'static str) {
+        self.line.fate = Fate::Aborted;
+        self.line.reason = Some(why.into());
+        self.over = true;
+    }
+
+    /// The answer has left.
+    pub(crate) const fn finished(&mut self) {
+        self.over = true;
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if !self.over {
+            self.line.fate = Fate::Aborted;
+        }
+        let took = self.begun.elapsed();
+        self.worker.metrics().request(&self.line, took);
+        self.worker.log().write(&self.line, took);
+    }
+}

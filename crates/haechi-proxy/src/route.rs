@@ -1,0 +1,192 @@
+//! Which route a request takes: the most specific one, whatever the order in the file, at a cost that does not grow with the number of routes.
+
+use crate::plan::Route;
+use foldhash::fast::RandomState;
+use haechi_core::path::percent_decode;
+use haechi_core::pattern::Segment;
+use haechi_core::{CanonicalPath, MethodSet};
+use http::Method;
+use std::collections::HashMap;
+
+/// All routes as one tree per host.
+#[derive(Debug)]
+pub struct Router {
+    hosts: HashMap<Box<str>, Tree, RandomState>,
+    any_host: Tree,
+}
+
+/// What looking for a route came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// The route with this index.
+    Route(usize),
+    /// The winning pattern has no route for the method. The index of one of its routes, for the record, and what it does have.
+    MethodNotAllowed {
+        /// Any route of the pattern.
+        route: usize,
+        /// The methods that the pattern's routes take.
+        allow: Vec<Method>,
+    },
+    /// No pattern matches.
+    NotFound,
+    /// The path spells a literal of some pattern in another way (`%40` for `@`), so a backend could take it for the other.
+    Ambiguous,
+}
+
+/// Two routes that could both win.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the routes `{first}` and `{second}` match the same requests")]
+pub struct Conflict {
+    /// One of them.
+    pub first: String,
+    /// The other.
+    pub second: String,
+}
+
+#[derive(Debug, Default)]
+struct Tree {
+    root: Node,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    literals: HashMap<Box<str>, Node, RandomState>,
+    one: Option<Box<Node>>,
+    rest: Vec<Leaf>,
+    here: Vec<Leaf>,
+}
+
+#[derive(Debug)]
+struct Leaf {
+    route: usize,
+    methods: MethodSet,
+}
+
+impl Router {
+    /// Builds the trees.
+    ///
+    /// # Errors
+    /// [`Conflict`] when two routes have the same shape, a method and a host (or none) in common.
+    pub fn new(routes: &[Route]) -> Result<Self, Conflict> {
+        let mut router = Self { hosts: HashMap::default(), any_host: Tree::default() };
+        for (index, route) in routes.iter().enumerate() {
+            if route.hosts.is_empty() {
+                router.any_host.insert(index, routes)?;
+            }
+            for host in &route.hosts {
+                router.hosts.entry(host.clone()).or_default().insert(index, routes)?;
+            }
+        }
+        router.share_built_in(routes)?;
+        Ok(router)
+    }
+
+    /// The embedded identity provider answers on every host, also where a host's own routes would match first.
+    fn share_built_in(&mut self, routes: &[Route]) -> Result<(), Conflict> {
+        let built_in = |route: &Route| matches!(route.target, crate::plan::Target::Identity(_));
+        for (index, _) in routes.iter().enumerate().filter(|(_, route)| built_in(route)) {
+            for tree in self.hosts.values_mut() {
+                tree.insert(index, routes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the route for a request to `host` (a canonical name, without a port).
+    pub fn find(&self, host: &str, path: &CanonicalPath, method: &Method) -> Found {
+        let named = self.hosts.get(host).map_or(Search::Nothing, |tree| tree.find(path));
+        let search = match named {
+            Search::Nothing => self.any_host.find(path),
+            found => found,
+        };
+        match search {
+            Search::Nothing => Found::NotFound,
+            Search::Ambiguous => Found::Ambiguous,
+            Search::Leaves(leaves) => choose(leaves, method),
+        }
+    }
+}
+
+fn choose(leaves: &[Leaf], method: &Method) -> Found {
+    if let Some(leaf) = leaves.iter().find(|leaf| leaf.methods.contains(method)) {
+        return Found::Route(leaf.route);
+    }
+    let allow = leaves.iter().flat_map(|leaf| leaf.methods.iter().cloned()).collect();
+    leaves.first().map_or(Found::NotFound, |leaf| Found::MethodNotAllowed { route: leaf.route, allow })
+}
+
+enum Search<'a> {
+    Leaves(&'a [Leaf]),
+    Nothing,
+    Ambiguous,
+}
+
+impl Tree {
+    fn insert(&mut self, index: usize, routes: &[Route]) -> Result<(), Conflict> {
+        let Some(route) = routes.get(index) else { return Ok(()) };
+        let mut node = &mut self.root;
+        let mut rest = false;
+        for segment in route.pattern.segments() {
+            match segment {
+                Segment::Literal(text) => node = node.literals.entry(text.clone()).or_default(),
+                Segment::Param(_) | Segment::Any => node = node.one.get_or_insert_default(),
+                Segment::Rest => rest = true,
+            }
+        }
+        let leaves = if rest { &mut node.rest } else { &mut node.here };
+        if let Some(other) = leaves.iter().find(|leaf| leaf.methods.overlaps(&route.methods)) {
+            let first = routes.get(other.route).map_or_else(String::new, |other| other.name.to_string());
+            return Err(Conflict { first, second: route.name.to_string() });
+        }
+        leaves.push(Leaf { route: index, methods: route.methods.clone() });
+        Ok(())
+    }
+
+    fn find(&self, path: &CanonicalPath) -> Search<'_> {
+        self.root.find(path.as_str().strip_prefix('/'))
+    }
+}
+
+impl Node {
+    /// `rest` is what follows the slash that ended the last segment; `None` when nothing does.
+    fn find(&self, rest: Option<&str>) -> Search<'_> {
+        let Some(rest) = rest else { return leaves(&self.here, &self.rest) };
+        let (segment, after) = match memchr::memchr(b'/', rest.as_bytes()) {
+            Some(slash) => (rest.get(..slash).unwrap_or_default(), rest.get(slash + 1..)),
+            None => (rest, None),
+        };
+        if let Some(next) = self.literals.get(segment) {
+            match next.find(after) {
+                Search::Nothing => {}
+                found => return found,
+            }
+        } else if segment.contains('%') && self.spells_a_literal(segment) {
+            return Search::Ambiguous;
+        }
+        if let Some(next) = &self.one
+            && !segment.is_empty()
+        {
+            match next.find(after) {
+                Search::Nothing => {}
+                found => return found,
+            }
+        }
+        leaves(&[], &self.rest)
+    }
+
+    fn spells_a_literal(&self, segment: &str) -> bool {
+        let meant = percent_decode(segment);
+        std::str::from_utf8(&meant).is_ok_and(|meant| self.literals.contains_key(meant))
+    }
+}
+
+fn leaves<'a>(here: &'a [Leaf], rest: &'a [Leaf]) -> Search<'a> {
+    match (here, rest) {
+        ([], []) => Search::Nothing,
+        ([], rest) => Search::Leaves(rest),
+        (here, _) => Search::Leaves(here),
+    }
+}
+
+#[cfg(test)]
+mod tests;

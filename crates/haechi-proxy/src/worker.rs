@@ -1,0 +1,293 @@
+//! One worker: a thread, a single-threaded runtime, its listeners, its caches and its connections to services.
+
+use crate::balance::Balancer;
+use crate::http1::server;
+use crate::io::{Buffers, Stream};
+use crate::log::{AccessLog, LogSink};
+use crate::metrics::{Metrics, WorkerMetrics};
+use crate::plan::{Authentication, IdentityToken, Limits, Plan, Service};
+use crate::ticks::{TICK, Ticks, Timer};
+use arc_swap::ArcSwap;
+use fastrand::Rng;
+use haechi_authn::{Chain, Scheme};
+use haechi_core::{Caller, Clock, Timestamp};
+use quick_cache::unsync::Cache;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, LocalOptions};
+
+/// Identity tokens kept per worker.
+const TOKENS: usize = 4096;
+
+/// What all workers share.
+#[derive(Clone)]
+pub struct Shared {
+    /// The plan in force; storing another one puts it in force for the next request of every worker.
+    pub plan: Arc<ArcSwap<Plan>>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Metrics of the data plane.
+    pub metrics: Metrics,
+    /// Where access-log lines go; nowhere without one.
+    pub log: Option<LogSink>,
+    /// Set once, when the process is to end: listeners close, requests in flight finish.
+    pub draining: Arc<AtomicBool>,
+}
+
+/// Starts a worker on a thread of its own. It ends when it was told to drain and its last connection has closed, or `grace` has passed.
+///
+/// # Errors
+/// When the thread or its runtime cannot be made.
+pub fn start(
+    shared: Shared,
+    listeners: Vec<TcpListener>,
+    index: usize,
+    grace: Duration,
+) -> io::Result<JoinHandle<io::Result<()>>> {
+    std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
+        runtime.block_on(Worker::run(shared, listeners, grace))
+    })
+}
+
+/// A worker's state, shared by its connections.
+pub(crate) struct Worker {
+    shared: Shared,
+    plan: RefCell<Rc<LocalPlan>>,
+    buffers: Buffers,
+    ticks: Rc<Ticks>,
+    metrics: WorkerMetrics,
+    log: AccessLog,
+    random: RefCell<Rng>,
+    connections: Cell<usize>,
+}
+
+/// The plan as this worker runs it: the shared part, and schemes, pools and caches of its own.
+pub(crate) struct LocalPlan {
+    pub(crate) shared: Arc<Plan>,
+    chains: Vec<Option<Chain>>,
+    balancers: Vec<Balancer>,
+    tokens: RefCell<Cache<TokenKey, Minted>>,
+}
+
+/// An identity token depends on the caller, as verified once, and the audience.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct TokenKey {
+    caller: usize,
+    audience: Arc<str>,
+}
+
+/// A token that was signed. It holds on to its caller, so that the address in its key cannot come to name another one.
+#[derive(Clone)]
+struct Minted {
+    _caller: Arc<Caller>,
+    fresh_until: Timestamp,
+    token: Rc<str>,
+}
+
+impl Worker {
+    async fn run(shared: Shared, listeners: Vec<TcpListener>, grace: Duration) -> io::Result<()> {
+        let worker = Rc::new(Self {
+            plan: RefCell::new(Rc::new(LocalPlan::new(shared.plan.load_full()))),
+            buffers: Buffers::default(),
+            ticks: Rc::default(),
+            metrics: shared.metrics.worker(),
+            log: AccessLog::new(shared.log.clone()),
+            random: RefCell::new(Rng::new()),
+            connections: Cell::new(0),
+            shared,
+        });
+        let mut accepting = Vec::new();
+        for listener in listeners {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            accepting.push(tokio::task::spawn_local(accept(worker.clone(), listener)));
+        }
+        worker.tick_until_drained(&accepting, grace).await;
+        worker.log.hand_over();
+        Ok(())
+    }
+
+    /// The worker's heartbeat: timeouts, log lines, dead idle connections, and the end.
+    async fn tick_until_drained(&self, accepting: &[tokio::task::JoinHandle<()>], grace: Duration) {
+        let mut interval = tokio::time::interval(TICK);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut drain_ends = None;
+        for tick in 0u64.. {
+            interval.tick().await;
+            self.ticks.advance();
+            self.log.hand_over();
+            self.metrics.connections(self.connections.get());
+            if tick % 20 == 0 {
+                self.plan.borrow().sweep();
+            }
+            if self.is_draining() {
+                let ends = *drain_ends.get_or_insert_with(|| {
+                    accepting.iter().for_each(tokio::task::JoinHandle::abort);
+                    Instant::now() + grace
+                });
+                self.ticks.wake_all();
+                if self.connections.get() == 0 || Instant::now() >= ends {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The plan in force, as this worker runs it.
+    pub(crate) fn plan(&self) -> Rc<LocalPlan> {
+        let newest = self.shared.plan.load();
+        if newest.generation != self.plan.borrow().shared.generation {
+            *self.plan.borrow_mut() = Rc::new(LocalPlan::new(newest.clone()));
+        }
+        self.plan.borrow().clone()
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.plan().shared.limits
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.shared.draining.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.shared.clock.now()
+    }
+
+    pub(crate) fn random_bits(&self) -> u128 {
+        self.random.borrow_mut().u128(..)
+    }
+
+    pub(crate) const fn random(&self) -> &RefCell<Rng> {
+        &self.random
+    }
+
+    pub(crate) const fn buffers(&self) -> &Buffers {
+        &self.buffers
+    }
+
+    pub(crate) fn timer(&self) -> Timer {
+        self.ticks.timer()
+    }
+
+    pub(crate) const fn metrics(&self) -> &WorkerMetrics {
+        &self.metrics
+    }
+
+    pub(crate) const fn log(&self) -> &AccessLog {
+        &self.log
+    }
+}
+
+async fn accept(worker: Rc<Worker>, listener: tokio::net::TcpListener) {
+    loop {
+        match listener.accept().await {
+            Ok((socket, peer)) => {
+                let open = Open::count(&worker);
+                let serving = worker.clone();
+                tokio::task::spawn_local(async move {
+                    server::serve(serving, Stream::tcp(socket), peer, false).await;
+                    drop(open);
+                });
+            }
+            Err(error) => {
+                // Out of descriptors, or a connection that was gone before we took it. The next attempt waits for a tick, so as not to spin.
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(TICK).await;
+            }
+        }
+    }
+}
+
+/// One open client connection.
+struct Open(Rc<Worker>);
+
+impl Open {
+    fn count(worker: &Rc<Worker>) -> Self {
+        worker.connections.set(worker.connections.get() + 1);
+        Self(worker.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.connections.set(self.0.connections.get().saturating_sub(1));
+    }
+}
+
+impl LocalPlan {
+    fn new(shared: Arc<Plan>) -> Self {
+        let mut schemes: HashMap<Arc<str>, Rc<dyn Scheme>> = HashMap::new();
+        let mut chain = |authentication: &Authentication| {
+            let list = authentication.authenticators().iter().map(|authenticator| {
+                schemes
+                    .entry(authenticator.name().clone())
+                    .or_insert_with(|| authenticator.for_worker())
+                    .clone()
+            });
+            let list = list.collect();
+            match authentication {
+                Authentication::Any(_) => Chain::any(list),
+                Authentication::All(_) => Chain::all(list),
+            }
+            .ok()
+        };
+        Self {
+            chains: shared.routes.iter().map(|route| chain(&route.authentication)).collect(),
+            balancers: shared.services.iter().map(Balancer::new).collect(),
+            tokens: RefCell::new(Cache::new(TOKENS)),
+            shared,
+        }
+    }
+
+    /// The authenticators of a route; `None` only for a route that has none, which is never let through.
+    pub(crate) fn chain(&self, route: usize) -> Option<&Chain> {
+        self.chains.get(route)?.as_ref()
+    }
+
+    /// A service and this worker's connections to it.
+    pub(crate) fn service(&self, index: usize) -> Option<(&Service, &Balancer)> {
+        Some((self.shared.services.get(index)?, self.balancers.get(index)?))
+    }
+
+    /// A token that tells a service who is calling; signed once per caller and audience in half a lifetime.
+    ///
+    /// # Errors
+    /// When there is no key to sign with.
+    pub(crate) fn identity_token(
+        &self,
+        wanted: &IdentityToken,
+        caller: &Arc<Caller>,
+        now: Timestamp,
+    ) -> Result<Rc<str>, String> {
+        let key = TokenKey { caller: Arc::as_ptr(caller) as usize, audience: wanted.audience.clone() };
+        if let Some(minted) = self.tokens.borrow_mut().get(&key)
+            && minted.fresh_until > now
+        {
+            return Ok(minted.token.clone());
+        }
+        let provider = self.shared.identity.as_ref().ok_or("no identity provider is configured")?;
+        let token = provider
+            .identity_token(caller, &wanted.audience, wanted.lifetime, now)
+            .map_err(|e| e.to_string())?;
+        let token: Rc<str> = token.into();
+        let fresh_until = now.plus(wanted.lifetime / 2);
+        self.tokens
+            .borrow_mut()
+            .insert(key, Minted { _caller: caller.clone(), fresh_until, token: token.clone() });
+        Ok(token)
+    }
+
+    fn sweep(&self) {
+        for balancer in &self.balancers {
+            balancer.pools().iter().for_each(|pool| pool.sweep());
+        }
+    }
+}
