@@ -1,2 +1,3 @@
-//! placeholder
+//! haechi
+mod config;
 fn main() {}

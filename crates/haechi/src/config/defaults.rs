@@ -1,0 +1,50 @@
+//! What holds where the configuration says nothing. Durations and sizes in the units their types name.
+
+use super::value::{Count, Lasting, Size};
+use std::time::Duration;
+
+pub(super) const MINUTE: u64 = 60_000;
+pub(super) const DAY: u64 = 24 * 60 * MINUTE;
+
+/// How long something may take: 1 ms to 1 day.
+pub(super) type Timeout = Lasting<1, DAY>;
+/// How long something stays valid: 1 s to 10 years.
+pub(super) type Lifetime = Lasting<1000, { 3650 * DAY }>;
+/// How far clocks may differ: at most 10 min.
+pub(super) type Leeway = Lasting<0, { 10 * MINUTE }>;
+/// How long a token lives that cannot be looked up: 1 s to 1 day.
+pub(super) type TokenLifetime = Lasting<1000, DAY>;
+/// The size of a request's head: 1 KiB to 1 MiB.
+pub(super) type HeadSize = Size<1024, { 1 << 20 }>;
+/// The size of a body: anything.
+pub(super) type BodySize = Size<0, { u64::MAX }>;
+/// How many header fields.
+pub(super) type FieldCount = Count<1, 1000>;
+/// How many connections.
+pub(super) type ConnectionCount = Count<1, 1_000_000>;
+/// How many workers.
+pub(super) type WorkerCount = Count<1, 1024>;
+/// How much of a service's traffic an endpoint gets, beside the others.
+pub(super) type Weight = Count<1, 1000>;
+/// How many failed logins.
+pub(super) type FailureCount = Count<1, 1000>;
+
+pub(super) const CONNECT_TIMEOUT: Timeout = Lasting(Duration::from_secs(2));
+pub(super) const RESPONSE_TIMEOUT: Timeout = Lasting(Duration::from_secs(30));
+pub(super) const WEIGHT: Weight = Count(1);
+
+pub(super) const ACCESS_TOKEN_LIFETIME: TokenLifetime = Lasting(Duration::from_secs(10 * 60));
+pub(super) const REFRESH_TOKEN_LIFETIME: Lifetime = Lasting(Duration::from_secs(30 * 24 * 60 * 60));
+pub(super) const IDENTITY_TOKEN_LIFETIME: TokenLifetime = Lasting(Duration::from_secs(60));
+pub(super) const LOCKOUT_FAILURES: FailureCount = Count(5);
+pub(super) const LOCKOUT_FOR: Lifetime = Lasting(Duration::from_secs(15 * 60));
+pub(super) const LEEWAY: Leeway = Lasting(Duration::from_secs(30));
+
+pub(super) const HEAD: HeadSize = Size(16 << 10);
+pub(super) const FIELDS: FieldCount = Count(100);
+pub(super) const BODY: BodySize = Size(100 << 20);
+pub(super) const HEADER_READ: Timeout = Lasting(Duration::from_secs(10));
+pub(super) const IDLE: Timeout = Lasting(Duration::from_secs(60));
+pub(super) const BODY_STALL: Timeout = Lasting(Duration::from_secs(30));
+pub(super) const WRITE_STALL: Timeout = Lasting(Duration::from_secs(30));
+pub(super) const CONNECTIONS: ConnectionCount = Count(10_000);

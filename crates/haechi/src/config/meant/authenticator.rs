@@ -1,0 +1,361 @@
+//! Authenticators.
+
+use super::Algorithm;
+use super::names::Resolver;
+use crate::config::report::Fault;
+use crate::config::source::{At, Span};
+use crate::config::value::{Identifier, Pointer, is_loopback};
+use crate::config::written;
+use haechi_core::Secret;
+use reqwest::Url;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A named way to establish who is calling.
+#[derive(Clone, Debug)]
+pub struct Authenticator {
+    /// The name under `authenticators:`.
+    pub name: Arc<str>,
+    /// Which way it is.
+    pub kind: AuthenticatorKind,
+}
+
+/// The ways to establish who is calling.
+#[derive(Clone, Debug)]
+pub enum AuthenticatorKind {
+    /// JWTs.
+    Jwt(Box<Jwt>),
+    /// Name and password.
+    Basic(Basic),
+    /// API keys.
+    ApiKey(ApiKey),
+}
+
+/// A `jwt` authenticator.
+#[derive(Clone, Debug)]
+pub struct Jwt {
+    /// Whose tokens.
+    pub issuer: Issuer,
+    /// Of which the token must name one; empty only where the issuer is ourselves.
+    pub audiences: Vec<String>,
+    /// Where the keys come from.
+    pub keys: Keys,
+    /// What a token may be signed with; never both symmetric and asymmetric.
+    pub algorithms: Vec<Algorithm>,
+    /// How far clocks may differ.
+    pub leeway: Duration,
+    /// What `typ` may be where it is present.
+    pub token_types: Vec<String>,
+    /// Where the caller's facts stand.
+    pub claims: Claims,
+}
+
+/// Whose tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Issuer {
+    /// The embedded identity provider's.
+    Own,
+    /// Those whose `iss` is exactly this.
+    Named(Arc<str>),
+}
+
+/// Where keys come from.
+#[derive(Clone, Debug)]
+pub enum Keys {
+    /// The embedded identity provider.
+    Own,
+    /// OpenID Connect discovery at this address.
+    Discovery(Url),
+    /// A key set at this address.
+    JwksUrl(Url),
+    /// A file with a key set.
+    JwksFile(PathBuf),
+    /// A file with a public key or certificate in PEM.
+    PemFile(PathBuf),
+    /// A secret at least as long as the hash of every algorithm allowed.
+    Secret(Secret<String>),
+}
+
+/// Where in a token a caller's facts stand: JSON pointers (RFC 6901).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
+    /// Roles.
+    pub roles: String,
+    /// Scopes.
+    pub scopes: String,
+    /// Every declared attribute.
+    pub attributes: BTreeMap<Box<str>, String>,
+}
+
+/// A `basic` authenticator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Basic {
+    /// What the client is told to log in to: visible ASCII and spaces without `"` and `\`.
+    pub realm: String,
+    /// Whose passwords count.
+    pub users: Users,
+}
+
+/// Whose passwords count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Users {
+    /// Those in the store.
+    Store,
+    /// Those in an htpasswd file.
+    File(PathBuf),
+}
+
+/// An `api_key` authenticator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey {
+    /// The lower-case name of the header field.
+    pub header: Arc<str>,
+}
+
+impl Algorithm {
+    /// The bytes of the hash of an HMAC algorithm, which its secret must have at least (RFC 7518 3.2); `None` for the asymmetric ones.
+    pub const fn secret_length(self) -> Option<usize> {
+        match self {
+            Self::Hs256 => Some(32),
+            Self::Hs384 => Some(48),
+            Self::Hs512 => Some(64),
+            _ => None,
+        }
+    }
+
+    fn all_asymmetric() -> Vec<Self> {
+        Self::WORDS
+            .iter()
+            .filter_map(|word| Self::from_word(word))
+            .filter(|a| a.secret_length().is_none())
+            .collect()
+    }
+}
+
+pub(super) fn authenticator(
+    resolver: &mut Resolver<'_>,
+    name: &At<Identifier>,
+    written: &written::Authenticator,
+) -> Option<Authenticator> {
+    if matches!(&*name.value.0, "anonymous" | "passthrough") {
+        let message = format!("`{}` is a word of its own and names no authenticator", name.value);
+        resolver.faults.push(Fault::new(name.span, message).help("choose another name"));
+    }
+    let kind = match written {
+        written::Authenticator::Jwt(written) => AuthenticatorKind::Jwt(Box::new(jwt(resolver, written)?)),
+        written::Authenticator::Basic(written) => AuthenticatorKind::Basic(basic(resolver, name, written)?),
+        written::Authenticator::ApiKey(written) => {
+            resolver.needs_store("an `api_key` authenticator", written.span);
+            AuthenticatorKind::ApiKey(ApiKey { header: written.header.0.clone() })
+        }
+    };
+    Some(Authenticator { name: name.value.0.clone(), kind })
+}
+
+fn jwt(resolver: &mut Resolver<'_>, written: &At<written::Jwt>) -> Option<Jwt> {
+    let claims = claims(resolver, written);
+    let own = written.issuer.as_ref().is_some_and(|issuer| issuer.value == "self");
+    let keys = if own { own_keys(resolver, written) } else { others_keys(resolver, written) };
+    let audiences = if own { own_audiences(written) } else { others_audiences(resolver, written) };
+    let keys = keys?;
+    let algorithms = algorithms(resolver, written, &keys)?;
+    let issuer = written.issuer.as_ref()?;
+    Some(Jwt {
+        issuer: if own { Issuer::Own } else { Issuer::Named(issuer.value.as_str().into()) },
+        audiences: audiences?,
+        keys,
+        algorithms,
+        leeway: written.leeway.0,
+        token_types: written.token_types.clone(),
+        claims: claims?,
+    })
+}
+
+fn own_audiences(written: &written::Jwt) -> Option<Vec<String>> {
+    Some(written.audiences.given().map(|audiences| audiences.value.clone()).unwrap_or_default())
+}
+
+fn others_audiences(resolver: &mut Resolver<'_>, written: &At<written::Jwt>) -> Option<Vec<String>> {
+    let span = match written.audiences.given() {
+        Some(audiences) if !audiences.is_empty() => return Some(audiences.value.clone()),
+        Some(audiences) => audiences.span,
+        None if written.audiences.is_absent() => written.span,
+        None => return None,
+    };
+    let fault = Fault::new(span, "a `jwt` authenticator needs `audiences` unless its issuer is `self`");
+    resolver.fault(fault.help("name what this gate is called in the token's `aud`: without it a token for any other service of the issuer passes"))
+}
+
+fn own_keys(resolver: &mut Resolver<'_>, written: &At<written::Jwt>) -> Option<Keys> {
+    let issuer_at = written.issuer.as_ref().map_or(written.span, |issuer| issuer.span);
+    if resolver.written.identity.is_absent() {
+        let fault = Fault::new(issuer_at, "`issuer: self` needs the embedded identity provider");
+        resolver.faults.push(fault.help("add `identity` at the top, or name another issuer"));
+    }
+    if let Some(keys) = written.keys.given() {
+        let fault = Fault::new(keys.span, "`issuer: self` has its own keys");
+        resolver.faults.push(fault.help("remove `keys`"));
+    }
+    Some(Keys::Own)
+}
+
+fn others_keys(resolver: &mut Resolver<'_>, written: &At<written::Jwt>) -> Option<Keys> {
+    let issuer = written.issuer.as_ref()?;
+    let Some(keys) = written.keys.given() else {
+        return if written.keys.is_absent() {
+            discovery(resolver, written, issuer, issuer.span)
+        } else {
+            None
+        };
+    };
+    match &keys.value {
+        written::Keys::Discovery => discovery(resolver, written, issuer, keys.span),
+        written::Keys::JwksUrl(url) => {
+            let allowed = web_keys_allowed(resolver, url, written.allow_http, url.span);
+            allowed.then(|| Keys::JwksUrl(url.value.clone()))
+        }
+        written::Keys::JwksFile(file) => Some(Keys::JwksFile(file.0.clone())),
+        written::Keys::PemFile(file) => Some(Keys::PemFile(file.0.clone())),
+        written::Keys::Secret(secret) => Some(Keys::Secret(secret.value.clone())),
+    }
+}
+
+fn discovery(
+    resolver: &mut Resolver<'_>,
+    written: &written::Jwt,
+    issuer: &At<String>,
+    span: Span,
+) -> Option<Keys> {
+    let base = issuer.value.trim_end_matches('/');
+    let address = format!("{base}/.well-known/openid-configuration");
+    let url = address.parse::<Url>().ok().filter(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none()
+    });
+    let Some(url) = url else {
+        let fault = Fault::new(span, "keys cannot be discovered: the issuer is not a web address");
+        return resolver.fault(fault.help("name the place of the keys: `keys: { jwks_url: … }`, `{ jwks_file: … }`, `{ pem_file: … }` or `{ secret: … }`"));
+    };
+    web_keys_allowed(resolver, &url, written.allow_http, span).then_some(Keys::Discovery(url))
+}
+
+/// Keys that anybody on the way could exchange are no keys.
+fn web_keys_allowed(resolver: &mut Resolver<'_>, url: &Url, allow_http: bool, span: Span) -> bool {
+    let allowed = url.scheme() == "https" || is_loopback(url) || allow_http;
+    if !allowed {
+        let fault = Fault::new(span, "the keys would be fetched over plain `http`");
+        resolver.faults.push(fault.help("write `https://`; `allow_http: true` beside it takes the risk"));
+    }
+    allowed
+}
+
+fn algorithms(
+    resolver: &mut Resolver<'_>,
+    written: &At<written::Jwt>,
+    keys: &Keys,
+) -> Option<Vec<Algorithm>> {
+    let Some(listed) = written.algorithms.given() else {
+        return match (written.algorithms.is_absent(), &written.keys.given().map(|keys| &keys.value)) {
+            (true, Some(written::Keys::Secret(secret))) => {
+                secret_algorithms(resolver, secret, &[Algorithm::Hs256])
+            }
+            (true, _) => Some(Algorithm::all_asymmetric()),
+            (false, _) => None,
+        };
+    };
+    if listed.is_empty() {
+        let fault = Fault::new(listed.span, "`algorithms` allows none");
+        return resolver.fault(fault.help("name at least one, or remove the key for all asymmetric ones"));
+    }
+    let with_secret = matches!(keys, Keys::Secret(_));
+    let misfits: Vec<_> = listed.iter().filter(|a| a.secret_length().is_some() != with_secret).collect();
+    for algorithm in &misfits {
+        let word = algorithm.as_str();
+        let fault = if with_secret {
+            Fault::new(algorithm.span, format!("`{word}` is verified with a public key, not with a secret"))
+                .help("write `HS256`, `HS384` or `HS512`, or name public keys")
+        } else {
+            Fault::new(
+                algorithm.span,
+                format!("`{word}` is verified with a secret, and these keys are public"),
+            )
+            .help("remove it, or write `keys: { secret: … }`")
+        };
+        resolver.faults.push(fault);
+    }
+    if !misfits.is_empty() {
+        return None;
+    }
+    let algorithms: Vec<Algorithm> = listed.iter().map(|algorithm| algorithm.value).collect();
+    match written.keys.given().map(|keys| &keys.value) {
+        Some(written::Keys::Secret(secret)) => secret_algorithms(resolver, secret, &algorithms),
+        _ => Some(algorithms),
+    }
+}
+
+/// RFC 7518 3.2: the secret is at least as long as the hash.
+fn secret_algorithms(
+    resolver: &mut Resolver<'_>,
+    secret: &At<Secret<String>>,
+    algorithms: &[Algorithm],
+) -> Option<Vec<Algorithm>> {
+    let needed = algorithms.iter().filter_map(|algorithm| algorithm.secret_length()).max().unwrap_or(32);
+    if secret.expose().len() >= needed {
+        return Some(algorithms.to_vec());
+    }
+    let fault =
+        Fault::new(secret.span, format!("the secret is shorter than {needed} bytes, the size of the hash"));
+    resolver.fault(fault.help(format!(
+        "make one of {needed} random bytes or more, such as `openssl rand -base64 {needed}` gives"
+    )))
+}
+
+fn claims(resolver: &mut Resolver<'_>, written: &written::Jwt) -> Option<Claims> {
+    let written = written.claims.as_ref()?;
+    let declared = &resolver.written.caller_attributes.0;
+    let names: Vec<&str> = declared.iter().map(|(name, _)| &*name.value.0).collect();
+    let mut attributes: BTreeMap<Box<str>, String> =
+        names.iter().map(|name| ((*name).into(), format!("/{name}"))).collect();
+    for (name, pointer) in &written.attributes {
+        if !names.contains(&&*name.value.0) {
+            let message = format!("there is no caller attribute `{}`", name.value);
+            let known = names.iter().copied().chain(["roles", "scopes"]);
+            let fault = Fault::new(name.span, message).suggest(&name.value.0, known);
+            resolver.faults.push(fault);
+        } else if let Some(pointer) = pointer {
+            attributes.insert(name.value.0.clone(), pointer.0.clone());
+        }
+    }
+    let or = |pointer: &Option<Pointer>, default: &str| {
+        pointer.as_ref().map_or_else(|| default.to_owned(), |pointer| pointer.0.clone())
+    };
+    Some(Claims { roles: or(&written.roles, "/roles"), scopes: or(&written.scopes, "/scope"), attributes })
+}
+
+fn basic(resolver: &mut Resolver<'_>, name: &At<Identifier>, written: &At<written::Basic>) -> Option<Basic> {
+    let realm = match written.realm.given() {
+        None => name.value.0.to_string(),
+        Some(realm) if realm.bytes().all(|b| matches!(b, b' '..=b'~') && b != b'"' && b != b'\\') => {
+            realm.value.clone()
+        }
+        Some(realm) => {
+            let fault = Fault::new(realm.span, "a realm is visible ASCII without `\"` and `\\`");
+            return resolver.fault(fault.help("choose a plain word"));
+        }
+    };
+    let users = match written.users_file.given() {
+        Some(file) => Users::File(file.0.clone()),
+        None => {
+            if written.users_file.is_absent() {
+                resolver.needs_store("a `basic` authenticator without `users_file`", written.span);
+            }
+            Users::Store
+        }
+    };
+    Some(Basic { realm, users })
+}

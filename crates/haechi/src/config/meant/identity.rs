@@ -1,0 +1,78 @@
+//! The embedded identity provider.
+
+use super::SigningAlgorithm;
+use super::names::Resolver;
+use crate::config::report::Fault;
+use crate::config::source::At;
+use crate::config::value::is_loopback;
+use crate::config::written;
+use haechi_core::PathPattern;
+use haechi_core::pattern::Segment;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The embedded identity provider.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The `iss` of its tokens, exactly; no trailing slash.
+    pub issuer: Arc<str>,
+    /// Below which path it answers: `/auth`, literal, no trailing slash.
+    pub path: Box<str>,
+    /// What it signs with.
+    pub algorithm: SigningAlgorithm,
+    /// How long access tokens are valid.
+    pub access_token_lifetime: Duration,
+    /// How long a login lasts.
+    pub refresh_token_lifetime: Duration,
+    /// After how many failures a user is locked out.
+    pub lockout_failures: u32,
+    /// For how long a user is locked out.
+    pub lockout_for: Duration,
+}
+
+/// Below which path the identity provider answers where the configuration does not say.
+pub(super) const DEFAULT_PATH: &str = "/auth";
+
+pub(super) fn identity(resolver: &mut Resolver<'_>, written: &At<written::Identity>) -> Option<Identity> {
+    resolver.needs_store("`identity`", written.span);
+    let issuer = issuer(resolver, written);
+    let path = match written.path.given() {
+        Some(path) => literal_path(resolver, path),
+        None => Some(DEFAULT_PATH.into()),
+    };
+    let access_token = written.access_token.as_ref()?;
+    let lockout = written.lockout.as_ref()?;
+    Some(Identity {
+        issuer: issuer?,
+        path: path?,
+        algorithm: access_token.algorithm,
+        access_token_lifetime: access_token.lifetime.0,
+        refresh_token_lifetime: written.refresh_token.as_ref()?.lifetime.0,
+        lockout_failures: lockout.failures.0,
+        lockout_for: lockout.lasts.0,
+    })
+}
+
+fn issuer(resolver: &mut Resolver<'_>, written: &written::Identity) -> Option<Arc<str>> {
+    let issuer = written.issuer.as_ref()?;
+    if issuer.scheme() == "http" && !is_loopback(issuer) && !written.allow_http {
+        let fault = Fault::new(issuer.span, "the issuer is reached over plain `http`");
+        return resolver.fault(fault.help("write `https://`, or set `allow_http: true` beside it"));
+    }
+    if issuer.query().is_some() || issuer.path() != "/" {
+        let fault = Fault::new(issuer.span, "the issuer has a path or a query");
+        return resolver
+            .fault(fault.help("write scheme, host and port only: its keys are at `/.well-known/jwks.json`"));
+    }
+    Some(issuer.as_str().trim_end_matches('/').into())
+}
+
+fn literal_path(resolver: &mut Resolver<'_>, path: &At<PathPattern>) -> Option<Box<str>> {
+    let literal = |segment: &Segment| matches!(segment, Segment::Literal(text) if !text.is_empty());
+    if path.segments().iter().all(literal) {
+        return Some(path.as_str().into());
+    }
+    let message = format!("`{}` is not a plain path", resolver.written_at(path.span));
+    resolver
+        .fault(Fault::new(path.span, message).help("write a literal path that does not end in `/`: `/auth`"))
+}

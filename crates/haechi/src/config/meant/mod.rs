@@ -1,0 +1,119 @@
+//! The configuration as it is meant: typed and checked, no text left to parse.
+
+mod authenticator;
+mod identity;
+mod names;
+mod overlap;
+mod resolve;
+mod route;
+mod service;
+
+pub use authenticator::{ApiKey, Authenticator, AuthenticatorKind, Basic, Claims, Issuer, Jwt, Keys, Users};
+pub use identity::Identity;
+pub use route::{Authenticate, Authorize, Rewrite, Route};
+pub use service::{Balance, Endpoint, IdentityToken, Service};
+
+pub use super::written::{Algorithm, HashBy, LogFormat, SigningAlgorithm};
+pub(super) use resolve::resolve;
+
+use super::report::Report;
+use haechi_core::{AttributeType, RoleTable};
+use ipnet::IpNet;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A whole configuration, in which every name that is used is declared.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file that it was read from.
+    pub file: PathBuf,
+    /// At least one, no two on one address (but for port 0).
+    pub listeners: Vec<Listener>,
+    /// The admin listener; a loopback address.
+    pub admin: Option<SocketAddr>,
+    /// Who may tell the client's address.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where users, sessions and API keys are kept.
+    pub store: Option<Store>,
+    /// The embedded identity provider.
+    pub identity: Option<Identity>,
+    /// The declared attributes of callers.
+    pub caller_attributes: BTreeMap<Box<str>, AttributeType>,
+    /// The declared roles and the built-in ones.
+    pub roles: RoleTable,
+    /// By name.
+    pub authenticators: BTreeMap<Arc<str>, Authenticator>,
+    /// By name.
+    pub services: BTreeMap<Arc<str>, Service>,
+    /// In the order written; no two can win the same request.
+    pub routes: Vec<Route>,
+    /// One line for each request.
+    pub access_log: AccessLog,
+    /// What a client may take.
+    pub limits: Limits,
+    /// How many worker threads forward requests.
+    pub workers: NonZeroUsize,
+    /// What is odd but holds.
+    pub warnings: Report,
+}
+
+/// An address that clients connect to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Port 0 stands for a free one.
+    pub bind: SocketAddr,
+}
+
+/// Where users, sessions and API keys are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// An SQLite file, which is made when it is not there.
+    Sqlite(PathBuf),
+}
+
+/// The access log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessLog {
+    /// How a line is written.
+    pub format: LogFormat,
+    /// Where it goes.
+    pub target: LogTarget,
+}
+
+/// Where the access log goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Nowhere.
+    Off,
+    /// To the end of a file.
+    File(PathBuf),
+}
+
+/// What a client may take of the gate's memory and time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request's head.
+    pub head: usize,
+    /// Header fields of a request.
+    pub fields: usize,
+    /// Bytes of a request's body, where the route says nothing.
+    pub body: u64,
+    /// How long a request's head may take to arrive.
+    pub header_read: Duration,
+    /// How long a connection may stay open between requests.
+    pub idle: Duration,
+    /// How long a request's body may stand still.
+    pub body_stall: Duration,
+    /// How long a client may take no byte of an answer.
+    pub write_stall: Duration,
+    /// Open client connections, over all listeners and workers.
+    pub connections: usize,
+}

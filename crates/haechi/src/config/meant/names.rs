@@ -1,0 +1,84 @@
+//! Which names are declared, and faults about those that are not.
+
+use crate::config::report::Fault;
+use crate::config::source::{At, Source, Span};
+use crate::config::value::Identifier;
+use crate::config::written;
+use haechi_core::role;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What resolving goes by, and what it has found wrong.
+pub(super) struct Resolver<'a> {
+    pub(super) written: &'a written::Config,
+    pub(super) source: &'a Source,
+    pub(super) faults: Vec<Fault>,
+    pub(super) warnings: Vec<Fault>,
+    authenticators: BTreeSet<&'a str>,
+    services: BTreeSet<&'a str>,
+    roles: BTreeSet<&'a str>,
+}
+
+impl<'a> Resolver<'a> {
+    pub(super) fn new(written: &'a written::Config, source: &'a Source) -> Self {
+        let authenticators = written.authenticators.0.iter().map(|(name, _)| &*name.value.0).collect();
+        let services = written.services.0.iter().map(|(name, _)| &*name.value.0).collect();
+        let mut roles: BTreeSet<&str> = written.roles.0.iter().map(|(name, _)| &*name.value.0).collect();
+        roles.extend([role::ADMIN, role::AUDITOR]);
+        Self { written, source, faults: Vec::new(), warnings: Vec::new(), authenticators, services, roles }
+    }
+
+    pub(super) fn fault<T>(&mut self, fault: Fault) -> Option<T> {
+        self.faults.push(fault);
+        None
+    }
+
+    /// What stands at a place, as it was written.
+    pub(super) fn written_at(&self, span: Span) -> String {
+        self.source.written(span)
+    }
+
+    pub(super) fn authenticator(&mut self, name: &At<Identifier>) -> Option<Arc<str>> {
+        if self.authenticators.contains(&*name.value.0) {
+            return Some(name.value.0.clone());
+        }
+        let fault = self.undeclared("authenticator", "authenticators", name, &self.authenticators);
+        self.fault(fault)
+    }
+
+    pub(super) fn service(&mut self, name: &At<Identifier>) -> Option<Arc<str>> {
+        if self.services.contains(&*name.value.0) {
+            return Some(name.value.0.clone());
+        }
+        let fault = self.undeclared("service", "services", name, &self.services);
+        self.fault(fault)
+    }
+
+    pub(super) fn role(&mut self, name: &At<Identifier>) -> Option<Arc<str>> {
+        if self.roles.contains(&*name.value.0) {
+            return Some(name.value.0.clone());
+        }
+        let fault = self.undeclared("role", "roles", name, &self.roles);
+        self.fault(fault)
+    }
+
+    fn undeclared(
+        &self,
+        what: &str,
+        section: &str,
+        name: &At<Identifier>,
+        declared: &BTreeSet<&str>,
+    ) -> Fault {
+        let message = format!("there is no {what} `{}`", self.written_at(name.span));
+        let fault = Fault::new(name.span, message).suggest(&name.value.0, declared.iter().copied());
+        if fault.help.is_some() { fault } else { fault.help(format!("declare it under `{section}`")) }
+    }
+
+    /// Notes what needs a store where there is none.
+    pub(super) fn needs_store(&mut self, what: &str, span: Span) {
+        if self.written.store.is_absent() {
+            let fault = Fault::new(span, format!("{what} needs a store"));
+            self.faults.push(fault.help("add `store: sqlite:haechi.db` at the top"));
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What can be asked for in one way only: no two routes win the same request, and none lies below what the gate answers itself.
+
+use super::names::Resolver;
+use super::{Identity, Route};
+use crate::config::report::Fault;
+use haechi_core::pattern::Segment;
+use haechi_core::{Host, PathPattern};
+use std::collections::HashMap;
+
+/// Paths that the gate answers itself wherever it signs tokens.
+const OWN_PATHS: [&str; 2] = ["/.well-known/jwks.json", "/.well-known/openid-configuration"];
+
+/// What of a pattern decides which requests it takes: parameters and `*` are alike.
+#[derive(PartialEq, Eq, Hash)]
+enum Shape<'a> {
+    Literal(&'a str),
+    One,
+    Rest,
+}
+
+fn shape(pattern: &PathPattern) -> Vec<Shape<'_>> {
+    let one = |segment| match segment {
+        &Segment::Literal(ref text) => Shape::Literal(text),
+        Segment::Param(_) | Segment::Any => Shape::One,
+        Segment::Rest => Shape::Rest,
+    };
+    pattern.segments().iter().map(one).collect()
+}
+
+/// Notes routes that could both win. Two such share a host (or both name none), the shape of their pattern, and a method.
+pub(super) fn routes_apart(resolver: &mut Resolver<'_>, routes: &[Route]) {
+    let mut alike: HashMap<(Option<&Host>, Vec<Shape<'_>>), Vec<&Route>> = HashMap::new();
+    for route in routes {
+        let hosts: Vec<Option<&Host>> =
+            if route.hosts.is_empty() { vec![None] } else { route.hosts.iter().map(Some).collect() };
+        let mut rivals: Vec<&Route> = Vec::new();
+        for host in hosts {
+            let others = alike.entry((host, shape(&route.path))).or_default();
+            rivals.extend(others.iter().filter(|other| other.methods.overlaps(&route.methods)));
+            others.push(route);
+        }
+        if let Some(rival) = rivals.first() {
+            let message = format!("routes `{}` and `{}` could both win a request", rival.name, route.name);
+            let help = format!(
+                "the other stands on line {}, column {}; give them different paths, methods or hosts",
+                rival.span.start.line, rival.span.start.column
+            );
+            resolver.faults.push(Fault::new(route.span, message).help(help));
+        }
+    }
+}
+
+/// Notes routes all of whose requests the gate would answer itself.
+pub(super) fn clear_of_own_paths(resolver: &mut Resolver<'_>, routes: &[Route], identity: Option<&Identity>) {
+    let Some(identity) = identity else { return };
+    let own = PathPattern::parse(&identity.path).ok();
+    let own_segments = own.as_ref().map(PathPattern::segments).unwrap_or_default();
+    for route in routes {
+        let below = route.path.segments().starts_with(own_segments) && !own_segments.is_empty();
+        if below || OWN_PATHS.contains(&route.path.as_str()) {
+            let message = format!("the gate itself answers what route `{}` is for", route.name);
+            let help =
+                format!("choose a path that is not below `{}`, or move `identity.path`", identity.path);
+            let help =
+                if below { help } else { "this path is the identity provider's; choose another".into() };
+            resolver.faults.push(Fault::new(route.span, message).help(help));
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! From what is written to what is meant.
+
+use super::names::Resolver;
+use super::{AccessLog, Config, Limits, Listener, LogTarget, Store};
+use super::{authenticator, identity, overlap, route, service};
+use crate::config::report::{Fault, Report};
+use crate::config::source::{At, Source};
+use crate::config::value::{Identifier, StorePlace};
+use crate::config::written;
+use haechi_core::{AttributeType, RoleTable, role};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Checks everything that hangs together and says all that does not. `None` only when a fault was noted, here or in reading.
+pub(in crate::config) fn resolve(
+    written: &written::Config,
+    source: &Source,
+    folder: &Path,
+    faults: &mut Vec<Fault>,
+) -> Option<Config> {
+    let mut resolver = Resolver::new(written, source);
+    let config = config(&mut resolver, folder);
+    faults.append(&mut resolver.faults);
+    let warnings = Report::warnings(source.clone(), resolver.warnings);
+    config.map(|config| Config { warnings, ..config })
+}
+
+fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
+    let written = resolver.written;
+    let listeners = listeners(resolver);
+    let admin = admin(resolver);
+    let identity = written.identity.given().map(|written| identity::identity(resolver, written));
+    let roles = roles(resolver);
+    let authenticators = authenticators(resolver);
+    let services = services(resolver);
+    let routes: Vec<Option<super::Route>> =
+        written.routes.iter().map(|written| route::route(resolver, written)).collect();
+    let whole: Vec<super::Route> = routes.iter().flatten().cloned().collect();
+    names_apart(resolver);
+    overlap::routes_apart(resolver, &whole);
+    overlap::clear_of_own_paths(resolver, &whole, identity.as_ref().and_then(Option::as_ref));
+    odd(resolver);
+    Some(Config {
+        file: resolver.source.file().to_owned(),
+        listeners: listeners?,
+        admin,
+        trusted_proxies: written.trusted_proxies.clone(),
+        store: written.store.given().map(|StorePlace::Sqlite(file)| Store::Sqlite(file.clone())),
+        identity: match identity {
+            Some(identity) => Some(identity?),
+            None => None,
+        },
+        caller_attributes: caller_attributes(written),
+        roles: roles?,
+        authenticators: authenticators?,
+        services: services?,
+        routes: routes.into_iter().collect::<Option<_>>()?,
+        access_log: access_log(written.access_log.as_ref()?, folder),
+        limits: limits(written.limits.as_ref()?),
+        workers: workers(written),
+        warnings: Report::warnings(resolver.source.clone(), Vec::new()),
+    })
+}
+
+fn listeners(resolver: &mut Resolver<'_>) -> Option<Vec<Listener>> {
+    let written = resolver.written.listeners.as_ref()?;
+    let mut lines = HashMap::new();
+    let mut listeners = Vec::with_capacity(written.len());
+    for bind in written.iter().filter_map(|listener| listener.bind.as_ref()) {
+        let first = lines.insert(bind.value, bind.span.start.line);
+        if let Some(line) = first.filter(|_| bind.port() != 0) {
+            let message = format!("two listeners have the address `{}`", resolver.written_at(bind.span));
+            resolver.faults.push(
+                Fault::new(bind.span, message).help(format!("the first is on line {line}; keep one of them")),
+            );
+        }
+        listeners.push(Listener { bind: bind.value });
+    }
+    if written.is_empty() {
+        let fault = Fault::of_file("`listeners` is empty");
+        resolver.faults.push(fault.help("add an address that clients connect to: `- bind: 0.0.0.0:8080`"));
+    }
+    Some(listeners)
+}
+
+fn admin(resolver: &mut Resolver<'_>) -> Option<std::net::SocketAddr> {
+    let bind = resolver.written.admin.given()?.bind.as_ref()?;
+    let shown = resolver.written_at(bind.span);
+    if !bind.ip().is_loopback() {
+        let message = format!(
+            "the admin listener asks for no credential in this version and cannot stand on `{shown}`"
+        );
+        let help = "bind it to a loopback address: `127.0.0.1:9901`";
+        resolver.faults.push(Fault::new(bind.span, message).help(help));
+    }
+    let listeners = resolver.written.listeners.iter().flat_map(|listeners| listeners.iter());
+    let taken =
+        listeners.filter_map(|listener| listener.bind.as_ref()).any(|other| other.value == bind.value);
+    if taken && bind.port() != 0 {
+        let message = format!("a listener has the address `{shown}` already");
+        resolver
+            .faults
+            .push(Fault::new(bind.span, message).help("give the admin listener a port of its own"));
+    }
+    Some(bind.value)
+}
+
+fn caller_attributes(written: &written::Config) -> BTreeMap<Box<str>, AttributeType> {
+    let declared = written.caller_attributes.0.iter();
+    declared.filter_map(|(name, kind)| Some((name.value.0.clone(), (*kind)?))).collect()
+}
+
+fn roles(resolver: &mut Resolver<'_>) -> Option<RoleTable> {
+    let written = &resolver.written.roles.0;
+    let mut direct: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (name, body) in written {
+        if name.value.0.starts_with(role::RESERVED_PREFIX) {
+            let message = format!("`{}` begins as the built-in roles do", name.value);
+            resolver.faults.push(Fault::new(name.span, message).help("choose another name"));
+        }
+        let listed = body.iter().flat_map(|body| body.includes.iter());
+        let includes = listed.filter_map(|included| includable(resolver, included)).collect();
+        direct.insert(name.value.to_string(), includes);
+    }
+    match RoleTable::new(&direct) {
+        Ok(table) => Some(table),
+        Err(cycle) => {
+            let at = written.iter().find(|(name, _)| *name.value.0 == *cycle.role);
+            let help = "let one of them include the other, not both";
+            let fault = at.map_or_else(
+                || Fault::of_file(cycle.to_string()),
+                |(name, _)| Fault::new(name.span, cycle.to_string()),
+            );
+            resolver.fault(fault.help(help))
+        }
+    }
+}
+
+/// A built-in role is given to users one by one. Were it included in another, whoever vouches for that one would make administrators.
+fn includable(resolver: &mut Resolver<'_>, included: &At<Identifier>) -> Option<String> {
+    let name = resolver.role(included)?;
+    if name.starts_with(role::RESERVED_PREFIX) {
+        let message = format!("the built-in role `{name}` cannot be included in another");
+        return resolver.fault(Fault::new(included.span, message).help("give it to users by name"));
+    }
+    Some(name.to_string())
+}
+
+fn authenticators(resolver: &mut Resolver<'_>) -> Option<BTreeMap<Arc<str>, super::Authenticator>> {
+    let mut all = BTreeMap::new();
+    let mut complete = true;
+    for (name, written) in &resolver.written.authenticators.0 {
+        match written.as_ref().and_then(|written| authenticator::authenticator(resolver, name, written)) {
+            Some(authenticator) => drop(all.insert(name.value.0.clone(), authenticator)),
+            None => complete = false,
+        }
+    }
+    complete.then_some(all)
+}
+
+fn services(resolver: &mut Resolver<'_>) -> Option<BTreeMap<Arc<str>, super::Service>> {
+    let mut all = BTreeMap::new();
+    let mut complete = true;
+    for (name, written) in &resolver.written.services.0 {
+        match written.as_ref().and_then(|written| service::service(resolver, name, written)) {
+            Some(service) => drop(all.insert(name.value.0.clone(), service)),
+            None => complete = false,
+        }
+    }
+    complete.then_some(all)
+}
+
+fn names_apart(resolver: &mut Resolver<'_>) {
+    let mut lines: HashMap<&str, usize> = HashMap::new();
+    for name in resolver.written.routes.iter().filter_map(|route| route.name.as_ref()) {
+        if let Some(line) = lines.insert(&name.value.0, name.span.start.line) {
+            let message = format!("two routes are named `{}`", resolver.source.written(name.span));
+            resolver.faults.push(
+                Fault::new(name.span, message).help(format!(
+                    "the other is on line {line}; logs and policies tell routes apart by name"
+                )),
+            );
+        }
+    }
+}
+
+/// What holds but is hardly what was meant.
+fn odd(resolver: &mut Resolver<'_>) {
+    let written = resolver.written;
+    let services: BTreeSet<&str> =
+        written.routes.iter().filter_map(|route| Some(&*route.service.as_ref()?.value.0)).collect();
+    for (name, _) in written.services.0.iter().filter(|(name, _)| !services.contains(&*name.value.0)) {
+        let fault = Fault::new(name.span, format!("no route leads to the service `{}`", name.value));
+        resolver.warnings.push(fault.help("add a route, or remove it"));
+    }
+    let authenticators: BTreeSet<&str> = written
+        .routes
+        .iter()
+        .filter_map(|route| match &route.authenticate.as_ref()?.value {
+            written::Authenticate::Any(names) | written::Authenticate::All(names) => Some(names),
+            _ => None,
+        })
+        .flat_map(|names| names.iter().map(|name| &*name.value.0))
+        .collect();
+    let unused = written.authenticators.0.iter().filter(|(name, _)| !authenticators.contains(&*name.value.0));
+    for (name, _) in unused {
+        let fault = Fault::new(name.span, format!("no route asks the authenticator `{}`", name.value));
+        resolver.warnings.push(fault.help("name it under a route's `authenticate`, or remove it"));
+    }
+    if written.routes.is_empty() {
+        let fault = Fault::of_file("there are no routes: every request is answered 404");
+        resolver.warnings.push(fault.help("add `routes`"));
+    }
+}
+
+fn access_log(written: &written::AccessLog, folder: &Path) -> AccessLog {
+    let target = match written.target.as_str() {
+        "stdout" => LogTarget::Stdout,
+        "stderr" => LogTarget::Stderr,
+        "off" => LogTarget::Off,
+        file => LogTarget::File(folder.join(file)),
+    };
+    AccessLog { format: written.format, target }
+}
+
+fn limits(written: &written::Limits) -> Limits {
+    let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    Limits {
+        head: size(written.head.0),
+        fields: size(written.fields.0.into()),
+        body: written.body.0,
+        header_read: written.header_read.0,
+        idle: written.idle.0,
+        body_stall: written.body_stall.0,
+        write_stall: written.write_stall.0,
+        connections: size(written.connections.0.into()),
+    }
+}
+
+fn workers(written: &written::Config) -> NonZeroUsize {
+    let asked = written.workers.given().and_then(|count| NonZeroUsize::new(usize::try_from(count.0).ok()?));
+    asked.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+}

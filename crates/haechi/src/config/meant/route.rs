@@ -1,0 +1,266 @@
+//! Routes.
+
+use super::names::Resolver;
+use crate::config::report::Fault;
+use crate::config::source::{At, Span};
+use crate::config::written;
+use haechi_core::pattern::Segment;
+use haechi_core::{CanonicalPath, Host, Irregular, MethodSet, PathPattern, Role};
+use http::Method;
+use std::sync::Arc;
+
+/// What may be asked for, who may ask, and which service answers.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Unique.
+    pub name: Arc<str>,
+    /// Where it stands in the file.
+    pub span: Span,
+    /// Which paths it takes.
+    pub path: PathPattern,
+    /// Which methods it takes; `GET` brings `HEAD`.
+    pub methods: MethodSet,
+    /// Which hosts it takes, without ports; any where empty.
+    pub hosts: Vec<Host>,
+    /// Who must be calling.
+    pub authenticate: Authenticate,
+    /// What the caller must be allowed.
+    pub authorize: Authorize,
+    /// Which service answers; declared.
+    pub service: Arc<str>,
+    /// What the backend sees of the path.
+    pub rewrite: Rewrite,
+    /// Words for policies to go by.
+    pub labels: Vec<Arc<str>>,
+    /// Whether the verified credential travels on.
+    pub forward_credentials: bool,
+    /// Ambiguous spellings that it takes.
+    pub allow_in_path: Irregular,
+    /// Other sites' origins that may write here on a cookie.
+    pub origins: Vec<Box<str>>,
+    /// Bytes of a request's body, where it differs from the limit for all.
+    pub max_body: Option<u64>,
+}
+
+/// Who must be calling. The names are declared, at least one, without repeats.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authenticate {
+    /// Nobody in particular, by the route's own choice.
+    Anonymous,
+    /// The credential travels on untouched; the backend verifies.
+    Passthrough,
+    /// Whoever one of these vouches for.
+    Any(Vec<Arc<str>>),
+    /// Whoever all of these vouch for.
+    All(Vec<Arc<str>>),
+}
+
+/// What the caller must be allowed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authorize {
+    /// Nothing in particular.
+    Any,
+    /// All clauses; at least one of them is not empty.
+    Clauses {
+        /// Any one of these, declared or built in; empty for no such clause.
+        roles: Vec<Role>,
+        /// All of these; empty for no such clause.
+        scopes: Vec<Arc<str>>,
+    },
+}
+
+/// What the backend sees of the path: first stripped, then added to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rewrite {
+    /// Literal whole segments that every path of the route begins with: `/tenants`, without a trailing slash.
+    pub strip_prefix: Option<Box<str>>,
+    /// Literal whole segments: `/v2`, without a trailing slash.
+    pub add_prefix: Option<CanonicalPath>,
+}
+
+pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -> Option<Route> {
+    let matches = written.matches.as_ref();
+    let path = matches.and_then(|m| m.path.as_ref());
+    let methods = matches.and_then(|m| methods(resolver, m.methods.given()));
+    let hosts = matches.and_then(|m| hosts(resolver, m.hosts.given()));
+    let authenticate = written.authenticate.as_ref().and_then(|a| authenticate(resolver, &a.value));
+    let authorize = written.authorize.as_ref().and_then(|a| authorize(resolver, a));
+    let service = written.service.as_ref().and_then(|service| resolver.service(service));
+    let rewrite = rewrite(resolver, written, path);
+    can_pass(resolver, written);
+    Some(Route {
+        name: written.name.as_ref()?.value.0.clone(),
+        span: written.name.as_ref()?.span,
+        path: path?.value.clone(),
+        methods: methods?,
+        hosts: hosts?,
+        authenticate: authenticate?,
+        authorize: authorize?,
+        service: service?,
+        rewrite: rewrite?,
+        labels: written.labels.iter().map(|label| label.0.clone()).collect(),
+        forward_credentials: written.forward_credentials,
+        allow_in_path: written.allow_in_path.iter().fold(Irregular::NONE, |all, one| all.union(*one)),
+        origins: written.origins.iter().map(|origin| origin.0.clone()).collect(),
+        max_body: written.max_body.given().map(|size| size.0),
+    })
+}
+
+fn methods(resolver: &mut Resolver<'_>, listed: Option<&At<Vec<Method>>>) -> Option<MethodSet> {
+    match listed {
+        None => Some(MethodSet::any()),
+        Some(listed) if listed.is_empty() => {
+            let fault = Fault::new(listed.span, "`methods` lists none, so no request could match");
+            resolver.fault(fault.help("name at least one, or remove the key for all"))
+        }
+        Some(listed) => Some(MethodSet::new(listed.value.iter().cloned())),
+    }
+}
+
+fn hosts(resolver: &mut Resolver<'_>, listed: Option<&At<Vec<At<Host>>>>) -> Option<Vec<Host>> {
+    match listed {
+        None => Some(Vec::new()),
+        Some(listed) if listed.is_empty() => {
+            let fault = Fault::new(listed.span, "`hosts` lists none, so no request could match");
+            resolver.fault(fault.help("name at least one, or remove the key for any"))
+        }
+        Some(listed) => {
+            let mut hosts: Vec<Host> = Vec::with_capacity(listed.len());
+            for host in &listed.value {
+                if !hosts.contains(&host.value) {
+                    hosts.push(host.value.clone());
+                }
+            }
+            Some(hosts)
+        }
+    }
+}
+
+fn authenticate(resolver: &mut Resolver<'_>, written: &written::Authenticate) -> Option<Authenticate> {
+    let mut declared = |names: &[At<_>]| {
+        let mut found: Vec<Arc<str>> = Vec::with_capacity(names.len());
+        for name in names {
+            if let Some(known) = resolver.authenticator(name)
+                && !found.contains(&known)
+            {
+                found.push(known);
+            }
+        }
+        (!found.is_empty()).then_some(found)
+    };
+    Some(match written {
+        written::Authenticate::Anonymous => Authenticate::Anonymous,
+        written::Authenticate::Passthrough => Authenticate::Passthrough,
+        written::Authenticate::Any(names) => Authenticate::Any(declared(names)?),
+        written::Authenticate::All(names) => Authenticate::All(declared(names)?),
+    })
+}
+
+fn authorize(resolver: &mut Resolver<'_>, written: &At<written::Authorize>) -> Option<Authorize> {
+    let clauses = match &written.value {
+        written::Authorize::Any => return Some(Authorize::Any),
+        written::Authorize::Clauses(clauses) => clauses,
+    };
+    let empty = |span, key: &str| {
+        let what = format!("`{key}` lists none");
+        Fault::new(span, what)
+            .help("name at least one, or remove the key; `authorize: any` asks for nothing in particular")
+    };
+    let roles = clauses.roles.given();
+    if let Some(roles) = roles.filter(|roles| roles.is_empty()) {
+        resolver.faults.push(empty(roles.span, "roles"));
+    }
+    let scopes = clauses.scopes.given();
+    if let Some(scopes) = scopes.filter(|scopes| scopes.is_empty()) {
+        resolver.faults.push(empty(scopes.span, "scopes"));
+    }
+    if clauses.roles.is_absent() && clauses.scopes.is_absent() {
+        let fault = Fault::new(
+            written.span,
+            "`authorize` has no clause that this version knows; a route is never open by omission",
+        );
+        resolver.faults.push(fault.help("add `roles` or `scopes`, or write `authorize: any`"));
+    }
+    let roles = roles.iter().flat_map(|roles| roles.iter()).filter_map(|role| resolver.role(role)).collect();
+    let scopes = scopes.iter().flat_map(|scopes| scopes.iter()).map(|scope| scope.0.clone()).collect();
+    Some(Authorize::Clauses { roles, scopes })
+}
+
+/// Without a caller there is nobody who could hold a role or a scope.
+fn can_pass(resolver: &mut Resolver<'_>, written: &written::Route) {
+    let Some(authenticate) = &written.authenticate else { return };
+    let word = match authenticate.value {
+        written::Authenticate::Anonymous => "anonymous",
+        written::Authenticate::Passthrough => "passthrough",
+        _ => return,
+    };
+    if let Some(authorize) = &written.authorize
+        && matches!(authorize.value, written::Authorize::Clauses(_))
+    {
+        let message = format!(
+            "nobody can pass: with `authenticate: {word}` there is no caller who could hold a role or a scope"
+        );
+        let help = "name an authenticator under `authenticate`, or write `authorize: any`";
+        resolver.faults.push(Fault::new(authorize.span, message).help(help));
+    }
+    if written.forward_credentials && word == "anonymous" {
+        let fault = Fault::new(
+            authenticate.span,
+            "`anonymous` verifies no credential that `forward_credentials` could send on",
+        );
+        resolver
+            .faults
+            .push(fault.help("write `authenticate: passthrough`, or remove `forward_credentials`"));
+    }
+}
+
+fn rewrite(
+    resolver: &mut Resolver<'_>,
+    written: &written::Route,
+    path: Option<&At<PathPattern>>,
+) -> Option<Rewrite> {
+    let rewrite = written.rewrite.as_ref()?;
+    let strip_prefix = match rewrite.strip_prefix.given() {
+        None => None,
+        Some(prefix) => Some(strip_prefix(resolver, prefix, path?)?),
+    };
+    let add_prefix = match rewrite.add_prefix.given() {
+        None => None,
+        Some(prefix) => Some(add_prefix(resolver, prefix)?),
+    };
+    Some(Rewrite { strip_prefix, add_prefix })
+}
+
+fn strip_prefix(
+    resolver: &mut Resolver<'_>,
+    prefix: &At<PathPattern>,
+    path: &At<PathPattern>,
+) -> Option<Box<str>> {
+    whole_segments(resolver, prefix)?;
+    if path.segments().starts_with(prefix.segments()) {
+        return Some(prefix.as_str().into());
+    }
+    let message = format!(
+        "`{}` is not what the pattern `{}` begins with",
+        resolver.written_at(prefix.span),
+        resolver.written_at(path.span)
+    );
+    resolver
+        .fault(Fault::new(prefix.span, message).help("strip literal segments that the pattern begins with"))
+}
+
+fn add_prefix(resolver: &mut Resolver<'_>, prefix: &At<PathPattern>) -> Option<CanonicalPath> {
+    whole_segments(resolver, prefix)?;
+    CanonicalPath::parse(prefix.as_str().as_bytes()).ok()
+}
+
+fn whole_segments(resolver: &mut Resolver<'_>, prefix: &At<PathPattern>) -> Option<()> {
+    let literal = |segment: &Segment| matches!(segment, Segment::Literal(text) if !text.is_empty());
+    if prefix.segments().iter().all(literal) {
+        return Some(());
+    }
+    let message = format!("`{}` is not a plain prefix", resolver.written_at(prefix.span));
+    resolver.fault(
+        Fault::new(prefix.span, message).help("write literal segments without a `/` at the end: `/tenants`"),
+    )
+}

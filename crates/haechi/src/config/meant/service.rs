@@ -1,0 +1,137 @@
+//! Services.
+
+use super::HashBy;
+use super::names::Resolver;
+use crate::config::report::Fault;
+use crate::config::source::At;
+use crate::config::value::Identifier;
+use crate::config::written;
+use haechi_core::Host;
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A named set of backend endpoints.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// The name under `services:`.
+    pub name: Arc<str>,
+    /// At least one, no two alike.
+    pub endpoints: Vec<Endpoint>,
+    /// How a request's endpoint is chosen.
+    pub balance: Balance,
+    /// How long a connection to an endpoint may take.
+    pub connect_timeout: Duration,
+    /// How long an endpoint may take to answer, up to the end of the answer's head.
+    pub timeout: Duration,
+    /// Whether the backend gets the `X-Auth-*` headers.
+    pub identity_headers: bool,
+    /// The JWT that the backend gets.
+    pub identity_token: Option<IdentityToken>,
+    /// Whether `X-HTTP-Method-Override` and its like pass.
+    pub allow_method_override: bool,
+}
+
+/// A backend, spoken to over plain HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Name or address, without the port.
+    pub host: Host,
+    /// The port.
+    pub port: u16,
+    /// How much of the traffic it gets, beside the others.
+    pub weight: NonZeroU32,
+}
+
+/// How a request's endpoint is chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Balance {
+    /// In turn.
+    RoundRobin,
+    /// The less busy of two taken at random.
+    LeastRequest,
+    /// At random.
+    Random,
+    /// What is alike goes to the same endpoint.
+    Hash(HashBy),
+}
+
+/// The JWT that a backend gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityToken {
+    /// Its `aud`.
+    pub audience: Arc<str>,
+    /// How long it is valid.
+    pub lifetime: Duration,
+}
+
+impl From<&written::Balance> for Balance {
+    fn from(written: &written::Balance) -> Self {
+        match written {
+            written::Balance::RoundRobin => Self::RoundRobin,
+            written::Balance::LeastRequest => Self::LeastRequest,
+            written::Balance::Random => Self::Random,
+            written::Balance::Hash(by) => Self::Hash(by.clone()),
+        }
+    }
+}
+
+pub(super) fn service(
+    resolver: &mut Resolver<'_>,
+    name: &At<Identifier>,
+    written: &written::Service,
+) -> Option<Service> {
+    let endpoints = endpoints(resolver, written);
+    let identity = written.identity.as_ref()?;
+    let identity_token = match identity.token.given() {
+        Some(token) => Some(identity_token(resolver, token)?),
+        None => None,
+    };
+    Some(Service {
+        name: name.value.0.clone(),
+        endpoints: endpoints?,
+        balance: (&written.balance).into(),
+        connect_timeout: written.connect_timeout.0,
+        timeout: written.timeout.0,
+        identity_headers: identity.headers,
+        identity_token,
+        allow_method_override: written.allow_method_override,
+    })
+}
+
+fn endpoints(resolver: &mut Resolver<'_>, written: &written::Service) -> Option<Vec<Endpoint>> {
+    let listed = written.endpoints.as_ref()?;
+    let endpoints: Vec<Endpoint> = listed
+        .iter()
+        .filter_map(|endpoint| {
+            let (host, port) = (endpoint.url.host.clone(), endpoint.url.port);
+            Some(Endpoint { host, port, weight: NonZeroU32::new(endpoint.weight.0)? })
+        })
+        .collect();
+    let mut seen = BTreeSet::new();
+    if let Some(twice) = endpoints.iter().find(|endpoint| !seen.insert((&endpoint.host, endpoint.port))) {
+        let message = format!("the endpoint on port {} stands twice", twice.port);
+        return resolver.fault(
+            Fault::new(listed.span, message)
+                .help("name each endpoint once; a `weight` gives it more of the traffic"),
+        );
+    }
+    if endpoints.is_empty() {
+        let fault = Fault::new(listed.span, "a service needs at least one endpoint");
+        return resolver.fault(fault.help("add an address such as `http://127.0.0.1:7001`"));
+    }
+    Some(endpoints)
+}
+
+fn identity_token(resolver: &mut Resolver<'_>, token: &At<written::IdentityToken>) -> Option<IdentityToken> {
+    if resolver.written.identity.is_absent() {
+        let fault = Fault::new(
+            token.span,
+            "an identity token needs the embedded identity provider, whose key signs it",
+        );
+        resolver.faults.push(fault.help("add `identity` at the top"));
+    }
+    let audience = token.audience.as_deref()?;
+    Some(IdentityToken { audience: audience.into(), lifetime: token.lifetime.0 })
+}

@@ -1,0 +1,94 @@
+//! The configuration: read, checked, and all its faults reported at once.
+//!
+//! `yaml` makes a tree with places, `written` makes records of it, `meant` checks what hangs together. A [`Config`] exists only when nothing is
+//! wrong. Nothing else in Haechi reads environment variables.
+
+mod choice;
+mod defaults;
+pub mod meant;
+mod placeholder;
+mod read;
+mod record;
+mod report;
+mod schema;
+mod source;
+mod value;
+mod written;
+mod yaml;
+
+pub use meant::Config;
+pub use report::{Fault, Report};
+pub use schema::json_schema;
+pub use source::{Position, Span};
+pub(crate) use value::{parse_duration, parse_network};
+
+use placeholder::Surroundings;
+use read::{Reader, Value};
+use source::Source;
+use std::io::Read;
+use std::path::Path;
+
+/// No configuration is longer.
+const MAX_FILE: u64 = 8 * 1024 * 1024;
+
+/// Reads and checks a configuration file.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(file: &Path) -> Result<Config, Report> {
+    let text =
+        read_file(file).map_err(|fault| Report::errors(Source::new(file, String::new()), vec![fault]))?;
+    parse(file, text)
+}
+
+/// Checks the text of a configuration. Relative paths in it are relative to the folder of `file`, which need not exist.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn parse(file: &Path, text: String) -> Result<Config, Report> {
+    let folder = file.parent().unwrap_or_else(|| Path::new(""));
+    let surroundings = Surroundings { folder, variable: &placeholder::process_variable };
+    parse_in(&surroundings, file, text)
+}
+
+fn parse_in(surroundings: &Surroundings<'_>, file: &Path, text: String) -> Result<Config, Report> {
+    let mut faults = Vec::new();
+    let tree = yaml::parse(&text, &mut faults);
+    let mut source = Source::new(file, text);
+    let Some(tree) = tree else {
+        if faults.is_empty() {
+            faults.push(
+                Fault::of_file("the file is empty").help("`haechi schema config` describes what it may hold"),
+            );
+        }
+        return Err(Report::errors(source, faults));
+    };
+    let mut reader = Reader { source: &mut source, faults, surroundings };
+    let written = written::Config::read(&tree, &mut reader);
+    let mut faults = reader.faults;
+    let config =
+        written.and_then(|written| meant::resolve(&written, &source, surroundings.folder, &mut faults));
+    match config {
+        Some(config) if faults.is_empty() => Ok(config),
+        _ => Err(Report::errors(source, faults)),
+    }
+}
+
+fn read_file(file: &Path) -> Result<String, Fault> {
+    let unreadable = |error: std::io::Error| {
+        let help = "name the file with `-c FILE`, or in `HAECHI_CONFIG`";
+        Fault::of_file(format!("the configuration cannot be read: {}", placeholder::plain(&error))).help(help)
+    };
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    opened.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(Fault::of_file("the configuration is longer than 8 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let line =
+            error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count()
+                + 1;
+        Fault::of_file(format!("line {line} is not UTF-8")).help("save the file as UTF-8")
+    })
+}

@@ -1,0 +1,170 @@
+//! What is wrong with a configuration, all at once.
+
+use super::source::{Source, Span};
+use serde::Serialize;
+use std::fmt;
+use std::path::Path;
+
+/// One thing that is wrong, or odd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where it stands; `None` where the file itself is at fault.
+    pub span: Option<Span>,
+    /// What is wrong, with the offending text as it was written.
+    pub message: String,
+    /// What would be right.
+    pub help: Option<String>,
+}
+
+impl Fault {
+    pub(super) fn new(span: Span, message: impl Into<String>) -> Self {
+        Self { span: Some(span), message: message.into(), help: None }
+    }
+
+    pub(super) fn of_file(message: impl Into<String>) -> Self {
+        Self { span: None, message: message.into(), help: None }
+    }
+
+    #[must_use]
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The nearest of `known` names to what was written, or all of them where they are few.
+    #[must_use]
+    pub(super) fn suggest<'a>(self, written: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let known: Vec<&str> = known.into_iter().take(1000).collect();
+        let nearest = known
+            .iter()
+            .map(|name| (strsim::damerau_levenshtein(&written.to_lowercase(), &name.to_lowercase()), name))
+            .min_by_key(|(distance, _)| *distance)
+            .filter(|(distance, name)| *distance <= 1.max(name.chars().count() / 3));
+        match nearest {
+            Some((_, name)) => self.help(format!("did you mean `{name}`?")),
+            None if matches!(known.len(), 1..=24) => self.help(format!("known here: {}", listed(&known))),
+            None => self,
+        }
+    }
+}
+
+/// `a`, `b`, `c` with backticks.
+pub(super) fn listed<T: fmt::Display>(names: &[T]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// All that is wrong with one file. `Display` shows each fault with a snippet; no secret is ever shown.
+#[derive(Clone, Debug)]
+pub struct Report {
+    source: Source,
+    faults: Vec<Fault>,
+    kind: &'static str,
+}
+
+/// One fault as `--output json` prints it.
+#[derive(Debug, Serialize)]
+pub struct FaultLine<'a> {
+    file: &'a Path,
+    line: Option<usize>,
+    column: Option<usize>,
+    message: &'a str,
+    help: Option<&'a str>,
+}
+
+impl Report {
+    pub(super) fn errors(source: Source, faults: Vec<Fault>) -> Self {
+        Self::new(source, faults, "error")
+    }
+
+    pub(super) fn warnings(source: Source, faults: Vec<Fault>) -> Self {
+        Self::new(source, faults, "warning")
+    }
+
+    fn new(source: Source, mut faults: Vec<Fault>, kind: &'static str) -> Self {
+        faults.sort_by_key(|fault| fault.span);
+        faults.dedup();
+        Self { source, faults, kind }
+    }
+
+    /// The faults, by place.
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// The faults as flat records.
+    pub fn lines(&self) -> impl Iterator<Item = FaultLine<'_>> {
+        self.faults.iter().map(|fault| FaultLine {
+            file: self.source.file(),
+            line: fault.span.map(|span| span.start.line),
+            column: fault.span.map(|span| span.start.column),
+            message: &fault.message,
+            help: fault.help.as_deref(),
+        })
+    }
+}
+
+impl std::error::Error for Report {}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, fault) in self.faults.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            writeln!(f, "{}: {}", self.kind, fault.message)?;
+            self.place(f, fault)?;
+            if let Some(help) = &fault.help {
+                writeln!(f, "  = help: {help}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Report {
+    fn place(&self, f: &mut fmt::Formatter<'_>, fault: &Fault) -> fmt::Result {
+        let file = self.source.file().display();
+        let Some(span) = fault.span else { return writeln!(f, "  --> {file}") };
+        let (line, column) = (span.start.line, span.start.column);
+        let snippet = Snippet::of(&self.source.shown_line(line), span);
+        let number = line.to_string();
+        let margin = " ".repeat(number.len());
+        writeln!(f, "  --> {file}:{line}:{column}")?;
+        writeln!(f, "{margin} |")?;
+        writeln!(f, "{number} | {}", snippet.text)?;
+        writeln!(f, "{margin} | {}", snippet.carets)
+    }
+}
+
+/// The part of a line around a fault, and carets under it.
+struct Snippet {
+    text: String,
+    carets: String,
+}
+
+impl Snippet {
+    /// So much of a line is shown.
+    const WIDTH: usize = 120;
+
+    fn of(line: &str, span: Span) -> Self {
+        let start = span.start.column.saturating_sub(1);
+        let end = if span.end.line == span.start.line { span.end.column - 1 } else { usize::MAX };
+        let from = start.saturating_sub(Self::WIDTH / 2);
+        let shown: Vec<char> = line.chars().skip(from).take(Self::WIDTH).collect();
+        let before = shown.iter().take(start - from).map(|c| columns(*c)).sum();
+        let under = shown.iter().take(end.saturating_sub(from)).skip(start - from).map(|c| columns(*c)).sum();
+        Self {
+            text: shown.iter().collect::<String>().trim_end().to_owned(),
+            carets: format!("{}{}", " ".repeat(before), "^".repeat(usize::max(under, 1))),
+        }
+    }
+}
+
+/// How many columns of a terminal a character fills, near enough for Hangul, Han and kana.
+const fn columns(c: char) -> usize {
+    match c {
+        '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' => 2,
+        '\u{f900}'..='\u{faff}' | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' => 2,
+        _ => 1,
+    }
+}

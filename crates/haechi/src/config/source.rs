@@ -1,0 +1,158 @@
+//! A configuration file's text, and places in it.
+
+use std::path::{Path, PathBuf};
+
+/// A stretch of the file. Lines and columns count from 1, columns in characters; the end is exclusive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    /// Where it begins.
+    pub start: Position,
+    /// Where it ends.
+    pub end: Position,
+}
+
+/// A place in the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Counts from 1.
+    pub line: usize,
+    /// Counts from 1, in characters.
+    pub column: usize,
+}
+
+/// A value with its place in the file.
+#[derive(Clone, Debug)]
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// Where it is written.
+    pub span: Span,
+}
+
+impl<T> std::ops::Deref for At<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+/// The file and its text.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    file: PathBuf,
+    text: String,
+    /// Where secrets are written in clear, so that no snippet shows them.
+    secrets: Vec<Span>,
+}
+
+impl Source {
+    pub(super) fn new(file: &Path, text: String) -> Self {
+        Self { file: file.to_owned(), text, secrets: Vec::new() }
+    }
+
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(super) fn hide(&mut self, secret: Span) {
+        self.secrets.push(secret);
+    }
+
+    /// The text of one line as it may be shown: what is secret is starred, what a terminal would obey is blanked.
+    pub(super) fn shown_line(&self, line: usize) -> String {
+        let text = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+        let in_clear = secret_from(text);
+        text.chars()
+            .enumerate()
+            .map(|(index, c)| match c {
+                _ if c.is_whitespace() => ' ',
+                _ if index >= in_clear || self.is_secret(Position { line, column: index + 1 }) => '*',
+                _ if c.is_control() || is_bidi_control(c) => '\u{fffd}',
+                _ => c,
+            })
+            .collect()
+    }
+
+    /// The text of a span as it was written, for messages: `${env:…}` stays unexpanded, secrets are starred, long text is cut.
+    pub(super) fn written(&self, span: Span) -> String {
+        let line = self.shown_line(span.start.line);
+        let end = if span.end.line == span.start.line { span.end.column } else { usize::MAX };
+        let width = end.saturating_sub(span.start.column);
+        let text: String = line.chars().skip(span.start.column.saturating_sub(1)).take(width).collect();
+        let text = text.trim_end();
+        let unquoted = ['"', '\'']
+            .iter()
+            .find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote))
+            .unwrap_or(text);
+        if unquoted.chars().count() <= 80 {
+            unquoted.to_owned()
+        } else {
+            unquoted.chars().take(77).chain("...".chars()).collect()
+        }
+    }
+
+    fn is_secret(&self, at: Position) -> bool {
+        self.secrets.iter().any(|span| span.start <= at && at < span.end)
+    }
+}
+
+/// The character from which a line may hold a secret in clear, whatever the parser made of it; beyond the end for most lines.
+fn secret_from(line: &str) -> usize {
+    const KEYS: [&str; 4] = ["secret", "password", "token\"", "pepper"];
+    let named = KEYS.iter().filter_map(|key| {
+        let lower = line.to_ascii_lowercase();
+        let after_key = lower.find(key)? + key.len();
+        let colon = lower.get(after_key..)?.find(':')? + after_key + 1;
+        let value = line.get(colon..)?.trim_start_matches([' ', '"', '\'']);
+        (!value.starts_with("${") && !value.starts_with('{')).then_some(colon)
+    });
+    let in_url = line.find("://").and_then(|scheme| {
+        let rest = line.get(scheme + 3..)?;
+        let at = rest.find('@')?;
+        (!rest.get(..at)?.contains([' ', '/'])).then_some(scheme + 3)
+    });
+    let byte = named.chain(in_url).min().unwrap_or(line.len());
+    line.get(..byte).map_or(0, |before| before.chars().count())
+}
+
+/// Characters that reorder what a terminal shows.
+const fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Position, Source, Span};
+    use std::path::Path;
+
+    fn shown(text: &str) -> String {
+        Source::new(Path::new("haechi.yaml"), text.to_owned()).shown_line(1)
+    }
+
+    #[test]
+    fn secrets_in_clear_are_starred_whatever_the_parser_made_of_them() {
+        assert_eq!(shown("  client_secret: hunter2, x: [").trim_end(), "  client_secret: ******** ** *");
+        assert_eq!(shown("  secret: ${env:SECRET} # why"), "  secret: ${env:SECRET} # why");
+        assert_eq!(shown("store: postgres://u:hunter2@db/x"), "store: postgres://****************");
+        assert_eq!(shown("url: https://sso.example.com/@x"), "url: https://sso.example.com/@x");
+    }
+
+    #[test]
+    fn spans_known_to_be_secret_are_starred() {
+        let mut source = Source::new(Path::new("haechi.yaml"), "a: [hunter2, b]".into());
+        let at = |column| Position { line: 1, column };
+        source.hide(Span { start: at(5), end: at(12) });
+        assert_eq!(source.shown_line(1), "a: [*******, b]");
+        assert_eq!(source.written(Span { start: at(5), end: at(12) }), "*******");
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_would_obey_is_shown() {
+        assert_eq!(shown("a: \u{1b}[31m\u{202e}x"), "a: \u{fffd}[31m\u{fffd}x");
+    }
+}

@@ -1,0 +1,224 @@
+//! Addresses: of listeners, networks, endpoints, issuers, origins and the store.
+
+use crate::config::read::{Defs, Reader, Value};
+use crate::config::report::Fault;
+use crate::config::yaml::Node;
+use haechi_core::Host;
+use ipnet::IpNet;
+use reqwest::Url;
+use serde_json::{Value as Json, json};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+impl Value for SocketAddr {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.parsed("an address with a port", node, |text| {
+            text.parse().map_err(|_| "write an IP address and a port: `0.0.0.0:8080`, `[::]:8080`".to_owned())
+        })
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "pattern": r":[0-9]{1,5}$|\$\{" })
+    }
+}
+
+impl Value for IpNet {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.parsed("a network", node, parse_network)
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "pattern": r"^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$|\$\{" })
+    }
+}
+
+/// A network, or a single address; bits beyond the prefix must be zero, because nobody can tell which of the two was meant.
+pub(crate) fn parse_network(text: &str) -> Result<IpNet, String> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.into());
+    }
+    let network: IpNet =
+        text.parse().map_err(|_| "write a network such as `10.0.0.0/8`, or an address".to_owned())?;
+    let trunc = network.trunc();
+    if trunc == network { Ok(network) } else { Err(format!("write `{trunc}`, or the single address")) }
+}
+
+/// Where the store is.
+#[derive(Clone, Debug)]
+pub(in crate::config) enum StorePlace {
+    Sqlite(PathBuf),
+}
+
+impl Value for StorePlace {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = reader.text("a store", node)?;
+        if ["postgres:", "postgresql:"].iter().any(|scheme| text.starts_with(scheme)) {
+            reader.unbuilt(node.span, "a `postgres` store");
+            return None;
+        }
+        match text.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
+            Some(path) if !path.contains(['?', '#', '\0']) && !path.starts_with(':') => {
+                let path = path.strip_prefix("//").unwrap_or(path);
+                Some(Self::Sqlite(reader.surroundings.path(path)))
+            }
+            _ => reader.fault(
+                Fault::new(node.span, "expected a store")
+                    .help("write `sqlite:` and a file: `sqlite:haechi.db`"),
+            ),
+        }
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "pattern": r"^(sqlite|postgres(ql)?):.|\$\{" })
+    }
+}
+
+/// A web address without user information and without a fragment. Which scheme it may have is decided where it is used.
+impl Value for Url {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.parsed("a web address", node, parse_web_address)
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "pattern": r"^https?://|\$\{" })
+    }
+}
+
+fn parse_web_address(text: &str) -> Result<Url, String> {
+    let help = || "write `https://`, a host and a path".to_owned();
+    let url: Url = text.parse().map_err(|_| help())?;
+    let web = matches!(url.scheme(), "https" | "http") && url.has_host();
+    if !web || text.contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\') {
+        return Err(help());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("an address carries no user name or password".into());
+    }
+    if url.fragment().is_some() {
+        return Err("an address has no `#fragment`".into());
+    }
+    Ok(url)
+}
+
+/// Whether an address leads to this machine.
+pub(in crate::config) fn is_loopback(url: &Url) -> bool {
+    match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => {
+            let bare = host.trim_start_matches('[').trim_end_matches(']');
+            bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        }
+        None => false,
+    }
+}
+
+/// `http://host:port` of a backend.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct EndpointUrl {
+    pub(in crate::config) host: Host,
+    pub(in crate::config) port: u16,
+}
+
+impl Value for EndpointUrl {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = reader.text("an endpoint", node)?;
+        if text.starts_with("https://") {
+            reader.unbuilt(node.span, "`https` to an endpoint");
+            return None;
+        }
+        reader.parsed("an endpoint", node, |_| parse_endpoint(&text))
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "pattern": r"^https?://[^/?#@]+/?$|\$\{" })
+    }
+}
+
+fn parse_endpoint(text: &str) -> Result<EndpointUrl, String> {
+    let help =
+        || "write `http://`, a host and a port, and nothing after it: `http://127.0.0.1:7001`".to_owned();
+    let rest = text.strip_prefix("http://").ok_or_else(help)?;
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    let host = Host::parse(authority.as_bytes()).map_err(|_| help())?;
+    let port = host.port().unwrap_or(80);
+    let host = Host::parse(host.name().as_bytes()).map_err(|_| help())?;
+    Ok(EndpointUrl { host, port })
+}
+
+/// A web origin (RFC 6454 6.2) as browsers write it.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct Origin(pub(in crate::config) Box<str>);
+
+impl Value for Origin {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.parsed("an origin", node, |text| {
+            let url = parse_web_address(text)?;
+            let origin = url.origin().ascii_serialization();
+            if text.strip_suffix('/').unwrap_or(text) == origin {
+                Ok(Self(origin.into()))
+            } else {
+                Err(format!("write it as browsers do: `{origin}`"))
+            }
+        })
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "pattern": r"^https?://[^/?#@]+/?$|\$\{" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_loopback, parse_endpoint, parse_network, parse_web_address};
+
+    #[test]
+    fn networks_mean_one_thing() {
+        assert_eq!(parse_network("10.0.0.0/8").unwrap().to_string(), "10.0.0.0/8");
+        assert_eq!(parse_network("::1").unwrap().to_string(), "::1/128");
+        assert_eq!(parse_network("10.0.0.1/8").unwrap_err(), "write `10.0.0.0/8`, or the single address");
+        assert!(["", "a", "10.0.0.0/33", "10.0.0"].iter().all(|text| parse_network(text).is_err()));
+    }
+
+    #[test]
+    fn endpoints_are_a_host_and_a_port() {
+        let endpoint = parse_endpoint("http://Backend:7001").unwrap();
+        assert_eq!((endpoint.host.name(), endpoint.port), ("backend", 7001));
+        assert_eq!(parse_endpoint("http://[::1]/").unwrap().port, 80);
+        let bad = [
+            "http://a:7001/x",
+            "http://u@a",
+            "http://a?x",
+            "http://a#x",
+            "a:80",
+            "http://",
+            "ftp://a",
+            "http://a:0",
+        ];
+        assert!(bad.iter().all(|text| parse_endpoint(text).is_err()));
+    }
+
+    #[test]
+    fn this_machine_is_told_from_others() {
+        let loopback = |text: &str| is_loopback(&parse_web_address(text).unwrap());
+        assert!(
+            ["http://127.0.0.1/x", "http://127.9.9.9", "http://[::1]:1", "http://localhost"]
+                .map(loopback)
+                .iter()
+                .all(|l| *l)
+        );
+        assert!(
+            !["http://example.com", "http://127.0.0.1.example.com", "http://10.0.0.1"]
+                .map(loopback)
+                .iter()
+                .any(|l| *l)
+        );
+    }
+
+    #[test]
+    fn addresses_carry_no_user_and_no_fragment() {
+        for text in ["https://u:p@a/", "https://a/#x", "ftp://a", "https:a", "", "https://a b", "https:\\\\a"]
+        {
+            assert!(parse_web_address(text).is_err(), "{text}");
+        }
+    }
+}

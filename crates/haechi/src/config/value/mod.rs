@@ -1,0 +1,13 @@
+//! The single values of a configuration: how each is written, and its type once read.
+
+mod address;
+mod name;
+mod quantity;
+mod text;
+
+pub(crate) use address::parse_network;
+pub(super) use address::{EndpointUrl, Origin, StorePlace, is_loopback};
+pub(super) use name::{AttributeName, Identifier, ScopeName};
+pub(crate) use quantity::parse_duration;
+pub(super) use quantity::{Count, Lasting, Size};
+pub(super) use text::{FieldNameText, FilePath, Pointer};

@@ -1,0 +1,128 @@
+//! Names: of routes, services, authenticators, roles, labels, attributes and scopes.
+
+use crate::config::read::{Defs, Name, Reader, Value};
+use crate::config::yaml::Node;
+use serde_json::{Value as Json, json};
+use std::fmt;
+use std::sync::Arc;
+
+/// A letter, then letters, digits, `_`, `.`, `-`; at most 64 characters.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(in crate::config) struct Identifier(pub(in crate::config) Arc<str>);
+
+/// A name that Cedar takes for an attribute.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(in crate::config) struct AttributeName(pub(in crate::config) Box<str>);
+
+/// A scope (RFC 6749 3.3).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(in crate::config) struct ScopeName(pub(in crate::config) Arc<str>);
+
+impl Name for Identifier {
+    const WHAT: &'static str = "a name";
+    const PATTERN: &'static str = "^[A-Za-z][A-Za-z0-9_.-]{0,63}$";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
+        if text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.len() <= 64 && text.bytes().all(legal)
+        {
+            Ok(Self(text.into()))
+        } else {
+            Err("a name is a letter, then letters, digits, `_`, `.` or `-`, at most 64 in all".into())
+        }
+    }
+}
+
+impl Name for AttributeName {
+    const WHAT: &'static str = "an attribute's name";
+    const PATTERN: &'static str = "^[A-Za-z_][A-Za-z0-9_]{0,63}$";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        /// Words of the Cedar language, and what every principal has anyway (contract section 3).
+        const TAKEN: [&str; 13] = [
+            "true",
+            "false",
+            "if",
+            "then",
+            "else",
+            "in",
+            "is",
+            "like",
+            "has",
+            "subject",
+            "issuer",
+            "authenticator",
+            "scopes",
+        ];
+        let legal = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if !legal || !begins || text.len() > 64 {
+            Err("it is letters, digits and `_`, not beginning with a digit, at most 64 in all".into())
+        } else if TAKEN.contains(&text) || text.starts_with("__") {
+            Err("the name is taken by the policy language; choose another".into())
+        } else {
+            Ok(Self(text.into()))
+        }
+    }
+}
+
+impl Name for ScopeName {
+    const WHAT: &'static str = "a scope";
+    const PATTERN: &'static str = r#"^[!#-\[\]-~]+$"#;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let legal = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
+        if !text.is_empty() && text.len() <= 256 && text.bytes().all(legal) {
+            Ok(Self(text.into()))
+        } else {
+            Err("a scope is one word of visible ASCII without `\"` and `\\`; write several as a list".into())
+        }
+    }
+}
+
+macro_rules! named_value {
+    ($($name:ident),*) => {$(
+        impl Value for $name {
+            fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+                let text = reader.text(Self::WHAT, node)?;
+                reader.parsed(Self::WHAT, node, |_| Self::parse(&text))
+            }
+
+            fn schema(_: &mut Defs) -> Json {
+                json!({ "type": "string", "pattern": format!(r"{}|\$\{{", Self::PATTERN) })
+            }
+
+            fn shown(&self) -> Json {
+                (*self.0).into()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+named_value!(Identifier, AttributeName, ScopeName);
+
+#[cfg(test)]
+mod tests {
+    use super::{AttributeName, Identifier, ScopeName};
+    use crate::config::read::Name;
+
+    #[test]
+    fn names_are_plain_words() {
+        assert!(["a", "Orders-v2.eu_west", &"a".repeat(64)].iter().all(|n| Identifier::parse(n).is_ok()));
+        assert!(
+            ["", "1a", "a b", "a/b", "é", "_a", &"a".repeat(65)]
+                .iter()
+                .all(|n| Identifier::parse(n).is_err())
+        );
+        assert!(["tenant", "_x", "a1"].iter().all(|n| AttributeName::parse(n).is_ok()));
+        assert!(["", "1a", "a-b", "has", "subject", "__x"].iter().all(|n| AttributeName::parse(n).is_err()));
+        assert!(["orders:read", "https://x/y"].iter().all(|n| ScopeName::parse(n).is_ok()));
+        assert!(["", "a b", "a\"", "a\\", "한"].iter().all(|n| ScopeName::parse(n).is_err()));
+    }
+}

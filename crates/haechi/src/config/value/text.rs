@@ -1,0 +1,201 @@
+//! Text with a form: paths, files, header names, JSON pointers, methods, secrets.
+
+use crate::config::read::{Defs, Reader, Value};
+use crate::config::report::{Fault, listed};
+use crate::config::yaml::{Kind, Node};
+use haechi_core::{AttributeType, FieldName, Host, Irregular, MethodSet, PathPattern, Secret};
+use http::Method;
+use serde_json::{Value as Json, json};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+impl Value for String {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = reader.text("text", node)?;
+        if text.is_empty() {
+            return reader.fault(Fault::new(node.span, "expected text, found none"));
+        }
+        if text.contains(|c: char| c.is_control()) {
+            return reader
+                .fault(Fault::new(node.span, "control characters may not stand here").help("remove them"));
+        }
+        Some(text)
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "minLength": 1 })
+    }
+
+    fn shown(&self) -> Json {
+        self.as_str().into()
+    }
+}
+
+/// Text that is never shown.
+impl Value for Secret<String> {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let Kind::Scalar { text, .. } = &node.kind else {
+            reader.source.hide(node.span);
+            return reader.expected("a secret", node);
+        };
+        let only_a_placeholder = text.starts_with("${") && text.find('}') == Some(text.len() - 1);
+        if !only_a_placeholder {
+            reader.source.hide(node.span);
+        }
+        reader.scalar("a secret", node).map(Self::new)
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "minLength": 1 })
+    }
+}
+
+/// A file, its path relative to the configuration made absolute or relative to the working folder. It must be readable now.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct FilePath(pub(in crate::config) PathBuf);
+
+impl Value for FilePath {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = String::read(node, reader)?;
+        let path = reader.surroundings.path(&text);
+        let opened = std::fs::File::open(&path).and_then(|file| file.metadata());
+        let why = match opened {
+            Ok(about) if about.is_file() => return Some(Self(path)),
+            Ok(_) => "it is not a file".to_owned(),
+            Err(error) => crate::config::placeholder::plain(&error),
+        };
+        let message = format!("`{}` cannot be read: {why}", reader.written(node.span));
+        let help = "paths are relative to the configuration's folder";
+        reader.fault(Fault::new(node.span, message).help(help))
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "minLength": 1 })
+    }
+}
+
+/// The lower-case name of a header field in which a client may send a credential.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct FieldNameText(pub(in crate::config) Arc<str>);
+
+impl Value for FieldNameText {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.parsed("a header that can carry a key", node, |text| {
+            let name = http::HeaderName::from_bytes(text.as_bytes())
+                .map_err(|_| "a header's name is letters, digits and `-`, such as `X-API-Key`".to_owned())?;
+            match FieldName::of(name.as_str().as_bytes()) {
+                FieldName::Other => Ok(Self(name.as_str().into())),
+                _ => Err("this header has a meaning of its own; choose another, such as `X-API-Key`".into()),
+            }
+        })
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "pattern": r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$|\$\{" })
+    }
+
+    fn shown(&self) -> Json {
+        (*self.0).into()
+    }
+}
+
+/// A JSON pointer (RFC 6901), in its text form.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct Pointer(pub(in crate::config) String);
+
+impl Value for Pointer {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.parsed("a JSON pointer", node, |text| {
+            let escapes_hold = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
+            if text.starts_with('/') && escapes_hold && !text.contains(|c: char| c.is_control()) {
+                Ok(Self(text.to_owned()))
+            } else {
+                Err("write it as RFC 6901 does: `/realm_access/roles`, with `~1` for `/` and `~0` for `~` in a name".into())
+            }
+        })
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "pattern": r"^(/([^~/]|~[01])*)+$|\$\{" })
+    }
+
+    fn shown(&self) -> Json {
+        self.0.as_str().into()
+    }
+}
+
+impl Value for PathPattern {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.parsed("a path pattern", node, |text| Self::parse(text).map_err(|fault| fault.to_string()))
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "pattern": r"^/|\$\{" })
+    }
+}
+
+impl Value for Host {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.parsed("a host", node, |text| match Self::parse(text.as_bytes()) {
+            Ok(host) if host.port().is_none() => Ok(host),
+            Ok(host) => Err(format!("write it without the port: `{}`", host.name())),
+            Err(_) => {
+                Err("write a name such as `api.example.com` or an address; wildcards are not known".into())
+            }
+        })
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "minLength": 1 })
+    }
+}
+
+impl Value for Method {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.parsed("a method", node, |text| {
+            let known = MethodSet::any();
+            let found = known.iter().find(|method| method.as_str() == text).cloned();
+            found.ok_or_else(|| format!("one of {}", listed(&known.iter().collect::<Vec<_>>())))
+        })
+    }
+
+    fn schema(defs: &mut Defs) -> Json {
+        let known: Vec<String> = MethodSet::any().iter().map(ToString::to_string).collect();
+        let placeholder = crate::config::read::placeholder_schema(defs);
+        json!({ "anyOf": [{ "enum": known }, placeholder] })
+    }
+}
+
+impl Value for Irregular {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let word = reader.text("a way to spell a path", node)?;
+        let found = Self::NAMES.iter().find(|(name, _)| *name == word);
+        if found.is_none() {
+            let known: Vec<&str> = Self::NAMES.iter().map(|(name, _)| *name).collect();
+            crate::config::choice::unknown(reader, node, "a way to spell a path", &word, &known, &[]);
+        }
+        found.map(|(_, flag)| *flag)
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "enum": Self::NAMES.map(|(name, _)| name) })
+    }
+}
+
+impl Value for AttributeType {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let word = reader.text("an attribute type", node)?;
+        let types = [Self::String, Self::Long, Self::Bool];
+        let found = types.into_iter().find(|known| known.to_string() == word);
+        if found.is_none() {
+            let known = types.map(|known| known.to_string());
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            crate::config::choice::unknown(reader, node, "an attribute type", &word, &known, &[]);
+        }
+        found
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "enum": ["string", "long", "bool"] })
+    }
+}

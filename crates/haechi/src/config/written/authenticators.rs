@@ -1,0 +1,253 @@
+//! `authenticators`: ways to establish who is calling.
+
+use crate::config::choice::choice;
+use crate::config::defaults::{self, Leeway};
+use crate::config::read::{Defs, Maybe, Named, Reader, Value};
+use crate::config::record::record;
+use crate::config::report::Fault;
+use crate::config::source::At;
+use crate::config::value::{AttributeName, FieldNameText, FilePath, Pointer};
+use crate::config::yaml::{Kind, Node};
+use haechi_core::Secret;
+use reqwest::Url;
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+
+/// One authenticator, by its `type`.
+#[derive(Clone, Debug)]
+pub(in crate::config) enum Authenticator {
+    Jwt(At<Jwt>),
+    Basic(At<Basic>),
+    ApiKey(At<ApiKey>),
+}
+
+record! {
+    "a `jwt` authenticator"
+    tag "type" = "jwt"
+    /// JWTs in the `Authorization` field (RFC 6750, RFC 7519, RFC 8725).
+    struct Jwt {
+        /// Who must have issued the token, exactly as its `iss` says; `self` for the embedded identity provider.
+        required issuer as "issuer": At<String>,
+        /// Of which the token's `aud` must name one. Required unless `issuer` is `self`.
+        optional audiences as "audiences": At<Vec<String>>,
+        /// Where the keys come from; `discovery` where the issuer is a web address.
+        optional keys as "keys": At<Keys>,
+        /// The algorithms that a token may be signed with. All asymmetric ones where this is left out.
+        optional algorithms as "algorithms": At<Vec<At<Algorithm>>>,
+        /// How far the issuer's clock may differ from ours.
+        default leeway as "leeway": Leeway = defaults::LEEWAY,
+        /// What the token's `typ` may be, where it has one.
+        default token_types as "token_types": Vec<String> = vec!["at+jwt".to_owned(), "JWT".to_owned()],
+        /// Where in the token roles, scopes and attributes stand.
+        section claims as "claims": Claims,
+        /// Takes keys over plain `http` from an address that is not on loopback.
+        default allow_http as "allow_http": bool = false,
+    }
+}
+
+record! {
+    "a `basic` authenticator"
+    tag "type" = "basic"
+    /// A name and a password in the `Authorization` field (RFC 7617).
+    struct Basic {
+        /// What the client is told to log in to. The authenticator's name where this is left out.
+        optional realm as "realm": At<String>,
+        /// An htpasswd file (argon2id, bcrypt). Without it the users are those in the store.
+        optional users_file as "users_file": FilePath,
+    }
+}
+
+record! {
+    "an `api_key` authenticator"
+    tag "type" = "api_key"
+    /// API keys in a header field.
+    struct ApiKey {
+        /// The header's name.
+        default header as "header": FieldNameText = FieldNameText(Arc::from("x-api-key")),
+    }
+}
+
+choice! {
+    "an algorithm"
+    /// How a JWT may be signed (RFC 7518 3.1, RFC 8037). There is no `none`.
+    pub enum Algorithm {
+        /// RSA PKCS #1 v1.5 with SHA-256.
+        Rs256 = "RS256",
+        /// RSA PKCS #1 v1.5 with SHA-384.
+        Rs384 = "RS384",
+        /// RSA PKCS #1 v1.5 with SHA-512.
+        Rs512 = "RS512",
+        /// RSA PSS with SHA-256.
+        Ps256 = "PS256",
+        /// RSA PSS with SHA-384.
+        Ps384 = "PS384",
+        /// RSA PSS with SHA-512.
+        Ps512 = "PS512",
+        /// ECDSA over P-256.
+        Es256 = "ES256",
+        /// ECDSA over P-384.
+        Es384 = "ES384",
+        /// ECDSA over P-521.
+        Es512 = "ES512",
+        /// Ed25519.
+        EdDsa = "EdDSA",
+        /// HMAC with SHA-256 and a secret that both sides know.
+        Hs256 = "HS256",
+        /// HMAC with SHA-384 and a secret that both sides know.
+        Hs384 = "HS384",
+        /// HMAC with SHA-512 and a secret that both sides know.
+        Hs512 = "HS512",
+    }
+}
+
+/// Where keys come from.
+#[derive(Clone, Debug)]
+pub(in crate::config) enum Keys {
+    Discovery,
+    JwksUrl(At<Url>),
+    JwksFile(FilePath),
+    PemFile(FilePath),
+    Secret(At<Secret<String>>),
+}
+
+record! {
+    "`keys`"
+    /// Where keys come from: exactly one of these.
+    struct KeyPlace {
+        /// The address of a key set (RFC 7517).
+        optional jwks_url as "jwks_url": At<Url>,
+        /// A file with a key set (RFC 7517).
+        optional jwks_file as "jwks_file": FilePath,
+        /// A file with a public key or a certificate.
+        optional pem_file as "pem_file": FilePath,
+        /// A secret that both sides know, at least as long as the hash: 32, 48 or 64 bytes.
+        optional secret as "secret": At<Secret<String>>,
+    }
+}
+
+/// Where in a token a caller's facts stand.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct Claims {
+    pub(in crate::config) roles: Option<Pointer>,
+    pub(in crate::config) scopes: Option<Pointer>,
+    pub(in crate::config) attributes: Vec<(At<AttributeName>, Option<Pointer>)>,
+}
+
+const TYPES: [&str; 3] = ["jwt", "basic", "api_key"];
+const UNBUILT_TYPES: [&str; 4] = ["introspection", "oidc", "mtls", "external"];
+
+impl Value for Authenticator {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let entries = reader.mapping("an authenticator", node)?;
+        let Some((_, kind)) = entries.iter().find(|(key, _)| key.text == "type") else {
+            let fault = Fault::new(node.span, "an authenticator needs `type`");
+            return reader.fault(fault.help("add `type: jwt`, `type: basic` or `type: api_key`"));
+        };
+        let word = reader.text("an authenticator type", kind)?;
+        match word.as_str() {
+            "jwt" => At::read(node, reader).map(Self::Jwt),
+            "basic" => At::read(node, reader).map(Self::Basic),
+            "api_key" => At::read(node, reader).map(Self::ApiKey),
+            _ => {
+                let what = "an authenticator type";
+                crate::config::choice::unknown(reader, kind, what, &word, &TYPES, &UNBUILT_TYPES);
+                None
+            }
+        }
+    }
+
+    fn schema(defs: &mut Defs) -> Json {
+        let types = [At::<Jwt>::schema(defs), At::<Basic>::schema(defs), At::<ApiKey>::schema(defs)];
+        let [jwt, basic, api_key] = types;
+        defs.refer("Authenticator", |_| {
+            json!({
+                "description": "A named way to establish who is calling.",
+                "oneOf": [
+                    jwt, basic, api_key,
+                    {
+                        "description": "Not built in this version, which refuses it.",
+                        "type": "object",
+                        "properties": { "type": { "enum": UNBUILT_TYPES } },
+                        "required": ["type"],
+                    },
+                ],
+            })
+        })
+    }
+}
+
+impl Value for Keys {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        if let Kind::Scalar { .. } = node.kind {
+            return match reader.text("a place of keys", node)?.as_str() {
+                "discovery" => Some(Self::Discovery),
+                word => {
+                    let known = [
+                        "discovery",
+                        "{ jwks_url: … }",
+                        "{ jwks_file: … }",
+                        "{ pem_file: … }",
+                        "{ secret: … }",
+                    ];
+                    crate::config::choice::unknown(reader, node, "a place of keys", word, &known, &[]);
+                    None
+                }
+            };
+        }
+        let before = reader.faults.len();
+        let place = KeyPlace::read(node, reader)?;
+        if reader.faults.len() > before {
+            return None;
+        }
+        place.only().or_else(|| {
+            let fault = Fault::new(node.span, "`keys` names one place");
+            reader.fault(fault.help("keep one of `jwks_url`, `jwks_file`, `pem_file`, `secret`"))
+        })
+    }
+
+    fn schema(defs: &mut Defs) -> Json {
+        json!({ "anyOf": [{ "const": "discovery" }, KeyPlace::schema(defs)] })
+    }
+}
+
+impl KeyPlace {
+    fn only(self) -> Option<Keys> {
+        match (self.jwks_url, self.jwks_file, self.pem_file, self.secret) {
+            (Maybe::Given(url), Maybe::Absent, Maybe::Absent, Maybe::Absent) => Some(Keys::JwksUrl(url)),
+            (Maybe::Absent, Maybe::Given(file), Maybe::Absent, Maybe::Absent) => Some(Keys::JwksFile(file)),
+            (Maybe::Absent, Maybe::Absent, Maybe::Given(file), Maybe::Absent) => Some(Keys::PemFile(file)),
+            (Maybe::Absent, Maybe::Absent, Maybe::Absent, Maybe::Given(secret)) => Some(Keys::Secret(secret)),
+            _ => None,
+        }
+    }
+}
+
+impl Value for Claims {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.mapping("`claims`", node)?;
+        let Kind::Mapping(entries) = &node.kind else { return None };
+        let pointer = |name: &str, reader: &mut Reader<'_>| {
+            let (_, node) = entries.iter().find(|(key, _)| key.text == name)?;
+            Pointer::read(node, reader)
+        };
+        let (roles, scopes) = (pointer("roles", reader), pointer("scopes", reader));
+        let others = entries.iter().filter(|(key, _)| key.text != "roles" && key.text != "scopes").cloned();
+        let others = Node { kind: Kind::Mapping(others.collect()), span: node.span };
+        let Named(attributes) = Named::read(&others, reader)?;
+        Some(Self { roles, scopes, attributes })
+    }
+
+    fn schema(defs: &mut Defs) -> Json {
+        let pointer = Pointer::schema(defs);
+        let names = Named::<AttributeName, Pointer>::schema(defs);
+        json!({
+            "type": "object",
+            "properties": {
+                "roles": { "description": "Roles: a list, or words in one text. `/roles` where this is left out.", "allOf": [pointer] },
+                "scopes": { "description": "Scopes: a list, or words in one text. `/scope` where this is left out.", "allOf": [pointer] },
+            },
+            "propertyNames": names.get("propertyNames"),
+            "additionalProperties": pointer,
+        })
+    }
+}

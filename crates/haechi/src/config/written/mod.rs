@@ -1,0 +1,140 @@
+//! The configuration as it is written: every key once, with its type, its default and what it is for.
+
+mod authenticators;
+mod identity;
+mod routes;
+mod services;
+
+pub use authenticators::Algorithm;
+pub(super) use authenticators::{Authenticator, Basic, Jwt, Keys};
+pub(super) use identity::Identity;
+pub use identity::SigningAlgorithm;
+pub(super) use routes::{Authenticate, Authorize, Route};
+pub use services::HashBy;
+pub(super) use services::{Balance, IdentityToken, Service};
+
+use super::choice::choice;
+use super::defaults::{self, BodySize, ConnectionCount, FieldCount, HeadSize, Timeout, WorkerCount};
+use super::read::Named;
+use super::record::record;
+use super::source::At;
+use super::value::{AttributeName, Identifier, StorePlace};
+use haechi_core::AttributeType;
+use ipnet::IpNet;
+use std::net::SocketAddr;
+
+record! {
+    "the configuration"
+    /// The configuration of Haechi, an API gateway that decides who is calling and what they may do.
+    struct Config {
+        /// The addresses that clients connect to.
+        required listeners as "listeners": Vec<At<Listener>>,
+        /// The admin listener: `/livez`, `/readyz`, `/metrics`. There is none where this is left out.
+        optional admin as "admin": Admin,
+        /// The addresses of proxies in front of the gate. Only these may tell the client's address (`X-Forwarded-For`, `Forwarded`).
+        default trusted_proxies as "trusted_proxies": Vec<IpNet> = Vec::new(),
+        /// Where users, sessions and API keys are kept: `sqlite:` and a file.
+        optional store as "store": StorePlace,
+        /// The embedded identity provider: users in the store, login, JWTs.
+        optional identity as "identity": At<Identity>,
+        /// The attributes that a caller may have, each with its type; filled from claims.
+        default caller_attributes as "caller_attributes": Named<AttributeName, AttributeType> = Named(Vec::new()),
+        /// Named ways to establish who is calling.
+        default authenticators as "authenticators": Named<Identifier, Authenticator> = Named(Vec::new()),
+        /// The roles that routes ask for, and which roles each includes.
+        default roles as "roles": Named<Identifier, RoleBody> = Named(Vec::new()),
+        /// Named sets of backend endpoints.
+        default services as "services": Named<Identifier, Service> = Named(Vec::new()),
+        /// What may be asked for, who may ask, and which service answers. The most specific pattern wins, whatever the order.
+        default routes as "routes": Vec<At<Route>> = Vec::new(),
+        /// One line for each request.
+        section access_log as "access_log": AccessLog,
+        /// What a client may take of the gate's memory and time.
+        section limits as "limits": Limits,
+        /// How many worker threads forward requests. One for each core where this is left out.
+        optional workers as "workers": WorkerCount,
+    }
+    unbuilt {
+        "shared_state": "A Redis that makes rate limits, sessions and revocations one across nodes.",
+        "context_headers": "Request headers that policies may read.",
+        "policies": "Cedar policy files.",
+        "shadow_policies": "Cedar policy files that are evaluated and recorded, never enforced.",
+        "decision_points": "External deciders.",
+        "audit": "The record of every decision.",
+    }
+}
+
+record! {
+    "a listener"
+    /// An address that clients connect to.
+    struct Listener {
+        /// An IP address and a port: `0.0.0.0:8080`. A port of 0 is a free one, which is logged at start.
+        required bind as "bind": At<SocketAddr>,
+    }
+    unbuilt {
+        "tls": "Certificates, and which clients must show one.",
+    }
+}
+
+record! {
+    "`admin`"
+    /// The admin listener.
+    struct Admin {
+        /// An IP address and a port. It must be a loopback address, because the admin listener asks for no credential in this version.
+        required bind as "bind": At<SocketAddr>,
+    }
+}
+
+record! {
+    "a role"
+    /// A role.
+    struct RoleBody {
+        /// Roles that whoever holds this one holds too.
+        default includes as "includes": Vec<At<Identifier>> = Vec::new(),
+    }
+}
+
+record! {
+    "`access_log`"
+    /// The access log.
+    struct AccessLog {
+        /// How a line is written.
+        default format as "format": LogFormat = LogFormat::Json,
+        /// `stdout`, `stderr`, `off`, or a file, to whose end lines are added.
+        default target as "target": String = "stdout".to_owned(),
+    }
+}
+
+choice! {
+    "a log format"
+    /// How a line of the access log is written.
+    pub enum LogFormat {
+        /// One JSON object a line.
+        Json = "json",
+        /// For people.
+        Text = "text",
+    }
+}
+
+record! {
+    "`limits`"
+    /// What a client may take of the gate's memory and time.
+    struct Limits {
+        /// The size of a request's head. More is answered 431.
+        default head as "head": HeadSize = defaults::HEAD,
+        /// How many header fields a request may have. More is answered 431.
+        default fields as "fields": FieldCount = defaults::FIELDS,
+        /// The size of a request's body; a route's `max_body` goes before it. More is answered 413.
+        default body as "body": BodySize = defaults::BODY,
+        /// How long a request's head may take to arrive.
+        default header_read as "header_read": Timeout = defaults::HEADER_READ,
+        /// How long a connection may stay open between requests.
+        default idle as "idle": Timeout = defaults::IDLE,
+        /// How long a request's body may stand still.
+        default body_stall as "body_stall": Timeout = defaults::BODY_STALL,
+        /// How long a client may take no byte of an answer.
+        default write_stall as "write_stall": Timeout = defaults::WRITE_STALL,
+        /// How many client connections may be open at once, over all listeners.
+        default connections as "connections": ConnectionCount = defaults::CONNECTIONS,
+    }
+}

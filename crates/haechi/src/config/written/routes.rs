@@ -1,0 +1,202 @@
+//! `routes`: what may be asked for, who may ask, and which service answers.
+
+use crate::config::defaults::BodySize;
+use crate::config::read::{Defs, Reader, Value};
+use crate::config::record::record;
+use crate::config::report::Fault;
+use crate::config::source::At;
+use crate::config::value::{Identifier, Origin, ScopeName};
+use crate::config::yaml::{Kind, Node};
+use haechi_core::{Host, Irregular, PathPattern};
+use http::Method;
+use serde_json::{Value as Json, json};
+
+record! {
+    "a route"
+    /// What may be asked for, who may ask, and which service answers.
+    struct Route {
+        /// Names the route in logs, metrics and policies.
+        required name as "name": At<Identifier>,
+        /// Which requests it takes.
+        required matches as "match": Match,
+        /// Who must be calling: an authenticator, a list of which any is enough, `{ all: [...] }`, `anonymous`, or `passthrough`. There is no default: a route is never open by omission.
+        required authenticate as "authenticate": At<Authenticate>,
+        /// What the caller must be allowed: `any`, or `{ roles: [...], scopes: [...] }`. There is no default: a route is never open by omission.
+        required authorize as "authorize": At<Authorize>,
+        /// Which service answers.
+        required service as "service": At<Identifier>,
+        /// What the backend sees of the path.
+        section rewrite as "rewrite": Rewrite,
+        /// Words for policies to go by.
+        default labels as "labels": Vec<Identifier> = Vec::new(),
+        /// Sends the credential that was verified here on to the backend.
+        default forward_credentials as "forward_credentials": bool = false,
+        /// Ambiguous spellings of paths that the route takes.
+        default allow_in_path as "allow_in_path": Vec<Irregular> = Vec::new(),
+        /// The other sites whose pages may write here on a caller's cookie, as browsers write them in `Origin`.
+        default origins as "origins": Vec<Origin> = Vec::new(),
+        /// The size of a request's body. `limits.body` where this is left out.
+        optional max_body as "max_body": BodySize,
+    }
+    unbuilt {
+        "rate_limit": "How many requests in how much time.",
+        "cors": "Cross-origin rules.",
+        "timeout": "A timeout of the route's own.",
+    }
+}
+
+record! {
+    "`match`"
+    /// Which requests a route takes.
+    struct Match {
+        /// Literal, `{name}` for one segment, `*` for one segment, `**` for the rest.
+        required path as "path": At<PathPattern>,
+        /// The methods; all where this is left out. `GET` includes `HEAD`.
+        optional methods as "methods": At<Vec<Method>>,
+        /// The hosts; any where this is left out. A named host goes before none.
+        optional hosts as "hosts": At<Vec<At<Host>>>,
+    }
+}
+
+record! {
+    "`rewrite`"
+    /// What the backend sees of the path.
+    struct Rewrite {
+        /// What is taken off the path's beginning; the pattern must begin with it.
+        optional strip_prefix as "strip_prefix": At<PathPattern>,
+        /// What is then put before it.
+        optional add_prefix as "add_prefix": At<PathPattern>,
+    }
+}
+
+/// Who must be calling.
+#[derive(Clone, Debug)]
+pub(in crate::config) enum Authenticate {
+    Anonymous,
+    Passthrough,
+    Any(Vec<At<Identifier>>),
+    All(Vec<At<Identifier>>),
+}
+
+record! {
+    "`authenticate`"
+    /// Several authenticators: exactly one of these.
+    struct AnyOrAll {
+        /// Any one of them is enough; they are asked in order.
+        optional any as "any": At<Vec<At<Identifier>>>,
+        /// All of them must agree; the caller is who the first says.
+        optional all as "all": At<Vec<At<Identifier>>>,
+    }
+}
+
+/// What the caller must be allowed.
+#[derive(Clone, Debug)]
+pub(in crate::config) enum Authorize {
+    Any,
+    Clauses(Clauses),
+}
+
+record! {
+    "`authorize`"
+    /// Clauses that must all hold.
+    struct Clauses {
+        /// Any one of these roles.
+        optional roles as "roles": At<Vec<At<Identifier>>>,
+        /// All of these scopes.
+        optional scopes as "scopes": At<Vec<ScopeName>>,
+    }
+    unbuilt {
+        "when": "A Cedar expression.",
+        "external": "An external decider.",
+    }
+}
+
+impl Value for Authenticate {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let read = match &node.kind {
+            Kind::Sequence(_) => Self::Any(Vec::read(node, reader)?),
+            Kind::Mapping(_) => Self::any_or_all(node, reader)?,
+            _ => {
+                let name = At::<Identifier>::read(node, reader)?;
+                match &*name.value.0 {
+                    "anonymous" => Self::Anonymous,
+                    "passthrough" => Self::Passthrough,
+                    _ => Self::Any(vec![name]),
+                }
+            }
+        };
+        if let Self::Any(names) | Self::All(names) = &read {
+            not_empty(names.len(), node, reader)?;
+            for name in names {
+                stands_alone(name, reader)?;
+            }
+        }
+        Some(read)
+    }
+
+    fn schema(defs: &mut Defs) -> Json {
+        let (name, several) = (Identifier::schema(defs), Vec::<Identifier>::schema(defs));
+        json!({ "anyOf": [name, several, AnyOrAll::schema(defs)] })
+    }
+}
+
+impl Authenticate {
+    fn any_or_all(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let before = reader.faults.len();
+        let AnyOrAll { any, all } = AnyOrAll::read(node, reader)?;
+        match (any.given(), all.given()) {
+            (Some(any), None) => Some(Self::Any(any.value.clone())),
+            (None, Some(all)) => Some(Self::All(all.value.clone())),
+            _ if reader.faults.len() > before => None,
+            _ => {
+                let fault =
+                    Fault::new(node.span, "`authenticate` is either `any` or `all` of some authenticators");
+                reader.fault(fault.help("write `{ any: [a, b] }` or `{ all: [a, b] }`"))
+            }
+        }
+    }
+}
+
+fn not_empty(count: usize, node: &Node, reader: &mut Reader<'_>) -> Option<()> {
+    if count > 0 {
+        return Some(());
+    }
+    let fault = Fault::new(node.span, "`authenticate` names no authenticator");
+    reader.fault(fault.help("name one, or write `anonymous` to let everybody in"))
+}
+
+fn stands_alone(name: &At<Identifier>, reader: &mut Reader<'_>) -> Option<()> {
+    if !matches!(&*name.value.0, "anonymous" | "passthrough") {
+        return Some(());
+    }
+    let message = format!("`{}` does not stand among authenticators", name.value);
+    let help = format!("write `authenticate: {}` alone, or name only authenticators", name.value);
+    reader.fault(Fault::new(name.span, message).help(help))
+}
+
+impl Value for Authorize {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        if let Kind::Mapping(_) = node.kind {
+            return Clauses::read(node, reader).map(Self::Clauses);
+        }
+        match reader.text("what the caller must be allowed", node)?.as_str() {
+            "any" => Some(Self::Any),
+            word => {
+                let known = ["any", "{ roles: [...] }", "{ scopes: [...] }"];
+                crate::config::choice::unknown(
+                    reader,
+                    node,
+                    "what `authorize` takes",
+                    word,
+                    &known,
+                    &["policy"],
+                );
+                None
+            }
+        }
+    }
+
+    fn schema(defs: &mut Defs) -> Json {
+        json!({ "anyOf": [{ "enum": ["any", "policy"] }, Clauses::schema(defs)] })
+    }
+}

@@ -1,0 +1,192 @@
+//! `services`: named sets of backend endpoints.
+
+use crate::config::choice::choice;
+use crate::config::defaults::{self, Timeout, TokenLifetime, Weight};
+use crate::config::read::{Defs, Reader, Value};
+use crate::config::record::record;
+use crate::config::report::Fault;
+use crate::config::source::At;
+use crate::config::value::EndpointUrl;
+use crate::config::yaml::{Kind, Node};
+use haechi_core::FieldName;
+use serde_json::{Value as Json, json};
+use std::sync::Arc;
+
+record! {
+    "a service"
+    /// A named set of backend endpoints.
+    struct Service {
+        /// The backends: addresses, or addresses with a weight.
+        required endpoints as "endpoints": At<Vec<Endpoint>>,
+        /// How a request's endpoint is chosen.
+        default balance as "balance": Balance = Balance::RoundRobin,
+        /// How long a connection to an endpoint may take.
+        default connect_timeout as "connect_timeout": Timeout = defaults::CONNECT_TIMEOUT,
+        /// How long an endpoint may take to answer, up to the end of the answer's head.
+        default timeout as "timeout": Timeout = defaults::RESPONSE_TIMEOUT,
+        /// What the backend is told of the caller.
+        section identity as "identity": ServiceIdentity,
+        /// Lets `X-HTTP-Method-Override` and its like through.
+        default allow_method_override as "allow_method_override": bool = false,
+    }
+    unbuilt {
+        "health": "Health checks.",
+        "retries": "When a request is sent again.",
+        "tls": "How the backend is spoken to over TLS.",
+    }
+}
+
+record! {
+    "`identity` of a service"
+    /// What the backend is told of the caller.
+    struct ServiceIdentity {
+        /// Sends the `X-Auth-*` headers.
+        default headers as "headers": bool = true,
+        /// Sends a short JWT that the gate signs, in `Authorization`. Needs `identity` at the top.
+        optional token as "token": At<IdentityToken>,
+    }
+}
+
+record! {
+    "`token`"
+    /// The identity token.
+    struct IdentityToken {
+        /// Its `aud`.
+        required audience as "audience": String,
+        /// How long it is valid.
+        default lifetime as "lifetime": TokenLifetime = defaults::IDENTITY_TOKEN_LIFETIME,
+    }
+}
+
+/// One backend.
+#[derive(Clone, Debug)]
+pub(in crate::config) struct Endpoint {
+    pub(in crate::config) url: EndpointUrl,
+    pub(in crate::config) weight: Weight,
+}
+
+record! {
+    "an endpoint"
+    /// One backend.
+    struct WeightedEndpoint {
+        /// Its address: `http://127.0.0.1:7001`.
+        required url as "url": EndpointUrl,
+        /// How much of the traffic it gets, beside the others.
+        default weight as "weight": Weight = defaults::WEIGHT,
+    }
+}
+
+/// How a request's endpoint is chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::config) enum Balance {
+    RoundRobin,
+    LeastRequest,
+    Random,
+    Hash(HashBy),
+}
+
+/// What a request's endpoint hangs on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HashBy {
+    /// The caller's subject.
+    Subject,
+    /// The client's address.
+    ClientIp,
+    /// The value of the header field of this lower-case name.
+    Header(Arc<str>),
+}
+
+choice! {
+    "a way to balance"
+    /// The ways to balance that are a word.
+    pub enum BalanceWord {
+        /// In turn.
+        RoundRobin = "round_robin",
+        /// The less busy of two taken at random.
+        LeastRequest = "least_request",
+        /// At random.
+        Random = "random",
+    }
+}
+
+record! {
+    "`balance`"
+    /// Requests that are alike go to the same endpoint.
+    struct HashBalance {
+        /// What makes them alike: `subject`, `client_ip`, or `header:NAME`.
+        required hash as "hash": HashBy,
+    }
+}
+
+impl Value for Endpoint {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        if let Kind::Mapping(_) = node.kind {
+            let weighted = WeightedEndpoint::read(node, reader)?;
+            return weighted.url.map(|url| Self { url, weight: weighted.weight });
+        }
+        EndpointUrl::read(node, reader).map(|url| Self { url, weight: defaults::WEIGHT })
+    }
+
+    fn schema(defs: &mut Defs) -> Json {
+        json!({ "anyOf": [EndpointUrl::schema(defs), WeightedEndpoint::schema(defs)] })
+    }
+}
+
+impl Value for Balance {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        if let Kind::Mapping(_) = node.kind {
+            return HashBalance::read(node, reader)?.hash.map(Self::Hash);
+        }
+        BalanceWord::read(node, reader).map(|word| match word {
+            BalanceWord::RoundRobin => Self::RoundRobin,
+            BalanceWord::LeastRequest => Self::LeastRequest,
+            BalanceWord::Random => Self::Random,
+        })
+    }
+
+    fn schema(defs: &mut Defs) -> Json {
+        json!({ "anyOf": [BalanceWord::schema(defs), HashBalance::schema(defs)] })
+    }
+
+    fn shown(&self) -> Json {
+        match self {
+            Self::RoundRobin => BalanceWord::RoundRobin.shown(),
+            Self::LeastRequest => BalanceWord::LeastRequest.shown(),
+            Self::Random => BalanceWord::Random.shown(),
+            Self::Hash(_) => Json::Null,
+        }
+    }
+}
+
+impl Value for HashBy {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let word = reader.text("what to hash", node)?;
+        let header =
+            word.strip_prefix("header:").and_then(|name| http::HeaderName::from_bytes(name.as_bytes()).ok());
+        match (word.as_str(), header) {
+            ("subject", _) => Some(Self::Subject),
+            ("client_ip", _) => Some(Self::ClientIp),
+            (_, Some(name)) if FieldName::of(name.as_str().as_bytes()) == FieldName::Other => {
+                Some(Self::Header(name.as_str().into()))
+            }
+            (_, Some(_)) => {
+                let message = format!(
+                    "`{}` cannot be hashed: the gate writes or removes this header",
+                    reader.written(node.span)
+                );
+                reader.fault(Fault::new(node.span, message).help("choose a header of the client's own"))
+            }
+            _ => {
+                let message = format!("`{}` is not what to hash", reader.written(node.span));
+                reader.fault(
+                    Fault::new(node.span, message)
+                        .help("write `subject`, `client_ip` or `\"header:X-Name\"`"),
+                )
+            }
+        }
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "pattern": r"^(subject|client_ip|header:.+)$|\$\{" })
+    }
+}
