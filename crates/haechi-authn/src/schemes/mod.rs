@@ -3,6 +3,9 @@
 //! Adding an authenticator is one new file, and one line in [`ALL`]. A scheme imports no sibling.
 
 pub mod anonymous;
+pub mod api_key;
+pub mod basic;
+pub mod jwt;
 pub mod passthrough;
 
 /// What the configuration's `type:` may say, for the schema and the documentation.
@@ -17,4 +20,4 @@ pub struct SchemeDef {
 }
 
 /// Every scheme there is, in the order in which the documentation shows them.
-pub const ALL: &[SchemeDef] = &[anonymous::DEF, passthrough::DEF];
+pub const ALL: &[SchemeDef] = &[anonymous::DEF, passthrough::DEF, jwt::DEF];

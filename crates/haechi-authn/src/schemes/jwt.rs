@@ -1,0 +1,247 @@
+//! `jwt`: a signed token in `Authorization: Bearer` (RFC 6750, RFC 7519, RFC 8725, RFC 9068).
+
+mod cache;
+mod mapping;
+mod verify;
+
+pub use mapping::{AttributeClaim, BadPointer, ClaimsMap, JsonPointer};
+
+use super::SchemeDef;
+use crate::authorization::{AuthScheme, Presented};
+use crate::jose::TokenFault;
+use crate::jose::algorithm::{Algorithm, AlgorithmSet};
+use crate::keys::{KeySet, KeySource, Newer};
+use crate::{Attempt, Authenticator, CredentialPlace, LocalFuture, Look, Readiness, RevocationWatch, Scheme};
+use cache::{Cache, Found};
+use haechi_core::caller::Vouched;
+use haechi_core::{Clock, RequestHead, RoleTable, Timestamp};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use verify::Verdict;
+
+/// What the configuration's `type:` says.
+pub const DEF: SchemeDef =
+    SchemeDef { name: "jwt", summary: "a signed token in `Authorization: Bearer`", built_in: false };
+
+/// How far clocks may differ, unless configured.
+pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);
+/// The `typ` values accepted, unless configured (RFC 9068 2.1, RFC 7519 5.1).
+pub const DEFAULT_TOKEN_TYPES: [&str; 2] = ["at+jwt", "JWT"];
+/// How many verified tokens a worker remembers, unless configured.
+pub const DEFAULT_CACHE_ENTRIES: usize = 16_384;
+
+/// A `jwt` authenticator, as meant.
+pub struct JwtConfig {
+    /// The name under `authenticators:`.
+    pub name: Arc<str>,
+    /// Exactly what `iss` must be.
+    pub issuer: String,
+    /// One of these must be in `aud`. May be empty only for the embedded issuer.
+    pub audiences: Vec<String>,
+    /// Where the keys come from.
+    pub keys: Arc<KeySource>,
+    /// The allow-list.
+    pub algorithms: AlgorithmSet,
+    /// How far clocks may differ.
+    pub leeway: Duration,
+    /// The header's `typ`, where it is present. Tokens of the embedded issuer must have it: what else we sign with the same keys, for
+    /// backends, is told apart by it.
+    pub token_types: Vec<String>,
+    /// What becomes of which claim.
+    pub claims: ClaimsMap,
+    /// The role hierarchy.
+    pub roles: Arc<RoleTable>,
+    /// For the embedded issuer: what was revoked.
+    pub revocations: Option<Arc<RevocationWatch>>,
+    /// Whether the issuer is the embedded one.
+    pub vouched: Vouched,
+    /// How many verified tokens each worker remembers.
+    pub cache_entries: usize,
+    /// For readiness.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Why a `jwt` authenticator would verify nothing, or too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum JwtFault {
+    /// Without audiences, a token made for anybody would do.
+    #[error(
+        "`audiences` is missing: without it, a token that the issuer made for somebody else would be accepted"
+    )]
+    NoAudience,
+    /// Nothing could verify.
+    #[error("`algorithms` is empty: no token could be accepted")]
+    NoAlgorithm,
+    /// No typed token could be accepted.
+    #[error("`token_types` is empty: no token could be accepted")]
+    NoTokenType,
+    /// Tokens of the embedded issuer could not be revoked.
+    #[error("the embedded issuer's tokens need a view of what was revoked")]
+    NoRevocations,
+}
+
+/// The shared part: configuration and keys.
+pub struct JwtAuthenticator(Arc<JwtConfig>);
+
+impl JwtAuthenticator {
+    /// An authenticator that is set up to refuse what it must.
+    ///
+    /// # Errors
+    /// [`JwtFault`].
+    pub fn new(config: JwtConfig) -> Result<Self, JwtFault> {
+        let by_self = config.vouched == Vouched::BySelf;
+        if config.audiences.is_empty() && !by_self {
+            return Err(JwtFault::NoAudience);
+        }
+        if config.algorithms.is_empty() {
+            return Err(JwtFault::NoAlgorithm);
+        }
+        if config.token_types.is_empty() {
+            return Err(JwtFault::NoTokenType);
+        }
+        if by_self && config.revocations.is_none() {
+            return Err(JwtFault::NoRevocations);
+        }
+        Ok(Self(Arc::new(config)))
+    }
+
+    /// The allow-list when nothing is configured: no shared secrets.
+    pub fn default_algorithms() -> AlgorithmSet {
+        Algorithm::asymmetric()
+    }
+}
+
+impl Authenticator for JwtAuthenticator {
+    fn name(&self) -> &Arc<str> {
+        &self.0.name
+    }
+
+    fn for_worker(&self) -> Rc<dyn Scheme> {
+        Rc::new(JwtScheme(Rc::new(Worker {
+            challenge: AuthScheme::Bearer.challenge(&self.0.name),
+            cache: RefCell::new(Cache::new(self.0.cache_entries)),
+            config: self.0.clone(),
+        })))
+    }
+
+    fn readiness(&self) -> Readiness {
+        let now = self.0.clock.now();
+        if let Err(why) = self.0.keys.readiness(now) {
+            return Readiness::NotReady(why);
+        }
+        match &self.0.revocations {
+            Some(watch) if !watch.view().is_fresh(now) => Readiness::NotReady(STALE.to_owned()),
+            _ => Readiness::Ready,
+        }
+    }
+}
+
+const STALE: &str = "what was revoked is not known recently enough";
+
+/// One worker's part. Negative outcomes are not remembered: their number is up to whoever sends them, they cost no more than one
+/// verification, and a token refused now may hold later, when its time or its key has come.
+struct JwtScheme(Rc<Worker>);
+
+struct Worker {
+    config: Arc<JwtConfig>,
+    challenge: String,
+    cache: RefCell<Cache>,
+}
+
+impl Scheme for JwtScheme {
+    fn name(&self) -> &Arc<str> {
+        &self.0.config.name
+    }
+
+    fn challenge(&self) -> &str {
+        &self.0.challenge
+    }
+
+    fn credential_place(&self) -> CredentialPlace {
+        CredentialPlace::Authorization
+    }
+
+    fn look(&self, head: &RequestHead, now: Timestamp) -> Look {
+        let token = match presented(head) {
+            Ok(token) => token,
+            Err(attempt) => return Look::Done(attempt),
+        };
+        let worker = &self.0;
+        let keys = worker.config.keys.load();
+        match worker.known(token, &keys, now).unwrap_or_else(|| worker.verify(token, &keys, now)) {
+            Verdict::Done(attempt) => Look::Done(attempt),
+            Verdict::UnknownKid => match worker.config.keys.newer() {
+                Newer::No => Look::Done(refused(&TokenFault::NoKey)),
+                Newer::Unknown(why) => Look::Done(unknown_kid(&why)),
+                Newer::Pending(newer) => Look::Wait(verify_later(worker.clone(), token.into(), now, newer)),
+            },
+        }
+    }
+}
+
+/// The token that the request presents, or what its absence or ambiguity comes to.
+fn presented(head: &RequestHead) -> Result<&str, Attempt> {
+    match AuthScheme::Bearer.read(&head.fields) {
+        Err(_) => Err(Attempt::invalid_request("`Authorization` stands more than once")),
+        Ok(Presented::Absent) => Err(Attempt::Absent),
+        Ok(_) if head.query_has("access_token") => {
+            Err(Attempt::invalid_request("a token in the query string beside one in the header"))
+        }
+        Ok(Presented::Malformed) => Err(refused(&TokenFault::Shape)),
+        Ok(Presented::Token68(token)) => Ok(token),
+    }
+}
+
+fn verify_later(
+    worker: Rc<Worker>,
+    token: Box<str>,
+    now: Timestamp,
+    newer: impl Future<Output = Result<(), Arc<str>>> + 'static,
+) -> LocalFuture<Attempt> {
+    Box::pin(async move {
+        if let Err(why) = newer.await {
+            return unknown_kid(&why);
+        }
+        let keys = worker.config.keys.load();
+        match worker.verify(&token, &keys, now) {
+            Verdict::Done(attempt) => attempt,
+            Verdict::UnknownKid => refused(&TokenFault::NoKey),
+        }
+    })
+}
+
+/// The key may be a new one that the issuer could not tell us about: that is not known to be wrong.
+fn unknown_kid(why: &str) -> Attempt {
+    Attempt::unavailable(format!(
+        "no key fits the token's `kid`, and a newer set could not be fetched: {why}"
+    ))
+}
+
+fn refused(fault: &TokenFault) -> Attempt {
+    Attempt::invalid_token(fault.to_string())
+}
+
+impl Worker {
+    /// What is known of the token from an earlier request, under these keys.
+    fn known(&self, token: &str, keys: &KeySet, now: Timestamp) -> Option<Verdict> {
+        let mut cache = self.cache.borrow_mut();
+        let attempt = match cache.find(token, keys, self.config.revocations.as_deref(), now)? {
+            Found::Holds(caller) => Attempt::Verified(caller),
+            Found::Stale => Attempt::unavailable(STALE),
+            Found::Revoked => refused(&TokenFault::Revoked),
+        };
+        Some(Verdict::Done(attempt))
+    }
+
+    fn verify(&self, token: &str, keys: &KeySet, now: Timestamp) -> Verdict {
+        let verified = match verify::verify(&self.config, token, keys, now) {
+            Ok(verified) => verified,
+            Err(verdict) => return verdict,
+        };
+        let caller = verified.caller.clone();
+        self.cache.borrow_mut().remember(token, verified, keys.generation());
+        Verdict::Done(Attempt::Verified(caller))
+    }
+}

@@ -1,0 +1,134 @@
+//! Verifying a token that is seen for the first time.
+
+use super::{JwtConfig, STALE, refused};
+use crate::jose::claims::{self, Expected};
+use crate::jose::json::Object;
+use crate::jose::{Compact, Header, TokenFault};
+use crate::keys::{Choice, KeySet};
+use crate::{Attempt, RevocationView};
+use haechi_core::caller::{Claimed, Vouched};
+use haechi_core::ports::Revoked;
+use haechi_core::{Caller, CallerKind, Timestamp};
+use std::sync::Arc;
+
+/// What verifying came to, or what it would take.
+pub(super) enum Verdict {
+    /// This.
+    Done(Attempt),
+    /// A newer key set may have the key.
+    UnknownKid,
+}
+
+/// A token that holds.
+pub(super) struct Verified {
+    pub(super) caller: Arc<Caller>,
+    /// The first instant at which it does not.
+    pub(super) ends: Timestamp,
+    /// The revocation epoch that it was checked against; 0 without.
+    pub(super) epoch: u64,
+}
+
+impl From<TokenFault> for Verdict {
+    fn from(fault: TokenFault) -> Self {
+        Self::Done(refused(&fault))
+    }
+}
+
+/// Shape first; then whether it is ours to judge; then the signature; and only then what it says.
+pub(super) fn verify(
+    config: &JwtConfig,
+    token: &str,
+    keys: &KeySet,
+    now: Timestamp,
+) -> Result<Verified, Verdict> {
+    let compact = Compact::split(token)?;
+    let header = compact.header()?;
+    let claims = compact.claims()?;
+    claims::check_issuer(&claims, &config.issuer)?;
+    check_signature(config, &compact, &header, keys, now)?;
+
+    let expected = Expected { now, leeway: config.leeway, audiences: &config.audiences };
+    let ends = claims::check(&claims, expected)?;
+    check_type(config, &header)?;
+    let caller = caller(config, &claims, ends)?;
+    let epoch = check_revoked(config, &caller, now)?;
+    Ok(Verified { caller: Arc::new(caller), ends, epoch })
+}
+
+fn check_signature(
+    config: &JwtConfig,
+    compact: &Compact<'_>,
+    header: &Header<'_>,
+    keys: &KeySet,
+    now: Timestamp,
+) -> Result<(), Verdict> {
+    if !config.algorithms.contains(header.algorithm) {
+        return Err(TokenFault::NotAllowed(header.algorithm).into());
+    }
+    let Some(keys) = keys.keys(now) else {
+        let why = config.keys.readiness(now).err().unwrap_or_else(|| "the keys have only just come".into());
+        return Err(Verdict::Done(Attempt::unavailable(why)));
+    };
+    match keys.choose(header.algorithm, header.kid.as_deref()) {
+        Choice::Key(key) if key.verifies(compact.signed(), compact.signature()) => Ok(()),
+        Choice::Key(_) => Err(TokenFault::Signature.into()),
+        Choice::UnknownKid => Err(Verdict::UnknownKid),
+        Choice::None => Err(TokenFault::NoKey.into()),
+    }
+}
+
+/// `typ` is compared without regard to case, with or without `application/` (RFC 7515 4.1.9).
+fn check_type(config: &JwtConfig, header: &Header<'_>) -> Result<(), TokenFault> {
+    let Some(typ) = header.typ.as_deref() else {
+        return if config.vouched == Vouched::BySelf { Err(TokenFault::Type) } else { Ok(()) };
+    };
+    let short = match typ.split_at_checked("application/".len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") && !rest.contains('/') => rest,
+        _ => typ,
+    };
+    if config.token_types.iter().any(|accepted| accepted.eq_ignore_ascii_case(short)) {
+        Ok(())
+    } else {
+        Err(TokenFault::Type)
+    }
+}
+
+fn caller(config: &JwtConfig, claims: &Object<'_>, ends: Timestamp) -> Result<Caller, TokenFault> {
+    let subject = claims::text(claims, "sub")?.filter(|subject| !subject.is_empty());
+    let by_self = config.vouched == Vouched::BySelf;
+    // Another issuer's sessions are not ours to end, and their names might be those of ours.
+    let session = if by_self { claims::text(claims, "sid")? } else { None };
+    let id = claims::text(claims, "jti")?;
+    if by_self && id.is_none() {
+        return Err(TokenFault::Missing("jti"));
+    }
+    let claimed = Claimed {
+        subject: subject.ok_or(TokenFault::Missing("sub"))?.to_owned(),
+        issuer: config.issuer.clone(),
+        roles: config.claims.roles(claims),
+        scopes: config.claims.scopes(claims),
+        attributes: config.claims.attributes(claims),
+        expires_at: Some(ends),
+        credential_id: id.map(str::to_owned),
+        session: session.map(str::to_owned),
+    };
+    Ok(Caller::new(CallerKind::User, &config.name, config.vouched, &config.roles, claimed))
+}
+
+fn check_revoked(config: &JwtConfig, caller: &Caller, now: Timestamp) -> Result<u64, Verdict> {
+    let Some(watch) = &config.revocations else {
+        return Ok(0);
+    };
+    let view = watch.view();
+    if !view.is_fresh(now) {
+        return Err(Verdict::Done(Attempt::unavailable(STALE)));
+    }
+    if is_revoked(&view, caller) { Err(TokenFault::Revoked.into()) } else { Ok(view.epoch) }
+}
+
+/// Whether the token behind this caller, or its session, was revoked.
+pub(super) fn is_revoked(view: &RevocationView, caller: &Caller) -> bool {
+    let has = |what: &Revoked| view.revoked.contains(what);
+    caller.credential_id.as_deref().is_some_and(|id| has(&Revoked::Token(id.to_owned())))
+        || caller.session.as_deref().is_some_and(|session| has(&Revoked::Session(session.to_owned())))
+}
