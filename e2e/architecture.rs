@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The rooms that each room may import.
@@ -38,11 +39,17 @@ const BANNED: [(&str, &[&str]); 6] = [
 /// Nobody may have these: unkept, or a second way to do what the house does itself.
 const BANNED_EVERYWHERE: [&str; 4] = ["serde_yaml", "jsonwebtoken", "openssl", "native-tls"];
 
-fn metadata(arguments: &[&str]) -> Value {
+/// Rooms that give results, which others turn into statuses.
+const WITHOUT_STATUS_CODES: [&str; 3] = ["haechi-authn", "haechi-authz", "haechi-store"];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["metadata", "--format-version", "1", "--locked", "--offline", "--no-deps"])
+        .current_dir(root())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -51,7 +58,7 @@ fn metadata(arguments: &[&str]) -> Value {
 
 /// The normal and build dependencies of each room; what only tests use does not count.
 fn rooms() -> Vec<(String, BTreeSet<String>)> {
-    let metadata = metadata(&["--no-deps"]);
+    let metadata = metadata();
     let packages = metadata["packages"].as_array().unwrap();
     let name = |value: &Value| value["name"].as_str().unwrap().to_owned();
     packages
@@ -84,14 +91,33 @@ fn no_room_imports_what_it_may_not() {
 
 #[test]
 fn nobody_has_what_nobody_may_have() {
-    let metadata = metadata(&[]);
-    let names: BTreeSet<&str> = metadata["packages"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|package| package["name"].as_str().unwrap())
-        .collect();
+    let lock = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    assert!(lock.contains("name = \"haechi\""));
     for banned in BANNED_EVERYWHERE {
-        assert!(!names.contains(banned), "`{banned}` is in the tree");
+        assert!(!lock.contains(&format!("name = \"{banned}\"")), "`{banned}` is in the tree");
+    }
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn status_codes_are_not_chosen_where_results_are_made() {
+    for room in WITHOUT_STATUS_CODES {
+        let mut found = Vec::new();
+        sources(&root().join("crates").join(room).join("src"), &mut found);
+        assert!(!found.is_empty());
+        for path in found {
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(!text.contains("StatusCode"), "`{}` knows HTTP statuses", path.display());
+        }
     }
 }

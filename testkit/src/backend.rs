@@ -5,11 +5,13 @@ use std::io::{BufReader, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
 
 /// An HTTP/1.1 server on loopback, one thread for each connection; stops when dropped.
 pub struct Backend {
     address: SocketAddr,
     shared: Arc<Shared>,
+    accepting: Option<JoinHandle<()>>,
 }
 
 /// One request as the backend got it.
@@ -185,9 +187,9 @@ impl Backend {
             connections: AtomicUsize::new(0),
             stopped: AtomicBool::new(false),
         });
-        let accepting = shared.clone();
-        std::thread::spawn(move || accept(&listener, &accepting));
-        Self { address, shared }
+        let accepted = shared.clone();
+        let accepting = std::thread::spawn(move || accept(&listener, &accepted));
+        Self { address, shared, accepting: Some(accepting) }
     }
 
     /// Where it listens.
@@ -236,6 +238,8 @@ impl Drop for Backend {
         self.shared.stopped.store(true, Ordering::SeqCst);
         // The accepting thread sleeps in `accept`; a connection wakes it, and it sees the flag.
         drop(TcpStream::connect(self.address));
+        // Only when it has ended is the port free for a backend that comes back.
+        drop(self.accepting.take().map(JoinHandle::join));
         for socket in self.shared.sockets.lock().unwrap().drain(..) {
             drop(socket.shutdown(Shutdown::Both));
         }
@@ -337,6 +341,7 @@ mod tests {
         crate::eventually(crate::PATIENCE, || (backend.connections() == 1).then_some(()));
         drop(backend);
         assert_eq!(idle.read(&mut [0; 1]).unwrap_or(0), 0);
-        crate::eventually(crate::PATIENCE, || TcpStream::connect(address).is_err().then_some(()));
+        assert!(TcpStream::connect(address).is_err());
+        let _back = Backend::start_at(address, |_| Answer::ok("back"));
     }
 }
