@@ -351,3 +351,56 @@ impl SigningKeys for FakeStore {
         })
     }
 }
+
+/// A request from 192.0.2.7 with these fields and this query.
+pub(crate) fn head(fields: &[(&str, &str)], query: Option<&str>) -> haechi_core::RequestHead {
+    let mut all = haechi_core::Fields::default();
+    for (name, value) in fields {
+        all.push(name.as_bytes(), value.as_bytes());
+    }
+    haechi_core::RequestHead {
+        id: haechi_core::id::RequestId::from_bits(1),
+        received: Timestamp::from_millis(0),
+        method: http::Method::GET,
+        host: haechi_core::Host::parse(b"localhost").unwrap(),
+        path: haechi_core::CanonicalPath::parse(b"/").unwrap(),
+        query: query.map(Into::into),
+        fields: all,
+        client: [192, 0, 2, 7].into(),
+        peer: ([192, 0, 2, 7], 4711).into(),
+        secure: false,
+    }
+}
+
+/// The answer of a scheme.
+pub(crate) async fn ask(
+    scheme: &dyn crate::Scheme,
+    head: &haechi_core::RequestHead,
+    now: Timestamp,
+) -> crate::Attempt {
+    match scheme.look(head, now) {
+        crate::Look::Done(attempt) => attempt,
+        crate::Look::Wait(later) => later.await,
+    }
+}
+
+/// The fault and the reason of a refusal; a panic for anything else.
+pub(crate) fn refusal(attempt: crate::Attempt) -> (crate::Fault, String) {
+    match attempt {
+        crate::Attempt::Rejected(rejection) => (rejection.fault, rejection.reason.into_owned()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The caller; a panic for anything else.
+pub(crate) fn verified(attempt: crate::Attempt) -> Arc<haechi_core::Caller> {
+    match attempt {
+        crate::Attempt::Verified(caller) => caller,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Makes the watch know `epoch` as of `as_of`.
+pub(crate) fn know(watch: &crate::RevocationWatch, epoch: u64, as_of: Timestamp) {
+    watch.replace(crate::RevocationView { epoch, revoked: HashSet::new(), as_of });
+}

@@ -1,10 +1,12 @@
 //! Passwords: what may be one, how it is hashed, and the bounded pool on which that is done.
 
 mod common;
+mod htpasswd;
 mod policy;
 mod pool;
 mod stored;
 
+pub use htpasswd::{Htpasswd, HtpasswdFault, HtpasswdFaults, LineFault};
 pub use policy::{MAX_CHARACTERS, MIN_CHARACTERS, PasswordFault, check_new_password};
 pub use pool::{Against, DEFAULT_QUEUE, HashingError, PasswordPool};
 pub use stored::{StoredHash, UnusableHash};

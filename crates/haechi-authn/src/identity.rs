@@ -1,5 +1,5 @@
 //! The embedded identity provider, without its HTTP: users, passwords, sessions, tokens and keys.
 
-mod passwords;
+pub(crate) mod passwords;
 
 pub use passwords::{Lockout, PasswordRefused, PasswordVerifier};

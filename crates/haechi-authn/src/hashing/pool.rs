@@ -100,6 +100,12 @@ impl PasswordPool {
         self.done.load(Ordering::Relaxed)
     }
 
+    /// Takes a place as long as the permit lives.
+    #[cfg(test)]
+    pub(crate) fn occupy(&self) -> OwnedSemaphorePermit {
+        self.admitted.clone().try_acquire_owned().unwrap()
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,

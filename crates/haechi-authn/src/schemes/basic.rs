@@ -1,0 +1,246 @@
+//! `basic`: a name and a password with every request (RFC 7617), of users in the store or in an htpasswd file.
+
+mod cache;
+
+use self::cache::{Cache, Keyed};
+use super::SchemeDef;
+use crate::authorization::{AuthScheme, Presented};
+use crate::control::Control;
+use crate::declared::DeclaredAttributes;
+use crate::hashing::{Against, Htpasswd, PasswordPool};
+use crate::identity::{PasswordRefused, PasswordVerifier};
+use crate::{Attempt, Authenticator, CredentialPlace, Look, RevocationWatch, Scheme};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use haechi_core::caller::{Claimed, Vouched};
+use haechi_core::{Caller, CallerKind, RequestHead, RoleTable, Secret, Timestamp};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// What the configuration writes.
+pub const DEF: SchemeDef = SchemeDef {
+    name: "basic",
+    summary: "a name and a password with every request, of users in the store or in an htpasswd file",
+    built_in: false,
+};
+
+/// Waiting for the hashing pool and the store together.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// The authenticator.
+pub struct Basic {
+    shared: Arc<Shared>,
+}
+
+/// Whose passwords are asked for.
+pub enum Accounts {
+    /// Users of the embedded identity provider, with its lockout.
+    Store {
+        /// Verifies their passwords.
+        verifier: Arc<PasswordVerifier>,
+        /// Ends what is cached.
+        watch: Arc<RevocationWatch>,
+        /// The issuer of these callers: the identity provider's own, so that a user is the same one however the user comes.
+        issuer: Arc<str>,
+        /// The attributes that callers may have.
+        declared: Arc<DeclaredAttributes>,
+    },
+    /// Users of an htpasswd file. Their issuer is `basic:<realm>`.
+    File {
+        /// The users.
+        users: Htpasswd,
+        /// Where their passwords are hashed.
+        pool: Arc<PasswordPool>,
+        /// Roles that all of them have. Built-in ones do not count: only the store makes administrators of the gate.
+        roles: Vec<String>,
+    },
+}
+
+/// The machine gives no random bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the machine gives no random bytes")]
+pub struct NoRandomness;
+
+struct Shared {
+    name: Arc<str>,
+    realm: Arc<str>,
+    challenge: String,
+    accounts: Accounts,
+    roles: Arc<RoleTable>,
+    control: Control,
+    keyed: Keyed,
+}
+
+struct OnWorker {
+    shared: Arc<Shared>,
+    cache: Rc<RefCell<Cache>>,
+}
+
+impl Basic {
+    /// The authenticator `name`, asking for the passwords of `accounts`.
+    ///
+    /// # Errors
+    /// [`NoRandomness`].
+    pub fn new(
+        name: &str,
+        realm: &str,
+        accounts: Accounts,
+        roles: Arc<RoleTable>,
+        control: Control,
+    ) -> Result<Self, NoRandomness> {
+        let challenge = format!("{}, charset=\"UTF-8\"", AuthScheme::Basic.challenge(realm));
+        let keyed = Keyed::new().map_err(|_| NoRandomness)?;
+        let (name, realm) = (name.into(), realm.into());
+        Ok(Self { shared: Arc::new(Shared { name, realm, challenge, accounts, roles, control, keyed }) })
+    }
+}
+
+impl Authenticator for Basic {
+    fn name(&self) -> &Arc<str> {
+        &self.shared.name
+    }
+
+    fn for_worker(&self) -> Rc<dyn Scheme> {
+        Rc::new(OnWorker { shared: self.shared.clone(), cache: Rc::new(RefCell::new(Cache::new())) })
+    }
+}
+
+impl Scheme for OnWorker {
+    fn name(&self) -> &Arc<str> {
+        &self.shared.name
+    }
+
+    fn challenge(&self) -> &str {
+        &self.shared.challenge
+    }
+
+    fn credential_place(&self) -> CredentialPlace {
+        CredentialPlace::Authorization
+    }
+
+    fn look(&self, head: &RequestHead, now: Timestamp) -> Look {
+        match AuthScheme::Basic.read(&head.fields) {
+            Err(_) => Look::Done(Attempt::invalid_request("`Authorization` stands more than once")),
+            Ok(Presented::Absent) => Look::Done(Attempt::Absent),
+            Ok(Presented::Malformed) => Look::Done(Attempt::invalid_credentials("no base64 behind `Basic`")),
+            Ok(Presented::Token68(text)) => self.judge(text, now),
+        }
+    }
+}
+
+impl OnWorker {
+    fn judge(&self, text: &str, now: Timestamp) -> Look {
+        let key = self.shared.keyed.key(text.as_bytes());
+        // Taken before the store is asked, so that what is revoked meanwhile ends what is cached of it.
+        let epoch = self.shared.epoch(now);
+        if let Some(caller) = epoch.and_then(|epoch| self.cache.borrow().caller(&key, epoch, now)) {
+            return Look::Done(Attempt::Verified(caller));
+        }
+        let Some((name, password)) = decode(text) else {
+            return Look::Done(Attempt::invalid_credentials("not the base64 of `name:password` in UTF-8"));
+        };
+        let (shared, cache) = (self.shared.clone(), self.cache.clone());
+        Look::Wait(Box::pin(async move {
+            let attempt = shared.verify(name, password).await;
+            if let (Attempt::Verified(caller), Some(epoch)) = (&attempt, epoch) {
+                cache.borrow_mut().keep(key, caller.clone(), epoch, now);
+            }
+            attempt
+        }))
+    }
+}
+
+impl Shared {
+    /// Within which epoch something may be cached now; `None` while that is not known.
+    fn epoch(&self, now: Timestamp) -> Option<u64> {
+        match &self.accounts {
+            Accounts::Store { watch, .. } => {
+                let view = watch.view();
+                view.is_fresh(now).then_some(view.epoch)
+            }
+            Accounts::File { .. } => Some(0),
+        }
+    }
+
+    async fn verify(&self, name: String, password: Secret<String>) -> Attempt {
+        let (vouched, claimed) = match &self.accounts {
+            Accounts::Store { verifier, issuer, declared, .. } => {
+                let claimed = self.ask_store(verifier.clone(), name, password, issuer, declared).await;
+                (Vouched::BySelf, claimed)
+            }
+            Accounts::File { users, pool, roles } => {
+                (Vouched::ByOther, self.ask_file(users, pool, roles, name, password).await)
+            }
+        };
+        match claimed {
+            Ok(claimed) => {
+                let caller = Caller::new(CallerKind::User, &self.name, vouched, &self.roles, claimed);
+                Attempt::Verified(Arc::new(caller))
+            }
+            Err(attempt) => attempt,
+        }
+    }
+
+    async fn ask_store(
+        &self,
+        verifier: Arc<PasswordVerifier>,
+        name: String,
+        password: Secret<String>,
+        issuer: &str,
+        declared: &DeclaredAttributes,
+    ) -> Result<Claimed, Attempt> {
+        let question = async move { verifier.verify(&name, password).await };
+        let user = match self.control.ask(ANSWERS_WITHIN, question).await {
+            Ok(Ok(user)) => user,
+            Ok(Err(PasswordRefused::Wrong(reason))) => return Err(Attempt::invalid_credentials(reason)),
+            Ok(Err(refused)) => return Err(Attempt::unavailable(refused.to_string())),
+            Err(unavailable) => return Err(Attempt::Unavailable(unavailable)),
+        };
+        Ok(Claimed {
+            subject: user.id,
+            issuer: issuer.to_owned(),
+            attributes: declared.keep(&user.attributes),
+            roles: user.roles,
+            ..Claimed::default()
+        })
+    }
+
+    async fn ask_file(
+        &self,
+        users: &Htpasswd,
+        pool: &PasswordPool,
+        roles: &[String],
+        name: String,
+        password: Secret<String>,
+    ) -> Result<Claimed, Attempt> {
+        let against = match (users.hash_of(&name), users.any_hash(self.keyed.number(name.as_bytes()))) {
+            (Some(hash), _) => Against::Real(hash.clone()),
+            (None, Some(other)) => Against::Decoy(other.clone()),
+            (None, None) => pool.decoy(),
+        };
+        match pool.verify(password, against).await {
+            Ok(true) => Ok(Claimed {
+                subject: name,
+                issuer: format!("basic:{}", self.realm),
+                roles: roles.to_vec(),
+                ..Claimed::default()
+            }),
+            Ok(false) => Err(Attempt::invalid_credentials("no such user, or a wrong password")),
+            Err(error) => Err(Attempt::unavailable(error.to_string())),
+        }
+    }
+}
+
+/// RFC 7617 2: base64 of `user-id:password`, the first colon divides, neither has control characters. UTF-8, as the challenge asks.
+fn decode(text: &str) -> Option<(String, Secret<String>)> {
+    let bytes = Zeroizing::new(STANDARD.decode(text).ok()?);
+    let (name, password) = str::from_utf8(&bytes).ok()?.split_once(':')?;
+    let sound = !name.is_empty() && !name.chars().chain(password.chars()).any(char::is_control);
+    sound.then(|| (name.to_owned(), Secret::from(password)))
+}
+
+#[cfg(test)]
+mod tests;

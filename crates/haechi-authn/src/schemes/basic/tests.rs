@@ -1,0 +1,208 @@
+use super::{Accounts, Basic};
+use crate::control::Control;
+use crate::declared::DeclaredAttributes;
+use crate::fake::{Mood, ask, head, know, refusal, verified};
+use crate::hashing::Htpasswd;
+use crate::identity::passwords::tests::{PASSWORD, World};
+use crate::{Attempt, Authenticator, CredentialPlace, Fault, Look, RevocationWatch, Scheme};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use haechi_core::{AttributeType, Clock, Role, RoleTable};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+fn authorization(name: &str, password: &str) -> haechi_core::RequestHead {
+    let value = format!("Basic {}", STANDARD.encode(format!("{name}:{password}")));
+    head(&[("Authorization", &value)], None)
+}
+
+fn roles() -> Arc<RoleTable> {
+    let direct =
+        BTreeMap::from([("USER".to_owned(), vec![]), ("MANAGER".to_owned(), vec!["USER".to_owned()])]);
+    Arc::new(RoleTable::new(&direct).unwrap())
+}
+
+fn scheme(accounts: Accounts) -> Rc<dyn Scheme> {
+    Basic::new("staff", "st\"aff", accounts, roles(), Control::new(Handle::current())).unwrap().for_worker()
+}
+
+fn over_store(world: &World) -> (Rc<dyn Scheme>, Arc<RevocationWatch>) {
+    let watch = Arc::new(RevocationWatch::new());
+    know(&watch, 1, world.clock.now());
+    let accounts = Accounts::Store {
+        verifier: Arc::new(world.verifier()),
+        watch: watch.clone(),
+        issuer: "http://localhost:8080".into(),
+        declared: Arc::new(DeclaredAttributes::new([("tenant".into(), AttributeType::String)].into())),
+    };
+    (scheme(accounts), watch)
+}
+
+fn over_file(world: &World, text: &str) -> Rc<dyn Scheme> {
+    let users = Htpasswd::parse(text).unwrap();
+    let roles = vec!["USER".to_owned(), "haechi-admin".to_owned()];
+    scheme(Accounts::File { users, pool: world.pool.clone(), roles })
+}
+
+#[tokio::test]
+async fn a_user_of_the_store() {
+    let world = World::new().await;
+    let (scheme, _) = over_store(&world);
+    let caller = verified(ask(&*scheme, &authorization("mina", PASSWORD), world.clock.now()).await);
+    assert_eq!(
+        (&*caller.subject, &*caller.issuer, &*caller.authenticator),
+        ("u-1", "http://localhost:8080", "staff")
+    );
+    assert_eq!(caller.roles, ["MANAGER", "USER"].map(Role::from));
+    assert_eq!(caller.attributes.len(), 1);
+    assert_eq!(scheme.challenge(), r#"Basic realm="st\"aff", charset="UTF-8""#);
+    assert_eq!(scheme.credential_place(), CredentialPlace::Authorization);
+}
+
+#[tokio::test]
+async fn wrong_unknown_disabled_and_locked_are_one_answer() {
+    let world = World::new().await;
+    let (scheme, _) = over_store(&world);
+    for (name, password) in [("mina", "wrong"), ("nobody", PASSWORD)] {
+        let (fault, _) = refusal(ask(&*scheme, &authorization(name, password), world.clock.now()).await);
+        assert_eq!(fault, Fault::InvalidCredentials);
+    }
+    world.store.change_user("mina", |mina| mina.disabled = true);
+    let (fault, _) = refusal(ask(&*scheme, &authorization("mina", PASSWORD), world.clock.now()).await);
+    assert_eq!(fault, Fault::InvalidCredentials);
+    world.store.change_user("mina", |mina| {
+        mina.disabled = false;
+        mina.login.locked_until = Some(haechi_core::Timestamp::MAX);
+    });
+    let (fault, _) = refusal(ask(&*scheme, &authorization("mina", PASSWORD), world.clock.now()).await);
+    assert_eq!(fault, Fault::InvalidCredentials);
+}
+
+#[tokio::test]
+async fn what_is_not_basic_is_absent_and_what_is_ill_formed_is_refused() {
+    let world = World::new().await;
+    let (scheme, _) = over_store(&world);
+    let now = world.clock.now();
+    for fields in [&[][..], &[("Authorization", "Bearer abc")]] {
+        assert!(matches!(scheme.look(&head(fields, None), now), Look::Done(Attempt::Absent)));
+    }
+    let encode = |text: &[u8]| format!("Basic {}", STANDARD.encode(text));
+    let calls = world.store.asked();
+    for value in [
+        "Basic".to_owned(),
+        "Basic %%%".into(),
+        "Basic bWluYTp4eA".into(),
+        "Basic bWluYTp4eB==".into(),
+        "Basic bWluYTo_Pz8_".into(),
+        encode(b"no colon"),
+        encode(b":password"),
+        encode(b"mina:a\nb"),
+        encode(b"mi\0na:a"),
+        encode(b"mina:\xff"),
+    ] {
+        let head = head(&[("Authorization", &value)], None);
+        let Look::Done(attempt) = scheme.look(&head, now) else { panic!("{value} was asked about") };
+        assert_eq!(refusal(attempt).0, Fault::InvalidCredentials, "{value}");
+    }
+    let twice = head(&[("Authorization", "Basic eDp5"), ("authorization", "Basic eDp5")], None);
+    assert_eq!(refusal(ask(&*scheme, &twice, now).await).0, Fault::InvalidRequest);
+    assert_eq!(world.store.asked(), calls, "none of these reached the store");
+}
+
+#[tokio::test]
+async fn a_password_may_have_colons_and_any_letters() {
+    let world = World::new().await;
+    let hash = world.pool.hash("비밀: a:b".into()).await.unwrap();
+    let scheme = over_file(&world, &format!("해태:{}", hash.expose()));
+    let caller = verified(ask(&*scheme, &authorization("해태", "비밀: a:b"), world.clock.now()).await);
+    assert_eq!((&*caller.subject, &*caller.issuer), ("해태", "basic:st\"aff"));
+    assert_eq!(caller.roles, ["USER"].map(Role::from), "a file makes no administrators of the gate");
+}
+
+#[tokio::test]
+async fn what_is_cached_ends_with_the_epoch_with_time_and_with_knowledge() {
+    let world = World::new().await;
+    let (scheme, watch) = over_store(&world);
+    let request = authorization("mina", PASSWORD);
+    let hashes = async || {
+        let before = world.pool.done();
+        verified(ask(&*scheme, &request, world.clock.now()).await);
+        world.pool.done() - before
+    };
+    assert_eq!(hashes().await, 1);
+    assert_eq!(hashes().await, 0, "cached");
+    world.clock.advance(Duration::from_secs(6));
+    assert_eq!(hashes().await, 1, "nobody knows what was revoked since");
+    know(&watch, 1, world.clock.now());
+    assert_eq!(hashes().await, 0, "what was cached before still holds");
+    know(&watch, 2, world.clock.now());
+    assert_eq!(hashes().await, 1, "something was revoked");
+    assert_eq!(hashes().await, 0);
+    world.clock.advance(Duration::from_secs(60));
+    know(&watch, 2, world.clock.now());
+    assert_eq!(hashes().await, 1, "a minute is over");
+    assert_eq!(
+        refusal(ask(&*scheme, &authorization("mina", "wrong"), world.clock.now()).await).0,
+        Fault::InvalidCredentials
+    );
+}
+
+#[tokio::test]
+async fn what_is_revoked_while_it_is_verified_is_not_cached_as_if_it_were_not() {
+    let world = World::new().await;
+    let (scheme, watch) = over_store(&world);
+    let request = authorization("mina", PASSWORD);
+    let Look::Wait(answer) = scheme.look(&request, world.clock.now()) else { panic!("cached by whom?") };
+    know(&watch, 2, world.clock.now());
+    verified(answer.await);
+    assert!(matches!(scheme.look(&request, world.clock.now()), Look::Wait(_)));
+}
+
+#[tokio::test]
+async fn unknown_users_of_a_file_are_hashed_as_long() {
+    let world = World::new().await;
+    let scheme = over_file(&world, &format!("anna:{}", bcrypt::hash("secret", 4).unwrap()));
+    for (name, password) in [("nobody", "secret"), ("anna", "wrong")] {
+        let before = world.pool.done();
+        let refused = refusal(ask(&*scheme, &authorization(name, password), world.clock.now()).await);
+        assert_eq!(refused, (Fault::InvalidCredentials, "no such user, or a wrong password".into()));
+        assert_eq!(world.pool.done() - before, 1);
+    }
+    verified(ask(&*scheme, &authorization("anna", "secret"), world.clock.now()).await);
+}
+
+#[tokio::test]
+async fn could_not_find_out_is_unavailable() {
+    let world = World::new().await;
+    let (scheme, _) = over_store(&world);
+    for mood in [Mood::Down, Mood::Panics] {
+        world.store.feels(mood);
+        let attempt = ask(&*scheme, &authorization("mina", PASSWORD), world.clock.now()).await;
+        assert!(matches!(attempt, Attempt::Unavailable(_)), "{mood:?}: {attempt:?}");
+    }
+    world.store.feels(Mood::Hangs);
+    tokio::time::pause();
+    let attempt = ask(&*scheme, &authorization("mina", PASSWORD), world.clock.now()).await;
+    assert!(matches!(attempt, Attempt::Unavailable(_)));
+}
+
+#[tokio::test]
+async fn a_full_pool_is_unavailable() {
+    let world = World::new().await;
+    let full = crate::hashing::PasswordPool::new(Handle::current(), std::num::NonZeroUsize::MIN, 0).unwrap();
+    let full = Arc::new(full);
+    let hash = bcrypt::hash("secret", 4).unwrap();
+    let users = Htpasswd::parse(&format!("anna:{hash}")).unwrap();
+    let scheme = scheme(Accounts::File { users, pool: full.clone(), roles: vec![] });
+    let request = authorization("anna", "secret");
+    let place = full.occupy();
+    let Attempt::Unavailable(why) = ask(&*scheme, &request, world.clock.now()).await else {
+        panic!("decided")
+    };
+    assert_eq!(why.reason, "the password hashing pool is full");
+    drop(place);
+    verified(ask(&*scheme, &request, world.clock.now()).await);
+}
