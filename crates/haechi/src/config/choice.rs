@@ -18,17 +18,17 @@ macro_rules! choice {
 
         impl $name {
             /// Every word.
-            pub const WORDS: &[&str] = &[$($word),*];
+            pub(crate) const WORDS: &[&str] = &[$($word),*];
 
             /// The word for it.
-            pub const fn as_str(self) -> &'static str {
+            pub(crate) const fn as_str(self) -> &'static str {
                 match self {
                     $( Self::$variant => $word, )*
                 }
             }
 
             /// What the word stands for.
-            pub fn from_word(word: &str) -> Option<Self> {
+            pub(crate) fn from_word(word: &str) -> Option<Self> {
                 match word {
                     $( $word => Some(Self::$variant), )*
                     _ => None,
@@ -78,7 +78,7 @@ pub(super) fn unknown(
 ) {
     let written = reader.written(node.span);
     if unbuilt.contains(&word) {
-        reader.unbuilt(node.span, &format!("{what} `{written}`"));
+        reader.unbuilt(node.span, &format!("`{written}`"));
     } else {
         let fault = Fault::new(node.span, format!("`{written}` is not {what}"));
         reader.faults.push(fault.suggest(word, known.iter().copied()));

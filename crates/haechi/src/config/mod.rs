@@ -5,7 +5,7 @@
 
 mod choice;
 mod defaults;
-pub mod meant;
+pub(crate) mod meant;
 mod placeholder;
 mod read;
 mod record;
@@ -16,10 +16,13 @@ mod value;
 mod written;
 mod yaml;
 
-pub use meant::Config;
-pub use report::{Fault, Report};
-pub use schema::json_schema;
-pub use source::{Position, Span};
+#[cfg(test)]
+mod tests;
+
+pub(crate) use meant::Config;
+pub(crate) use report::{Fault, Report};
+pub(crate) use schema::json_schema;
+pub(crate) use source::{Position, Span};
 pub(crate) use value::{parse_duration, parse_network};
 
 use placeholder::Surroundings;
@@ -35,7 +38,7 @@ const MAX_FILE: u64 = 8 * 1024 * 1024;
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn load(file: &Path) -> Result<Config, Report> {
+pub(crate) fn load(file: &Path) -> Result<Config, Report> {
     let text =
         read_file(file).map_err(|fault| Report::errors(Source::new(file, String::new()), vec![fault]))?;
     parse(file, text)
@@ -45,7 +48,7 @@ pub fn load(file: &Path) -> Result<Config, Report> {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn parse(file: &Path, text: String) -> Result<Config, Report> {
+pub(crate) fn parse(file: &Path, text: String) -> Result<Config, Report> {
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
     let surroundings = Surroundings { folder, variable: &placeholder::process_variable };
     parse_in(&surroundings, file, text)

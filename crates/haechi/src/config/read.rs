@@ -168,9 +168,7 @@ impl Reader<'_> {
                 self.unbuilt(key.span, &format!("`{}`", key.text));
             } else if !known.contains(&&*key.text) {
                 let message = format!("`{}` is not a key of {what}", self.written(key.span));
-                let names =
-                    known.iter().copied().filter(|name| entries.iter().all(|(key, _)| key.text != *name));
-                self.faults.push(Fault::new(key.span, message).suggest(&key.text, names));
+                self.faults.push(Fault::new(key.span, message).suggest(&key.text, known.iter().copied()));
             }
         }
         Some(Fields { what, entries, span: node.span })

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// One thing that is wrong, or odd.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
+pub(crate) struct Fault {
     /// Where it stands; `None` where the file itself is at fault.
     pub span: Option<Span>,
     /// What is wrong, with the offending text as it was written.
@@ -55,7 +55,7 @@ pub(super) fn listed<T: fmt::Display>(names: &[T]) -> String {
 
 /// All that is wrong with one file. `Display` shows each fault with a snippet; no secret is ever shown.
 #[derive(Clone, Debug)]
-pub struct Report {
+pub(crate) struct Report {
     source: Source,
     faults: Vec<Fault>,
     kind: &'static str,
@@ -63,7 +63,7 @@ pub struct Report {
 
 /// One fault as `--output json` prints it.
 #[derive(Debug, Serialize)]
-pub struct FaultLine<'a> {
+pub(crate) struct FaultLine<'a> {
     file: &'a Path,
     line: Option<usize>,
     column: Option<usize>,
@@ -87,12 +87,12 @@ impl Report {
     }
 
     /// The faults, by place.
-    pub fn faults(&self) -> &[Fault] {
+    pub(crate) fn faults(&self) -> &[Fault] {
         &self.faults
     }
 
     /// The faults as flat records.
-    pub fn lines(&self) -> impl Iterator<Item = FaultLine<'_>> {
+    pub(crate) fn lines(&self) -> impl Iterator<Item = FaultLine<'_>> {
         self.faults.iter().map(|fault| FaultLine {
             file: self.source.file(),
             line: fault.span.map(|span| span.start.line),

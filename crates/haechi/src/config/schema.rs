@@ -5,7 +5,7 @@ use super::written::Config;
 use serde_json::{Value as Json, json};
 
 /// The schema. It describes what the loader takes; what this version does not build yet is described, and refused by the loader.
-pub fn json_schema() -> Json {
+pub(crate) fn json_schema() -> Json {
     let mut defs = Defs::default();
     let root = Config::schema(&mut defs);
     json!({

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 /// A stretch of the file. Lines and columns count from 1, columns in characters; the end is exclusive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span {
+pub(crate) struct Span {
     /// Where it begins.
     pub start: Position,
     /// Where it ends.
@@ -13,7 +13,7 @@ pub struct Span {
 
 /// A place in the file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
+pub(crate) struct Position {
     /// Counts from 1.
     pub line: usize,
     /// Counts from 1, in characters.
@@ -22,7 +22,7 @@ pub struct Position {
 
 /// A value with its place in the file.
 #[derive(Clone, Debug)]
-pub struct At<T> {
+pub(crate) struct At<T> {
     /// The value.
     pub value: T,
     /// Where it is written.
@@ -138,7 +138,7 @@ mod tests {
     fn secrets_in_clear_are_starred_whatever_the_parser_made_of_them() {
         assert_eq!(shown("  client_secret: hunter2, x: [").trim_end(), "  client_secret: ******** ** *");
         assert_eq!(shown("  secret: ${env:SECRET} # why"), "  secret: ${env:SECRET} # why");
-        assert_eq!(shown("store: postgres://u:hunter2@db/x"), "store: postgres://****************");
+        assert_eq!(shown("store: postgres://u:hunter2@db/x"), "store: postgres://**************");
         assert_eq!(shown("url: https://sso.example.com/@x"), "url: https://sso.example.com/@x");
     }
 

@@ -65,7 +65,9 @@ pub(super) fn parse(text: &str, faults: &mut Vec<Fault>) -> Option<Node> {
             Err(error) => {
                 let at = position(*error.marker());
                 let message = format!("this is not YAML: {}", error.info());
-                builder.faults.push(Fault::new(Span { start: at, end: at }, message));
+                let help =
+                    "quote text that holds `{`, `[`, `: ` or ` #`; check indentation and closing brackets";
+                builder.faults.push(Fault::new(Span { start: at, end: at }, message).help(help));
                 return None;
             }
         }

@@ -1,11 +1,12 @@
 //! Authenticators.
 
-use super::Algorithm;
 use super::names::Resolver;
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
-use crate::config::value::{Identifier, Pointer, is_loopback};
+use crate::config::value::{Identifier, is_loopback};
 use crate::config::written;
+use haechi_authn::jose::{Algorithm, AlgorithmSet};
+use haechi_authn::schemes::jwt::{AttributeClaim, ClaimsMap, JsonPointer};
 use haechi_core::Secret;
 use reqwest::Url;
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 /// A named way to establish who is calling.
 #[derive(Clone, Debug)]
-pub struct Authenticator {
+pub(crate) struct Authenticator {
     /// The name under `authenticators:`.
     pub name: Arc<str>,
     /// Which way it is.
@@ -24,7 +25,7 @@ pub struct Authenticator {
 
 /// The ways to establish who is calling.
 #[derive(Clone, Debug)]
-pub enum AuthenticatorKind {
+pub(crate) enum AuthenticatorKind {
     /// JWTs.
     Jwt(Box<Jwt>),
     /// Name and password.
@@ -35,7 +36,7 @@ pub enum AuthenticatorKind {
 
 /// A `jwt` authenticator.
 #[derive(Clone, Debug)]
-pub struct Jwt {
+pub(crate) struct Jwt {
     /// Whose tokens.
     pub issuer: Issuer,
     /// Of which the token must name one; empty only where the issuer is ourselves.
@@ -43,18 +44,18 @@ pub struct Jwt {
     /// Where the keys come from.
     pub keys: Keys,
     /// What a token may be signed with; never both symmetric and asymmetric.
-    pub algorithms: Vec<Algorithm>,
+    pub algorithms: AlgorithmSet,
     /// How far clocks may differ.
     pub leeway: Duration,
     /// What `typ` may be where it is present.
     pub token_types: Vec<String>,
     /// Where the caller's facts stand.
-    pub claims: Claims,
+    pub claims: ClaimsMap,
 }
 
 /// Whose tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Issuer {
+pub(crate) enum Issuer {
     /// The embedded identity provider's.
     Own,
     /// Those whose `iss` is exactly this.
@@ -63,7 +64,7 @@ pub enum Issuer {
 
 /// Where keys come from.
 #[derive(Clone, Debug)]
-pub enum Keys {
+pub(crate) enum Keys {
     /// The embedded identity provider.
     Own,
     /// OpenID Connect discovery at this address.
@@ -78,29 +79,18 @@ pub enum Keys {
     Secret(Secret<String>),
 }
 
-/// Where in a token a caller's facts stand: JSON pointers (RFC 6901).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claims {
-    /// Roles.
-    pub roles: String,
-    /// Scopes.
-    pub scopes: String,
-    /// Every declared attribute.
-    pub attributes: BTreeMap<Box<str>, String>,
-}
-
 /// A `basic` authenticator.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Basic {
+pub(crate) struct Basic {
     /// What the client is told to log in to: visible ASCII and spaces without `"` and `\`.
     pub realm: String,
     /// Whose passwords count.
-    pub users: Users,
+    pub(crate) users: Users,
 }
 
 /// Whose passwords count.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Users {
+pub(crate) enum Users {
     /// Those in the store.
     Store,
     /// Those in an htpasswd file.
@@ -109,28 +99,18 @@ pub enum Users {
 
 /// An `api_key` authenticator.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ApiKey {
+pub(crate) struct ApiKey {
     /// The lower-case name of the header field.
     pub header: Arc<str>,
 }
 
-impl Algorithm {
-    /// The bytes of the hash of an HMAC algorithm, which its secret must have at least (RFC 7518 3.2); `None` for the asymmetric ones.
-    pub const fn secret_length(self) -> Option<usize> {
-        match self {
-            Self::Hs256 => Some(32),
-            Self::Hs384 => Some(48),
-            Self::Hs512 => Some(64),
-            _ => None,
-        }
-    }
-
-    fn all_asymmetric() -> Vec<Self> {
-        Self::WORDS
-            .iter()
-            .filter_map(|word| Self::from_word(word))
-            .filter(|a| a.secret_length().is_none())
-            .collect()
+/// The bytes of the hash of an HMAC algorithm, which its secret must have at least (RFC 7518 3.2); `None` for the asymmetric ones.
+const fn secret_length(algorithm: Algorithm) -> Option<usize> {
+    match algorithm {
+        Algorithm::Hs256 => Some(32),
+        Algorithm::Hs384 => Some(48),
+        Algorithm::Hs512 => Some(64),
+        _ => None,
     }
 }
 
@@ -254,17 +234,13 @@ fn web_keys_allowed(resolver: &mut Resolver<'_>, url: &Url, allow_http: bool, sp
     allowed
 }
 
-fn algorithms(
-    resolver: &mut Resolver<'_>,
-    written: &At<written::Jwt>,
-    keys: &Keys,
-) -> Option<Vec<Algorithm>> {
+fn algorithms(resolver: &mut Resolver<'_>, written: &At<written::Jwt>, keys: &Keys) -> Option<AlgorithmSet> {
     let Some(listed) = written.algorithms.given() else {
         return match (written.algorithms.is_absent(), &written.keys.given().map(|keys| &keys.value)) {
             (true, Some(written::Keys::Secret(secret))) => {
                 secret_algorithms(resolver, secret, &[Algorithm::Hs256])
             }
-            (true, _) => Some(Algorithm::all_asymmetric()),
+            (true, _) => Some(Algorithm::asymmetric()),
             (false, _) => None,
         };
     };
@@ -273,9 +249,9 @@ fn algorithms(
         return resolver.fault(fault.help("name at least one, or remove the key for all asymmetric ones"));
     }
     let with_secret = matches!(keys, Keys::Secret(_));
-    let misfits: Vec<_> = listed.iter().filter(|a| a.secret_length().is_some() != with_secret).collect();
+    let misfits: Vec<_> = listed.iter().filter(|a| a.is_symmetric() != with_secret).collect();
     for algorithm in &misfits {
-        let word = algorithm.as_str();
+        let word = algorithm.name();
         let fault = if with_secret {
             Fault::new(algorithm.span, format!("`{word}` is verified with a public key, not with a secret"))
                 .help("write `HS256`, `HS384` or `HS512`, or name public keys")
@@ -294,7 +270,7 @@ fn algorithms(
     let algorithms: Vec<Algorithm> = listed.iter().map(|algorithm| algorithm.value).collect();
     match written.keys.given().map(|keys| &keys.value) {
         Some(written::Keys::Secret(secret)) => secret_algorithms(resolver, secret, &algorithms),
-        _ => Some(algorithms),
+        _ => Some(algorithms.into_iter().collect()),
     }
 }
 
@@ -303,10 +279,10 @@ fn secret_algorithms(
     resolver: &mut Resolver<'_>,
     secret: &At<Secret<String>>,
     algorithms: &[Algorithm],
-) -> Option<Vec<Algorithm>> {
-    let needed = algorithms.iter().filter_map(|algorithm| algorithm.secret_length()).max().unwrap_or(32);
+) -> Option<AlgorithmSet> {
+    let needed = algorithms.iter().filter_map(|algorithm| secret_length(*algorithm)).max().unwrap_or(32);
     if secret.expose().len() >= needed {
-        return Some(algorithms.to_vec());
+        return Some(algorithms.iter().copied().collect());
     }
     let fault =
         Fault::new(secret.span, format!("the secret is shorter than {needed} bytes, the size of the hash"));
@@ -315,26 +291,26 @@ fn secret_algorithms(
     )))
 }
 
-fn claims(resolver: &mut Resolver<'_>, written: &written::Jwt) -> Option<Claims> {
+fn claims(resolver: &mut Resolver<'_>, written: &written::Jwt) -> Option<ClaimsMap> {
     let written = written.claims.as_ref()?;
     let declared = &resolver.written.caller_attributes.0;
     let names: Vec<&str> = declared.iter().map(|(name, _)| &*name.value.0).collect();
-    let mut attributes: BTreeMap<Box<str>, String> =
-        names.iter().map(|name| ((*name).into(), format!("/{name}"))).collect();
-    for (name, pointer) in &written.attributes {
-        if !names.contains(&&*name.value.0) {
-            let message = format!("there is no caller attribute `{}`", name.value);
-            let known = names.iter().copied().chain(["roles", "scopes"]);
-            let fault = Fault::new(name.span, message).suggest(&name.value.0, known);
-            resolver.faults.push(fault);
-        } else if let Some(pointer) = pointer {
-            attributes.insert(name.value.0.clone(), pointer.0.clone());
+    for (name, _) in written.attributes.iter().filter(|(name, _)| !names.contains(&&*name.value.0)) {
+        let message = format!("there is no caller attribute `{}`", name.value);
+        let known = names.iter().copied().chain(["roles", "scopes"]);
+        resolver.faults.push(Fault::new(name.span, message).suggest(&name.value.0, known));
+    }
+    let mut attributes = BTreeMap::new();
+    for (name, type_of) in declared {
+        let pointers = written.attributes.iter().filter(|(mapped, _)| mapped.value == name.value);
+        let pointer = pointers.filter_map(|(_, pointer)| pointer.clone()).next();
+        let pointer = pointer.or_else(|| format!("/{}", name.value).parse().ok())?;
+        if let Some(type_of) = *type_of {
+            attributes.insert(name.value.0.clone(), AttributeClaim { pointer, type_of });
         }
     }
-    let or = |pointer: &Option<Pointer>, default: &str| {
-        pointer.as_ref().map_or_else(|| default.to_owned(), |pointer| pointer.0.clone())
-    };
-    Some(Claims { roles: or(&written.roles, "/roles"), scopes: or(&written.scopes, "/scope"), attributes })
+    let or = |pointer: &Option<JsonPointer>, default: &str| pointer.clone().or_else(|| default.parse().ok());
+    Some(ClaimsMap { roles: or(&written.roles, "/roles"), scopes: or(&written.scopes, "/scope"), attributes })
 }
 
 fn basic(resolver: &mut Resolver<'_>, name: &At<Identifier>, written: &At<written::Basic>) -> Option<Basic> {

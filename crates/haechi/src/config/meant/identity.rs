@@ -1,11 +1,11 @@
 //! The embedded identity provider.
 
-use super::SigningAlgorithm;
 use super::names::Resolver;
 use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::value::is_loopback;
 use crate::config::written;
+use haechi_authn::jose::SigningAlgorithm;
 use haechi_core::PathPattern;
 use haechi_core::pattern::Segment;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// The embedded identity provider.
 #[derive(Clone, Debug)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// The `iss` of its tokens, exactly; no trailing slash.
     pub issuer: Arc<str>,
     /// Below which path it answers: `/auth`, literal, no trailing slash.

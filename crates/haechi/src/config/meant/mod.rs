@@ -8,16 +8,17 @@ mod resolve;
 mod route;
 mod service;
 
-pub use authenticator::{ApiKey, Authenticator, AuthenticatorKind, Basic, Claims, Issuer, Jwt, Keys, Users};
-pub use identity::Identity;
-pub use route::{Authenticate, Authorize, Rewrite, Route};
-pub use service::{Balance, Endpoint, IdentityToken, Service};
+pub(crate) use authenticator::{ApiKey, Authenticator, AuthenticatorKind, Basic, Issuer, Jwt, Keys, Users};
+pub(crate) use identity::Identity;
+pub(crate) use route::{Authenticate, Authorize, Rewrite, Route};
+pub(crate) use service::{Balance, Endpoint, IdentityToken, Service};
 
-pub use super::written::{Algorithm, HashBy, LogFormat, SigningAlgorithm};
+pub(crate) use super::written::{HashBy, LogFormat};
 pub(super) use resolve::resolve;
 
 use super::report::Report;
 use haechi_core::{AttributeType, RoleTable};
+use haechi_store::Location;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -28,7 +29,7 @@ use std::time::Duration;
 
 /// A whole configuration, in which every name that is used is declared.
 #[derive(Clone, Debug)]
-pub struct Config {
+pub(crate) struct Config {
     /// The file that it was read from.
     pub file: PathBuf,
     /// At least one, no two on one address (but for port 0).
@@ -38,7 +39,7 @@ pub struct Config {
     /// Who may tell the client's address.
     pub trusted_proxies: Vec<IpNet>,
     /// Where users, sessions and API keys are kept.
-    pub store: Option<Store>,
+    pub store: Option<Location>,
     /// The embedded identity provider.
     pub identity: Option<Identity>,
     /// The declared attributes of callers.
@@ -63,21 +64,14 @@ pub struct Config {
 
 /// An address that clients connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Listener {
+pub(crate) struct Listener {
     /// Port 0 stands for a free one.
     pub bind: SocketAddr,
 }
 
-/// Where users, sessions and API keys are kept.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Store {
-    /// An SQLite file, which is made when it is not there.
-    Sqlite(PathBuf),
-}
-
 /// The access log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AccessLog {
+pub(crate) struct AccessLog {
     /// How a line is written.
     pub format: LogFormat,
     /// Where it goes.
@@ -86,7 +80,7 @@ pub struct AccessLog {
 
 /// Where the access log goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LogTarget {
+pub(crate) enum LogTarget {
     /// Standard output.
     Stdout,
     /// Standard error.
@@ -99,7 +93,7 @@ pub enum LogTarget {
 
 /// What a client may take of the gate's memory and time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Bytes of a request's head.
     pub head: usize,
     /// Header fields of a request.

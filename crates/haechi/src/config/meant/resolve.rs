@@ -1,11 +1,11 @@
 //! From what is written to what is meant.
 
 use super::names::Resolver;
-use super::{AccessLog, Config, Limits, Listener, LogTarget, Store};
+use super::{AccessLog, Config, Limits, Listener, LogTarget};
 use super::{authenticator, identity, overlap, route, service};
 use crate::config::report::{Fault, Report};
 use crate::config::source::{At, Source};
-use crate::config::value::{Identifier, StorePlace};
+use crate::config::value::Identifier;
 use crate::config::written;
 use haechi_core::{AttributeType, RoleTable, role};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -47,7 +47,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         listeners: listeners?,
         admin,
         trusted_proxies: written.trusted_proxies.clone(),
-        store: written.store.given().map(|StorePlace::Sqlite(file)| Store::Sqlite(file.clone())),
+        store: written.store.given().cloned(),
         identity: match identity {
             Some(identity) => Some(identity?),
             None => None,

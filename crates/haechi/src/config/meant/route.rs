@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// What may be asked for, who may ask, and which service answers.
 #[derive(Clone, Debug)]
-pub struct Route {
+pub(crate) struct Route {
     /// Unique.
     pub name: Arc<str>,
     /// Where it stands in the file.
@@ -44,7 +44,7 @@ pub struct Route {
 
 /// Who must be calling. The names are declared, at least one, without repeats.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Authenticate {
+pub(crate) enum Authenticate {
     /// Nobody in particular, by the route's own choice.
     Anonymous,
     /// The credential travels on untouched; the backend verifies.
@@ -57,7 +57,7 @@ pub enum Authenticate {
 
 /// What the caller must be allowed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Authorize {
+pub(crate) enum Authorize {
     /// Nothing in particular.
     Any,
     /// All clauses; at least one of them is not empty.
@@ -71,7 +71,7 @@ pub enum Authorize {
 
 /// What the backend sees of the path: first stripped, then added to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Rewrite {
+pub(crate) struct Rewrite {
     /// Literal whole segments that every path of the route begins with: `/tenants`, without a trailing slash.
     pub strip_prefix: Option<Box<str>>,
     /// Literal whole segments: `/v2`, without a trailing slash.

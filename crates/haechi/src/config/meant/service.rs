@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// A named set of backend endpoints.
 #[derive(Clone, Debug)]
-pub struct Service {
+pub(crate) struct Service {
     /// The name under `services:`.
     pub name: Arc<str>,
     /// At least one, no two alike.
@@ -35,7 +35,7 @@ pub struct Service {
 
 /// A backend, spoken to over plain HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// Name or address, without the port.
     pub host: Host,
     /// The port.
@@ -46,7 +46,7 @@ pub struct Endpoint {
 
 /// How a request's endpoint is chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Balance {
+pub(crate) enum Balance {
     /// In turn.
     RoundRobin,
     /// The less busy of two taken at random.
@@ -59,7 +59,7 @@ pub enum Balance {
 
 /// The JWT that a backend gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IdentityToken {
+pub(crate) struct IdentityToken {
     /// Its `aud`.
     pub audience: Arc<str>,
     /// How long it is valid.

@@ -4,11 +4,11 @@ use crate::config::read::{Defs, Reader, Value};
 use crate::config::report::Fault;
 use crate::config::yaml::Node;
 use haechi_core::Host;
+use haechi_store::{BadLocation, Location};
 use ipnet::IpNet;
 use reqwest::Url;
 use serde_json::{Value as Json, json};
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 
 impl Value for SocketAddr {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
@@ -43,28 +43,26 @@ pub(crate) fn parse_network(text: &str) -> Result<IpNet, String> {
     if trunc == network { Ok(network) } else { Err(format!("write `{trunc}`, or the single address")) }
 }
 
-/// Where the store is.
-#[derive(Clone, Debug)]
-pub(in crate::config) enum StorePlace {
-    Sqlite(PathBuf),
-}
-
-impl Value for StorePlace {
+/// Where the store is, its file relative to the configuration.
+impl Value for Location {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         let text = reader.text("a store", node)?;
-        if ["postgres:", "postgresql:"].iter().any(|scheme| text.starts_with(scheme)) {
-            reader.unbuilt(node.span, "a `postgres` store");
-            return None;
-        }
-        match text.strip_prefix("sqlite:").filter(|path| !path.is_empty()) {
-            Some(path) if !path.contains(['?', '#', '\0']) && !path.starts_with(':') => {
-                let path = path.strip_prefix("//").unwrap_or(path);
-                Some(Self::Sqlite(reader.surroundings.path(path)))
+        match Self::parse(&text) {
+            Ok(location) => Some(location.relative_to(reader.surroundings.folder)),
+            Err(
+                fault @ (BadLocation::NotBuilt(_) | BadLocation::NoScheme | BadLocation::UnknownScheme(_)),
+            ) => {
+                // These show the scheme, which is not shown where it stands elsewhere.
+                let scheme = reader.written(node.span).split(':').next().unwrap_or_default().to_owned();
+                let message = match fault {
+                    BadLocation::NotBuilt(_) => format!("a `{scheme}` store is not built in this version"),
+                    _ => "expected a store".to_owned(),
+                };
+                reader.fault(
+                    Fault::new(node.span, message).help("write `sqlite:` and a file: `sqlite:haechi.db`"),
+                )
             }
-            _ => reader.fault(
-                Fault::new(node.span, "expected a store")
-                    .help("write `sqlite:` and a file: `sqlite:haechi.db`"),
-            ),
+            Err(fault) => reader.fault(Fault::new(node.span, fault.to_string())),
         }
     }
 
@@ -87,7 +85,7 @@ impl Value for Url {
 fn parse_web_address(text: &str) -> Result<Url, String> {
     let help = || "write `https://`, a host and a path".to_owned();
     let url: Url = text.parse().map_err(|_| help())?;
-    let web = matches!(url.scheme(), "https" | "http") && url.has_host();
+    let web = (text.starts_with("https://") || text.starts_with("http://")) && url.has_host();
     if !web || text.contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\') {
         return Err(help());
     }
@@ -123,8 +121,8 @@ impl Value for EndpointUrl {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         let text = reader.text("an endpoint", node)?;
         if text.starts_with("https://") {
-            reader.unbuilt(node.span, "`https` to an endpoint");
-            return None;
+            let fault = Fault::new(node.span, "`https` to an endpoint is not built in this version");
+            return reader.fault(fault.help("write `http://`"));
         }
         reader.parsed("an endpoint", node, |_| parse_endpoint(&text))
     }

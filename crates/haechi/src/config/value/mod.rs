@@ -4,10 +4,11 @@ mod address;
 mod name;
 mod quantity;
 mod text;
+mod word;
 
 pub(crate) use address::parse_network;
-pub(super) use address::{EndpointUrl, Origin, StorePlace, is_loopback};
+pub(super) use address::{EndpointUrl, Origin, is_loopback};
 pub(super) use name::{AttributeName, Identifier, ScopeName};
 pub(crate) use quantity::parse_duration;
 pub(super) use quantity::{Count, Lasting, Size};
-pub(super) use text::{FieldNameText, FilePath, Pointer};
+pub(super) use text::{FieldNameText, FilePath};

@@ -3,7 +3,8 @@
 use crate::config::read::{Defs, Reader, Value};
 use crate::config::report::{Fault, listed};
 use crate::config::yaml::{Kind, Node};
-use haechi_core::{AttributeType, FieldName, Host, Irregular, MethodSet, PathPattern, Secret};
+use haechi_authn::schemes::jwt::JsonPointer;
+use haechi_core::{FieldName, Host, MethodSet, PathPattern, Secret};
 use http::Method;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
@@ -99,28 +100,18 @@ impl Value for FieldNameText {
     }
 }
 
-/// A JSON pointer (RFC 6901), in its text form.
-#[derive(Clone, Debug)]
-pub(in crate::config) struct Pointer(pub(in crate::config) String);
-
-impl Value for Pointer {
+/// A JSON pointer (RFC 6901).
+impl Value for JsonPointer {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         reader.parsed("a JSON pointer", node, |text| {
-            let escapes_hold = text.split('~').skip(1).all(|after| after.starts_with(['0', '1']));
-            if text.starts_with('/') && escapes_hold && !text.contains(|c: char| c.is_control()) {
-                Ok(Self(text.to_owned()))
-            } else {
-                Err("write it as RFC 6901 does: `/realm_access/roles`, with `~1` for `/` and `~0` for `~` in a name".into())
-            }
+            text.parse().map_err(|_| {
+                "write `/name`, or `/outer/inner` for a claim within another (RFC 6901)".to_owned()
+            })
         })
     }
 
     fn schema(_: &mut Defs) -> Json {
         json!({ "type": "string", "pattern": r"^(/([^~/]|~[01])*)+$|\$\{" })
-    }
-
-    fn shown(&self) -> Json {
-        self.0.as_str().into()
     }
 }
 
@@ -163,39 +154,5 @@ impl Value for Method {
         let known: Vec<String> = MethodSet::any().iter().map(ToString::to_string).collect();
         let placeholder = crate::config::read::placeholder_schema(defs);
         json!({ "anyOf": [{ "enum": known }, placeholder] })
-    }
-}
-
-impl Value for Irregular {
-    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        let word = reader.text("a way to spell a path", node)?;
-        let found = Self::NAMES.iter().find(|(name, _)| *name == word);
-        if found.is_none() {
-            let known: Vec<&str> = Self::NAMES.iter().map(|(name, _)| *name).collect();
-            crate::config::choice::unknown(reader, node, "a way to spell a path", &word, &known, &[]);
-        }
-        found.map(|(_, flag)| *flag)
-    }
-
-    fn schema(_: &mut Defs) -> Json {
-        json!({ "enum": Self::NAMES.map(|(name, _)| name) })
-    }
-}
-
-impl Value for AttributeType {
-    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        let word = reader.text("an attribute type", node)?;
-        let types = [Self::String, Self::Long, Self::Bool];
-        let found = types.into_iter().find(|known| known.to_string() == word);
-        if found.is_none() {
-            let known = types.map(|known| known.to_string());
-            let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            crate::config::choice::unknown(reader, node, "an attribute type", &word, &known, &[]);
-        }
-        found
-    }
-
-    fn schema(_: &mut Defs) -> Json {
-        json!({ "enum": ["string", "long", "bool"] })
     }
 }

@@ -1,13 +1,14 @@
 //! `authenticators`: ways to establish who is calling.
 
-use crate::config::choice::choice;
 use crate::config::defaults::{self, Leeway};
 use crate::config::read::{Defs, Maybe, Named, Reader, Value};
 use crate::config::record::record;
 use crate::config::report::Fault;
 use crate::config::source::At;
-use crate::config::value::{AttributeName, FieldNameText, FilePath, Pointer};
+use crate::config::value::{AttributeName, FieldNameText, FilePath};
 use crate::config::yaml::{Kind, Node};
+use haechi_authn::jose::Algorithm;
+use haechi_authn::schemes::jwt::JsonPointer;
 use haechi_core::Secret;
 use reqwest::Url;
 use serde_json::{Value as Json, json};
@@ -67,39 +68,6 @@ record! {
     }
 }
 
-choice! {
-    "an algorithm"
-    /// How a JWT may be signed (RFC 7518 3.1, RFC 8037). There is no `none`.
-    pub enum Algorithm {
-        /// RSA PKCS #1 v1.5 with SHA-256.
-        Rs256 = "RS256",
-        /// RSA PKCS #1 v1.5 with SHA-384.
-        Rs384 = "RS384",
-        /// RSA PKCS #1 v1.5 with SHA-512.
-        Rs512 = "RS512",
-        /// RSA PSS with SHA-256.
-        Ps256 = "PS256",
-        /// RSA PSS with SHA-384.
-        Ps384 = "PS384",
-        /// RSA PSS with SHA-512.
-        Ps512 = "PS512",
-        /// ECDSA over P-256.
-        Es256 = "ES256",
-        /// ECDSA over P-384.
-        Es384 = "ES384",
-        /// ECDSA over P-521.
-        Es512 = "ES512",
-        /// Ed25519.
-        EdDsa = "EdDSA",
-        /// HMAC with SHA-256 and a secret that both sides know.
-        Hs256 = "HS256",
-        /// HMAC with SHA-384 and a secret that both sides know.
-        Hs384 = "HS384",
-        /// HMAC with SHA-512 and a secret that both sides know.
-        Hs512 = "HS512",
-    }
-}
-
 /// Where keys come from.
 #[derive(Clone, Debug)]
 pub(in crate::config) enum Keys {
@@ -128,9 +96,9 @@ record! {
 /// Where in a token a caller's facts stand.
 #[derive(Clone, Debug)]
 pub(in crate::config) struct Claims {
-    pub(in crate::config) roles: Option<Pointer>,
-    pub(in crate::config) scopes: Option<Pointer>,
-    pub(in crate::config) attributes: Vec<(At<AttributeName>, Option<Pointer>)>,
+    pub(in crate::config) roles: Option<JsonPointer>,
+    pub(in crate::config) scopes: Option<JsonPointer>,
+    pub(in crate::config) attributes: Vec<(At<AttributeName>, Option<JsonPointer>)>,
 }
 
 const TYPES: [&str; 3] = ["jwt", "basic", "api_key"];
@@ -228,7 +196,7 @@ impl Value for Claims {
         let Kind::Mapping(entries) = &node.kind else { return None };
         let pointer = |name: &str, reader: &mut Reader<'_>| {
             let (_, node) = entries.iter().find(|(key, _)| key.text == name)?;
-            Pointer::read(node, reader)
+            JsonPointer::read(node, reader)
         };
         let (roles, scopes) = (pointer("roles", reader), pointer("scopes", reader));
         let others = entries.iter().filter(|(key, _)| key.text != "roles" && key.text != "scopes").cloned();
@@ -238,8 +206,8 @@ impl Value for Claims {
     }
 
     fn schema(defs: &mut Defs) -> Json {
-        let pointer = Pointer::schema(defs);
-        let names = Named::<AttributeName, Pointer>::schema(defs);
+        let pointer = JsonPointer::schema(defs);
+        let names = Named::<AttributeName, JsonPointer>::schema(defs);
         json!({
             "type": "object",
             "properties": {

@@ -1,9 +1,9 @@
 //! `identity`: the embedded identity provider.
 
-use crate::config::choice::choice;
 use crate::config::defaults::{self, FailureCount, Lifetime, TokenLifetime};
 use crate::config::record::record;
 use crate::config::source::At;
+use haechi_authn::jose::SigningAlgorithm;
 use haechi_core::PathPattern;
 use reqwest::Url;
 
@@ -54,18 +54,5 @@ record! {
         default failures as "failures": FailureCount = defaults::LOCKOUT_FAILURES,
         /// For how long.
         default lasts as "for": Lifetime = defaults::LOCKOUT_FOR,
-    }
-}
-
-choice! {
-    "a signing algorithm"
-    /// What the embedded identity provider signs with (RFC 7518 3.1, RFC 8037).
-    pub enum SigningAlgorithm {
-        /// Ed25519.
-        EdDsa = "EdDSA",
-        /// ECDSA over P-256.
-        Es256 = "ES256",
-        /// RSA PKCS #1 v1.5.
-        Rs256 = "RS256",
     }
 }

@@ -5,12 +5,10 @@ mod identity;
 mod routes;
 mod services;
 
-pub use authenticators::Algorithm;
 pub(super) use authenticators::{Authenticator, Basic, Jwt, Keys};
 pub(super) use identity::Identity;
-pub use identity::SigningAlgorithm;
 pub(super) use routes::{Authenticate, Authorize, Route};
-pub use services::HashBy;
+pub(crate) use services::HashBy;
 pub(super) use services::{Balance, IdentityToken, Service};
 
 use super::choice::choice;
@@ -18,8 +16,9 @@ use super::defaults::{self, BodySize, ConnectionCount, FieldCount, HeadSize, Tim
 use super::read::Named;
 use super::record::record;
 use super::source::At;
-use super::value::{AttributeName, Identifier, StorePlace};
+use super::value::{AttributeName, Identifier};
 use haechi_core::AttributeType;
+use haechi_store::Location;
 use ipnet::IpNet;
 use std::net::SocketAddr;
 
@@ -34,7 +33,7 @@ record! {
         /// The addresses of proxies in front of the gate. Only these may tell the client's address (`X-Forwarded-For`, `Forwarded`).
         default trusted_proxies as "trusted_proxies": Vec<IpNet> = Vec::new(),
         /// Where users, sessions and API keys are kept: `sqlite:` and a file.
-        optional store as "store": StorePlace,
+        optional store as "store": Location,
         /// The embedded identity provider: users in the store, login, JWTs.
         optional identity as "identity": At<Identity>,
         /// The attributes that a caller may have, each with its type; filled from claims.
@@ -108,7 +107,7 @@ record! {
 choice! {
     "a log format"
     /// How a line of the access log is written.
-    pub enum LogFormat {
+    pub(crate) enum LogFormat {
         /// One JSON object a line.
         Json = "json",
         /// For people.

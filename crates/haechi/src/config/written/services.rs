@@ -87,7 +87,7 @@ pub(in crate::config) enum Balance {
 
 /// What a request's endpoint hangs on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HashBy {
+pub(crate) enum HashBy {
     /// The caller's subject.
     Subject,
     /// The client's address.
@@ -99,7 +99,7 @@ pub enum HashBy {
 choice! {
     "a way to balance"
     /// The ways to balance that are a word.
-    pub enum BalanceWord {
+    pub(crate) enum BalanceWord {
         /// In turn.
         RoundRobin = "round_robin",
         /// The less busy of two taken at random.

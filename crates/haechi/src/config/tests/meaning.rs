@@ -1,0 +1,157 @@
+//! What a configuration comes to mean.
+
+use super::{HEAD, check};
+use crate::config::meant::{
+    Authenticate, AuthenticatorKind, Authorize, Balance, HashBy, Issuer, Keys, LogTarget, Users,
+};
+use haechi_authn::jose::Algorithm;
+use haechi_core::{Irregular, Role};
+use haechi_store::Location;
+use std::time::Duration;
+
+fn ok(text: &str) -> crate::config::Config {
+    check(&format!("{HEAD}{text}")).unwrap_or_else(|report| panic!("{report}"))
+}
+
+#[test]
+fn what_is_left_out_has_its_default() {
+    let config = ok("");
+    assert_eq!(config.listeners[0].bind.to_string(), "127.0.0.1:0");
+    assert_eq!((config.admin, config.store, config.identity.is_none()), (None, None, true));
+    assert_eq!((config.limits.head, config.limits.fields, config.limits.body), (16_384, 100, 104_857_600));
+    assert_eq!(config.limits.header_read, Duration::from_secs(10));
+    assert_eq!(config.access_log.target, LogTarget::Stdout);
+    assert!(config.roles.knows("haechi-admin"));
+    assert!(config.workers.get() >= 1);
+}
+
+#[test]
+fn routes_mean_what_they_say() {
+    let config = ok(r#"
+store: sqlite:haechi.db
+authenticators: { a: { type: api_key }, b: { type: basic } }
+roles: { USER: {} }
+services: { s: { endpoints: ["http://One:7001", { url: "http://[::1]", weight: 3 }], balance: { hash: "header:X-Session" } } }
+routes:
+  - name: r
+    match: { path: "/v1/{id}", methods: [GET], hosts: [API.example.com] }
+    authenticate: { all: [a, b] }
+    authorize: { roles: [USER, haechi-admin], scopes: [x:y] }
+    service: s
+    rewrite: { strip_prefix: /v1, add_prefix: /v2 }
+    allow_in_path: [semicolon, encoded_slash]
+    max_body: 1KiB
+    origins: ["https://app.example.com"]
+"#);
+    let route = &config.routes[0];
+    assert_eq!(route.authenticate, Authenticate::All(vec!["a".into(), "b".into()]));
+    let roles = ["USER", "haechi-admin"].map(Role::from).to_vec();
+    assert_eq!(route.authorize, Authorize::Clauses { roles, scopes: vec!["x:y".into()] });
+    assert_eq!(route.hosts[0].name(), "api.example.com");
+    assert!(route.methods.contains(&http::Method::HEAD));
+    assert_eq!(route.allow_in_path, Irregular::SEMICOLON.union(Irregular::ENCODED_SLASH));
+    assert_eq!(route.rewrite.strip_prefix.as_deref(), Some("/v1"));
+    assert_eq!(route.rewrite.add_prefix.as_ref().unwrap().as_str(), "/v2");
+    assert_eq!(route.max_body, Some(1024));
+    assert_eq!(&*route.origins[0], "https://app.example.com");
+    let service = &config.services["s"];
+    assert_eq!(service.balance, Balance::Hash(HashBy::Header("x-session".into())));
+    assert_eq!((service.endpoints[0].host.name(), service.endpoints[0].port), ("one", 7001));
+    assert_eq!((service.endpoints[1].port, service.endpoints[1].weight.get()), (80, 3));
+    assert!(service.identity_headers);
+    assert_eq!(config.store, Some(Location::Sqlite("haechi.db".into())));
+}
+
+#[test]
+fn authenticators_mean_what_they_say() {
+    let config = ok(r#"
+store: sqlite:haechi.db
+identity: { issuer: "http://localhost:8080" }
+caller_attributes: { tenant: string, mfa: bool }
+authenticators:
+  own: { type: jwt, issuer: self }
+  corp: { type: jwt, issuer: "https://sso.example.com/realm/", audiences: [a], claims: { roles: /realm_access/roles, mfa: /x~1y } }
+  shared: { type: jwt, issuer: somebody, audiences: [a], keys: { secret: "${env:SECRET}" } }
+  set: { type: jwt, issuer: x, audiences: [a], keys: { jwks_url: "http://127.0.0.1:1/jwks" }, algorithms: [ES256] }
+  staff: { type: basic }
+  key: { type: api_key, header: X-Partner }
+"#);
+    let jwt = |name: &str| match &config.authenticators[name].kind {
+        AuthenticatorKind::Jwt(jwt) => jwt.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(jwt("own").issuer, Issuer::Own);
+    assert!(matches!(jwt("own").keys, Keys::Own));
+    let corp = jwt("corp");
+    assert_eq!(corp.issuer, Issuer::Named("https://sso.example.com/realm/".into()));
+    assert!(matches!(&corp.keys, Keys::Discovery(url)
+        if url.as_str() == "https://sso.example.com/realm/.well-known/openid-configuration"));
+    let pointer = |text: &str| text.parse().ok();
+    assert_eq!(corp.claims.roles, pointer("/realm_access/roles"));
+    assert_eq!(corp.claims.scopes, pointer("/scope"));
+    assert_eq!(Some(&corp.claims.attributes["tenant"].pointer), pointer("/tenant").as_ref());
+    assert_eq!(Some(&corp.claims.attributes["mfa"].pointer), pointer("/x~1y").as_ref());
+    assert_eq!(corp.algorithms, Algorithm::asymmetric());
+    assert_eq!(corp.token_types, ["at+jwt", "JWT"]);
+    let shared = jwt("shared");
+    assert_eq!(shared.algorithms.iter().collect::<Vec<_>>(), [Algorithm::Hs256]);
+    assert!(matches!(&shared.keys, Keys::Secret(secret) if secret.expose().len() == 32));
+    assert_eq!(jwt("set").algorithms.iter().collect::<Vec<_>>(), [Algorithm::Es256]);
+    let AuthenticatorKind::Basic(staff) = &config.authenticators["staff"].kind else { panic!("basic") };
+    assert_eq!((&*staff.realm, &staff.users), ("staff", &Users::Store));
+    let AuthenticatorKind::ApiKey(key) = &config.authenticators["key"].kind else { panic!("api_key") };
+    assert_eq!(&*key.header, "x-partner");
+    assert_eq!(&*config.identity.unwrap().issuer, "http://localhost:8080");
+}
+
+#[test]
+fn paths_are_relative_to_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("users"), "").unwrap();
+    std::fs::write(folder.path().join("name"), "access.log\n").unwrap();
+    let file = folder.path().join("haechi.yaml");
+    let text = format!(
+        "{HEAD}store: sqlite:h.db\naccess_log: {{ target: \"${{file:name}}\" }}\nauthenticators: {{ a: {{ type: basic, users_file: users }} }}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let config = crate::config::load(&file).unwrap();
+    assert_eq!(config.store, Some(Location::Sqlite(folder.path().join("h.db"))));
+    assert_eq!(config.access_log.target, LogTarget::File(folder.path().join("access.log")));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_said_to_be_so() {
+    let report = crate::config::load(std::path::Path::new("no-such-folder/haechi.yaml")).unwrap_err();
+    assert!(
+        report.to_string().starts_with("error: the configuration cannot be read: no such file"),
+        "{report}"
+    );
+}
+
+#[test]
+fn different_requests_may_have_routes_alike() {
+    let routes = [
+        "path: /a, methods: [GET]",
+        "path: /a, methods: [POST]",
+        "path: /a, hosts: [a.example]",
+        "path: /a, hosts: [b.example]",
+        "path: /a/",
+        "path: \"/a/{x}\"",
+        "path: /a/**",
+        "path: \"/{y}/b\"",
+    ];
+    let text: Vec<String> = routes
+        .iter()
+        .enumerate()
+        .map(|(n, m)| {
+            format!(
+                "  - {{ name: r{n}, match: {{ {m} }}, authenticate: anonymous, authorize: any, service: s }}"
+            )
+        })
+        .collect();
+    let config = ok(&format!(
+        "services: {{ s: {{ endpoints: [\"http://127.0.0.1:1\"] }} }}\nroutes:\n{}\n",
+        text.join("\n")
+    ));
+    assert_eq!(config.routes.len(), routes.len());
+}

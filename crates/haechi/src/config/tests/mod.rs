@@ -1,0 +1,40 @@
+//! The loader as a whole.
+
+mod contract;
+mod faults;
+mod meaning;
+mod refused;
+mod schema;
+
+use super::placeholder::Surroundings;
+use super::{Config, Report, parse_in};
+use std::path::Path;
+
+/// What every test's configuration can do without.
+const HEAD: &str = "listeners: [{ bind: 127.0.0.1:0 }]\n";
+
+/// Checks a text with two variables set and no files.
+fn check(text: &str) -> Result<Config, Report> {
+    let variable = |name: &str| {
+        Ok(match name {
+            "SECRET" => Some("0123456789abcdef0123456789abcdef".to_owned()),
+            "SHORT" => Some("hunter2".to_owned()),
+            _ => None,
+        })
+    };
+    let surroundings = Surroundings { folder: Path::new(""), variable: &variable };
+    parse_in(&surroundings, Path::new("haechi.yaml"), text.to_owned())
+}
+
+/// `line:column message` for each fault, with the lines of [`HEAD`] before the text.
+fn faults(text: &str) -> Vec<String> {
+    let Err(report) = check(&format!("{HEAD}{text}")) else { return Vec::new() };
+    report
+        .faults()
+        .iter()
+        .map(|fault| {
+            let at = fault.span.map(|span| format!("{}:{} ", span.start.line, span.start.column));
+            format!("{}{}", at.unwrap_or_default(), fault.message)
+        })
+        .collect()
+}

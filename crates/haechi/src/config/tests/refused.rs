@@ -1,0 +1,274 @@
+//! What is refused, rule by rule.
+
+use super::faults;
+
+const SERVICE: &str = "services: { s: { endpoints: [\"http://127.0.0.1:1\"] } }\n";
+
+/// A route with these entries changed.
+fn route(changes: &[(&str, &str)]) -> String {
+    let standard = [
+        ("name", "r"),
+        ("match", "{ path: /a }"),
+        ("authenticate", "anonymous"),
+        ("authorize", "any"),
+        ("service", "s"),
+    ];
+    let mut entries: Vec<(&str, &str)> = standard.to_vec();
+    for (key, value) in changes {
+        entries.retain(|(known, _)| known != key);
+        if !value.is_empty() {
+            entries.push((key, value));
+        }
+    }
+    let entries: Vec<String> = entries.iter().map(|(key, value)| format!("{key}: {value}")).collect();
+    format!("  - {{ {} }}\n", entries.join(", "))
+}
+
+/// The faults of a configuration with these routes, without their places.
+fn of_routes(before: &str, routes: &[&[(&str, &str)]]) -> Vec<String> {
+    let routes: String = routes.iter().map(|changes| route(changes)).collect();
+    messages(&format!("{SERVICE}{before}routes:\n{routes}"))
+}
+
+fn messages(text: &str) -> Vec<String> {
+    faults(text)
+        .into_iter()
+        .map(|fault| {
+            fault.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':' || c == ' ').to_owned()
+        })
+        .collect()
+}
+
+fn assert_refused(found: &[String], part: &str) {
+    assert!(found.len() == 1 && found[0].contains(part), "expected `{part}` alone, found {found:#?}");
+}
+
+#[test]
+fn a_route_is_never_open_by_omission() {
+    assert_eq!(of_routes("", &[&[]]), [""; 0]);
+    assert_refused(&of_routes("", &[&[("authenticate", "")]]), "a route needs `authenticate`");
+    assert_refused(&of_routes("", &[&[("authorize", "")]]), "a route needs `authorize`");
+    assert_refused(&of_routes("", &[&[("authenticate", "[]")]]), "names no authenticator");
+    assert_refused(&of_routes("", &[&[("authenticate", "{ any: [] }")]]), "names no authenticator");
+    assert_refused(&of_routes("", &[&[("authenticate", "{}")]]), "either `any` or `all`");
+    assert_refused(&of_routes("", &[&[("authenticate", "null")]]), "found nothing");
+    assert_refused(
+        &of_routes("", &[&[("authenticate", "[anonymous]")]]),
+        "does not stand among authenticators",
+    );
+    let basic = "store: sqlite:h\nauthenticators: { b: { type: basic } }\n";
+    let with = |authorize| of_routes(basic, &[&[("authenticate", "b"), ("authorize", authorize)]]);
+    assert_refused(&with("{}"), "no clause");
+    assert_refused(&with("{ roles: [] }"), "`roles` lists none");
+    assert_refused(&with("{ scopes: [] }"), "`scopes` lists none");
+    assert_refused(&with("{ roles: [NOPE] }"), "there is no role `NOPE`");
+    assert_refused(&with("all"), "is not what `authorize` takes");
+}
+
+#[test]
+fn nobody_can_pass_a_clause_without_a_caller() {
+    for authenticate in ["anonymous", "passthrough"] {
+        let found = of_routes("", &[&[("authenticate", authenticate), ("authorize", "{ scopes: [a] }")]]);
+        assert_refused(&found, "nobody can pass");
+    }
+}
+
+#[test]
+fn two_routes_never_win_the_same_request() {
+    let pairs: [(&str, &str); 5] = [
+        ("{ path: /a }", "{ path: /a }"),
+        ("{ path: \"/a/{x}\" }", "{ path: /a/* }"),
+        ("{ path: /a/** , methods: [GET] }", "{ path: /a/**, methods: [HEAD] }".trim()),
+        ("{ path: /a, hosts: [x.example, y.example] }", "{ path: /a, hosts: [Y.example] }"),
+        ("{ path: /a, methods: [GET, POST] }", "{ path: /a, methods: [POST] }"),
+    ];
+    for (one, other) in pairs {
+        let found =
+            of_routes("", &[&[("name", "one"), ("match", one)], &[("name", "two"), ("match", other)]]);
+        assert_refused(&found, "routes `one` and `two` could both win");
+    }
+    let twice = of_routes("", &[&[], &[("match", "{ path: /b }")]]);
+    assert_refused(&twice, "two routes are named `r`");
+}
+
+#[test]
+fn names_must_be_declared() {
+    assert_refused(&of_routes("", &[&[("service", "t")]]), "there is no service `t`");
+    assert_refused(&of_routes("", &[&[("authenticate", "locla")]]), "there is no authenticator `locla`");
+    assert_refused(
+        &messages("services: { \"a b\": { endpoints: [\"http://a\"] } }\n"),
+        "`a b` is not a name",
+    );
+    assert_refused(&messages("caller_attributes: { has: string }\n"), "`has` is not an attribute's name");
+    assert_refused(&messages("caller_attributes: { a: text }\n"), "`text` is not an attribute type");
+    assert_refused(
+        &messages("store: sqlite:h\nauthenticators: { anonymous: { type: basic } }\n"),
+        "a word of its own",
+    );
+}
+
+#[test]
+fn roles_include_what_they_may() {
+    assert_refused(&messages("roles: { A: { includes: [B] }, B: { includes: [A] } }\n"), "includes itself");
+    assert_refused(&messages("roles: { A: { includes: [C] } }\n"), "there is no role `C`");
+    assert_refused(&messages("roles: { haechi-boss: {} }\n"), "begins as the built-in roles do");
+    assert_refused(&messages("roles: { A: { includes: [haechi-admin] } }\n"), "cannot be included");
+}
+
+#[test]
+fn tokens_are_bound_to_an_audience_and_to_keys_that_hold() {
+    let jwt = |rest: &str| messages(&format!("authenticators: {{ a: {{ type: jwt, {rest} }} }}\n"));
+    let https = "issuer: \"https://sso.example.com\"";
+    assert_eq!(jwt(&format!("{https}, audiences: [a]")), [""; 0]);
+    assert_refused(&jwt(https), "needs `audiences`");
+    assert_refused(&jwt(&format!("{https}, audiences: []")), "needs `audiences`");
+    assert_refused(&jwt("issuer: self"), "needs the embedded identity provider");
+    assert_refused(&jwt("issuer: x, audiences: [a]"), "keys cannot be discovered");
+    assert_refused(&jwt("issuer: \"http://sso.example.com\", audiences: [a]"), "plain `http`");
+    assert_eq!(jwt("issuer: \"http://sso.example.com\", audiences: [a], allow_http: true"), [""; 0]);
+    assert_eq!(jwt("issuer: \"http://127.0.0.1:1\", audiences: [a]"), [""; 0]);
+    assert_refused(
+        &jwt("issuer: x, audiences: [a], keys: { jwks_url: \"http://10.0.0.1/\" }"),
+        "plain `http`",
+    );
+    assert_refused(
+        &jwt("issuer: x, audiences: [a], keys: { jwks_file: nope.json }"),
+        "`nope.json` cannot be read: no such file",
+    );
+    assert_refused(&jwt("issuer: x, audiences: [a], keys: {}"), "names one place");
+    assert_refused(&jwt(&format!("{https}, audiences: [a], algorithms: []")), "allows none");
+    assert_refused(
+        &jwt(&format!("{https}, audiences: [a], algorithms: [none]")),
+        "`none` is not an algorithm",
+    );
+    assert_refused(
+        &jwt(&format!("{https}, audiences: [a], algorithms: [RS256, HS256]")),
+        "is verified with a secret",
+    );
+    let secret = "issuer: x, audiences: [a], keys: { secret: \"${env:SECRET}\" }";
+    assert_eq!(jwt(secret), [""; 0]);
+    assert_refused(&jwt(&format!("{secret}, algorithms: [HS256, ES256]")), "verified with a public key");
+    assert_refused(&jwt(&format!("{secret}, algorithms: [HS256, HS512]")), "shorter than 64 bytes");
+    assert_refused(&jwt("issuer: x, audiences: [a], keys: { secret: short }"), "shorter than 32 bytes");
+    assert_refused(
+        &jwt(&format!("{https}, audiences: [a], claims: {{ roles: roles }}")),
+        "is not a JSON pointer",
+    );
+    assert_refused(
+        &jwt(&format!("{https}, audiences: [a], claims: {{ roles: /a~2 }}")),
+        "is not a JSON pointer",
+    );
+    assert_refused(
+        &jwt(&format!("{https}, audiences: [a], claims: {{ tenant: /t }}")),
+        "no caller attribute `tenant`",
+    );
+    assert_refused(&jwt(&format!("{https}, audiences: [a], leeway: 11m")), "`11m` is not a duration");
+}
+
+#[test]
+fn what_keeps_facts_needs_a_store() {
+    assert_refused(&messages("authenticators: { a: { type: api_key } }\n"), "needs a store");
+    assert_refused(&messages("authenticators: { a: { type: basic } }\n"), "needs a store");
+    assert_refused(&messages("identity: { issuer: \"http://localhost\" }\n"), "needs a store");
+    assert_refused(&messages("store: postgres://h/x\n"), "a `postgres` store is not built");
+    assert_refused(&messages("store: redis:x\n"), "expected a store");
+    assert_refused(&messages("store: \"sqlite:\"\n"), "names no file");
+}
+
+#[test]
+fn the_identity_provider_keeps_its_paths() {
+    let identity = "store: sqlite:h\nidentity: { issuer: \"http://localhost\" }\n";
+    for path in ["/auth", "/auth/**", "/auth/login", "/.well-known/jwks.json"] {
+        let matches = format!("{{ path: {path} }}");
+        assert_refused(&of_routes(identity, &[&[("match", &matches)]]), "the gate itself answers");
+    }
+    for path in ["/**", "/authors", "/.well-known/**"] {
+        let matches = format!("{{ path: {path} }}");
+        assert_eq!(of_routes(identity, &[&[("match", &matches)]]), [""; 0]);
+    }
+    let with = |rest: &str| messages(&format!("store: sqlite:h\nidentity: {{ {rest} }}\n"));
+    assert_refused(&with("issuer: \"http://gate.example.com\""), "plain `http`");
+    assert_refused(&with("issuer: \"https://gate.example.com/x\""), "has a path");
+    assert_refused(&with("issuer: \"http://localhost\", path: /a/*"), "is not a plain path");
+    assert_refused(&with("issuer: \"http://localhost\", path: /"), "is not a plain path");
+    assert_refused(
+        &messages("services: { s: { endpoints: [\"http://a\"], identity: { token: { audience: a } } } }\n"),
+        "needs the embedded identity provider",
+    );
+}
+
+#[test]
+fn addresses_are_exact() {
+    let service = |rest: &str| messages(&format!("services: {{ s: {{ {rest} }} }}\n"));
+    assert_refused(&service("endpoints: []"), "at least one endpoint");
+    assert_refused(&service("endpoints: [\"http://a/x\"]"), "is not an endpoint");
+    assert_refused(&service("endpoints: [\"https://a\"]"), "`https` to an endpoint is not built");
+    assert_refused(&service("endpoints: [\"http://a\", \"http://A:80\"]"), "stands twice");
+    assert_refused(&service("endpoints: [{ url: \"http://a\", weight: 0 }]"), "`0` is not a number");
+    assert_refused(&service("endpoints: [\"http://a\"], balance: fastest"), "is not a way to balance");
+    assert_refused(
+        &service("endpoints: [\"http://a\"], balance: { hash: \"header:Authorization\" }"),
+        "cannot be hashed",
+    );
+    assert_refused(&service("endpoints: [\"http://a\"], timeout: 0s"), "`0s` is not a duration");
+    assert_refused(&messages("admin: { bind: 0.0.0.0:9901 }\n"), "asks for no credential");
+    assert_refused(&messages("trusted_proxies: [10.0.0.1/8]\n"), "is not a network");
+    assert_refused(
+        &messages("store: sqlite:h\nauthenticators: { a: { type: api_key, header: Authorization } }\n"),
+        "can carry a key",
+    );
+    assert_refused(
+        &messages("store: sqlite:h\nauthenticators: { a: { type: api_key, header: X_Auth_Subject } }\n"),
+        "can carry a key",
+    );
+}
+
+#[test]
+fn listeners_stand_on_addresses_of_their_own() {
+    let report = |text: &str| {
+        super::check(text).unwrap_err().faults().iter().map(|f| f.message.clone()).collect::<Vec<_>>()
+    };
+    assert_refused(&report("listeners: [{ bind: 127.0.0.1:80 }, { bind: 127.0.0.1:80 }]"), "two listeners");
+    assert_refused(
+        &report("listeners: [{ bind: 127.0.0.1:80 }]\nadmin: { bind: 127.0.0.1:80 }"),
+        "has the address",
+    );
+    assert_refused(&report("listeners: []"), "`listeners` is empty");
+    assert_refused(&report("services: {}"), "needs `listeners`");
+    assert_refused(&report(""), "the file is empty");
+    assert!(super::check("listeners: [{ bind: 127.0.0.1:0 }, { bind: 127.0.0.1:0 }]").is_ok());
+}
+
+#[test]
+fn matching_is_exact() {
+    let with = |matches: &str| of_routes("", &[&[("match", matches)]]);
+    assert_refused(&with("{ path: a }"), "`a` is not a path pattern");
+    assert_refused(&with("{ path: /a, methods: [CONNECT] }"), "`CONNECT` is not a method");
+    assert_refused(&with("{ path: /a, methods: [] }"), "`methods` lists none");
+    assert_refused(&with("{ path: /a, hosts: [] }"), "`hosts` lists none");
+    assert_refused(&with("{ path: /a, hosts: [\"*.example.com\"] }"), "is not a host");
+    assert_refused(&with("{ path: /a, hosts: [\"a:80\"] }"), "is not a host");
+    let rewrite =
+        |rewrite: &str| of_routes("", &[&[("match", "{ path: \"/a/{x}\" }"), ("rewrite", rewrite)]]);
+    assert_eq!(rewrite("{ strip_prefix: /a }"), [""; 0]);
+    assert_refused(&rewrite("{ strip_prefix: /b }"), "is not what the pattern");
+    assert_refused(&rewrite("{ strip_prefix: \"/a/{x}\" }"), "is not a plain prefix");
+    assert_refused(&rewrite("{ strip_prefix: / }"), "is not a plain prefix");
+    assert_refused(&rewrite("{ add_prefix: /v2/ }"), "is not a plain prefix");
+    assert_refused(&of_routes("", &[&[("allow_in_path", "[dots]")]]), "is not a way to spell a path");
+    assert_refused(&of_routes("", &[&[("origins", "[\"https://a/x\"]")]]), "is not an origin");
+}
+
+#[test]
+fn numbers_and_booleans_are_not_text() {
+    assert_refused(&of_routes("", &[&[("name", "1")]]), "found the bare value `1`");
+    assert_refused(&of_routes("", &[&[("name", "true")]]), "found the bare value `true`");
+    assert_refused(
+        &of_routes("", &[&[("forward_credentials", "yes"), ("authenticate", "passthrough")]]),
+        "`yes` is not a boolean",
+    );
+    assert_refused(&messages("workers: many\n"), "`many` is not a number");
+    assert_refused(&messages("limits: { head: 16KB }\n"), "`16KB` is not a size");
+    assert_refused(&messages("limits: { head: 1 }\n"), "`1` is not a size");
+    assert_refused(&messages("limits: []\n"), "expected `limits`, found a list");
+}

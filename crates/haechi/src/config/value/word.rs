@@ -1,0 +1,49 @@
+//! Words for what other rooms enumerate.
+
+use crate::config::choice;
+use crate::config::read::{Defs, Reader, Value};
+use crate::config::yaml::Node;
+use haechi_authn::jose::{Algorithm, SigningAlgorithm};
+use haechi_core::{AttributeType, Irregular};
+use serde_json::{Value as Json, json};
+
+macro_rules! word_value {
+    ($type:ty, $what:literal, $all:expr, $word:expr) => {
+        impl Value for $type {
+            fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+                let word = reader.text($what, node)?;
+                let found = $all.into_iter().find(|known| $word(known) == word);
+                if found.is_none() {
+                    let known = $all.each_ref().map($word);
+                    choice::unknown(reader, node, $what, &word, &known, &[]);
+                }
+                found
+            }
+
+            fn schema(_: &mut Defs) -> Json {
+                json!({ "enum": $all.each_ref().map($word) })
+            }
+
+            fn shown(&self) -> Json {
+                $word(self).into()
+            }
+        }
+    };
+}
+
+word_value!(Algorithm, "an algorithm", Self::ALL, |known: &Self| known.name());
+word_value!(SigningAlgorithm, "a signing algorithm", Self::ALL, |known: &Self| known.name());
+word_value!(AttributeType, "an attribute type", [Self::String, Self::Long, Self::Bool], attribute_type);
+word_value!(Irregular, "a way to spell a path", Self::NAMES.map(|(_, flag)| flag), irregular);
+
+const fn attribute_type(kind: &AttributeType) -> &'static str {
+    match kind {
+        AttributeType::String => "string",
+        AttributeType::Long => "long",
+        AttributeType::Bool => "bool",
+    }
+}
+
+fn irregular(flag: &Irregular) -> &'static str {
+    Irregular::NAMES.iter().find(|(_, known)| known == flag).map_or("", |(name, _)| name)
+}
