@@ -113,3 +113,14 @@ fn a_route_may_allow_what_it_names_and_no_more() {
     }
     assert_eq!(backend.recorded().len(), before);
 }
+
+#[test]
+fn an_ambiguous_path_is_400_even_where_no_route_waits_for_it() {
+    let backend = Backend::saying("reached");
+    let gate = Gate::start(&routes_to(&backend, &[("/only", "anonymous", "any")]));
+    for path in ["//only", "/elsewhere;x", "/else%2Fwhere", "/elsewhere%25", "/only/../x"] {
+        gate.get(path).expect(400);
+    }
+    gate.get("/elsewhere").expect(404);
+    assert_eq!(backend.recorded().len(), 0);
+}
