@@ -36,10 +36,18 @@ impl AuthScheme {
     /// # Errors
     /// [`Repeated`] when the field stands twice: which of the two is meant could be read in two ways.
     pub fn read(self, fields: &Fields) -> Result<Presented<'_>, Repeated> {
-        let Some(value) = fields.sole(FieldName::Authorization)? else {
-            return Ok(Presented::Absent);
-        };
-        Ok(self.parameter(value))
+        Ok(match self.read_unchecked(fields)? {
+            None => Presented::Absent,
+            Some(parameter) => token68(parameter).map_or(Presented::Malformed, Presented::Token68),
+        })
+    }
+
+    /// Like [`AuthScheme::read`], but whatever follows the scheme's name, any bytes or none, for comparing with what was checked before.
+    ///
+    /// # Errors
+    /// [`Repeated`] when the field stands twice.
+    pub fn read_unchecked(self, fields: &Fields) -> Result<Option<&[u8]>, Repeated> {
+        Ok(fields.sole(FieldName::Authorization)?.and_then(|value| self.parameter(value)))
     }
 
     /// A `WWW-Authenticate` value that invites to this scheme.
@@ -52,19 +60,11 @@ impl AuthScheme {
         format!("{} realm=\"{realm}\"", self.name())
     }
 
-    fn parameter(self, value: &[u8]) -> Presented<'_> {
+    fn parameter(self, value: &[u8]) -> Option<&[u8]> {
         let name = self.name().as_bytes();
-        let Some((named, rest)) = value.split_at_checked(name.len()) else {
-            return Presented::Absent;
-        };
-        if !named.eq_ignore_ascii_case(name) {
-            return Presented::Absent;
-        }
-        match rest.first() {
-            None => Presented::Malformed,
-            Some(b' ') => token68(after_spaces(rest)).map_or(Presented::Malformed, Presented::Token68),
-            Some(_) => Presented::Absent,
-        }
+        let (named, rest) = value.split_at_checked(name.len())?;
+        let ours = named.eq_ignore_ascii_case(name) && matches!(rest.first(), None | Some(b' '));
+        ours.then(|| after_spaces(rest))
     }
 }
 
@@ -73,7 +73,8 @@ fn after_spaces(text: &[u8]) -> &[u8] {
     text.get(spaces..).unwrap_or_default()
 }
 
-fn token68(text: &[u8]) -> Option<&str> {
+/// `token68` of RFC 9110 11.2; `None` for anything else.
+pub fn token68(text: &[u8]) -> Option<&str> {
     let unpadded = text.iter().rposition(|&b| b != b'=').map_or(0, |last| last + 1);
     let legal = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
     (unpadded > 0 && text.iter().take(unpadded).all(legal)).then(|| str::from_utf8(text).ok()).flatten()

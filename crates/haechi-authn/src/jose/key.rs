@@ -18,7 +18,8 @@ pub struct VerifyingKey {
 
 enum Material {
     Public(ParsedPublicKey),
-    Secret(hmac::Key),
+    // Its two hash states are large.
+    Secret(Box<hmac::Key>),
 }
 
 /// Why key material was refused.
@@ -94,7 +95,7 @@ impl VerifyingKey {
         if secret.len() < least {
             return Err(KeyFault::ShortSecret { algorithm, least });
         }
-        Ok(Self { algorithm, material: Material::Secret(hmac::Key::new(hash, secret)) })
+        Ok(Self { algorithm, material: Material::Secret(Box::new(hmac::Key::new(hash, secret))) })
     }
 
     fn parsed(algorithm: Algorithm, bytes: &[u8]) -> Result<Self, KeyFault> {

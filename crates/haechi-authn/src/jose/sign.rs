@@ -203,7 +203,9 @@ fn generated(
 
 #[cfg(test)]
 mod tests {
-    use super::{Signer, SigningAlgorithm, SigningFault, thumbprint};
+    use super::{Signer, SigningAlgorithm, SigningFault, public_jwks, thumbprint};
+    use crate::jose::{Compact, Secrets};
+    use crate::keys::{Choice, Keys};
     use serde_json::json;
 
     #[test]
@@ -223,6 +225,31 @@ mod tests {
             assert_eq!(jwk["alg"], algorithm.name());
             assert_eq!(jwk["kid"], signer.kid());
             assert_eq!(signer.kid().len(), 43);
+        }
+    }
+
+    #[test]
+    fn what_is_signed_verifies_with_the_published_set_and_nothing_else_does() {
+        let make = |algorithm| {
+            Signer::from_pkcs8(algorithm, None, Signer::generate(algorithm).unwrap().expose()).unwrap()
+        };
+        let signers = SigningAlgorithm::ALL.map(make);
+        let document = public_jwks(&signers).to_string();
+        let keys = Keys::from_jwks(document.as_bytes(), Secrets::Refused).unwrap();
+        for signer in &signers {
+            let token = signer.sign("at+jwt", &json!({ "sub": "a" })).unwrap();
+            let compact = Compact::split(&token).unwrap();
+            let header = compact.header().unwrap();
+            assert_eq!((header.typ.as_deref(), header.kid.as_deref()), (Some("at+jwt"), Some(signer.kid())));
+            let Choice::Key(key) = keys.choose(header.algorithm, Some(signer.kid())) else {
+                panic!("no key")
+            };
+            assert!(key.verifies(compact.signed(), compact.signature()));
+            assert!(!key.verifies(b"another", compact.signature()));
+            let other = make(signer.algorithm());
+            let forged = other.sign("at+jwt", &json!({ "sub": "a" })).unwrap();
+            let forged = Compact::split(&forged).unwrap();
+            assert!(!key.verifies(forged.signed(), forged.signature()));
         }
     }
 

@@ -7,7 +7,7 @@ mod verify;
 pub use mapping::{AttributeClaim, BadPointer, ClaimsMap, JsonPointer};
 
 use super::SchemeDef;
-use crate::authorization::{AuthScheme, Presented};
+use crate::authorization::{AuthScheme, token68};
 use crate::jose::TokenFault;
 use crate::jose::algorithm::{Algorithm, AlgorithmSet};
 use crate::keys::{KeySet, KeySource, Newer};
@@ -164,13 +164,19 @@ impl Scheme for JwtScheme {
     }
 
     fn look(&self, head: &RequestHead, now: Timestamp) -> Look {
-        let token = match presented(head) {
-            Ok(token) => token,
+        let presented = match presented(head) {
+            Ok(presented) => presented,
             Err(attempt) => return Look::Done(attempt),
         };
         let worker = &self.0;
         let keys = worker.config.keys.load();
-        match worker.known(token, &keys, now).unwrap_or_else(|| worker.verify(token, &keys, now)) {
+        if let Some(attempt) = worker.known(presented, &keys, now) {
+            return Look::Done(attempt);
+        }
+        let Some(token) = token68(presented) else {
+            return Look::Done(refused(&TokenFault::Shape));
+        };
+        match worker.verify(token, &keys, now) {
             Verdict::Done(attempt) => Look::Done(attempt),
             Verdict::UnknownKid => match worker.config.keys.newer() {
                 Newer::No => Look::Done(refused(&TokenFault::NoKey)),
@@ -181,16 +187,15 @@ impl Scheme for JwtScheme {
     }
 }
 
-/// The token that the request presents, or what its absence or ambiguity comes to.
-fn presented(head: &RequestHead) -> Result<&str, Attempt> {
-    match AuthScheme::Bearer.read(&head.fields) {
+/// What the request presents as a token, any bytes, or what its absence or ambiguity comes to.
+fn presented(head: &RequestHead) -> Result<&[u8], Attempt> {
+    match AuthScheme::Bearer.read_unchecked(&head.fields) {
         Err(_) => Err(Attempt::invalid_request("`Authorization` stands more than once")),
-        Ok(Presented::Absent) => Err(Attempt::Absent),
-        Ok(_) if head.query_has("access_token") => {
+        Ok(None) => Err(Attempt::Absent),
+        Ok(Some(_)) if head.query_has("access_token") => {
             Err(Attempt::invalid_request("a token in the query string beside one in the header"))
         }
-        Ok(Presented::Malformed) => Err(refused(&TokenFault::Shape)),
-        Ok(Presented::Token68(token)) => Ok(token),
+        Ok(Some(presented)) => Ok(presented),
     }
 }
 
@@ -225,14 +230,13 @@ fn refused(fault: &TokenFault) -> Attempt {
 
 impl Worker {
     /// What is known of the token from an earlier request, under these keys.
-    fn known(&self, token: &str, keys: &KeySet, now: Timestamp) -> Option<Verdict> {
+    fn known(&self, token: &[u8], keys: &KeySet, now: Timestamp) -> Option<Attempt> {
         let mut cache = self.cache.borrow_mut();
-        let attempt = match cache.find(token, keys, self.config.revocations.as_deref(), now)? {
+        Some(match cache.find(token, keys, self.config.revocations.as_deref(), now)? {
             Found::Holds(caller) => Attempt::Verified(caller),
             Found::Stale => Attempt::unavailable(STALE),
             Found::Revoked => refused(&TokenFault::Revoked),
-        };
-        Some(Verdict::Done(attempt))
+        })
     }
 
     fn verify(&self, token: &str, keys: &KeySet, now: Timestamp) -> Verdict {
@@ -241,7 +245,7 @@ impl Worker {
             Err(verdict) => return verdict,
         };
         let caller = verified.caller.clone();
-        self.cache.borrow_mut().remember(token, verified, keys.generation());
+        self.cache.borrow_mut().remember(token.as_bytes(), verified, keys.generation());
         Verdict::Done(Attempt::Verified(caller))
     }
 }

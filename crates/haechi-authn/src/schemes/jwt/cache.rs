@@ -12,7 +12,7 @@ use std::sync::Arc;
 const MAX_TOKEN: usize = 4 * 1024;
 
 /// Bounded. Keyed by all bytes of the token with a hash seeded per worker; only whoever holds valid tokens can add entries.
-pub(super) struct Cache(unsync::Cache<Box<str>, Entry>);
+pub(super) struct Cache(unsync::Cache<Box<[u8]>, Entry>);
 
 struct Entry {
     caller: Arc<Caller>,
@@ -42,7 +42,7 @@ impl Cache {
     /// `None` when the token must be verified: it is not known, has ended, or the keys have changed, ended or gone.
     pub(super) fn find(
         &mut self,
-        token: &str,
+        token: &[u8],
         keys: &KeySet,
         revocations: Option<&RevocationWatch>,
         now: Timestamp,
@@ -62,7 +62,7 @@ impl Cache {
         Some(found)
     }
 
-    pub(super) fn remember(&mut self, token: &str, verified: Verified, generation: u64) {
+    pub(super) fn remember(&mut self, token: &[u8], verified: Verified, generation: u64) {
         if token.len() <= MAX_TOKEN {
             let Verified { caller, ends, epoch } = verified;
             self.0.insert(token.into(), Entry { caller, ends, generation, epoch: Cell::new(epoch) });
