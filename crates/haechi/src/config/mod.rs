@@ -31,6 +31,9 @@ use source::Source;
 use std::io::Read;
 use std::path::Path;
 
+/// No access token of the embedded identity provider lives longer, whatever the configuration says.
+pub(crate) const LONGEST_ACCESS_TOKEN: std::time::Duration = std::time::Duration::from_millis(defaults::DAY);
+
 /// No configuration is longer.
 const MAX_FILE: u64 = 8 * 1024 * 1024;
 

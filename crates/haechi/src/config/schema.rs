@@ -2,16 +2,17 @@
 
 use super::read::{Defs, Value};
 use super::written::Config;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 /// The schema. It describes what the loader takes; what this version does not build yet is described, and refused by the loader.
 pub(crate) fn json_schema() -> Json {
     let mut defs = Defs::default();
-    let root = Config::schema(&mut defs);
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "haechi.yaml",
-        "$ref": root.get("$ref"),
-        "$defs": defs.into_json(),
-    })
+    Config::schema(&mut defs);
+    let mut defs = defs.into_json();
+    let root = defs.as_object_mut().and_then(|defs| defs.remove("Config"));
+    let mut schema = root.as_ref().and_then(Json::as_object).cloned().unwrap_or_default();
+    schema.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
+    schema.insert("title".into(), "haechi.yaml".into());
+    schema.insert("$defs".into(), defs);
+    Json::Object(schema)
 }

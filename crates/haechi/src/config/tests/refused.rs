@@ -171,7 +171,7 @@ fn what_keeps_facts_needs_a_store() {
     assert_refused(&messages("authenticators: { a: { type: basic } }\n"), "needs a store");
     assert_refused(&messages("identity: { issuer: \"http://localhost\" }\n"), "needs a store");
     assert_refused(&messages("store: postgres://h/x\n"), "a `postgres` store is not built");
-    assert_refused(&messages("store: redis:x\n"), "expected a store");
+    assert_refused(&messages("store: mysql:x\n"), "expected a store");
     assert_refused(&messages("store: \"sqlite:\"\n"), "names no file");
 }
 

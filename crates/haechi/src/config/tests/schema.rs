@@ -12,6 +12,8 @@ fn the_schema_is_the_one_on_record() {
 fn every_record_is_closed_and_every_key_described() {
     let schema = json_schema();
     let definitions = schema["$defs"].as_object().unwrap();
+    assert_eq!(schema["additionalProperties"], Json::Bool(false));
+    assert_eq!(schema["required"], serde_json::json!(["listeners"]));
     let records = definitions.iter().filter(|(_, d)| d["type"] == "object");
     let mut seen = 0;
     for (name, record) in records {

@@ -1,0 +1,225 @@
+//! `haechi explain`: what the gate would do with a request, and why, on the code that serves requests.
+
+mod request;
+mod text;
+
+use super::Failed;
+use crate::config::{self, Config};
+use crate::wire::{Assembly, control_runtime};
+use clap::Args;
+use haechi_authn::{Attempt, Chain};
+use haechi_authz::{Clause, Rule};
+use haechi_core::{Caller, RequestHead};
+use haechi_proxy::{Authentication, Found, Route, Target, identity_headers};
+use serde::Serialize;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Tell what the gate would do with a request, and why
+#[derive(Debug, Args)]
+pub(crate) struct Explain {
+    /// The request's method
+    #[arg(long, default_value = "GET")]
+    method: String,
+    /// The request's path, as a client would send it
+    #[arg(long)]
+    path: String,
+    /// The request's `Host`
+    #[arg(long, default_value = "localhost")]
+    host: String,
+    /// The client's address
+    #[arg(long, default_value = "127.0.0.1")]
+    ip: IpAddr,
+    /// A bearer token that the request carries
+    #[arg(long, conflicts_with_all = ["key", "user", "roles", "attributes"])]
+    token: Option<String>,
+    /// An API key that the request carries
+    #[arg(long, conflicts_with_all = ["user", "roles", "attributes"])]
+    key: Option<String>,
+    /// A user of the store, taken as verified
+    #[arg(long = "as", value_name = "USER", conflicts_with_all = ["roles", "attributes"])]
+    user: Option<String>,
+    /// A role of an invented caller, taken as verified
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<String>,
+    /// An attribute of an invented caller
+    #[arg(long = "attr", value_name = "NAME=VALUE")]
+    attributes: Vec<String>,
+}
+
+/// Everything there is to tell.
+#[derive(Debug, Default, Serialize)]
+struct Explanation {
+    method: String,
+    host: String,
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<Matched>,
+    /// Patterns that match too and why each did not win.
+    passed_over: Vec<Matched>,
+    authenticators: Vec<Asked>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<Arc<Caller>>,
+    clauses: Vec<Asserted>,
+    /// Name and value, as the backend would get them.
+    headers: Vec<(String, String)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<String>,
+    outcome: &'static str,
+    status: u16,
+}
+
+#[derive(Debug, Serialize)]
+struct Matched {
+    name: String,
+    pattern: String,
+    why: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Asked {
+    authenticator: String,
+    result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Asserted {
+    clause: String,
+    holds: bool,
+}
+
+/// Explains, as text or JSON.
+pub(super) fn explain(file: &Path, arguments: &Explain, json: bool) -> Result<(), Failed> {
+    let config = config::load(file)?;
+    let runtime = control_runtime().map_err(|error| Failed::fault(format!("no runtime: {error}")))?;
+    let assembly = Assembly::new(&config, &runtime).map_err(|fault| Failed::fault(fault.to_string()))?;
+    let explanation = runtime.block_on(judge(&config, &assembly, arguments))?;
+    if json { super::print_json_line(&explanation)? } else { super::print(&text::render(&explanation)) }
+    Ok(())
+}
+
+async fn judge(config: &Config, assembly: &Assembly, arguments: &Explain) -> Result<Explanation, Failed> {
+    let mut told = Explanation {
+        method: arguments.method.clone(),
+        host: arguments.host.clone(),
+        path: arguments.path.clone(),
+        ..Explanation::default()
+    };
+    let head = match request::head(arguments, &assembly.clock, config)? {
+        Ok(head) => head,
+        Err(why) => return Ok(told.ending(400, "refused", Some(why))),
+    };
+    (told.host, told.path) = (head.host.to_string(), head.path.to_string());
+    let route = match assembly.plan.router().find(head.host.name(), &head.path, &head.method) {
+        Found::Route(index) => index,
+        Found::NotFound => return Ok(told.ending(404, "unrouted", Some("no route matches".into()))),
+        Found::Ambiguous => {
+            let why = "the path spells a literal of a route in another way";
+            return Ok(told.ending(400, "refused", Some(why.into())));
+        }
+        Found::MethodNotAllowed { route, allow } => {
+            let name = assembly.plan.routes().get(route).map_or("", |route| &route.name);
+            let methods = allow.iter().map(http::Method::as_str).collect::<Vec<_>>().join(", ");
+            let why = format!("the winning pattern, of route `{name}`, takes {methods}; no less specific one is tried");
+            return Ok(told.ending(405, "unrouted", Some(why)));
+        }
+    };
+    let Some(chosen) = assembly.plan.routes().get(route) else {
+        return Err(Failed::fault("the router named a route that is not there".to_owned()));
+    };
+    told.matched(chosen, &head, assembly);
+    if !head.path.irregular().within(chosen.allow_in_path) {
+        let why = "the path is ambiguous and the route's `allow_in_path` does not name the reason";
+        return Ok(told.ending(400, "refused", Some(why.into())));
+    }
+    let caller = match request::invented(arguments, config, assembly, chosen).await? {
+        Some(caller) => Some(Arc::new(caller)),
+        None => told.authenticate(chosen, &head, assembly).await?,
+    };
+    let Some(caller) = caller else { return Ok(told) };
+    let rule = assembly.plan.enforcer().rule(route);
+    Ok(told.authorize(rule, chosen, caller, assembly))
+}
+
+impl Explanation {
+    fn ending(mut self, status: u16, outcome: &'static str, refused: Option<String>) -> Self {
+        (self.status, self.outcome, self.refused) = (status, outcome, refused);
+        self
+    }
+
+    fn matched(&mut self, chosen: &Route, head: &RequestHead, assembly: &Assembly) {
+        let describe = |route: &Route, why: String| Matched {
+            name: route.name.to_string(),
+            pattern: route.pattern.to_string(),
+            why,
+        };
+        let others = assembly.plan.routes().iter().filter(|route| route.name != chosen.name);
+        for other in others.filter(|route| request::matches(&route.pattern, &head.path)) {
+            self.passed_over.push(describe(other, request::why_not(other, chosen, head)));
+        }
+        let why = if chosen.hosts.is_empty() { "the most specific pattern" } else { "names the host" };
+        self.route = Some(describe(chosen, why.to_owned()));
+    }
+
+    /// Asks the route's authenticators; without a caller the explanation is complete.
+    async fn authenticate(
+        &mut self,
+        route: &Route,
+        head: &RequestHead,
+        assembly: &Assembly,
+    ) -> Result<Option<Arc<Caller>>, Failed> {
+        assembly.settled().await;
+        let schemes = route.authentication.authenticators().iter().map(|a| a.for_worker()).collect();
+        let chain = match route.authentication {
+            Authentication::Any(_) => Chain::any(schemes),
+            Authentication::All(_) => Chain::all(schemes),
+        };
+        let chain = chain.map_err(|error| Failed::fault(error.to_string()))?;
+        let asked = &mut self.authenticators;
+        let observe = |scheme: &dyn haechi_authn::Scheme, attempt: &Attempt| asked.push(said(scheme, attempt));
+        let outcome = chain.authenticate(head, head.received, observe).await;
+        (self.status, self.outcome) = match outcome.attempt {
+            Attempt::Verified(caller) => return Ok(Some(caller)),
+            Attempt::Unavailable(_) => (503, "unavailable"),
+            Attempt::Rejected(rejection) if rejection.fault == haechi_authn::Fault::InvalidRequest => (400, "refused"),
+            Attempt::Absent | Attempt::Rejected(_) => (401, "unauthenticated"),
+        };
+        Ok(None)
+    }
+
+    fn authorize(mut self, rule: Option<&Rule>, route: &Route, caller: Arc<Caller>, assembly: &Assembly) -> Self {
+        for clause in rule.into_iter().flat_map(Rule::clauses) {
+            let (name, list) = match clause {
+                Clause::Roles(names) => ("roles, any of", names),
+                Clause::Scopes(names) => ("scopes, all of", names),
+            };
+            let clause_text = format!("{name}: {}", list.join(", "));
+            self.clauses.push(Asserted { clause: clause_text, holds: clause.holds(&caller) });
+        }
+        let allowed = rule.is_some() && self.clauses.iter().all(|clause| clause.holds);
+        if allowed {
+            self.headers = identity_headers(&caller);
+            self.service = match route.target {
+                Target::Service(index) => assembly.plan.services().get(index).map(|service| service.name.to_string()),
+                Target::Identity(_) => Some("the embedded identity provider".into()),
+            };
+        }
+        self.caller = Some(caller);
+        if allowed { self.ending(200, "forwarded", None) } else { self.ending(403, "denied", None) }
+    }
+}
+
+fn said(scheme: &dyn haechi_authn::Scheme, attempt: &Attempt) -> Asked {
+    let (result, reason) = match attempt {
+        Attempt::Absent => ("no credential", None),
+        Attempt::Rejected(rejection) => ("rejected", Some(rejection.reason.to_string())),
+        Attempt::Unavailable(unavailable) => ("could not find out", Some(unavailable.reason.to_string())),
+        Attempt::Verified(_) => ("verified", None),
+    };
+    Asked { authenticator: scheme.name().to_string(), result, reason }
+}

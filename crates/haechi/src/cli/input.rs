@@ -1,0 +1,142 @@
+//! Reading: arguments with a form, passwords, and what the configuration declares.
+
+use super::Failure;
+use crate::config::{Config, parse_duration, parse_network};
+use haechi_authn::declared::DeclaredAttributes;
+use haechi_core::{Attributes, Secret};
+use ipnet::IpNet;
+use std::io::{self, BufRead, IsTerminal, Read};
+use std::time::Duration;
+
+/// No line with a password is longer.
+const MAX_LINE: u64 = 4096;
+/// The longest that a key may be made to live: 10 years.
+const MAX_EXPIRY: u64 = 3650 * 86_400_000;
+
+/// `NAME=VALUE`.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write `NAME=VALUE`".into()),
+    }
+}
+
+/// A duration that is not zero.
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
+    let millis = parse_duration(text).ok_or("write a number and a unit, such as `90d`, `12h` or `30m`")?;
+    if (1..=MAX_EXPIRY).contains(&millis) {
+        Ok(Duration::from_millis(millis))
+    } else {
+        Err("it must be more than 0 and at most 3650d".into())
+    }
+}
+
+/// A network or an address.
+pub(crate) fn network(text: &str) -> Result<IpNet, String> {
+    parse_network(text)
+}
+
+/// A user's, owner's or key's name: up to 128 characters that can be shown, and that Basic can carry (RFC 7617 2).
+pub(crate) fn name(text: &str) -> Result<String, String> {
+    let trimmed = text.trim() == text && !text.is_empty() && text.chars().count() <= 128;
+    if trimmed && !text.contains(|c: char| c.is_control() || c == ':') {
+        Ok(text.to_owned())
+    } else {
+        Err("a name is 1 to 128 characters, without `:`, control characters and outer spaces".into())
+    }
+}
+
+/// A scope (RFC 6749 3.3).
+pub(crate) fn scope(text: &str) -> Result<String, String> {
+    let legal = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
+    if !text.is_empty() && text.bytes().all(legal) {
+        Ok(text.to_owned())
+    } else {
+        Err("a scope is one word of visible ASCII without `\"` and `\\`".into())
+    }
+}
+
+/// Roles, each of which the configuration declares, without repeats.
+pub(crate) fn roles(config: &Config, named: &[String]) -> Result<Vec<String>, Failure> {
+    let mut roles: Vec<String> = Vec::with_capacity(named.len());
+    for role in named {
+        if !config.roles.knows(role) {
+            let known: Vec<String> = config.roles.names().map(|known| format!("`{known}`")).collect();
+            let known = known.join(", ");
+            return Err(Failure::usage(format!(
+                "there is no role `{role}`; declare it under `roles`, or name one of {known}"
+            )));
+        }
+        if !roles.contains(role) {
+            roles.push(role.clone());
+        }
+    }
+    Ok(roles)
+}
+
+/// Attributes, each declared, of the declared type, and named once.
+pub(crate) fn attributes(config: &Config, named: &[(String, String)]) -> Result<Attributes, Failure> {
+    let declared = DeclaredAttributes::new(config.caller_attributes.clone());
+    let mut attributes = Attributes::new();
+    for (name, text) in named {
+        if text.contains(|c: char| c.is_control()) {
+            return Err(Failure::usage(format!("attribute `{name}` has control characters; leave them out")));
+        }
+        let value = declared.parse(name, text).map_err(Failure::usage)?;
+        if attributes.insert(name.as_str().into(), value).is_some() {
+            return Err(Failure::usage(format!("attribute `{name}` stands twice; name it once")));
+        }
+    }
+    Ok(attributes)
+}
+
+/// A new password: asked twice at a terminal, otherwise one line on stdin.
+pub(crate) fn new_password() -> Result<Secret<String>, Failure> {
+    if !io::stdin().is_terminal() {
+        return line(&mut io::stdin().lock());
+    }
+    let ask = |prompt| rpassword::prompt_password(prompt).map(Secret::new).map_err(Failure::fault);
+    let (first, second) = (ask("password: ")?, ask("password again: ")?);
+    if first == second { Ok(first) } else { Err(Failure::fault("the two passwords differ; try again")) }
+}
+
+fn line(input: &mut impl BufRead) -> Result<Secret<String>, Failure> {
+    let mut text = String::new();
+    input.take(MAX_LINE).read_line(&mut text).map_err(|_| Failure::fault("stdin is not UTF-8 text"))?;
+    let text = Secret::new(text);
+    if text.expose().len() as u64 >= MAX_LINE {
+        return Err(Failure::fault("the line on stdin is too long for a password"));
+    }
+    let password = text.expose().trim_end_matches(['\n', '\r']);
+    if password.is_empty() {
+        return Err(Failure::fault("stdin has no password; give it as one line"));
+    }
+    Ok(Secret::from(password))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{line, name, pair, span};
+
+    #[test]
+    fn a_password_is_one_line_and_nothing_is_cut_from_it() {
+        let read = |text: &[u8]| line(&mut &*text).map(|password| password.expose().clone());
+        assert_eq!(read(b" two words \nmore\n").unwrap(), " two words ");
+        assert_eq!(read(b"no end").unwrap(), "no end");
+        assert_eq!(read(b"windows\r\n").unwrap(), "windows");
+        assert!(read(b"").is_err());
+        assert!(read(b"\n").is_err());
+        assert!(read(b"\xff\n").is_err());
+        assert!(read(&[b'a'; 5000]).is_err());
+    }
+
+    #[test]
+    fn arguments_have_a_form() {
+        assert_eq!(pair("k=v=w").unwrap(), ("k".into(), "v=w".into()));
+        assert!(pair("k").is_err() && pair("=v").is_err());
+        assert_eq!(span("90d").unwrap().as_secs(), 7_776_000);
+        assert!(span("0d").is_err() && span("9999d").is_err() && span("soon").is_err());
+        assert!(name("김 해치").is_ok() && name("a@b.example").is_ok());
+        assert!(["", " a", "a:b", "a\nb"].iter().all(|text| name(text).is_err()));
+    }
+}

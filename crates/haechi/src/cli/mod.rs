@@ -1,0 +1,231 @@
+//! The command line: what may be typed, one file per command.
+
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod input;
+pub(crate) mod key;
+pub(crate) mod output;
+pub(crate) mod schema;
+pub(crate) mod store;
+pub(crate) mod user;
+
+use crate::config::{Config, Report, load};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+/// An API gateway that decides who is calling and what they may do.
+#[derive(Debug, Parser)]
+#[command(name = "haechi", version, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// What holds for every command.
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// What holds for every command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Common {
+    /// The configuration.
+    #[arg(
+        short,
+        long = "config",
+        global = true,
+        env = "HAECHI_CONFIG",
+        default_value = "haechi.yaml",
+        value_name = "FILE"
+    )]
+    pub(crate) config: PathBuf,
+    /// How to print.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    pub(crate) output: Format,
+}
+
+/// How to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start the gateway.
+    Run,
+    /// Start a gateway with small backends, users and a key, and show what to try.
+    Demo(DemoArgs),
+    /// Check the configuration; exit 1 and file:line:column where it is at fault.
+    Check,
+    /// Tell which route a request takes, who would be calling, and what is asked of them.
+    Explain(ExplainArgs),
+    /// Users in the store.
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// API keys in the store.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Print a schema.
+    #[command(subcommand)]
+    Schema(schema::SchemaCommand),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `haechi demo`.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// The gateway's port on 127.0.0.1; 0 for a free one.
+    #[arg(long, default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// The admin listener's port on 127.0.0.1; 0 for a free one.
+    #[arg(long, default_value_t = 9901)]
+    pub(crate) admin_port: u16,
+}
+
+/// `haechi explain`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The request's method.
+    #[arg(long, value_name = "M")]
+    pub(crate) method: http::Method,
+    /// The request's path, with its query where it has one.
+    #[arg(long, value_name = "P")]
+    pub(crate) path: String,
+    /// The host that the request names.
+    #[arg(long, value_name = "H")]
+    pub(crate) host: Option<String>,
+    /// The client's address.
+    #[arg(long, value_name = "A")]
+    pub(crate) ip: Option<IpAddr>,
+    /// Who is calling.
+    #[command(flatten)]
+    pub(crate) caller: CallerArgs,
+}
+
+/// Who is calling: a credential, a user in the store, or roles and attributes to suppose. Nobody where all are left out.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CallerArgs {
+    /// A token, as `Authorization: Bearer` would carry it.
+    #[arg(long, value_name = "T", conflicts_with_all = ["key", "as_user", "roles", "scopes", "attributes"])]
+    pub(crate) token: Option<String>,
+    /// An API key.
+    #[arg(long, value_name = "K", conflicts_with_all = ["as_user", "roles", "scopes", "attributes"])]
+    pub(crate) key: Option<String>,
+    /// A user in the store.
+    #[arg(long = "as", id = "as_user", value_name = "USER", conflicts_with_all = ["roles", "scopes", "attributes"])]
+    pub(crate) as_user: Option<String>,
+    /// A role to suppose; may be repeated.
+    #[arg(long = "role", id = "roles", value_name = "R")]
+    pub(crate) roles: Vec<String>,
+    /// A scope to suppose; may be repeated.
+    #[arg(long = "scope", id = "scopes", value_name = "S")]
+    pub(crate) scopes: Vec<String>,
+    /// An attribute to suppose; may be repeated.
+    #[arg(long = "attr", id = "attributes", value_name = "K=V", value_parser = input::pair)]
+    pub(crate) attributes: Vec<(String, String)>,
+}
+
+/// Why a command did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// Something is at fault that the arguments are not: exit 1.
+    #[error("{0}")]
+    Fault(String),
+    /// The configuration is at fault: exit 1.
+    #[error("{0}")]
+    Config(Box<Report>),
+    /// The arguments are at fault: exit 2.
+    #[error("{0}")]
+    Usage(String),
+    /// It was told already: exit 1.
+    #[error("")]
+    Told,
+}
+
+impl Failure {
+    /// Something is at fault that the arguments are not.
+    pub(crate) fn fault(what: impl ToString) -> Self {
+        Self::Fault(what.to_string())
+    }
+
+    /// The arguments are at fault.
+    pub(crate) fn usage(what: impl ToString) -> Self {
+        Self::Usage(what.to_string())
+    }
+
+    /// The exit code (contract section 8).
+    pub(crate) const fn code(&self) -> u8 {
+        match self {
+            Self::Fault(_) | Self::Config(_) | Self::Told => 1,
+            Self::Usage(_) => 2,
+        }
+    }
+
+    /// Tells it on stderr.
+    pub(crate) fn tell(&self) {
+        match self {
+            Self::Told => {}
+            Self::Config(report) => output::to_stderr(&report.to_string()),
+            Self::Fault(what) | Self::Usage(what) => output::to_stderr(&format!("error: {what}\n")),
+        }
+    }
+}
+
+/// Loads the configuration for a command that works with what it declares.
+pub(crate) fn configuration(file: &Path) -> Result<Config, Failure> {
+    load(file).map_err(|report| Failure::Config(Box::new(report)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cli, Command};
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn the_definitions_hold_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_configuration_may_be_named_before_and_after_the_command() {
+        for arguments in [["haechi", "-c", "x.yaml", "check"], ["haechi", "check", "--config", "x.yaml"]] {
+            let cli = Cli::try_parse_from(arguments).unwrap();
+            assert_eq!(cli.common.config.to_str(), Some("x.yaml"));
+            assert!(matches!(cli.command, Command::Check));
+        }
+    }
+
+    #[test]
+    fn what_is_not_built_is_not_there() {
+        for command in ["test", "matrix", "prove", "diff", "client", "token", "signing-key", "audit"] {
+            assert!(Cli::try_parse_from(["haechi", command]).is_err(), "{command}");
+        }
+        let create = ["haechi", "key", "create", "--owner", "a"];
+        assert!(Cli::try_parse_from(create).is_ok());
+        for more in
+            ["--limit=1/1m", "--quota=1/1d", "--expires=soon", "--expires=0d", "--allow-ip=x", "--attr=x"]
+        {
+            assert!(Cli::try_parse_from(create.iter().copied().chain([more])).is_err(), "{more}");
+        }
+    }
+
+    #[test]
+    fn explain_takes_one_caller() {
+        let base = ["haechi", "explain", "--method", "GET", "--path", "/a"];
+        let with =
+            |more: &[&'static str]| Cli::try_parse_from(base.iter().copied().chain(more.iter().copied()));
+        assert!(with(&[]).is_ok());
+        assert!(with(&["--role", "A", "--role", "B", "--attr", "k=v"]).is_ok());
+        assert!(with(&["--token", "a", "--key", "b"]).is_err());
+        assert!(with(&["--as", "a", "--role", "b"]).is_err());
+    }
+}
