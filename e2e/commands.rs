@@ -164,7 +164,7 @@ fn users_are_added_listed_changed_and_deleted() {
     assert!(haechi(folder.path(), &["user", "list"]).success().stdout.contains("alice"));
     let twice = haechi_with_input(folder.path(), &["user", "add", "alice"], &format!("{PASSWORD}\n"));
     assert_eq!(twice.code, 1, "{twice:#?}");
-    haechi_with_input(folder.path(), &["user", "set-password", "alice"], "another good long password\n")
+    haechi_with_input(folder.path(), &["user", "set-password", "alice"], "cranes over the western wall\n")
         .success();
     haechi(folder.path(), &["user", "disable", "alice"]).success();
     haechi(folder.path(), &["user", "delete", "alice"]).success();
@@ -180,7 +180,8 @@ fn weak_passwords_are_refused_and_never_repeated() {
         assert_eq!(refused.code, 1, "`{weak}`: {refused:#?}");
         assert!(weak.is_empty() || !refused.stderr.contains(weak), "{}", refused.stderr);
     }
-    let long = "0123456789abcdef".repeat(4);
+    let long = "seventeen cranes crossed the palace wall while two guards slept.";
+    assert_eq!(long.len(), 64);
     haechi_with_input(folder.path(), &["user", "add", "alice"], &format!("{long}\n")).success();
     let unknown = haechi_with_input(
         folder.path(),

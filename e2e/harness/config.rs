@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// The password of every user that the tests add.
-pub(crate) const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const PASSWORD: &str = "a lantern by the eastern gate";
 
 const BEGINNING: &str = "\
 listeners: [{ bind: 127.0.0.1:0 }]

@@ -1,0 +1,103 @@
+//! The examples and the README: every configuration that we show loads as it stands.
+
+use crate::harness::{Folder, haechi};
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|fault| panic!("{path}: {fault}"))
+}
+
+fn examples() -> Vec<PathBuf> {
+    let folders = std::fs::read_dir(root().join("examples")).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<PathBuf> = folders.filter(|path| path.is_dir()).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn every_example_loads_without_a_warning() {
+    let elsewhere = Folder::exactly("");
+    let found = examples();
+    assert!(found.len() >= 12, "{found:?}");
+    for folder in found {
+        let file = folder.join("haechi.yaml");
+        let checked = haechi(elsewhere.path(), &["check", "-c", file.to_str().unwrap()]);
+        assert_eq!(checked.code, 0, "{}: {checked:#?}", file.display());
+        assert!(!checked.stderr.contains("warning"), "{}: {}", file.display(), checked.stderr);
+    }
+}
+
+#[test]
+fn every_example_is_explained_and_points_at_the_schema() {
+    for folder in examples() {
+        let yaml = std::fs::read_to_string(folder.join("haechi.yaml")).unwrap();
+        let first = yaml.lines().next().unwrap();
+        assert_eq!(first, "# yaml-language-server: $schema=../haechi.schema.json", "{}", folder.display());
+        let readme = std::fs::read_to_string(folder.join("README.md")).unwrap();
+        assert!(readme.contains("$ "), "{} shows nothing to try", folder.display());
+    }
+}
+
+#[test]
+fn the_schema_beside_the_examples_is_the_one_that_the_binary_prints() {
+    let printed = haechi(&root(), &["schema", "config"]).success().stdout;
+    let remedy = "run `haechi schema config > examples/haechi.schema.json`";
+    assert!(read("examples/haechi.schema.json") == printed, "examples/haechi.schema.json is stale: {remedy}");
+}
+
+/// The first block of this language in a text in Markdown.
+fn block<'a>(text: &'a str, language: &str) -> &'a str {
+    let (_, after) = text.split_once(&format!("```{language}\n")).unwrap_or_else(|| panic!("no {language} block"));
+    after.split_once("```").unwrap().0
+}
+
+#[test]
+fn the_configuration_of_the_readme_loads_in_both_languages() {
+    let yaml = block(&read("README.md"), "yaml").to_owned();
+    assert_eq!(yaml, block(&read("README.ko.md"), "yaml"));
+    haechi(Folder::exactly(&yaml).path(), &["check"]).success();
+}
+
+/// Every complete configuration in the documentation; fragments begin elsewhere.
+#[test]
+fn whole_configurations_in_the_documentation_load() {
+    let mut seen = 0;
+    for entry in std::fs::read_dir(root().join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for part in text.split("```yaml\n").skip(1) {
+            let yaml = part.split("```").next().unwrap();
+            if yaml.starts_with("listeners:") {
+                seen += 1;
+                let checked = haechi(Folder::exactly(yaml).path(), &["check"]);
+                assert_eq!(checked.code, 0, "{}: {checked:#?}", path.display());
+            }
+        }
+    }
+    assert!(seen > 0);
+}
+
+/// Links within the repository, in everything that people read first.
+#[test]
+fn links_lead_somewhere() {
+    let folder = root();
+    let mut pages: Vec<PathBuf> = ["README.md", "README.ko.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
+        .map(|name| folder.join(name))
+        .into();
+    pages.extend(std::fs::read_dir(folder.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    for page in pages {
+        let text = std::fs::read_to_string(&page).unwrap();
+        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let path = target.split('#').next().unwrap();
+            if path.is_empty() || path.contains("://") {
+                continue;
+            }
+            let leads = page.parent().unwrap().join(path);
+            assert!(leads.exists(), "{} links to {target}", page.display());
+        }
+    }
+}
