@@ -10,8 +10,9 @@ const BACKLOG: i32 = 4096;
 /// One socket per worker, all bound to `address`; a port of 0 is resolved by the first and taken by the others.
 ///
 /// # Errors
-/// When the address cannot be bound.
+/// When the address cannot be bound, or another process listens on it: shared sockets would let it take part of the requests unnoticed.
 pub fn bind(address: SocketAddr, workers: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+    drop(TcpListener::bind(address)?);
     let first = socket(address)?;
     let bound = first.local_addr()?;
     let mut sockets = vec![first];

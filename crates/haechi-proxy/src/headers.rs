@@ -168,8 +168,19 @@ pub(crate) fn stripped<'a>(path: &'a str, prefix: Option<&str>) -> &'a str {
     }
 }
 
+/// The `X-Auth-*` fields that a backend gets for `caller`, name and value.
+pub fn identity_headers(caller: &Caller) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    identity_fields(caller, &mut out);
+    let text = String::from_utf8(out).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect()
+}
+
 /// Appends the `X-Auth-*` fields for `caller`.
-pub(crate) fn identity_fields(caller: &Caller, out: &mut Vec<u8>) {
+fn identity_fields(caller: &Caller, out: &mut Vec<u8>) {
     let list = |out: &mut Vec<u8>, items: &[std::sync::Arc<str>]| {
         for (index, item) in items.iter().enumerate() {
             if index > 0 {

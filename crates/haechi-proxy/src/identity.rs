@@ -2,6 +2,7 @@
 
 use crate::message::{RequestBody, Response, ResponseBody};
 use crate::pipeline::{Forwarding, refuse};
+use crate::plan::Identity;
 use crate::record::{Entry, Fate};
 use crate::respond::Refusal;
 use crate::stub::{LoginRefused, Provider, RefreshRefused, TokenPair};
@@ -9,8 +10,8 @@ use haechi_authz::Permitted;
 use haechi_core::{Caller, Fields, Secret};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use std::future::poll_fn;
-use std::sync::Arc;
+use std::future::{Future, poll_fn};
+use std::time::Duration;
 
 /// A call of the identity provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub enum IdentityCall {
     Discovery,
 }
 
+/// The hashing pool and the store together may take so long.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// The most that a call's body may be, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
@@ -70,12 +73,12 @@ pub(crate) async fn answer(
     mut body: RequestBody,
     mut entry: Entry,
 ) -> Response {
-    let Some(provider) = request.plan.shared.identity.clone() else {
+    let Some(identity) = &request.plan.shared.identity else {
         return refuse(&Refusal::Internal, request.to, entry);
     };
     let read = request.timer.limit(request.plan.shared.limits.body_stall, read(&mut body)).await;
     let answer = match read {
-        Ok(Ok(body)) => perform(call, provider, &permitted, body).await,
+        Ok(Ok(body)) => perform(call, identity, &permitted, body).await,
         Ok(Err(refusal)) => Answer::Refused(refusal, "the body could not be read".into()),
         Err(_) => Answer::Refused(Refusal::RequestTimeout, "the body stalled".into()),
     };
@@ -119,17 +122,15 @@ async fn read(body: &mut RequestBody) -> Result<Vec<u8>, Refusal> {
     }
 }
 
-async fn perform(
-    call: IdentityCall,
-    provider: Arc<Provider>,
-    permitted: &Permitted,
-    body: Vec<u8>,
-) -> Answer {
+async fn perform(call: IdentityCall, identity: &Identity, permitted: &Permitted, body: Vec<u8>) -> Answer {
+    let provider = identity.provider.clone();
+    let caller = permitted.caller().clone();
+    let client = permitted.head().client;
     match call {
-        IdentityCall::Login => login(provider, body, permitted.head().client).await,
-        IdentityCall::Refresh => refresh(provider, body).await,
-        IdentityCall::Logout => logout(provider, permitted.caller()).await,
-        IdentityCall::Me => json(&**permitted.caller()),
+        IdentityCall::Login => identity.ask(async move { login(&provider, body, client).await }).await,
+        IdentityCall::Refresh => identity.ask(async move { refresh(&provider, body).await }).await,
+        IdentityCall::Logout => identity.ask(async move { logout(&provider, &caller).await }).await,
+        IdentityCall::Me => json(&*caller),
         IdentityCall::Jwks => Answer::Cacheable(provider.jwks_json().to_vec()),
         IdentityCall::Discovery => match serde_json::to_vec(&provider.discovery_document()) {
             Ok(body) => Answer::Cacheable(body),
@@ -138,7 +139,17 @@ async fn perform(
     }
 }
 
-async fn login(provider: Arc<Provider>, body: Vec<u8>, client: std::net::IpAddr) -> Answer {
+impl Identity {
+    /// Asks on the control runtime, where the store and the hashing pool are.
+    async fn ask(&self, question: impl Future<Output = Answer> + Send + 'static) -> Answer {
+        let answer = self.control.ask(ANSWERS_WITHIN, question).await;
+        answer.unwrap_or_else(|unavailable| {
+            Answer::Refused(Refusal::CannotTell, unavailable.reason.into_owned())
+        })
+    }
+}
+
+async fn login(provider: &Provider, body: Vec<u8>, client: std::net::IpAddr) -> Answer {
     let Ok(Login { username, password }) = serde_json::from_slice(&body) else {
         return Answer::Refused(Refusal::BadBody, "the body is not a login".into());
     };
@@ -150,7 +161,7 @@ async fn login(provider: Arc<Provider>, body: Vec<u8>, client: std::net::IpAddr)
     }
 }
 
-async fn refresh(provider: Arc<Provider>, body: Vec<u8>) -> Answer {
+async fn refresh(provider: &Provider, body: Vec<u8>) -> Answer {
     let Ok(Refresh { refresh_token }) = serde_json::from_slice(&body) else {
         return Answer::Refused(Refusal::BadBody, "the body is not a refresh".into());
     };
@@ -164,7 +175,7 @@ async fn refresh(provider: Arc<Provider>, body: Vec<u8>) -> Answer {
     }
 }
 
-async fn logout(provider: Arc<Provider>, caller: &Arc<Caller>) -> Answer {
+async fn logout(provider: &Provider, caller: &Caller) -> Answer {
     match provider.logout(caller).await {
         Ok(()) => Answer::Nothing,
         Err(error) => Answer::Refused(Refusal::CannotTell, error.to_string()),

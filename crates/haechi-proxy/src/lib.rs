@@ -26,12 +26,13 @@ mod trace;
 mod worker;
 
 pub use accept::bind;
+pub use headers::identity_headers;
 pub use identity::IdentityCall;
 pub use log::{LogFormat, LogSink};
 pub use metrics::Metrics;
 pub use plan::{
-    Authentication, Balance, Endpoint, HashKey, IdentityToken, Limits, Plan, PlanParts, Route, Service,
-    Target,
+    Authentication, Balance, Endpoint, HashKey, Identity, IdentityToken, Limits, Plan, PlanParts, Route,
+    Service, Target,
 };
 pub use route::{Conflict, Found, Router};
 pub use worker::{Shared, start};

@@ -5,6 +5,7 @@ use crate::identity::IdentityCall;
 use crate::route::{Conflict, Router};
 use crate::stub::Provider;
 use haechi_authn::Authenticator;
+use haechi_authn::control::Control;
 use haechi_authz::{Enforcer, Rule};
 use haechi_core::{Irregular, MethodSet, PathPattern};
 use ipnet::IpNet;
@@ -20,7 +21,7 @@ pub struct Plan {
     pub(crate) services: Vec<Service>,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) limits: Limits,
-    pub(crate) identity: Option<Arc<Provider>>,
+    pub(crate) identity: Option<Identity>,
 }
 
 /// What a [`Plan`] is made of.
@@ -36,7 +37,16 @@ pub struct PlanParts {
     /// Limits of every connection.
     pub limits: Limits,
     /// The embedded identity provider, where configured.
-    pub identity: Option<Arc<Provider>>,
+    pub identity: Option<Identity>,
+}
+
+/// The embedded identity provider, and where it is asked.
+#[derive(Clone)]
+pub struct Identity {
+    /// The provider.
+    pub provider: Arc<Provider>,
+    /// The runtime beside the workers.
+    pub control: Control,
 }
 
 /// A route: what it matches, who may pass, where it leads.
@@ -174,6 +184,8 @@ pub struct Limits {
     pub body_stall: Duration,
     /// Between two pieces of an answer that the client takes.
     pub write_stall: Duration,
+    /// Open client connections, over all workers.
+    pub connections: usize,
     /// Reading on after a refusal, so that the client can read the answer.
     pub linger: Duration,
 }
@@ -188,6 +200,7 @@ impl Default for Limits {
             idle: Duration::from_secs(60),
             body_stall: Duration::from_secs(30),
             write_stall: Duration::from_secs(30),
+            connections: 65_536,
             linger: Duration::from_secs(2),
         }
     }

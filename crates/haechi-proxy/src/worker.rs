@@ -18,7 +18,7 @@ use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, LocalOptions};
@@ -37,6 +37,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Where access-log lines go; nowhere without one.
     pub log: Option<LogSink>,
+    /// Open client connections of all workers.
+    pub connections: Arc<AtomicUsize>,
     /// Set once, when the process is to end: listeners close, requests in flight finish.
     pub draining: Arc<AtomicBool>,
 }
@@ -190,7 +192,8 @@ async fn accept(worker: Rc<Worker>, listener: tokio::net::TcpListener) {
     loop {
         match listener.accept().await {
             Ok((socket, peer)) => {
-                let open = Open::count(&worker);
+                // Over the limit a connection is closed at once: nothing was read, so nothing was half done.
+                let Some(open) = Open::count(&worker) else { continue };
                 let serving = worker.clone();
                 tokio::task::spawn_local(async move {
                     server::serve(serving, Stream::tcp(socket), peer, false).await;
@@ -210,15 +213,18 @@ async fn accept(worker: Rc<Worker>, listener: tokio::net::TcpListener) {
 struct Open(Rc<Worker>);
 
 impl Open {
-    fn count(worker: &Rc<Worker>) -> Self {
+    fn count(worker: &Rc<Worker>) -> Option<Self> {
+        let open = Self(worker.clone());
         worker.connections.set(worker.connections.get() + 1);
-        Self(worker.clone())
+        let all = worker.shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        (all <= worker.limits().connections).then_some(open)
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.connections.set(self.0.connections.get().saturating_sub(1));
+        self.0.shared.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -273,8 +279,9 @@ impl LocalPlan {
         {
             return Ok(minted.token.clone());
         }
-        let provider = self.shared.identity.as_ref().ok_or("no identity provider is configured")?;
-        let token = provider
+        let identity = self.shared.identity.as_ref().ok_or("no identity provider is configured")?;
+        let token = identity
+            .provider
             .identity_token(caller, &wanted.audience, wanted.lifetime, now)
             .map_err(|e| e.to_string())?;
         let token: Rc<str> = token.into();

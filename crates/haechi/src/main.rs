@@ -2,10 +2,14 @@
 
 mod cli;
 mod config;
+mod wire;
 
 use clap::Parser;
-use cli::{Cli, Command, Failure};
+use cli::{Cli, Command};
 use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let Cli { command, common } = Cli::parse();
@@ -15,9 +19,9 @@ fn main() -> ExitCode {
         Command::Key(command) => cli::key::key(&common, command),
         Command::Schema(command) => cli::schema::schema(command),
         Command::Completions { shell } => cli::completions::completions(shell),
-        Command::Run | Command::Demo(_) | Command::Explain(_) => {
-            Err(Failure::fault("this command is not wired"))
-        }
+        Command::Run => cli::run::run(&common),
+        Command::Demo(arguments) => cli::demo::demo(arguments, common.output),
+        Command::Explain(arguments) => cli::explain::explain(&common, &arguments),
     };
     done.map_or_else(
         |failure| {

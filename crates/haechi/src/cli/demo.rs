@@ -3,26 +3,18 @@
 mod backends;
 mod script;
 
-use super::Failed;
-use crate::config;
+use super::{DemoArgs, Failure, Format, output};
+use crate::config::{self, Config};
 use crate::wire::{Gate, control_runtime, open_store};
-use clap::Args;
-use haechi_core::{AttributeValue, Secret};
+use haechi_authn::api_key::ApiKey;
+use haechi_authn::hashing::PasswordPool;
+use haechi_core::ports::{ApiKeyRecord, KeyState, LoginState, UserRecord};
+use haechi_core::{AttributeValue, Attributes, Clock, Secret, SystemClock};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::PathBuf;
-
-/// Start a gate with three small backends, users and an API key in a temporary folder, and show what to try
-#[derive(Debug, Args)]
-pub(crate) struct Demo {
-    /// The gate's port on 127.0.0.1; 0 takes a free one
-    #[arg(long, default_value_t = 8080)]
-    port: u16,
-    /// The admin listener's port on 127.0.0.1; 0 takes a free one
-    #[arg(long, default_value_t = 9901)]
-    admin_port: u16,
-}
+use tokio::runtime::{Handle, Runtime};
 
 /// What `--output json` prints, in one line.
 #[derive(Serialize)]
@@ -38,34 +30,38 @@ struct Summary<'a> {
 const USERS: [(&str, &str, i64); 3] = [("alice", "USER", 1), ("mina", "MANAGER", 2), ("root", "ADMIN", 3)];
 
 /// Runs until SIGTERM or SIGINT, then removes its folder.
-pub(super) fn demo(arguments: &Demo, json: bool) -> Result<(), Failed> {
-    let folder = Folder::new().map_err(|error| Failed::fault(format!("no temporary folder: {error}")))?;
-    let runtime = control_runtime().map_err(|error| Failed::fault(format!("no runtime: {error}")))?;
-    let failed = |error: std::io::Error| Failed::fault(format!("the demo's backends cannot start: {error}"));
-    let backends = runtime.block_on(backends::start()).map_err(failed)?;
+pub(crate) fn demo(arguments: DemoArgs, format: Format) -> Result<(), Failure> {
+    let folder = Folder::new().map_err(|error| Failure::fault(format!("no temporary folder: {error}")))?;
+    let runtime = control_runtime().map_err(Failure::fault)?;
+    let backends = runtime.block_on(backends::start());
+    let backends =
+        backends.map_err(|error| Failure::fault(format!("the demo's backends cannot start: {error}")))?;
     // The embedded identity provider names its own address, so a port of 0 is resolved before the configuration is written.
-    let port = free_port(arguments.port).map_err(|error| {
-        Failed::fault(format!("port {} is taken ({error}); choose another with `--port`", arguments.port))
-    })?;
-    let text = script::configuration(port, arguments.admin_port, backends, if json { "off" } else { "stdout" });
+    let port = free_port(arguments.port)?;
+    let log = if format == Format::Json { "off" } else { "stdout" };
     let file = folder.0.join("haechi.yaml");
-    std::fs::write(&file, &text).map_err(|error| Failed::fault(format!("cannot write the configuration: {error}")))?;
-    let config = config::load(&file)?;
-    let accounts = runtime.block_on(seed(&config))?;
+    std::fs::write(&file, script::configuration(port, arguments.admin_port, backends, log))
+        .map_err(|error| Failure::fault(format!("the demo's configuration cannot be written: {error}")))?;
+    let config = config::load(&file).map_err(|report| Failure::Config(Box::new(report)))?;
+    let accounts = seed(&config, &runtime)?;
     let gate = Gate::start(&config).map_err(|fault| {
-        Failed::fault(format!("cannot start: {fault}; other ports are chosen with `--port` and `--admin-port`"))
+        Failure::fault(format!("cannot start: {fault}; `--port` and `--admin-port` choose other ports"))
     })?;
     let url = format!("http://127.0.0.1:{port}");
     let admin_url = gate.admin_address().map_or_else(String::new, |address| format!("http://{address}"));
     let attempts = script::attempts(&url, &accounts);
-    if json {
-        let users = accounts.users.iter().map(|(name, password)| (*name, password.expose().as_str())).collect();
-        let api_key = accounts.api_key.expose();
-        let summary = Summary { url: &url, admin_url: &admin_url, users, api_key, r#try: &attempts };
-        super::print_json_line(&summary)?;
-    } else {
-        let color = std::io::stdout().is_terminal();
-        super::print(&script::welcome(&url, &admin_url, &accounts, &attempts, &file, color));
+    match format {
+        Format::Json => {
+            let users =
+                accounts.users.iter().map(|(name, password)| (*name, password.expose().as_str())).collect();
+            let api_key = accounts.api_key.expose();
+            let summary = Summary { url: &url, admin_url: &admin_url, users, api_key, r#try: &attempts };
+            output::line(&serde_json::to_string(&summary).map_err(Failure::fault)?)?;
+        }
+        Format::Text => {
+            let color = std::io::stdout().is_terminal();
+            output::line(&script::welcome(&url, &admin_url, &accounts, &attempts, &file, color))?;
+        }
     }
     gate.run_until_told_to_end();
     drop(runtime);
@@ -78,26 +74,63 @@ pub(super) struct Accounts {
     api_key: Secret<String>,
 }
 
-async fn seed(config: &config::Config) -> Result<Accounts, Failed> {
-    let store = open_store(config).await.map_err(|fault| Failed::fault(fault.to_string()))?;
-    let Some(store) = store else { return Err(Failed::fault("the demo has no store".to_owned())) };
-    let accounts = super::store::accounts(config, &store)?;
-    let mut users = Vec::new();
-    for (name, role, clearance) in USERS {
-        let password = password().map_err(|_| Failed::fault("the machine gives no random bytes".to_owned()))?;
-        let attributes = [
+fn seed(config: &Config, runtime: &Runtime) -> Result<Accounts, Failure> {
+    runtime.block_on(async {
+        let store = open_store(config).await.map_err(Failure::fault)?;
+        let store = store.ok_or_else(|| Failure::fault("the demo's configuration has no store"))?;
+        let mut users = Vec::new();
+        for (name, role, clearance) in USERS {
+            let password = password().map_err(|_| Failure::fault("the machine gives no random bytes"))?;
+            store.users.add(&user(name, role, clearance, password.clone()).await?).await?;
+            users.push((name, password));
+        }
+        let api_key = ApiKey::generate().map_err(Failure::fault)?;
+        store.api_keys.add(&key_record(&api_key)?).await?;
+        store.close().await;
+        Ok(Accounts { users, api_key: Secret::new(api_key.expose().to_owned()) })
+    })
+}
+
+async fn user(
+    name: &str,
+    role: &str,
+    clearance: i64,
+    password: Secret<String>,
+) -> Result<UserRecord, Failure> {
+    let pool = PasswordPool::with_defaults(Handle::current()).map_err(Failure::fault)?;
+    Ok(UserRecord {
+        id: super::user::new_id()?,
+        name: name.to_owned(),
+        password_hash: pool.hash(password).await.map_err(Failure::fault)?,
+        roles: vec![role.to_owned()],
+        attributes: [
             ("tenant".into(), AttributeValue::String("acme".into())),
             ("clearance".into(), AttributeValue::Long(clearance)),
-        ];
-        accounts
-            .add_user(name, password.clone(), vec![role.to_owned()], attributes.into())
-            .await
-            .map_err(|fault| Failed::fault(format!("the user `{name}` cannot be added: {fault}")))?;
-        users.push((name, password));
-    }
-    let api_key = super::store::demo_key(config, &store).await?;
-    store.close().await;
-    Ok(Accounts { users, api_key })
+        ]
+        .into(),
+        disabled: false,
+        created_at: SystemClock.now(),
+        login: LoginState::default(),
+    })
+}
+
+fn key_record(key: &ApiKey) -> Result<ApiKeyRecord, Failure> {
+    Ok(ApiKeyRecord {
+        id: super::user::new_id()?,
+        sha256: key.sha256(),
+        owner: "partner-1".to_owned(),
+        name: Some("demo".to_owned()),
+        roles: vec!["USER".to_owned()],
+        scopes: Vec::new(),
+        attributes: Attributes::new(),
+        expires_at: None,
+        allowed_addresses: Vec::new(),
+        rate_limit: None,
+        quota: None,
+        created_at: SystemClock.now(),
+        last_used_at: None,
+        state: KeyState::Active,
+    })
 }
 
 /// 20 random letters and digits without those that look alike: 116 bits.
@@ -118,8 +151,11 @@ fn password() -> Result<Secret<String>, aws_lc_rs::error::Unspecified> {
     Ok(Secret::new(text))
 }
 
-fn free_port(wanted: u16) -> std::io::Result<u16> {
-    Ok(std::net::TcpListener::bind(("127.0.0.1", wanted))?.local_addr()?.port())
+fn free_port(wanted: u16) -> Result<u16, Failure> {
+    let bound = std::net::TcpListener::bind(("127.0.0.1", wanted)).and_then(|listener| listener.local_addr());
+    let taken =
+        |error| Failure::fault(format!("port {wanted} cannot be used ({error}); `--port` chooses another"));
+    Ok(bound.map_err(taken)?.port())
 }
 
 /// A temporary folder that goes when the demo ends.

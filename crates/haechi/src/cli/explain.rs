@@ -3,50 +3,15 @@
 mod request;
 mod text;
 
-use super::Failed;
-use crate::config::{self, Config};
+use super::{Common, ExplainArgs, Failure, Format, configuration, output};
+use crate::config::Config;
 use crate::wire::{Assembly, control_runtime};
-use clap::Args;
-use haechi_authn::{Attempt, Chain};
+use haechi_authn::{Attempt, Chain, Scheme};
 use haechi_authz::{Clause, Rule};
 use haechi_core::{Caller, RequestHead};
 use haechi_proxy::{Authentication, Found, Route, Target, identity_headers};
 use serde::Serialize;
-use std::net::IpAddr;
-use std::path::Path;
 use std::sync::Arc;
-
-/// Tell what the gate would do with a request, and why
-#[derive(Debug, Args)]
-pub(crate) struct Explain {
-    /// The request's method
-    #[arg(long, default_value = "GET")]
-    method: String,
-    /// The request's path, as a client would send it
-    #[arg(long)]
-    path: String,
-    /// The request's `Host`
-    #[arg(long, default_value = "localhost")]
-    host: String,
-    /// The client's address
-    #[arg(long, default_value = "127.0.0.1")]
-    ip: IpAddr,
-    /// A bearer token that the request carries
-    #[arg(long, conflicts_with_all = ["key", "user", "roles", "attributes"])]
-    token: Option<String>,
-    /// An API key that the request carries
-    #[arg(long, conflicts_with_all = ["user", "roles", "attributes"])]
-    key: Option<String>,
-    /// A user of the store, taken as verified
-    #[arg(long = "as", value_name = "USER", conflicts_with_all = ["roles", "attributes"])]
-    user: Option<String>,
-    /// A role of an invented caller, taken as verified
-    #[arg(long = "role", value_name = "ROLE")]
-    roles: Vec<String>,
-    /// An attribute of an invented caller
-    #[arg(long = "attr", value_name = "NAME=VALUE")]
-    attributes: Vec<String>,
-}
 
 /// Everything there is to tell.
 #[derive(Debug, Default, Serialize)]
@@ -94,19 +59,25 @@ struct Asserted {
 }
 
 /// Explains, as text or JSON.
-pub(super) fn explain(file: &Path, arguments: &Explain, json: bool) -> Result<(), Failed> {
-    let config = config::load(file)?;
-    let runtime = control_runtime().map_err(|error| Failed::fault(format!("no runtime: {error}")))?;
-    let assembly = Assembly::new(&config, &runtime).map_err(|fault| Failed::fault(fault.to_string()))?;
+pub(crate) fn explain(common: &Common, arguments: &ExplainArgs) -> Result<(), Failure> {
+    let config = configuration(&common.config)?;
+    let runtime = control_runtime().map_err(Failure::fault)?;
+    let assembly = Assembly::new(&config, &runtime).map_err(Failure::fault)?;
     let explanation = runtime.block_on(judge(&config, &assembly, arguments))?;
-    if json { super::print_json_line(&explanation)? } else { super::print(&text::render(&explanation)) }
-    Ok(())
+    match common.output {
+        Format::Json => output::json(&explanation),
+        Format::Text => output::line(text::render(&explanation).trim_end()),
+    }
 }
 
-async fn judge(config: &Config, assembly: &Assembly, arguments: &Explain) -> Result<Explanation, Failed> {
+async fn judge(
+    config: &Config,
+    assembly: &Assembly,
+    arguments: &ExplainArgs,
+) -> Result<Explanation, Failure> {
     let mut told = Explanation {
-        method: arguments.method.clone(),
-        host: arguments.host.clone(),
+        method: arguments.method.to_string(),
+        host: request::host(arguments).to_owned(),
         path: arguments.path.clone(),
         ..Explanation::default()
     };
@@ -125,12 +96,14 @@ async fn judge(config: &Config, assembly: &Assembly, arguments: &Explain) -> Res
         Found::MethodNotAllowed { route, allow } => {
             let name = assembly.plan.routes().get(route).map_or("", |route| &route.name);
             let methods = allow.iter().map(http::Method::as_str).collect::<Vec<_>>().join(", ");
-            let why = format!("the winning pattern, of route `{name}`, takes {methods}; no less specific one is tried");
+            let why = format!(
+                "the winning pattern, of route `{name}`, takes {methods}; no less specific one is tried"
+            );
             return Ok(told.ending(405, "unrouted", Some(why)));
         }
     };
     let Some(chosen) = assembly.plan.routes().get(route) else {
-        return Err(Failed::fault("the router named a route that is not there".to_owned()));
+        return Err(Failure::fault("the router named a route that is not there".to_owned()));
     };
     told.matched(chosen, &head, assembly);
     if !head.path.irregular().within(chosen.allow_in_path) {
@@ -172,27 +145,35 @@ impl Explanation {
         route: &Route,
         head: &RequestHead,
         assembly: &Assembly,
-    ) -> Result<Option<Arc<Caller>>, Failed> {
+    ) -> Result<Option<Arc<Caller>>, Failure> {
         assembly.settled().await;
         let schemes = route.authentication.authenticators().iter().map(|a| a.for_worker()).collect();
         let chain = match route.authentication {
             Authentication::Any(_) => Chain::any(schemes),
             Authentication::All(_) => Chain::all(schemes),
         };
-        let chain = chain.map_err(|error| Failed::fault(error.to_string()))?;
+        let chain = chain.map_err(|error| Failure::fault(error.to_string()))?;
         let asked = &mut self.authenticators;
-        let observe = |scheme: &dyn haechi_authn::Scheme, attempt: &Attempt| asked.push(said(scheme, attempt));
+        let observe = |scheme: &dyn Scheme, attempt: &Attempt| asked.push(said(scheme, attempt));
         let outcome = chain.authenticate(head, head.received, observe).await;
         (self.status, self.outcome) = match outcome.attempt {
             Attempt::Verified(caller) => return Ok(Some(caller)),
             Attempt::Unavailable(_) => (503, "unavailable"),
-            Attempt::Rejected(rejection) if rejection.fault == haechi_authn::Fault::InvalidRequest => (400, "refused"),
+            Attempt::Rejected(rejection) if rejection.fault == haechi_authn::Fault::InvalidRequest => {
+                (400, "refused")
+            }
             Attempt::Absent | Attempt::Rejected(_) => (401, "unauthenticated"),
         };
         Ok(None)
     }
 
-    fn authorize(mut self, rule: Option<&Rule>, route: &Route, caller: Arc<Caller>, assembly: &Assembly) -> Self {
+    fn authorize(
+        mut self,
+        rule: Option<&Rule>,
+        route: &Route,
+        caller: Arc<Caller>,
+        assembly: &Assembly,
+    ) -> Self {
         for clause in rule.into_iter().flat_map(Rule::clauses) {
             let (name, list) = match clause {
                 Clause::Roles(names) => ("roles, any of", names),
@@ -205,7 +186,9 @@ impl Explanation {
         if allowed {
             self.headers = identity_headers(&caller);
             self.service = match route.target {
-                Target::Service(index) => assembly.plan.services().get(index).map(|service| service.name.to_string()),
+                Target::Service(index) => {
+                    assembly.plan.services().get(index).map(|service| service.name.to_string())
+                }
                 Target::Identity(_) => Some("the embedded identity provider".into()),
             };
         }
@@ -214,7 +197,7 @@ impl Explanation {
     }
 }
 
-fn said(scheme: &dyn haechi_authn::Scheme, attempt: &Attempt) -> Asked {
+fn said(scheme: &dyn Scheme, attempt: &Attempt) -> Asked {
     let (result, reason) = match attempt {
         Attempt::Absent => ("no credential", None),
         Attempt::Rejected(rejection) => ("rejected", Some(rejection.reason.to_string())),

@@ -2,9 +2,12 @@
 
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod explain;
 pub(crate) mod input;
 pub(crate) mod key;
 pub(crate) mod output;
+pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod store;
 pub(crate) mod user;

@@ -1,17 +1,15 @@
 //! `haechi run`: the gate.
 
-use super::Failed;
-use crate::config;
+use super::{Common, Failure, configuration, output};
 use crate::wire::Gate;
-use std::path::Path;
 
 /// Runs until SIGTERM or SIGINT.
-pub(super) fn run(file: &Path) -> Result<(), Failed> {
-    let config = config::load(file)?;
-    if !config.warnings.is_empty() {
-        super::say(&config.warnings.to_string());
+pub(crate) fn run(common: &Common) -> Result<(), Failure> {
+    let config = configuration(&common.config)?;
+    if !config.warnings.faults().is_empty() {
+        output::to_stderr(&config.warnings.to_string());
     }
-    let gate = Gate::start(&config).map_err(|fault| Failed::fault(format!("cannot start: {fault}")))?;
+    let gate = Gate::start(&config).map_err(|fault| Failure::fault(format!("cannot start: {fault}")))?;
     gate.announce();
     gate.run_until_told_to_end();
     Ok(())

@@ -18,7 +18,8 @@ pub(super) async fn start() -> io::Result<Addresses> {
 async fn one(name: &'static str) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
-    let service = axum::Router::new().fallback(move |request: Request| async move { Json(told(name, &request)) });
+    let service =
+        axum::Router::new().fallback(move |request: Request| async move { Json(told(name, &request)) });
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, service).await {
             tracing::error!(%error, name, "a backend of the demo ended");
@@ -29,9 +30,11 @@ async fn one(name: &'static str) -> io::Result<SocketAddr> {
 
 /// What the service was asked, and every field by which the gate says who is calling.
 fn told(name: &str, request: &Request) -> Value {
-    let of_interest = |field: &str| field.starts_with("x-auth-") || field == "authorization" || field == "x-api-key";
+    let of_interest =
+        |field: &str| field.starts_with("x-auth-") || field == "authorization" || field == "x-api-key";
     let fields = request.headers().iter().filter(|(field, _)| of_interest(field.as_str()));
-    let saw: Map<String, Value> =
-        fields.map(|(field, value)| (field.to_string(), String::from_utf8_lossy(value.as_bytes()).into())).collect();
+    let saw: Map<String, Value> = fields
+        .map(|(field, value)| (field.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
+        .collect();
     json!({ "service": name, "method": request.method().as_str(), "path": request.uri().path(), "saw": saw })
 }

@@ -17,7 +17,12 @@ pub(super) struct Attempt {
 }
 
 /// The demo's `haechi.yaml`.
-pub(super) fn configuration(port: u16, admin_port: u16, [web, orders, admin]: Addresses, log: &str) -> String {
+pub(super) fn configuration(
+    port: u16,
+    admin_port: u16,
+    [web, orders, admin]: Addresses,
+    log: &str,
+) -> String {
     format!(
         "listeners: [{{ bind: 127.0.0.1:{port} }}]
 admin: {{ bind: 127.0.0.1:{admin_port} }}
@@ -63,7 +68,8 @@ pub(super) fn attempts(url: &str, accounts: &Accounts) -> Vec<Attempt> {
         let body = format!(r#"{{"username":"{name}","password":"{}"}}"#, password(name));
         format!("curl -s {url}/auth/login -H 'content-type: application/json' -d '{body}'")
     };
-    let token = |name: &str| format!(r#"TOKEN=$({} | sed 's/.*"access_token":"\([^"]*\)".*/\1/')"#, login(name));
+    let token =
+        |name: &str| format!(r#"TOKEN=$({} | sed 's/.*"access_token":"\([^"]*\)".*/\1/')"#, login(name));
     let with_token = |name: &str, rest: &str| {
         format!(r#"{}; curl -i -H "Authorization: Bearer $TOKEN" {rest}"#, token(name))
     };
@@ -72,15 +78,47 @@ pub(super) fn attempts(url: &str, accounts: &Accounts) -> Vec<Attempt> {
         attempt("a public route, open by name", format!("curl -i {url}/public/hello"), 200),
         attempt("no token", format!("curl -i {url}/orders/42"), 401),
         attempt("log in", login("alice").replacen("curl -s", "curl -i", 1), 200),
-        attempt("with the token; the answer shows what the backend was told", with_token("alice", &format!("{url}/orders/42")), 200),
-        attempt("alice is a USER, and /admin is for ADMIN", with_token("alice", &format!("{url}/admin/users")), 403),
+        attempt(
+            "with the token; the answer shows what the backend was told",
+            with_token("alice", &format!("{url}/orders/42")),
+            200,
+        ),
+        attempt(
+            "alice is a USER, and /admin is for ADMIN",
+            with_token("alice", &format!("{url}/admin/users")),
+            403,
+        ),
         attempt("root is an ADMIN", with_token("root", &format!("{url}/admin/users")), 200),
-        attempt("a forged role changes nothing", with_token("alice", &format!("-H 'X-Auth-Roles: ADMIN' {url}/admin/users")), 403),
-        attempt("mina is a MANAGER, which includes USER", with_token("mina", &format!("{url}/orders/42")), 200),
-        attempt("a path that could be read in two ways", format!("curl -i --path-as-is {url}/public/..%2Fadmin/users"), 400),
-        attempt("name and password with the request", format!("curl -i -u 'alice:{}' {url}/orders/42", password("alice")), 200),
-        attempt("an API key", format!("curl -i -H 'X-API-Key: {}' {url}/orders/42", accounts.api_key.expose()), 200),
-        attempt("the backend verifies by itself: the credential travels on", format!("curl -i -H 'Authorization: Bearer for-the-backend' {url}/legacy/thing"), 200),
+        attempt(
+            "a forged role changes nothing",
+            with_token("alice", &format!("-H 'X-Auth-Roles: ADMIN' {url}/admin/users")),
+            403,
+        ),
+        attempt(
+            "mina is a MANAGER, which includes USER",
+            with_token("mina", &format!("{url}/orders/42")),
+            200,
+        ),
+        attempt(
+            "a path that could be read in two ways",
+            format!("curl -i --path-as-is {url}/public/..%2Fadmin/users"),
+            400,
+        ),
+        attempt(
+            "name and password with the request",
+            format!("curl -i -u 'alice:{}' {url}/orders/42", password("alice")),
+            200,
+        ),
+        attempt(
+            "an API key",
+            format!("curl -i -H 'X-API-Key: {}' {url}/orders/42", accounts.api_key.expose()),
+            200,
+        ),
+        attempt(
+            "the backend verifies by itself: the credential travels on",
+            format!("curl -i -H 'Authorization: Bearer for-the-backend' {url}/legacy/thing"),
+            200,
+        ),
     ]
 }
 
@@ -111,8 +149,17 @@ pub(super) fn welcome(
     let _ = writeln!(text, "  {bold}key{plain}    {}   {dim}USER{plain}\n", accounts.api_key.expose());
     let _ = writeln!(text, "{bold}What to try{plain}, in another terminal:\n");
     for attempt in attempts {
-        let _ = writeln!(text, "{dim}# {} -> {plain}{}\n{}\n", attempt.title, status(attempt.status), attempt.curl);
+        let _ = writeln!(
+            text,
+            "{dim}# {} -> {plain}{}\n{}\n",
+            attempt.title,
+            status(attempt.status),
+            attempt.curl
+        );
     }
-    let _ = writeln!(text, "{bold}Decisions{plain}, as they fall {dim}(Ctrl-C ends the demo and removes its files){plain}:\n");
+    let _ = writeln!(
+        text,
+        "{bold}Decisions{plain}, as they fall {dim}(Ctrl-C ends the demo and removes its files){plain}:\n"
+    );
     text
 }

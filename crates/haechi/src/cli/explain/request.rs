@@ -1,27 +1,23 @@
 //! The request that is explained, and callers that are taken as given.
 
-use super::Explain;
-use crate::cli::Failed;
+use crate::cli::{ExplainArgs, Failure, input};
 use crate::config::Config;
 use crate::config::meant::AuthenticatorKind;
 use crate::wire::Assembly;
-use haechi_authn::declared::DeclaredAttributes;
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::id::RequestId;
 use haechi_core::pattern::Segment;
-use haechi_core::{Attributes, Caller, CallerKind, CanonicalPath, Clock, Fields, Host, PathPattern, RequestHead};
+use haechi_core::{Caller, CallerKind, CanonicalPath, Clock, Fields, Host, PathPattern, RequestHead};
 use haechi_proxy::Route;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 /// The head of the request; the inner error is the gate's own refusal.
 pub(super) fn head(
-    arguments: &Explain,
+    arguments: &ExplainArgs,
     clock: &Arc<dyn Clock>,
     config: &Config,
-) -> Result<Result<RequestHead, String>, Failed> {
-    let method = arguments.method.to_ascii_uppercase();
-    let method = http::Method::from_bytes(method.as_bytes())
-        .map_err(|_| Failed::usage(format!("`{}` is not a method", arguments.method)))?;
+) -> Result<Result<RequestHead, String>, Failure> {
     let (path, query) = match arguments.path.split_once('?') {
         Some((path, query)) => (path, Some(query.into())),
         None => (&*arguments.path, None),
@@ -30,57 +26,66 @@ pub(super) fn head(
         Ok(path) => path,
         Err(fault) => return Ok(Err(fault.to_string())),
     };
-    let host = match Host::parse(arguments.host.as_bytes()) {
+    let host = match Host::parse(host(arguments).as_bytes()) {
         Ok(host) => host,
         Err(fault) => return Ok(Err(fault.to_string())),
     };
+    let client = arguments.ip.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let mut fields = Fields::default();
-    if let Some(token) = &arguments.token {
+    if let Some(token) = &arguments.caller.token {
         fields.push(b"authorization", format!("Bearer {token}").as_bytes());
     }
-    if let Some(key) = &arguments.key {
+    if let Some(key) = &arguments.caller.key {
         fields.push(key_header(config)?.as_bytes(), key.as_bytes());
     }
     Ok(Ok(RequestHead {
         id: RequestId::from_bits(0),
         received: clock.now(),
-        method,
+        method: arguments.method.clone(),
         host,
         path,
         query,
         fields,
-        client: arguments.ip,
-        peer: (arguments.ip, 0).into(),
+        client,
+        peer: (client, 0).into(),
         secure: false,
     }))
 }
 
-fn key_header(config: &Config) -> Result<Arc<str>, Failed> {
+/// The host that the request names.
+pub(super) fn host(arguments: &ExplainArgs) -> &str {
+    arguments.host.as_deref().unwrap_or("localhost")
+}
+
+fn key_header(config: &Config) -> Result<Arc<str>, Failure> {
     let header = config.authenticators.values().find_map(|authenticator| match &authenticator.kind {
         AuthenticatorKind::ApiKey(api_key) => Some(api_key.header.clone()),
         _ => None,
     });
-    header.ok_or_else(|| Failed::fault("no authenticator of type `api_key` is configured".to_owned()))
+    header.ok_or_else(|| Failure::fault("no authenticator of type `api_key` is configured"))
 }
 
 /// The caller of `--as`, `--role` and `--attr`; `None` when none of them stands.
 pub(super) async fn invented(
-    arguments: &Explain,
+    arguments: &ExplainArgs,
     config: &Config,
     assembly: &Assembly,
     route: &Route,
-) -> Result<Option<Caller>, Failed> {
-    let name = route.authentication.authenticators().first().map_or_else(|| "explain".into(), |a| a.name().clone());
-    let claimed = if let Some(user) = &arguments.user {
+) -> Result<Option<Caller>, Failure> {
+    let name =
+        route.authentication.authenticators().first().map_or_else(|| "explain".into(), |a| a.name().clone());
+    let supposed = &arguments.caller;
+    let claimed = if let Some(user) = &arguments.caller.as_user {
         let Some(store) = &assembly.store else {
-            return Err(Failed::fault("`--as` names a user of the store, and no `store` is configured".to_owned()));
+            return Err(Failure::fault("`--as` names a user of the store, and no `store` is configured"));
         };
-        let record = store.users.by_name(user).await.map_err(|error| Failed::fault(error.to_string()))?;
-        let record = record.ok_or_else(|| Failed::fault(format!("there is no user `{user}`")))?;
+        let record = store.users.by_name(user).await.map_err(|error| Failure::fault(error.to_string()))?;
+        let record = record.ok_or_else(|| Failure::fault(format!("there is no user `{user}`")))?;
         if record.disabled {
-            return Err(Failed::fault(format!("the user `{user}` is disabled and cannot log in")));
+            return Err(Failure::fault(format!("the user `{user}` is disabled and cannot log in")));
         }
-        let issuer = config.identity.as_ref().map_or_else(String::new, |identity| identity.issuer.to_string());
+        let issuer =
+            config.identity.as_ref().map_or_else(String::new, |identity| identity.issuer.to_string());
         Claimed {
             subject: record.id,
             issuer,
@@ -88,29 +93,19 @@ pub(super) async fn invented(
             attributes: record.attributes,
             ..Claimed::default()
         }
-    } else if arguments.roles.is_empty() && arguments.attributes.is_empty() {
+    } else if supposed.roles.is_empty() && supposed.scopes.is_empty() && supposed.attributes.is_empty() {
         return Ok(None);
     } else {
         Claimed {
             subject: "somebody".into(),
             issuer: "explain".into(),
-            roles: arguments.roles.clone(),
-            attributes: attributes(arguments, config)?,
+            roles: input::roles(config, &supposed.roles)?,
+            scopes: supposed.scopes.clone(),
+            attributes: input::attributes(config, &supposed.attributes)?,
             ..Claimed::default()
         }
     };
     Ok(Some(Caller::new(CallerKind::User, &name, Vouched::BySelf, &config.roles, claimed)))
-}
-
-fn attributes(arguments: &Explain, config: &Config) -> Result<Attributes, Failed> {
-    let declared = DeclaredAttributes::new(config.caller_attributes.clone());
-    let read = |pair: &String| {
-        let (name, value) =
-            pair.split_once('=').ok_or_else(|| Failed::usage(format!("`{pair}` is not NAME=VALUE")))?;
-        let value = declared.parse(name, value).map_err(|fault| Failed::usage(fault.to_string()))?;
-        Ok((name.into(), value))
-    };
-    arguments.attributes.iter().map(read).collect()
 }
 
 /// Whether a pattern matches a path, apart from everything else. For telling, not for routing.
@@ -134,7 +129,9 @@ pub(super) fn why_not(other: &Route, chosen: &Route, head: &RequestHead) -> Stri
         "is for another host".into()
     } else if names_host(chosen) && !names_host(other) {
         format!("names no host, and `{}` names this one", chosen.name)
-    } else if other.pattern.segments().len() == chosen.pattern.segments().len() && !other.methods.contains(&head.method) {
+    } else if other.pattern.segments().len() == chosen.pattern.segments().len()
+        && !other.methods.contains(&head.method)
+    {
         "does not take this method".into()
     } else {
         format!("`{}` is less specific than `{}`", other.pattern, chosen.pattern)

@@ -43,6 +43,8 @@ pub(crate) struct Jwt {
     pub audiences: Vec<String>,
     /// Where the keys come from.
     pub keys: Keys,
+    /// Whether keys may come over plain `http` from another machine.
+    pub allow_http: bool,
     /// What a token may be signed with; never both symmetric and asymmetric.
     pub algorithms: AlgorithmSet,
     /// How far clocks may differ.
@@ -146,6 +148,7 @@ fn jwt(resolver: &mut Resolver<'_>, written: &At<written::Jwt>) -> Option<Jwt> {
         issuer: if own { Issuer::Own } else { Issuer::Named(issuer.value.as_str().into()) },
         audiences: audiences?,
         keys,
+        allow_http: written.allow_http,
         algorithms,
         leeway: written.leeway.0,
         token_types: written.token_types.clone(),

@@ -1,0 +1,101 @@
+//! Everything that judges requests, put together from a configuration: for the running gate, and for commands that judge one request.
+
+use super::authenticators::{self, AuthenticatorFault, Built, Materials};
+use super::fetch::WebFetch;
+use super::identity::{self, IdentityFault};
+use super::plan::{self, PlanFault};
+use crate::config::Config;
+use haechi_authn::RevocationWatch;
+use haechi_authn::control::Control;
+use haechi_authn::declared::DeclaredAttributes;
+use haechi_authn::hashing::PasswordPool;
+use haechi_authn::keys::Fetch;
+use haechi_core::{Clock, SystemClock};
+use haechi_proxy::Plan;
+use haechi_store::Store;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+/// What judges requests.
+pub(crate) struct Assembly {
+    pub(crate) store: Option<Store>,
+    pub(crate) built: Arc<Built>,
+    pub(crate) plan: Plan,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// What is known of revocations; never fresh without a store.
+    pub(crate) watch: Arc<RevocationWatch>,
+}
+
+/// Why it cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AssemblyFault {
+    #[error("TLS for fetching keys cannot be set up: {0}")]
+    Fetch(#[from] reqwest::Error),
+    #[error("the password hash for comparison cannot be made: {0}")]
+    Hashing(#[from] haechi_authn::hashing::UnusableHash),
+    #[error(transparent)]
+    Identity(#[from] IdentityFault),
+    #[error(transparent)]
+    Authenticator(#[from] AuthenticatorFault),
+    #[error(transparent)]
+    Plan(#[from] PlanFault),
+}
+
+impl Assembly {
+    /// Opens the store, starts the identity provider and the fetching of keys on `control`, and makes the first plan.
+    pub(crate) fn new(config: &Config, control: &Runtime) -> Result<Self, AssemblyFault> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = control.block_on(identity::open_store(config))?;
+        let watch = Arc::new(RevocationWatch::new());
+        let pool = Arc::new(PasswordPool::with_defaults(control.handle().clone())?);
+        let roles = Arc::new(config.roles.clone());
+        let declared = Arc::new(DeclaredAttributes::new(config.caller_attributes.clone()));
+        let identity = control.block_on(identity::start(&identity::Materials {
+            config,
+            store: store.as_ref(),
+            watch: &watch,
+            pool: &pool,
+            declared: &declared,
+            clock: &clock,
+            control: control.handle(),
+        }))?;
+        let fetch: Arc<dyn Fetch> = Arc::new(WebFetch::new()?);
+        let built = Arc::new(authenticators::build(&Materials {
+            config,
+            store: store.as_ref(),
+            identity: identity.as_ref(),
+            watch: &watch,
+            pool: &pool,
+            roles: &roles,
+            declared: &declared,
+            fetch: &fetch,
+            clock: &clock,
+            control: control.handle(),
+        })?);
+        let provider = identity.map(|identity| haechi_proxy::Identity {
+            provider: identity.provider,
+            control: Control::new(control.handle().clone()),
+        });
+        let plan = plan::plan(config, 1, &built.authenticators, provider)?;
+        Ok(Self { store, built, plan, clock, watch })
+    }
+}
+
+impl Assembly {
+    /// Waits until keys were asked for once and revocations are known, or neither comes: for commands that judge once and end.
+    pub(crate) async fn settled(&self) {
+        let keys = async {
+            for source in &self.built.keys {
+                source.first_attempt().await;
+            }
+        };
+        let known = async {
+            while self.store.is_some() && !self.watch.view().is_fresh(self.clock.now()) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        // What has not come by then is told as "could not find out".
+        let _ = tokio::time::timeout(Duration::from_secs(10), async { tokio::join!(keys, known) }).await;
+    }
+}

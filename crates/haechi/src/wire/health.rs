@@ -1,0 +1,99 @@
+//! How the parts of the gate are: for `/readyz` and for the metrics of the control side.
+
+use super::authenticators::Built;
+use haechi_admin::{Component, Health};
+use haechi_authn::Readiness;
+use haechi_core::Clock;
+use haechi_core::ports::BoxFuture;
+use haechi_store::Store;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+/// Everything that readiness and metrics are read from.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) store: Option<Store>,
+    pub(crate) built: Arc<Built>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) draining: Arc<AtomicBool>,
+    pub(crate) dropped_lines: Arc<AtomicU64>,
+    pub(crate) generation: u64,
+}
+
+impl Parts {
+    async fn store(&self) -> Option<Component> {
+        let reason = self.store.as_ref()?.ping().await.err().map(|error| error.to_string());
+        Some(Component { name: "store".into(), reason })
+    }
+
+    fn authenticators(&self) -> impl Iterator<Item = Component> {
+        self.built.authenticators.iter().map(|(name, authenticator)| {
+            let reason = match authenticator.readiness() {
+                Readiness::Ready => None,
+                Readiness::NotReady(why) => Some(why),
+            };
+            Component { name: format!("authenticator {name}"), reason }
+        })
+    }
+}
+
+impl Health for Parts {
+    fn components(&self) -> BoxFuture<'_, Vec<Component>> {
+        Box::pin(async {
+            let draining =
+                self.draining.load(Relaxed).then(|| "draining: the process is about to end".to_owned());
+            let mut all = vec![Component { name: "listeners".into(), reason: draining }];
+            all.extend(self.store().await);
+            all.extend(self.authenticators());
+            all
+        })
+    }
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Parts")
+    }
+}
+
+impl Collector for Parts {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let stats = self.built.stats(self.clock.now());
+        let help = "Fetches of key sets by issuer and result";
+        let mut fetches = encoder.encode_descriptor("haechi_jwks_fetch", help, None, MetricType::Counter)?;
+        for source in &stats {
+            for (result, count) in [("ok", source.fetched), ("failed", source.failed)] {
+                let labels = [("issuer", &*source.issuer), ("result", result)];
+                fetches.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, u64>(&count, None)?;
+            }
+        }
+        let help = "Seconds since the keys in force were last confirmed";
+        let mut ages = encoder.encode_descriptor("haechi_jwks_age_seconds", help, None, MetricType::Gauge)?;
+        for source in &stats {
+            if let Some(age) = source.age {
+                ages.encode_family(&[("issuer", &*source.issuer)])?.encode_gauge(&age.as_secs_f64())?;
+            }
+        }
+        let generation = prometheus_client::metrics::gauge::ConstGauge::new(self.generation);
+        let help = "Generation of the configuration in force";
+        generation.encode(encoder.encode_descriptor(
+            "haechi_config_generation",
+            help,
+            None,
+            MetricType::Gauge,
+        )?)?;
+        let dropped =
+            prometheus_client::metrics::counter::ConstCounter::new(self.dropped_lines.load(Relaxed));
+        let help = "Access-log lines dropped because the writer was behind";
+        dropped.encode(encoder.encode_descriptor(
+            "haechi_access_log_dropped",
+            help,
+            None,
+            MetricType::Counter,
+        )?)
+    }
+}

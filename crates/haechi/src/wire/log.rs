@@ -1,0 +1,68 @@
+//! The thread that writes the access log, so that no worker waits for a disk or a terminal.
+
+use crate::config::meant::{AccessLog, LogFormat, LogTarget};
+use haechi_proxy::LogSink;
+use std::fs::OpenOptions;
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
+
+/// Batches of lines that may wait for the writer; each is what a worker gathered in one tick.
+const WAITING: usize = 256;
+
+/// The writer and the way to it.
+pub(crate) struct LogWriter {
+    /// For the workers; `None` when nothing is to be logged.
+    pub(crate) sink: Option<LogSink>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl LogWriter {
+    /// Starts the writer.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or the thread cannot be made.
+    pub(crate) fn start(written: &AccessLog) -> io::Result<Self> {
+        let (out, terminal): (Box<dyn Write + Send>, bool) = match &written.target {
+            LogTarget::Off => return Ok(Self { sink: None, thread: None }),
+            LogTarget::Stdout => (Box::new(io::stdout()), io::stdout().is_terminal()),
+            LogTarget::Stderr => (Box::new(io::stderr()), io::stderr().is_terminal()),
+            LogTarget::File(path) => {
+                (Box::new(OpenOptions::new().create(true).append(true).open(path)?), false)
+            }
+        };
+        let (sender, receiver) = sync_channel(WAITING);
+        let thread =
+            std::thread::Builder::new().name("access-log".into()).spawn(move || write(&receiver, out))?;
+        let format = match written.format {
+            LogFormat::Json => haechi_proxy::LogFormat::Json,
+            LogFormat::Text => haechi_proxy::LogFormat::Text { color: terminal },
+        };
+        let sink = LogSink { lines: sender, dropped: Arc::new(AtomicU64::new(0)), format };
+        Ok(Self { sink: Some(sink), thread: Some(thread) })
+    }
+
+    /// Waits until every line that was handed over is written. The workers must have ended.
+    pub(crate) fn finish(self) {
+        drop(self.sink);
+        if let Some(thread) = self.thread {
+            // A writer that broke off has nothing left to wait for.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write(batches: &Receiver<Vec<u8>>, mut out: Box<dyn Write + Send>) {
+    let mut failing = false;
+    while let Ok(lines) = batches.recv() {
+        let outcome = out.write_all(&lines).and_then(|()| out.flush());
+        if let Err(error) = &outcome
+            && !failing
+        {
+            tracing::error!(%error, "the access log cannot be written");
+        }
+        failing = outcome.is_err();
+    }
+}

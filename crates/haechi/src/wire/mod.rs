@@ -1,0 +1,14 @@
+//! Wiring: the only place that names concrete stores, engines and runtimes, and puts them behind the ports.
+
+mod assembly;
+mod authenticators;
+mod fetch;
+mod gate;
+mod health;
+mod identity;
+mod log;
+mod plan;
+
+pub(crate) use assembly::{Assembly, AssemblyFault};
+pub(crate) use gate::{Gate, StartFault, control_runtime};
+pub(crate) use identity::open_store;

@@ -1,0 +1,196 @@
+//! From the configuration as it is meant to the plan that the workers run.
+
+use crate::config::meant::{self, Authenticate, Authorize, Config};
+use haechi_authn::Authenticator;
+use haechi_authn::schemes::{anonymous::Anonymous, passthrough::Passthrough};
+use haechi_authz::{Clause, Rule};
+use haechi_core::{Irregular, MethodSet, PathPattern};
+use haechi_proxy::{
+    Authentication, Balance, Endpoint, HashKey, Identity, IdentityCall, IdentityToken, Limits, Plan,
+    PlanParts, Route, Service, Target,
+};
+use http::Method;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// Every authenticator that the configuration names.
+pub(crate) type Authenticators = BTreeMap<Arc<str>, Arc<dyn Authenticator>>;
+
+/// What should not happen with a configuration that was checked; the process does not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlanFault {
+    #[error("the route `{0}` names something that is not there")]
+    Dangling(Arc<str>),
+    #[error(transparent)]
+    Conflict(#[from] haechi_proxy::Conflict),
+    #[error("the path `{0}` of the identity provider is not a pattern: {1}")]
+    IdentityPath(String, haechi_core::pattern::PatternFault),
+    #[error("the route `{0}` has an empty rule")]
+    EmptyRule(Arc<str>),
+}
+
+/// Makes the plan of generation `generation`.
+pub(crate) fn plan(
+    config: &Config,
+    generation: u64,
+    authenticators: &Authenticators,
+    identity: Option<Identity>,
+) -> Result<Plan, PlanFault> {
+    let services: Vec<Service> = config.services.values().map(service).collect();
+    let index: HashMap<&str, usize> =
+        config.services.keys().enumerate().map(|(i, name)| (&**name, i)).collect();
+    let mut routes = Vec::with_capacity(config.routes.len() + 6);
+    for written in &config.routes {
+        let dangling = || PlanFault::Dangling(written.name.clone());
+        let service = index.get(&*written.service).copied().ok_or_else(dangling)?;
+        let authentication = authentication(&written.authenticate, authenticators).ok_or_else(dangling)?;
+        routes.push(route(written, authentication, service)?);
+    }
+    if let Some(identity) = &config.identity {
+        routes.extend(identity_routes(identity, config, authenticators)?);
+    }
+    Ok(Plan::new(PlanParts {
+        generation,
+        routes,
+        services,
+        trusted_proxies: config.trusted_proxies.clone(),
+        limits: limits(&config.limits),
+        identity,
+    })?)
+}
+
+fn route(written: &meant::Route, authentication: Authentication, service: usize) -> Result<Route, PlanFault> {
+    Ok(Route {
+        name: written.name.clone(),
+        pattern: written.path.clone(),
+        hosts: written.hosts.iter().map(|host| host.name().into()).collect(),
+        methods: written.methods.clone(),
+        authentication,
+        rule: rule(&written.authorize).map_err(|_| PlanFault::EmptyRule(written.name.clone()))?,
+        target: Target::Service(service),
+        allow_in_path: written.allow_in_path,
+        max_body: written.max_body,
+        forward_credentials: written.forward_credentials || written.authenticate == Authenticate::Passthrough,
+        strip_prefix: written.rewrite.strip_prefix.clone(),
+        add_prefix: written.rewrite.add_prefix.as_ref().map(|path| path.as_str().into()),
+    })
+}
+
+fn authentication(written: &Authenticate, known: &Authenticators) -> Option<Authentication> {
+    let named =
+        |names: &[Arc<str>]| names.iter().map(|name| known.get(name).cloned()).collect::<Option<Vec<_>>>();
+    match written {
+        Authenticate::Anonymous => Some(Authentication::Any(vec![Arc::new(Anonymous::new())])),
+        Authenticate::Passthrough => Some(Authentication::Any(vec![Arc::new(Passthrough::new())])),
+        Authenticate::Any(names) => named(names).map(Authentication::Any),
+        Authenticate::All(names) => named(names).map(Authentication::All),
+    }
+}
+
+fn rule(written: &Authorize) -> Result<Rule, haechi_authz::rule::NoClause> {
+    let Authorize::Clauses { roles, scopes } = written else { return Ok(Rule::any()) };
+    let mut clauses = Vec::new();
+    if !roles.is_empty() {
+        clauses.push(Clause::Roles(roles.as_slice().into()));
+    }
+    if !scopes.is_empty() {
+        clauses.push(Clause::Scopes(scopes.as_slice().into()));
+    }
+    Rule::all_of(clauses)
+}
+
+fn service(written: &meant::Service) -> Service {
+    let endpoint = |endpoint: &meant::Endpoint| Endpoint {
+        host: endpoint.host.name().trim_start_matches('[').trim_end_matches(']').into(),
+        port: endpoint.port,
+        weight: endpoint.weight.get(),
+    };
+    Service {
+        name: written.name.clone(),
+        endpoints: written.endpoints.iter().map(endpoint).collect(),
+        balance: match &written.balance {
+            meant::Balance::RoundRobin => Balance::RoundRobin,
+            meant::Balance::LeastRequest => Balance::LeastRequest,
+            meant::Balance::Random => Balance::Random,
+            meant::Balance::Hash(meant::HashBy::Subject) => Balance::Hash(HashKey::Subject),
+            meant::Balance::Hash(meant::HashBy::ClientIp) => Balance::Hash(HashKey::ClientIp),
+            meant::Balance::Hash(meant::HashBy::Header(name)) => {
+                Balance::Hash(HashKey::Header((&**name).into()))
+            }
+        },
+        connect_timeout: written.connect_timeout,
+        timeout: written.timeout,
+        identity_headers: written.identity_headers,
+        identity_token: written
+            .identity_token
+            .as_ref()
+            .map(|token| IdentityToken { audience: token.audience.clone(), lifetime: token.lifetime }),
+        allow_method_override: written.allow_method_override,
+    }
+}
+
+fn limits(written: &meant::Limits) -> Limits {
+    Limits {
+        head: written.head,
+        fields: written.fields,
+        body: written.body,
+        header_read: written.header_read,
+        idle: written.idle,
+        body_stall: written.body_stall,
+        write_stall: written.write_stall,
+        connections: written.connections,
+        ..Limits::default()
+    }
+}
+
+/// The identity provider's calls. `logout` and `me` ask for one of its own tokens.
+fn identity_routes(
+    identity: &meant::Identity,
+    config: &Config,
+    authenticators: &Authenticators,
+) -> Result<Vec<Route>, PlanFault> {
+    let own: Vec<_> = config
+        .authenticators
+        .values()
+        .filter(|a| matches!(&a.kind, meant::AuthenticatorKind::Jwt(jwt) if jwt.issuer == meant::Issuer::Own))
+        .filter_map(|a| authenticators.get(&a.name).cloned())
+        .take(1)
+        .collect();
+    let open = || Authentication::Any(vec![Arc::new(Anonymous::new())]);
+    let path = |rest: &str| format!("{}/{rest}", identity.path);
+    let mut calls = vec![
+        ("identity-login", path("login"), Method::POST, IdentityCall::Login, open()),
+        ("identity-refresh", path("refresh"), Method::POST, IdentityCall::Refresh, open()),
+        ("identity-jwks", "/.well-known/jwks.json".to_owned(), Method::GET, IdentityCall::Jwks, open()),
+        (
+            "identity-discovery",
+            "/.well-known/openid-configuration".to_owned(),
+            Method::GET,
+            IdentityCall::Discovery,
+            open(),
+        ),
+    ];
+    if !own.is_empty() {
+        let verified = Authentication::Any(own);
+        calls.push(("identity-logout", path("logout"), Method::POST, IdentityCall::Logout, verified.clone()));
+        calls.push(("identity-me", path("me"), Method::GET, IdentityCall::Me, verified));
+    }
+    let route =
+        |(name, path, method, call, authentication): (&str, String, Method, IdentityCall, Authentication)| {
+            Ok(Route {
+                name: name.into(),
+                pattern: PathPattern::parse(&path).map_err(|fault| PlanFault::IdentityPath(path, fault))?,
+                hosts: Vec::new(),
+                methods: MethodSet::new([method]),
+                authentication,
+                rule: Rule::any(),
+                target: Target::Identity(call),
+                allow_in_path: Irregular::NONE,
+                max_body: Some(64 * 1024),
+                forward_credentials: false,
+                strip_prefix: None,
+                add_prefix: None,
+            })
+        };
+    calls.into_iter().map(route).collect()
+}
