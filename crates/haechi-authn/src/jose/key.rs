@@ -1,9 +1,11 @@
 //! Verification keys, parsed once.
 
 use super::algorithm::Algorithm;
+use super::der;
 use aws_lc_rs::hmac;
-use aws_lc_rs::rsa::PublicEncryptingKey;
-use aws_lc_rs::signature::{self, ParsedPublicKey, VerificationAlgorithm};
+use aws_lc_rs::signature::{
+    self, ParsedPublicKey, RsaSubjectPublicKey as RsaPublicKey, VerificationAlgorithm,
+};
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -64,8 +66,7 @@ impl VerifyingKey {
     /// [`KeyFault`] when the key is malformed, of another type, or an RSA key of a refused size.
     pub fn from_spki(algorithm: Algorithm, der: &[u8]) -> Result<Self, KeyFault> {
         if let Family::Rsa = Family::of(algorithm) {
-            let bits =
-                PublicEncryptingKey::from_der(der).map_err(|_| KeyFault::Malformed("RSA"))?.key_size_bits();
+            let bits = rsa_bits(der).ok_or(KeyFault::Malformed("RSA"))?;
             if !RSA_BITS.contains(&bits) {
                 return Err(KeyFault::RsaSize(bits));
             }
@@ -112,6 +113,13 @@ impl fmt::Debug for VerifyingKey {
     }
 }
 
+/// The length of the modulus.
+fn rsa_bits(spki: &[u8]) -> Option<usize> {
+    let key = RsaPublicKey::from_der(spki).ok()?;
+    let (modulus, _) = der::rsa_public_key(key.as_ref())?;
+    Some(modulus.len() * 8 - modulus.first()?.leading_zeros() as usize)
+}
+
 #[derive(Clone, Copy)]
 enum Family {
     Rsa,
@@ -151,6 +159,8 @@ fn verifier(algorithm: Algorithm) -> Option<(&'static str, &'static dyn Verifica
 #[cfg(test)]
 mod tests {
     use super::{Algorithm, KeyFault, VerifyingKey};
+    use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+    use aws_lc_rs::signature::RsaPublicKeyComponents;
 
     #[test]
     fn a_secret_is_at_least_as_long_as_the_hash() {
@@ -166,6 +176,23 @@ mod tests {
         assert!(VerifyingKey::from_secret(Algorithm::Rs256, &[7; 64]).is_err());
         assert!(VerifyingKey::from_spki(Algorithm::Hs256, &[7; 64]).is_err());
         assert!(VerifyingKey::from_raw(Algorithm::Hs256, &[7; 64]).is_err());
+    }
+
+    fn rsa_spki(bytes: usize) -> Vec<u8> {
+        let (n, e) = ([vec![0x81], vec![0xff; bytes - 1]].concat(), vec![1, 0, 1]);
+        let der: PublicKeyX509Der<'_> = RsaPublicKeyComponents { n, e }.as_der().unwrap();
+        der.as_ref().to_vec()
+    }
+
+    #[test]
+    fn rsa_sizes_are_bounded() {
+        for bytes in [128, 255, 1025] {
+            let fault = VerifyingKey::from_spki(Algorithm::Rs256, &rsa_spki(bytes)).unwrap_err();
+            assert_eq!(fault, KeyFault::RsaSize(bytes * 8));
+        }
+        for bytes in [256, 1024] {
+            assert!(VerifyingKey::from_spki(Algorithm::Ps512, &rsa_spki(bytes)).is_ok());
+        }
     }
 
     #[test]
