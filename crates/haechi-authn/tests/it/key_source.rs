@@ -362,3 +362,42 @@ async fn what_can_be_known_at_start_is_an_error_at_start() {
     let fault = make(Origin::PemFile(path), false).unwrap_err().to_string();
     assert!(fault.contains("private key"), "{fault}");
 }
+
+#[test]
+fn a_worker_waits_on_its_own_runtime_for_the_control_runtime() {
+    let (old, new) = (Key::ed25519("old"), Key::ed25519("new"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.json");
+    std::fs::write(&path, jwks(&[&old]).to_string()).unwrap();
+    let control = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let plan =
+        Refresh { origin: Origin::JwksFile(path.clone()), max_age: DEFAULT_MAX_AGE, allow_http: false };
+    let clock = Arc::new(haechi_testkit::FixedClock::at(crate::support::NOW));
+    let source =
+        KeySource::refreshed(ISSUER, plan, Arc::new(FakeWeb::default()), clock, control.handle()).unwrap();
+    let source = Arc::new(source);
+    let scheme = worker(config(source.clone()));
+    std::fs::write(&path, jwks(&[&old, &new]).to_string()).unwrap();
+
+    let own = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let token = bearer(&new.token(&claims()));
+    verified(own.block_on(soon(&*scheme, &token, crate::support::NOW)));
+    control.shutdown_background();
+    let fresh = KeySource::refreshed(
+        ISSUER,
+        Refresh { origin: Origin::JwksFile(path), max_age: DEFAULT_MAX_AGE, allow_http: false },
+        Arc::new(FakeWeb::default()),
+        Arc::new(haechi_testkit::FixedClock::at(crate::support::NOW)),
+        &ended_runtime(),
+    );
+    let scheme = worker(config(Arc::new(fresh.unwrap())));
+    let stranger = bearer(&Key::ed25519("x").token(&claims()));
+    let attempt = own.block_on(soon(&*scheme, &stranger, crate::support::NOW));
+    assert!(unavailable(&attempt).contains("no longer refreshed"), "{attempt:?}");
+}
+
+/// A handle to a runtime that runs nothing any more.
+fn ended_runtime() -> Handle {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    runtime.handle().clone()
+}
