@@ -195,10 +195,23 @@ fn a_trusted_proxy_tells_the_client_address() {
     let seen = backend.last();
     let addresses: Vec<&str> = seen.field("x-forwarded-for").unwrap().split(',').map(str::trim).collect();
     assert!(!addresses.contains(&"6.6.6.6"), "{addresses:?}");
-    for broken in ["X-Forwarded-For: not an address", "X-Forwarded-Proto: gopher", "X-Forwarded-Host: a b"] {
+    for broken in ["X-Forwarded-For: not an address", "X-Forwarded-Proto: gopher"] {
         gate.get_with("/", &[broken]).expect(400);
     }
     assert_eq!(backend.recorded().len(), 2);
+}
+
+#[test]
+fn a_trusted_proxy_tells_the_host_that_it_was_asked_for() {
+    let backend = Backend::saying("reached");
+    let gate = Gate::start(&format!(
+        "trusted_proxies: [127.0.0.1/32]\n{}",
+        routes_to(&backend, &[("/**", "anonymous", "any")])
+    ));
+    gate.get_with("/", &["Host: inner", "X-Forwarded-Host: shop.example.com"]).expect(200);
+    assert_eq!(backend.sole().field("x-forwarded-host"), Some("shop.example.com"));
+    gate.get_with("/", &["X-Forwarded-Host: a b"]).expect(400);
+    assert_eq!(backend.recorded().len(), 1);
 }
 
 #[test]
