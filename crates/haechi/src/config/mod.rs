@@ -22,7 +22,6 @@ mod tests;
 pub(crate) use meant::Config;
 pub(crate) use report::{Fault, Report};
 pub(crate) use schema::json_schema;
-pub(crate) use source::{Position, Span};
 pub(crate) use value::{parse_duration, parse_network};
 
 use placeholder::Surroundings;

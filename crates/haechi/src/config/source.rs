@@ -55,10 +55,6 @@ impl Source {
         &self.file
     }
 
-    pub(super) fn text(&self) -> &str {
-        &self.text
-    }
-
     pub(super) fn hide(&mut self, secret: Span) {
         self.secrets.push(secret);
     }
@@ -103,10 +99,11 @@ impl Source {
 
 /// The character from which a line may hold a secret in clear, whatever the parser made of it; beyond the end for most lines.
 fn secret_from(line: &str) -> usize {
-    const KEYS: [&str; 4] = ["secret", "password", "token\"", "pepper"];
-    let named = KEYS.iter().filter_map(|key| {
-        let lower = line.to_ascii_lowercase();
-        let after_key = lower.find(key)? + key.len();
+    const KEYS: [&str; 2] = ["secret", "password"];
+    let lower = line.to_ascii_lowercase();
+    let places = KEYS.iter().flat_map(|key| lower.match_indices(key));
+    let named = places.filter_map(|(start, key)| {
+        let after_key = start + key.len();
         let colon = lower.get(after_key..)?.find(':')? + after_key + 1;
         let value = line.get(colon..)?.trim_start_matches([' ', '"', '\'']);
         (!value.starts_with("${") && !value.starts_with('{')).then_some(colon)
@@ -138,6 +135,8 @@ mod tests {
     fn secrets_in_clear_are_starred_whatever_the_parser_made_of_them() {
         assert_eq!(shown("  client_secret: hunter2, x: [").trim_end(), "  client_secret: ******** ** *");
         assert_eq!(shown("  secret: ${env:SECRET} # why"), "  secret: ${env:SECRET} # why");
+        let two = "{ a: { secret: ${env:A} }, b: { secret: hunter2 } }";
+        assert_eq!(shown(two), "{ a: { secret: ${env:A} }, b: { secret: ******* * *");
         assert_eq!(shown("store: postgres://u:hunter2@db/x"), "store: postgres://**************");
         assert_eq!(shown("url: https://sso.example.com/@x"), "url: https://sso.example.com/@x");
     }

@@ -118,7 +118,7 @@ impl Materials<'_> {
                 let keys = Keys::from_secret(secret, allowed).map_err(|fault| fault.to_string())?;
                 return Ok(KeySource::fixed(issuer, keys));
             }
-            MeantKeys::Discovery(_) => Origin::Discovery { issuer: issuer.to_owned(), trusted: Vec::new() },
+            MeantKeys::Discovery => Origin::Discovery { issuer: issuer.to_owned(), trusted: Vec::new() },
             MeantKeys::JwksUrl(url) => Origin::Jwks { url: url.to_string() },
             MeantKeys::JwksFile(path) => Origin::JwksFile(path.clone()),
             MeantKeys::PemFile(path) => Origin::PemFile(path.clone()),
@@ -144,7 +144,7 @@ impl Materials<'_> {
                 let text = std::fs::read_to_string(path)
                     .map_err(|error| format!("`users_file` cannot be read: {error}"))?;
                 let users = Htpasswd::parse(&text).map_err(|faults| faults.to_string())?;
-                basic::Accounts::File { users, pool: self.pool.clone(), roles: Vec::new() }
+                basic::Accounts::File { users, pool: self.pool.clone(), roles: written.roles.clone() }
             }
         };
         let control = Control::new(self.control.clone());

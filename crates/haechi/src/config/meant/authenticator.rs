@@ -1,15 +1,19 @@
 //! Authenticators.
 
 use super::names::Resolver;
+use crate::config::placeholder::plain;
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
-use crate::config::value::{Identifier, is_loopback};
+use crate::config::value::{FilePath, Identifier, is_loopback};
 use crate::config::written;
-use haechi_authn::jose::{Algorithm, AlgorithmSet};
+use haechi_authn::hashing::Htpasswd;
+use haechi_authn::jose::{Algorithm, AlgorithmSet, Secrets};
+use haechi_authn::keys::Keys as VerifyingKeys;
 use haechi_authn::schemes::jwt::{AttributeClaim, ClaimsMap, JsonPointer};
-use haechi_core::Secret;
+use haechi_core::{Secret, role};
 use reqwest::Url;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,8 +73,8 @@ pub(crate) enum Issuer {
 pub(crate) enum Keys {
     /// The embedded identity provider.
     Own,
-    /// OpenID Connect discovery at this address.
-    Discovery(Url),
+    /// OpenID Connect discovery, below the issuer's own address.
+    Discovery,
     /// A key set at this address.
     JwksUrl(Url),
     /// A file with a key set.
@@ -88,6 +92,8 @@ pub(crate) struct Basic {
     pub realm: String,
     /// Whose passwords count.
     pub(crate) users: Users,
+    /// The roles of every user in a file, all declared; empty for users in the store, who have their own.
+    pub roles: Vec<String>,
 }
 
 /// Whose passwords count.
@@ -151,7 +157,7 @@ fn jwt(resolver: &mut Resolver<'_>, written: &At<written::Jwt>) -> Option<Jwt> {
         allow_http: written.allow_http,
         algorithms,
         leeway: written.leeway.0,
-        token_types: written.token_types.clone(),
+        token_types: token_types(resolver, written)?,
         claims: claims?,
     })
 }
@@ -199,10 +205,38 @@ fn others_keys(resolver: &mut Resolver<'_>, written: &At<written::Jwt>) -> Optio
             let allowed = web_keys_allowed(resolver, url, written.allow_http, url.span);
             allowed.then(|| Keys::JwksUrl(url.value.clone()))
         }
-        written::Keys::JwksFile(file) => Some(Keys::JwksFile(file.0.clone())),
-        written::Keys::PemFile(file) => Some(Keys::PemFile(file.0.clone())),
+        written::Keys::JwksFile(file) => {
+            let read = |text: &str| VerifyingKeys::from_jwks(text.as_bytes(), Secrets::Refused);
+            usable(resolver, file, read).map(|()| Keys::JwksFile(file.0.clone()))
+        }
+        written::Keys::PemFile(file) => {
+            usable(resolver, file, VerifyingKeys::from_pem).map(|()| Keys::PemFile(file.0.clone()))
+        }
         written::Keys::Secret(secret) => Some(Keys::Secret(secret.value.clone())),
     }
+}
+
+/// Reads a file as it will be read at start, so that a check finds what a start would.
+fn usable<T, E: Display>(
+    resolver: &mut Resolver<'_>,
+    file: &At<FilePath>,
+    read: impl FnOnce(&str) -> Result<T, E>,
+) -> Option<()> {
+    let text = std::fs::read_to_string(&file.value.0).map_err(|error| plain(&error));
+    let why = match text.map(|text| read(&text).map_err(|fault| fault.to_string())) {
+        Ok(Ok(_)) => return Some(()),
+        Ok(Err(why)) | Err(why) => why,
+    };
+    let message = format!("`{}` cannot be used: {why}", resolver.written_at(file.span));
+    resolver.fault(Fault::new(file.span, message))
+}
+
+fn token_types(resolver: &mut Resolver<'_>, written: &At<written::Jwt>) -> Option<Vec<String>> {
+    if written.token_types.is_empty() {
+        let fault = Fault::new(written.span, "`token_types` lists none, so no token could be accepted");
+        return resolver.fault(fault.help("name at least one, or remove the key"));
+    }
+    Some(written.token_types.clone())
 }
 
 fn discovery(
@@ -224,7 +258,7 @@ fn discovery(
         let fault = Fault::new(span, "keys cannot be discovered: the issuer is not a web address");
         return resolver.fault(fault.help("name the place of the keys: `keys: { jwks_url: … }`, `{ jwks_file: … }`, `{ pem_file: … }` or `{ secret: … }`"));
     };
-    web_keys_allowed(resolver, &url, written.allow_http, span).then_some(Keys::Discovery(url))
+    web_keys_allowed(resolver, &url, written.allow_http, span).then_some(Keys::Discovery)
 }
 
 /// Keys that anybody on the way could exchange are no keys.
@@ -328,7 +362,10 @@ fn basic(resolver: &mut Resolver<'_>, name: &At<Identifier>, written: &At<writte
         }
     };
     let users = match written.users_file.given() {
-        Some(file) => Users::File(file.0.clone()),
+        Some(file) => {
+            usable(resolver, file, Htpasswd::parse)?;
+            Users::File(file.0.clone())
+        }
         None => {
             if written.users_file.is_absent() {
                 resolver.needs_store("a `basic` authenticator without `users_file`", written.span);
@@ -336,5 +373,26 @@ fn basic(resolver: &mut Resolver<'_>, name: &At<Identifier>, written: &At<writte
             Users::Store
         }
     };
-    Some(Basic { realm, users })
+    let roles = roles_of_all(resolver, written)?;
+    Some(Basic { realm, users, roles })
+}
+
+fn roles_of_all(resolver: &mut Resolver<'_>, written: &written::Basic) -> Option<Vec<String>> {
+    let Some(roles) = written.roles.given() else { return Some(Vec::new()) };
+    if written.users_file.is_absent() {
+        let fault = Fault::new(roles.span, "users in the store have roles of their own");
+        return resolver.fault(fault.help("remove `roles`, or name a `users_file`"));
+    }
+    roles.iter().map(|role| role_of_all(resolver, role)).collect()
+}
+
+/// Only the store makes administrators of the gate.
+fn role_of_all(resolver: &mut Resolver<'_>, role: &At<Identifier>) -> Option<String> {
+    let name = resolver.role(role)?;
+    if name.starts_with(role::RESERVED_PREFIX) {
+        let message =
+            format!("users in a file cannot have the built-in role `{}`", resolver.written_at(role.span));
+        return resolver.fault(Fault::new(role.span, message).help("give it to users in the store, by name"));
+    }
+    Some(name.to_string())
 }

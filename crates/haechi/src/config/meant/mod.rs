@@ -10,8 +10,8 @@ mod service;
 
 pub(crate) use authenticator::{ApiKey, Authenticator, AuthenticatorKind, Basic, Issuer, Jwt, Keys, Users};
 pub(crate) use identity::Identity;
-pub(crate) use route::{Authenticate, Authorize, Rewrite, Route};
-pub(crate) use service::{Balance, Endpoint, IdentityToken, Service};
+pub(crate) use route::{Authenticate, Authorize, Route};
+pub(crate) use service::{Balance, Endpoint, Service};
 
 pub(crate) use super::written::{HashBy, LogFormat};
 pub(super) use resolve::resolve;
@@ -30,8 +30,6 @@ use std::time::Duration;
 /// A whole configuration, in which every name that is used is declared.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
-    /// The file that it was read from.
-    pub file: PathBuf,
     /// At least one, no two on one address (but for port 0).
     pub listeners: Vec<Listener>,
     /// The admin listener; a loopback address.

@@ -19,12 +19,14 @@ enum Shape<'a> {
 }
 
 fn shape(pattern: &PathPattern) -> Vec<Shape<'_>> {
-    let one = |segment| match segment {
-        &Segment::Literal(ref text) => Shape::Literal(text),
-        Segment::Param(_) | Segment::Any => Shape::One,
-        Segment::Rest => Shape::Rest,
-    };
-    pattern.segments().iter().map(one).collect()
+    let segments = pattern.segments().iter();
+    segments
+        .map(|segment| match segment {
+            Segment::Literal(text) => Shape::Literal(text),
+            Segment::Param(_) | Segment::Any => Shape::One,
+            Segment::Rest => Shape::Rest,
+        })
+        .collect()
 }
 
 /// Notes routes that could both win. Two such share a host (or both name none), the shape of their pattern, and a method.
@@ -40,7 +42,11 @@ pub(super) fn routes_apart(resolver: &mut Resolver<'_>, routes: &[Route]) {
             others.push(route);
         }
         if let Some(rival) = rivals.first() {
-            let message = format!("routes `{}` and `{}` could both win a request", rival.name, route.name);
+            let message = format!(
+                "routes `{}` and `{}` could both win a request",
+                resolver.written_at(rival.span),
+                resolver.written_at(route.span)
+            );
             let help = format!(
                 "the other stands on line {}, column {}; give them different paths, methods or hosts",
                 rival.span.start.line, rival.span.start.column
@@ -58,11 +64,13 @@ pub(super) fn clear_of_own_paths(resolver: &mut Resolver<'_>, routes: &[Route], 
     for route in routes {
         let below = route.path.segments().starts_with(own_segments) && !own_segments.is_empty();
         if below || OWN_PATHS.contains(&route.path.as_str()) {
-            let message = format!("the gate itself answers what route `{}` is for", route.name);
-            let help =
-                format!("choose a path that is not below `{}`, or move `identity.path`", identity.path);
-            let help =
-                if below { help } else { "this path is the identity provider's; choose another".into() };
+            let name = resolver.written_at(route.span);
+            let message = format!("the gate itself answers what route `{name}` is for");
+            let help = if below {
+                "choose a path that is not below the identity provider's, or move `identity.path`"
+            } else {
+                "this path is the identity provider's; choose another"
+            };
             resolver.faults.push(Fault::new(route.span, message).help(help));
         }
     }

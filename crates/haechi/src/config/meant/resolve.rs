@@ -43,7 +43,6 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     overlap::clear_of_own_paths(resolver, &whole, identity.as_ref().and_then(Option::as_ref));
     odd(resolver);
     Some(Config {
-        file: resolver.source.file().to_owned(),
         listeners: listeners?,
         admin,
         trusted_proxies: written.trusted_proxies.clone(),
@@ -142,7 +141,8 @@ fn roles(resolver: &mut Resolver<'_>) -> Option<RoleTable> {
 fn includable(resolver: &mut Resolver<'_>, included: &At<Identifier>) -> Option<String> {
     let name = resolver.role(included)?;
     if name.starts_with(role::RESERVED_PREFIX) {
-        let message = format!("the built-in role `{name}` cannot be included in another");
+        let written = resolver.written_at(included.span);
+        let message = format!("the built-in role `{written}` cannot be included in another");
         return resolver.fault(Fault::new(included.span, message).help("give it to users by name"));
     }
     Some(name.to_string())

@@ -31,12 +31,14 @@ pub(crate) struct Route {
     /// What the backend sees of the path.
     pub rewrite: Rewrite,
     /// Words for policies to go by.
+    #[expect(dead_code, reason = "policies read them, and this version takes no policies")]
     pub labels: Vec<Arc<str>>,
     /// Whether the verified credential travels on.
     pub forward_credentials: bool,
     /// Ambiguous spellings that it takes.
     pub allow_in_path: Irregular,
     /// Other sites' origins that may write here on a cookie.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no authenticator of this version reads cookies"))]
     pub origins: Vec<Box<str>>,
     /// Bytes of a request's body, where it differs from the limit for all.
     pub max_body: Option<u64>,

@@ -5,6 +5,7 @@ mod faults;
 mod meaning;
 mod refused;
 mod schema;
+mod validate;
 
 use super::placeholder::Surroundings;
 use super::{Config, Report, parse_in};

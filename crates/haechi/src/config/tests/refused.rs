@@ -162,7 +162,15 @@ fn tokens_are_bound_to_an_audience_and_to_keys_that_hold() {
         &jwt(&format!("{https}, audiences: [a], claims: {{ tenant: /t }}")),
         "no caller attribute `tenant`",
     );
+    assert_refused(&jwt(&format!("{https}, audiences: [a], token_types: []")), "`token_types` lists none");
     assert_refused(&jwt(&format!("{https}, audiences: [a], leeway: 11m")), "`11m` is not a duration");
+}
+
+#[test]
+fn roles_for_all_are_for_users_in_a_file() {
+    let basic =
+        "store: sqlite:h\nroles: { USER: {} }\nauthenticators: { b: { type: basic, roles: [USER] } }\n";
+    assert_refused(&messages(basic), "have roles of their own");
 }
 
 #[test]

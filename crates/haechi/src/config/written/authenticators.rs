@@ -5,10 +5,10 @@ use crate::config::read::{Defs, Maybe, Named, Reader, Value};
 use crate::config::record::record;
 use crate::config::report::Fault;
 use crate::config::source::At;
-use crate::config::value::{AttributeName, FieldNameText, FilePath};
+use crate::config::value::{AttributeName, FieldNameText, FilePath, Identifier};
 use crate::config::yaml::{Kind, Node};
 use haechi_authn::jose::Algorithm;
-use haechi_authn::schemes::jwt::JsonPointer;
+use haechi_authn::schemes::jwt::{DEFAULT_TOKEN_TYPES, JsonPointer};
 use haechi_core::Secret;
 use reqwest::Url;
 use serde_json::{Value as Json, json};
@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// One authenticator, by its `type`.
 #[derive(Clone, Debug)]
 pub(in crate::config) enum Authenticator {
-    Jwt(At<Jwt>),
+    Jwt(Box<At<Jwt>>),
     Basic(At<Basic>),
     ApiKey(At<ApiKey>),
 }
@@ -38,7 +38,7 @@ record! {
         /// How far the issuer's clock may differ from ours.
         default leeway as "leeway": Leeway = defaults::LEEWAY,
         /// What the token's `typ` may be, where it has one.
-        default token_types as "token_types": Vec<String> = vec!["at+jwt".to_owned(), "JWT".to_owned()],
+        default token_types as "token_types": Vec<String> = DEFAULT_TOKEN_TYPES.map(str::to_owned).to_vec(),
         /// Where in the token roles, scopes and attributes stand.
         section claims as "claims": Claims,
         /// Takes keys over plain `http` from an address that is not on loopback.
@@ -54,7 +54,9 @@ record! {
         /// What the client is told to log in to. The authenticator's name where this is left out.
         optional realm as "realm": At<String>,
         /// An htpasswd file (argon2id, bcrypt). Without it the users are those in the store.
-        optional users_file as "users_file": FilePath,
+        optional users_file as "users_file": At<FilePath>,
+        /// The roles that every user in `users_file` holds; those in the store have their own.
+        optional roles as "roles": At<Vec<At<Identifier>>>,
     }
 }
 
@@ -73,8 +75,8 @@ record! {
 pub(in crate::config) enum Keys {
     Discovery,
     JwksUrl(At<Url>),
-    JwksFile(FilePath),
-    PemFile(FilePath),
+    JwksFile(At<FilePath>),
+    PemFile(At<FilePath>),
     Secret(At<Secret<String>>),
 }
 
@@ -85,9 +87,9 @@ record! {
         /// The address of a key set (RFC 7517).
         optional jwks_url as "jwks_url": At<Url>,
         /// A file with a key set (RFC 7517).
-        optional jwks_file as "jwks_file": FilePath,
+        optional jwks_file as "jwks_file": At<FilePath>,
         /// A file with a public key or a certificate.
-        optional pem_file as "pem_file": FilePath,
+        optional pem_file as "pem_file": At<FilePath>,
         /// A secret that both sides know, at least as long as the hash: 32, 48 or 64 bytes.
         optional secret as "secret": At<Secret<String>>,
     }
@@ -113,7 +115,7 @@ impl Value for Authenticator {
         };
         let word = reader.text("an authenticator type", kind)?;
         match word.as_str() {
-            "jwt" => At::read(node, reader).map(Self::Jwt),
+            "jwt" => At::read(node, reader).map(Box::new).map(Self::Jwt),
             "basic" => At::read(node, reader).map(Self::Basic),
             "api_key" => At::read(node, reader).map(Self::ApiKey),
             _ => {
