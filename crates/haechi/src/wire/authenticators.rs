@@ -118,7 +118,7 @@ impl Materials<'_> {
                 let keys = Keys::from_secret(secret, allowed).map_err(|fault| fault.to_string())?;
                 return Ok(KeySource::fixed(issuer, keys));
             }
-            MeantKeys::Discovery => Origin::Discovery { issuer: issuer.to_owned(), trusted: Vec::new() },
+            MeantKeys::Discovery => Origin::Discovery { issuer: issuer.to_owned(), trusted: written.key_origins.clone() },
             MeantKeys::JwksUrl(url) => Origin::Jwks { url: url.to_string() },
             MeantKeys::JwksFile(path) => Origin::JwksFile(path.clone()),
             MeantKeys::PemFile(path) => Origin::PemFile(path.clone()),

@@ -4,11 +4,11 @@ use super::names::Resolver;
 use crate::config::placeholder::plain;
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
-use crate::config::value::{FilePath, Identifier, is_loopback};
+use crate::config::value::{FilePath, Identifier, Origin};
 use crate::config::written;
 use haechi_authn::hashing::Htpasswd;
 use haechi_authn::jose::{Algorithm, AlgorithmSet, Secrets};
-use haechi_authn::keys::Keys as VerifyingKeys;
+use haechi_authn::keys::{AddressFault, Keys as VerifyingKeys, WebOrigin};
 use haechi_authn::schemes::jwt::{AttributeClaim, ClaimsMap, JsonPointer};
 use haechi_core::{Secret, role};
 use reqwest::Url;
@@ -47,6 +47,8 @@ pub(crate) struct Jwt {
     pub audiences: Vec<String>,
     /// Where the keys come from.
     pub keys: Keys,
+    /// Besides the issuer's own, the origins where discovery may lead to keys; empty without discovery.
+    pub key_origins: Vec<WebOrigin>,
     /// Whether keys may come over plain `http` from another machine.
     pub allow_http: bool,
     /// What a token may be signed with; never both symmetric and asymmetric.
@@ -146,6 +148,7 @@ fn jwt(resolver: &mut Resolver<'_>, written: &At<written::Jwt>) -> Option<Jwt> {
     let claims = claims(resolver, written);
     let own = written.issuer.as_ref().is_some_and(|issuer| issuer.value == "self");
     let keys = if own { own_keys(resolver, written) } else { others_keys(resolver, written) };
+    let key_origins = key_origins(resolver, written, keys.as_ref());
     let audiences = if own { own_audiences(written) } else { others_audiences(resolver, written) };
     let keys = keys?;
     let algorithms = algorithms(resolver, written, &keys)?;
@@ -154,6 +157,7 @@ fn jwt(resolver: &mut Resolver<'_>, written: &At<written::Jwt>) -> Option<Jwt> {
         issuer: if own { Issuer::Own } else { Issuer::Named(issuer.value.as_str().into()) },
         audiences: audiences?,
         keys,
+        key_origins: key_origins?,
         allow_http: written.allow_http,
         algorithms,
         leeway: written.leeway.0,
@@ -202,7 +206,7 @@ fn others_keys(resolver: &mut Resolver<'_>, written: &At<written::Jwt>) -> Optio
     match &keys.value {
         written::Keys::Discovery => discovery(resolver, written, issuer, keys.span),
         written::Keys::JwksUrl(url) => {
-            let allowed = web_keys_allowed(resolver, url, written.allow_http, url.span);
+            let allowed = web_keys_allowed(resolver, url.as_str(), written.allow_http, url.span);
             allowed.then(|| Keys::JwksUrl(url.value.clone()))
         }
         written::Keys::JwksFile(file) => {
@@ -245,30 +249,42 @@ fn discovery(
     issuer: &At<String>,
     span: Span,
 ) -> Option<Keys> {
-    let base = issuer.value.trim_end_matches('/');
-    let address = format!("{base}/.well-known/openid-configuration");
-    let url = address.parse::<Url>().ok().filter(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.query().is_none()
-            && url.fragment().is_none()
-            && url.username().is_empty()
-            && url.password().is_none()
-    });
-    let Some(url) = url else {
+    if WebOrigin::of(&issuer.value).is_err() || issuer.value.contains('?') {
         let fault = Fault::new(span, "keys cannot be discovered: the issuer is not a web address");
         return resolver.fault(fault.help("name the place of the keys: `keys: { jwks_url: … }`, `{ jwks_file: … }`, `{ pem_file: … }` or `{ secret: … }`"));
-    };
-    web_keys_allowed(resolver, &url, written.allow_http, span).then_some(Keys::Discovery)
+    }
+    web_keys_allowed(resolver, &issuer.value, written.allow_http, span).then_some(Keys::Discovery)
 }
 
 /// Keys that anybody on the way could exchange are no keys.
-fn web_keys_allowed(resolver: &mut Resolver<'_>, url: &Url, allow_http: bool, span: Span) -> bool {
-    let allowed = url.scheme() == "https" || is_loopback(url) || allow_http;
-    if !allowed {
-        let fault = Fault::new(span, "the keys would be fetched over plain `http`");
-        resolver.faults.push(fault.help("write `https://`; `allow_http: true` beside it takes the risk"));
+fn web_keys_allowed(resolver: &mut Resolver<'_>, address: &str, allow_http: bool, span: Span) -> bool {
+    let fault = match WebOrigin::permitted(address, allow_http) {
+        Ok(_) => return true,
+        Err(AddressFault::Plain(_)) => Fault::new(span, "the keys would be fetched over plain `http`")
+            .help("write `https://`; `allow_http: true` beside it takes the risk"),
+        Err(_) => Fault::new(span, "keys are not fetched from an address of this form")
+            .help("write `https://`, a plain host, and a path"),
+    };
+    resolver.faults.push(fault);
+    false
+}
+
+fn key_origins(
+    resolver: &mut Resolver<'_>,
+    written: &written::Jwt,
+    keys: Option<&Keys>,
+) -> Option<Vec<WebOrigin>> {
+    let Some(listed) = written.key_origins.given() else { return Some(Vec::new()) };
+    if keys.is_some_and(|keys| !matches!(keys, Keys::Discovery)) {
+        let fault = Fault::new(listed.span, "`key_origins` is for keys that are discovered");
+        return resolver.fault(fault.help("remove it, or write `keys: discovery`"));
     }
-    allowed
+    let permitted = |origin: &At<Origin>, resolver: &mut Resolver<'_>| {
+        web_keys_allowed(resolver, &origin.0, written.allow_http, origin.span)
+            .then(|| WebOrigin::of(&origin.0).ok())
+            .flatten()
+    };
+    listed.iter().map(|origin| permitted(origin, resolver)).collect()
 }
 
 fn algorithms(resolver: &mut Resolver<'_>, written: &At<written::Jwt>, keys: &Keys) -> Option<AlgorithmSet> {

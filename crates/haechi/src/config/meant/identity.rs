@@ -3,9 +3,9 @@
 use super::names::Resolver;
 use crate::config::report::Fault;
 use crate::config::source::At;
-use crate::config::value::is_loopback;
 use crate::config::written;
 use haechi_authn::jose::SigningAlgorithm;
+use haechi_authn::keys::WebOrigin;
 use haechi_core::PathPattern;
 use haechi_core::pattern::Segment;
 use std::sync::Arc;
@@ -55,7 +55,7 @@ pub(super) fn identity(resolver: &mut Resolver<'_>, written: &At<written::Identi
 
 fn issuer(resolver: &mut Resolver<'_>, written: &written::Identity) -> Option<Arc<str>> {
     let issuer = written.issuer.as_ref()?;
-    if issuer.scheme() == "http" && !is_loopback(issuer) && !written.allow_http {
+    if WebOrigin::permitted(issuer.as_str(), written.allow_http).is_err() {
         let fault = Fault::new(issuer.span, "the issuer is reached over plain `http`");
         return resolver.fault(fault.help("write `https://`, or set `allow_http: true` beside it"));
     }

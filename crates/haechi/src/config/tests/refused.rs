@@ -162,6 +162,14 @@ fn tokens_are_bound_to_an_audience_and_to_keys_that_hold() {
         &jwt(&format!("{https}, audiences: [a], claims: {{ tenant: /t }}")),
         "no caller attribute `tenant`",
     );
+    let origins = |origins: &str| jwt(&format!("{https}, audiences: [a], key_origins: {origins}"));
+    assert_eq!(origins("[\"https://keys.example.com\"]"), [""; 0]);
+    assert_refused(&origins("[\"http://keys.example.com\"]"), "plain `http`");
+    assert_refused(&origins("[\"https://keys.example.com/jwks\"]"), "is not an origin");
+    assert_refused(
+        &origins("[\"https://a\"], keys: { jwks_url: \"https://b/\" }"),
+        "for keys that are discovered",
+    );
     assert_refused(&jwt(&format!("{https}, audiences: [a], token_types: []")), "`token_types` lists none");
     assert_refused(&jwt(&format!("{https}, audiences: [a], leeway: 11m")), "`11m` is not a duration");
 }

@@ -7,7 +7,7 @@ mod text;
 mod word;
 
 pub(crate) use address::parse_network;
-pub(super) use address::{EndpointUrl, Origin, is_loopback};
+pub(super) use address::{EndpointUrl, Origin};
 pub(super) use name::{AttributeName, Identifier, ScopeName};
 pub(crate) use quantity::parse_duration;
 pub(super) use quantity::{Count, Lasting, Size};

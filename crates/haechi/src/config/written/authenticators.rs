@@ -5,7 +5,7 @@ use crate::config::read::{Defs, Maybe, Named, Reader, Value};
 use crate::config::record::record;
 use crate::config::report::Fault;
 use crate::config::source::At;
-use crate::config::value::{AttributeName, FieldNameText, FilePath, Identifier};
+use crate::config::value::{AttributeName, FieldNameText, FilePath, Identifier, Origin};
 use crate::config::yaml::{Kind, Node};
 use haechi_authn::jose::Algorithm;
 use haechi_authn::schemes::jwt::{DEFAULT_TOKEN_TYPES, JsonPointer};
@@ -33,6 +33,8 @@ record! {
         optional audiences as "audiences": At<Vec<String>>,
         /// Where the keys come from; `discovery` where the issuer is a web address.
         optional keys as "keys": At<Keys>,
+        /// Besides the issuer's own, the origins from which keys may be fetched where discovery leads there: `https://keys.example.com`.
+        optional key_origins as "key_origins": At<Vec<At<Origin>>>,
         /// The algorithms that a token may be signed with. All asymmetric ones where this is left out.
         optional algorithms as "algorithms": At<Vec<At<Algorithm>>>,
         /// How far the issuer's clock may differ from ours.
