@@ -1,6 +1,6 @@
 //! Who the client is, as far back as trusted proxies vouch for it.
 
-use haechi_core::{FieldName, Fields};
+use haechi_core::{FieldName, Fields, Host};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -13,6 +13,8 @@ pub(crate) struct Origin {
     pub(crate) chain: Vec<IpAddr>,
     /// Whether the client came over TLS.
     pub(crate) secure: bool,
+    /// The host that the first trusted proxy was asked for, where it said so.
+    pub(crate) host: Option<Host>,
 }
 
 /// A trusted proxy sent a forwarding field that cannot be read.
@@ -29,14 +31,15 @@ pub(crate) fn origin(
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
     let peer = peer.to_canonical();
     if !is_trusted(&peer) {
-        return Ok(Origin { client: peer, chain: vec![peer], secure });
+        return Ok(Origin { client: peer, chain: vec![peer], secure, host: None });
     }
     let mut chain = listed(fields)?;
     chain.push(peer);
     let client_at = chain.iter().rposition(|address| !is_trusted(address)).unwrap_or(0);
     let chain = chain.split_off(client_at);
     let client = chain.first().copied().unwrap_or(peer);
-    Ok(Origin { client, chain, secure: forwarded_proto(fields)?.unwrap_or(secure) })
+    let secure = forwarded_proto(fields)?.unwrap_or(secure);
+    Ok(Origin { client, chain, secure, host: forwarded_host(fields)? })
 }
 
 fn listed(fields: &Fields) -> Result<Vec<IpAddr>, Unreadable> {
@@ -92,6 +95,11 @@ fn forwarded_proto(fields: &Fields) -> Result<Option<bool>, Unreadable> {
         Some(value) if value.eq_ignore_ascii_case(b"http") => Ok(Some(false)),
         Some(_) => Err(Unreadable),
     }
+}
+
+fn forwarded_host(fields: &Fields) -> Result<Option<Host>, Unreadable> {
+    let sent = fields.sole(FieldName::XForwardedHost).map_err(|_| Unreadable)?;
+    sent.map(Host::parse).transpose().map_err(|_| Unreadable)
 }
 
 #[cfg(test)]

@@ -138,7 +138,8 @@ impl Outgoing<'_> {
         });
         let proto: &[u8] = if head.secure { b"https" } else { b"http" };
         field(out, b"x-forwarded-proto", |out| out.extend_from_slice(proto));
-        field(out, b"x-forwarded-host", |out| write_display(out, &head.host));
+        let host = self.origin.host.as_ref().unwrap_or(&head.host);
+        field(out, b"x-forwarded-host", |out| write_display(out, host));
         let trace = Trace::of(&head.fields, head.id.hex());
         field(out, b"traceparent", |out| trace.write(out, self.span));
         if trace.continued {

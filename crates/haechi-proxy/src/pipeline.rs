@@ -19,7 +19,7 @@ use haechi_authn::chain::Outcome;
 use haechi_authn::{Attempt, Fault};
 use haechi_authz::DenyReason;
 use haechi_core::id::{DecisionId, RequestId};
-use haechi_core::{Caller, CanonicalPath, RequestHead};
+use haechi_core::{Caller, CanonicalPath, Irregular, RequestHead};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -53,6 +53,8 @@ pub(crate) async fn answer(
     // Route: before authentication, because the route says who is asked. What has no route needs no credential to be told so.
     let route_index = match plan.shared.router.find(head.host.name(), &head.path, &head.method) {
         Found::Route(index) => index,
+        // An ambiguous path is refused as such unless a route asks for it.
+        _ if head.path.irregular() != Irregular::NONE => return refuse(&Refusal::BadRequest, to, entry),
         other => return unrouted(other, &plan, to, entry),
     };
     let Some(route) = plan.shared.routes.get(route_index) else {

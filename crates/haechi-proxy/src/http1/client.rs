@@ -91,7 +91,7 @@ impl UpstreamConnection {
         };
         let body = UpstreamBody {
             decoder: Decoder::new(lines.framing, u64::MAX),
-            keep: lines.keep_alive,
+            keep: lines.keep_alive && upload.state != UploadState::Abandoned,
             upload: if upload.is_done() { None } else { Some(upload) },
             stall: limits.answer,
             connection: Some(self),

@@ -30,8 +30,6 @@ pub(crate) struct Assembly {
 /// Why it cannot be put together.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AssemblyFault {
-    #[error("TLS for fetching keys cannot be set up: {0}")]
-    Fetch(#[from] reqwest::Error),
     #[error("the password hash for comparison cannot be made: {0}")]
     Hashing(#[from] haechi_authn::hashing::UnusableHash),
     #[error(transparent)]
@@ -60,7 +58,7 @@ impl Assembly {
             clock: &clock,
             control: control.handle(),
         }))?;
-        let fetch: Arc<dyn Fetch> = Arc::new(WebFetch::new()?);
+        let fetch: Arc<dyn Fetch> = Arc::new(WebFetch::default());
         let built = Arc::new(authenticators::build(&Materials {
             config,
             store: store.as_ref(),

@@ -5,32 +5,35 @@ use haechi_core::ports::BoxFuture;
 use reqwest::header::CACHE_CONTROL;
 use reqwest::redirect::Policy;
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 /// From connecting to the last byte.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// HTTPS through `reqwest` and `rustls`, against the machine's certificate authorities. Follows no redirect and uses no proxy: only configured
 /// origins are contacted.
-pub(crate) struct WebFetch(reqwest::Client);
+///
+/// The client is made at the first fetch: a gate that fetches nothing keeps no certificates in memory.
+#[derive(Default)]
+pub(crate) struct WebFetch(OnceCell<reqwest::Client>);
 
 impl WebFetch {
-    /// A client without a connection yet.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
-    pub(crate) fn new() -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .redirect(Policy::none())
-            .no_proxy()
-            .timeout(TIMEOUT)
-            .user_agent(concat!("haechi/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self(client))
+    async fn client(&self) -> Result<&reqwest::Client, reqwest::Error> {
+        let make = || async {
+            reqwest::Client::builder()
+                .redirect(Policy::none())
+                .no_proxy()
+                .timeout(TIMEOUT)
+                .user_agent(concat!("haechi/", env!("CARGO_PKG_VERSION")))
+                .build()
+        };
+        self.0.get_or_try_init(make).await
     }
 
     async fn fetch(&self, url: &str, limit: usize) -> Result<Fetched, FetchFault> {
         let unreachable = |error: reqwest::Error| FetchFault::Unreachable(plain(&error.without_url()));
-        let mut answer = self.0.get(url).send().await.map_err(unreachable)?;
+        let client = self.client().await.map_err(unreachable)?;
+        let mut answer = client.get(url).send().await.map_err(unreachable)?;
         let cache_control = answer.headers().get_all(CACHE_CONTROL).iter().map(|value| value.as_bytes());
         let cache_control =
             cache_control.map(|value| String::from_utf8_lossy(value)).collect::<Vec<_>>().join(",");
