@@ -1,7 +1,7 @@
 //! Several authenticators for one route: any of them, or all.
 
 use crate::{Attempt, CredentialPlace, Fault, Look, Scheme};
-use haechi_core::{Caller, RequestHead, Timestamp};
+use haechi_core::{Caller, CallerKind, RequestHead, Timestamp};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -30,7 +30,9 @@ pub struct Outcome {
 }
 
 impl Chain {
-    /// Any one of the schemes is enough; they are asked in order and the first that verifies is the caller.
+    /// Any one of the schemes is enough; they are asked in order and the first that verifies is the caller. A scheme that verifies
+    /// everybody (`anonymous`, `passthrough`) counts only where no credential was shown to the others, wherever in the order it stands: a bad
+    /// token does not become no token, and neither does one that could not be checked.
     ///
     /// # Errors
     /// [`EmptyChain`] without a scheme.
@@ -76,11 +78,18 @@ impl Chain {
         observe: &mut impl FnMut(&dyn Scheme, &Attempt),
     ) -> Outcome {
         let mut worst = Attempt::Absent;
+        let mut open = None;
         for scheme in &self.schemes {
             let attempt = ask(&**scheme, head, now).await;
             observe(&**scheme, &attempt);
-            if matches!(attempt, Attempt::Verified(_)) {
-                return Outcome { attempt, verified: vec![scheme.credential_place()] };
+            if let Attempt::Verified(caller) = &attempt {
+                let verified =
+                    Outcome { verified: vec![scheme.credential_place()], attempt: attempt.clone() };
+                if caller.kind != CallerKind::Anonymous {
+                    return verified;
+                }
+                open.get_or_insert(verified);
+                continue;
             }
             if is_invalid_request(&attempt) {
                 return Outcome { attempt, verified: Vec::new() };
@@ -89,7 +98,10 @@ impl Chain {
                 worst = attempt;
             }
         }
-        Outcome { attempt: worst, verified: Vec::new() }
+        match open {
+            Some(open) if matches!(worst, Attempt::Absent) => open,
+            _ => Outcome { attempt: worst, verified: Vec::new() },
+        }
     }
 
     async fn all_verified(
@@ -143,5 +155,196 @@ fn ending_no_later(first: Arc<Caller>, other: &Caller) -> Arc<Caller> {
         (Some(mine), Some(theirs)) if mine <= theirs => first,
         (_, None) => first,
         (_, theirs) => Arc::new(Caller { expires_at: theirs, ..(*first).clone() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Chain, EmptyChain, Outcome};
+    use crate::fake::{head, refusal, verified};
+    use crate::{Attempt, CredentialPlace, Fault, Look, Scheme};
+    use haechi_core::{Caller, CallerKind, RequestHead, Role, Timestamp};
+    use std::cell::Cell;
+    use std::rc::Rc;
+    use std::sync::Arc;
+
+    struct Fixed {
+        name: Arc<str>,
+        attempt: Attempt,
+        asked: Cell<u32>,
+        later: bool,
+    }
+
+    impl Scheme for Fixed {
+        fn name(&self) -> &Arc<str> {
+            &self.name
+        }
+
+        fn challenge(&self) -> &str {
+            ""
+        }
+
+        fn credential_place(&self) -> CredentialPlace {
+            CredentialPlace::Field(self.name.clone())
+        }
+
+        fn look(&self, _: &RequestHead, _: Timestamp) -> Look {
+            self.asked.set(self.asked.get() + 1);
+            let attempt = self.attempt.clone();
+            if self.later { Look::Wait(Box::pin(async move { attempt })) } else { Look::Done(attempt) }
+        }
+    }
+
+    fn fixed(name: &str, attempt: Attempt) -> Rc<Fixed> {
+        Rc::new(Fixed { name: name.into(), attempt, asked: Cell::new(0), later: name.starts_with("later") })
+    }
+
+    fn user(subject: &str, roles: &[&str], expires_at: Option<i64>) -> Attempt {
+        Attempt::Verified(Arc::new(Caller {
+            kind: CallerKind::User,
+            subject: subject.into(),
+            roles: roles.iter().copied().map(Role::from).collect(),
+            expires_at: expires_at.map(Timestamp::from_seconds),
+            ..Caller::anonymous("x")
+        }))
+    }
+
+    fn nobody() -> Attempt {
+        Attempt::Verified(Arc::new(Caller::anonymous("anonymous")))
+    }
+
+    fn schemes(of: &[&Rc<Fixed>]) -> Vec<Rc<dyn Scheme>> {
+        of.iter().map(|scheme| Rc::clone(scheme) as Rc<dyn Scheme>).collect()
+    }
+
+    async fn any(of: &[&Rc<Fixed>]) -> Outcome {
+        Chain::any(schemes(of)).unwrap().authenticate(&head(&[], None), Timestamp::MAX, |_, _| {}).await
+    }
+
+    async fn all(of: &[&Rc<Fixed>]) -> Outcome {
+        Chain::all(schemes(of)).unwrap().authenticate(&head(&[], None), Timestamp::MAX, |_, _| {}).await
+    }
+
+    fn places(outcome: &Outcome) -> Vec<CredentialPlace> {
+        outcome.verified.clone()
+    }
+
+    fn field(name: &str) -> CredentialPlace {
+        CredentialPlace::Field(name.into())
+    }
+
+    #[test]
+    fn no_scheme_is_an_error() {
+        assert_eq!(Chain::any(vec![]).err(), Some(EmptyChain));
+        assert_eq!(Chain::all(vec![]).err(), Some(EmptyChain));
+    }
+
+    #[tokio::test]
+    async fn any_takes_the_first_that_verifies_and_asks_no_further() {
+        let bad = fixed("later-bad", Attempt::invalid_token("bad"));
+        let down = fixed("down", Attempt::unavailable("down"));
+        let (anna, bert) =
+            (fixed("later-anna", user("anna", &[], None)), fixed("bert", user("bert", &[], None)));
+        let outcome = any(&[&bad, &down, &anna, &bert]).await;
+        assert_eq!(places(&outcome), [field("later-anna")]);
+        assert_eq!(&*verified(outcome.attempt).subject, "anna");
+        assert_eq!((bad.asked.get(), down.asked.get(), bert.asked.get()), (1, 1, 0));
+    }
+
+    #[tokio::test]
+    async fn could_not_find_out_outweighs_a_refusal_and_a_refusal_outweighs_nothing() {
+        let absent = fixed("absent", Attempt::Absent);
+        let (bad, worse) = (
+            fixed("bad", Attempt::invalid_token("bad")),
+            fixed("worse", Attempt::invalid_credentials("worse")),
+        );
+        let down = fixed("down", Attempt::unavailable("down"));
+        assert!(matches!(any(&[&absent, &absent]).await.attempt, Attempt::Absent));
+        assert_eq!(refusal(any(&[&absent, &bad, &worse, &absent]).await.attempt).1, "bad");
+        for order in [[&bad, &down], [&down, &bad]] {
+            let outcome = any(&order).await;
+            assert!(matches!(outcome.attempt, Attempt::Unavailable(_)));
+            assert!(outcome.verified.is_empty());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_ambiguous_request_stops_the_chain() {
+        let twice = fixed("twice", Attempt::invalid_request("twice"));
+        let anna = fixed("anna", user("anna", &[], None));
+        assert_eq!(refusal(any(&[&twice, &anna]).await.attempt).0, Fault::InvalidRequest);
+        assert_eq!(anna.asked.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn openness_heals_no_bad_credential_wherever_it_stands() {
+        let open = fixed("open", nobody());
+        let absent = fixed("absent", Attempt::Absent);
+        for order in [[&open, &absent], [&absent, &open]] {
+            assert_eq!(verified(any(&order).await.attempt).kind, CallerKind::Anonymous);
+        }
+        let bad = fixed("bad", Attempt::invalid_token("bad"));
+        let down = fixed("down", Attempt::unavailable("down"));
+        let anna = fixed("anna", user("anna", &[], None));
+        for order in [[&open, &bad], [&bad, &open]] {
+            assert_eq!(refusal(any(&order).await.attempt).1, "bad");
+        }
+        for order in [[&open, &down], [&down, &open]] {
+            assert!(matches!(any(&order).await.attempt, Attempt::Unavailable(_)));
+        }
+        assert_eq!(
+            &*verified(any(&[&open, &anna]).await.attempt).subject,
+            "anna",
+            "who says who they are is heard"
+        );
+    }
+
+    #[tokio::test]
+    async fn all_takes_the_first_ones_name_and_roles_and_the_earliest_end() {
+        let anna = fixed("anna", user("anna", &["USER"], Some(20)));
+        let bert = fixed("later-bert", user("bert", &["ADMIN"], Some(10)));
+        let carl = fixed("carl", user("carl", &["ROOT"], None));
+        for (order, expires) in [
+            ([&anna, &bert, &carl], Some(10)),
+            ([&carl, &anna, &carl], Some(20)),
+            ([&carl, &carl, &carl], None),
+        ] {
+            let outcome = all(&order).await;
+            assert_eq!(places(&outcome), order.map(|scheme| field(&scheme.name)));
+            let Attempt::Verified(first) = &order[0].attempt else { unreachable!() };
+            let caller = verified(outcome.attempt);
+            assert_eq!((&caller.subject, &caller.roles), (&first.subject, &first.roles));
+            assert_eq!(caller.expires_at, expires.map(Timestamp::from_seconds));
+        }
+    }
+
+    #[tokio::test]
+    async fn all_needs_every_one() {
+        let anna = fixed("anna", user("anna", &[], None));
+        for missing in [Attempt::Absent, Attempt::invalid_token("bad"), Attempt::unavailable("down")] {
+            let missing = fixed("missing", missing);
+            for order in [[&anna, &missing], [&missing, &anna]] {
+                let outcome = all(&order).await;
+                assert_eq!(
+                    std::mem::discriminant(&outcome.attempt),
+                    std::mem::discriminant(&missing.attempt)
+                );
+                assert!(outcome.verified.is_empty());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn every_attempt_is_seen() {
+        let (bad, anna) =
+            (fixed("bad", Attempt::invalid_token("bad")), fixed("anna", user("anna", &[], None)));
+        let mut seen = Vec::new();
+        let chain = Chain::any(schemes(&[&bad, &anna])).unwrap();
+        chain
+            .authenticate(&head(&[], None), Timestamp::MAX, |scheme, attempt| {
+                seen.push((scheme.name().to_string(), matches!(attempt, Attempt::Verified(_))));
+            })
+            .await;
+        assert_eq!(seen, [("bad".to_owned(), false), ("anna".to_owned(), true)]);
     }
 }
