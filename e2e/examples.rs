@@ -1,6 +1,8 @@
 //! The examples and the README: every configuration that we show loads as it stands.
 
 use crate::harness::{Folder, haechi};
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
@@ -99,5 +101,31 @@ fn links_lead_somewhere() {
             let leads = page.parent().unwrap().join(path);
             assert!(leads.exists(), "{} links to {target}", page.display());
         }
+    }
+}
+
+/// Every `file.rs::test` that SECURITY.md names is there.
+#[test]
+fn every_promise_has_its_test() {
+    let text = read("SECURITY.md");
+    let named: Vec<(&str, &str)> = text.split('`').filter_map(|part| part.split_once(".rs::")).collect();
+    assert!(named.len() > 50, "{}", named.len());
+    for (file, test) in named {
+        assert!(read(&format!("{file}.rs")).contains(&format!("fn {test}(")), "{file}.rs has no `{test}`");
+    }
+}
+
+/// Every key that the loader knows, built or not, stands in the reference.
+#[test]
+fn every_key_stands_in_the_reference() {
+    let reference = read("docs/configuration.md");
+    let words: BTreeSet<&str> = reference.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    let schema: Value = serde_json::from_str(&read("examples/haechi.schema.json")).unwrap();
+    let records = schema["$defs"].as_object().unwrap().values();
+    let keys: BTreeSet<&String> =
+        records.filter_map(|record| record["properties"].as_object()).flat_map(|properties| properties.keys()).collect();
+    assert!(keys.len() > 60, "{keys:?}");
+    for key in keys {
+        assert!(words.contains(key.as_str()), "docs/configuration.md does not have `{key}`");
     }
 }

@@ -17,6 +17,7 @@ mod authz;
 mod basic;
 mod commands;
 mod demo;
+mod examples;
 mod failures;
 mod forwarding;
 mod headers;
