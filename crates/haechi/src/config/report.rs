@@ -35,6 +35,9 @@ impl Fault {
     #[must_use]
     pub(super) fn suggest<'a>(self, written: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known: Vec<&str> = known.into_iter().take(1000).collect();
+        if written.len() > 128 {
+            return self;
+        }
         let nearest = known
             .iter()
             .map(|name| (strsim::damerau_levenshtein(&written.to_lowercase(), &name.to_lowercase()), name))
@@ -58,8 +61,13 @@ pub(super) fn listed<T: fmt::Display>(names: &[T]) -> String {
 pub(crate) struct Report {
     source: Source,
     faults: Vec<Fault>,
+    /// How many more there are than are kept.
+    more: usize,
     kind: &'static str,
 }
+
+/// Nobody reads more faults at once.
+const MAX_FAULTS: usize = 200;
 
 /// One fault as `--output json` prints it.
 #[derive(Debug, Serialize)]
@@ -83,10 +91,12 @@ impl Report {
     fn new(source: Source, mut faults: Vec<Fault>, kind: &'static str) -> Self {
         faults.sort_by_key(|fault| fault.span);
         faults.dedup();
-        Self { source, faults, kind }
+        let more = faults.len().saturating_sub(MAX_FAULTS);
+        faults.truncate(MAX_FAULTS);
+        Self { source, faults, more, kind }
     }
 
-    /// The faults, by place.
+    /// The first faults, by place.
     pub(crate) fn faults(&self) -> &[Fault] {
         &self.faults
     }
@@ -117,7 +127,7 @@ impl fmt::Display for Report {
                 writeln!(f, "  = help: {help}")?;
             }
         }
-        Ok(())
+        if self.more > 0 { writeln!(f, "\nand {} more", self.more) } else { Ok(()) }
     }
 }
 

@@ -37,18 +37,25 @@ impl<T> std::ops::Deref for At<T> {
     }
 }
 
+/// Longer lines are not shown.
+const MAX_LINE: usize = 4096;
+
 /// The file and its text.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
     file: PathBuf,
     text: String,
+    /// The byte at which each line begins.
+    lines: Vec<usize>,
     /// Where secrets are written in clear, so that no snippet shows them.
     secrets: Vec<Span>,
 }
 
 impl Source {
     pub(super) fn new(file: &Path, text: String) -> Self {
-        Self { file: file.to_owned(), text, secrets: Vec::new() }
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(end, _)| end + 1);
+        let lines = std::iter::once(0).chain(ends).collect();
+        Self { file: file.to_owned(), text, lines, secrets: Vec::new() }
     }
 
     pub(super) fn file(&self) -> &Path {
@@ -61,7 +68,10 @@ impl Source {
 
     /// The text of one line as it may be shown: what is secret is starred, what a terminal would obey is blanked.
     pub(super) fn shown_line(&self, line: usize) -> String {
-        let text = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
+        let text = self.line(line);
+        if text.len() > MAX_LINE {
+            return format!("(a line of {} bytes)", text.len());
+        }
         let in_clear = secret_from(text);
         text.chars()
             .enumerate()
@@ -76,6 +86,9 @@ impl Source {
 
     /// The text of a span as it was written, for messages: `${env:…}` stays unexpanded, secrets are starred, long text is cut.
     pub(super) fn written(&self, span: Span) -> String {
+        if self.line(span.start.line).len() > MAX_LINE {
+            return "…".to_owned();
+        }
         let line = self.shown_line(span.start.line);
         let end = if span.end.line == span.start.line { span.end.column } else { usize::MAX };
         let width = end.saturating_sub(span.start.column);
@@ -90,6 +103,12 @@ impl Source {
         } else {
             unquoted.chars().take(77).chain("...".chars()).collect()
         }
+    }
+
+    fn line(&self, line: usize) -> &str {
+        let Some(&start) = self.lines.get(line.saturating_sub(1)) else { return "" };
+        let end = self.lines.get(line).copied().unwrap_or(self.text.len());
+        self.text.get(start..end).unwrap_or_default().trim_end_matches(['\n', '\r'])
     }
 
     fn is_secret(&self, at: Position) -> bool {

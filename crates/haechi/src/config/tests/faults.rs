@@ -46,6 +46,16 @@ fn one_fault_makes_no_second() {
 }
 
 #[test]
+fn a_flood_of_faults_is_cut() {
+    let keys: Vec<String> = (0..1000).map(|n| format!("a{n}: 1")).collect();
+    let report = check(&keys.join("\n")).unwrap_err();
+    assert_eq!(report.faults().len(), 200);
+    assert!(report.to_string().ends_with("\nand 801 more\n"), "{report}");
+    let report = check(&format!("{{ {} }}", keys.join(", "))).unwrap_err();
+    assert!(report.to_string().contains("(a line of 8892 bytes)"), "{report}");
+}
+
+#[test]
 fn faults_as_records_carry_their_place() {
     let report = check("listeners: [{ bind: x }]\n").unwrap_err();
     let json = serde_json::to_value(report.lines().collect::<Vec<_>>()).unwrap();
