@@ -59,7 +59,7 @@ pub(super) fn listed<T: fmt::Display>(names: &[T]) -> String {
 /// All that is wrong with one file. `Display` shows each fault with a snippet; no secret is ever shown.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
-    source: Source,
+    source: Box<Source>,
     faults: Vec<Fault>,
     /// How many more there are than are kept.
     more: usize,
@@ -93,7 +93,7 @@ impl Report {
         faults.dedup();
         let more = faults.len().saturating_sub(MAX_FAULTS);
         faults.truncate(MAX_FAULTS);
-        Self { source, faults, more, kind }
+        Self { source: Box::new(source), faults, more, kind }
     }
 
     /// The first faults, by place.
