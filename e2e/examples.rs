@@ -53,7 +53,8 @@ fn the_schema_beside_the_examples_is_the_one_that_the_binary_prints() {
 
 /// The first block of this language in a text in Markdown.
 fn block<'a>(text: &'a str, language: &str) -> &'a str {
-    let (_, after) = text.split_once(&format!("```{language}\n")).unwrap_or_else(|| panic!("no {language} block"));
+    let (_, after) =
+        text.split_once(&format!("```{language}\n")).unwrap_or_else(|| panic!("no {language} block"));
     after.split_once("```").unwrap().0
 }
 
@@ -87,9 +88,10 @@ fn whole_configurations_in_the_documentation_load() {
 #[test]
 fn links_lead_somewhere() {
     let folder = root();
-    let mut pages: Vec<PathBuf> = ["README.md", "README.ko.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
-        .map(|name| folder.join(name))
-        .into();
+    let mut pages: Vec<PathBuf> =
+        ["README.md", "README.ko.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
+            .map(|name| folder.join(name))
+            .into();
     pages.extend(std::fs::read_dir(folder.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
     for page in pages {
         let text = std::fs::read_to_string(&page).unwrap();
@@ -122,8 +124,10 @@ fn every_key_stands_in_the_reference() {
     let words: BTreeSet<&str> = reference.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
     let schema: Value = serde_json::from_str(&read("examples/haechi.schema.json")).unwrap();
     let records = schema["$defs"].as_object().unwrap().values();
-    let keys: BTreeSet<&String> =
-        records.filter_map(|record| record["properties"].as_object()).flat_map(|properties| properties.keys()).collect();
+    let keys: BTreeSet<&String> = records
+        .filter_map(|record| record["properties"].as_object())
+        .flat_map(|properties| properties.keys())
+        .collect();
     assert!(keys.len() > 60, "{keys:?}");
     for key in keys {
         assert!(words.contains(key.as_str()), "docs/configuration.md does not have `{key}`");

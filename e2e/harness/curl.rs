@@ -2,16 +2,22 @@
 
 use haechi_testkit::http1::Head;
 use serde_json::Value;
+use std::fmt;
 use std::process::{Command, Stdio};
 
 /// What came back.
-#[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) head: Head,
     pub(crate) body: Vec<u8>,
     /// curl's own opinion: 0 for an answer that came to its proper end.
     pub(crate) exit: i32,
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}\n{}", self.head, self.text())
+    }
 }
 
 impl Reply {

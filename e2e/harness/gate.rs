@@ -39,6 +39,7 @@ impl Gate {
         collect(child.stderr.take().unwrap(), &log);
         let (address, admin) = eventually(PATIENCE, || {
             if let Some(status) = child.try_wait().unwrap() {
+                eventually(PATIENCE, || (!log.lock().unwrap().is_empty()).then_some(()));
                 panic!("the gate ended with {status}: {:#?}", log.lock().unwrap());
             }
             addresses(&log.lock().unwrap())

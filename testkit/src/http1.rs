@@ -1,9 +1,10 @@
 //! Just enough HTTP/1.1 to see what was on the wire (RFC 9112). Lenient on purpose: it shows what it got, it does not judge.
 
+use std::fmt;
 use std::io::{self, BufRead, Read};
 
 /// The start line and the fields of one message. Bytes are shown as Latin-1, so that none is lost.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Head {
     /// All bytes up to and with the empty line.
     pub raw: Vec<u8>,
@@ -104,6 +105,13 @@ impl Head {
                 outcome.map(|_| ())
             }
         }
+    }
+}
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.start_line)?;
+        self.fields.iter().try_for_each(|(name, value)| writeln!(f, "{name}: {value}"))
     }
 }
 
