@@ -47,8 +47,11 @@ impl Fields {
     /// Appends a field. The caller has checked that `name` is a token (RFC 9110 5.6.2) and `value` a field value.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
         let start = self.text.len();
-        self.text.extend(name.iter().map(u8::to_ascii_lowercase));
+        self.text.extend_from_slice(name);
         let name_end = self.text.len();
+        if let Some(name) = self.text.get_mut(start..) {
+            name.make_ascii_lowercase();
+        }
         self.text.extend_from_slice(value);
         let known = self.text.get(start..name_end).map_or(FieldName::Other, FieldName::of);
         // A head is bounded far below 4 GiB by the codecs.

@@ -1,5 +1,6 @@
 //! The head that a backend receives: what the client may say, and what only we say (contract section 4).
 
+use crate::ascii::{push_host, push_ip, push_number};
 use crate::client_address::Origin;
 use crate::plan::{Route, Service};
 use crate::trace::Trace;
@@ -82,11 +83,7 @@ impl Outgoing<'_> {
             out.extend_from_slice(query.as_bytes());
         }
         out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
-        out.extend_from_slice(head.host.name().as_bytes());
-        if let Some(port) = head.host.port() {
-            out.push(b':');
-            out.extend_from_slice(itoa::Buffer::new().format(port).as_bytes());
-        }
+        push_host(out, &head.host);
         out.extend_from_slice(b"\r\n");
     }
 
@@ -117,9 +114,7 @@ impl Outgoing<'_> {
             // A method that usually has a body says that there is none (RFC 9110 8.6).
             Some(0) if !matches!(*method, http::Method::POST | http::Method::PUT | http::Method::PATCH) => {}
             Some(length) => {
-                field(out, b"content-length", |out| {
-                    out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes())
-                });
+                field(out, b"content-length", |out| push_number(out, length));
             }
             None => field(out, b"transfer-encoding", |out| out.extend_from_slice(b"chunked")),
         }
@@ -133,13 +128,13 @@ impl Outgoing<'_> {
                 if index > 0 {
                     out.extend_from_slice(b", ");
                 }
-                write_display(out, address);
+                push_ip(out, *address);
             }
         });
         let proto: &[u8] = if head.secure { b"https" } else { b"http" };
         field(out, b"x-forwarded-proto", |out| out.extend_from_slice(proto));
         let host = self.origin.host.as_ref().unwrap_or(&head.host);
-        field(out, b"x-forwarded-host", |out| write_display(out, host));
+        field(out, b"x-forwarded-host", |out| push_host(out, host));
         let trace = Trace::of(&head.fields, head.id.hex());
         field(out, b"traceparent", |out| trace.write(out, self.span));
         if trace.continued {
@@ -225,12 +220,6 @@ fn percent_encode(out: &mut Vec<u8>, text: &str) {
             out.extend([byte >> 4, byte & 0xf].iter().filter_map(|nibble| HEX.get(usize::from(*nibble))));
         }
     }
-}
-
-fn write_display(out: &mut Vec<u8>, value: &impl std::fmt::Display) {
-    use std::io::Write;
-    // Writing to memory does not fail.
-    let _ = write!(out, "{value}");
 }
 
 #[cfg(test)]

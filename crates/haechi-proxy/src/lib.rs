@@ -4,6 +4,7 @@
 //! listener and its own pool of upstream connections.
 
 mod accept;
+mod ascii;
 mod balance;
 mod client_address;
 mod forward;

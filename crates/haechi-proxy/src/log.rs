@@ -1,5 +1,6 @@
 //! The access log: one line a request, JSON or for people, without secrets and without a way to forge a line.
 
+use crate::ascii::{push_host, push_ip, push_number};
 use crate::record::Fate;
 use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{Caller, CanonicalPath, Host, Timestamp};
@@ -25,7 +26,7 @@ pub(crate) struct Line {
     pub(crate) route: Option<Arc<str>>,
     pub(crate) caller: Option<Arc<Caller>>,
     pub(crate) service: Option<Arc<str>>,
-    pub(crate) endpoint: Option<(Box<str>, u16)>,
+    pub(crate) endpoint: Option<(Arc<str>, u16)>,
     pub(crate) status: Option<StatusCode>,
     pub(crate) fate: Fate,
     pub(crate) reason: Option<Cow<'static, str>>,
@@ -142,10 +143,14 @@ impl AccessLog {
             out.extend_from_slice(&decision.hex());
             out.push(b'"');
         }
-        display(out, ",\"client\":\"", &line.client, "\"");
+        out.extend_from_slice(b",\"client\":\"");
+        push_ip(out, line.client);
+        out.push(b'"');
         optional(out, "method", line.method.as_ref().map(Method::as_str));
         if let Some(host) = &line.host {
-            display(out, ",\"host\":\"", host, "\"");
+            out.extend_from_slice(b",\"host\":\"");
+            push_host(out, host);
+            out.push(b'"');
         }
         optional(out, "path", line.path.as_ref().map(CanonicalPath::as_str));
         optional(out, "route", line.route.as_deref());
@@ -159,7 +164,11 @@ impl AccessLog {
         }
         optional(out, "service", line.service.as_deref());
         if let Some((host, port)) = &line.endpoint {
-            display(out, ",\"endpoint\":\"", &format_args!("{host}:{port}"), "\"");
+            out.extend_from_slice(b",\"endpoint\":\"");
+            out.extend_from_slice(host.as_bytes());
+            out.push(b':');
+            push_number(out, u64::from(*port));
+            out.push(b'"');
         }
         optional(out, "reason", line.reason.as_deref());
         number(out, "bytes_sent", line.sent);
@@ -190,7 +199,7 @@ fn number(out: &mut Vec<u8>, name: &str, value: u64) {
     out.extend_from_slice(b",\"");
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b"\":");
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    push_number(out, value);
 }
 
 fn display(out: &mut Vec<u8>, before: &str, value: &dyn std::fmt::Display, after: &str) {

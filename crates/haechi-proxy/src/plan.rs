@@ -127,7 +127,7 @@ pub struct Service {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Name or address.
-    pub host: Box<str>,
+    pub host: Arc<str>,
     /// Port.
     pub port: u16,
     /// Its share beside the others; at least 1.

@@ -13,6 +13,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     use_small_pages();
+    log_events();
     let Cli { command, common } = Cli::parse();
     let done = match command {
         Command::Check => cli::check::check(&common),
@@ -31,6 +32,16 @@ fn main() -> ExitCode {
         },
         |()| ExitCode::SUCCESS,
     )
+}
+
+/// What the process has to say about itself goes to stderr, one JSON object a line; secrets are not in it by construction.
+fn log_events() {
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 /// Each thread's heap would otherwise begin with a huge page of 2 MiB, most of which nobody uses.

@@ -144,11 +144,12 @@ pub(crate) fn response(bytes: &[u8], to: &Method) -> Result<ResponseLines, HeadF
     }
     let status = StatusCode::from_u16(code).map_err(|_| HeadFault::Malformed)?;
     let fields = collect(parsed.headers, bytes.len());
-    let framing = response_framing(&fields, status, to)?;
+    let declared_length = content_length(&fields)?;
+    let framing = response_framing(&fields, declared_length, status, to)?;
     let persistent = if version == 0 { lists(&fields, b"keep-alive") } else { !lists(&fields, b"close") };
     Ok(ResponseLines {
         status,
-        declared_length: content_length(&fields)?,
+        declared_length,
         fields,
         keep_alive: persistent && framing != Framing::UntilClose,
         framing,
@@ -240,9 +241,13 @@ fn request_framing(fields: &Fields, http10: bool) -> Result<Framing, HeadFault> 
     }
 }
 
-fn response_framing(fields: &Fields, status: StatusCode, to: &Method) -> Result<Framing, HeadFault> {
+fn response_framing(
+    fields: &Fields,
+    length: Option<u64>,
+    status: StatusCode,
+    to: &Method,
+) -> Result<Framing, HeadFault> {
     let coding = fields.sole(FieldName::TransferEncoding).map_err(|_| HeadFault::Framing)?;
-    let length = content_length(fields)?;
     let framing = match (coding, length) {
         (None, None) => Framing::UntilClose,
         (None, Some(length)) => Framing::Length(length),

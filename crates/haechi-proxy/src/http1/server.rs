@@ -418,7 +418,7 @@ fn encode_head(
         Some(length) => {
             if status != StatusCode::NO_CONTENT {
                 out.extend_from_slice(b"content-length: ");
-                out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+                crate::ascii::push_number(out, length);
                 out.extend_from_slice(b"\r\n");
             }
             Coding::Plain
