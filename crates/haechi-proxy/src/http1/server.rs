@@ -92,9 +92,11 @@ impl Connection {
         let keep = keep_alive && !response.close && !self.worker.is_draining();
         let sent = self.send(response, Shape { http10, head_only, keep }, &limits).await;
         match sent {
-            Ok(()) if keep && self.drain_body(&limits).await => Next::Again,
-            _ => Next::Close,
+            Ok(()) if keep && self.drain_body(&limits).await => return Next::Again,
+            Ok(()) if !self.inbound.borrow().decoder.is_done() => self.linger(&limits).await,
+            _ => {}
         }
+        Next::Close
     }
 
     async fn await_head(&mut self, limits: &Limits) -> Awaited {
