@@ -311,8 +311,7 @@ mod tests {
         ] {
             let outcome = all(&order).await;
             assert_eq!(places(&outcome), order.map(|scheme| field(&scheme.name)));
-            let Attempt::Verified(first) = &order[0].attempt else { unreachable!() };
-            let caller = verified(outcome.attempt);
+            let (first, caller) = (verified(order[0].attempt.clone()), verified(outcome.attempt));
             assert_eq!((&caller.subject, &caller.roles), (&first.subject, &first.roles));
             assert_eq!(caller.expires_at, expires.map(Timestamp::from_seconds));
         }

@@ -7,11 +7,12 @@ mod provider;
 mod revocations;
 mod tokens;
 
-pub use accounts::{AccountError, Accounts, AccountStores, KeySpec};
+pub use accounts::{AccountError, AccountStores, Accounts, KeySpec};
 pub use keyring::{Keyring, KeyringFault, new_signing_key};
 pub use passwords::{Lockout, PasswordRefused, PasswordVerifier};
 pub use provider::{
-    IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores, RefreshRefused, TokenPair, TokenRefused,
+    IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores, RefreshRefused, TokenPair,
+    TokenRefused,
 };
 pub use revocations::watch_revocations;
 pub use tokens::{ACCESS_TOKEN_TYPE, IDENTITY_TOKEN_TYPE, RESERVED_CLAIMS};

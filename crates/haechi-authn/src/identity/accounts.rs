@@ -1,0 +1,386 @@
+//! What operators do with users and API keys.
+
+use super::provider::tokens_expire_at;
+use crate::api_key::{ApiKey, NoRandomness};
+use crate::declared::{AttributeFault, DeclaredAttributes};
+use crate::hashing::{HashingError, PasswordFault, PasswordPool, check_new_password};
+use crate::random;
+use haechi_core::ports::{
+    ApiKeyRecord, ApiKeys, KeyState, LoginState, Sessions, StoreError, UserRecord, Users,
+};
+use haechi_core::{Attributes, Clock, RoleTable, Secret, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Changes users and API keys. Whatever takes something away ends the user's sessions and revokes their access tokens.
+pub struct Accounts {
+    stores: AccountStores,
+    pool: Arc<PasswordPool>,
+    clock: Arc<dyn Clock>,
+    roles: Arc<RoleTable>,
+    declared: Arc<DeclaredAttributes>,
+    access_lifetime: Duration,
+}
+
+/// Where accounts are kept.
+pub struct AccountStores {
+    /// Users.
+    pub users: Arc<dyn Users>,
+    /// Login sessions.
+    pub sessions: Arc<dyn Sessions>,
+    /// API keys.
+    pub api_keys: Arc<dyn ApiKeys>,
+}
+
+/// An API key to be made.
+#[derive(Clone, Debug, Default)]
+pub struct KeySpec {
+    /// Who answers for the key; the subject of its caller.
+    pub owner: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Roles.
+    pub roles: Vec<String>,
+    /// Scopes.
+    pub scopes: Vec<String>,
+    /// Declared attributes.
+    pub attributes: Attributes,
+    /// Accepted for so long; for ever when `None`.
+    pub lasts: Option<Duration>,
+    /// Accepted only from these addresses; from anywhere when empty.
+    pub allowed_addresses: Vec<ipnet::IpNet>,
+}
+
+/// Why an account was not changed, or not wholly.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AccountError {
+    /// The name cannot be one.
+    #[error(
+        "`{0}` is no name: it has 1 to 255 bytes, no `:`, no control characters, and no white space around it"
+    )]
+    Name(String),
+    /// The password may not be one.
+    #[error(transparent)]
+    Password(#[from] PasswordFault),
+    /// No such role.
+    #[error("role `{role}` is not declared; declare it under `roles` (declared are `{}`)", known.join("`, `"))]
+    Role {
+        /// The role.
+        role: String,
+        /// The ones that are.
+        known: Vec<String>,
+    },
+    /// An attribute is not as declared.
+    #[error(transparent)]
+    Attribute(#[from] AttributeFault),
+    /// A scope that is not one word (RFC 6749 3.3).
+    #[error("`{0}` is no scope: it is one word of visible ASCII without `\"` and `\\`")]
+    Scope(String),
+    /// The password could not be hashed.
+    #[error(transparent)]
+    Hashing(#[from] HashingError),
+    /// No random bytes.
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
+    /// The store; nothing was changed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The change is made, but sessions from before may still be alive.
+    #[error(
+        "the change is made, but the user's sessions could not be ended; run the same command again: {0}"
+    )]
+    SessionsNotEnded(StoreError),
+}
+
+impl Accounts {
+    /// Accounts in these stores. `access_lifetime` is how long the access tokens are valid that a change must revoke.
+    pub fn new(
+        stores: AccountStores,
+        pool: Arc<PasswordPool>,
+        clock: Arc<dyn Clock>,
+        roles: Arc<RoleTable>,
+        declared: Arc<DeclaredAttributes>,
+        access_lifetime: Duration,
+    ) -> Self {
+        Self { stores, pool, clock, roles, declared, access_lifetime }
+    }
+
+    /// Adds a user.
+    ///
+    /// # Errors
+    /// [`AccountError`]; `Store(Exists)` where the name is taken.
+    pub async fn add_user(
+        &self,
+        name: &str,
+        password: Secret<String>,
+        roles: Vec<String>,
+        attributes: Attributes,
+    ) -> Result<UserRecord, AccountError> {
+        check_name(name)?;
+        self.check_roles(&roles)?;
+        self.declared.check(&attributes)?;
+        let user = UserRecord {
+            id: random::id().map_err(|_| NoRandomness)?,
+            name: name.to_owned(),
+            password_hash: self.hash(name, password).await?,
+            roles,
+            attributes,
+            disabled: false,
+            created_at: self.clock.now(),
+            login: LoginState::default(),
+        };
+        self.stores.users.add(&user).await?;
+        Ok(user)
+    }
+
+    /// Replaces a user's password, clears the lockout, and ends the user's sessions.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn set_password(&self, name: &str, password: Secret<String>) -> Result<(), AccountError> {
+        let user = self.existing(name).await?;
+        let hash = self.hash(name, password).await?;
+        self.stores.users.set_password(name, &hash).await?;
+        self.end_sessions(&user).await
+    }
+
+    /// Replaces a user's roles and ends the user's sessions, whose tokens carry the old ones.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn set_roles(&self, name: &str, roles: &[String]) -> Result<(), AccountError> {
+        self.check_roles(roles)?;
+        let user = self.existing(name).await?;
+        self.stores.users.set_roles(name, roles).await?;
+        self.end_sessions(&user).await
+    }
+
+    /// Disables a user and ends the user's sessions, or enables the user again.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn set_disabled(&self, name: &str, disabled: bool) -> Result<(), AccountError> {
+        let user = self.existing(name).await?;
+        self.stores.users.set_disabled(name, disabled).await?;
+        if disabled { self.end_sessions(&user).await } else { Ok(()) }
+    }
+
+    /// Deletes a user and ends the user's sessions.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn delete(&self, name: &str) -> Result<(), AccountError> {
+        let user = self.existing(name).await?;
+        // Disabled first: no session begins while they are ended, and if ending fails the user is still there to try again.
+        self.stores.users.set_disabled(name, true).await?;
+        self.end_sessions(&user).await?;
+        Ok(self.stores.users.delete(name).await?)
+    }
+
+    /// Makes an API key. The key itself is returned here and never again.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn create_key(&self, spec: KeySpec) -> Result<(ApiKeyRecord, ApiKey), AccountError> {
+        check_name(&spec.owner)?;
+        self.check_roles(&spec.roles)?;
+        check_scopes(&spec.scopes)?;
+        self.declared.check(&spec.attributes)?;
+        let key = ApiKey::generate()?;
+        let now = self.clock.now();
+        let record = ApiKeyRecord {
+            id: random::id().map_err(|_| NoRandomness)?,
+            sha256: key.sha256(),
+            owner: spec.owner,
+            name: spec.name,
+            roles: spec.roles,
+            scopes: spec.scopes,
+            attributes: spec.attributes,
+            expires_at: spec.lasts.map(|lasts| now.plus(lasts)),
+            allowed_addresses: spec.allowed_addresses,
+            rate_limit: None,
+            quota: None,
+            created_at: now,
+            last_used_at: None,
+            state: KeyState::Active,
+        };
+        self.stores.api_keys.add(&record).await?;
+        Ok((record, key))
+    }
+
+    async fn existing(&self, name: &str) -> Result<UserRecord, AccountError> {
+        let user = self.stores.users.by_name(name).await?;
+        user.ok_or_else(|| StoreError::Missing(format!("user `{name}`")).into())
+    }
+
+    async fn hash(&self, name: &str, password: Secret<String>) -> Result<Secret<String>, AccountError> {
+        check_new_password(password.expose(), name)?;
+        Ok(self.pool.hash(password).await?)
+    }
+
+    async fn end_sessions(&self, user: &UserRecord) -> Result<(), AccountError> {
+        let until: Timestamp = tokens_expire_at(self.clock.now(), self.access_lifetime);
+        self.stores.sessions.end_all_of(&user.id, until).await.map_err(AccountError::SessionsNotEnded)
+    }
+
+    fn check_roles(&self, roles: &[String]) -> Result<(), AccountError> {
+        match roles.iter().find(|role| !self.roles.knows(role)) {
+            None => Ok(()),
+            Some(role) => Err(AccountError::Role {
+                role: role.clone(),
+                known: self.roles.names().map(ToString::to_string).collect(),
+            }),
+        }
+    }
+}
+
+fn check_name(name: &str) -> Result<(), AccountError> {
+    let sound = (1..=255).contains(&name.len())
+        && name.trim() == name
+        && !name.chars().any(|c| c == ':' || c.is_control());
+    if sound { Ok(()) } else { Err(AccountError::Name(name.escape_debug().to_string())) }
+}
+
+fn check_scopes(scopes: &[String]) -> Result<(), AccountError> {
+    let word = |scope: &str| {
+        !scope.is_empty() && scope.bytes().all(|b| b.is_ascii_graphic() && !b"\"\\".contains(&b))
+    };
+    match scopes.iter().find(|scope| !word(scope)) {
+        None => Ok(()),
+        Some(scope) => Err(AccountError::Scope(scope.escape_debug().to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AccountError, AccountStores, Accounts, KeySpec};
+    use crate::declared::DeclaredAttributes;
+    use crate::fake::Mood;
+    use crate::hashing::PasswordFault;
+    use crate::identity::passwords::tests::{PASSWORD, World};
+    use haechi_core::ports::{Revocations, Revoked, Session, Sessions, StoreError};
+    use haechi_core::{AttributeType, AttributeValue, Attributes, Clock, RoleTable, Secret};
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    fn accounts(world: &World) -> Accounts {
+        let stores = AccountStores {
+            users: world.store.clone(),
+            sessions: world.store.clone(),
+            api_keys: world.store.clone(),
+        };
+        let roles = RoleTable::new(&BTreeMap::from([("USER".to_owned(), vec![])])).unwrap();
+        let declared = DeclaredAttributes::new([("tenant".into(), AttributeType::String)].into());
+        let lifetime = Duration::from_secs(600);
+        Accounts::new(
+            stores,
+            world.pool.clone(),
+            world.clock.clone(),
+            Arc::new(roles),
+            Arc::new(declared),
+            lifetime,
+        )
+    }
+
+    async fn with_session(world: &World) {
+        let session = Session {
+            id: "s-1".into(),
+            user_id: "u-1".into(),
+            token_sha256: [1; 32],
+            expires_at: world.clock.now().plus(Duration::from_secs(3600)),
+            created_at: world.clock.now(),
+        };
+        world.store.begin(&session).await.unwrap();
+    }
+
+    async fn revoked(world: &World) -> Vec<Revoked> {
+        world.store.current(world.clock.now()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_added_user_can_log_in() {
+        let world = World::new().await;
+        let roles = vec!["USER".to_owned(), "haechi-admin".to_owned()];
+        let user = accounts(&world)
+            .add_user("root", Secret::from(PASSWORD), roles, Attributes::new())
+            .await
+            .unwrap();
+        assert_eq!(world.verifier().verify("root", Secret::from(PASSWORD)).await.unwrap().id, user.id);
+        let again =
+            accounts(&world).add_user("root", Secret::from(PASSWORD), vec![], Attributes::new()).await;
+        assert!(matches!(again, Err(AccountError::Store(StoreError::Exists(_)))));
+    }
+
+    #[tokio::test]
+    async fn what_may_not_be_is_refused_before_anything_is_stored() {
+        let world = World::new().await;
+        let accounts = accounts(&world);
+        let calls = world.store.asked();
+        let add = async |name: &str, password: &str, role: &str, attribute: AttributeValue| {
+            let attributes = Attributes::from([("tenant".into(), attribute)]);
+            accounts.add_user(name, Secret::from(password), vec![role.into()], attributes).await.unwrap_err()
+        };
+        let acme = || AttributeValue::String("acme".into());
+        for name in ["", "a:b", " a", "a\nb", &"x".repeat(256)] {
+            assert!(matches!(add(name, PASSWORD, "USER", acme()).await, AccountError::Name(_)), "{name}");
+        }
+        assert_eq!(add("a", "short", "USER", acme()).await, AccountError::Password(PasswordFault::TooShort));
+        let error = add("a", PASSWORD, "ROOT", acme()).await.to_string();
+        assert!(error.starts_with("role `ROOT` is not declared") && error.contains("`USER`"), "{error}");
+        assert!(matches!(
+            add("a", PASSWORD, "USER", AttributeValue::Long(1)).await,
+            AccountError::Attribute(_)
+        ));
+        assert_eq!(world.store.asked(), calls);
+    }
+
+    #[tokio::test]
+    async fn whatever_takes_away_ends_sessions() {
+        for change in ["password", "roles", "disable", "delete"] {
+            let world = World::new().await;
+            with_session(&world).await;
+            let accounts = accounts(&world);
+            match change {
+                "password" => accounts.set_password("mina", Secret::from("nine bees under a hat")).await,
+                "roles" => accounts.set_roles("mina", &["USER".into()]).await,
+                "disable" => accounts.set_disabled("mina", true).await,
+                _ => accounts.delete("mina").await,
+            }
+            .unwrap();
+            assert!(world.store.sessions().is_empty(), "{change}");
+            assert_eq!(revoked(&world).await, [Revoked::Session("s-1".into())], "{change}");
+        }
+    }
+
+    #[tokio::test]
+    async fn enabling_ends_nothing_and_nobody_is_missing_silently() {
+        let world = World::new().await;
+        with_session(&world).await;
+        accounts(&world).set_disabled("mina", false).await.unwrap();
+        assert_eq!(world.store.sessions().len(), 1);
+        let missing = accounts(&world).delete("nobody").await.unwrap_err();
+        assert_eq!(missing.to_string(), "there is no user `nobody`");
+        world.store.feels(Mood::Down);
+        assert!(matches!(accounts(&world).delete("mina").await, Err(AccountError::Store(_))));
+    }
+
+    #[tokio::test]
+    async fn a_key_is_kept_as_its_hash_only() {
+        let world = World::new().await;
+        let spec = KeySpec {
+            owner: "acme".into(),
+            scopes: vec!["orders:read".into()],
+            lasts: Some(Duration::from_secs(60)),
+            ..KeySpec::default()
+        };
+        let (record, key) = accounts(&world).create_key(spec.clone()).await.unwrap();
+        assert_eq!(record.sha256, key.sha256());
+        assert_eq!(record.expires_at, Some(world.clock.now().plus(Duration::from_secs(60))));
+        assert!(!format!("{record:?}").contains(key.expose()));
+        let bad = KeySpec { scopes: vec!["two words".into()], ..spec.clone() };
+        assert!(matches!(accounts(&world).create_key(bad).await, Err(AccountError::Scope(_))));
+        let nobody = KeySpec { owner: String::new(), ..spec };
+        assert!(matches!(accounts(&world).create_key(nobody).await, Err(AccountError::Name(_))));
+    }
+}

@@ -1,0 +1,353 @@
+//! Login, refresh, logout, and the tokens that come of them.
+
+use super::keyring::Keyring;
+use super::passwords::{PasswordRefused, PasswordVerifier};
+use super::tokens::{self, RefreshToken, Span};
+use crate::control::{Control, STORE_ANSWERS_WITHIN};
+use crate::declared::DeclaredAttributes;
+use crate::jose::{Signer, SigningFault};
+use crate::{Unavailable, random};
+use haechi_core::ports::{Revocations, Revoked, Rotation, Session, Sessions, StoreError, UserRecord, Users};
+use haechi_core::{Caller, Clock, Secret, Timestamp};
+use serde_json::{Value, json};
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Waiting for the hashing pool and the store together.
+const LOGIN_ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// The embedded identity provider. Its calls may be made on any runtime; the work is done on the control runtime.
+pub struct Provider {
+    inner: Arc<Inner>,
+    control: Control,
+}
+
+/// What the configuration says.
+#[derive(Clone, Debug)]
+pub struct IdentitySettings {
+    /// The `iss` and the `aud` of access tokens.
+    pub issuer: Arc<str>,
+    /// How long an access token is valid.
+    pub access_lifetime: Duration,
+    /// How long after the login a session can be refreshed.
+    pub refresh_lifetime: Duration,
+    /// The attributes that tokens may carry.
+    pub declared: Arc<DeclaredAttributes>,
+}
+
+/// Where the provider keeps its facts.
+pub struct ProviderStores {
+    /// Users.
+    pub users: Arc<dyn Users>,
+    /// Login sessions.
+    pub sessions: Arc<dyn Sessions>,
+    /// What was revoked.
+    pub revocations: Arc<dyn Revocations>,
+}
+
+/// What a login or a refresh gives.
+#[derive(Clone, Debug)]
+pub struct TokenPair {
+    /// A JWT for the gate.
+    pub access_token: Secret<String>,
+    /// Works once.
+    pub refresh_token: Secret<String>,
+    /// How long the access token is valid.
+    pub expires_in: Duration,
+    /// The user's id, for the record.
+    pub subject: String,
+    /// The session, for the record.
+    pub session: String,
+}
+
+/// Why a login was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoginRefused {
+    /// Unknown, wrong, disabled or locked: one answer. The reason is for the operator only.
+    #[error("{0}")]
+    InvalidCredentials(&'static str),
+    /// Too many passwords are being verified.
+    #[error("the password hashing pool is full")]
+    Busy,
+    /// Could not find out, for this reason.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// Why a refresh was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RefreshRefused {
+    /// Unknown, expired, of a session that ended, or of a user who may no longer log in.
+    #[error("{0}")]
+    Invalid(&'static str),
+    /// Used before: the whole family is revoked now. To the client the same as [`RefreshRefused::Invalid`]; worth a record.
+    #[error("a refresh token of session `{session}` was used again")]
+    Replayed {
+        /// The family.
+        session: String,
+    },
+    /// Could not find out, for this reason.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// Why a logout was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogoutRefused {
+    /// The caller did not come with a token of this provider.
+    #[error("the caller has no session here")]
+    NoSession,
+    /// The session may still be alive, for this reason.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// Why no identity token was made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenRefused {
+    /// The signing keys were not loaded yet.
+    #[error("the signing keys are not loaded yet")]
+    NoKey,
+    /// It could not be signed.
+    #[error(transparent)]
+    Signing(#[from] SigningFault),
+}
+
+struct Inner {
+    settings: IdentitySettings,
+    stores: ProviderStores,
+    verifier: Arc<PasswordVerifier>,
+    keyring: Arc<Keyring>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Provider {
+    /// A provider.
+    pub fn new(
+        settings: IdentitySettings,
+        stores: ProviderStores,
+        verifier: Arc<PasswordVerifier>,
+        keyring: Arc<Keyring>,
+        clock: Arc<dyn Clock>,
+        control: Control,
+    ) -> Self {
+        Self { inner: Arc::new(Inner { settings, stores, verifier, keyring, clock }), control }
+    }
+
+    /// Begins a session for a user who knows the password.
+    ///
+    /// # Errors
+    /// [`LoginRefused`]. All `InvalidCredentials` take the same time.
+    pub async fn login(
+        &self,
+        name: String,
+        password: Secret<String>,
+        client: IpAddr,
+    ) -> Result<TokenPair, LoginRefused> {
+        let inner = self.inner.clone();
+        let outcome = self.ask(LOGIN_ANSWERS_WITHIN, async move { inner.login(&name, password).await }).await;
+        if let Err(refused) = &outcome {
+            tracing::info!(%client, reason = %refused, "login refused");
+        }
+        outcome
+    }
+
+    /// Exchanges a refresh token for a new pair. Roles and attributes are read anew.
+    ///
+    /// # Errors
+    /// [`RefreshRefused`].
+    pub async fn refresh(&self, token: Secret<String>) -> Result<TokenPair, RefreshRefused> {
+        let inner = self.inner.clone();
+        self.ask(LOGIN_ANSWERS_WITHIN, async move { inner.refresh(token).await }).await
+    }
+
+    /// Ends the caller's session: its refresh token works no more, and its access tokens are revoked.
+    ///
+    /// # Errors
+    /// [`LogoutRefused`].
+    pub async fn logout(&self, caller: &Caller) -> Result<(), LogoutRefused> {
+        if *caller.issuer != *self.inner.settings.issuer {
+            return Err(LogoutRefused::NoSession);
+        }
+        let (session, token) = (caller.session.clone(), caller.credential_id.clone());
+        let inner = self.inner.clone();
+        let expires_at = caller.expires_at;
+        self.ask(STORE_ANSWERS_WITHIN, async move {
+            let until = inner.tokens_expire_at(inner.clock.now());
+            match (session, token) {
+                (Some(session), _) => Ok(inner.stores.sessions.end(&session, until).await?),
+                (None, Some(token)) => {
+                    let token = Revoked::Token(token.to_string());
+                    Ok(inner.stores.revocations.revoke(&token, expires_at.unwrap_or(until)).await?)
+                }
+                (None, None) => Err(LogoutRefused::NoSession),
+            }
+        })
+        .await
+    }
+
+    /// Signs a token that tells the service `audience` who is calling. Costs one signature; cache it for its lifetime.
+    ///
+    /// # Errors
+    /// [`TokenRefused`].
+    pub fn identity_token(
+        &self,
+        caller: &Caller,
+        audience: &str,
+        lifetime: Duration,
+        now: Timestamp,
+    ) -> Result<String, TokenRefused> {
+        let signer = self.inner.keyring.signer().ok_or(TokenRefused::NoKey)?;
+        let span = Span { from: now, lifetime };
+        Ok(tokens::identity_token(&signer, &self.inner.settings.issuer, caller, audience, span)?)
+    }
+
+    /// The signing and verification keys.
+    pub fn keyring(&self) -> &Arc<Keyring> {
+        &self.inner.keyring
+    }
+
+    /// The `iss` of the tokens made here.
+    pub fn issuer(&self) -> &Arc<str> {
+        &self.inner.settings.issuer
+    }
+
+    /// OpenID Connect Discovery 1.0, with what there is: keys, and no flow that begins at an endpoint of this document.
+    pub fn discovery_document(&self) -> Value {
+        let issuer = &*self.inner.settings.issuer;
+        json!({
+            "issuer": issuer,
+            "jwks_uri": format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/')),
+            "response_types_supported": [],
+            "grant_types_supported": [],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": [self.inner.keyring.algorithm().name()],
+        })
+    }
+
+    async fn ask<T: Send + 'static, E: From<Unavailable> + Send + 'static>(
+        &self,
+        limit: Duration,
+        question: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Result<T, E> {
+        self.control.ask(limit, question).await?
+    }
+}
+
+impl Inner {
+    async fn login(&self, name: &str, password: Secret<String>) -> Result<TokenPair, LoginRefused> {
+        let verified = self.verifier.verify(name, password).await?;
+        let missing = || LoginRefused::Unavailable("the machine gives no random bytes".into());
+        let refresh = RefreshToken::generate().ok_or_else(missing)?;
+        let now = self.clock.now();
+        let session = Session {
+            id: random::id().map_err(|_| missing())?,
+            user_id: verified.id.clone(),
+            token_sha256: refresh.sha256(),
+            expires_at: now.plus(self.settings.refresh_lifetime),
+            created_at: now,
+        };
+        let signer = self.signer().map_err(LoginRefused::Unavailable)?;
+        self.stores.sessions.begin(&session).await?;
+        // What an operator took away before the session began did not end it: look again, now that it has begun.
+        let user = self.stores.users.by_id(&verified.id).await?;
+        let Some(user) = user.filter(|user| !user.disabled && user.password_hash == verified.password_hash)
+        else {
+            self.stores.sessions.end(&session.id, self.tokens_expire_at(now)).await?;
+            return Err(LoginRefused::InvalidCredentials("the user was changed meanwhile"));
+        };
+        self.pair(&signer, &user, &session.id, refresh, now)
+            .map_err(|e| LoginRefused::Unavailable(e.to_string()))
+    }
+
+    async fn refresh(&self, token: Secret<String>) -> Result<TokenPair, RefreshRefused> {
+        let presented = RefreshToken::parse(token).ok_or(RefreshRefused::Invalid("not a refresh token"))?;
+        let missing = || RefreshRefused::Unavailable("the machine gives no random bytes".into());
+        let next = RefreshToken::generate().ok_or_else(missing)?;
+        // Before the token is used up: without a key there will be no new pair.
+        let signer = self.signer().map_err(RefreshRefused::Unavailable)?;
+        let now = self.clock.now();
+        let session = match self.stores.sessions.rotate(&presented.sha256(), &next.sha256(), now).await? {
+            Rotation::Rotated(session) => session,
+            Rotation::Replayed { session } => return Err(RefreshRefused::Replayed { session }),
+            Rotation::Unknown => {
+                return Err(RefreshRefused::Invalid("no such refresh token, or its session ended"));
+            }
+        };
+        let user = self.stores.users.by_id(&session.user_id).await?;
+        let Some(user) = user.filter(|user| !user.disabled) else {
+            self.stores.sessions.end(&session.id, self.tokens_expire_at(now)).await?;
+            return Err(RefreshRefused::Invalid("the user is disabled or deleted"));
+        };
+        self.pair(&signer, &user, &session.id, next, now)
+            .map_err(|e| RefreshRefused::Unavailable(e.to_string()))
+    }
+
+    fn pair(
+        &self,
+        signer: &Signer,
+        user: &UserRecord,
+        session: &str,
+        refresh: RefreshToken,
+        now: Timestamp,
+    ) -> Result<TokenPair, SigningFault> {
+        let IdentitySettings { issuer, access_lifetime, declared, .. } = &self.settings;
+        let span = Span { from: now, lifetime: *access_lifetime };
+        let attributes = declared.keep(&user.attributes);
+        Ok(TokenPair {
+            access_token: tokens::access_token(signer, issuer, user, &attributes, session, span)?,
+            refresh_token: refresh.into_text(),
+            expires_in: *access_lifetime,
+            subject: user.id.clone(),
+            session: session.to_owned(),
+        })
+    }
+
+    fn signer(&self) -> Result<Arc<Signer>, String> {
+        self.keyring.signer().ok_or_else(|| TokenRefused::NoKey.to_string())
+    }
+
+    /// No access token made until `now` is valid after this, at whatever leeway within a minute.
+    fn tokens_expire_at(&self, now: Timestamp) -> Timestamp {
+        tokens_expire_at(now, self.settings.access_lifetime)
+    }
+}
+
+/// When all access tokens made until `now` have expired, with room for the leeway of whoever verifies them.
+pub(super) fn tokens_expire_at(now: Timestamp, access_lifetime: Duration) -> Timestamp {
+    const LEEWAY: Duration = Duration::from_secs(10 * 60);
+    now.plus(access_lifetime).plus(LEEWAY)
+}
+
+impl From<PasswordRefused> for LoginRefused {
+    fn from(refused: PasswordRefused) -> Self {
+        match refused {
+            PasswordRefused::Wrong(reason) => Self::InvalidCredentials(reason),
+            PasswordRefused::Busy => Self::Busy,
+            PasswordRefused::Unavailable(reason) => Self::Unavailable(reason),
+        }
+    }
+}
+
+macro_rules! could_not_find_out {
+    ($($refused:ident),*) => { $(
+        impl From<StoreError> for $refused {
+            fn from(error: StoreError) -> Self {
+                Self::Unavailable(error.to_string())
+            }
+        }
+
+        impl From<Unavailable> for $refused {
+            fn from(unavailable: Unavailable) -> Self {
+                Self::Unavailable(unavailable.reason.into_owned())
+            }
+        }
+    )* };
+}
+
+could_not_find_out!(LoginRefused, RefreshRefused, LogoutRefused);
+
+#[cfg(test)]
+mod tests;

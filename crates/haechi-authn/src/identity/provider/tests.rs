@@ -1,0 +1,237 @@
+use super::{
+    IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores, RefreshRefused, TokenPair,
+};
+use crate::control::Control;
+use crate::declared::DeclaredAttributes;
+use crate::fake::Mood;
+use crate::identity::Keyring;
+use crate::identity::passwords::tests::{PASSWORD, World};
+use crate::jose::SigningAlgorithm;
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use haechi_core::caller::{Claimed, Vouched};
+use haechi_core::ports::{Revocations, Revoked};
+use haechi_core::{AttributeType, AttributeValue, Attributes, Caller, CallerKind, Clock, RoleTable, Secret};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+const ISSUER: &str = "http://localhost:8080";
+const CLIENT: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+async fn provider(world: &World) -> Provider {
+    let provider = without_keys(world);
+    provider.keyring().reload().await.unwrap();
+    provider
+}
+
+fn without_keys(world: &World) -> Provider {
+    let settings = IdentitySettings {
+        issuer: ISSUER.into(),
+        access_lifetime: Duration::from_secs(600),
+        refresh_lifetime: Duration::from_secs(3600),
+        declared: Arc::new(DeclaredAttributes::new(
+            [("tenant".into(), AttributeType::String), ("sub".into(), AttributeType::String)].into(),
+        )),
+    };
+    let stores = ProviderStores {
+        users: world.store.clone(),
+        sessions: world.store.clone(),
+        revocations: world.store.clone(),
+    };
+    let keyring = Keyring::new(world.store.clone(), world.clock.clone(), SigningAlgorithm::EdDsa);
+    let verifier = Arc::new(world.verifier());
+    let control = Control::new(Handle::current());
+    Provider::new(settings, stores, verifier, Arc::new(keyring), world.clock.clone(), control)
+}
+
+async fn login(provider: &Provider, name: &str, password: &str) -> Result<TokenPair, LoginRefused> {
+    provider.login(name.into(), Secret::from(password), CLIENT).await
+}
+
+async fn refresh(provider: &Provider, pair: &TokenPair) -> Result<TokenPair, RefreshRefused> {
+    provider.refresh(pair.refresh_token.clone()).await
+}
+
+/// Header and claims of a token whose signature the published key verifies, read without the gate's own verifier.
+fn read(provider: &Provider, token: &str) -> (Value, Value) {
+    let [header, claims, signature] = token.split('.').collect::<Vec<_>>()[..] else { panic!("{token}") };
+    let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).unwrap();
+    let jwks: Value = serde_json::from_slice(&provider.keyring().jwks_json().unwrap()).unwrap();
+    let x = decode(jwks["keys"][0]["x"].as_str().unwrap());
+    let signed = format!("{header}.{claims}");
+    UnparsedPublicKey::new(&ED25519, x).verify(signed.as_bytes(), &decode(signature)).unwrap();
+    let json = |part: &str| serde_json::from_slice(&decode(part)).unwrap();
+    (json(header), json(claims))
+}
+
+fn caller(pair: &TokenPair) -> Caller {
+    let claimed = Claimed {
+        subject: pair.subject.clone(),
+        issuer: ISSUER.into(),
+        roles: vec!["USER".into()],
+        scopes: vec!["a".into(), "b".into()],
+        session: Some(pair.session.clone()),
+        ..Claimed::default()
+    };
+    Caller::new(CallerKind::User, &"local".into(), Vouched::BySelf, &RoleTable::default(), claimed)
+}
+
+async fn revoked(world: &World) -> Vec<Revoked> {
+    world.store.current(world.clock.now()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_login_gives_an_access_token_that_says_who() {
+    let world = World::new().await;
+    let evil = ("sub".into(), AttributeValue::String("root".into()));
+    world.store.change_user("mina", |mina| mina.attributes.extend([evil]));
+    let provider = provider(&world).await;
+    let pair = login(&provider, "mina", PASSWORD).await.unwrap();
+    assert_eq!(pair.expires_in, Duration::from_secs(600));
+    let (header, claims) = read(&provider, pair.access_token.expose());
+    assert_eq!((header["typ"].as_str(), header["alg"].as_str()), (Some("at+jwt"), Some("EdDSA")));
+    let now = world.clock.now().as_seconds();
+    for (claim, value) in
+        [("iss", ISSUER), ("aud", ISSUER), ("sub", "u-1"), ("preferred_username", "mina"), ("tenant", "acme")]
+    {
+        assert_eq!(claims[claim], value, "{claim}");
+    }
+    assert_eq!((claims["iat"].as_i64(), claims["exp"].as_i64()), (Some(now), Some(now + 600)));
+    assert_eq!(claims["roles"], serde_json::json!(["MANAGER"]));
+    assert_eq!(claims["sid"], pair.session.as_str());
+    assert_eq!(claims["jti"].as_str().unwrap().len(), 32);
+}
+
+#[tokio::test]
+async fn refusals_are_one_answer_and_could_not_ask_is_another() {
+    let world = World::new().await;
+    let provider = provider(&world).await;
+    for (name, password) in [("mina", "wrong"), ("nobody", PASSWORD)] {
+        assert!(matches!(login(&provider, name, password).await, Err(LoginRefused::InvalidCredentials(_))));
+    }
+    world.store.change_user("mina", |mina| mina.disabled = true);
+    assert!(matches!(login(&provider, "mina", PASSWORD).await, Err(LoginRefused::InvalidCredentials(_))));
+    assert!(world.store.sessions().is_empty());
+    for mood in [Mood::Down, Mood::Panics] {
+        world.store.feels(mood);
+        assert!(
+            matches!(login(&provider, "mina", PASSWORD).await, Err(LoginRefused::Unavailable(_))),
+            "{mood:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_full_pool_is_busy_and_missing_keys_are_unavailable() {
+    let world = World::new().await;
+    let provider = without_keys(&world);
+    let refused = login(&provider, "mina", PASSWORD).await.unwrap_err();
+    assert_eq!(refused, LoginRefused::Unavailable("the signing keys are not loaded yet".into()));
+    let places: Vec<_> = (0..5).map(|_| world.pool.occupy()).collect();
+    assert_eq!(login(&provider, "mina", PASSWORD).await.unwrap_err(), LoginRefused::Busy);
+    drop(places);
+}
+
+#[tokio::test]
+async fn each_refresh_token_works_once_and_a_replay_ends_the_family() {
+    let world = World::new().await;
+    let provider = provider(&world).await;
+    let first = login(&provider, "mina", PASSWORD).await.unwrap();
+    let second = refresh(&provider, &first).await.unwrap();
+    assert_eq!(second.session, first.session);
+    assert_ne!(second.refresh_token, first.refresh_token);
+    let replayed = refresh(&provider, &first).await.unwrap_err();
+    assert_eq!(replayed, RefreshRefused::Replayed { session: first.session.clone() });
+    assert!(matches!(refresh(&provider, &second).await, Err(RefreshRefused::Invalid(_))), "the whole family");
+    assert_eq!(revoked(&world).await, [Revoked::Session(first.session)]);
+}
+
+#[tokio::test]
+async fn a_refresh_reads_the_user_anew() {
+    let world = World::new().await;
+    let provider = provider(&world).await;
+    let pair = login(&provider, "mina", PASSWORD).await.unwrap();
+    world.store.change_user("mina", |mina| {
+        mina.roles = vec!["USER".into()];
+        mina.attributes = Attributes::new();
+    });
+    let pair = refresh(&provider, &pair).await.unwrap();
+    let (_, claims) = read(&provider, pair.access_token.expose());
+    assert_eq!(claims["roles"], serde_json::json!(["USER"]));
+    assert!(claims.get("tenant").is_none());
+    world.store.change_user("mina", |mina| mina.disabled = true);
+    let refused = refresh(&provider, &pair).await.unwrap_err();
+    assert_eq!(refused, RefreshRefused::Invalid("the user is disabled or deleted"));
+    assert_eq!(revoked(&world).await, [Revoked::Session(pair.session)]);
+}
+
+#[tokio::test]
+async fn what_is_no_refresh_token_and_what_has_expired() {
+    let world = World::new().await;
+    let provider = provider(&world).await;
+    let calls = world.store.asked();
+    let nonsense = provider.refresh(Secret::from("nonsense")).await.unwrap_err();
+    assert_eq!(nonsense, RefreshRefused::Invalid("not a refresh token"));
+    assert_eq!(world.store.asked(), calls);
+    let pair = login(&provider, "mina", PASSWORD).await.unwrap();
+    world.store.feels(Mood::Down);
+    assert!(matches!(refresh(&provider, &pair).await, Err(RefreshRefused::Unavailable(_))));
+    world.store.feels(Mood::Well);
+    world.clock.advance(Duration::from_secs(3600));
+    assert!(matches!(refresh(&provider, &pair).await, Err(RefreshRefused::Invalid(_))));
+}
+
+#[tokio::test]
+async fn logout_ends_the_session_and_only_ones_own() {
+    let world = World::new().await;
+    let provider = provider(&world).await;
+    let pair = login(&provider, "mina", PASSWORD).await.unwrap();
+    let stranger = Caller { issuer: "https://sso.example.com".into(), ..caller(&pair) };
+    assert_eq!(provider.logout(&stranger).await, Err(LogoutRefused::NoSession));
+    let basic = Caller { session: None, ..caller(&pair) };
+    assert_eq!(provider.logout(&basic).await, Err(LogoutRefused::NoSession));
+    assert_eq!(world.store.sessions().len(), 1);
+    world.store.feels(Mood::Down);
+    assert!(matches!(provider.logout(&caller(&pair)).await, Err(LogoutRefused::Unavailable(_))));
+    world.store.feels(Mood::Well);
+    provider.logout(&caller(&pair)).await.unwrap();
+    assert_eq!(revoked(&world).await, [Revoked::Session(pair.session.clone())]);
+    assert!(matches!(refresh(&provider, &pair).await, Err(RefreshRefused::Invalid(_))));
+    let client = Caller { session: None, credential_id: Some("t-1".into()), ..caller(&pair) };
+    provider.logout(&client).await.unwrap();
+    assert!(revoked(&world).await.contains(&Revoked::Token("t-1".into())));
+}
+
+#[tokio::test]
+async fn an_identity_token_is_for_one_service_and_is_no_access_token() {
+    let world = World::new().await;
+    let provider = provider(&world).await;
+    let pair = login(&provider, "mina", PASSWORD).await.unwrap();
+    let caller = Caller { issuer: "https://sso.example.com".into(), ..caller(&pair) };
+    let (now, lifetime) = (world.clock.now(), Duration::from_secs(60));
+    let token = provider.identity_token(&caller, "orders", lifetime, now).unwrap();
+    let (header, claims) = read(&provider, &token);
+    assert_eq!(header["typ"], "JWT");
+    assert_eq!((claims["iss"].as_str(), claims["aud"].as_str()), (Some(ISSUER), Some("orders")));
+    assert_eq!(
+        (claims["idp"].as_str(), claims["authenticator"].as_str()),
+        (Some("https://sso.example.com"), Some("local"))
+    );
+    assert_eq!(claims["scope"], "a b");
+    assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 60);
+    assert!(claims.get("sid").is_none());
+    assert!(without_keys(&world).identity_token(&caller, "orders", lifetime, now).is_err());
+}
+
+#[tokio::test]
+async fn discovery_says_what_there_is() {
+    let world = World::new().await;
+    let document = provider(&world).await.discovery_document();
+    assert_eq!(document["issuer"], ISSUER);
+    assert_eq!(document["jwks_uri"], "http://localhost:8080/.well-known/jwks.json");
+    assert_eq!(document["id_token_signing_alg_values_supported"], serde_json::json!(["EdDSA"]));
+    assert!(document.get("token_endpoint").is_none());
+}

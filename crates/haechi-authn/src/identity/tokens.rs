@@ -1,0 +1,150 @@
+//! The tokens that the gate makes: their claims, and the refresh tokens that are only random.
+
+use crate::jose::{Signer, SigningFault};
+use crate::random;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use haechi_core::ports::UserRecord;
+use haechi_core::{AttributeValue, Attributes, Caller, Secret, Timestamp};
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// The header's `typ` of access tokens (RFC 9068 2.1). The `jwt` scheme of the embedded issuer must accept no other: the tokens for
+/// services are signed with the same keys.
+pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
+/// The header's `typ` of identity tokens for services.
+pub const IDENTITY_TOKEN_TYPE: &str = "JWT";
+/// Claims whose names no attribute may take: the gate writes them itself.
+pub const RESERVED_CLAIMS: [&str; 14] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "sid",
+    "roles",
+    "scope",
+    "preferred_username",
+    "idp",
+    "authenticator",
+    "cnf",
+];
+
+const REFRESH_PREFIX: &str = "hr_";
+
+/// A refresh token: `hr_` and 32 random bytes in base64url. Only its SHA-256 is kept.
+pub(super) struct RefreshToken(Secret<String>);
+
+impl RefreshToken {
+    pub(super) fn generate() -> Option<Self> {
+        let bytes: Secret<[u8; 32]> = Secret::new(random::bytes().ok()?);
+        Some(Self(Secret::new(format!("{REFRESH_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes.expose())))))
+    }
+
+    /// `None` for what was never one: no store need be asked.
+    pub(super) fn parse(text: Secret<String>) -> Option<Self> {
+        let body = text.expose().strip_prefix(REFRESH_PREFIX)?;
+        let whole = body.len() == 43 && URL_SAFE_NO_PAD.decode(body).is_ok_and(|bytes| bytes.len() == 32);
+        whole.then_some(Self(text))
+    }
+
+    pub(super) fn sha256(&self) -> [u8; 32] {
+        random::sha256(self.0.expose().as_bytes())
+    }
+
+    pub(super) fn into_text(self) -> Secret<String> {
+        self.0
+    }
+}
+
+/// When a token is made, and for how long.
+#[derive(Clone, Copy)]
+pub(super) struct Span {
+    pub(super) from: Timestamp,
+    pub(super) lifetime: Duration,
+}
+
+/// An access token (RFC 9068 2.2) for the gate itself.
+pub(super) fn access_token(
+    signer: &Signer,
+    issuer: &str,
+    user: &UserRecord,
+    attributes: &Attributes,
+    session: &str,
+    span: Span,
+) -> Result<Secret<String>, SigningFault> {
+    let mut claims = common(issuer, &user.id, issuer, attributes, span)?;
+    claims.insert("sid".into(), session.into());
+    claims.insert("roles".into(), json!(user.roles));
+    claims.insert("scope".into(), "".into());
+    claims.insert("preferred_username".into(), user.name.as_str().into());
+    signer.sign(ACCESS_TOKEN_TYPE, &claims).map(Secret::new)
+}
+
+/// A token that tells a service who is calling.
+pub(super) fn identity_token(
+    signer: &Signer,
+    issuer: &str,
+    caller: &Caller,
+    audience: &str,
+    span: Span,
+) -> Result<String, SigningFault> {
+    let mut claims = common(issuer, &caller.subject, audience, &caller.attributes, span)?;
+    let scopes: Vec<&str> = caller.scopes.iter().map(|scope| &**scope).collect();
+    let roles: Vec<&str> = caller.roles.iter().map(|role| &**role).collect();
+    claims.insert("roles".into(), json!(roles));
+    claims.insert("scope".into(), scopes.join(" ").into());
+    claims.insert("idp".into(), (&*caller.issuer).into());
+    claims.insert("authenticator".into(), (&*caller.authenticator).into());
+    signer.sign(IDENTITY_TOKEN_TYPE, &claims)
+}
+
+/// Attributes first, so that none can stand in for a claim that the gate writes.
+fn common(
+    issuer: &str,
+    subject: &str,
+    audience: &str,
+    attributes: &Attributes,
+    span: Span,
+) -> Result<Map<String, Value>, SigningFault> {
+    let free = attributes.iter().filter(|(name, _)| !RESERVED_CLAIMS.contains(&&***name));
+    let mut claims: Map<String, Value> = free.map(|(name, value)| (name.to_string(), claim(value))).collect();
+    let id = random::id().map_err(|_| SigningFault::Library("give random bytes"))?;
+    claims.insert("iss".into(), issuer.into());
+    claims.insert("sub".into(), subject.into());
+    claims.insert("aud".into(), audience.into());
+    claims.insert("iat".into(), span.from.as_seconds().into());
+    claims.insert("exp".into(), span.from.plus(span.lifetime).as_seconds().into());
+    claims.insert("jti".into(), id.into());
+    Ok(claims)
+}
+
+fn claim(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::Bool(value) => (*value).into(),
+        AttributeValue::Long(value) => (*value).into(),
+        AttributeValue::String(value) => (&**value).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RefreshToken;
+    use haechi_core::Secret;
+
+    #[test]
+    fn refresh_tokens_are_read_again_and_nothing_else_is() {
+        let token = RefreshToken::generate().unwrap();
+        let sha256 = token.sha256();
+        let text = token.into_text();
+        assert_eq!(text.expose().len(), 46);
+        assert_eq!(RefreshToken::parse(text.clone()).unwrap().sha256(), sha256);
+        let other = text.expose().replace("hr_", "hk_");
+        let trailing_bits = format!("hr_{}B", "A".repeat(42));
+        for bad in ["", "hr_", "hr_AAAA", &other, &format!("{}A", text.expose()), &trailing_bits] {
+            assert!(RefreshToken::parse(Secret::from(bad)).is_none(), "{bad}");
+        }
+    }
+}
