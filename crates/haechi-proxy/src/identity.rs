@@ -2,16 +2,14 @@
 
 use crate::message::{RequestBody, Response, ResponseBody};
 use crate::pipeline::{Forwarding, refuse};
-use crate::plan::Identity;
 use crate::record::{Entry, Fate};
 use crate::respond::Refusal;
-use crate::stub::{LoginRefused, Provider, RefreshRefused, TokenPair};
+use haechi_authn::identity::{LoginRefused, LogoutRefused, Provider, RefreshRefused, TokenPair};
 use haechi_authz::Permitted;
 use haechi_core::{Caller, Fields, Secret};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use std::future::{Future, poll_fn};
-use std::time::Duration;
+use std::future::poll_fn;
 
 /// A call of the identity provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +28,6 @@ pub enum IdentityCall {
     Discovery,
 }
 
-/// The hashing pool and the store together may take so long.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// The most that a call's body may be, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
@@ -73,12 +69,12 @@ pub(crate) async fn answer(
     mut body: RequestBody,
     mut entry: Entry,
 ) -> Response {
-    let Some(identity) = &request.plan.shared.identity else {
+    let Some(provider) = &request.plan.shared.identity else {
         return refuse(&Refusal::Internal, request.to, entry);
     };
     let read = request.timer.limit(request.plan.shared.limits.body_stall, read(&mut body)).await;
     let answer = match read {
-        Ok(Ok(body)) => perform(call, identity, &permitted, body).await,
+        Ok(Ok(body)) => perform(call, provider, &permitted, body).await,
         Ok(Err(refusal)) => Answer::Refused(refusal, "the body could not be read".into()),
         Err(_) => Answer::Refused(Refusal::RequestTimeout, "the body stalled".into()),
     };
@@ -122,63 +118,49 @@ async fn read(body: &mut RequestBody) -> Result<Vec<u8>, Refusal> {
     }
 }
 
-async fn perform(call: IdentityCall, identity: &Identity, permitted: &Permitted, body: Vec<u8>) -> Answer {
-    let provider = identity.provider.clone();
-    let caller = permitted.caller().clone();
-    let client = permitted.head().client;
+async fn perform(call: IdentityCall, provider: &Provider, permitted: &Permitted, body: Vec<u8>) -> Answer {
     match call {
-        IdentityCall::Login => identity.ask(async move { login(&provider, body, client).await }).await,
-        IdentityCall::Refresh => identity.ask(async move { refresh(&provider, body).await }).await,
-        IdentityCall::Logout => identity.ask(async move { logout(&provider, &caller).await }).await,
-        IdentityCall::Me => json(&*caller),
-        IdentityCall::Jwks => Answer::Cacheable(provider.jwks_json().to_vec()),
-        IdentityCall::Discovery => match serde_json::to_vec(&provider.discovery_document()) {
-            Ok(body) => Answer::Cacheable(body),
-            Err(error) => Answer::Refused(Refusal::Internal, error.to_string()),
+        IdentityCall::Login => login(provider, &body, permitted.head().client).await,
+        IdentityCall::Refresh => refresh(provider, &body).await,
+        IdentityCall::Logout => logout(provider, permitted.caller()).await,
+        IdentityCall::Me => json(&**permitted.caller()),
+        IdentityCall::Jwks => match provider.keyring().jwks_json() {
+            Some(keys) => Answer::Cacheable(keys.to_vec()),
+            None => Answer::Refused(Refusal::CannotTell, "the signing keys are not loaded yet".into()),
         },
+        IdentityCall::Discovery => Answer::Cacheable(provider.discovery_document().to_string().into_bytes()),
     }
 }
 
-impl Identity {
-    /// Asks on the control runtime, where the store and the hashing pool are.
-    async fn ask(&self, question: impl Future<Output = Answer> + Send + 'static) -> Answer {
-        let answer = self.control.ask(ANSWERS_WITHIN, question).await;
-        answer.unwrap_or_else(|unavailable| {
-            Answer::Refused(Refusal::CannotTell, unavailable.reason.into_owned())
-        })
-    }
-}
-
-async fn login(provider: &Provider, body: Vec<u8>, client: std::net::IpAddr) -> Answer {
-    let Ok(Login { username, password }) = serde_json::from_slice(&body) else {
+async fn login(provider: &Provider, body: &[u8], client: std::net::IpAddr) -> Answer {
+    let Ok(Login { username, password }) = serde_json::from_slice(body) else {
         return Answer::Refused(Refusal::BadBody, "the body is not a login".into());
     };
-    match provider.login(&username, Secret::new(password), client).await {
+    match provider.login(username, Secret::new(password), client).await {
         Ok(pair) => tokens(&pair),
-        Err(LoginRefused::InvalidCredentials) => bad_login("the name or the password is not right"),
-        Err(LoginRefused::Busy) => Answer::Refused(Refusal::CannotTell, "the hashing pool is full".into()),
-        Err(LoginRefused::Unavailable(reason)) => Answer::Refused(Refusal::CannotTell, reason),
+        Err(refused @ LoginRefused::InvalidCredentials(_)) => bad_login(&refused.to_string()),
+        Err(refused) => Answer::Refused(Refusal::CannotTell, refused.to_string()),
     }
 }
 
-async fn refresh(provider: &Provider, body: Vec<u8>) -> Answer {
-    let Ok(Refresh { refresh_token }) = serde_json::from_slice(&body) else {
+async fn refresh(provider: &Provider, body: &[u8]) -> Answer {
+    let Ok(Refresh { refresh_token }) = serde_json::from_slice(body) else {
         return Answer::Refused(Refusal::BadBody, "the body is not a refresh".into());
     };
-    match provider.refresh(&Secret::new(refresh_token)).await {
+    match provider.refresh(Secret::new(refresh_token)).await {
         Ok(pair) => tokens(&pair),
-        Err(RefreshRefused::Invalid) => bad_login("the refresh token does not hold"),
-        Err(RefreshRefused::Replayed) => {
-            bad_login("the refresh token was used before; its family is revoked")
+        Err(refused @ RefreshRefused::Unavailable(_)) => {
+            Answer::Refused(Refusal::CannotTell, refused.to_string())
         }
-        Err(RefreshRefused::Unavailable(reason)) => Answer::Refused(Refusal::CannotTell, reason),
+        Err(refused) => bad_login(&refused.to_string()),
     }
 }
 
 async fn logout(provider: &Provider, caller: &Caller) -> Answer {
     match provider.logout(caller).await {
         Ok(()) => Answer::Nothing,
-        Err(error) => Answer::Refused(Refusal::CannotTell, error.to_string()),
+        Err(refused @ LogoutRefused::NoSession) => Answer::Refused(Refusal::BadBody, refused.to_string()),
+        Err(refused) => Answer::Refused(Refusal::CannotTell, refused.to_string()),
     }
 }
 

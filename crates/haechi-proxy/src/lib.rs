@@ -21,7 +21,6 @@ mod pool;
 mod record;
 mod respond;
 mod route;
-pub mod stub;
 mod ticks;
 mod trace;
 mod worker;
@@ -32,8 +31,8 @@ pub use identity::IdentityCall;
 pub use log::{LogFormat, LogSink};
 pub use metrics::Metrics;
 pub use plan::{
-    Authentication, Balance, Endpoint, HashKey, Identity, IdentityToken, Limits, Plan, PlanParts, Route,
-    Service, Target,
+    Authentication, Balance, Endpoint, HashKey, IdentityToken, Limits, Plan, PlanParts, Route, Service,
+    Target,
 };
 pub use route::{Conflict, Found, Router};
 pub use worker::{Shared, start};

@@ -3,9 +3,8 @@
 use crate::http1::head::HeadLimits;
 use crate::identity::IdentityCall;
 use crate::route::{Conflict, Router};
-use crate::stub::Provider;
 use haechi_authn::Authenticator;
-use haechi_authn::control::Control;
+use haechi_authn::identity::Provider;
 use haechi_authz::{Enforcer, Rule};
 use haechi_core::{Irregular, MethodSet, PathPattern};
 use ipnet::IpNet;
@@ -21,7 +20,7 @@ pub struct Plan {
     pub(crate) services: Vec<Service>,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) limits: Limits,
-    pub(crate) identity: Option<Identity>,
+    pub(crate) identity: Option<Arc<Provider>>,
 }
 
 /// What a [`Plan`] is made of.
@@ -37,16 +36,7 @@ pub struct PlanParts {
     /// Limits of every connection.
     pub limits: Limits,
     /// The embedded identity provider, where configured.
-    pub identity: Option<Identity>,
-}
-
-/// The embedded identity provider, and where it is asked.
-#[derive(Clone)]
-pub struct Identity {
-    /// The provider.
-    pub provider: Arc<Provider>,
-    /// The runtime beside the workers.
-    pub control: Control,
+    pub identity: Option<Arc<Provider>>,
 }
 
 /// A route: what it matches, who may pass, where it leads.

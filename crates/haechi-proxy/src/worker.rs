@@ -279,9 +279,8 @@ impl LocalPlan {
         {
             return Ok(minted.token.clone());
         }
-        let identity = self.shared.identity.as_ref().ok_or("no identity provider is configured")?;
-        let token = identity
-            .provider
+        let provider = self.shared.identity.as_ref().ok_or("no identity provider is configured")?;
+        let token = provider
             .identity_token(caller, &wanted.audience, wanted.lifetime, now)
             .map_err(|e| e.to_string())?;
         let token: Rc<str> = token.into();

@@ -6,7 +6,6 @@ use super::identity::{self, IdentityFault};
 use super::plan::{self, PlanFault};
 use crate::config::Config;
 use haechi_authn::RevocationWatch;
-use haechi_authn::control::Control;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::keys::Fetch;
@@ -71,11 +70,7 @@ impl Assembly {
             clock: &clock,
             control: control.handle(),
         })?);
-        let provider = identity.map(|identity| haechi_proxy::Identity {
-            provider: identity.provider,
-            control: Control::new(control.handle().clone()),
-        });
-        let plan = plan::plan(config, 1, &built.authenticators, provider)?;
+        let plan = plan::plan(config, 1, &built.authenticators, identity)?;
         Ok(Self { store, built, plan, clock, watch })
     }
 }

@@ -1,11 +1,11 @@
 //! From the configured authenticators to the ones that judge.
 
-use super::identity::Identity;
 use super::plan::Authenticators;
 use crate::config::meant::{self, AuthenticatorKind, Config, Issuer, Keys as MeantKeys, Users};
 use haechi_authn::control::Control;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::{Htpasswd, PasswordPool};
+use haechi_authn::identity::{ACCESS_TOKEN_TYPE, Provider};
 use haechi_authn::jose::AlgorithmSet;
 use haechi_authn::keys::{DEFAULT_MAX_AGE, Fetch, KeySource, KeyStats, Keys, Origin, Refresh};
 use haechi_authn::schemes::api_key::{ApiKeyAuthenticator, Sources};
@@ -23,7 +23,7 @@ use tokio::runtime::Handle;
 pub(crate) struct Materials<'a> {
     pub(crate) config: &'a Config,
     pub(crate) store: Option<&'a Store>,
-    pub(crate) identity: Option<&'a Identity>,
+    pub(crate) identity: Option<&'a Arc<Provider>>,
     pub(crate) watch: &'a Arc<RevocationWatch>,
     pub(crate) pool: &'a Arc<PasswordPool>,
     pub(crate) roles: &'a Arc<RoleTable>,
@@ -77,7 +77,7 @@ impl Materials<'_> {
         sources: &mut Vec<Arc<KeySource>>,
     ) -> Result<Arc<dyn Authenticator>, String> {
         let (issuer, vouched) = match &written.issuer {
-            Issuer::Own => (self.own()?.issuer.clone(), Vouched::BySelf),
+            Issuer::Own => (self.own()?.issuer().clone(), Vouched::BySelf),
             Issuer::Named(issuer) => (issuer.clone(), Vouched::ByOther),
         };
         let keys = Arc::new(self.keys(&issuer, written, written.algorithms)?);
@@ -96,7 +96,7 @@ impl Materials<'_> {
             keys,
             algorithms: written.algorithms,
             leeway: written.leeway,
-            token_types: if own { vec!["at+jwt".to_owned()] } else { written.token_types.clone() },
+            token_types: if own { vec![ACCESS_TOKEN_TYPE.to_owned()] } else { written.token_types.clone() },
             claims: written.claims.clone(),
             roles: self.roles.clone(),
             revocations: own.then(|| self.watch.clone()),
@@ -107,18 +107,20 @@ impl Materials<'_> {
         Ok(Arc::new(authenticator.map_err(|fault| fault.to_string())?))
     }
 
-    fn own(&self) -> Result<&Identity, String> {
+    fn own(&self) -> Result<&Arc<Provider>, String> {
         self.identity.ok_or_else(|| "`issuer: self` needs `identity`".to_owned())
     }
 
     fn keys(&self, issuer: &str, written: &meant::Jwt, allowed: AlgorithmSet) -> Result<KeySource, String> {
         let origin = match &written.keys {
-            MeantKeys::Own => return Ok(KeySource::embedded(issuer, self.own()?.key_set.clone())),
+            MeantKeys::Own => return Ok(KeySource::embedded(issuer, self.own()?.keyring().verifying())),
             MeantKeys::Secret(secret) => {
                 let keys = Keys::from_secret(secret, allowed).map_err(|fault| fault.to_string())?;
                 return Ok(KeySource::fixed(issuer, keys));
             }
-            MeantKeys::Discovery => Origin::Discovery { issuer: issuer.to_owned(), trusted: written.key_origins.clone() },
+            MeantKeys::Discovery => {
+                Origin::Discovery { issuer: issuer.to_owned(), trusted: written.key_origins.clone() }
+            }
             MeantKeys::JwksUrl(url) => Origin::Jwks { url: url.to_string() },
             MeantKeys::JwksFile(path) => Origin::JwksFile(path.clone()),
             MeantKeys::PemFile(path) => Origin::PemFile(path.clone()),

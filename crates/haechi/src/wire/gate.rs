@@ -92,11 +92,6 @@ impl Gate {
         self.admin.as_ref().map(|admin| admin.address)
     }
 
-    /// The runtime beside the workers.
-    pub(crate) const fn control(&self) -> &Runtime {
-        &self.control
-    }
-
     /// Writes one JSON line for each address that is listened on, to standard error.
     pub(crate) fn announce(&self) {
         let admin = self.admin_address().map(|address| ("admin".to_owned(), address));

@@ -1,36 +1,39 @@
-//! The embedded identity provider over the store: made, kept current, and lent to the authenticators.
+//! The embedded identity provider over the store: made, and kept current by tasks on the control runtime.
 
-use crate::config::Config;
-use crate::config::meant;
-use arc_swap::ArcSwap;
+use crate::config::{Config, meant};
 use haechi_authn::RevocationWatch;
+use haechi_authn::control::Control;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
-use haechi_authn::identity::{Lockout, PasswordVerifier};
-use haechi_authn::keys::KeySet;
+use haechi_authn::identity::{
+    IdentitySettings, Keyring, KeyringFault, Lockout, PasswordVerifier, Provider, ProviderStores,
+    watch_revocations,
+};
 use haechi_core::Clock;
-use haechi_store::{Location, OpenError, Store};
+use haechi_store::{OpenError, Store};
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// The identity provider and what authenticators need of it.
-pub(crate) struct Identity {
-    pub(crate) provider: Arc<haechi_proxy::stub::Provider>,
-    pub(crate) issuer: Arc<str>,
-    pub(crate) key_set: Arc<ArcSwap<KeySet>>,
-}
+/// How often the signing keys are read again: a command or another node may have rotated them.
+const RELOAD_KEYS_EVERY: Duration = Duration::from_secs(5);
+/// Lockout of users who come with Basic where no `identity` says otherwise.
+const DEFAULT_LOCKOUT: Lockout =
+    Lockout { failures: NonZeroU32::MIN.saturating_add(4), lasts: Duration::from_secs(15 * 60) };
+
+/// Why the store or the identity provider cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IdentityFault {
     #[error("the store cannot be opened: {0}")]
     Store(#[from] OpenError),
+    #[error("the signing keys cannot be loaded: {0}")]
+    Keys(#[from] KeyringFault),
+    #[error("`identity` needs `store`")]
+    NoStore,
 }
-/// Opens the configured store; `None` when none is configured.
-pub(crate) async fn open_store(config: &Config) -> Result<Option<Store>, IdentityFault> {
-    match &config.store {
-        Some(location) => Ok(Some(Store::at(location).await?)),
-        None => Ok(None),
-    }
-}
+
+/// What the provider is made of.
 pub(crate) struct Materials<'a> {
     pub(crate) config: &'a Config,
     pub(crate) store: Option<&'a Store>,
@@ -40,19 +43,75 @@ pub(crate) struct Materials<'a> {
     pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) control: &'a Handle,
 }
-pub(crate) async fn start(materials: &Materials<'_>) -> Result<Option<Identity>, IdentityFault> {
-    Ok(None)
+
+/// Opens the configured store; `None` when none is configured.
+pub(crate) async fn open_store(config: &Config) -> Result<Option<Store>, IdentityFault> {
+    match &config.store {
+        Some(location) => Ok(Some(Store::at(location).await?)),
+        None => Ok(None),
+    }
 }
+
+/// Starts watching revocations where there is a store, and the provider where it is configured.
+pub(crate) async fn start(materials: &Materials<'_>) -> Result<Option<Arc<Provider>>, IdentityFault> {
+    let Materials { config, store, watch, clock, control, .. } = *materials;
+    if let Some(store) = store {
+        control.spawn(watch_revocations(store.revocations.clone(), watch.clone(), clock.clone()));
+    }
+    let Some(identity) = &config.identity else { return Ok(None) };
+    let store = store.ok_or(IdentityFault::NoStore)?;
+    let keyring = Arc::new(Keyring::new(store.signing_keys.clone(), clock.clone(), identity.algorithm));
+    keyring.reload().await?;
+    control.spawn(keep_current(keyring.clone()));
+    let stores = ProviderStores {
+        users: store.users.clone(),
+        sessions: store.sessions.clone(),
+        revocations: store.revocations.clone(),
+    };
+    let verifier = verifier(config, store, materials.pool, clock);
+    let settings = settings(identity, materials.declared);
+    let control = Control::new(control.clone());
+    Ok(Some(Arc::new(Provider::new(settings, stores, verifier, keyring, clock.clone(), control))))
+}
+
+fn settings(identity: &meant::Identity, declared: &Arc<DeclaredAttributes>) -> IdentitySettings {
+    IdentitySettings {
+        issuer: identity.issuer.clone(),
+        access_lifetime: identity.access_token_lifetime,
+        refresh_lifetime: identity.refresh_token_lifetime,
+        declared: declared.clone(),
+    }
+}
+
+async fn keep_current(keyring: Arc<Keyring>) {
+    let mut well = true;
+    loop {
+        tokio::time::sleep(RELOAD_KEYS_EVERY).await;
+        let outcome = keyring.reload().await;
+        if let Err(error) = &outcome
+            && well
+        {
+            tracing::warn!(%error, "the signing keys cannot be read again; the ones in force stay");
+        }
+        well = outcome.is_ok();
+    }
+}
+
+/// Verifies the passwords of the store's users, for the login and for Basic alike: one lockout for both.
 pub(crate) fn verifier(
     config: &Config,
     store: &Store,
     pool: &Arc<PasswordPool>,
     clock: &Arc<dyn Clock>,
 ) -> Arc<PasswordVerifier> {
-    let lockout = Lockout { failures: std::num::NonZeroU32::MIN, lasts: std::time::Duration::from_secs(900) };
+    let lockout = config.identity.as_ref().map_or(DEFAULT_LOCKOUT, |identity| Lockout {
+        failures: NonZeroU32::new(identity.lockout_failures).unwrap_or(NonZeroU32::MIN),
+        lasts: identity.lockout_for,
+    });
     Arc::new(PasswordVerifier::new(store.users.clone(), pool.clone(), clock.clone(), lockout))
 }
-/// The `iss` of the embedded identity provider, which is also the issuer of users who come with Basic.
+
+/// The issuer of the store's users, however they come: the provider's, or `haechi` where there is none.
 pub(crate) fn issuer(config: &Config) -> Arc<str> {
     config.identity.as_ref().map_or_else(|| "haechi".into(), |identity| identity.issuer.clone())
 }

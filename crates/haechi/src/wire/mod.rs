@@ -9,6 +9,6 @@ mod identity;
 mod log;
 mod plan;
 
-pub(crate) use assembly::{Assembly, AssemblyFault};
-pub(crate) use gate::{Gate, StartFault, control_runtime};
+pub(crate) use assembly::Assembly;
+pub(crate) use gate::{Gate, control_runtime};
 pub(crate) use identity::open_store;

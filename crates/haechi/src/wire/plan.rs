@@ -2,12 +2,13 @@
 
 use crate::config::meant::{self, Authenticate, Authorize, Config};
 use haechi_authn::Authenticator;
+use haechi_authn::identity::Provider;
 use haechi_authn::schemes::{anonymous::Anonymous, passthrough::Passthrough};
 use haechi_authz::{Clause, Rule};
 use haechi_core::{Irregular, MethodSet, PathPattern};
 use haechi_proxy::{
-    Authentication, Balance, Endpoint, HashKey, Identity, IdentityCall, IdentityToken, Limits, Plan,
-    PlanParts, Route, Service, Target,
+    Authentication, Balance, Endpoint, HashKey, IdentityCall, IdentityToken, Limits, Plan, PlanParts, Route,
+    Service, Target,
 };
 use http::Method;
 use std::collections::{BTreeMap, HashMap};
@@ -34,7 +35,7 @@ pub(crate) fn plan(
     config: &Config,
     generation: u64,
     authenticators: &Authenticators,
-    identity: Option<Identity>,
+    identity: Option<Arc<Provider>>,
 ) -> Result<Plan, PlanFault> {
     let services: Vec<Service> = config.services.values().map(service).collect();
     let index: HashMap<&str, usize> =
