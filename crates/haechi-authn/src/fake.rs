@@ -56,6 +56,7 @@ pub(crate) struct FakeStore {
     mood: Mutex<Mood>,
     asked: AtomicUsize,
     used: Mutex<Vec<(String, Timestamp)>>,
+    at_begin: Mutex<Option<fn(&mut UserRecord)>>,
 }
 
 impl FakeStore {
@@ -65,6 +66,7 @@ impl FakeStore {
             mood: Mutex::new(Mood::Well),
             asked: AtomicUsize::new(0),
             used: Mutex::default(),
+            at_begin: Mutex::default(),
         })
     }
 
@@ -91,6 +93,11 @@ impl FakeStore {
 
     pub(crate) fn change_user(&self, name: &str, change: impl FnOnce(&mut UserRecord)) {
         change(self.facts.lock().unwrap().users.iter_mut().find(|user| user.name == name).unwrap());
+    }
+
+    /// Changes every user just before the next sessions begin.
+    pub(crate) fn when_a_session_begins(&self, change: fn(&mut UserRecord)) {
+        *self.at_begin.lock().unwrap() = Some(change);
     }
 
     fn answer<'a, T: Send + 'a>(
@@ -249,6 +256,9 @@ impl ApiKeys for FakeStore {
 impl Sessions for FakeStore {
     fn begin<'a>(&'a self, session: &'a Session) -> Stored<'a, ()> {
         self.answer(move |facts| {
+            if let Some(change) = *self.at_begin.lock().unwrap() {
+                facts.users.iter_mut().for_each(change);
+            }
             facts.sessions.push((session.clone(), HashSet::new()));
             Ok(())
         })

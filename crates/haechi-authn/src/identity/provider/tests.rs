@@ -125,6 +125,16 @@ async fn refusals_are_one_answer_and_could_not_ask_is_another() {
 }
 
 #[tokio::test]
+async fn a_session_that_begins_while_the_user_is_disabled_ends_at_once() {
+    let world = World::new().await;
+    let provider = provider(&world).await;
+    world.store.when_a_session_begins(|user| user.disabled = true);
+    let refused = login(&provider, "mina", PASSWORD).await.unwrap_err();
+    assert_eq!(refused, LoginRefused::InvalidCredentials("the user was changed meanwhile"));
+    assert!(world.store.sessions().is_empty());
+}
+
+#[tokio::test]
 async fn a_full_pool_is_busy_and_missing_keys_are_unavailable() {
     let world = World::new().await;
     let provider = without_keys(&world);
@@ -210,7 +220,8 @@ async fn an_identity_token_is_for_one_service_and_is_no_access_token() {
     let world = World::new().await;
     let provider = provider(&world).await;
     let pair = login(&provider, "mina", PASSWORD).await.unwrap();
-    let caller = Caller { issuer: "https://sso.example.com".into(), ..caller(&pair) };
+    let attributes = Attributes::from([("sid".into(), AttributeValue::String("s".into()))]);
+    let caller = Caller { issuer: "https://sso.example.com".into(), attributes, ..caller(&pair) };
     let (now, lifetime) = (world.clock.now(), Duration::from_secs(60));
     let token = provider.identity_token(&caller, "orders", lifetime, now).unwrap();
     let (header, claims) = read(&provider, &token);
@@ -222,7 +233,7 @@ async fn an_identity_token_is_for_one_service_and_is_no_access_token() {
     );
     assert_eq!(claims["scope"], "a b");
     assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), 60);
-    assert!(claims.get("sid").is_none());
+    assert!(claims.get("sid").is_none(), "no attribute stands in for a claim of ours");
     assert!(without_keys(&world).identity_token(&caller, "orders", lifetime, now).is_err());
 }
 
