@@ -309,13 +309,13 @@ impl Inner {
         self.keyring.signer().ok_or_else(|| TokenRefused::NoKey.to_string())
     }
 
-    /// No access token made until `now` is valid after this, at whatever leeway within a minute.
+    /// No access token made until `now` is valid after this, at a leeway of up to ten minutes.
     fn tokens_expire_at(&self, now: Timestamp) -> Timestamp {
         tokens_expire_at(now, self.settings.access_lifetime)
     }
 }
 
-/// When all access tokens made until `now` have expired, with room for the leeway of whoever verifies them.
+/// When all access tokens made until `now` have expired, with ten minutes of room for leeway.
 pub(super) fn tokens_expire_at(now: Timestamp, access_lifetime: Duration) -> Timestamp {
     const LEEWAY: Duration = Duration::from_secs(10 * 60);
     now.plus(access_lifetime).plus(LEEWAY)
