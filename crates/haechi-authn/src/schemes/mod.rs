@@ -20,4 +20,19 @@ pub struct SchemeDef {
 }
 
 /// Every scheme there is, in the order in which the documentation shows them.
-pub const ALL: &[SchemeDef] = &[anonymous::DEF, passthrough::DEF, jwt::DEF];
+pub const ALL: &[SchemeDef] = &[anonymous::DEF, passthrough::DEF, jwt::DEF, basic::DEF, api_key::DEF];
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    #[test]
+    fn every_scheme_is_listed_once() {
+        let declared = include_str!("mod.rs").lines().filter_map(|line| line.strip_prefix("pub mod "));
+        let mut modules: Vec<_> = declared.map(|name| name.trim_end_matches(';')).collect();
+        let mut listed: Vec<_> = ALL.iter().map(|scheme| scheme.name).collect();
+        modules.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(listed, modules);
+    }
+}
