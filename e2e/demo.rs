@@ -69,7 +69,7 @@ fn every_line_to_try_answers_as_promised() {
 fn the_three_users_can_log_in_and_the_admin_side_is_up() {
     let demo = Demo::start();
     let url = demo.text("url");
-    for name in ["alice", "mina", "root"] {
+    for (name, role) in [("alice", "USER"), ("mina", "MANAGER"), ("root", "ADMIN")] {
         let password = demo.said["users"][name].as_str().unwrap_or_else(|| panic!("no user {name}"));
         let body = serde_json::json!({"username": name, "password": password}).to_string();
         let login = curl(&[
@@ -83,8 +83,8 @@ fn the_three_users_can_log_in_and_the_admin_side_is_up() {
         .json();
         assert_eq!(login["token_type"], "Bearer");
         let token = format!("Authorization: Bearer {}", login["access_token"].as_str().unwrap());
-        let me = curl(&["--header", &token, &format!("{url}/auth/me")]).expect(200).text();
-        assert!(me.contains(name), "{me}");
+        let me = curl(&["--header", &token, &format!("{url}/auth/me")]).expect(200).json();
+        assert!(me["roles"].as_array().unwrap().contains(&role.into()), "{me}");
     }
     assert!(demo.text("api_key").starts_with("hk_"));
     let admin = demo.text("admin_url");

@@ -93,6 +93,9 @@ fn links_lead_somewhere() {
             .map(|name| folder.join(name))
             .into();
     pages.extend(std::fs::read_dir(folder.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    pages.extend(
+        examples().into_iter().chain([folder.join("examples")]).map(|example| example.join("README.md")),
+    );
     for page in pages {
         let text = std::fs::read_to_string(&page).unwrap();
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {

@@ -70,7 +70,7 @@ fn a_store_that_is_gone_is_503_and_never_401_or_200() {
     unavailable(
         gate.post_json("/auth/login", &json!({"username": "alice", "password": "wrong in any case"})),
     );
-    unavailable(gate.post_json("/auth/refresh", &login));
+    unavailable(gate.post_json("/auth/refresh", &json!({"refresh_token": login["refresh_token"]})));
     let before = site.backend.recorded().len();
     gate.get("/basic").expect(401);
     gate.get("/open").expect(200);

@@ -162,15 +162,16 @@ fn metrics_exist_and_move() {
     at_least("haechi_authn_total", &["authenticator=\"staff\""], 2.0);
     at_least("haechi_authz_decisions_total", &["route=\"r2\""], 1.0);
     let text = gate.admin("/metrics").text();
-    for name in [
+    let promised = [
         "haechi_authz_duration_seconds",
         "haechi_upstream_",
+        "haechi_jwks_",
         "haechi_config_last_reload_success",
         "haechi_config_generation",
         "haechi_store_",
-    ] {
-        assert!(text.contains(name), "no `{name}`");
-    }
+    ];
+    let missing: Vec<&str> = promised.into_iter().filter(|name| !text.contains(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
     for secret in [PASSWORD, "alice:"] {
         assert!(!text.contains(secret));
     }
