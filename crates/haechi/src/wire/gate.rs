@@ -57,7 +57,7 @@ impl Gate {
     pub(crate) fn start(config: &Config) -> Result<Self, StartFault> {
         let control = control_runtime().map_err(StartFault::Thread)?;
         let sockets = bind(config)?;
-        let Assembly { store, built, plan, clock, .. } = Assembly::new(config, &control)?;
+        let Assembly { store, built, plan, clock, watch } = Assembly::new(config, &control)?;
         let log = LogWriter::start(&config.access_log).map_err(StartFault::Log)?;
         let metrics = Metrics::default();
         let shared = Shared {
@@ -73,6 +73,7 @@ impl Gate {
             store: store.clone(),
             built,
             clock,
+            watch,
             draining: draining.clone(),
             dropped_lines: log
                 .sink

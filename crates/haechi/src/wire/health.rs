@@ -2,13 +2,15 @@
 
 use super::authenticators::Built;
 use haechi_admin::{Component, Health};
-use haechi_authn::Readiness;
+use haechi_authn::{Readiness, RevocationWatch};
 use haechi_core::Clock;
 use haechi_core::ports::BoxFuture;
 use haechi_store::Store;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
 use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -19,6 +21,7 @@ pub(crate) struct Parts {
     pub(crate) store: Option<Store>,
     pub(crate) built: Arc<Built>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) watch: Arc<RevocationWatch>,
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) dropped_lines: Arc<AtomicU64>,
     pub(crate) generation: u64,
@@ -78,22 +81,31 @@ impl Collector for Parts {
                 ages.encode_family(&[("issuer", &*source.issuer)])?.encode_gauge(&age.as_secs_f64())?;
             }
         }
-        let generation = prometheus_client::metrics::gauge::ConstGauge::new(self.generation);
         let help = "Generation of the configuration in force";
-        generation.encode(encoder.encode_descriptor(
-            "haechi_config_generation",
-            help,
-            None,
-            MetricType::Gauge,
-        )?)?;
-        let dropped =
-            prometheus_client::metrics::counter::ConstCounter::new(self.dropped_lines.load(Relaxed));
+        gauge(&mut encoder, "haechi_config_generation", help, self.generation as f64)?;
+        // The process would not run if its configuration had not been loaded.
+        let help = "Whether the last attempt to load a configuration succeeded";
+        gauge(&mut encoder, "haechi_config_last_reload_success", help, 1.0)?;
+        if self.store.is_some() {
+            let view = self.watch.view();
+            let up = if view.is_fresh(self.clock.now()) { 1.0 } else { 0.0 };
+            gauge(
+                &mut encoder,
+                "haechi_store_up",
+                "Whether the store has answered in the last 5 seconds",
+                up,
+            )?;
+            let help = "Revocation epoch that this node knows";
+            gauge(&mut encoder, "haechi_store_revocation_epoch", help, view.epoch as f64)?;
+        }
         let help = "Access-log lines dropped because the writer was behind";
-        dropped.encode(encoder.encode_descriptor(
-            "haechi_access_log_dropped",
-            help,
-            None,
-            MetricType::Counter,
-        )?)
+        let name = "haechi_access_log_dropped";
+        let dropped = ConstCounter::new(self.dropped_lines.load(Relaxed));
+        dropped.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)
     }
+}
+
+fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> fmt::Result {
+    let gauge = ConstGauge::new(value);
+    gauge.encode(encoder.encode_descriptor(name, help, None, MetricType::Gauge)?)
 }

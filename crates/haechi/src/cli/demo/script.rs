@@ -10,10 +10,13 @@ use std::path::Path;
 #[derive(Serialize)]
 pub(super) struct Attempt {
     title: &'static str,
-    /// A line that works when pasted into a shell.
+    /// A line that works by itself when pasted into a shell.
     curl: String,
     /// The status of the answer.
     status: u16,
+    /// The same for people, who log in once and keep the token in a variable.
+    #[serde(skip)]
+    short: String,
 }
 
 /// The demo's `haechi.yaml`.
@@ -61,65 +64,52 @@ routes:
 
 /// What to try, in the order that tells the story.
 pub(super) fn attempts(url: &str, accounts: &Accounts) -> Vec<Attempt> {
-    let password = |wanted: &str| {
-        accounts.users.iter().find(|(name, _)| *name == wanted).map_or("", |(_, password)| password.expose())
+    let (alice, key) = (password(accounts, "alice"), accounts.api_key.expose());
+    let plain = |title, status, rest: String| {
+        let curl = format!("curl -i {rest}");
+        Attempt { title, status, short: curl.clone(), curl }
     };
-    let login = |name: &str| {
-        let body = format!(r#"{{"username":"{name}","password":"{}"}}"#, password(name));
-        format!("curl -s {url}/auth/login -H 'content-type: application/json' -d '{body}'")
+    let with_token = |title, status, name: &str, rest: String| {
+        let variable = name.to_uppercase();
+        let short = format!(r#"curl -i -H "Authorization: Bearer ${variable}" {rest}"#);
+        let curl = format!("{}; {short}", keep_token(url, accounts, name));
+        Attempt { title, status, curl, short }
     };
-    let token =
-        |name: &str| format!(r#"TOKEN=$({} | sed 's/.*"access_token":"\([^"]*\)".*/\1/')"#, login(name));
-    let with_token = |name: &str, rest: &str| {
-        format!(r#"{}; curl -i -H "Authorization: Bearer $TOKEN" {rest}"#, token(name))
-    };
-    let attempt = |title, curl, status| Attempt { title, curl, status };
+    let forged = format!("-H 'X-Auth-Roles: ADMIN' {url}/admin/users");
+    let legacy = format!("-H 'Authorization: Bearer for-the-backend' {url}/legacy/thing");
     vec![
-        attempt("a public route, open by name", format!("curl -i {url}/public/hello"), 200),
-        attempt("no token", format!("curl -i {url}/orders/42"), 401),
-        attempt("log in", login("alice").replacen("curl -s", "curl -i", 1), 200),
-        attempt(
-            "with the token; the answer shows what the backend was told",
-            with_token("alice", &format!("{url}/orders/42")),
-            200,
-        ),
-        attempt(
-            "alice is a USER, and /admin is for ADMIN",
-            with_token("alice", &format!("{url}/admin/users")),
-            403,
-        ),
-        attempt("root is an ADMIN", with_token("root", &format!("{url}/admin/users")), 200),
-        attempt(
-            "a forged role changes nothing",
-            with_token("alice", &format!("-H 'X-Auth-Roles: ADMIN' {url}/admin/users")),
-            403,
-        ),
-        attempt(
-            "mina is a MANAGER, which includes USER",
-            with_token("mina", &format!("{url}/orders/42")),
-            200,
-        ),
-        attempt(
+        plain("a public route, open by name", 200, format!("{url}/public/hello")),
+        plain("no token", 401, format!("{url}/orders/42")),
+        plain("log in; the answer is a token", 200, login(url, accounts, "alice")),
+        with_token("with the token; see what the backend was told", 200, "alice", format!("{url}/orders/42")),
+        with_token("alice is a USER, and /admin is for ADMIN", 403, "alice", format!("{url}/admin/users")),
+        with_token("a forged role changes nothing", 403, "alice", forged),
+        with_token("root is an ADMIN", 200, "root", format!("{url}/admin/users")),
+        with_token("mina is a MANAGER, which includes USER", 200, "mina", format!("{url}/orders/42")),
+        plain(
             "a path that could be read in two ways",
-            format!("curl -i --path-as-is {url}/public/..%2Fadmin/users"),
             400,
+            format!("--path-as-is {url}/public/..%2Fadmin/users"),
         ),
-        attempt(
-            "name and password with the request",
-            format!("curl -i -u 'alice:{}' {url}/orders/42", password("alice")),
-            200,
-        ),
-        attempt(
-            "an API key",
-            format!("curl -i -H 'X-API-Key: {}' {url}/orders/42", accounts.api_key.expose()),
-            200,
-        ),
-        attempt(
-            "the backend verifies by itself: the credential travels on",
-            format!("curl -i -H 'Authorization: Bearer for-the-backend' {url}/legacy/thing"),
-            200,
-        ),
+        plain("name and password with the request", 200, format!("-u 'alice:{alice}' {url}/orders/42")),
+        plain("an API key", 200, format!("-H 'X-API-Key: {key}' {url}/orders/42")),
+        plain("passed through: the backend verifies by itself", 200, legacy),
     ]
+}
+
+fn password<'a>(accounts: &'a Accounts, wanted: &str) -> &'a str {
+    accounts.users.iter().find(|(name, _)| *name == wanted).map_or("", |(_, password)| password.expose())
+}
+
+fn login(url: &str, accounts: &Accounts, name: &str) -> String {
+    let body = format!(r#"{{"username":"{name}","password":"{}"}}"#, password(accounts, name));
+    format!("{url}/auth/login -H 'content-type: application/json' -d '{body}'")
+}
+
+/// A line that logs in and keeps the token in a variable of the user's name: `$ALICE`.
+fn keep_token(url: &str, accounts: &Accounts, name: &str) -> String {
+    let login = login(url, accounts, name);
+    format!(r#"{}=$(curl -s {login} | sed 's/.*"access_token":"\([^"]*\)".*/\1/')"#, name.to_uppercase())
 }
 
 /// What a person reads first.
@@ -147,14 +137,19 @@ pub(super) fn welcome(
         let _ = writeln!(text, "  {bold}{name:<6}{plain} {}   {dim}{role}{plain}", password.expose());
     }
     let _ = writeln!(text, "  {bold}key{plain}    {}   {dim}USER{plain}\n", accounts.api_key.expose());
-    let _ = writeln!(text, "{bold}What to try{plain}, in another terminal:\n");
+    let _ =
+        writeln!(text, "{bold}What to try{plain}, in another terminal. First log in, and keep the tokens:\n");
+    for (name, _) in &accounts.users {
+        let _ = writeln!(text, "{}", keep_token(url, accounts, name));
+    }
+    let _ = writeln!(text);
     for attempt in attempts {
         let _ = writeln!(
             text,
             "{dim}# {} -> {plain}{}\n{}\n",
             attempt.title,
             status(attempt.status),
-            attempt.curl
+            attempt.short
         );
     }
     let _ = writeln!(
