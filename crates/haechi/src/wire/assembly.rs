@@ -5,6 +5,7 @@ use super::fetch::WebFetch;
 use super::identity::{self, IdentityFault};
 use super::plan::{self, PlanFault};
 use crate::config::Config;
+use crate::config::meant::{Authenticator, AuthenticatorKind};
 use haechi_authn::RevocationWatch;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
@@ -45,14 +46,14 @@ impl Assembly {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = control.block_on(identity::open_store(config))?;
         let watch = Arc::new(RevocationWatch::new());
-        let pool = Arc::new(PasswordPool::with_defaults(control.handle().clone())?);
+        let pool = password_pool(config, control)?;
         let roles = Arc::new(config.roles.clone());
         let declared = Arc::new(DeclaredAttributes::new(config.caller_attributes.clone()));
         let identity = control.block_on(identity::start(&identity::Materials {
             config,
             store: store.as_ref(),
             watch: &watch,
-            pool: &pool,
+            pool: pool.as_ref(),
             declared: &declared,
             clock: &clock,
             control: control.handle(),
@@ -63,7 +64,7 @@ impl Assembly {
             store: store.as_ref(),
             identity: identity.as_ref(),
             watch: &watch,
-            pool: &pool,
+            pool: pool.as_ref(),
             roles: &roles,
             declared: &declared,
             fetch: &fetch,
@@ -73,6 +74,15 @@ impl Assembly {
         let plan = plan::plan(config, 1, &built.authenticators, identity)?;
         Ok(Self { store, built, plan, clock, watch })
     }
+}
+
+/// Where passwords are hashed, if any ever are: gathering randomness for it takes longer than all the rest of the start.
+fn password_pool(config: &Config, control: &Runtime) -> Result<Option<Arc<PasswordPool>>, AssemblyFault> {
+    let with_passwords = |a: &Authenticator| matches!(a.kind, AuthenticatorKind::Basic(_));
+    if config.identity.is_none() && !config.authenticators.values().any(with_passwords) {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(PasswordPool::with_defaults(control.handle().clone())?)))
 }
 
 impl Assembly {

@@ -25,7 +25,7 @@ pub(crate) struct Materials<'a> {
     pub(crate) store: Option<&'a Store>,
     pub(crate) identity: Option<&'a Arc<Provider>>,
     pub(crate) watch: &'a Arc<RevocationWatch>,
-    pub(crate) pool: &'a Arc<PasswordPool>,
+    pub(crate) pool: Option<&'a Arc<PasswordPool>>,
     pub(crate) roles: &'a Arc<RoleTable>,
     pub(crate) declared: &'a Arc<DeclaredAttributes>,
     pub(crate) fetch: &'a Arc<dyn Fetch>,
@@ -132,11 +132,12 @@ impl Materials<'_> {
     }
 
     fn basic(&self, name: &Arc<str>, written: &meant::Basic) -> Result<Arc<dyn Authenticator>, String> {
+        let pool = self.pool.ok_or("no password can be verified without a hashing pool")?;
         let accounts = match &written.users {
             Users::Store => {
                 let store = self.store.ok_or("users in the store need `store`")?;
                 basic::Accounts::Store {
-                    verifier: super::identity::verifier(self.config, store, self.pool, self.clock),
+                    verifier: super::identity::verifier(self.config, store, pool, self.clock),
                     watch: self.watch.clone(),
                     issuer: super::identity::issuer(self.config),
                     declared: self.declared.clone(),
@@ -146,7 +147,7 @@ impl Materials<'_> {
                 let text = std::fs::read_to_string(path)
                     .map_err(|error| format!("`users_file` cannot be read: {error}"))?;
                 let users = Htpasswd::parse(&text).map_err(|faults| faults.to_string())?;
-                basic::Accounts::File { users, pool: self.pool.clone(), roles: written.roles.clone() }
+                basic::Accounts::File { users, pool: pool.clone(), roles: written.roles.clone() }
             }
         };
         let control = Control::new(self.control.clone());

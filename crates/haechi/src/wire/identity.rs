@@ -31,6 +31,8 @@ pub(crate) enum IdentityFault {
     Keys(#[from] KeyringFault),
     #[error("`identity` needs `store`")]
     NoStore,
+    #[error("`identity` needs the password hashing pool")]
+    NoPool,
 }
 
 /// What the provider is made of.
@@ -38,7 +40,7 @@ pub(crate) struct Materials<'a> {
     pub(crate) config: &'a Config,
     pub(crate) store: Option<&'a Store>,
     pub(crate) watch: &'a Arc<RevocationWatch>,
-    pub(crate) pool: &'a Arc<PasswordPool>,
+    pub(crate) pool: Option<&'a Arc<PasswordPool>>,
     pub(crate) declared: &'a Arc<DeclaredAttributes>,
     pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) control: &'a Handle,
@@ -68,7 +70,8 @@ pub(crate) async fn start(materials: &Materials<'_>) -> Result<Option<Arc<Provid
         sessions: store.sessions.clone(),
         revocations: store.revocations.clone(),
     };
-    let verifier = verifier(config, store, materials.pool, clock);
+    let pool = materials.pool.ok_or(IdentityFault::NoPool)?;
+    let verifier = verifier(config, store, pool, clock);
     let settings = settings(identity, materials.declared);
     let control = Control::new(control.clone());
     Ok(Some(Arc::new(Provider::new(settings, stores, verifier, keyring, clock.clone(), control))))
