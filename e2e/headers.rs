@@ -1,6 +1,6 @@
 //! Contract section 4: what a backend receives, and what it never does.
 
-use crate::harness::{Gate, open_gate, routes_to};
+use crate::harness::{Folder, Gate, open_gate, routes_to};
 use haechi_testkit::jose::{Key, with};
 use haechi_testkit::{Backend, IdentityProvider, Recorded};
 use serde_json::json;
@@ -271,4 +271,31 @@ fn the_request_id_is_ours_and_new_each_time() {
     let ids: Vec<String> =
         backend.recorded().iter().map(|request| request.field("x-request-id").unwrap().to_owned()).collect();
     assert!(ids[0] != ids[1] && ids.iter().all(|id| id != "mine" && id.len() >= 16), "{ids:?}");
+}
+
+#[test]
+fn a_credential_that_was_judged_and_not_verified_never_travels_on() {
+    let backend = Backend::saying("reached");
+    let url = backend.url();
+    let folder = Folder::new(&format!(
+        "store: sqlite:haechi.db
+authenticators:
+  corp: {{ type: jwt, issuer: https://corp.example, audiences: [a], keys: {{ secret: \"{}\" }} }}
+  partner: {{ type: api_key, header: X-API-Key }}
+services: {{ web: {{ endpoints: [\"{url}\"] }} }}
+routes:
+  - {{ name: drop, match: {{ path: /drop }}, authenticate: [corp, partner], authorize: any, service: web }}
+  - {{ name: keep, match: {{ path: /keep }}, authenticate: [corp, partner], authorize: any, service: web, forward_credentials: true }}
+",
+        "s".repeat(32)
+    ));
+    let key = folder.create_key(&["--owner", "acme"]);
+    let gate = Gate::start_in(folder).ready();
+    let forged = "Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.eyJyb2xlcyI6WyJBRE1JTiJdfQ.AAAA";
+    for path in ["/drop", "/keep"] {
+        gate.get_with(path, &[&format!("X-API-Key: {key}"), forged]).expect(200);
+        let head = backend.last().head;
+        assert_eq!(head.field("authorization"), None, "{path}");
+        assert_eq!(head.field("x-api-key").is_some(), path == "/keep", "{path}");
+    }
 }

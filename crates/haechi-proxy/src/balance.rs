@@ -42,11 +42,7 @@ impl Balancer {
             (_, 0 | 1) => 0,
             (Balance::RoundRobin, _) => self.next_in_turn(&service.endpoints),
             (Balance::Random, _) => self.at_random(&service.endpoints, random),
-            (Balance::LeastRequest, _) => {
-                let (a, b) =
-                    (self.at_random(&service.endpoints, random), self.at_random(&service.endpoints, random));
-                if self.load(&service.endpoints, a) <= self.load(&service.endpoints, b) { a } else { b }
-            }
+            (Balance::LeastRequest, _) => self.less_busy_of_two(&service.endpoints, random),
             (Balance::Hash(key), _) => rendezvous(&service.endpoints, &hash_key(key, permitted)),
         };
         Some((service.endpoints.get(index)?, self.pools.get(index)?.clone()))
@@ -66,14 +62,17 @@ impl Balancer {
     }
 
     fn at_random(&self, endpoints: &[Endpoint], random: &RefCell<Rng>) -> usize {
-        let mut ticket = random.borrow_mut().u32(0..self.total_weight.max(1));
-        for (index, endpoint) in endpoints.iter().enumerate() {
-            match ticket.checked_sub(endpoint.weight) {
-                Some(left) => ticket = left,
-                None => return index,
-            }
-        }
-        0
+        let ticket = random.borrow_mut().u32(0..self.total_weight.max(1));
+        holder(endpoints, ticket, None)
+    }
+
+    /// Two different ones drawn by weight, and of them the one with fewer requests in flight for its weight.
+    fn less_busy_of_two(&self, endpoints: &[Endpoint], random: &RefCell<Rng>) -> usize {
+        let first = self.at_random(endpoints, random);
+        let others = self.total_weight - endpoints.get(first).map_or(0, |endpoint| endpoint.weight);
+        let ticket = random.borrow_mut().u32(0..others.max(1));
+        let second = holder(endpoints, ticket, Some(first));
+        if self.load(endpoints, first) <= self.load(endpoints, second) { first } else { second }
     }
 
     /// Requests in flight per weight, in fixed point.
@@ -82,6 +81,17 @@ impl Balancer {
         let weight = endpoints.get(index).map_or(1, |endpoint| endpoint.weight.max(1));
         (u64::from(in_use) << 16) / u64::from(weight)
     }
+}
+
+/// Whose ticket it is when each endpoint holds as many as its weight, and `except` holds none.
+fn holder(endpoints: &[Endpoint], mut ticket: u32, except: Option<usize>) -> usize {
+    for (index, endpoint) in endpoints.iter().enumerate().filter(|(index, _)| Some(*index) != except) {
+        match ticket.checked_sub(endpoint.weight) {
+            Some(left) => ticket = left,
+            None => return index,
+        }
+    }
+    0
 }
 
 fn hash_key(key: &HashKey, permitted: &Permitted) -> Vec<u8> {

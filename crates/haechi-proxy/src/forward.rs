@@ -98,6 +98,7 @@ fn request_head(
         service,
         origin: &request.origin,
         verified: &request.verified,
+        judged: request.plan.judged(request.route_index),
         identity_token: token.as_deref(),
         body_length: body.length(),
         span: request.worker.random_bits() as u64,

@@ -45,6 +45,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) service: &'a Service,
     pub(crate) origin: &'a Origin,
     pub(crate) verified: &'a [CredentialPlace],
+    /// Where any of the route's authenticators looks.
+    pub(crate) judged: &'a [CredentialPlace],
     pub(crate) identity_token: Option<&'a str>,
     /// Of the body: `Some(0)` when there is none, `None` when it is chunked.
     pub(crate) body_length: Option<u64>,
@@ -104,8 +106,15 @@ impl Outgoing<'_> {
             FieldName::MethodOverride => self.service.allow_method_override,
             FieldName::Authorization if self.identity_token.is_some() => false,
             known if known.is_reserved() || known.is_hop_by_hop() => false,
-            _ => self.route.forward_credentials || !self.verified.iter().any(|place| stands_at(place, sent)),
+            _ => self.may_carry_credential(sent),
         }
+    }
+
+    /// A credential that the gate was asked to judge travels on only when it was verified and the route forwards it. One that was not verified
+    /// never does: the backend would take it for judged.
+    fn may_carry_credential(&self, sent: &Field<'_>) -> bool {
+        let among = |places: &[CredentialPlace]| places.iter().any(|place| stands_at(place, sent));
+        !among(self.judged) || (self.route.forward_credentials && among(self.verified))
     }
 
     fn framing(&self, out: &mut Vec<u8>) {

@@ -32,14 +32,12 @@ pub enum IdentityCall {
 const MAX_BODY: usize = 16 * 1024;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Login {
     username: String,
     password: String,
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Refresh {
     refresh_token: String,
 }

@@ -103,7 +103,8 @@ pub(crate) async fn answer(
     };
 
     // Forward, and respond: only with a `Permitted`.
-    let request = Forwarding { worker, plan: &plan, route, origin, verified, timer: arrival.timer, to };
+    let timer = arrival.timer;
+    let request = Forwarding { worker, plan: &plan, route, route_index, origin, verified, timer, to };
     match route.target {
         Target::Service(service) => forward::forward(request, service, permitted, body, entry).await,
         Target::Identity(call) => identity::answer(request, call, permitted, body, entry).await,
@@ -115,6 +116,7 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) worker: &'a Rc<Worker>,
     pub(crate) plan: &'a LocalPlan,
     pub(crate) route: &'a Route,
+    pub(crate) route_index: usize,
     pub(crate) origin: Origin,
     pub(crate) verified: Vec<haechi_authn::CredentialPlace>,
     pub(crate) timer: Timer,

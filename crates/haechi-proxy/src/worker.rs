@@ -9,7 +9,7 @@ use crate::plan::{Authentication, IdentityToken, Limits, Plan, Service};
 use crate::ticks::{TICK, Ticks, Timer};
 use arc_swap::ArcSwap;
 use fastrand::Rng;
-use haechi_authn::{Chain, Scheme};
+use haechi_authn::{Chain, CredentialPlace, Scheme};
 use haechi_core::{Caller, Clock, Timestamp};
 use quick_cache::unsync::Cache;
 use std::cell::{Cell, RefCell};
@@ -74,7 +74,7 @@ pub(crate) struct Worker {
 /// The plan as this worker runs it: the shared part, and schemes, pools and caches of its own.
 pub(crate) struct LocalPlan {
     pub(crate) shared: Arc<Plan>,
-    chains: Vec<Option<Chain>>,
+    chains: Vec<Option<(Chain, Vec<CredentialPlace>)>>,
     balancers: Vec<Balancer>,
     tokens: RefCell<Cache<TokenKey, Minted>>,
 }
@@ -244,6 +244,10 @@ impl LocalPlan {
                 Authentication::All(_) => Chain::all(list),
             }
             .ok()
+            .map(|chain| {
+                let places = chain.schemes().iter().map(|scheme| scheme.credential_place()).collect();
+                (chain, places)
+            })
         };
         Self {
             chains: shared.routes.iter().map(|route| chain(&route.authentication)).collect(),
@@ -255,7 +259,12 @@ impl LocalPlan {
 
     /// The authenticators of a route; `None` only for a route that has none, which is never let through.
     pub(crate) fn chain(&self, route: usize) -> Option<&Chain> {
-        self.chains.get(route)?.as_ref()
+        self.chains.get(route)?.as_ref().map(|(chain, _)| chain)
+    }
+
+    /// Where the authenticators of a route look for credentials.
+    pub(crate) fn judged(&self, route: usize) -> &[CredentialPlace] {
+        self.chains.get(route).and_then(Option::as_ref).map_or(&[], |(_, places)| places)
     }
 
     /// A service and this worker's connections to it.

@@ -15,7 +15,7 @@ pub(super) type Leeway = Lasting<0, { 10 * MINUTE }>;
 /// How long a token lives that cannot be looked up: 1 s to 1 day.
 pub(super) type TokenLifetime = Lasting<1000, DAY>;
 /// The size of a request's head: 1 KiB to 1 MiB.
-pub(super) type HeadSize = Size<1024, { 1 << 20 }>;
+pub(super) type HeadSize = Size<1024, { 16 << 10 }>;
 /// The size of a body: anything.
 pub(super) type BodySize = Size<0, { u64::MAX }>;
 /// How many header fields.
