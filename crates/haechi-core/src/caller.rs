@@ -1,7 +1,7 @@
 //! The outcome of authentication: who is calling.
 
 use crate::{Attributes, Role, RoleTable, Timestamp};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::sync::Arc;
 
 /// What sort of principal a caller is (contract section 3).
@@ -32,8 +32,8 @@ pub struct Caller {
     pub scopes: Vec<Arc<str>>,
     /// Declared attributes that the credential carried.
     pub attributes: Attributes,
-    /// When the credential stops being valid.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// When the credential stops being valid. Written in whole seconds, as JWT's NumericDate is.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "in_seconds")]
     pub expires_at: Option<Timestamp>,
     /// The credential's own id where it has one (`jti`, API key id), for revocation and records. Not a secret.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,6 +41,10 @@ pub struct Caller {
     /// The login session (refresh-token family) behind the credential, for logout.
     #[serde(skip)]
     pub session: Option<Arc<str>>,
+}
+
+fn in_seconds<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.map(Timestamp::as_seconds).serialize(serializer)
 }
 
 /// What a scheme learned from a credential, before roles are made effective.

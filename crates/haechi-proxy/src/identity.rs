@@ -3,7 +3,7 @@
 use crate::message::{RequestBody, Response, ResponseBody};
 use crate::pipeline::{Forwarding, refuse};
 use crate::record::{Entry, Fate};
-use crate::respond::Refusal;
+use crate::respond::{Refusal, our_fields};
 use haechi_authn::identity::{LoginRefused, LogoutRefused, Provider, RefreshRefused, TokenPair};
 use haechi_authz::Permitted;
 use haechi_core::{Caller, Fields, Secret};
@@ -77,22 +77,21 @@ pub(crate) async fn answer(
         Err(_) => Answer::Refused(Refusal::RequestTimeout, "the body stalled".into()),
     };
     let mut fields = Fields::with_capacity(4, 192);
-    fields.push(b"x-request-id", &request.to.id.hex());
     let (status, body) = match answer {
         Answer::Refused(refusal, reason) => {
             entry.reason(reason);
             return refuse(&refusal, request.to, entry);
         }
         Answer::Json(body) => {
-            fields.push(b"cache-control", b"no-store");
+            our_fields(&mut fields, &request.to, b"no-store");
             (StatusCode::OK, body)
         }
         Answer::Cacheable(body) => {
-            fields.push(b"cache-control", b"public, max-age=300");
+            our_fields(&mut fields, &request.to, b"public, max-age=300");
             (StatusCode::OK, body)
         }
         Answer::Nothing => {
-            fields.push(b"cache-control", b"no-store");
+            our_fields(&mut fields, &request.to, b"no-store");
             (StatusCode::NO_CONTENT, Vec::new())
         }
     };

@@ -48,7 +48,8 @@ pub(crate) async fn answer(
         Err(refused) => return *refused,
     };
     let mut entry = Entry::of_head(worker, &head);
-    let mut to = Addressee { id: head.id, decision: None, taste: Taste::of(&head.fields) };
+    let mut to =
+        Addressee { id: head.id, received: head.received, decision: None, taste: Taste::of(&head.fields) };
 
     // Route: before authentication, because the route says who is asked. What has no route needs no credential to be told so.
     let route_index = match plan.shared.router.find(head.host.name(), &head.path, &head.method) {
@@ -126,7 +127,8 @@ pub(crate) struct Forwarding<'a> {
 /// Answers a head that could not be read, or that did not come in time (`None`).
 pub(crate) fn answer_fault(worker: &Rc<Worker>, fault: Option<HeadFault>, peer: SocketAddr) -> Response {
     let id = RequestId::from_bits(worker.random_bits());
-    let mut entry = Entry::of_connection(worker, id, worker.now(), peer.ip().to_canonical());
+    let received = worker.now();
+    let mut entry = Entry::of_connection(worker, id, received, peer.ip().to_canonical());
     let refusal = match fault {
         None => Refusal::RequestTimeout,
         Some(HeadFault::TargetTooLong) => Refusal::TargetTooLong,
@@ -135,7 +137,7 @@ pub(crate) fn answer_fault(worker: &Rc<Worker>, fault: Option<HeadFault>, peer: 
         Some(_) => Refusal::BadRequest,
     };
     entry.reason(fault.map_or_else(|| "the head took too long".to_owned(), |fault| fault.to_string()));
-    refuse(&refusal, Addressee { id, decision: None, taste: Taste::Problem }, entry)
+    refuse(&refusal, Addressee { id, received, decision: None, taste: Taste::Problem }, entry)
 }
 
 /// From lines to a head: canonical path, client address, fields that may not be tampered with.
@@ -151,7 +153,7 @@ fn accept(
         let mut entry = Entry::of_connection(worker, id, received, arrival.peer.ip().to_canonical());
         entry.method_and_host(&lines.method, &lines.host);
         entry.reason(reason);
-        let to = Addressee { id, decision: None, taste: Taste::of(&lines.fields) };
+        let to = Addressee { id, received, decision: None, taste: Taste::of(&lines.fields) };
         Box::new(refuse(&refusal, to, entry))
     };
     if lines.method == http::Method::CONNECT || lines.method == http::Method::TRACE {

@@ -3,7 +3,7 @@
 use crate::message::{Response, ResponseBody};
 use crate::record::Entry;
 use haechi_core::id::{DecisionId, RequestId};
-use haechi_core::{FieldName, Fields};
+use haechi_core::{FieldName, Fields, Timestamp};
 use http::{Method, StatusCode};
 use serde::Serialize;
 
@@ -52,6 +52,7 @@ pub(crate) enum Refusal {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Addressee {
     pub(crate) id: RequestId,
+    pub(crate) received: Timestamp,
     pub(crate) decision: Option<DecisionId>,
     pub(crate) taste: Taste,
 }
@@ -180,8 +181,7 @@ impl Refusal {
 pub(crate) fn refuse(refusal: &Refusal, to: Addressee, entry: Entry) -> Response {
     let (status, ..) = refusal.facts();
     let mut fields = Fields::with_capacity(8, 256);
-    fields.push(b"x-request-id", &to.id.hex());
-    fields.push(b"cache-control", b"no-store");
+    our_fields(&mut fields, &to, b"no-store");
     specific_fields(refusal, &mut fields);
     let (status, body) = match to.taste {
         Taste::Grpc => grpc(refusal, status, &mut fields),
@@ -189,6 +189,13 @@ pub(crate) fn refuse(refusal: &Refusal, to: Addressee, entry: Entry) -> Response
         Taste::Problem => (status, problem(refusal, &to, &mut fields)),
     };
     Response { status, fields, body: ResponseBody::Full(body), close: refusal.closes(), entry }
+}
+
+/// What every answer of ours carries (RFC 9110 6.6.1 asks for `Date`).
+pub(crate) fn our_fields(fields: &mut Fields, to: &Addressee, cache_control: &[u8]) {
+    fields.push(b"date", httpdate::fmt_http_date(to.received.to_system()).as_bytes());
+    fields.push(b"x-request-id", &to.id.hex());
+    fields.push(b"cache-control", cache_control);
 }
 
 fn specific_fields(refusal: &Refusal, fields: &mut Fields) {

@@ -43,7 +43,7 @@ pub enum KeyringFault {
     #[error(transparent)]
     Set(#[from] SetFault),
     /// All keys of the configured algorithm are retired or not active yet.
-    #[error("no {0} signing key is in force; run `haechi signing-key rotate`")]
+    #[error("no {0} signing key is in force: all that the store has are retired")]
     NoneInForce(SigningAlgorithm),
 }
 
