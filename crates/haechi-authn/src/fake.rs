@@ -412,5 +412,5 @@ pub(crate) fn verified(attempt: crate::Attempt) -> Arc<haechi_core::Caller> {
 
 /// Makes the watch know `epoch` as of `as_of`.
 pub(crate) fn know(watch: &crate::RevocationWatch, epoch: u64, as_of: Timestamp) {
-    watch.replace(crate::RevocationView { epoch, revoked: HashSet::new(), as_of });
+    watch.replace(crate::RevocationView { epoch, revoked: Arc::default(), as_of });
 }

@@ -15,8 +15,8 @@ pub const MAX_AGE: Duration = Duration::from_secs(5);
 pub struct RevocationView {
     /// The store's epoch (see [`haechi_core::ports::Revocations::epoch`]). Caches of verified credentials hold only within one epoch.
     pub epoch: u64,
-    /// What is revoked.
-    pub revoked: HashSet<Revoked>,
+    /// What is revoked; shared by all views of one epoch.
+    pub revoked: Arc<HashSet<Revoked>>,
     /// When the store last confirmed this.
     pub as_of: Timestamp,
 }
@@ -37,7 +37,7 @@ pub struct RevocationWatch {
 impl RevocationWatch {
     /// Knows nothing yet: not fresh until the first [`RevocationWatch::replace`].
     pub fn new() -> Self {
-        let unknown = RevocationView { epoch: 0, revoked: HashSet::new(), as_of: Timestamp::from_millis(0) };
+        let unknown = RevocationView { epoch: 0, revoked: Arc::default(), as_of: Timestamp::from_millis(0) };
         Self { view: ArcSwap::from_pointee(unknown) }
     }
 

@@ -155,7 +155,7 @@ pub(crate) fn unavailable(attempt: &Attempt) -> &str {
 }
 
 pub(crate) fn revoked(epoch: u64, as_of: Timestamp, what: &[Revoked]) -> RevocationView {
-    RevocationView { epoch, revoked: what.iter().cloned().collect(), as_of }
+    RevocationView { epoch, revoked: Arc::new(what.iter().cloned().collect()), as_of }
 }
 
 /// Answers by address, counts, and can be told to be slow or down.
