@@ -7,7 +7,7 @@ mod provider;
 mod revocations;
 mod tokens;
 
-pub use accounts::{AccountError, AccountStores, Accounts, KeySpec};
+pub use accounts::{AccountError, AccountStores, Accounts, KeySpec, UserSpec, check_roles};
 pub use keyring::{Keyring, KeyringFault, new_signing_key};
 pub use passwords::{Lockout, PasswordRefused, PasswordVerifier};
 pub use provider::{

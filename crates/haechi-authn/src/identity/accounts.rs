@@ -32,6 +32,17 @@ pub struct AccountStores {
     pub api_keys: Arc<dyn ApiKeys>,
 }
 
+/// A user to be added.
+#[derive(Clone, Debug, Default)]
+pub struct UserSpec {
+    /// What the user types to log in.
+    pub name: String,
+    /// Roles.
+    pub roles: Vec<String>,
+    /// Declared attributes.
+    pub attributes: Attributes,
+}
+
 /// An API key to be made.
 #[derive(Clone, Debug, Default)]
 pub struct KeySpec {
@@ -56,14 +67,14 @@ pub struct KeySpec {
 pub enum AccountError {
     /// The name cannot be one.
     #[error(
-        "`{0}` is no name: it has 1 to 255 bytes, no `:`, no control characters, and no white space around it"
+        "`{0}` is no name: a name is 1 to 128 characters, without `:`, control characters and outer spaces"
     )]
     Name(String),
     /// The password may not be one.
     #[error(transparent)]
     Password(#[from] PasswordFault),
     /// No such role.
-    #[error("role `{role}` is not declared; declare it under `roles` (declared are `{}`)", known.join("`, `"))]
+    #[error("there is no role `{role}`; declare it under `roles`, or name one of `{}`", known.join("`, `"))]
     Role {
         /// The role.
         role: String,
@@ -93,7 +104,8 @@ pub enum AccountError {
 }
 
 impl Accounts {
-    /// Accounts in these stores. `access_lifetime` is how long the access tokens are valid that a change must revoke.
+    /// Accounts in these stores. `access_lifetime` is the longest that an access token may be valid which a change must revoke: also one
+    /// that was made when the configuration said another lifetime.
     pub fn new(
         stores: AccountStores,
         pool: Arc<PasswordPool>,
@@ -105,26 +117,34 @@ impl Accounts {
         Self { stores, pool, clock, roles, declared, access_lifetime }
     }
 
+    /// Whether [`Accounts::add_user`] would add this user, but for the password: nobody is asked for one in vain.
+    ///
+    /// # Errors
+    /// [`AccountError`]; `Store(Exists)` where the name is taken.
+    pub async fn check_user(&self, spec: &UserSpec) -> Result<(), AccountError> {
+        self.check_spec(spec)?;
+        match self.stores.users.by_name(&spec.name).await? {
+            Some(_) => Err(StoreError::Exists(format!("user `{}`", spec.name)).into()),
+            None => Ok(()),
+        }
+    }
+
     /// Adds a user.
     ///
     /// # Errors
     /// [`AccountError`]; `Store(Exists)` where the name is taken.
     pub async fn add_user(
         &self,
-        name: &str,
+        spec: UserSpec,
         password: Secret<String>,
-        roles: Vec<String>,
-        attributes: Attributes,
     ) -> Result<UserRecord, AccountError> {
-        check_name(name)?;
-        self.check_roles(&roles)?;
-        self.declared.check(&attributes)?;
+        self.check_spec(&spec)?;
         let user = UserRecord {
             id: random::id().map_err(|_| NoRandomness)?,
-            name: name.to_owned(),
-            password_hash: self.hash(name, password).await?,
-            roles,
-            attributes,
+            password_hash: self.hash(&spec.name, password).await?,
+            name: spec.name,
+            roles: without_repeats(spec.roles),
+            attributes: spec.attributes,
             disabled: false,
             created_at: self.clock.now(),
             login: LoginState::default(),
@@ -144,15 +164,23 @@ impl Accounts {
         self.end_sessions(&user).await
     }
 
-    /// Replaces a user's roles and ends the user's sessions, whose tokens carry the old ones.
+    /// Replaces a user's roles. Ends the user's sessions, whose tokens carry the old ones, unless the user only gains.
+    /// Returns the roles without repeats.
     ///
     /// # Errors
     /// [`AccountError`].
-    pub async fn set_roles(&self, name: &str, roles: &[String]) -> Result<(), AccountError> {
-        self.check_roles(roles)?;
+    pub async fn set_roles(&self, name: &str, roles: Vec<String>) -> Result<Vec<String>, AccountError> {
+        check_roles(&self.roles, &roles)?;
+        let roles = without_repeats(roles);
         let user = self.existing(name).await?;
-        self.stores.users.set_roles(name, roles).await?;
-        self.end_sessions(&user).await
+        self.stores.users.set_roles(name, &roles).await?;
+        let lost = user.roles.iter().any(|role| !roles.contains(role));
+        let gained = roles.iter().any(|role| !user.roles.contains(role));
+        // Neither is the same command run again, maybe because the sessions could not be ended the first time.
+        if lost || !gained {
+            self.end_sessions(&user).await?;
+        }
+        Ok(roles)
     }
 
     /// Disables a user and ends the user's sessions, or enables the user again.
@@ -183,7 +211,8 @@ impl Accounts {
     /// [`AccountError`].
     pub async fn create_key(&self, spec: KeySpec) -> Result<(ApiKeyRecord, ApiKey), AccountError> {
         check_name(&spec.owner)?;
-        self.check_roles(&spec.roles)?;
+        spec.name.as_deref().map_or(Ok(()), check_name)?;
+        check_roles(&self.roles, &spec.roles)?;
         check_scopes(&spec.scopes)?;
         self.declared.check(&spec.attributes)?;
         let key = ApiKey::generate()?;
@@ -193,8 +222,8 @@ impl Accounts {
             sha256: key.sha256(),
             owner: spec.owner,
             name: spec.name,
-            roles: spec.roles,
-            scopes: spec.scopes,
+            roles: without_repeats(spec.roles),
+            scopes: without_repeats(spec.scopes),
             attributes: spec.attributes,
             expires_at: spec.lasts.map(|lasts| now.plus(lasts)),
             allowed_addresses: spec.allowed_addresses,
@@ -206,6 +235,12 @@ impl Accounts {
         };
         self.stores.api_keys.add(&record).await?;
         Ok((record, key))
+    }
+
+    fn check_spec(&self, spec: &UserSpec) -> Result<(), AccountError> {
+        check_name(&spec.name)?;
+        check_roles(&self.roles, &spec.roles)?;
+        Ok(self.declared.check(&spec.attributes)?)
     }
 
     async fn existing(&self, name: &str) -> Result<UserRecord, AccountError> {
@@ -222,20 +257,34 @@ impl Accounts {
         let until: Timestamp = tokens_expire_at(self.clock.now(), self.access_lifetime);
         self.stores.sessions.end_all_of(&user.id, until).await.map_err(AccountError::SessionsNotEnded)
     }
+}
 
-    fn check_roles(&self, roles: &[String]) -> Result<(), AccountError> {
-        match roles.iter().find(|role| !self.roles.knows(role)) {
-            None => Ok(()),
-            Some(role) => Err(AccountError::Role {
-                role: role.clone(),
-                known: self.roles.names().map(ToString::to_string).collect(),
-            }),
-        }
+/// Checks that all of `roles` are declared or built in.
+///
+/// # Errors
+/// [`AccountError::Role`] for the first that is not.
+pub fn check_roles(declared: &RoleTable, roles: &[String]) -> Result<(), AccountError> {
+    match roles.iter().find(|role| !declared.knows(role)) {
+        None => Ok(()),
+        Some(role) => Err(AccountError::Role {
+            role: role.clone(),
+            known: declared.names().map(ToString::to_string).collect(),
+        }),
     }
 }
 
+fn without_repeats(words: Vec<String>) -> Vec<String> {
+    let mut once: Vec<String> = Vec::with_capacity(words.len());
+    for word in words {
+        if !once.contains(&word) {
+            once.push(word);
+        }
+    }
+    once
+}
+
 fn check_name(name: &str) -> Result<(), AccountError> {
-    let sound = (1..=255).contains(&name.len())
+    let sound = (1..=128).contains(&name.chars().count())
         && name.trim() == name
         && !name.chars().any(|c| c == ':' || c.is_control());
     if sound { Ok(()) } else { Err(AccountError::Name(name.escape_debug().to_string())) }
@@ -253,9 +302,9 @@ fn check_scopes(scopes: &[String]) -> Result<(), AccountError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{AccountError, AccountStores, Accounts, KeySpec};
+    use super::{AccountError, AccountStores, Accounts, KeySpec, UserSpec};
     use crate::declared::DeclaredAttributes;
-    use crate::fake::Mood;
+    use crate::fake::{FakeStore, Mood};
     use crate::hashing::PasswordFault;
     use crate::identity::passwords::tests::{PASSWORD, World};
     use haechi_core::ports::{Revocations, Revoked, Session, Sessions, StoreError};
@@ -265,11 +314,18 @@ mod tests {
     use std::time::Duration;
 
     fn accounts(world: &World) -> Accounts {
-        let stores = AccountStores {
-            users: world.store.clone(),
-            sessions: world.store.clone(),
-            api_keys: world.store.clone(),
-        };
+        accounts_with(world, world.store.clone())
+    }
+
+    /// Whose sessions cannot be ended.
+    fn stuck(world: &World) -> Accounts {
+        let sessions = FakeStore::new();
+        sessions.feels(Mood::Down);
+        accounts_with(world, sessions)
+    }
+
+    fn accounts_with(world: &World, sessions: Arc<FakeStore>) -> Accounts {
+        let stores = AccountStores { users: world.store.clone(), sessions, api_keys: world.store.clone() };
         let roles = RoleTable::new(&BTreeMap::from([("USER".to_owned(), vec![])])).unwrap();
         let declared = DeclaredAttributes::new([("tenant".into(), AttributeType::String)].into());
         let lifetime = Duration::from_secs(600);
@@ -301,15 +357,16 @@ mod tests {
     #[tokio::test]
     async fn an_added_user_can_log_in() {
         let world = World::new().await;
-        let roles = vec!["USER".to_owned(), "haechi-admin".to_owned()];
-        let user = accounts(&world)
-            .add_user("root", Secret::from(PASSWORD), roles, Attributes::new())
-            .await
-            .unwrap();
+        let roles = ["USER", "haechi-admin", "USER"].map(str::to_owned).to_vec();
+        let root = UserSpec { name: "root".into(), roles, ..UserSpec::default() };
+        let accounts = accounts(&world);
+        accounts.check_user(&root).await.unwrap();
+        let user = accounts.add_user(root.clone(), Secret::from(PASSWORD)).await.unwrap();
+        assert_eq!(user.roles, ["USER", "haechi-admin"]);
         assert_eq!(world.verifier().verify("root", Secret::from(PASSWORD)).await.unwrap().id, user.id);
-        let again =
-            accounts(&world).add_user("root", Secret::from(PASSWORD), vec![], Attributes::new()).await;
-        assert!(matches!(again, Err(AccountError::Store(StoreError::Exists(_)))));
+        let taken = |refused| matches!(refused, Err(AccountError::Store(StoreError::Exists(_))));
+        assert!(taken(accounts.check_user(&root).await));
+        assert!(taken(accounts.add_user(root, Secret::from(PASSWORD)).await.map(drop)));
     }
 
     #[tokio::test]
@@ -319,15 +376,16 @@ mod tests {
         let calls = world.store.asked();
         let add = async |name: &str, password: &str, role: &str, attribute: AttributeValue| {
             let attributes = Attributes::from([("tenant".into(), attribute)]);
-            accounts.add_user(name, Secret::from(password), vec![role.into()], attributes).await.unwrap_err()
+            let spec = UserSpec { name: name.into(), roles: vec![role.into()], attributes };
+            accounts.add_user(spec, Secret::from(password)).await.unwrap_err()
         };
         let acme = || AttributeValue::String("acme".into());
-        for name in ["", "a:b", " a", "a\nb", &"x".repeat(256)] {
+        for name in ["", "a:b", " a", "a\nb", &"x".repeat(129)] {
             assert!(matches!(add(name, PASSWORD, "USER", acme()).await, AccountError::Name(_)), "{name}");
         }
         assert_eq!(add("a", "short", "USER", acme()).await, AccountError::Password(PasswordFault::TooShort));
         let error = add("a", PASSWORD, "ROOT", acme()).await.to_string();
-        assert!(error.starts_with("role `ROOT` is not declared") && error.contains("`USER`"), "{error}");
+        assert!(error.starts_with("there is no role `ROOT`; ") && error.contains("`USER`"), "{error}");
         assert!(matches!(
             add("a", PASSWORD, "USER", AttributeValue::Long(1)).await,
             AccountError::Attribute(_)
@@ -343,13 +401,45 @@ mod tests {
             let accounts = accounts(&world);
             match change {
                 "password" => accounts.set_password("mina", Secret::from("nine bees under a hat")).await,
-                "roles" => accounts.set_roles("mina", &["USER".into()]).await,
+                "roles" => accounts.set_roles("mina", vec!["USER".into()]).await.map(drop),
                 "disable" => accounts.set_disabled("mina", true).await,
                 _ => accounts.delete("mina").await,
             }
             .unwrap();
             assert!(world.store.sessions().is_empty(), "{change}");
             assert_eq!(revoked(&world).await, [Revoked::Session("s-1".into())], "{change}");
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_only_gains_a_role_stays_logged_in() {
+        let world = World::new().await;
+        with_session(&world).await;
+        world.store.change_user("mina", |mina| mina.roles = vec!["USER".into()]);
+        let more = ["USER", "haechi-auditor", "USER"].map(str::to_owned).to_vec();
+        let now = accounts(&world).set_roles("mina", more).await.unwrap();
+        assert_eq!(now, ["USER", "haechi-auditor"]);
+        assert_eq!(world.store.user("mina").unwrap().roles, now);
+        assert_eq!(world.store.sessions().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_could_not_end_sessions_is_run_again() {
+        for change in ["password", "roles", "disable", "delete"] {
+            let world = World::new().await;
+            with_session(&world).await;
+            let run = async |accounts: Accounts| match change {
+                "password" => accounts.set_password("mina", Secret::from("nine bees under a hat")).await,
+                "roles" => accounts.set_roles("mina", vec!["USER".into()]).await.map(drop),
+                "disable" => accounts.set_disabled("mina", true).await,
+                _ => accounts.delete("mina").await,
+            };
+            let first = run(stuck(&world)).await;
+            assert!(matches!(first, Err(AccountError::SessionsNotEnded(_))), "{change}: {first:?}");
+            assert_eq!(world.store.user("mina").unwrap().disabled, ["disable", "delete"].contains(&change));
+            run(accounts(&world)).await.unwrap();
+            assert!(world.store.sessions().is_empty(), "{change}");
+            assert_eq!(world.store.user("mina").is_none(), change == "delete");
         }
     }
 
@@ -380,7 +470,9 @@ mod tests {
         assert!(!format!("{record:?}").contains(key.expose()));
         let bad = KeySpec { scopes: vec!["two words".into()], ..spec.clone() };
         assert!(matches!(accounts(&world).create_key(bad).await, Err(AccountError::Scope(_))));
-        let nobody = KeySpec { owner: String::new(), ..spec };
+        let nobody = KeySpec { owner: String::new(), ..spec.clone() };
         assert!(matches!(accounts(&world).create_key(nobody).await, Err(AccountError::Name(_))));
+        let odd = KeySpec { name: Some("a\nb".into()), ..spec };
+        assert!(matches!(accounts(&world).create_key(odd).await, Err(AccountError::Name(_))));
     }
 }

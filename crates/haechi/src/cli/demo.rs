@@ -3,13 +3,14 @@
 mod backends;
 mod script;
 
+use super::store::accounts;
 use super::{DemoArgs, Failure, Format, output};
 use crate::config::{self, Config};
 use crate::wire::{Gate, control_runtime, open_store};
-use haechi_authn::api_key::ApiKey;
 use haechi_authn::hashing::PasswordPool;
-use haechi_core::ports::{ApiKeyRecord, KeyState, LoginState, UserRecord};
-use haechi_core::{AttributeValue, Attributes, Clock, Secret, SystemClock};
+use haechi_authn::identity::KeySpec;
+use haechi_core::ports::{LoginState, UserRecord};
+use haechi_core::{AttributeValue, Clock, Secret, SystemClock};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
@@ -78,30 +79,26 @@ fn seed(config: &Config, runtime: &Runtime) -> Result<Accounts, Failure> {
     runtime.block_on(async {
         let store = open_store(config).await.map_err(Failure::fault)?;
         let store = store.ok_or_else(|| Failure::fault("the demo's configuration has no store"))?;
+        let pool = PasswordPool::with_defaults(Handle::current()).map_err(Failure::fault)?;
         let mut users = Vec::new();
         for (name, role, clearance) in USERS {
             let password = password().map_err(|_| Failure::fault("the machine gives no random bytes"))?;
-            store.users.add(&user(name, role, clearance, password.clone()).await?).await?;
+            let hash = pool.hash(password.clone()).await.map_err(Failure::fault)?;
+            store.users.add(&user(name, role, clearance, hash)).await?;
             users.push((name, password));
         }
-        let api_key = ApiKey::generate().map_err(Failure::fault)?;
-        store.api_keys.add(&key_record(&api_key)?).await?;
+        let (_, api_key) = accounts(config, &store)?.create_key(key_spec()).await?;
         store.close().await;
         Ok(Accounts { users, api_key: Secret::new(api_key.expose().to_owned()) })
     })
 }
 
-async fn user(
-    name: &str,
-    role: &str,
-    clearance: i64,
-    password: Secret<String>,
-) -> Result<UserRecord, Failure> {
-    let pool = PasswordPool::with_defaults(Handle::current()).map_err(Failure::fault)?;
-    Ok(UserRecord {
-        id: super::user::new_id()?,
+/// The id is the name, so that the log reads `alice@local`.
+fn user(name: &str, role: &str, clearance: i64, password_hash: Secret<String>) -> UserRecord {
+    UserRecord {
+        id: name.to_owned(),
         name: name.to_owned(),
-        password_hash: pool.hash(password).await.map_err(Failure::fault)?,
+        password_hash,
         roles: vec![role.to_owned()],
         attributes: [
             ("tenant".into(), AttributeValue::String("acme".into())),
@@ -111,26 +108,16 @@ async fn user(
         disabled: false,
         created_at: SystemClock.now(),
         login: LoginState::default(),
-    })
+    }
 }
 
-fn key_record(key: &ApiKey) -> Result<ApiKeyRecord, Failure> {
-    Ok(ApiKeyRecord {
-        id: super::user::new_id()?,
-        sha256: key.sha256(),
+fn key_spec() -> KeySpec {
+    KeySpec {
         owner: "partner-1".to_owned(),
         name: Some("demo".to_owned()),
         roles: vec!["USER".to_owned()],
-        scopes: Vec::new(),
-        attributes: Attributes::new(),
-        expires_at: None,
-        allowed_addresses: Vec::new(),
-        rate_limit: None,
-        quota: None,
-        created_at: SystemClock.now(),
-        last_used_at: None,
-        state: KeyState::Active,
-    })
+        ..KeySpec::default()
+    }
 }
 
 /// 20 random letters and digits without those that look alike: 116 bits.

@@ -36,44 +36,6 @@ pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     parse_network(text)
 }
 
-/// A user's, owner's or key's name: up to 128 characters that can be shown, and that Basic can carry (RFC 7617 2).
-pub(crate) fn name(text: &str) -> Result<String, String> {
-    let trimmed = text.trim() == text && !text.is_empty() && text.chars().count() <= 128;
-    if trimmed && !text.contains(|c: char| c.is_control() || c == ':') {
-        Ok(text.to_owned())
-    } else {
-        Err("a name is 1 to 128 characters, without `:`, control characters and outer spaces".into())
-    }
-}
-
-/// A scope (RFC 6749 3.3).
-pub(crate) fn scope(text: &str) -> Result<String, String> {
-    let legal = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
-    if !text.is_empty() && text.bytes().all(legal) {
-        Ok(text.to_owned())
-    } else {
-        Err("a scope is one word of visible ASCII without `\"` and `\\`".into())
-    }
-}
-
-/// Roles, each of which the configuration declares, without repeats.
-pub(crate) fn roles(config: &Config, named: &[String]) -> Result<Vec<String>, Failure> {
-    let mut roles: Vec<String> = Vec::with_capacity(named.len());
-    for role in named {
-        if !config.roles.knows(role) {
-            let known: Vec<String> = config.roles.names().map(|known| format!("`{known}`")).collect();
-            let known = known.join(", ");
-            return Err(Failure::usage(format!(
-                "there is no role `{role}`; declare it under `roles`, or name one of {known}"
-            )));
-        }
-        if !roles.contains(role) {
-            roles.push(role.clone());
-        }
-    }
-    Ok(roles)
-}
-
 /// Attributes, each declared, of the declared type, and named once.
 pub(crate) fn attributes(config: &Config, named: &[(String, String)]) -> Result<Attributes, Failure> {
     let declared = DeclaredAttributes::new(config.caller_attributes.clone());
@@ -116,7 +78,7 @@ fn line(input: &mut impl BufRead) -> Result<Secret<String>, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::{line, name, pair, span};
+    use super::{line, pair, span};
 
     #[test]
     fn a_password_is_one_line_and_nothing_is_cut_from_it() {
@@ -136,7 +98,5 @@ mod tests {
         assert!(pair("k").is_err() && pair("=v").is_err());
         assert_eq!(span("90d").unwrap().as_secs(), 7_776_000);
         assert!(span("0d").is_err() && span("9999d").is_err() && span("soon").is_err());
-        assert!(name("김 해치").is_ok() && name("a@b.example").is_ok());
-        assert!(["", " a", "a:b", "a\nb"].iter().all(|text| name(text).is_err()));
     }
 }

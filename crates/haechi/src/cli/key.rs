@@ -1,11 +1,11 @@
 //! `haechi key`: API keys in the store.
 
 use super::output::{self, said, words};
-use super::store::{Opened, with_store};
-use super::user::{new_id, rfc3339};
+use super::store::{Opened, accounts, with_store};
+use super::user::rfc3339;
 use super::{Common, Failure, Format, input};
 use clap::{Args, Subcommand};
-use haechi_authn::api_key::ApiKey;
+use haechi_authn::identity::KeySpec;
 use haechi_core::ports::{ApiKeyRecord, KeyState, StoreError};
 use haechi_core::{Attributes, Clock, SystemClock, Timestamp};
 use ipnet::IpNet;
@@ -35,16 +35,16 @@ pub(crate) enum KeyCommand {
 #[derive(Debug, Args)]
 pub(crate) struct CreateArgs {
     /// Who answers for the key; the subject of its caller.
-    #[arg(long, value_name = "O", value_parser = input::name)]
+    #[arg(long, value_name = "O")]
     owner: String,
     /// What people call the key.
-    #[arg(long, value_name = "N", value_parser = input::name)]
+    #[arg(long, value_name = "N")]
     name: Option<String>,
     /// A role; may be repeated.
     #[arg(long = "role", value_name = "R")]
     roles: Vec<String>,
     /// A scope; may be repeated.
-    #[arg(long = "scope", value_name = "S", value_parser = input::scope)]
+    #[arg(long = "scope", value_name = "S")]
     scopes: Vec<String>,
     /// An attribute; may be repeated.
     #[arg(long = "attr", value_name = "K=V", value_parser = input::pair)]
@@ -73,25 +73,16 @@ pub(crate) fn key(common: &Common, command: KeyCommand) -> Result<(), Failure> {
 }
 
 async fn create(opened: &Opened, arguments: CreateArgs, format: Format) -> Result<(), Failure> {
-    let key = ApiKey::generate().map_err(Failure::fault)?;
-    let now = SystemClock.now();
-    let record = ApiKeyRecord {
-        id: new_id()?,
-        sha256: key.sha256(),
+    let spec = KeySpec {
         owner: arguments.owner,
         name: arguments.name,
-        roles: input::roles(&opened.config, &arguments.roles)?,
+        roles: arguments.roles,
         scopes: arguments.scopes,
         attributes: input::attributes(&opened.config, &arguments.attributes)?,
-        expires_at: arguments.expires.map(|span| now.plus(span)),
+        lasts: arguments.expires,
         allowed_addresses: arguments.allowed,
-        rate_limit: None,
-        quota: None,
-        created_at: now,
-        last_used_at: None,
-        state: KeyState::Active,
     };
-    opened.store.api_keys.add(&record).await?;
+    let (record, key) = accounts(&opened.config, &opened.store)?.create_key(spec).await?;
     match format {
         Format::Text => {
             output::line(key.expose())?;

@@ -1,11 +1,17 @@
 //! The store of the configuration, for commands that work on it.
 
 use super::{Common, Failure, configuration};
-use crate::config::Config;
+use crate::config::{Config, LONGEST_ACCESS_TOKEN};
+use haechi_authn::declared::DeclaredAttributes;
+use haechi_authn::hashing::PasswordPool;
+use haechi_authn::identity::{AccountError, AccountStores, Accounts};
+use haechi_core::SystemClock;
 use haechi_core::ports::StoreError;
 use haechi_store::Store;
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use tokio::runtime::Handle;
 
 /// The configuration and its open store.
 pub(crate) struct Opened {
@@ -33,8 +39,40 @@ pub(crate) fn with_store<F: Future<Output = Result<(), Failure>>>(
     })
 }
 
+/// The users and keys of a store, for one operator at a time. Needs a runtime around it.
+pub(crate) fn accounts(config: &Config, store: &Store) -> Result<Accounts, Failure> {
+    let stores = AccountStores {
+        users: store.users.clone(),
+        sessions: store.sessions.clone(),
+        api_keys: store.api_keys.clone(),
+    };
+    let pool = PasswordPool::new(Handle::current(), NonZeroUsize::MIN, 1).map_err(Failure::fault)?;
+    let declared = DeclaredAttributes::new(config.caller_attributes.clone());
+    Ok(Accounts::new(
+        stores,
+        Arc::new(pool),
+        Arc::new(SystemClock),
+        Arc::new(config.roles.clone()),
+        Arc::new(declared),
+        LONGEST_ACCESS_TOKEN,
+    ))
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::fault(error)
+    }
+}
+
+/// What no configuration or no form allows is wrong usage; the rest depends on the store, the machine, or what was typed in secret.
+impl From<AccountError> for Failure {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Name(_)
+            | AccountError::Role { .. }
+            | AccountError::Attribute(_)
+            | AccountError::Scope(_) => Self::usage(error),
+            _ => Self::fault(error),
+        }
     }
 }

@@ -1,15 +1,13 @@
 //! `haechi user`: users in the store.
 
 use super::output::{self, said, words};
-use super::store::{Opened, with_store};
+use super::store::{Opened, accounts, with_store};
 use super::{Common, Failure, Format, input};
 use clap::Subcommand;
-use haechi_authn::hashing::{PasswordPool, check_new_password};
-use haechi_core::ports::{LoginState, StoreError, UserRecord};
-use haechi_core::{Attributes, Clock, Secret, SystemClock, Timestamp};
+use haechi_authn::identity::{Accounts, UserSpec};
+use haechi_core::ports::{StoreError, UserRecord};
+use haechi_core::{Attributes, Clock, SystemClock, Timestamp};
 use serde::Serialize;
-use std::num::NonZeroUsize;
-use tokio::runtime::Handle;
 
 /// `haechi user …`.
 #[derive(Debug, Subcommand)]
@@ -17,7 +15,6 @@ pub(crate) enum UserCommand {
     /// Add a user. The password is asked for at a terminal, otherwise read as one line from stdin.
     Add {
         /// What the user types to log in.
-        #[arg(value_parser = input::name)]
         name: String,
         /// A role; may be repeated.
         #[arg(long = "role", value_name = "R")]
@@ -68,40 +65,46 @@ pub(crate) enum UserCommand {
 
 /// Does it.
 pub(crate) fn user(common: &Common, command: UserCommand) -> Result<(), Failure> {
-    with_store(common, async |opened| match command {
-        UserCommand::Add { name, roles, attributes } => add(&opened, name, &roles, &attributes).await,
-        UserCommand::List => list(&opened, common.output).await,
-        UserCommand::Show { name } => show(&opened, &name, common.output).await,
-        UserCommand::SetRoles { name, roles, none: _ } => set_roles(&opened, &name, &roles).await,
-        UserCommand::SetPassword { name } => set_password(&opened, &name).await,
-        UserCommand::Disable { name } => disable(&opened, &name).await,
-        UserCommand::Enable { name } => {
-            opened.store.users.set_disabled(&name, false).await?;
-            said(&format!("enabled user `{name}`"));
-            Ok(())
-        }
-        UserCommand::Delete { name } => delete(&opened, &name).await,
+    with_store(common, async |opened| {
+        let accounts = accounts(&opened.config, &opened.store)?;
+        let done = match command {
+            UserCommand::List => return list(&opened, common.output).await,
+            UserCommand::Show { name } => return show(&opened, &name, common.output).await,
+            UserCommand::Add { name, roles, attributes } => {
+                let attributes = input::attributes(&opened.config, &attributes)?;
+                add(&accounts, UserSpec { name, roles, attributes }).await?
+            }
+            UserCommand::SetRoles { name, roles, none: _ } => {
+                let roles = accounts.set_roles(&name, roles).await?;
+                format!("user `{name}` has the roles: {}", words(&roles))
+            }
+            UserCommand::SetPassword { name } => {
+                existing(&opened, &name).await?;
+                accounts.set_password(&name, input::new_password()?).await?;
+                format!("user `{name}` has a new password")
+            }
+            UserCommand::Disable { name } => {
+                accounts.set_disabled(&name, true).await?;
+                format!("disabled user `{name}`")
+            }
+            UserCommand::Enable { name } => {
+                accounts.set_disabled(&name, false).await?;
+                format!("enabled user `{name}`")
+            }
+            UserCommand::Delete { name } => {
+                accounts.delete(&name).await?;
+                format!("deleted user `{name}`")
+            }
+        };
+        said(&done);
+        Ok(())
     })
 }
 
-async fn add(
-    opened: &Opened,
-    name: String,
-    roles: &[String],
-    attributes: &[(String, String)],
-) -> Result<(), Failure> {
-    let roles = input::roles(&opened.config, roles)?;
-    let attributes = input::attributes(&opened.config, attributes)?;
-    if opened.store.users.by_name(&name).await?.is_some() {
-        return Err(StoreError::Exists(format!("user `{name}`")).into());
-    }
-    let password_hash = new_password(&name).await?;
-    let id = new_id()?;
-    let (created_at, login) = (SystemClock.now(), LoginState::default());
-    let user = UserRecord { id, name, password_hash, roles, attributes, disabled: false, created_at, login };
-    opened.store.users.add(&user).await?;
-    said(&format!("added user `{}` with roles: {}", user.name, words(&user.roles)));
-    Ok(())
+async fn add(accounts: &Accounts, user: UserSpec) -> Result<String, Failure> {
+    accounts.check_user(&user).await?;
+    let user = accounts.add_user(user, input::new_password()?).await?;
+    Ok(format!("added user `{}` with roles: {}", user.name, words(&user.roles)))
 }
 
 async fn list(opened: &Opened, format: Format) -> Result<(), Failure> {
@@ -139,67 +142,9 @@ async fn show(opened: &Opened, name: &str, format: Format) -> Result<(), Failure
     }
 }
 
-async fn set_roles(opened: &Opened, name: &str, roles: &[String]) -> Result<(), Failure> {
-    let roles = input::roles(&opened.config, roles)?;
-    let before = existing(opened, name).await?;
-    opened.store.users.set_roles(name, &roles).await?;
-    if before.roles.iter().any(|role| !roles.contains(role)) {
-        log_out(opened, &before.id).await?;
-    }
-    said(&format!("user `{name}` has the roles: {}", words(&roles)));
-    Ok(())
-}
-
-async fn set_password(opened: &Opened, name: &str) -> Result<(), Failure> {
-    let user = existing(opened, name).await?;
-    let hash = new_password(name).await?;
-    opened.store.users.set_password(name, &hash).await?;
-    log_out(opened, &user.id).await?;
-    said(&format!("user `{name}` has a new password"));
-    Ok(())
-}
-
-async fn disable(opened: &Opened, name: &str) -> Result<(), Failure> {
-    let user = existing(opened, name).await?;
-    opened.store.users.set_disabled(name, true).await?;
-    log_out(opened, &user.id).await?;
-    said(&format!("disabled user `{name}`"));
-    Ok(())
-}
-
-/// Disabled first, so that no login slips in between logging out and deleting.
-async fn delete(opened: &Opened, name: &str) -> Result<(), Failure> {
-    let user = existing(opened, name).await?;
-    opened.store.users.set_disabled(name, true).await?;
-    log_out(opened, &user.id).await?;
-    opened.store.users.delete(name).await?;
-    said(&format!("deleted user `{name}`"));
-    Ok(())
-}
-
 async fn existing(opened: &Opened, name: &str) -> Result<UserRecord, Failure> {
     let found = opened.store.users.by_name(name).await?;
     found.ok_or_else(|| StoreError::Missing(format!("user `{name}`")).into())
-}
-
-/// Ends all sessions. No access token lives longer than the longest that a configuration may allow.
-async fn log_out(opened: &Opened, id: &str) -> Result<(), Failure> {
-    let tokens_expire_at = SystemClock.now().plus(crate::config::LONGEST_ACCESS_TOKEN);
-    Ok(opened.store.sessions.end_all_of(id, tokens_expire_at).await?)
-}
-
-async fn new_password(name: &str) -> Result<Secret<String>, Failure> {
-    let password = input::new_password()?;
-    check_new_password(password.expose(), name).map_err(Failure::fault)?;
-    let pool = PasswordPool::new(Handle::current(), NonZeroUsize::MIN, 1).map_err(Failure::fault)?;
-    pool.hash(password).await.map_err(Failure::fault)
-}
-
-/// 128 random bits as hex digits.
-pub(super) fn new_id() -> Result<String, Failure> {
-    let mut bytes = [0; 16];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Failure::fault("the machine gives no random bytes"))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
 }
 
 /// A time as people and programs read it (RFC 3339).

@@ -4,6 +4,7 @@ use crate::cli::{ExplainArgs, Failure, input};
 use crate::config::Config;
 use crate::config::meant::AuthenticatorKind;
 use crate::wire::Assembly;
+use haechi_authn::identity::check_roles;
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::id::RequestId;
 use haechi_core::pattern::Segment;
@@ -96,10 +97,11 @@ pub(super) async fn invented(
     } else if supposed.roles.is_empty() && supposed.scopes.is_empty() && supposed.attributes.is_empty() {
         return Ok(None);
     } else {
+        check_roles(&config.roles, &supposed.roles)?;
         Claimed {
             subject: "somebody".into(),
             issuer: "explain".into(),
-            roles: input::roles(config, &supposed.roles)?,
+            roles: supposed.roles.clone(),
             scopes: supposed.scopes.clone(),
             attributes: input::attributes(config, &supposed.attributes)?,
             ..Claimed::default()
