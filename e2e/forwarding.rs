@@ -470,3 +470,38 @@ fn an_idle_or_dawdling_client_is_let_go() {
     assert!(closes("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe"));
     assert!(backend.recorded().iter().all(|request| request.method() == "GET" || !request.complete));
 }
+
+#[test]
+fn connections_over_the_limit_are_closed_at_once_and_the_others_are_served() {
+    let backend = Backend::saying("reached");
+    let gate = Gate::start(&format!(
+        "limits: {{ connections: 2 }}\n{}",
+        routes_to(&backend, &[("/**", "anonymous", "any")])
+    ));
+    let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let (mut first, mut second) = (gate.converse(), gate.converse());
+    assert_eq!(first.send(request).answer().unwrap().status, 200);
+    assert_eq!(second.send(request).answer().unwrap().status, 200);
+    assert!(gate.converse().is_closed());
+    assert_eq!(first.send(request).answer().unwrap().status, 200);
+    drop(second);
+    eventually(PATIENCE, || {
+        let answer = gate.converse().send(request).answer();
+        answer.is_some_and(|answer| answer.status == 200).then_some(())
+    });
+}
+
+#[test]
+fn a_client_that_stops_reading_is_let_go() {
+    let backend = Backend::start(|_| Answer::ok(vec![b'x'; 64 << 20]));
+    let gate = Gate::start(&format!(
+        "limits: {{ write_stall: 300ms }}\n{}",
+        routes_to(&backend, &[("/**", "anonymous", "any")])
+    ));
+    let mut client = gate.converse();
+    client.send("GET /big HTTP/1.1\r\nHost: a\r\n\r\n");
+    eventually(PATIENCE, || {
+        gate.log().iter().any(|line| line.contains("\"outcome\":\"aborted\"")).then_some(())
+    });
+    assert!(!client.answer().unwrap().complete);
+}
