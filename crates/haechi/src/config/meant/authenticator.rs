@@ -7,9 +7,10 @@ use crate::config::source::{At, Span};
 use crate::config::value::{FilePath, Identifier, Origin};
 use crate::config::written;
 use haechi_authn::hashing::Htpasswd;
+use haechi_authn::identity::ACCESS_TOKEN_TYPE;
 use haechi_authn::jose::{Algorithm, AlgorithmSet, Secrets};
 use haechi_authn::keys::{AddressFault, Keys as VerifyingKeys, WebOrigin};
-use haechi_authn::schemes::jwt::{AttributeClaim, ClaimsMap, JsonPointer};
+use haechi_authn::schemes::jwt::{AttributeClaim, ClaimsMap, DEFAULT_TOKEN_TYPES, JsonPointer};
 use haechi_core::{Secret, role};
 use reqwest::Url;
 use std::collections::BTreeMap;
@@ -161,7 +162,11 @@ fn jwt(resolver: &mut Resolver<'_>, written: &At<written::Jwt>) -> Option<Jwt> {
         allow_http: written.allow_http,
         algorithms,
         leeway: written.leeway.0,
-        token_types: token_types(resolver, written)?,
+        token_types: if own {
+            own_token_types(resolver, written)
+        } else {
+            others_token_types(resolver, written)
+        }?,
         claims: claims?,
     })
 }
@@ -235,12 +240,26 @@ fn usable<T, E: Display>(
     resolver.fault(Fault::new(file.span, message))
 }
 
-fn token_types(resolver: &mut Resolver<'_>, written: &At<written::Jwt>) -> Option<Vec<String>> {
-    if written.token_types.is_empty() {
-        let fault = Fault::new(written.span, "`token_types` lists none, so no token could be accepted");
-        return resolver.fault(fault.help("name at least one, or remove the key"));
+/// The tokens that we sign for backends, with the same keys, are told apart by their type.
+fn own_token_types(resolver: &mut Resolver<'_>, written: &written::Jwt) -> Option<Vec<String>> {
+    match written.token_types.given() {
+        Some(types) if types.value != [ACCESS_TOKEN_TYPE] => {
+            let message = format!("with `issuer: self` an access token's type is `{ACCESS_TOKEN_TYPE}`");
+            resolver.fault(Fault::new(types.span, message).help("remove `token_types`"))
+        }
+        _ => Some(vec![ACCESS_TOKEN_TYPE.to_owned()]),
     }
-    Some(written.token_types.clone())
+}
+
+fn others_token_types(resolver: &mut Resolver<'_>, written: &written::Jwt) -> Option<Vec<String>> {
+    match written.token_types.given() {
+        None => Some(DEFAULT_TOKEN_TYPES.map(str::to_owned).to_vec()),
+        Some(types) if types.is_empty() => {
+            let fault = Fault::new(types.span, "`token_types` lists none, so no token could be accepted");
+            resolver.fault(fault.help("name at least one, or remove the key"))
+        }
+        Some(types) => Some(types.value.clone()),
+    }
 }
 
 fn discovery(

@@ -41,16 +41,37 @@ pub(super) fn identity(resolver: &mut Resolver<'_>, written: &At<written::Identi
         None => Some(DEFAULT_PATH.into()),
     };
     let access_token = written.access_token.as_ref()?;
+    let refresh_token = written.refresh_token.as_ref()?;
+    lifetimes(resolver, access_token, refresh_token);
     let lockout = written.lockout.as_ref()?;
     Some(Identity {
         issuer: issuer?,
         path: path?,
         algorithm: access_token.algorithm,
         access_token_lifetime: access_token.lifetime.0,
-        refresh_token_lifetime: written.refresh_token.as_ref()?.lifetime.0,
+        refresh_token_lifetime: refresh_token.lifetime.0,
         lockout_failures: lockout.failures.0,
         lockout_for: lockout.lasts.0,
     })
+}
+
+/// A login that ended must not leave a token behind that still works.
+fn lifetimes(
+    resolver: &mut Resolver<'_>,
+    access: &written::AccessToken,
+    refresh: &At<written::RefreshToken>,
+) {
+    let (token, login) = (access.lifetime.0, refresh.lifetime.0);
+    if token > login {
+        let shown = humantime::format_duration;
+        let message = format!(
+            "an access token would be valid for `{}`, and a login for `{}`",
+            shown(token),
+            shown(login)
+        );
+        let help = "make `refresh_token.lifetime` at least as long as `access_token.lifetime`, which is `10m` where it is left out";
+        resolver.faults.push(Fault::new(refresh.span, message).help(help));
+    }
 }
 
 fn issuer(resolver: &mut Resolver<'_>, written: &written::Identity) -> Option<Arc<str>> {

@@ -7,6 +7,7 @@ use crate::config::report::{Fault, Report};
 use crate::config::source::{At, Source};
 use crate::config::value::Identifier;
 use crate::config::written;
+use haechi_authn::identity::RESERVED_CLAIMS;
 use haechi_core::{AttributeType, RoleTable, role};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroUsize;
@@ -32,6 +33,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     let listeners = listeners(resolver);
     let admin = admin(resolver);
     let identity = written.identity.given().map(|written| identity::identity(resolver, written));
+    let caller_attributes = caller_attributes(resolver);
     let roles = roles(resolver);
     let authenticators = authenticators(resolver);
     let services = services(resolver);
@@ -51,7 +53,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
             Some(identity) => Some(identity?),
             None => None,
         },
-        caller_attributes: caller_attributes(written),
+        caller_attributes,
         roles: roles?,
         authenticators: authenticators?,
         services: services?,
@@ -106,9 +108,14 @@ fn admin(resolver: &mut Resolver<'_>) -> Option<std::net::SocketAddr> {
     Some(bind.value)
 }
 
-fn caller_attributes(written: &written::Config) -> BTreeMap<Box<str>, AttributeType> {
-    let declared = written.caller_attributes.0.iter();
-    declared.filter_map(|(name, kind)| Some((name.value.0.clone(), (*kind)?))).collect()
+fn caller_attributes(resolver: &mut Resolver<'_>) -> BTreeMap<Box<str>, AttributeType> {
+    let declared = &resolver.written.caller_attributes.0;
+    for (name, _) in declared.iter().filter(|(name, _)| RESERVED_CLAIMS.contains(&&*name.value.0)) {
+        let message = format!("`{}` is a claim that the gate writes into its own tokens", name.value);
+        let help = "choose another name; an authenticator's `claims` says from which claim it is filled";
+        resolver.faults.push(Fault::new(name.span, message).help(help));
+    }
+    declared.iter().filter_map(|(name, kind)| Some((name.value.0.clone(), (*kind)?))).collect()
 }
 
 fn roles(resolver: &mut Resolver<'_>) -> Option<RoleTable> {
@@ -209,9 +216,32 @@ fn odd(resolver: &mut Resolver<'_>) {
         let fault = Fault::new(name.span, format!("no route asks the authenticator `{}`", name.value));
         resolver.warnings.push(fault.help("name it under a route's `authenticate`, or remove it"));
     }
+    identity_without_callers(resolver);
     if written.routes.is_empty() {
         let fault = Fault::of_file("there are no routes: every request is answered 404");
         resolver.warnings.push(fault.help("add `routes`"));
+    }
+}
+
+/// An identity provider is of use where its access tokens are accepted, or where it signs tokens for services.
+fn identity_without_callers(resolver: &mut Resolver<'_>) {
+    let written = resolver.written;
+    let Some(identity) = written.identity.given() else { return };
+    let accepts_own = |written: &written::Authenticator| match written {
+        written::Authenticator::Jwt(jwt) => jwt.issuer.as_ref().is_some_and(|issuer| issuer.value == "self"),
+        _ => false,
+    };
+    let signs = |service: &written::Service| {
+        service.identity.as_ref().is_some_and(|identity| !identity.token.is_absent())
+    };
+    let accepted =
+        written.authenticators.0.iter().any(|(_, written)| written.as_ref().is_some_and(accepts_own));
+    let used = accepted || written.services.0.iter().any(|(_, service)| service.as_ref().is_some_and(signs));
+    if !used {
+        let message =
+            "no authenticator accepts the tokens that a login gives; `logout` and `me` do not exist";
+        let help = "add `local: { type: jwt, issuer: self }` under `authenticators`, or remove `identity`";
+        resolver.warnings.push(Fault::new(identity.span, message).help(help));
     }
 }
 

@@ -80,6 +80,9 @@ pub(crate) struct Rewrite {
     pub add_prefix: Option<CanonicalPath>,
 }
 
+/// What the names of the gate's own routes begin with.
+const RESERVED_PREFIX: &str = "identity-";
+
 pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -> Option<Route> {
     let matches = written.matches.as_ref();
     let path = matches.and_then(|m| m.path.as_ref());
@@ -90,6 +93,7 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
     let service = written.service.as_ref().and_then(|service| resolver.service(service));
     let rewrite = rewrite(resolver, written, path);
     can_pass(resolver, written);
+    named_apart_from_own(resolver, written);
     Some(Route {
         name: written.name.as_ref()?.value.0.clone(),
         span: written.name.as_ref()?.span,
@@ -106,6 +110,17 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
         origins: written.origins.iter().map(|origin| origin.0.clone()).collect(),
         max_body: written.max_body.given().map(|size| size.0),
     })
+}
+
+/// Logs, metrics and policies tell routes apart by name.
+fn named_apart_from_own(resolver: &mut Resolver<'_>, written: &written::Route) {
+    if let Some(name) = &written.name
+        && name.value.0.starts_with(RESERVED_PREFIX)
+    {
+        let message = format!("`{}` begins as the identity provider's own routes do", name.value);
+        let help = format!("choose a name that does not begin with `{RESERVED_PREFIX}`");
+        resolver.faults.push(Fault::new(name.span, message).help(help));
+    }
 }
 
 fn methods(resolver: &mut Resolver<'_>, listed: Option<&At<Vec<Method>>>) -> Option<MethodSet> {

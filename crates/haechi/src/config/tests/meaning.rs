@@ -92,6 +92,7 @@ authenticators:
     assert_eq!(Some(&corp.claims.attributes["mfa"].pointer), pointer("/x~1y").as_ref());
     assert_eq!(corp.algorithms, Algorithm::asymmetric());
     assert_eq!(corp.token_types, ["at+jwt", "JWT"]);
+    assert_eq!(jwt("own").token_types, ["at+jwt"]);
     let shared = jwt("shared");
     assert_eq!(shared.algorithms.iter().collect::<Vec<_>>(), [Algorithm::Hs256]);
     assert!(matches!(&shared.keys, Keys::Secret(secret) if secret.expose().len() == 32));
@@ -101,6 +102,26 @@ authenticators:
     let AuthenticatorKind::ApiKey(key) = &config.authenticators["key"].kind else { panic!("api_key") };
     assert_eq!(&*key.header, "x-partner");
     assert_eq!(&*config.identity.unwrap().issuer, "http://localhost:8080");
+}
+
+#[test]
+fn a_login_whose_tokens_nobody_accepts_is_odd() {
+    let warnings = |rest: &str| {
+        let config =
+            ok(&format!("store: sqlite:h.db\nidentity: {{ issuer: \"http://localhost\" }}\n{rest}\n"));
+        let all = config.warnings.faults().iter();
+        all.filter(|fault| fault.message.contains("no authenticator accepts")).count()
+    };
+    let service = |identity: &str| {
+        warnings(&format!(
+            "services: {{ s: {{ endpoints: [\"http://127.0.0.1:1\"], identity: {identity} }} }}"
+        ))
+    };
+    let corp = "{ type: jwt, issuer: \"https://sso.example.com\", audiences: [a] }";
+    assert_eq!(warnings(&format!("authenticators: {{ a: {corp} }}")), 1);
+    assert_eq!(warnings(&format!("authenticators: {{ a: {corp}, b: {{ type: jwt, issuer: self }} }}")), 0);
+    assert_eq!(service("{ headers: true }"), 1);
+    assert_eq!(service("{ token: { audience: s } }"), 0, "its keys sign what the service gets");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What is refused, rule by rule.
 
 use super::faults;
+use haechi_authn::identity::RESERVED_CLAIMS;
 
 const SERVICE: &str = "services: { s: { endpoints: [\"http://127.0.0.1:1\"] } }\n";
 
@@ -89,6 +90,8 @@ fn two_routes_never_win_the_same_request() {
     }
     let twice = of_routes("", &[&[], &[("match", "{ path: /b }")]]);
     assert_refused(&twice, "two routes are named `r`");
+    assert_refused(&of_routes("", &[&[("name", "identity-login")]]), "begins as the identity provider's own");
+    assert_eq!(of_routes("", &[&[("name", "identity")]]), [""; 0]);
 }
 
 #[test]
@@ -101,6 +104,16 @@ fn names_must_be_declared() {
     );
     assert_refused(&messages("caller_attributes: { has: string }\n"), "`has` is not an attribute's name");
     assert_refused(&messages("caller_attributes: { a: text }\n"), "`text` is not an attribute type");
+    for claim in RESERVED_CLAIMS {
+        let found = messages(&format!("caller_attributes: {{ {claim}: string }}\n"));
+        // `authenticator` is taken by the policy language, too.
+        let part = if claim == "authenticator" {
+            "is not an attribute's name"
+        } else {
+            "is a claim that the gate writes"
+        };
+        assert_refused(&found, part);
+    }
     assert_refused(
         &messages("store: sqlite:h\nauthenticators: { anonymous: { type: basic } }\n"),
         "a word of its own",
@@ -172,6 +185,34 @@ fn tokens_are_bound_to_an_audience_and_to_keys_that_hold() {
     );
     assert_refused(&jwt(&format!("{https}, audiences: [a], token_types: []")), "`token_types` lists none");
     assert_refused(&jwt(&format!("{https}, audiences: [a], leeway: 11m")), "`11m` is not a duration");
+}
+
+#[test]
+fn our_own_tokens_are_what_we_make_them() {
+    let own = |rest: &str| {
+        messages(&format!(
+            "store: sqlite:h\nidentity: {{ issuer: \"http://localhost\" }}\nauthenticators: {{ a: {{ type: jwt, issuer: self{rest} }} }}\n"
+        ))
+    };
+    assert_eq!(own(""), [""; 0]);
+    // The identity provider remembers a revocation for ten minutes longer than the token is valid, and no more.
+    assert_eq!(own(", leeway: 10m"), [""; 0]);
+    assert_refused(&own(", leeway: 601s"), "`601s` is not a duration");
+    assert_eq!(own(", token_types: [at+jwt]"), [""; 0]);
+    for other in ["[JWT]", "[at+jwt, JWT]", "[AT+JWT]", "[]"] {
+        assert_refused(&own(&format!(", token_types: {other}")), "an access token's type is `at+jwt`");
+    }
+    let lifetimes = |access: &str, refresh: &str| {
+        messages(&format!(
+            "store: sqlite:h\nidentity: {{ issuer: \"http://localhost\", {access}refresh_token: {{ lifetime: {refresh} }} }}\n"
+        ))
+    };
+    assert_eq!(lifetimes("access_token: { lifetime: 1h }, ", "1h"), [""; 0]);
+    assert_refused(
+        &lifetimes("access_token: { lifetime: 1h }, ", "59m"),
+        "valid for `1h`, and a login for `59m`",
+    );
+    assert_refused(&lifetimes("", "9m"), "valid for `10m`, and a login for `9m`");
 }
 
 #[test]

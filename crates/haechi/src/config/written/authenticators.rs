@@ -8,7 +8,7 @@ use crate::config::source::At;
 use crate::config::value::{AttributeName, FieldNameText, FilePath, Identifier, Origin};
 use crate::config::yaml::{Kind, Node};
 use haechi_authn::jose::Algorithm;
-use haechi_authn::schemes::jwt::{DEFAULT_TOKEN_TYPES, JsonPointer};
+use haechi_authn::schemes::jwt::JsonPointer;
 use haechi_core::Secret;
 use reqwest::Url;
 use serde_json::{Value as Json, json};
@@ -39,8 +39,8 @@ record! {
         optional algorithms as "algorithms": At<Vec<At<Algorithm>>>,
         /// How far the issuer's clock may differ from ours.
         default leeway as "leeway": Leeway = defaults::LEEWAY,
-        /// What the token's `typ` may be, where it has one.
-        default token_types as "token_types": Vec<String> = DEFAULT_TOKEN_TYPES.map(str::to_owned).to_vec(),
+        /// What the token's `typ` may be, where it has one; `at+jwt` and `JWT` where this is left out. With `issuer: self` always `at+jwt`.
+        optional token_types as "token_types": At<Vec<String>>,
         /// Where in the token roles, scopes and attributes stand.
         section claims as "claims": Claims,
         /// Takes keys over plain `http` from an address that is not on loopback.

@@ -18,7 +18,7 @@ record! {
         /// The tokens that a login gives.
         section access_token as "access_token": AccessToken,
         /// The tokens that a login is prolonged with.
-        section refresh_token as "refresh_token": RefreshToken,
+        section refresh_token as "refresh_token": At<RefreshToken>,
         /// When a user is locked out.
         section lockout as "lockout": Lockout,
         /// Takes a plain `http` issuer that is not on loopback.

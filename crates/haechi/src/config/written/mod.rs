@@ -6,7 +6,7 @@ mod routes;
 mod services;
 
 pub(super) use authenticators::{Authenticator, Basic, Jwt, Keys};
-pub(super) use identity::Identity;
+pub(super) use identity::{AccessToken, Identity, RefreshToken};
 pub(super) use routes::{Authenticate, Authorize, Route};
 pub(crate) use services::HashBy;
 pub(super) use services::{Balance, IdentityToken, Service};
