@@ -164,6 +164,9 @@ fn users_are_added_listed_changed_and_deleted() {
     assert!(haechi(folder.path(), &["user", "list"]).success().stdout.contains("alice"));
     let twice = haechi_with_input(folder.path(), &["user", "add", "alice"], &format!("{PASSWORD}\n"));
     assert_eq!(twice.code, 1, "{twice:#?}");
+    assert!(twice.stderr.contains("user `alice`"), "{}", twice.stderr);
+    let unasked = haechi(folder.path(), &["user", "add", "alice"]);
+    assert_eq!((unasked.code, unasked.stderr), (1, twice.stderr), "no password is asked for in vain");
     haechi_with_input(folder.path(), &["user", "set-password", "alice"], "cranes over the western wall\n")
         .success();
     haechi(folder.path(), &["user", "disable", "alice"]).success();
@@ -190,6 +193,39 @@ fn weak_passwords_are_refused_and_never_repeated() {
     );
     assert_ne!(unknown.code, 0, "a role that the configuration does not have");
     assert_eq!(users(&folder).len(), 1);
+}
+
+#[test]
+fn what_the_configuration_does_not_declare_is_wrong_usage() {
+    let folder = Folder::new(&format!("{GOOD}caller_attributes: {{ tenant: string, clearance: long }}\n"));
+    let cases: [(&[&str], &[&str]); 6] = [
+        (&["--role", "ADMIM"], &["`ADMIM`", "`ADMIN`", "`USER`"]),
+        (&["--role", "USER", "--role", "admin"], &["`admin`", "`ADMIN`"]),
+        (&["--attr", "team=a"], &["`team`", "`tenant`", "`clearance`"]),
+        (&["--attr", "clearance=high"], &["`clearance`", "long", "`high`"]),
+        (&["--attr", "tenant=a", "--attr", "tenant=b"], &["`tenant`", "twice"]),
+        (&["--attr", "tenant"], &["NAME=VALUE"]),
+    ];
+    for (arguments, words) in cases {
+        for command in [&["key", "create", "--owner", "acme"][..], &["user", "add", "alice"]] {
+            let refused = haechi(folder.path(), &[command, arguments].concat());
+            assert_eq!((refused.code, &*refused.stdout), (2, ""), "{command:?} {arguments:?}: {refused:#?}");
+            for word in words {
+                assert!(refused.stderr.contains(word), "no {word} for {arguments:?}: {}", refused.stderr);
+            }
+        }
+    }
+    for odd in [
+        &["key", "create", "--owner", "a:b"][..],
+        &["key", "create", "--owner", "acme", "--name", " ci"],
+        &["key", "create", "--owner", "acme", "--scope", "two words"],
+        &["user", "add", ""],
+    ] {
+        let refused = haechi(folder.path(), odd);
+        assert_eq!((refused.code, &*refused.stdout), (2, ""), "{odd:?}: {refused:#?}");
+    }
+    assert_eq!(haechi(folder.path(), &["key", "list", "--output", "json"]).success().stdout.trim(), "[]");
+    assert_eq!(users(&folder).len(), 0);
 }
 
 fn explained(folder: &Folder, arguments: &[&str]) -> Value {

@@ -1,6 +1,6 @@
 //! The embedded identity provider (contract section 6).
 
-use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Reply, eventually, routes_to};
+use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Reply, eventually, haechi_with_input, routes_to};
 use haechi_testkit::Backend;
 use haechi_testkit::jose::part;
 use serde_json::{Value, json};
@@ -224,6 +224,45 @@ fn tokens_outlive_a_restart_of_the_gate() {
     }
     let again = Gate::start_in(copy).ready();
     again.get_with_token("/x", &token).expect(200);
+}
+
+/// The session that gave `pair` ends within five seconds of `change`.
+#[track_caller]
+fn ends_session(site: &Site, pair: &Value, change: &[&str], input: &str) {
+    assert_eq!(site.status(text(pair, "access_token")), 200, "{change:?}");
+    haechi_with_input(site.gate.folder().path(), change, input).success();
+    let start = Instant::now();
+    eventually(PATIENCE, || (site.status(text(pair, "access_token")) == 401).then_some(()));
+    assert!(start.elapsed() < Duration::from_millis(5500), "{change:?}: {:?}", start.elapsed());
+    site.refresh(text(pair, "refresh_token")).expect(401);
+}
+
+#[test]
+fn what_an_operator_takes_away_ends_the_users_sessions_within_five_seconds() {
+    let site = start();
+    let root = site.logged_in("root");
+    ends_session(&site, &root, &["user", "set-roles", "root", "--role", "USER"], "");
+    let root = site.logged_in("root");
+    site.gate.get_with_token("/admin/x", text(&root, "access_token")).expect(403);
+    ends_session(&site, &root, &["user", "set-password", "root"], "cranes over the western wall\n");
+    site.login("root", PASSWORD).expect(401);
+    let alice = site.logged_in("alice");
+    ends_session(&site, &alice, &["user", "delete", "alice"], "");
+    site.login("alice", PASSWORD).expect(401);
+    // Another user of the same name is somebody else.
+    site.gate.folder().add_user("alice", &["USER"]);
+    site.refresh(text(&alice, "refresh_token")).expect(401);
+    assert_eq!(site.status(text(&alice, "access_token")), 401);
+}
+
+#[test]
+fn whoever_gains_a_role_stays_logged_in() {
+    let site = start();
+    let alice = site.logged_in("alice");
+    let change = ["user", "set-roles", "alice", "--role", "USER", "--role", "ADMIN"];
+    haechi_with_input(site.gate.folder().path(), &change, "").success();
+    let alice = site.refresh(text(&alice, "refresh_token")).expect(200).json();
+    site.gate.get_with_token("/admin/x", text(&alice, "access_token")).expect(200);
 }
 
 #[test]
