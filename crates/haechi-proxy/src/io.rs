@@ -55,10 +55,17 @@ impl Stream {
         let _ = socket2::SockRef::from(&self.0).shutdown(std::net::Shutdown::Write);
     }
 
-    /// Whether nothing has arrived and the other side has not closed, as far as the kernel has told us.
+    /// Whether nothing has arrived and the other side has not closed, as far as the runtime was told.
     pub(crate) fn is_quiet(&self) -> bool {
         let mut byte = [0];
         matches!(self.0.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// The same, as far as the kernel knows: one system call.
+    pub(crate) fn is_quiet_now(&self) -> bool {
+        let mut byte = [std::mem::MaybeUninit::uninit()];
+        let peeked = socket2::SockRef::from(&self.0).peek(&mut byte);
+        matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 

@@ -28,7 +28,7 @@ impl Pool {
     pub(crate) fn idle(&self) -> Option<UpstreamConnection> {
         let mut idle = self.idle.borrow_mut();
         while let Some(connection) = idle.pop() {
-            if connection.is_fresh() {
+            if connection.is_reusable() {
                 return Some(connection);
             }
         }

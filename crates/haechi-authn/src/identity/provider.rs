@@ -175,12 +175,14 @@ impl Provider {
         let inner = self.inner.clone();
         let expires_at = caller.expires_at;
         self.ask(STORE_ANSWERS_WITHIN, async move {
+            // The token at hand may have been made under a longer lifetime than is configured now.
             let until = inner.tokens_expire_at(inner.clock.now());
+            let until = expires_at.map_or(until, |ends| ends.max(until));
             match (session, token) {
                 (Some(session), _) => Ok(inner.stores.sessions.end(&session, until).await?),
                 (None, Some(token)) => {
                     let token = Revoked::Token(token.to_string());
-                    Ok(inner.stores.revocations.revoke(&token, expires_at.unwrap_or(until)).await?)
+                    Ok(inner.stores.revocations.revoke(&token, until).await?)
                 }
                 (None, None) => Err(LogoutRefused::NoSession),
             }

@@ -21,6 +21,8 @@ const MAX_INTERIM: usize = 8;
 pub(crate) struct UpstreamConnection {
     stream: Rc<Stream>,
     reader: Reader,
+    /// Requests that it has carried.
+    carried: u32,
 }
 
 /// Why an exchange failed.
@@ -53,12 +55,18 @@ impl UpstreamConnection {
     /// Takes over a fresh connection.
     pub(crate) fn new(stream: Stream, buffers: Buffers) -> Self {
         let stream = Rc::new(stream);
-        Self { reader: Reader::new(stream.clone(), buffers), stream }
+        Self { reader: Reader::new(stream.clone(), buffers), stream, carried: 0 }
     }
 
     /// Whether the connection can take a request: nothing arrived unasked, and the backend has not closed it.
     pub(crate) fn is_fresh(&self) -> bool {
         self.reader.unread().is_empty() && self.stream.is_quiet()
+    }
+
+    /// The same, with a second look while the backend has not yet shown that it keeps connections: one that closes after each answer
+    /// without saying so may have closed this one a moment ago.
+    pub(crate) fn is_reusable(&self) -> bool {
+        self.is_fresh() && (self.carried > 1 || self.stream.is_quiet_now())
     }
 
     /// Sends `request_head` and `body` and waits for the head of the answer. The request's body may still be on its way when this
@@ -72,6 +80,7 @@ impl UpstreamConnection {
         timer: &Timer,
         limits: ExchangeLimits,
     ) -> Result<(ResponseLines, UpstreamBody), ExchangeError> {
+        self.carried = self.carried.saturating_add(1);
         let mut upload = Upload::new(request_head, body);
         let mut interim = 0;
         let lines = loop {

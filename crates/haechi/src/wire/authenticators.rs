@@ -5,7 +5,7 @@ use crate::config::meant::{self, AuthenticatorKind, Config, Issuer, Keys as Mean
 use haechi_authn::control::Control;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::{Htpasswd, PasswordPool};
-use haechi_authn::identity::{ACCESS_TOKEN_TYPE, Provider};
+use haechi_authn::identity::Provider;
 use haechi_authn::jose::AlgorithmSet;
 use haechi_authn::keys::{DEFAULT_MAX_AGE, Fetch, KeySource, KeyStats, Keys, Origin, Refresh};
 use haechi_authn::schemes::api_key::{ApiKeyAuthenticator, Sources};
@@ -96,7 +96,7 @@ impl Materials<'_> {
             keys,
             algorithms: written.algorithms,
             leeway: written.leeway,
-            token_types: if own { vec![ACCESS_TOKEN_TYPE.to_owned()] } else { written.token_types.clone() },
+            token_types: written.token_types.clone(),
             claims: written.claims.clone(),
             roles: self.roles.clone(),
             revocations: own.then(|| self.watch.clone()),
