@@ -73,10 +73,23 @@ fn after_spaces(text: &[u8]) -> &[u8] {
     text.get(spaces..).unwrap_or_default()
 }
 
+/// Which bytes may stand in a `token68` before its padding; a token has hundreds of them.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses an index out of bounds")]
+const TOKEN68: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+        byte += 1;
+    }
+    table
+};
+
 /// `token68` of RFC 9110 11.2; `None` for anything else.
 pub fn token68(text: &[u8]) -> Option<&str> {
     let unpadded = text.iter().rposition(|&b| b != b'=').map_or(0, |last| last + 1);
-    let legal = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    let legal = |b: &u8| TOKEN68.get(usize::from(*b)).is_some_and(|legal| *legal);
     (unpadded > 0 && text.iter().take(unpadded).all(legal)).then(|| str::from_utf8(text).ok()).flatten()
 }
 
