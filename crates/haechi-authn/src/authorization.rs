@@ -74,7 +74,10 @@ fn after_spaces(text: &[u8]) -> &[u8] {
 }
 
 /// Which bytes may stand in a `token68` before its padding; a token has hundreds of them.
-#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses an index out of bounds")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, which refuses an index out of bounds"
+)]
 const TOKEN68: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
