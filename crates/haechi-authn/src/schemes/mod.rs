@@ -8,6 +8,10 @@ pub mod basic;
 pub mod jwt;
 pub mod passthrough;
 
+mod nobody;
+
+pub use nobody::Nobody;
+
 /// What the configuration's `type:` may say, for the schema and the documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SchemeDef {

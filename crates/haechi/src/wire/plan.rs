@@ -3,7 +3,7 @@
 use crate::config::meant::{self, Authenticate, Authorize, Config};
 use haechi_authn::Authenticator;
 use haechi_authn::identity::Provider;
-use haechi_authn::schemes::{anonymous::Anonymous, passthrough::Passthrough};
+use haechi_authn::schemes::{anonymous, passthrough};
 use haechi_authz::{Clause, Rule};
 use haechi_core::{Irregular, MethodSet, PathPattern};
 use haechi_proxy::{
@@ -81,8 +81,8 @@ fn authentication(written: &Authenticate, known: &Authenticators) -> Option<Auth
     let named =
         |names: &[Arc<str>]| names.iter().map(|name| known.get(name).cloned()).collect::<Option<Vec<_>>>();
     match written {
-        Authenticate::Anonymous => Some(Authentication::Any(vec![Arc::new(Anonymous::new())])),
-        Authenticate::Passthrough => Some(Authentication::Any(vec![Arc::new(Passthrough::new())])),
+        Authenticate::Anonymous => Some(Authentication::Any(vec![Arc::new(anonymous::authenticator())])),
+        Authenticate::Passthrough => Some(Authentication::Any(vec![Arc::new(passthrough::authenticator())])),
         Authenticate::Any(names) => named(names).map(Authentication::Any),
         Authenticate::All(names) => named(names).map(Authentication::All),
     }
@@ -157,7 +157,7 @@ fn identity_routes(
         .filter_map(|a| authenticators.get(&a.name).cloned())
         .take(1)
         .collect();
-    let open = || Authentication::Any(vec![Arc::new(Anonymous::new())]);
+    let open = || Authentication::Any(vec![Arc::new(anonymous::authenticator())]);
     let path = |rest: &str| format!("{}/{rest}", identity.path);
     let mut calls = vec![
         ("identity-login", path("login"), Method::POST, IdentityCall::Login, open()),

@@ -1,0 +1,50 @@
+//! The caller who is nobody in particular, whom `anonymous` and `passthrough` verify without looking at the request.
+
+use crate::{Attempt, Authenticator, CredentialPlace, Look, Scheme};
+use haechi_core::{Caller, RequestHead, Timestamp};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// An authenticator that verifies everybody as nobody in particular.
+#[derive(Clone, Debug)]
+pub struct Nobody {
+    name: Arc<str>,
+    caller: Arc<Caller>,
+}
+
+impl Nobody {
+    /// Under the word that a route writes.
+    pub(super) fn named(name: &str) -> Self {
+        Self { name: name.into(), caller: Arc::new(Caller::anonymous(name)) }
+    }
+}
+
+impl Authenticator for Nobody {
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn for_worker(&self) -> Rc<dyn Scheme> {
+        Rc::new(self.clone())
+    }
+}
+
+impl Scheme for Nobody {
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Empty: the gate asks for no credential. Whoever writes `WWW-Authenticate` leaves it out.
+    fn challenge(&self) -> &str {
+        ""
+    }
+
+    /// Nowhere, so that nothing is removed: with `passthrough` the service needs the credential.
+    fn credential_place(&self) -> CredentialPlace {
+        CredentialPlace::Nowhere
+    }
+
+    fn look(&self, _: &RequestHead, _: Timestamp) -> Look {
+        Look::Done(Attempt::Verified(self.caller.clone()))
+    }
+}
