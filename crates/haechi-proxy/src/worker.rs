@@ -74,9 +74,29 @@ pub(crate) struct Worker {
 /// The plan as this worker runs it: the shared part, and schemes, pools and caches of its own.
 pub(crate) struct LocalPlan {
     pub(crate) shared: Arc<Plan>,
-    chains: Vec<Option<(Chain, Vec<CredentialPlace>)>>,
+    /// By route; routes that ask the same authenticators share one.
+    chains: Vec<Option<Rc<Ways>>>,
     balancers: Vec<Balancer>,
     tokens: RefCell<Cache<TokenKey, Minted>>,
+}
+
+/// Whether all are asked, and who.
+type Asked = (bool, Vec<Arc<str>>);
+
+/// The ways into a route.
+struct Ways {
+    chain: Chain,
+    /// Where the chain's authenticators look for credentials.
+    judged: Vec<CredentialPlace>,
+}
+
+impl Ways {
+    /// `None` without an authenticator.
+    fn new(schemes: Vec<Rc<dyn Scheme>>, all: bool) -> Option<Rc<Self>> {
+        let judged = schemes.iter().map(|scheme| scheme.credential_place()).collect();
+        let chain = if all { Chain::all(schemes) } else { Chain::any(schemes) };
+        chain.ok().map(|chain| Rc::new(Self { chain, judged }))
+    }
 }
 
 /// An identity token depends on the caller, as verified once, and the audience.
@@ -231,26 +251,25 @@ impl Drop for Open {
 impl LocalPlan {
     fn new(shared: Arc<Plan>) -> Self {
         let mut schemes: HashMap<Arc<str>, Rc<dyn Scheme>> = HashMap::new();
-        let mut chain = |authentication: &Authentication| {
-            let list = authentication.authenticators().iter().map(|authenticator| {
-                schemes
-                    .entry(authenticator.name().clone())
-                    .or_insert_with(|| authenticator.for_worker())
-                    .clone()
+        let mut known: HashMap<Asked, Option<Rc<Ways>>> = HashMap::new();
+        let mut ways = |authentication: &Authentication| {
+            let authenticators = authentication.authenticators();
+            let names: Vec<_> =
+                authenticators.iter().map(|authenticator| authenticator.name().clone()).collect();
+            let all = matches!(authentication, Authentication::All(_));
+            let made = known.entry((all, names)).or_insert_with(|| {
+                let list = authenticators.iter().map(|authenticator| {
+                    schemes
+                        .entry(authenticator.name().clone())
+                        .or_insert_with(|| authenticator.for_worker())
+                        .clone()
+                });
+                Ways::new(list.collect(), all)
             });
-            let list = list.collect();
-            match authentication {
-                Authentication::Any(_) => Chain::any(list),
-                Authentication::All(_) => Chain::all(list),
-            }
-            .ok()
-            .map(|chain| {
-                let places = chain.schemes().iter().map(|scheme| scheme.credential_place()).collect();
-                (chain, places)
-            })
+            made.clone()
         };
         Self {
-            chains: shared.routes.iter().map(|route| chain(&route.authentication)).collect(),
+            chains: shared.routes.iter().map(|route| ways(&route.authentication)).collect(),
             balancers: shared.services.iter().map(Balancer::new).collect(),
             tokens: RefCell::new(Cache::new(TOKENS)),
             shared,
@@ -259,12 +278,12 @@ impl LocalPlan {
 
     /// The authenticators of a route; `None` only for a route that has none, which is never let through.
     pub(crate) fn chain(&self, route: usize) -> Option<&Chain> {
-        self.chains.get(route)?.as_ref().map(|(chain, _)| chain)
+        self.chains.get(route)?.as_ref().map(|ways| &ways.chain)
     }
 
     /// Where the authenticators of a route look for credentials.
     pub(crate) fn judged(&self, route: usize) -> &[CredentialPlace] {
-        self.chains.get(route).and_then(Option::as_ref).map_or(&[], |(_, places)| places)
+        self.chains.get(route).and_then(Option::as_ref).map_or(&[], |ways| &ways.judged)
     }
 
     /// A service and this worker's connections to it.

@@ -11,7 +11,7 @@ use haechi_proxy::{
     Service, Target,
 };
 use http::Method;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Every authenticator that the configuration names.
@@ -40,12 +40,14 @@ pub(crate) fn plan(
     let services: Vec<Service> = config.services.values().map(service).collect();
     let index: HashMap<&str, usize> =
         config.services.keys().enumerate().map(|(i, name)| (&**name, i)).collect();
+    let mut lists = Lists::default();
     let mut routes = Vec::with_capacity(config.routes.len() + 6);
     for written in &config.routes {
         let dangling = || PlanFault::Dangling(written.name.clone());
         let service = index.get(&*written.service).copied().ok_or_else(dangling)?;
         let authentication = authentication(&written.authenticate, authenticators).ok_or_else(dangling)?;
-        routes.push(route(written, authentication, service)?);
+        let rule = lists.rule(&written.authorize).map_err(|_| PlanFault::EmptyRule(written.name.clone()))?;
+        routes.push(route(written, authentication, rule, service));
     }
     if let Some(identity) = &config.identity {
         routes.extend(identity_routes(identity, config, authenticators)?);
@@ -60,21 +62,21 @@ pub(crate) fn plan(
     })?)
 }
 
-fn route(written: &meant::Route, authentication: Authentication, service: usize) -> Result<Route, PlanFault> {
-    Ok(Route {
+fn route(written: &meant::Route, authentication: Authentication, rule: Rule, service: usize) -> Route {
+    Route {
         name: written.name.clone(),
         pattern: written.path.clone(),
         hosts: written.hosts.iter().map(|host| host.name().into()).collect(),
         methods: written.methods.clone(),
         authentication,
-        rule: rule(&written.authorize).map_err(|_| PlanFault::EmptyRule(written.name.clone()))?,
+        rule,
         target: Target::Service(service),
         allow_in_path: written.allow_in_path,
         max_body: written.max_body,
         forward_credentials: written.forward_credentials || written.authenticate == Authenticate::Passthrough,
         strip_prefix: written.rewrite.strip_prefix.clone(),
         add_prefix: written.rewrite.add_prefix.as_ref().map(|path| path.as_str().into()),
-    })
+    }
 }
 
 fn authentication(written: &Authenticate, known: &Authenticators) -> Option<Authentication> {
@@ -88,16 +90,31 @@ fn authentication(written: &Authenticate, known: &Authenticators) -> Option<Auth
     }
 }
 
-fn rule(written: &Authorize) -> Result<Rule, haechi_authz::rule::NoClause> {
-    let Authorize::Clauses { roles, scopes } = written else { return Ok(Rule::any()) };
-    let mut clauses = Vec::new();
-    if !roles.is_empty() {
-        clauses.push(Clause::Roles(roles.as_slice().into()));
+/// Lists of names, each kept once: routes that ask for the same roles ask in the same memory.
+#[derive(Default)]
+struct Lists(HashSet<Arc<[Arc<str>]>>);
+
+impl Lists {
+    fn keep(&mut self, names: &[Arc<str>]) -> Arc<[Arc<str>]> {
+        if let Some(known) = self.0.get(names) {
+            return known.clone();
+        }
+        let list: Arc<[Arc<str>]> = names.into();
+        self.0.insert(list.clone());
+        list
     }
-    if !scopes.is_empty() {
-        clauses.push(Clause::Scopes(scopes.as_slice().into()));
+
+    fn rule(&mut self, written: &Authorize) -> Result<Rule, haechi_authz::rule::NoClause> {
+        let Authorize::Clauses { roles, scopes } = written else { return Ok(Rule::any()) };
+        let mut clauses = Vec::new();
+        if !roles.is_empty() {
+            clauses.push(Clause::Roles(self.keep(roles)));
+        }
+        if !scopes.is_empty() {
+            clauses.push(Clause::Scopes(self.keep(scopes)));
+        }
+        Rule::all_of(clauses)
     }
-    Rule::all_of(clauses)
 }
 
 fn service(written: &meant::Service) -> Service {
