@@ -20,11 +20,9 @@ pub struct Permitted {
     decision: Decision,
 }
 
-/// A request that may not. The head comes back for the answer and the record, not for forwarding.
+/// A request that may not. Its head is gone: there is nothing left to forward.
 #[derive(Debug)]
 pub struct Denied {
-    /// The head that was judged.
-    pub head: RequestHead,
     /// The decision, with the clause that did not hold.
     pub decision: Decision,
     /// That clause.
@@ -64,7 +62,7 @@ impl Enforcer {
             }
             Some(reason) => {
                 let outcome = Outcome::Deny(reason.clone());
-                Err(Denied { head, decision: Decision { id, outcome, generation: self.generation }, reason })
+                Err(Denied { decision: Decision { id, outcome, generation: self.generation }, reason })
             }
         }
     }
