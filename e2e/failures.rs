@@ -1,8 +1,10 @@
 //! Could-not-find-out is 503, never a yes and never "wrong password"; a dead backend is said to be one.
 
 use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Reply, eventually, routes_to};
-use haechi_testkit::Backend;
+use haechi_testkit::{Answer, Backend};
 use serde_json::json;
+use std::io::Write;
+use std::net::Shutdown;
 
 struct Site {
     backend: Backend,
@@ -92,17 +94,25 @@ fn a_backend_that_dies_is_502_and_is_found_again() {
     for _ in 0..3 {
         gate.get("/").expect(502);
     }
-    let _again = Backend::start_at(address, |_| haechi_testkit::Answer::ok("back"));
+    let _again = Backend::start_at(address, |_| Answer::ok("back"));
     assert_eq!(gate.get("/").expect(200).text(), "back");
 }
 
 #[test]
 fn idle_connections_that_the_backend_closed_cost_no_request() {
-    let backend =
-        Backend::start(|_| haechi_testkit::Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+    let (closed, closes) = std::sync::mpsc::channel();
+    let backend = Backend::start(move |_| {
+        let closed = closed.clone();
+        Answer::written(move |socket| {
+            socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+            socket.shutdown(Shutdown::Both).unwrap();
+            closed.send(()).unwrap();
+        })
+    });
     let gate = Gate::start(&routes_to(&backend, &[("/**", "anonymous", "any")]));
     for n in 1..=20 {
         gate.curl("/", &["--data", "once"]).expect(200);
         assert_eq!(backend.recorded().len(), n);
+        closes.recv_timeout(PATIENCE).unwrap();
     }
 }

@@ -74,9 +74,9 @@ fn a_body_that_ends_with_the_connection_arrives_whole() {
 #[test]
 fn answers_without_a_body_leave_the_connection_in_step() {
     let backend = Backend::start(|request| match (request.method(), request.target()) {
-        ("HEAD", _) => Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"),
-        (_, "/204") => Answer::raw("HTTP/1.1 204 No Content\r\n\r\n"),
-        (_, "/304") => Answer::raw("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: \"x\"\r\n\r\n"),
+        ("HEAD", _) => Answer::kept("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"),
+        (_, "/204") => Answer::kept("HTTP/1.1 204 No Content\r\n\r\n"),
+        (_, "/304") => Answer::kept("HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\nETag: \"x\"\r\n\r\n"),
         _ => Answer::ok("hello"),
     });
     let gate = open_gate(&backend);
@@ -89,6 +89,7 @@ fn answers_without_a_body_leave_the_connection_in_step() {
     assert_eq!((same.status, same.head.field("etag")), (304, Some("\"x\"")));
     let last = conversation.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").answer().unwrap();
     assert_eq!(last.body, b"hello");
+    assert_eq!(backend.connections(), 1, "the connection to the backend is in step too");
 }
 
 #[test]

@@ -89,6 +89,11 @@ impl Answer {
         Self { before_body: false, close: true, wire: Wire::Bytes(bytes.as_ref().to_vec()) }
     }
 
+    /// Exactly these bytes, and the connection stays.
+    pub fn kept(bytes: impl AsRef<[u8]>) -> Self {
+        Self { close: false, ..Self::raw(bytes) }
+    }
+
     /// Whatever `write` does with the connection, which closes afterwards.
     pub fn written(write: impl FnOnce(&mut TcpStream) + Send + 'static) -> Self {
         Self { before_body: false, close: true, wire: Wire::Written(Box::new(write)) }
