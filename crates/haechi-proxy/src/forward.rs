@@ -2,20 +2,18 @@
 
 use crate::headers::Outgoing;
 use crate::http1::body::BodyError;
-use crate::http1::client::{ExchangeError, ExchangeLimits, UpstreamBody, UpstreamConnection};
+use crate::http1::client::{ExchangeError, ExchangeLimits, UpstreamBody};
 use crate::http1::head::ResponseLines;
-use crate::io::Stream;
 use crate::message::{RequestBody, Response, ResponseBody};
 use crate::pipeline::{Forwarding, refuse};
 use crate::plan::{Endpoint, Service};
-use crate::pool::Pool;
 use crate::record::{Entry, Fate};
 use crate::respond::Refusal;
+use crate::upstream::connect;
+use crate::upstream::pool::Pool;
 use haechi_authz::Permitted;
 use haechi_core::{FieldName, Fields};
 use std::rc::Rc;
-use tokio::net::TcpStream;
-use tokio::time::timeout;
 
 /// Forwards to the service with index `service`.
 pub(crate) async fn forward(
@@ -61,7 +59,7 @@ async fn exchange(
             request.worker.metrics().upstream_connection(&service.name, "reused");
             connection
         }
-        None => connect(request, service, endpoint).await?,
+        None => connect::connect(request.worker, service, endpoint).await?,
     };
     let limits =
         ExchangeLimits { answer: service.timeout, upload_stall: request.plan.shared.limits.body_stall };
@@ -105,20 +103,6 @@ fn request_head(
     };
     outgoing.write(&mut head);
     Ok(head)
-}
-
-async fn connect(
-    request: &Forwarding<'_>,
-    service: &Service,
-    endpoint: &Endpoint,
-) -> Result<UpstreamConnection, (Refusal, String)> {
-    request.worker.metrics().upstream_connection(&service.name, "new");
-    let address = (&*endpoint.host, endpoint.port);
-    match timeout(service.connect_timeout, TcpStream::connect(address)).await {
-        Ok(Ok(socket)) => Ok(UpstreamConnection::new(Stream::tcp(socket), request.worker.buffers().clone())),
-        Ok(Err(error)) => Err((Refusal::BadGateway, format!("cannot connect: {error}"))),
-        Err(_) => Err((Refusal::GatewayTimeout, "connecting took too long".into())),
-    }
 }
 
 /// The backend's answer without what ends at this hop; the codec frames it anew.

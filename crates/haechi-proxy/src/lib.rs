@@ -5,8 +5,8 @@
 
 mod accept;
 mod ascii;
-mod balance;
 mod client_address;
+mod connection;
 mod forward;
 mod headers;
 mod http1;
@@ -17,12 +17,12 @@ mod message;
 mod metrics;
 mod pipeline;
 mod plan;
-mod pool;
 mod record;
 mod respond;
 mod route;
 mod ticks;
 mod trace;
+mod upstream;
 mod worker;
 
 pub use accept::bind;

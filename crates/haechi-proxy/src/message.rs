@@ -7,6 +7,7 @@ use crate::record::Entry;
 use haechi_core::Fields;
 use http::StatusCode;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// A request's body.
 pub(crate) enum RequestBody {
@@ -73,4 +74,54 @@ pub(crate) enum ResponseBody {
     Full(Vec<u8>),
     /// From an HTTP/1.1 backend.
     Http1(Box<UpstreamBody>),
+}
+
+impl ResponseBody {
+    /// The length in bytes, where it is known beforehand; also of a body that is not sent (to `HEAD`, 304).
+    pub(crate) fn length(&self) -> Option<u64> {
+        match self {
+            Self::Full(bytes) => Some(bytes.len() as u64),
+            Self::Http1(body) => body.length(),
+        }
+    }
+
+    /// How long to wait for the next piece.
+    pub(crate) fn stall(&self) -> Duration {
+        match self {
+            Self::Full(_) => Duration::MAX,
+            Self::Http1(body) => body.stall(),
+        }
+    }
+
+    /// How many bytes can be taken now; 0 at the end. Goes on sending what is left of the request meanwhile.
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyError>> {
+        match self {
+            Self::Full(bytes) => Poll::Ready(Ok(bytes.len())),
+            Self::Http1(body) => body.poll_ready(cx),
+        }
+    }
+
+    /// Takes up to `count` of the ready bytes to the end of `out`.
+    pub(crate) fn take_into(
+        &mut self,
+        count: usize,
+        out: &mut Vec<u8>,
+        encode: impl FnOnce(&mut Vec<u8>, &[u8]),
+    ) {
+        match self {
+            Self::Full(bytes) => {
+                encode(out, bytes.get(..count).unwrap_or_default());
+                bytes.drain(..count.min(bytes.len()));
+            }
+            Self::Http1(body) => body.take_into(count, out, encode),
+        }
+    }
+
+    /// Goes on sending what is left of the request, while the client is slow to take the answer.
+    pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) {
+        match self {
+            Self::Full(_) => {}
+            Self::Http1(body) => body.poll_upload(cx),
+        }
+    }
 }

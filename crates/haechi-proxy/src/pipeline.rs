@@ -4,6 +4,7 @@
 //! reason, and the reason stands beside it.
 
 use crate::client_address::{self, Origin};
+use crate::connection::Transport;
 use crate::forward;
 use crate::headers;
 use crate::http1::head::{HeadFault, RequestLines};
@@ -20,15 +21,13 @@ use haechi_authn::{Attempt, Fault};
 use haechi_authz::DenyReason;
 use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{Caller, CanonicalPath, Irregular, RequestHead};
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 /// How a request came in.
 pub(crate) struct Arrival {
-    pub(crate) peer: SocketAddr,
-    pub(crate) secure: bool,
+    pub(crate) transport: Rc<Transport>,
     pub(crate) timer: Timer,
 }
 
@@ -125,10 +124,10 @@ pub(crate) struct Forwarding<'a> {
 }
 
 /// Answers a head that could not be read, or that did not come in time (`None`).
-pub(crate) fn answer_fault(worker: &Rc<Worker>, fault: Option<HeadFault>, peer: SocketAddr) -> Response {
+pub(crate) fn answer_fault(worker: &Rc<Worker>, fault: Option<HeadFault>, transport: &Transport) -> Response {
     let id = RequestId::from_bits(worker.random_bits());
     let received = worker.now();
-    let mut entry = Entry::of_connection(worker, id, received, peer.ip().to_canonical());
+    let mut entry = Entry::of_connection(worker, id, received, transport.peer.ip().to_canonical());
     let refusal = match fault {
         None => Refusal::RequestTimeout,
         Some(HeadFault::TargetTooLong) => Refusal::TargetTooLong,
@@ -149,8 +148,9 @@ fn accept(
 ) -> Result<(RequestHead, Origin), Box<Response>> {
     let id = RequestId::from_bits(worker.random_bits());
     let received = worker.now();
+    let Transport { peer, secure } = *arrival.transport;
     let refused = |refusal: Refusal, reason: String, lines: &RequestLines| {
-        let mut entry = Entry::of_connection(worker, id, received, arrival.peer.ip().to_canonical());
+        let mut entry = Entry::of_connection(worker, id, received, peer.ip().to_canonical());
         entry.method_and_host(&lines.method, &lines.host);
         entry.reason(reason);
         let to = Addressee { id, received, decision: None, taste: Taste::of(&lines.fields) };
@@ -172,7 +172,7 @@ fn accept(
         return Err(refused(Refusal::BadRequest, fault.to_string(), &lines));
     }
     let trusted = &plan.shared.trusted_proxies;
-    let Ok(origin) = client_address::origin(&lines.fields, arrival.peer.ip(), arrival.secure, trusted) else {
+    let Ok(origin) = client_address::origin(&lines.fields, peer.ip(), secure, trusted) else {
         let reason = "a trusted proxy sent a forwarding field that cannot be read".into();
         return Err(refused(Refusal::BadRequest, reason, &lines));
     };
@@ -185,7 +185,7 @@ fn accept(
         query: lines.query,
         fields: lines.fields,
         client: origin.client,
-        peer: arrival.peer,
+        peer,
         secure: origin.secure,
     };
     Ok((head, origin))

@@ -1,12 +1,12 @@
 //! One worker: a thread, a single-threaded runtime, its listeners, its caches and its connections to services.
 
-use crate::balance::Balancer;
-use crate::http1::server;
-use crate::io::{Buffers, Stream};
+use crate::connection;
+use crate::io::Buffers;
 use crate::log::{AccessLog, LogSink};
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::plan::{Authentication, IdentityToken, Limits, Plan, Service};
 use crate::ticks::{TICK, Ticks, Timer};
+use crate::upstream::balance::Balancer;
 use arc_swap::ArcSwap;
 use fastrand::Rng;
 use haechi_authn::{Chain, CredentialPlace, Scheme};
@@ -127,9 +127,9 @@ impl Worker {
             shared,
         });
         let mut accepting = Vec::new();
-        for listener in listeners {
+        for (index, listener) in listeners.into_iter().enumerate() {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            accepting.push(tokio::task::spawn_local(accept(worker.clone(), listener)));
+            accepting.push(tokio::task::spawn_local(accept(worker.clone(), listener, index)));
         }
         worker.tick_until_drained(&accepting, grace).await;
         worker.log.hand_over();
@@ -208,7 +208,8 @@ impl Worker {
     }
 }
 
-async fn accept(worker: Rc<Worker>, listener: tokio::net::TcpListener) {
+/// Takes connections of the listener with this index in the plan.
+async fn accept(worker: Rc<Worker>, listener: tokio::net::TcpListener, index: usize) {
     loop {
         match listener.accept().await {
             Ok((socket, peer)) => {
@@ -216,7 +217,7 @@ async fn accept(worker: Rc<Worker>, listener: tokio::net::TcpListener) {
                 let Some(open) = Open::count(&worker) else { continue };
                 let serving = worker.clone();
                 tokio::task::spawn_local(async move {
-                    server::serve(serving, Stream::tcp(socket), peer, false).await;
+                    connection::serve(serving, socket, peer, index).await;
                     drop(open);
                 });
             }

@@ -2,6 +2,7 @@
 
 use super::body::{BodyError, Decoder, Framing, LAST_CHUNK, encode_chunk};
 use super::head::{self, HeadFault, HeadLimits, RequestLines};
+use crate::connection::Transport;
 use crate::io::{Reader, Stream};
 use crate::message::{RequestBody, Response, ResponseBody};
 use crate::pipeline::{self, Arrival};
@@ -13,7 +14,6 @@ use http::StatusCode;
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -22,14 +22,13 @@ const WRITE_AT: usize = 32 * 1024;
 /// Read so much of a body that nobody wanted, so that the connection can be kept; past it the connection closes.
 const DRAIN: usize = 64 * 1024;
 
-/// Serves requests from `stream` until either side is done with it.
-pub(crate) async fn serve(worker: Rc<Worker>, stream: Stream, peer: SocketAddr, secure: bool) {
-    let stream = Rc::new(stream);
-    let reader = Reader::new(stream.clone(), worker.buffers().clone());
+/// Serves requests from `reader`, which may hold the first bytes already, until either side is done with it.
+pub(crate) async fn serve(worker: Rc<Worker>, reader: Reader, transport: Rc<Transport>) {
+    let stream = reader.stream().clone();
     let inbound =
         Rc::new(RefCell::new(Inbound { reader, decoder: Decoder::new(Framing::None, 0), waits: false }));
     let timer = worker.timer();
-    let mut connection = Connection { worker, stream, inbound, timer, out: Vec::new(), peer, secure };
+    let mut connection = Connection { worker, stream, inbound, timer, out: Vec::new(), transport };
     while let Next::Again = connection.exchange().await {}
 }
 
@@ -53,8 +52,7 @@ struct Connection {
     inbound: Rc<RefCell<Inbound>>,
     timer: Timer,
     out: Vec<u8>,
-    peer: SocketAddr,
-    secure: bool,
+    transport: Rc<Transport>,
 }
 
 enum Next {
@@ -86,7 +84,7 @@ impl Connection {
         let (http10, keep_alive) = (lines.http10, lines.keep_alive);
         let head_only = lines.method == http::Method::HEAD;
         let body = self.begin_body(&lines, &limits);
-        let arrival = Arrival { peer: self.peer, secure: self.secure, timer: self.timer.clone() };
+        let arrival = Arrival { transport: self.transport.clone(), timer: self.timer.clone() };
         // The future of the exchange is large; idle connections should not carry it.
         let response = Box::pin(pipeline::answer(&self.worker, *lines, body, arrival)).await;
         let keep = keep_alive && !response.close && !self.worker.is_draining();
@@ -146,7 +144,7 @@ impl Connection {
 
     async fn refuse_head(&mut self, fault: Option<HeadFault>) -> Next {
         let limits = self.worker.limits();
-        let response = pipeline::answer_fault(&self.worker, fault, self.peer);
+        let response = pipeline::answer_fault(&self.worker, fault, &self.transport);
         let shape = Shape { http10: false, head_only: false, keep: false };
         if self.send(response, shape, &limits).await.is_ok() {
             self.linger(&limits).await;
@@ -182,16 +180,8 @@ impl Connection {
         entry: &mut crate::record::Entry,
         limits: &Limits,
     ) -> Result<(), &'static str> {
-        if let ResponseBody::Full(bytes) = body {
-            if coding != Coding::None {
-                self.out.extend_from_slice(bytes);
-                entry.sent(bytes.len());
-            }
-            return self.flush(None, limits).await;
-        }
-        let ResponseBody::Http1(body) = body else { return self.flush(None, limits).await };
         if coding == Coding::None {
-            return self.flush(Some(body), limits).await;
+            return self.flush(body, limits).await;
         }
         loop {
             let ready = if self.out.is_empty() {
@@ -211,7 +201,7 @@ impl Connection {
                     if coding == Coding::Chunked {
                         self.out.extend_from_slice(LAST_CHUNK);
                     }
-                    return self.flush(Some(body), limits).await;
+                    return self.flush(body, limits).await;
                 }
                 Some(Ok(count)) => {
                     entry.sent(count);
@@ -225,28 +215,22 @@ impl Connection {
                 }
                 Some(Err(_)) => {
                     // What arrived before the break is passed on; the break follows it.
-                    let _ = self.flush(Some(body), limits).await;
+                    let _ = self.flush(body, limits).await;
                     return Err("the backend's answer broke off");
                 }
                 None => {}
             }
-            self.flush(Some(body), limits).await?;
+            self.flush(body, limits).await?;
         }
     }
 
     /// Writes all that waits; the request's body goes on meanwhile.
-    async fn flush(
-        &mut self,
-        mut body: Option<&mut Box<super::client::UpstreamBody>>,
-        limits: &Limits,
-    ) -> Result<(), &'static str> {
+    async fn flush(&mut self, body: &mut ResponseBody, limits: &Limits) -> Result<(), &'static str> {
         let mut written = 0;
         while written < self.out.len() {
             let (stream, out) = (&self.stream, &self.out);
             let write = poll_fn(|cx| {
-                if let Some(body) = &mut body {
-                    body.poll_upload(cx);
-                }
+                body.poll_upload(cx);
                 stream.poll_write(cx, out.get(written..).unwrap_or_default())
             });
             match self.timer.limit(limits.write_stall, write).await {
@@ -412,11 +396,7 @@ fn encode_head(
         out.extend_from_slice(b"\r\n");
     }
     let bodiless = shape.head_only || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let length = match body {
-        ResponseBody::Full(bytes) => Some(bytes.len() as u64),
-        ResponseBody::Http1(body) => body.length(),
-    };
-    let coding = match length {
+    let coding = match body.length() {
         Some(length) => {
             if status != StatusCode::NO_CONTENT {
                 out.extend_from_slice(b"content-length: ");

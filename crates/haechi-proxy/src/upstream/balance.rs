@@ -1,7 +1,7 @@
 //! Which endpoint of a service takes a request.
 
 use crate::plan::{Balance, Endpoint, HashKey, Service};
-use crate::pool::Pool;
+use crate::upstream::pool::Pool;
 use fastrand::Rng;
 use foldhash::quality::FixedState;
 use haechi_authz::Permitted;
