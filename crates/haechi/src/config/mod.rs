@@ -27,6 +27,7 @@ pub(crate) use value::{parse_duration, parse_network};
 use placeholder::Surroundings;
 use read::{Reader, Value};
 use source::Source;
+use std::cell::RefCell;
 use std::io::Read;
 use std::path::Path;
 
@@ -52,7 +53,8 @@ pub(crate) fn load(file: &Path) -> Result<Config, Report> {
 /// Everything that is wrong with it.
 pub(crate) fn parse(file: &Path, text: String) -> Result<Config, Report> {
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
-    let surroundings = Surroundings { folder, variable: &placeholder::process_variable };
+    let surroundings =
+        Surroundings { folder, variable: &placeholder::process_variable, files: RefCell::default() };
     parse_in(&surroundings, file, text)
 }
 
@@ -73,6 +75,7 @@ fn parse_in(surroundings: &Surroundings<'_>, file: &Path, text: String) -> Resul
     let mut faults = reader.faults;
     let config =
         written.and_then(|written| meant::resolve(&written, &source, surroundings.folder, &mut faults));
+    let config = config.map(|config| Config { files: surroundings.files.take(), ..config });
     match config {
         Some(config) if faults.is_empty() => Ok(config),
         _ => Err(Report::errors(source, faults)),

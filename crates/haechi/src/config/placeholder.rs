@@ -1,5 +1,7 @@
 //! `${env:NAME}` and `${file:PATH}`: values that stand elsewhere. The one place that reads environment variables.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +14,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) folder: &'a Path,
     /// Reads an environment variable; `Err` where it is not UTF-8.
     pub(super) variable: &'a dyn Fn(&str) -> Result<Option<String>, String>,
+    /// The files that were read because the configuration names them.
+    pub(super) files: RefCell<BTreeSet<PathBuf>>,
 }
 
 /// Reads a variable of this process.
@@ -30,6 +34,13 @@ impl Surroundings<'_> {
     /// A path relative to the configuration.
     pub(super) fn path(&self, relative: &str) -> PathBuf {
         self.folder.join(relative)
+    }
+
+    /// The path of a file that the configuration is read from as well: when it changes, so does what the configuration means.
+    pub(super) fn watched(&self, relative: &str) -> PathBuf {
+        let path = self.path(relative);
+        self.files.borrow_mut().insert(path.clone());
+        path
     }
 
     /// Puts in what placeholders stand for; `$${` stands for `${`. What is put in is not looked at again.
@@ -78,7 +89,7 @@ impl Surroundings<'_> {
 
     fn file(&self, path: &str) -> Result<String, String> {
         let unreadable = |error: std::io::Error| format!("`{path}` cannot be read: {}", plain(&error));
-        let full = self.path(path);
+        let full = self.watched(path);
         let about = fs::metadata(&full).map_err(unreadable)?;
         if !about.is_file() {
             return Err(format!("`{path}` is not a file"));
@@ -102,13 +113,14 @@ pub(super) fn plain(error: &std::io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::Surroundings;
+    use std::cell::RefCell;
 
     fn expand(text: &str) -> Result<String, String> {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("password"), "hunter2\n").unwrap();
         std::fs::write(folder.path().join("empty"), "\n").unwrap();
         let variable = |name: &str| Ok((name == "USER_NAME").then(|| "mina".to_owned()));
-        Surroundings { folder: folder.path(), variable: &variable }.expand(text)
+        Surroundings { folder: folder.path(), variable: &variable, files: RefCell::default() }.expand(text)
     }
 
     #[test]

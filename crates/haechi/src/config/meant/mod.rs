@@ -20,10 +20,10 @@ use super::report::Report;
 use haechi_core::{AttributeType, RoleTable};
 use haechi_store::Location;
 use ipnet::IpNet;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +58,15 @@ pub(crate) struct Config {
     pub workers: NonZeroUsize,
     /// What is odd but holds.
     pub warnings: Report,
+    /// The files that it names and was read from, beside its own: certificates, keys, key sets, users, `${file:…}`.
+    pub files: BTreeSet<PathBuf>,
+}
+
+impl Config {
+    /// The files on whose content this configuration depends, beside its own: when one of them changes, it is to be read again.
+    pub(crate) fn watched_files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(PathBuf::as_path)
+    }
 }
 
 /// An address that clients connect to.

@@ -62,6 +62,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         limits: limits(written.limits.as_ref()?),
         workers: workers(written),
         warnings: Report::warnings(resolver.source.clone(), Vec::new()),
+        files: BTreeSet::new(),
     })
 }
 

@@ -167,6 +167,21 @@ fn files_are_read_as_they_will_be_at_start() {
 }
 
 #[test]
+fn the_files_that_it_hangs_on_are_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let hash = "$argon2id$v=19$m=16,t=2,p=1$c29tZXNhbHQ$F2K1pNyKPbXqmBNnBAdP0w";
+    std::fs::write(folder.path().join("users"), format!("alice:{hash}\n")).unwrap();
+    std::fs::write(folder.path().join("realm"), "staff\n").unwrap();
+    let file = folder.path().join("haechi.yaml");
+    let basic = "{ type: basic, realm: \"${file:realm}\", users_file: users }";
+    std::fs::write(&file, format!("{HEAD}authenticators: {{ a: {basic} }}\naccess_log: {{ target: log }}\n"))
+        .unwrap();
+    let config = crate::config::load(&file).unwrap_or_else(|report| panic!("{report}"));
+    let watched: Vec<_> = config.watched_files().map(|path| path.file_name().unwrap()).collect();
+    assert_eq!(watched, ["realm", "users"]);
+}
+
+#[test]
 fn a_file_that_is_not_there_is_said_to_be_so() {
     let report = crate::config::load(std::path::Path::new("no-such-folder/haechi.yaml")).unwrap_err();
     assert!(

@@ -9,6 +9,7 @@ mod validate;
 
 use super::placeholder::Surroundings;
 use super::{Config, Report, parse_in};
+use std::cell::RefCell;
 use std::path::Path;
 
 /// What every test's configuration can do without.
@@ -23,7 +24,7 @@ fn check(text: &str) -> Result<Config, Report> {
             _ => None,
         })
     };
-    let surroundings = Surroundings { folder: Path::new(""), variable: &variable };
+    let surroundings = Surroundings { folder: Path::new(""), variable: &variable, files: RefCell::default() };
     parse_in(&surroundings, Path::new("haechi.yaml"), text.to_owned())
 }
 

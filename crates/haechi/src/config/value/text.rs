@@ -58,7 +58,7 @@ pub(in crate::config) struct FilePath(pub(in crate::config) PathBuf);
 impl Value for FilePath {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         let text = String::read(node, reader)?;
-        let path = reader.surroundings.path(&text);
+        let path = reader.surroundings.watched(&text);
         let opened = std::fs::File::open(&path).and_then(|file| file.metadata());
         let why = match opened {
             Ok(about) if about.is_file() => return Some(Self(path)),
