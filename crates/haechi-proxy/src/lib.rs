@@ -12,6 +12,7 @@ mod headers;
 mod http1;
 mod identity;
 mod io;
+mod lines;
 mod log;
 mod message;
 mod metrics;

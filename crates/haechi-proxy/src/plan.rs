@@ -1,7 +1,7 @@
 //! What the data plane runs: an immutable snapshot that the control side swaps whole.
 
-use crate::http1::head::HeadLimits;
 use crate::identity::IdentityCall;
+use crate::lines::HeadLimits;
 use crate::route::{Conflict, Router};
 use haechi_authn::Authenticator;
 use haechi_authn::identity::Provider;

@@ -1,8 +1,9 @@
 //! One exchange with a backend over HTTP/1.1.
 
 use super::body::{BodyError, Decoder, Framing, LAST_CHUNK, encode_chunk};
-use super::head::{self, HeadFault, HeadLimits, ResponseLines};
+use super::head::{self, ResponseLines};
 use crate::io::{Buffers, Reader, Stream};
+use crate::lines::{HeadFault, HeadLimits, MAX_FIELDS};
 use crate::message::RequestBody;
 use crate::ticks::{Elapsed, Timer};
 use crate::upstream::pool::Home;
@@ -13,7 +14,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 /// An answer's head may take the whole buffer.
-const HEAD_LIMITS: HeadLimits = HeadLimits { bytes: crate::io::BUFFER, fields: head::MAX_FIELDS };
+const HEAD_LIMITS: HeadLimits = HeadLimits { bytes: crate::io::BUFFER, fields: MAX_FIELDS };
 /// Interim answers (RFC 9110 15.2) that a backend may send before the final one.
 const MAX_INTERIM: usize = 8;
 

@@ -1,21 +1,15 @@
 //! Message heads (RFC 9112 2 to 6): from bytes to fields, refusing what two parsers could read differently.
 
 use super::body::Framing;
+use crate::lines::{self, HeadFault, HeadLimits, MAX_FIELDS, RequestLines};
 use haechi_core::{FieldName, Fields, Host};
 use http::{Method, StatusCode};
 use std::mem::MaybeUninit;
 
-/// A request head as it stood on the wire, checked.
+/// A request head as it stood on the wire, checked: what it asks for, and how the message goes on.
 #[derive(Debug)]
-pub(crate) struct RequestLines {
-    pub(crate) method: Method,
-    /// The one host, canonical.
-    pub(crate) host: Host,
-    /// The target's path, as sent.
-    pub(crate) path: Box<[u8]>,
-    /// The target's query, as sent: visible ASCII without `#`.
-    pub(crate) query: Option<Box<str>>,
-    pub(crate) fields: Fields,
+pub(crate) struct Http1Head {
+    pub(crate) lines: RequestLines,
     pub(crate) framing: Framing,
     pub(crate) http10: bool,
     /// Whether the client wants to go on with this connection.
@@ -34,37 +28,6 @@ pub(crate) struct ResponseLines {
     pub(crate) declared_length: Option<u64>,
     pub(crate) keep_alive: bool,
 }
-
-/// Why a head was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum HeadFault {
-    #[error("the head is malformed")]
-    Malformed,
-    #[error("a line ends with a bare LF")]
-    BareLf,
-    #[error("the target is over 8 KiB")]
-    TargetTooLong,
-    #[error("the head is over the limit")]
-    TooLarge,
-    #[error("the target cannot be routed")]
-    Target,
-    #[error("exactly one valid host is needed")]
-    Host,
-    #[error("the body's length is given in a way that could be read as two")]
-    Framing,
-    #[error("`Expect` asks for something other than `100-continue`")]
-    Expect,
-}
-
-/// Limits of a head.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct HeadLimits {
-    pub(crate) bytes: usize,
-    pub(crate) fields: usize,
-}
-
-/// The most fields that any limit can allow.
-pub(crate) const MAX_FIELDS: usize = 256;
 
 /// Where a head ends in `bytes`: the length including the empty line; `None` while it is incomplete.
 ///
@@ -94,7 +57,7 @@ pub(crate) fn complete(bytes: &[u8], limits: HeadLimits) -> Result<Option<usize>
 }
 
 /// Reads a complete request head.
-pub(crate) fn request(bytes: &[u8], limits: HeadLimits) -> Result<RequestLines, HeadFault> {
+pub(crate) fn request(bytes: &[u8], limits: HeadLimits) -> Result<Http1Head, HeadFault> {
     let mut slots = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; MAX_FIELDS];
     let slots = slots.get_mut(..limits.fields.min(MAX_FIELDS)).unwrap_or_default();
     let mut parsed = httparse::Request::new(&mut []);
@@ -115,16 +78,18 @@ pub(crate) fn request(bytes: &[u8], limits: HeadLimits) -> Result<RequestLines, 
     let (authority, path, query) = split_target(target)?;
     let host = sole_host(&fields, authority)?;
     let framing = request_framing(&fields, http10)?;
-    Ok(RequestLines {
-        method: Method::from_bytes(method.as_bytes()).map_err(|_| HeadFault::Malformed)?,
-        host,
-        path: path.as_bytes().into(),
-        query: query.map(Into::into),
+    Ok(Http1Head {
         framing,
         http10,
         keep_alive: !http10 && !lists(&fields, b"close"),
-        expects_continue: expects_continue(&fields, http10)?,
-        fields,
+        expects_continue: lines::expects_continue(&fields)? && !http10,
+        lines: RequestLines {
+            method: Method::from_bytes(method.as_bytes()).map_err(|_| HeadFault::Malformed)?,
+            host,
+            path: path.as_bytes().into(),
+            query: query.map(Into::into),
+            fields,
+        },
     })
 }
 
@@ -144,7 +109,7 @@ pub(crate) fn response(bytes: &[u8], to: &Method) -> Result<ResponseLines, HeadF
     }
     let status = StatusCode::from_u16(code).map_err(|_| HeadFault::Malformed)?;
     let fields = collect(parsed.headers, bytes.len());
-    let declared_length = content_length(&fields)?;
+    let declared_length = lines::content_length(&fields)?;
     let framing = response_framing(&fields, declared_length, status, to)?;
     let persistent = if version == 0 { lists(&fields, b"keep-alive") } else { !lists(&fields, b"close") };
     Ok(ResponseLines {
@@ -232,7 +197,7 @@ fn sole_host(fields: &Fields, authority: Option<&str>) -> Result<Host, HeadFault
 
 fn request_framing(fields: &Fields, http10: bool) -> Result<Framing, HeadFault> {
     let coding = fields.sole(FieldName::TransferEncoding).map_err(|_| HeadFault::Framing)?;
-    let length = content_length(fields)?;
+    let length = lines::content_length(fields)?;
     match (coding, length) {
         (None, None) => Ok(Framing::None),
         (None, Some(length)) => Ok(Framing::Length(length)),
@@ -258,24 +223,6 @@ fn response_framing(
         || status.is_informational()
         || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     Ok(if bodiless { Framing::None } else { framing })
-}
-
-fn content_length(fields: &Fields) -> Result<Option<u64>, HeadFault> {
-    let Some(digits) = fields.sole(FieldName::ContentLength).map_err(|_| HeadFault::Framing)? else {
-        return Ok(None);
-    };
-    if digits.is_empty() || digits.len() > 18 || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(HeadFault::Framing);
-    }
-    Ok(Some(digits.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0'))))
-}
-
-fn expects_continue(fields: &Fields, http10: bool) -> Result<bool, HeadFault> {
-    match fields.sole(FieldName::Expect).map_err(|_| HeadFault::Expect)? {
-        None => Ok(false),
-        Some(value) if value.eq_ignore_ascii_case(b"100-continue") => Ok(!http10),
-        Some(_) => Err(HeadFault::Expect),
-    }
 }
 
 /// Whether `Connection` lists `option`.

@@ -1,9 +1,10 @@
 //! Serving one client connection.
 
 use super::body::{BodyError, Decoder, Framing, LAST_CHUNK, encode_chunk};
-use super::head::{self, HeadFault, HeadLimits, RequestLines};
+use super::head::{self, Http1Head};
 use crate::connection::Transport;
 use crate::io::{Reader, Stream};
+use crate::lines::{HeadFault, HeadLimits};
 use crate::message::{RequestBody, Response, ResponseBody};
 use crate::pipeline::{self, Arrival};
 use crate::plan::Limits;
@@ -62,7 +63,7 @@ enum Next {
 
 /// What waiting for a head came to.
 enum Awaited {
-    Head(Box<RequestLines>),
+    Head(Box<Http1Head>),
     /// Answered with a refusal; nothing of it was routed.
     Fault(HeadFault),
     /// The client took too long over it.
@@ -75,18 +76,18 @@ impl Connection {
     /// One request and its answer.
     async fn exchange(&mut self) -> Next {
         let limits = self.worker.limits();
-        let lines = match self.await_head(&limits).await {
-            Awaited::Head(lines) => lines,
+        let head = match self.await_head(&limits).await {
+            Awaited::Head(head) => head,
             Awaited::Gone => return Next::Close,
             Awaited::Fault(fault) => return self.refuse_head(Some(fault)).await,
             Awaited::TooSlow => return self.refuse_head(None).await,
         };
-        let (http10, keep_alive) = (lines.http10, lines.keep_alive);
-        let head_only = lines.method == http::Method::HEAD;
-        let body = self.begin_body(&lines, &limits);
+        let (http10, keep_alive) = (head.http10, head.keep_alive);
+        let head_only = head.lines.method == http::Method::HEAD;
+        let body = self.begin_body(&head, &limits);
         let arrival = Arrival { transport: self.transport.clone(), timer: self.timer.clone() };
         // The future of the exchange is large; idle connections should not carry it.
-        let response = Box::pin(pipeline::answer(&self.worker, *lines, body, arrival)).await;
+        let response = Box::pin(pipeline::answer(&self.worker, head.lines, body, arrival)).await;
         let keep = keep_alive && !response.close && !self.worker.is_draining();
         let sent = self.send(response, Shape { http10, head_only, keep }, &limits).await;
         match sent {
@@ -131,14 +132,14 @@ impl Connection {
         self.timer.limit(limits.header_read, rest).await.unwrap_or(Awaited::TooSlow)
     }
 
-    fn begin_body(&self, lines: &RequestLines, limits: &Limits) -> RequestBody {
+    fn begin_body(&self, head: &Http1Head, limits: &Limits) -> RequestBody {
         let mut inbound = self.inbound.borrow_mut();
-        inbound.decoder = Decoder::new(lines.framing, limits.body);
-        inbound.waits = lines.expects_continue && lines.framing != Framing::None;
+        inbound.decoder = Decoder::new(head.framing, limits.body);
+        inbound.waits = head.expects_continue && head.framing != Framing::None;
         if inbound.decoder.is_done() {
             RequestBody::Empty
         } else {
-            RequestBody::Http1(InboundBody { inbound: self.inbound.clone(), framing: lines.framing })
+            RequestBody::Http1(InboundBody { inbound: self.inbound.clone(), framing: head.framing })
         }
     }
 
@@ -301,9 +302,9 @@ fn parse(inbound: &RefCell<Inbound>, limits: HeadLimits) -> Option<Awaited> {
         Ok(None) => return None,
         Err(fault) => Awaited::Fault(fault),
         Ok(Some(length)) => match head::request(unread.get(..length).unwrap_or_default(), limits) {
-            Ok(lines) => {
+            Ok(head) => {
                 inbound.reader.consume(length);
-                Awaited::Head(Box::new(lines))
+                Awaited::Head(Box::new(head))
             }
             Err(fault) => Awaited::Fault(fault),
         },

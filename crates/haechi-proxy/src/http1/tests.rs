@@ -1,6 +1,7 @@
 use super::body::{BodyError, Decoder, Framing};
-use super::head::{HeadFault, HeadLimits, RequestLines, complete, request, response};
+use super::head::{Http1Head, complete, request, response};
 use crate::io::{Buffers, Reader, Stream};
+use crate::lines::{HeadFault, HeadLimits};
 use http::Method;
 use proptest::prelude::*;
 use std::future::poll_fn;
@@ -10,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 const LIMITS: HeadLimits = HeadLimits { bytes: 16 * 1024, fields: 100 };
 
-fn parse(head: &str) -> Result<RequestLines, HeadFault> {
+fn parse(head: &str) -> Result<Http1Head, HeadFault> {
     match complete(head.as_bytes(), LIMITS)? {
         Some(length) => request(&head.as_bytes()[..length], LIMITS),
         None => Err(HeadFault::TooLarge),
@@ -19,17 +20,18 @@ fn parse(head: &str) -> Result<RequestLines, HeadFault> {
 
 #[test]
 fn a_plain_request_is_read() {
-    let lines =
+    let head =
         parse("POST /a/b?c=d HTTP/1.1\r\nHost: API.example:80\r\nContent-Length: 5\r\nX-A:  b \r\n\r\n")
             .unwrap();
+    let lines = head.lines;
     assert_eq!(
         (lines.method, &*lines.path, lines.query.as_deref()),
         (Method::POST, &b"/a/b"[..], Some("c=d"))
     );
     assert_eq!(lines.host.to_string(), "api.example:80");
-    assert_eq!(lines.framing, Framing::Length(5));
+    assert_eq!(head.framing, Framing::Length(5));
     assert_eq!(lines.fields.sole_named(b"x-a"), Ok(Some(&b"b"[..])));
-    assert!(lines.keep_alive);
+    assert!(head.keep_alive);
 }
 
 #[test]
@@ -88,9 +90,9 @@ fn limits_have_their_own_answers() {
 
 #[test]
 fn absolute_form_is_read_when_it_agrees() {
-    let lines = parse("GET http://A:80/x?y HTTP/1.1\r\nHost: a:80\r\n\r\n").unwrap();
+    let lines = parse("GET http://A:80/x?y HTTP/1.1\r\nHost: a:80\r\n\r\n").unwrap().lines;
     assert_eq!((&*lines.path, lines.query.as_deref()), (&b"/x"[..], Some("y")));
-    let lines = parse("GET http://a HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let lines = parse("GET http://a HTTP/1.1\r\nHost: a\r\n\r\n").unwrap().lines;
     assert_eq!(&*lines.path, b"/");
 }
 
@@ -172,7 +174,7 @@ proptest! {
         value in "[\\x00-\\x7f]{0,20}",
     ) {
         let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\n{name}: {value}\r\n\r\n");
-        if let Ok(lines) = parse(&head) {
+        if let Ok(Http1Head { lines, .. }) = parse(&head) {
             prop_assert!(lines.path.starts_with(b"/"));
             prop_assert!(lines.path.iter().chain(lines.query.iter().flat_map(|q| q.as_bytes())).all(|b| (0x21..0x7f).contains(b)));
             prop_assert!(lines.fields.iter().all(|f| !f.value.iter().any(|b| matches!(b, b'\r' | b'\n' | 0))));
