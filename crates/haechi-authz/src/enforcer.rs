@@ -15,7 +15,7 @@ pub struct Enforcer {
 /// A request that may go on. It owns the request head, its fields are private, and only [`Enforcer::enforce`] makes one.
 #[derive(Debug)]
 pub struct Permitted {
-    head: RequestHead,
+    head: Box<RequestHead>,
     caller: Arc<Caller>,
     decision: Decision,
 }
@@ -49,7 +49,7 @@ impl Enforcer {
     #[expect(clippy::unused_async, reason = "external decision points answer later; the seam is theirs too")]
     pub async fn enforce(
         &self,
-        head: RequestHead,
+        head: Box<RequestHead>,
         route: usize,
         caller: Arc<Caller>,
         id: DecisionId,
@@ -70,7 +70,7 @@ impl Enforcer {
 
 impl Permitted {
     /// The head, as it was judged.
-    pub const fn head(&self) -> &RequestHead {
+    pub fn head(&self) -> &RequestHead {
         &self.head
     }
 
@@ -95,8 +95,8 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    fn head() -> RequestHead {
-        RequestHead {
+    fn head() -> Box<RequestHead> {
+        Box::new(RequestHead {
             id: RequestId::from_bits(1),
             received: Timestamp::from_millis(0),
             method: http::Method::GET,
@@ -107,7 +107,7 @@ mod tests {
             client: [127, 0, 0, 1].into(),
             peer: ([127, 0, 0, 1], 1).into(),
             secure: false,
-        }
+        })
     }
 
     fn caller(roles: &[&str], scopes: &[&str]) -> Arc<Caller> {

@@ -59,7 +59,8 @@ async fn exchange(
             request.worker.metrics().upstream_connection(&service.name, "reused");
             connection
         }
-        None => connect::connect(request.worker, service, endpoint).await?,
+        // Rare beside a kept connection, and large.
+        None => Box::pin(connect::connect(request.worker, service, endpoint)).await?,
     };
     let limits =
         ExchangeLimits { answer: service.timeout, upload_stall: request.plan.shared.limits.body_stall };

@@ -122,7 +122,7 @@ impl AccessLog {
         if waiting.is_empty() {
             return;
         }
-        let next = Vec::with_capacity(waiting.len().min(HAND_OVER));
+        let next = Vec::with_capacity(waiting.len() + waiting.len() / 4);
         let lines = self.lines.replace(0);
         match sink.lines.try_send(std::mem::replace(&mut *waiting, next)) {
             Ok(()) => {}

@@ -107,7 +107,8 @@ pub(crate) async fn answer(
     let request = Forwarding { worker, plan: &plan, route, route_index, origin, verified, timer, to };
     match route.target {
         Target::Service(service) => forward::forward(request, service, permitted, body, entry).await,
-        Target::Identity(call) => identity::answer(request, call, permitted, body, entry).await,
+        // Rare and large: boxed, so that it does not weigh on every request.
+        Target::Identity(call) => Box::pin(identity::answer(request, call, permitted, body, entry)).await,
     }
 }
 
@@ -145,7 +146,7 @@ fn accept(
     plan: &LocalPlan,
     lines: RequestLines,
     arrival: &Arrival,
-) -> Result<(RequestHead, Origin), Box<Response>> {
+) -> Result<(Box<RequestHead>, Origin), Box<Response>> {
     let id = RequestId::from_bits(worker.random_bits());
     let received = worker.now();
     let Transport { peer, secure } = *arrival.transport;
@@ -176,7 +177,7 @@ fn accept(
         let reason = "a trusted proxy sent a forwarding field that cannot be read".into();
         return Err(refused(Refusal::BadRequest, reason, &lines));
     };
-    let head = RequestHead {
+    let head = Box::new(RequestHead {
         id,
         received,
         method: lines.method,
@@ -187,7 +188,7 @@ fn accept(
         client: origin.client,
         peer,
         secure: origin.secure,
-    };
+    });
     Ok((head, origin))
 }
 

@@ -13,10 +13,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// The record of one request. Dropping it writes it: a request that was given up midway is recorded as `aborted`.
-pub(crate) struct Entry {
+///
+/// It is moved through every step of a request, so what it holds is kept in one place.
+pub(crate) struct Entry(Box<Kept>);
+
+struct Kept {
     worker: Rc<Worker>,
     begun: Instant,
-    pub(crate) line: Line,
+    line: Line,
     over: bool,
 }
 
@@ -63,9 +67,9 @@ impl Entry {
     /// Begins the record of a request whose head could be read.
     pub(crate) fn of_head(worker: &Rc<Worker>, head: &RequestHead) -> Self {
         let mut entry = Self::of_connection(worker, head.id, head.received, head.client);
-        entry.line.method = Some(head.method.clone());
-        entry.line.host = Some(head.host.clone());
-        entry.line.path = Some(head.path.clone());
+        entry.0.line.method = Some(head.method.clone());
+        entry.0.line.host = Some(head.host.clone());
+        entry.0.line.path = Some(head.path.clone());
         entry
     }
 
@@ -76,22 +80,22 @@ impl Entry {
         received: Timestamp,
         client: IpAddr,
     ) -> Self {
-        Self {
+        Self(Box::new(Kept {
             worker: worker.clone(),
             begun: Instant::now(),
             line: Line::new(id, received, client),
             over: false,
-        }
+        }))
     }
 
     /// What is known of method and host when the path could not be read.
     pub(crate) fn method_and_host(&mut self, method: &Method, host: &Host) {
-        self.line.method = Some(method.clone());
-        self.line.host = Some(host.clone());
+        self.0.line.method = Some(method.clone());
+        self.0.line.host = Some(host.clone());
     }
 
     pub(crate) fn route(&mut self, name: &Arc<str>) {
-        self.line.route = Some(name.clone());
+        self.0.line.route = Some(name.clone());
     }
 
     /// Counts what one authenticator said.
@@ -102,60 +106,60 @@ impl Entry {
             Attempt::Unavailable(unavailable) => ("unavailable", Some(&unavailable.reason)),
             Attempt::Verified(_) => ("verified", None),
         };
-        self.worker.metrics().authn(scheme.name(), result);
+        self.0.worker.metrics().authn(scheme.name(), result);
         if let Some(reason) = reason {
-            self.line.reason = Some(reason.clone());
+            self.0.line.reason = Some(reason.clone());
         }
     }
 
     pub(crate) fn caller(&mut self, caller: &Arc<Caller>) {
-        self.line.caller = Some(caller.clone());
+        self.0.line.caller = Some(caller.clone());
     }
 
     pub(crate) fn decided(&mut self, decision: &Decision) {
-        self.line.decision = Some(decision.id);
+        self.0.line.decision = Some(decision.id);
     }
 
     pub(crate) fn upstream(&mut self, service: &Arc<str>, endpoint: &crate::plan::Endpoint) {
-        self.line.service = Some(service.clone());
-        self.line.endpoint = Some((endpoint.host.clone(), endpoint.port));
+        self.0.line.service = Some(service.clone());
+        self.0.line.endpoint = Some((endpoint.host.clone(), endpoint.port));
     }
 
     /// The head of the answer is known.
     pub(crate) fn answered(&mut self, status: StatusCode, fate: Fate) {
-        self.line.status = Some(status);
-        self.line.fate = fate;
+        self.0.line.status = Some(status);
+        self.0.line.fate = fate;
     }
 
     pub(crate) fn reason(&mut self, reason: impl Into<std::borrow::Cow<'static, str>>) {
-        self.line.reason = Some(reason.into());
+        self.0.line.reason = Some(reason.into());
     }
 
     /// So many bytes of the answer's body went out.
     pub(crate) fn sent(&mut self, bytes: usize) {
-        self.line.sent += bytes as u64;
+        self.0.line.sent += bytes as u64;
     }
 
     /// The answer broke off.
     pub(crate) fn broken(&mut self, why: &'static str) {
-        self.line.fate = Fate::Aborted;
-        self.line.reason = Some(why.into());
-        self.over = true;
+        self.0.line.fate = Fate::Aborted;
+        self.0.line.reason = Some(why.into());
+        self.0.over = true;
     }
 
     /// The answer has left.
-    pub(crate) const fn finished(&mut self) {
-        self.over = true;
+    pub(crate) fn finished(&mut self) {
+        self.0.over = true;
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if !self.over {
-            self.line.fate = Fate::Aborted;
+        if !self.0.over {
+            self.0.line.fate = Fate::Aborted;
         }
-        let took = self.begun.elapsed();
-        self.worker.metrics().request(&self.line, took);
-        self.worker.log().write(&self.line, took);
+        let took = self.0.begun.elapsed();
+        self.0.worker.metrics().request(&self.0.line, took);
+        self.0.worker.log().write(&self.0.line, took);
     }
 }
