@@ -1,4 +1,4 @@
-//! Forwarding: a permitted request to one endpoint, once, and the answer back.
+//! Forwarding: a permitted request to one endpoint, again only where that is harmless and allowed, and the answer back.
 
 use crate::headers::Outgoing;
 use crate::http1::body::BodyError;
@@ -6,14 +6,17 @@ use crate::http1::client::{ExchangeError, ExchangeLimits, UpstreamBody};
 use crate::http1::head::ResponseLines;
 use crate::message::{RequestBody, Response, ResponseBody};
 use crate::pipeline::{Forwarding, refuse};
-use crate::plan::{Endpoint, Service};
+use crate::plan::Service;
 use crate::record::{Entry, Fate};
 use crate::respond::Refusal;
+use crate::upstream::attempts::{Answer, Attempts, Failure, Place};
+use crate::upstream::balance::Balancer;
 use crate::upstream::connect;
-use crate::upstream::pool::Pool;
+use crate::upstream::pool::Way;
+use crate::upstream::retry::Failing;
 use haechi_authz::Permitted;
 use haechi_core::{FieldName, Fields};
-use std::rc::Rc;
+use std::time::Duration;
 
 /// Forwards to the service with index `service`.
 pub(crate) async fn forward(
@@ -24,56 +27,99 @@ pub(crate) async fn forward(
     mut entry: Entry,
 ) -> Response {
     let to = request.to;
-    let Some((service, balancer)) = request.plan.service(service) else {
+    let Some(target) = request.plan.service(service) else {
         return refuse(&Refusal::Internal, to, entry);
     };
-    let chosen = balancer.choose(service, &permitted, request.worker.random());
-    let Some((endpoint, pool)) = chosen else { return refuse(&Refusal::NoEndpoint, to, entry) };
-    entry.upstream(&service.name, endpoint);
-    match exchange(&request, service, endpoint, &pool, &permitted, body).await {
+    match send(&request, target, &permitted, body, &mut entry).await {
         Ok((lines, body)) => {
-            request.worker.metrics().upstream(&service.name, "answered");
             entry.answered(lines.status, Fate::Forwarded);
             respond(&request, lines, body, entry)
         }
-        Err((refusal, reason)) => {
-            request.worker.metrics().upstream(&service.name, refusal.name());
-            entry.reason(reason);
-            refuse(&refusal, to, entry)
+        Err(failure) => {
+            entry.reason(failure.reason);
+            refuse(&failure.refusal, to, entry)
         }
+    }
+}
+
+/// Sends the request to one endpoint, and to others where it may be sent again, until an answer is the one that the client gets.
+async fn send(
+    request: &Forwarding<'_>,
+    (service, balancer): (&Service, &Balancer),
+    permitted: &Permitted,
+    mut body: RequestBody,
+    entry: &mut Entry,
+) -> Result<Answer, Failure> {
+    let bodiless = matches!(body, RequestBody::Empty);
+    let mut attempts = Attempts::new(request, (service, balancer), permitted, bodiless);
+    let mut place = attempts.first()?;
+    let mut left = service.timeout;
+    loop {
+        if let Some(pause) = place.pause {
+            tokio::time::sleep(pause).await;
+        }
+        let index = place.index();
+        entry.upstream(&service.name, place.endpoint);
+        // Only a request without a body is sent again: what is left here is what every attempt sends.
+        let body = std::mem::replace(&mut body, RequestBody::Empty);
+        let outcome = exchange(request, service, place, permitted, body, left).await;
+        let result = outcome.as_ref().map_or_else(|failure| failure.refusal.name(), |_| "answered");
+        request.worker.metrics().upstream(&service.name, result);
+        let elapsed = entry.elapsed();
+        let Some(next) = attempts.again(index, &outcome, elapsed) else { return outcome };
+        (place, left) = (next, service.timeout.saturating_sub(elapsed));
     }
 }
 
 async fn exchange(
     request: &Forwarding<'_>,
     service: &Service,
-    endpoint: &Endpoint,
-    pool: &Rc<Pool>,
+    place: Place<'_>,
     permitted: &Permitted,
     body: RequestBody,
-) -> Result<(ResponseLines, UpstreamBody), (Refusal, String)> {
-    let head = request_head(request, service, permitted, &body)?;
-    let home = pool.enter();
-    let connection = match pool.idle() {
-        Some(connection) => {
+    left: Duration,
+) -> Result<Answer, Failure> {
+    let head = request_head(request, service, permitted, &body)
+        .map_err(|(refusal, reason)| Failure::ours(refusal, reason))?;
+    let (connection, kept) = match place.way {
+        Way::Kept(connection) => {
             request.worker.metrics().upstream_connection(&service.name, "reused");
-            connection
+            (connection, true)
         }
-        // Rare beside a kept connection, and large.
-        None => Box::pin(connect::connect(request.worker, service, endpoint)).await?,
+        Way::Open(opening) => {
+            let limit = service.connect_timeout.min(left);
+            // Rare beside a kept connection, and large.
+            let made = Box::pin(connect::connect(request.worker, service, opening, limit)).await;
+            let unreached = |(refusal, reason)| Failure {
+                refusal,
+                reason,
+                failing: Some(Failing::Connect),
+                stale: false,
+            };
+            (made.map_err(unreached)?, false)
+        }
     };
-    let limits =
-        ExchangeLimits { answer: service.timeout, upload_stall: request.plan.shared.limits.body_stall };
+    let limits = ExchangeLimits {
+        answer: left,
+        upload_stall: request.plan.shared.limits.body_stall,
+        answer_stall: service.timeout,
+    };
     let method = &permitted.head().method;
-    connection.exchange(head, body, method, home, &request.timer, limits).await.map_err(|error| {
-        let refusal = match &error {
-            ExchangeError::Client(BodyError::TooLarge) => Refusal::BodyTooLarge,
-            ExchangeError::Client(BodyError::Stalled) => Refusal::RequestTimeout,
-            ExchangeError::Client(_) => Refusal::BadRequest,
-            ExchangeError::TooSlow => Refusal::GatewayTimeout,
-            ExchangeError::Closed | ExchangeError::Answer(_) => Refusal::BadGateway,
-        };
-        (refusal, error.to_string())
+    connection.exchange(head, body, method, place.home, &request.timer, limits).await.map_err(|error| {
+        Failure {
+            refusal: match &error {
+                ExchangeError::Client(BodyError::TooLarge) => Refusal::BodyTooLarge,
+                ExchangeError::Client(BodyError::Stalled) => Refusal::RequestTimeout,
+                ExchangeError::Client(_) => Refusal::BadRequest,
+                ExchangeError::TooSlow => Refusal::GatewayTimeout,
+                ExchangeError::Untouched | ExchangeError::Closed | ExchangeError::Answer(_) => {
+                    Refusal::BadGateway
+                }
+            },
+            reason: error.to_string(),
+            failing: Failing::of(&error),
+            stale: kept && matches!(error, ExchangeError::Untouched),
+        }
     })
 }
 

@@ -36,4 +36,10 @@ pub use plan::{
     Target,
 };
 pub use route::{Conflict, Found, Router};
+pub use upstream::endpoint::EndpointState;
+pub use upstream::gauges::EndpointGauges;
+pub use upstream::registry::Endpoints;
+pub use upstream::resolve::Resolve;
+pub use upstream::settings::{Circuit, Ejection, HealthCheck, Retries, RetryOn};
+pub use upstream::upkeep::{Probe, Upkeep};
 pub use worker::{Shared, start};

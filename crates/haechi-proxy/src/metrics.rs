@@ -28,6 +28,8 @@ enum Family {
     Authz,
     Upstream,
     UpstreamConnections,
+    UpstreamRetries,
+    UpstreamOverflow,
 }
 
 /// A counter with its labels' values. Methods that the gate does not know are counted as `other`: label values stay bounded.
@@ -121,6 +123,14 @@ impl WorkerMetrics {
         self.count(Key { family: Family::UpstreamConnections, name: service.clone(), what: how, status: 0 });
     }
 
+    pub(crate) fn upstream_retry(&self, service: &Arc<str>, result: &'static str) {
+        self.count(Key { family: Family::UpstreamRetries, name: service.clone(), what: result, status: 0 });
+    }
+
+    pub(crate) fn upstream_overflow(&self, service: &Arc<str>, what: &'static str) {
+        self.count(Key { family: Family::UpstreamOverflow, name: service.clone(), what, status: 0 });
+    }
+
     pub(crate) fn connections(&self, now: usize) {
         self.shard.connections.store(now as u64, Relaxed);
     }
@@ -190,7 +200,7 @@ impl Collector for Metrics {
     }
 }
 
-const FAMILIES: [(Family, &str, &str); 5] = [
+const FAMILIES: [(Family, &str, &str); 7] = [
     (Family::Requests, "haechi_http_requests", "Requests by route, method and status"),
     (Family::Authn, "haechi_authn", "What authenticators said"),
     (Family::Authz, "haechi_authz_decisions", "Decisions by route"),
@@ -199,6 +209,12 @@ const FAMILIES: [(Family, &str, &str); 5] = [
         Family::UpstreamConnections,
         "haechi_upstream_connections",
         "Connections taken to reach services, new or reused",
+    ),
+    (Family::UpstreamRetries, "haechi_upstream_retries", "Requests sent again, by what came of it"),
+    (
+        Family::UpstreamOverflow,
+        "haechi_upstream_overflow",
+        "Times that an endpoint had as much as it may have, by what",
     ),
 ];
 
@@ -215,6 +231,8 @@ impl EncodeMetric for Counters<'_> {
                 Family::Authz => vec![("route", name), ("result", key.what)],
                 Family::Upstream => vec![("service", name), ("result", key.what)],
                 Family::UpstreamConnections => vec![("service", name), ("kind", key.what)],
+                Family::UpstreamRetries => vec![("service", name), ("result", key.what)],
+                Family::UpstreamOverflow => vec![("service", name), ("what", key.what)],
             };
             encoder.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, u64>(value, None)?;
         }

@@ -3,6 +3,8 @@
 use crate::identity::IdentityCall;
 use crate::lines::HeadLimits;
 use crate::route::{Conflict, Router};
+use crate::upstream::endpoint::EndpointState;
+use crate::upstream::settings::{Circuit, Ejection, HealthCheck, Retries};
 use haechi_authn::Authenticator;
 use haechi_authn::identity::Provider;
 use haechi_authz::{Enforcer, Rule};
@@ -111,16 +113,26 @@ pub struct Service {
     pub identity_token: Option<IdentityToken>,
     /// Whether `X-HTTP-Method-Override` and its kin travel on.
     pub allow_method_override: bool,
+    /// How endpoints are asked how they are; not at all without it.
+    pub health: Option<HealthCheck>,
+    /// When an endpoint that fails is left out for a while; never without it.
+    pub ejection: Option<Ejection>,
+    /// Over how long the share of an endpoint that comes back grows.
+    pub slow_start: Duration,
+    /// What one endpoint carries at most.
+    pub circuit: Circuit,
+    /// When a request is sent again; never without it.
+    pub retries: Option<Retries>,
+    /// How often names are resolved again.
+    pub resolve: Duration,
 }
 
 /// One backend address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Endpoint {
-    /// Name or address.
-    pub host: Arc<str>,
-    /// Port.
-    pub port: u16,
-    /// Its share beside the others; at least 1.
+    /// What is known of it.
+    pub state: Arc<EndpointState>,
+    /// Its share beside the others; with 0 it gets no new requests.
     pub weight: u32,
 }
 

@@ -10,7 +10,7 @@ use http::{Method, StatusCode};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The record of one request. Dropping it writes it: a request that was given up midway is recorded as `aborted`.
 ///
@@ -122,7 +122,12 @@ impl Entry {
 
     pub(crate) fn upstream(&mut self, service: &Arc<str>, endpoint: &crate::plan::Endpoint) {
         self.0.line.service = Some(service.clone());
-        self.0.line.endpoint = Some((endpoint.host.clone(), endpoint.port));
+        self.0.line.endpoint = Some((endpoint.state.host().clone(), endpoint.state.port()));
+    }
+
+    /// How long the request has been under way.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.begun.elapsed()
     }
 
     /// The head of the answer is known.

@@ -45,6 +45,11 @@ impl Ticks {
         Timer { slot, ticks: self.clone() }
     }
 
+    /// How many ticks there have been.
+    pub(crate) const fn now(&self) -> u64 {
+        self.now.get()
+    }
+
     /// Advances by one tick, wakes what is due, and forgets the slots of connections that ended.
     pub(crate) fn advance(&self) {
         let now = self.now.get() + 1;

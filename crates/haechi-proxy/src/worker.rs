@@ -117,7 +117,7 @@ struct Minted {
 impl Worker {
     async fn run(shared: Shared, listeners: Vec<TcpListener>, grace: Duration) -> io::Result<()> {
         let worker = Rc::new(Self {
-            plan: RefCell::new(Rc::new(LocalPlan::new(shared.plan.load_full()))),
+            plan: RefCell::new(Rc::new(LocalPlan::new(shared.plan.load_full(), None))),
             buffers: Buffers::default(),
             ticks: Rc::default(),
             metrics: shared.metrics.worker(),
@@ -147,7 +147,8 @@ impl Worker {
             self.log.hand_over();
             self.metrics.connections(self.connections.get());
             if tick % 20 == 0 {
-                self.plan.borrow().sweep();
+                // A worker without requests sees a new plan here, and lets go of connections that nobody needs any more.
+                self.plan().sweep();
             }
             if self.is_draining() {
                 let ends = *drain_ends.get_or_insert_with(|| {
@@ -166,7 +167,8 @@ impl Worker {
     pub(crate) fn plan(&self) -> Rc<LocalPlan> {
         let newest = self.shared.plan.load();
         if newest.generation != self.plan.borrow().shared.generation {
-            *self.plan.borrow_mut() = Rc::new(LocalPlan::new(newest.clone()));
+            let next = LocalPlan::new(newest.clone(), Some(&self.plan.borrow()));
+            self.plan.replace(Rc::new(next));
         }
         self.plan.borrow().clone()
     }
@@ -193,6 +195,11 @@ impl Worker {
 
     pub(crate) const fn buffers(&self) -> &Buffers {
         &self.buffers
+    }
+
+    /// How many ticks there have been.
+    pub(crate) fn ticks(&self) -> u64 {
+        self.ticks.now()
     }
 
     pub(crate) fn timer(&self) -> Timer {
@@ -250,7 +257,8 @@ impl Drop for Open {
 }
 
 impl LocalPlan {
-    fn new(shared: Arc<Plan>) -> Self {
+    /// With the connections of the plan before, where they lead to endpoints that stay.
+    fn new(shared: Arc<Plan>, previous: Option<&Self>) -> Self {
         let mut schemes: HashMap<Arc<str>, Rc<dyn Scheme>> = HashMap::new();
         let mut known: HashMap<Asked, Option<Rc<Ways>>> = HashMap::new();
         let mut ways = |authentication: &Authentication| {
@@ -271,7 +279,7 @@ impl LocalPlan {
         };
         Self {
             chains: shared.routes.iter().map(|route| ways(&route.authentication)).collect(),
-            balancers: shared.services.iter().map(Balancer::new).collect(),
+            balancers: balancers(&shared, previous),
             tokens: RefCell::new(Cache::new(TOKENS)),
             shared,
         }
@@ -325,4 +333,16 @@ impl LocalPlan {
             balancer.pools().iter().for_each(|pool| pool.sweep());
         }
     }
+}
+
+fn balancers(plan: &Plan, previous: Option<&LocalPlan>) -> Vec<Balancer> {
+    let known = previous.map(|plan| plan.balancers.as_slice()).unwrap_or_default();
+    let by_name: HashMap<&str, &Balancer> = previous
+        .map(|plan| plan.shared.services.as_slice())
+        .unwrap_or_default()
+        .iter()
+        .map(|service| &*service.name)
+        .zip(known)
+        .collect();
+    plan.services.iter().map(|service| Balancer::new(service, by_name.get(&*service.name).copied())).collect()
 }

@@ -6,9 +6,11 @@ use crate::io::{Buffers, Reader, Stream};
 use crate::lines::{HeadFault, HeadLimits, MAX_FIELDS};
 use crate::message::RequestBody;
 use crate::ticks::{Elapsed, Timer};
+use crate::upstream::circuit::OpenConnection;
 use crate::upstream::pool::Home;
 use http::Method;
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -24,6 +26,9 @@ pub(crate) struct UpstreamConnection {
     reader: Reader,
     /// Requests that it has carried.
     carried: u32,
+    /// Where it leads.
+    peer: SocketAddr,
+    open: OpenConnection,
 }
 
 /// Why an exchange failed.
@@ -32,8 +37,11 @@ pub(crate) enum ExchangeError {
     /// The client's body broke off, stalled, or was over the limit.
     #[error("the request body: {0}")]
     Client(BodyError),
-    /// The backend closed or reset the connection before it answered.
+    /// The backend closed or reset the connection, and not a byte of an answer came.
     #[error("the backend closed the connection before it answered")]
+    Untouched,
+    /// The backend closed or reset the connection within its answer's head.
+    #[error("the backend closed the connection before the end of its answer's head")]
     Closed,
     /// The backend's answer cannot be read.
     #[error("the backend's answer: {0}")]
@@ -50,18 +58,25 @@ pub(crate) struct ExchangeLimits {
     pub(crate) answer: Duration,
     /// Between two pieces of the request's body.
     pub(crate) upload_stall: Duration,
+    /// Between two pieces of the answer's body.
+    pub(crate) answer_stall: Duration,
 }
 
 impl UpstreamConnection {
     /// Takes over a fresh connection.
-    pub(crate) fn new(stream: Stream, buffers: Buffers) -> Self {
+    pub(crate) fn new(stream: Stream, buffers: Buffers, peer: SocketAddr, open: OpenConnection) -> Self {
         let stream = Rc::new(stream);
-        Self { reader: Reader::new(stream.clone(), buffers), stream, carried: 0 }
+        Self { reader: Reader::new(stream.clone(), buffers), stream, carried: 0, peer, open }
+    }
+
+    /// Whether it leads to where its endpoint still is.
+    fn leads_there(&self) -> bool {
+        self.open.endpoint().is_at(self.peer)
     }
 
     /// Whether the connection can take a request: nothing arrived unasked, and the backend has not closed it.
     pub(crate) fn is_fresh(&self) -> bool {
-        self.reader.unread().is_empty() && self.stream.is_quiet()
+        self.reader.unread().is_empty() && self.leads_there() && self.stream.is_quiet()
     }
 
     /// The same, with a second look while the backend has not yet shown that it keeps connections: one that closes after each answer
@@ -85,7 +100,10 @@ impl UpstreamConnection {
         let mut upload = Upload::new(request_head, body);
         let mut interim = 0;
         let lines = loop {
-            let lines = self.answer_head(&mut upload, method, timer, limits).await?;
+            let lines = match self.answer_head(&mut upload, method, timer, limits).await {
+                Err(ExchangeError::Untouched) if interim > 0 => return Err(ExchangeError::Closed),
+                other => other?,
+            };
             match lines.status.as_u16() {
                 // Nobody asked for another protocol, so nobody may switch to it.
                 101 => return Err(ExchangeError::Answer(HeadFault::Malformed)),
@@ -103,7 +121,7 @@ impl UpstreamConnection {
             decoder: Decoder::new(lines.framing, u64::MAX),
             keep: lines.keep_alive && upload.state != UploadState::Abandoned,
             upload: if upload.is_done() { None } else { Some(upload) },
-            stall: limits.answer,
+            stall: limits.answer_stall,
             connection: Some(self),
             length,
             home,
@@ -162,6 +180,9 @@ impl UpstreamConnection {
             }
             match self.reader.poll_more(cx) {
                 Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(_) if self.reader.unread().is_empty() => {
+                    return Poll::Ready(Err(ExchangeError::Untouched));
+                }
                 Poll::Ready(_) => return Poll::Ready(Err(ExchangeError::Closed)),
                 Poll::Pending if moved => return Poll::Ready(Ok(None)),
                 Poll::Pending => return Poll::Pending,

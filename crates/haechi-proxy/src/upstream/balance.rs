@@ -1,28 +1,49 @@
 //! Which endpoint of a service takes a request.
 
+use super::endpoint;
+use super::pool::Pool;
+use super::retry::Budget;
 use crate::plan::{Balance, Endpoint, HashKey, Service};
-use crate::upstream::pool::Pool;
 use fastrand::Rng;
 use foldhash::quality::FixedState;
 use haechi_authz::Permitted;
 use std::cell::RefCell;
 use std::hash::BuildHasher;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// A worker's view of one service: its pools, and where the turn stands.
 pub(crate) struct Balancer {
     pools: Vec<Rc<Pool>>,
-    /// Smooth weighted round robin: each turn everyone gains their weight, the leader is taken and pays the sum.
+    /// Smooth weighted round robin: each turn everyone gains their share, the leader is taken and pays the sum.
     credit: RefCell<Vec<i64>>,
-    total_weight: u32,
+    /// The share of each endpoint in the choice that is being made: 0 for one that takes no part.
+    shares: RefCell<Vec<u64>>,
+    budget: Rc<Budget>,
+}
+
+/// Endpoints that a request has been to, or could not go to.
+#[derive(Default)]
+pub(crate) struct Passed {
+    /// They failed it: others go first.
+    pub(crate) failed: Vec<usize>,
+    /// They have no room: out of the question.
+    pub(crate) full: Vec<usize>,
 }
 
 impl Balancer {
-    pub(crate) fn new(service: &Service) -> Self {
+    /// For `service`, with the connections and the budget of the one before, where they are for the same endpoints.
+    pub(crate) fn new(service: &Service, previous: Option<&Self>) -> Self {
+        let known = previous.map(|balancer| balancer.pools.as_slice()).unwrap_or_default();
+        let pool = |endpoint: &Endpoint| {
+            let same = known.iter().find(|pool| Arc::ptr_eq(pool.state(), &endpoint.state));
+            same.map_or_else(|| Rc::new(Pool::new(endpoint.state.clone())), Rc::clone)
+        };
         Self {
-            pools: service.endpoints.iter().map(|_| Rc::default()).collect(),
+            pools: service.endpoints.iter().map(pool).collect(),
             credit: RefCell::new(vec![0; service.endpoints.len()]),
-            total_weight: service.endpoints.iter().map(|endpoint| endpoint.weight).sum(),
+            shares: RefCell::new(vec![0; service.endpoints.len()]),
+            budget: previous.map(|balancer| balancer.budget.clone()).unwrap_or_default(),
         }
     }
 
@@ -31,67 +52,101 @@ impl Balancer {
         &self.pools
     }
 
-    /// Chooses an endpoint for a request; `None` only when the service has none.
-    pub(crate) fn choose<'a>(
+    /// How many retries are left.
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// Chooses an endpoint for a request that has passed some already; `None` when no other takes it.
+    pub(crate) fn choose(
         &self,
-        service: &'a Service,
+        service: &Service,
         permitted: &Permitted,
+        passed: &Passed,
         random: &RefCell<Rng>,
-    ) -> Option<(&'a Endpoint, Rc<Pool>)> {
-        let index = match (&service.balance, service.endpoints.len()) {
-            (_, 0 | 1) => 0,
-            (Balance::RoundRobin, _) => self.next_in_turn(&service.endpoints),
-            (Balance::Random, _) => self.at_random(&service.endpoints, random),
-            (Balance::LeastRequest, _) => self.less_busy_of_two(&service.endpoints, random),
-            (Balance::Hash(key), _) => rendezvous(&service.endpoints, &hash_key(key, permitted)),
+    ) -> Option<usize> {
+        let mut shares = self.shares.borrow_mut();
+        if !weigh(service, &mut shares, |index| {
+            passed.full.contains(&index) || passed.failed.contains(&index)
+        }) && (passed.failed.is_empty()
+            || !weigh(service, &mut shares, |index| passed.full.contains(&index)))
+        {
+            return None;
+        }
+        if shares.len() == 1 {
+            return Some(0);
+        }
+        let chosen = match &service.balance {
+            Balance::RoundRobin => self.next_in_turn(&shares),
+            Balance::Random => at_random(&shares, None, random),
+            Balance::LeastRequest => self.less_busy_of_two(&shares, random),
+            Balance::Hash(key) => rendezvous(&service.endpoints, &shares, &hash_key(key, permitted)),
         };
-        Some((service.endpoints.get(index)?, self.pools.get(index)?.clone()))
+        chosen
     }
 
-    fn next_in_turn(&self, endpoints: &[Endpoint]) -> usize {
+    fn next_in_turn(&self, shares: &[u64]) -> Option<usize> {
         let mut credit = self.credit.borrow_mut();
-        for (credit, endpoint) in credit.iter_mut().zip(endpoints) {
-            *credit += i64::from(endpoint.weight);
+        let mut total = 0;
+        let mut leader: Option<(usize, i64)> = None;
+        for (index, (credit, share)) in
+            credit.iter_mut().zip(shares).enumerate().filter(|(_, (_, s))| **s > 0)
+        {
+            let share = i64::try_from(*share).unwrap_or(i64::MAX);
+            *credit += share;
+            total += share;
+            if leader.is_none_or(|(_, most)| *credit > most) {
+                leader = Some((index, *credit));
+            }
         }
-        let leader =
-            credit.iter().enumerate().rev().max_by_key(|(_, credit)| **credit).map_or(0, |(index, _)| index);
+        let (leader, _) = leader?;
         if let Some(credit) = credit.get_mut(leader) {
-            *credit -= i64::from(self.total_weight);
+            *credit -= total;
         }
-        leader
+        Some(leader)
     }
 
-    fn at_random(&self, endpoints: &[Endpoint], random: &RefCell<Rng>) -> usize {
-        let ticket = random.borrow_mut().u32(0..self.total_weight.max(1));
-        holder(endpoints, ticket, None)
+    /// Two different ones drawn by share, and of them the one with fewer requests in flight for its share.
+    fn less_busy_of_two(&self, shares: &[u64], random: &RefCell<Rng>) -> Option<usize> {
+        let first = at_random(shares, None, random)?;
+        let Some(second) = at_random(shares, Some(first), random) else { return Some(first) };
+        Some(if self.load(shares, first) <= self.load(shares, second) { first } else { second })
     }
 
-    /// Two different ones drawn by weight, and of them the one with fewer requests in flight for its weight.
-    fn less_busy_of_two(&self, endpoints: &[Endpoint], random: &RefCell<Rng>) -> usize {
-        let first = self.at_random(endpoints, random);
-        let others = self.total_weight - endpoints.get(first).map_or(0, |endpoint| endpoint.weight);
-        let ticket = random.borrow_mut().u32(0..others.max(1));
-        let second = holder(endpoints, ticket, Some(first));
-        if self.load(endpoints, first) <= self.load(endpoints, second) { first } else { second }
-    }
-
-    /// Requests in flight per weight, in fixed point.
-    fn load(&self, endpoints: &[Endpoint], index: usize) -> u64 {
+    /// Requests in flight per share, in fixed point.
+    fn load(&self, shares: &[u64], index: usize) -> u64 {
         let in_use = self.pools.get(index).map_or(0, |pool| pool.in_use());
-        let weight = endpoints.get(index).map_or(1, |endpoint| endpoint.weight.max(1));
-        (u64::from(in_use) << 16) / u64::from(weight)
+        (u64::from(in_use) << 24) / shares.get(index).copied().unwrap_or(1).max(1)
     }
 }
 
-/// Whose ticket it is when each endpoint holds as many as its weight, and `except` holds none.
-fn holder(endpoints: &[Endpoint], mut ticket: u32, except: Option<usize>) -> usize {
-    for (index, endpoint) in endpoints.iter().enumerate().filter(|(index, _)| Some(*index) != except) {
-        match ticket.checked_sub(endpoint.weight) {
+/// Notes everybody's share, 0 for whom `is_out` names. Returns whether anybody is left.
+fn weigh(service: &Service, shares: &mut [u64], is_out: impl Fn(usize) -> bool) -> bool {
+    let mut any = false;
+    for (index, (share, endpoint)) in shares.iter_mut().zip(&service.endpoints).enumerate() {
+        let out = is_out(index);
+        *share =
+            if out { 0 } else { endpoint.state.share(endpoint.weight, service.slow_start, endpoint::now) };
+        any |= *share > 0;
+    }
+    any
+}
+
+/// By share, but never `except`.
+fn at_random(shares: &[u64], except: Option<usize>, random: &RefCell<Rng>) -> Option<usize> {
+    let candidates = || shares.iter().enumerate().filter(move |(index, _)| Some(*index) != except);
+    let total: u64 = candidates().map(|(_, share)| share).sum();
+    if total == 0 {
+        return None;
+    }
+    let mut ticket = random.borrow_mut().u64(0..total);
+    for (index, share) in candidates() {
+        match ticket.checked_sub(*share) {
             Some(left) => ticket = left,
-            None => return index,
+            None => return Some(index),
         }
     }
-    0
+    None
 }
 
 fn hash_key(key: &HashKey, permitted: &Permitted) -> Vec<u8> {
@@ -108,13 +163,13 @@ fn hash_key(key: &HashKey, permitted: &Permitted) -> Vec<u8> {
 }
 
 /// Weighted rendezvous hashing: an endpoint that comes or goes moves only its own share of the keys, and every worker and node agrees.
-fn rendezvous(endpoints: &[Endpoint], key: &[u8]) -> usize {
+fn rendezvous(endpoints: &[Endpoint], shares: &[u64], key: &[u8]) -> Option<usize> {
     let hasher = FixedState::with_seed(0);
-    let score = |endpoint: &Endpoint| {
-        let bits = hasher.hash_one((&endpoint.host, endpoint.port, key)) >> 11;
+    let score = |(index, (endpoint, share)): (usize, (&Endpoint, &u64))| {
+        let bits = hasher.hash_one((endpoint.state.host(), endpoint.state.port(), key)) >> 11;
         let unit = (bits as f64 + 1.0) / ((1u64 << 53) as f64 + 1.0);
-        -f64::from(endpoint.weight) / unit.ln()
+        (index, -(*share as f64) / unit.ln())
     };
-    let scores = endpoints.iter().map(score).enumerate();
-    scores.max_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(0, |(index, _)| index)
+    let takers = endpoints.iter().zip(shares).enumerate().filter(|(_, (_, share))| **share > 0);
+    takers.map(score).max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(index, _)| index)
 }

@@ -1,27 +1,51 @@
 //! New connections to endpoints.
 
+use super::pool::Opening;
 use crate::http1::client::UpstreamConnection;
 use crate::io::Stream;
-use crate::plan::{Endpoint, Service};
+use crate::plan::Service;
 use crate::respond::Refusal;
 use crate::worker::Worker;
+use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Why there is no connection: the answer for the client, and what happened for the record.
 pub(crate) type Unreached = (Refusal, String);
 
-/// Connects to `endpoint` within the service's `connect_timeout`.
+/// Makes the connection that `opening` gives leave for, within `limit`.
 pub(crate) async fn connect(
     worker: &Worker,
     service: &Service,
-    endpoint: &Endpoint,
+    opening: Opening,
+    limit: Duration,
 ) -> Result<UpstreamConnection, Unreached> {
     worker.metrics().upstream_connection(&service.name, "new");
-    let address = (&*endpoint.host, endpoint.port);
-    match timeout(service.connect_timeout, TcpStream::connect(address)).await {
-        Ok(Ok(socket)) => Ok(UpstreamConnection::new(Stream::tcp(socket), worker.buffers().clone())),
-        Ok(Err(error)) => Err((Refusal::BadGateway, format!("cannot connect: {error}"))),
-        Err(_) => Err((Refusal::GatewayTimeout, "connecting took too long".into())),
+    let addresses = opening.open.endpoint().addresses();
+    let (socket, peer) = to_any(&addresses, opening.turn, limit).await?;
+    Ok(UpstreamConnection::new(Stream::tcp(socket), worker.buffers().clone(), peer, opening.open))
+}
+
+/// Tries each address in turn. Each has an even part of the time that is left, so that one where nobody answers leaves time for the others.
+async fn to_any(
+    addresses: &[SocketAddr],
+    turn: usize,
+    limit: Duration,
+) -> Result<(TcpStream, SocketAddr), Unreached> {
+    let mut failed = (Refusal::NoEndpoint, "the endpoint's name has never been resolved".to_owned());
+    let mut left = limit;
+    let count = addresses.len();
+    let in_turn = addresses.iter().cycle().skip(turn % count.max(1)).take(count);
+    for (tried, address) in in_turn.enumerate() {
+        let begun = tokio::time::Instant::now();
+        let part = left / u32::try_from(count - tried).unwrap_or(1).max(1);
+        match timeout(part, TcpStream::connect(*address)).await {
+            Ok(Ok(socket)) => return Ok((socket, *address)),
+            Ok(Err(error)) => failed = (Refusal::BadGateway, format!("cannot connect: {error}")),
+            Err(_) => failed = (Refusal::GatewayTimeout, "connecting took too long".into()),
+        }
+        left = left.saturating_sub(begun.elapsed());
     }
+    Err(failed)
 }

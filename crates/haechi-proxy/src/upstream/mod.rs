@@ -1,5 +1,16 @@
-//! Reaching services: which endpoint, over which connection.
+//! Reaching services: which endpoint, over which connection, and again where that is allowed.
 
+pub(crate) mod attempts;
 pub(crate) mod balance;
+pub(crate) mod circuit;
 pub(crate) mod connect;
+pub(crate) mod ejection;
+pub(crate) mod endpoint;
+pub(crate) mod gauges;
+mod health;
 pub(crate) mod pool;
+pub(crate) mod registry;
+pub(crate) mod resolve;
+pub(crate) mod retry;
+pub(crate) mod settings;
+pub(crate) mod upkeep;

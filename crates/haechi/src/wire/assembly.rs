@@ -11,7 +11,7 @@ use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::keys::Fetch;
 use haechi_core::{Clock, SystemClock};
-use haechi_proxy::Plan;
+use haechi_proxy::{Endpoints, Plan};
 use haechi_store::Store;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,8 @@ pub(crate) struct Assembly {
     pub(crate) clock: Arc<dyn Clock>,
     /// What is known of revocations; never fresh without a store.
     pub(crate) watch: Arc<RevocationWatch>,
+    /// What is known of endpoints, for the plans that come after this one.
+    pub(crate) endpoints: Endpoints,
 }
 
 /// Why it cannot be put together.
@@ -44,6 +46,7 @@ impl Assembly {
     /// Opens the store, starts the identity provider and the fetching of keys on `control`, and makes the first plan.
     pub(crate) fn new(config: &Config, control: &Runtime) -> Result<Self, AssemblyFault> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let endpoints = Endpoints::default();
         let store = control.block_on(identity::open_store(config))?;
         let watch = Arc::new(RevocationWatch::new());
         let pool = password_pool(config, control)?;
@@ -71,8 +74,8 @@ impl Assembly {
             clock: &clock,
             control: control.handle(),
         })?);
-        let plan = plan::plan(config, 1, &built.authenticators, identity)?;
-        Ok(Self { store, built, plan, clock, watch })
+        let plan = plan::plan(config, 1, &built.authenticators, identity, &endpoints)?;
+        Ok(Self { store, built, plan, clock, watch, endpoints })
     }
 }
 

@@ -50,7 +50,7 @@ impl WebFetch {
 }
 
 /// The error and what caused it; `reqwest` keeps the cause, such as a refused connection, to itself.
-fn plain(error: &reqwest::Error) -> String {
+pub(super) fn plain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

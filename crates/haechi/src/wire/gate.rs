@@ -1,12 +1,13 @@
 //! The running gate: control runtime, workers, admin listener, log writer; and its end.
 
 use super::assembly::{Assembly, AssemblyFault};
+use super::endpoints::{SystemResolver, WebProbe};
 use super::health::Parts;
 use super::log::LogWriter;
 use crate::config::Config;
 use arc_swap::ArcSwap;
 use haechi_admin::Context;
-use haechi_proxy::{Metrics, Shared};
+use haechi_proxy::{EndpointGauges, Endpoints, Metrics, Shared, Upkeep};
 use haechi_store::Store;
 use prometheus_client::registry::Registry;
 use std::io;
@@ -29,6 +30,7 @@ pub(crate) struct Gate {
     log: LogWriter,
     draining: Arc<AtomicBool>,
     store: Option<Store>,
+    _upkeep: Upkeep,
     /// The listeners' addresses, ports of 0 resolved.
     pub(crate) addresses: Vec<SocketAddr>,
 }
@@ -57,13 +59,15 @@ impl Gate {
     pub(crate) fn start(config: &Config) -> Result<Self, StartFault> {
         let control = control_runtime().map_err(StartFault::Thread)?;
         let sockets = bind(config)?;
-        let Assembly { store, built, plan, clock, watch } = Assembly::new(config, &control)?;
+        let Assembly { store, built, plan, clock, watch, endpoints } = Assembly::new(config, &control)?;
+        let upkeep = upkeep(endpoints, &control);
+        control.block_on(upkeep.prepare(&plan));
+        upkeep.follow(&plan);
         let log = LogWriter::start(&config.access_log).map_err(StartFault::Log)?;
-        let metrics = Metrics::default();
         let shared = Shared {
             plan: Arc::new(ArcSwap::from_pointee(plan)),
             clock: clock.clone(),
-            metrics: metrics.clone(),
+            metrics: Metrics::default(),
             log: log.sink.clone(),
             connections: Arc::new(AtomicUsize::new(0)),
             draining: Arc::new(AtomicBool::new(false)),
@@ -82,10 +86,10 @@ impl Gate {
             generation: 1,
         };
         let admin =
-            config.admin.map(|address| Admin::start(address, parts, metrics, &control)).transpose()?;
+            config.admin.map(|address| Admin::start(address, parts, &shared, &control)).transpose()?;
         let addresses = sockets.iter().map(|(address, _)| *address).collect();
         let workers = start_workers(sockets, config.workers.get(), &shared).map_err(StartFault::Thread)?;
-        Ok(Self { control, workers, admin, log, draining, store, addresses })
+        Ok(Self { control, workers, admin, log, draining, store, _upkeep: upkeep, addresses })
     }
 
     /// The admin listener's address.
@@ -137,7 +141,7 @@ impl Admin {
     fn start(
         address: SocketAddr,
         parts: Parts,
-        metrics: Metrics,
+        shared: &Shared,
         control: &Runtime,
     ) -> Result<Self, StartFault> {
         let bound = |error| StartFault::Bind { address, error };
@@ -149,7 +153,8 @@ impl Admin {
             tokio::net::TcpListener::from_std(listener).map_err(bound)?
         };
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(metrics));
+        registry.register_collector(Box::new(shared.metrics.clone()));
+        registry.register_collector(Box::new(EndpointGauges(shared.plan.clone())));
         registry.register_collector(Box::new(parts.clone()));
         let context = Context { health: Arc::new(parts), registry: Arc::new(registry) };
         let (end, ended) = oneshot::channel();
@@ -165,6 +170,11 @@ impl Admin {
 /// The runtime for what is slow.
 pub(crate) fn control_runtime() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("control").enable_all().build()
+}
+
+fn upkeep(endpoints: Endpoints, control: &Runtime) -> Upkeep {
+    let (resolver, probe) = (Arc::new(SystemResolver), Arc::new(WebProbe::default()));
+    Upkeep::new(endpoints, resolver, probe, control.handle().clone())
 }
 
 type Sockets = Vec<(SocketAddr, Vec<TcpListener>)>;

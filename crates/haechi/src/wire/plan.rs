@@ -7,12 +7,13 @@ use haechi_authn::schemes::{anonymous, passthrough};
 use haechi_authz::{Clause, Rule};
 use haechi_core::{Irregular, MethodSet, PathPattern};
 use haechi_proxy::{
-    Authentication, Balance, Endpoint, HashKey, IdentityCall, IdentityToken, Limits, Plan, PlanParts, Route,
-    Service, Target,
+    Authentication, Balance, Circuit, Endpoint, Endpoints, HashKey, IdentityCall, IdentityToken, Limits,
+    Plan, PlanParts, Route, Service, Target,
 };
 use http::Method;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Every authenticator that the configuration names.
 pub(crate) type Authenticators = BTreeMap<Arc<str>, Arc<dyn Authenticator>>;
@@ -36,8 +37,10 @@ pub(crate) fn plan(
     generation: u64,
     authenticators: &Authenticators,
     identity: Option<Arc<Provider>>,
+    endpoints: &Endpoints,
 ) -> Result<Plan, PlanFault> {
-    let services: Vec<Service> = config.services.values().map(service).collect();
+    let services: Vec<Service> =
+        config.services.values().map(|written| service(written, endpoints)).collect();
     let index: HashMap<&str, usize> =
         config.services.keys().enumerate().map(|(i, name)| (&**name, i)).collect();
     let mut lists = Lists::default();
@@ -117,11 +120,10 @@ impl Lists {
     }
 }
 
-fn service(written: &meant::Service) -> Service {
-    let endpoint = |endpoint: &meant::Endpoint| Endpoint {
-        host: endpoint.host.name().trim_start_matches('[').trim_end_matches(']').into(),
-        port: endpoint.port,
-        weight: endpoint.weight.get(),
+fn service(written: &meant::Service, endpoints: &Endpoints) -> Service {
+    let endpoint = |endpoint: &meant::Endpoint| {
+        let host = endpoint.host.name().trim_start_matches('[').trim_end_matches(']');
+        Endpoint { state: endpoints.state(&written.name, host, endpoint.port), weight: endpoint.weight.get() }
     };
     Service {
         name: written.name.clone(),
@@ -144,6 +146,12 @@ fn service(written: &meant::Service) -> Service {
             .as_ref()
             .map(|token| IdentityToken { audience: token.audience.clone(), lifetime: token.lifetime }),
         allow_method_override: written.allow_method_override,
+        health: None,
+        ejection: None,
+        slow_start: Duration::from_secs(10),
+        circuit: Circuit::default(),
+        retries: None,
+        resolve: Duration::from_secs(10),
     }
 }
 

@@ -1,0 +1,94 @@
+//! Limits of what one endpoint is asked to carry. Counted over all workers, each count by one atomic number.
+
+use super::endpoint::EndpointState;
+use super::settings::Circuit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// What there is too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Full {
+    Connections,
+    Pending,
+    Requests,
+}
+
+impl Full {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Connections => "connections",
+            Self::Pending => "pending",
+            Self::Requests => "requests",
+        }
+    }
+}
+
+/// One open connection.
+pub(crate) struct OpenConnection(Arc<EndpointState>);
+
+/// One request that waits for a connection.
+pub(crate) struct Waiting(Arc<EndpointState>);
+
+/// One request in flight.
+pub(crate) struct InFlight(Arc<EndpointState>);
+
+impl OpenConnection {
+    /// Counts one more. A worker that has none may go over the limit by one: others may keep all of them, idle.
+    pub(crate) fn count(state: &Arc<EndpointState>, circuit: &Circuit, has_none: bool) -> Result<Self, Full> {
+        let limit = if has_none { u32::MAX } else { circuit.connections };
+        if enter(&state.connections, limit) { Ok(Self(state.clone())) } else { Err(Full::Connections) }
+    }
+
+    /// The endpoint to which it leads.
+    pub(crate) const fn endpoint(&self) -> &Arc<EndpointState> {
+        &self.0
+    }
+}
+
+impl Waiting {
+    /// Counts one more.
+    pub(crate) fn count(state: &Arc<EndpointState>, circuit: &Circuit) -> Result<Self, Full> {
+        if enter(&state.pending, circuit.pending) { Ok(Self(state.clone())) } else { Err(Full::Pending) }
+    }
+}
+
+impl InFlight {
+    /// Counts one more, where counting can ever matter.
+    pub(crate) fn count(state: &Arc<EndpointState>, circuit: &Circuit) -> Result<Option<Self>, Full> {
+        if !circuit.counts_requests() {
+            return Ok(None);
+        }
+        if enter(&state.requests, circuit.requests) {
+            Ok(Some(Self(state.clone())))
+        } else {
+            Err(Full::Requests)
+        }
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.pending.fetch_sub(1, Relaxed);
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.requests.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Adds one unless that is over the limit.
+fn enter(count: &AtomicU32, limit: u32) -> bool {
+    let entered = count.fetch_add(1, Relaxed) < limit;
+    if !entered {
+        count.fetch_sub(1, Relaxed);
+    }
+    entered
+}
