@@ -27,4 +27,5 @@ mod matching;
 mod observability;
 mod paths;
 mod pyjwt;
+mod reload;
 mod smuggling;

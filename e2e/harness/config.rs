@@ -30,6 +30,11 @@ impl Folder {
         folder
     }
 
+    /// Another configuration with the same beginning as [`Folder::new`] gives it.
+    pub(crate) fn rewrite(&self, rest: &str) {
+        self.write("haechi.yaml", &format!("{BEGINNING}{rest}"));
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }

@@ -14,7 +14,7 @@ pub const AUDITOR: &str = "haechi-auditor";
 pub const RESERVED_PREFIX: &str = "haechi-";
 
 /// The role hierarchy: `MANAGER: { includes: [USER] }` means that a manager is a user too.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoleTable {
     /// For each role, itself and everything that it includes, however deep.
     effective: BTreeMap<Role, BTreeSet<Role>>,

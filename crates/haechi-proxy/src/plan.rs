@@ -190,6 +190,8 @@ pub struct Limits {
     pub connections: usize,
     /// Reading on after a refusal, so that the client can read the answer.
     pub linger: Duration,
+    /// For requests in flight, once the process is to end.
+    pub grace: Duration,
 }
 
 impl Default for Limits {
@@ -204,6 +206,7 @@ impl Default for Limits {
             write_stall: Duration::from_secs(30),
             connections: 65_536,
             linger: Duration::from_secs(2),
+            grace: Duration::from_secs(30),
         }
     }
 }

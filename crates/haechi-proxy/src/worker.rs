@@ -9,20 +9,24 @@ use crate::ticks::{TICK, Ticks, Timer};
 use crate::upstream::balance::Balancer;
 use arc_swap::ArcSwap;
 use fastrand::Rng;
-use haechi_authn::{Chain, CredentialPlace, Scheme};
+use haechi_authn::{Authenticator, Chain, CredentialPlace, Scheme};
 use haechi_core::{Caller, Clock, Timestamp};
 use quick_cache::unsync::Cache;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::Notify;
 
+/// How long a connection must have been quiet before it is closed because the process ends.
+const QUIET: Duration = Duration::from_secs(1);
 /// Identity tokens kept per worker.
 const TOKENS: usize = 4096;
 
@@ -43,7 +47,8 @@ pub struct Shared {
     pub draining: Arc<AtomicBool>,
 }
 
-/// Starts a worker on a thread of its own. It ends when it was told to drain and its last connection has closed, or `grace` has passed.
+/// Starts a worker on a thread of its own. It ends when it was told to drain and its last connection has closed, or [`Limits::grace`] has
+/// passed.
 ///
 /// # Errors
 /// When the thread or its runtime cannot be made.
@@ -51,11 +56,10 @@ pub fn start(
     shared: Shared,
     listeners: Vec<TcpListener>,
     index: usize,
-    grace: Duration,
 ) -> io::Result<JoinHandle<io::Result<()>>> {
     std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
         let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-        runtime.block_on(Worker::run(shared, listeners, grace))
+        runtime.block_on(Worker::run(shared, listeners))
     })
 }
 
@@ -69,6 +73,9 @@ pub(crate) struct Worker {
     log: AccessLog,
     random: RefCell<Rng>,
     connections: Cell<usize>,
+    /// Since when this worker takes no more connections.
+    draining_since: Cell<Option<Instant>>,
+    no_more: Notify,
 }
 
 /// The plan as this worker runs it: the shared part, and schemes, pools and caches of its own.
@@ -77,8 +84,12 @@ pub(crate) struct LocalPlan {
     /// By route; routes that ask the same authenticators share one.
     chains: Vec<Option<Rc<Ways>>>,
     balancers: Vec<Balancer>,
+    schemes: Schemes,
     tokens: RefCell<Cache<TokenKey, Minted>>,
 }
+
+/// By name, with what each was made from.
+type Schemes = HashMap<Arc<str>, (Arc<dyn Authenticator>, Rc<dyn Scheme>)>;
 
 /// Whether all are asked, and who.
 type Asked = (bool, Vec<Arc<str>>);
@@ -115,7 +126,7 @@ struct Minted {
 }
 
 impl Worker {
-    async fn run(shared: Shared, listeners: Vec<TcpListener>, grace: Duration) -> io::Result<()> {
+    async fn run(shared: Shared, listeners: Vec<TcpListener>) -> io::Result<()> {
         let worker = Rc::new(Self {
             plan: RefCell::new(Rc::new(LocalPlan::new(shared.plan.load_full(), None))),
             buffers: Buffers::default(),
@@ -124,23 +135,23 @@ impl Worker {
             log: AccessLog::new(shared.log.clone()),
             random: RefCell::new(Rng::new()),
             connections: Cell::new(0),
+            draining_since: Cell::new(None),
+            no_more: Notify::new(),
             shared,
         });
-        let mut accepting = Vec::new();
         for (index, listener) in listeners.into_iter().enumerate() {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            accepting.push(tokio::task::spawn_local(accept(worker.clone(), listener, index)));
+            drop(tokio::task::spawn_local(accept(worker.clone(), listener, index)));
         }
-        worker.tick_until_drained(&accepting, grace).await;
+        worker.tick_until_drained().await;
         worker.log.hand_over();
         Ok(())
     }
 
     /// The worker's heartbeat: timeouts, log lines, dead idle connections, and the end.
-    async fn tick_until_drained(&self, accepting: &[tokio::task::JoinHandle<()>], grace: Duration) {
+    async fn tick_until_drained(&self) {
         let mut interval = tokio::time::interval(TICK);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        let mut drain_ends = None;
         for tick in 0u64.. {
             interval.tick().await;
             self.ticks.advance();
@@ -151,12 +162,13 @@ impl Worker {
                 self.plan().sweep();
             }
             if self.is_draining() {
-                let ends = *drain_ends.get_or_insert_with(|| {
-                    accepting.iter().for_each(tokio::task::JoinHandle::abort);
-                    Instant::now() + grace
-                });
+                let Some(since) = self.draining_since.get() else {
+                    self.draining_since.set(Some(Instant::now()));
+                    self.no_more.notify_waiters();
+                    continue;
+                };
                 self.ticks.wake_all();
-                if self.connections.get() == 0 || Instant::now() >= ends {
+                if self.connections.get() == 0 || since.elapsed() >= self.limits().grace {
                     return;
                 }
             }
@@ -166,11 +178,13 @@ impl Worker {
     /// The plan in force, as this worker runs it.
     pub(crate) fn plan(&self) -> Rc<LocalPlan> {
         let newest = self.shared.plan.load();
-        if newest.generation != self.plan.borrow().shared.generation {
-            let next = LocalPlan::new(newest.clone(), Some(&self.plan.borrow()));
-            self.plan.replace(Rc::new(next));
+        let current = self.plan.borrow().clone();
+        if newest.generation == current.shared.generation {
+            return current;
         }
-        self.plan.borrow().clone()
+        let next = Rc::new(LocalPlan::new(newest.clone(), Some(&current)));
+        *self.plan.borrow_mut() = next.clone();
+        next
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -179,6 +193,12 @@ impl Worker {
 
     pub(crate) fn is_draining(&self) -> bool {
         self.shared.draining.load(Ordering::Relaxed)
+    }
+
+    /// Whether connections between two requests are to be closed. Not at once: a client may just be sending its next request, whose answer can
+    /// tell it that the connection ends, and a close would cross it on the way.
+    pub(crate) fn closes_idle(&self) -> bool {
+        self.draining_since.get().is_some_and(|since| since.elapsed() >= QUIET)
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -215,19 +235,18 @@ impl Worker {
     }
 }
 
-/// Takes connections of the listener with this index in the plan.
+/// Takes connections of the listener with this index in the plan, until no more are to be taken: then those that the kernel holds already are
+/// the last.
 async fn accept(worker: Rc<Worker>, listener: tokio::net::TcpListener, index: usize) {
+    let mut no_more = pin!(worker.no_more.notified());
     loop {
-        match listener.accept().await {
-            Ok((socket, peer)) => {
-                // Over the limit a connection is closed at once: nothing was read, so nothing was half done.
-                let Some(open) = Open::count(&worker) else { continue };
-                let serving = worker.clone();
-                tokio::task::spawn_local(async move {
-                    connection::serve(serving, socket, peer, index).await;
-                    drop(open);
-                });
-            }
+        let accepted = tokio::select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            () = &mut no_more => break,
+        };
+        match accepted {
+            Ok((socket, peer)) => serve(&worker, socket, peer, index),
             Err(error) => {
                 // Out of descriptors, or a connection that was gone before we took it. The next attempt waits for a tick, so as not to spin.
                 tracing::warn!(%error, "cannot accept a connection");
@@ -235,6 +254,23 @@ async fn accept(worker: Rc<Worker>, listener: tokio::net::TcpListener, index: us
             }
         }
     }
+    let Ok(listener) = listener.into_std() else { return };
+    while let Ok((socket, peer)) = listener.accept() {
+        let socket = socket.set_nonblocking(true).and_then(|()| tokio::net::TcpStream::from_std(socket));
+        if let Ok(socket) = socket {
+            serve(&worker, socket, peer, index);
+        }
+    }
+}
+
+fn serve(worker: &Rc<Worker>, socket: tokio::net::TcpStream, peer: SocketAddr, index: usize) {
+    // Over the limit a connection is closed at once: nothing was read, so nothing was half done.
+    let Some(open) = Open::count(worker) else { return };
+    let serving = worker.clone();
+    drop(tokio::task::spawn_local(async move {
+        connection::serve(serving, socket, peer, index).await;
+        drop(open);
+    }));
 }
 
 /// One open client connection.
@@ -257,9 +293,15 @@ impl Drop for Open {
 }
 
 impl LocalPlan {
-    /// With the connections of the plan before, where they lead to endpoints that stay.
+    /// Endpoints that stay keep their connections, authenticators that stay what they have verified.
     fn new(shared: Arc<Plan>, previous: Option<&Self>) -> Self {
-        let mut schemes: HashMap<Arc<str>, Rc<dyn Scheme>> = HashMap::new();
+        let mut schemes = Schemes::new();
+        let scheme = |authenticator: &Arc<dyn Authenticator>| {
+            let kept = previous.and_then(|previous| previous.schemes.get(authenticator.name()));
+            let kept = kept.filter(|(made_from, _)| Arc::ptr_eq(made_from, authenticator));
+            let scheme = kept.map_or_else(|| authenticator.for_worker(), |(_, scheme)| scheme.clone());
+            (authenticator.clone(), scheme)
+        };
         let mut known: HashMap<Asked, Option<Rc<Ways>>> = HashMap::new();
         let mut ways = |authentication: &Authentication| {
             let authenticators = authentication.authenticators();
@@ -268,10 +310,8 @@ impl LocalPlan {
             let all = matches!(authentication, Authentication::All(_));
             let made = known.entry((all, names)).or_insert_with(|| {
                 let list = authenticators.iter().map(|authenticator| {
-                    schemes
-                        .entry(authenticator.name().clone())
-                        .or_insert_with(|| authenticator.for_worker())
-                        .clone()
+                    let made = schemes.entry(authenticator.name().clone());
+                    made.or_insert_with(|| scheme(authenticator)).1.clone()
                 });
                 Ways::new(list.collect(), all)
             });
@@ -280,6 +320,7 @@ impl LocalPlan {
         Self {
             chains: shared.routes.iter().map(|route| ways(&route.authentication)).collect(),
             balancers: balancers(&shared, previous),
+            schemes,
             tokens: RefCell::new(Cache::new(TOKENS)),
             shared,
         }

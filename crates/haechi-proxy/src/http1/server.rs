@@ -106,7 +106,7 @@ impl Connection {
             if !inbound.reader.unread().is_empty() {
                 return Poll::Ready(true);
             }
-            if worker.is_draining() {
+            if worker.closes_idle() {
                 return Poll::Ready(false);
             }
             inbound.reader.poll_more(cx).map(|read| matches!(read, Ok(1..)))

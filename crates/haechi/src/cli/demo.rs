@@ -45,7 +45,7 @@ pub(crate) fn demo(arguments: DemoArgs, format: Format) -> Result<(), Failure> {
         .map_err(|error| Failure::fault(format!("the demo's configuration cannot be written: {error}")))?;
     let config = config::load(&file).map_err(|report| Failure::Config(Box::new(report)))?;
     let accounts = seed(&config, &runtime)?;
-    let gate = Gate::start(&config).map_err(|fault| {
+    let gate = Gate::start(&file, config).map_err(|fault| {
         Failure::fault(format!("cannot start: {fault}; `--port` and `--admin-port` choose other ports"))
     })?;
     let url = format!("http://127.0.0.1:{port}");

@@ -81,7 +81,7 @@ async fn judge(
         path: arguments.path.clone(),
         ..Explanation::default()
     };
-    let head = match request::head(arguments, &assembly.clock, config)? {
+    let head = match request::head(arguments, &assembly.ground.clock, config)? {
         Ok(head) => head,
         Err(why) => return Ok(told.ending(400, "refused", Some(why))),
     };

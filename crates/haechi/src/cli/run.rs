@@ -9,7 +9,8 @@ pub(crate) fn run(common: &Common) -> Result<(), Failure> {
     if !config.warnings.faults().is_empty() {
         output::to_stderr(&config.warnings.to_string());
     }
-    let gate = Gate::start(&config).map_err(|fault| Failure::fault(format!("cannot start: {fault}")))?;
+    let gate = Gate::start(&common.config, config)
+        .map_err(|fault| Failure::fault(format!("cannot start: {fault}")))?;
     gate.announce();
     gate.run_until_told_to_end();
     Ok(())

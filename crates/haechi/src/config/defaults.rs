@@ -8,6 +8,8 @@ pub(super) const DAY: u64 = 24 * 60 * MINUTE;
 
 /// How long something may take: 1 ms to 1 day.
 pub(super) type Timeout = Lasting<1, DAY>;
+/// How long something may be put off: at most 1 day.
+pub(super) type Delay = Lasting<0, DAY>;
 /// How long something stays valid: 1 s to 10 years.
 pub(super) type Lifetime = Lasting<1000, { 3650 * DAY }>;
 /// How far clocks may differ: at most 10 min.
@@ -47,4 +49,6 @@ pub(super) const HEADER_READ: Timeout = Lasting(Duration::from_secs(10));
 pub(super) const IDLE: Timeout = Lasting(Duration::from_secs(60));
 pub(super) const BODY_STALL: Timeout = Lasting(Duration::from_secs(30));
 pub(super) const WRITE_STALL: Timeout = Lasting(Duration::from_secs(30));
+pub(super) const DRAIN_DELAY: Delay = Lasting(Duration::ZERO);
+pub(super) const DRAIN_GRACE: Timeout = Lasting(Duration::from_secs(30));
 pub(super) const CONNECTIONS: ConnectionCount = Count(10_000);

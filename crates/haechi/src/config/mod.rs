@@ -42,23 +42,45 @@ const MAX_FILE: u64 = 8 * 1024 * 1024;
 /// # Errors
 /// Everything that is wrong with it.
 pub(crate) fn load(file: &Path) -> Result<Config, Report> {
-    let text =
-        read_file(file).map_err(|fault| Report::errors(Source::new(file, String::new()), vec![fault]))?;
-    parse(file, text)
+    let text = read(file)?;
+    checked(file, text, None)
 }
 
-/// Checks the text of a configuration. Relative paths in it are relative to the folder of `file`, which need not exist.
+/// Reads and checks a configuration file that is to follow on `in_force` without a restart.
 ///
 /// # Errors
-/// Everything that is wrong with it.
-pub(crate) fn parse(file: &Path, text: String) -> Result<Config, Report> {
+/// Everything that is wrong with it, and everything that needs a restart.
+pub(crate) fn load_next(file: &Path, in_force: &Config) -> Result<Config, Report> {
+    let text = read(file)?;
+    checked(file, text, Some(in_force))
+}
+
+/// Checks a text that might come to stand in `file` and follow on `in_force` without a restart.
+///
+/// # Errors
+/// Everything that is wrong with it, and everything that needs a restart.
+pub(crate) fn check_next(file: &Path, text: String, in_force: &Config) -> Result<Config, Report> {
+    checked(file, text, Some(in_force))
+}
+
+fn read(file: &Path) -> Result<String, Report> {
+    read_file(file).map_err(|fault| Report::errors(Source::new(file, String::new()), vec![fault]))
+}
+
+/// Relative paths are relative to the folder of `file`, which need not exist.
+fn checked(file: &Path, text: String, in_force: Option<&Config>) -> Result<Config, Report> {
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
     let surroundings =
         Surroundings { folder, variable: &placeholder::process_variable, files: RefCell::default() };
-    parse_in(&surroundings, file, text)
+    parse_in(&surroundings, file, text, in_force)
 }
 
-fn parse_in(surroundings: &Surroundings<'_>, file: &Path, text: String) -> Result<Config, Report> {
+fn parse_in(
+    surroundings: &Surroundings<'_>,
+    file: &Path,
+    text: String,
+    in_force: Option<&Config>,
+) -> Result<Config, Report> {
     let mut faults = Vec::new();
     let tree = yaml::parse(&text, &mut faults);
     let mut source = Source::new(file, text);
@@ -73,8 +95,8 @@ fn parse_in(surroundings: &Surroundings<'_>, file: &Path, text: String) -> Resul
     let mut reader = Reader { source: &mut source, faults, surroundings };
     let written = written::Config::read(&tree, &mut reader);
     let mut faults = reader.faults;
-    let config =
-        written.and_then(|written| meant::resolve(&written, &source, surroundings.folder, &mut faults));
+    let config = written
+        .and_then(|written| meant::resolve(&written, &source, surroundings.folder, in_force, &mut faults));
     let config = config.map(|config| Config { files: surroundings.files.take(), ..config });
     match config {
         Some(config) if faults.is_empty() => Ok(config),

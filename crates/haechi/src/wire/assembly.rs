@@ -1,4 +1,5 @@
-//! Everything that judges requests, put together from a configuration: for the running gate, and for commands that judge one request.
+//! Everything that judges requests, put together from a configuration: for the running gate, each time it is loaded, and for commands that
+//! judge one request.
 
 use super::authenticators::{self, AuthenticatorFault, Built, Materials};
 use super::fetch::WebFetch;
@@ -9,24 +10,38 @@ use crate::config::meant::{Authenticator, AuthenticatorKind};
 use haechi_authn::RevocationWatch;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
+use haechi_authn::identity::Keyring;
 use haechi_authn::keys::Fetch;
 use haechi_core::{Clock, SystemClock};
 use haechi_proxy::{Endpoints, Plan};
 use haechi_store::Store;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 
-/// What judges requests.
-pub(crate) struct Assembly {
+/// How long a command waits for keys and revocations before it judges without them.
+const SETTLED_WITHIN: Duration = Duration::from_secs(10);
+
+/// What stays for as long as the process runs, whatever is reloaded: the store, what is known of revocations, the signing keys, the threads
+/// that hash passwords.
+pub(crate) struct Ground {
     pub(crate) store: Option<Store>,
-    pub(crate) built: Arc<Built>,
-    pub(crate) plan: Plan,
     pub(crate) clock: Arc<dyn Clock>,
     /// What is known of revocations; never fresh without a store.
     pub(crate) watch: Arc<RevocationWatch>,
     /// What is known of endpoints, for the plans that come after this one.
     pub(crate) endpoints: Endpoints,
+    keyring: Option<Arc<Keyring>>,
+    pool: OnceLock<Arc<PasswordPool>>,
+    fetch: Arc<dyn Fetch>,
+    control: Handle,
+}
+
+/// What judges requests.
+pub(crate) struct Assembly {
+    pub(crate) ground: Arc<Ground>,
+    pub(crate) built: Arc<Built>,
+    pub(crate) plan: Plan,
 }
 
 /// Why it cannot be put together.
@@ -42,66 +57,92 @@ pub(crate) enum AssemblyFault {
     Plan(#[from] PlanFault),
 }
 
+impl Ground {
+    /// Opens the store and loads the signing keys; follows both on `control` from then on.
+    fn new(config: &Config, control: &Runtime) -> Result<Self, IdentityFault> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let watch = Arc::new(RevocationWatch::new());
+        let store = control.block_on(identity::open_store(config))?;
+        if let Some(store) = &store {
+            identity::follow_revocations(store, &watch, &clock, control.handle());
+        }
+        let keyring =
+            control.block_on(identity::keyring(config, store.as_ref(), &clock, control.handle()))?;
+        Ok(Self {
+            store,
+            clock,
+            watch,
+            endpoints: Endpoints::default(),
+            keyring,
+            pool: OnceLock::new(),
+            fetch: Arc::new(WebFetch::default()),
+            control: control.handle().clone(),
+        })
+    }
+
+    /// Where passwords are hashed, if any ever are: gathering randomness for it takes longer than all the rest of the start.
+    fn pool(&self, config: &Config) -> Result<Option<&Arc<PasswordPool>>, AssemblyFault> {
+        let with_passwords = |a: &Authenticator| matches!(a.kind, AuthenticatorKind::Basic(_));
+        let needed = config.identity.is_some() || config.authenticators.values().any(with_passwords);
+        if needed && self.pool.get().is_none() {
+            // Reloads run one at a time: nobody else can have made another one meanwhile.
+            let _ = self.pool.set(Arc::new(PasswordPool::with_defaults(self.control.clone())?));
+        }
+        Ok(self.pool.get())
+    }
+}
+
 impl Assembly {
     /// Opens the store, starts the identity provider and the fetching of keys on `control`, and makes the first plan.
     pub(crate) fn new(config: &Config, control: &Runtime) -> Result<Self, AssemblyFault> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let endpoints = Endpoints::default();
-        let store = control.block_on(identity::open_store(config))?;
-        let watch = Arc::new(RevocationWatch::new());
-        let pool = password_pool(config, control)?;
-        let roles = Arc::new(config.roles.clone());
+        Self::following(config, &Arc::new(Ground::new(config, control)?), 1, None)
+    }
+
+    /// The plan of generation `generation`. Authenticators and keys of the one before that would be made of the same stay.
+    pub(crate) fn following(
+        config: &Config,
+        ground: &Arc<Ground>,
+        generation: u64,
+        before: Option<&Built>,
+    ) -> Result<Self, AssemblyFault> {
+        let pool = ground.pool(config)?;
         let declared = Arc::new(DeclaredAttributes::new(config.caller_attributes.clone()));
-        let identity = control.block_on(identity::start(&identity::Materials {
+        let identity = identity::provider(&identity::Materials {
             config,
-            store: store.as_ref(),
-            watch: &watch,
-            pool: pool.as_ref(),
+            store: ground.store.as_ref(),
+            keyring: ground.keyring.as_ref(),
+            pool,
             declared: &declared,
-            clock: &clock,
-            control: control.handle(),
-        }))?;
-        let fetch: Arc<dyn Fetch> = Arc::new(WebFetch::default());
-        let built = Arc::new(authenticators::build(&Materials {
+            clock: &ground.clock,
+            control: &ground.control,
+        })?;
+        let materials = Materials {
             config,
-            store: store.as_ref(),
+            store: ground.store.as_ref(),
             identity: identity.as_ref(),
-            watch: &watch,
-            pool: pool.as_ref(),
-            roles: &roles,
+            watch: &ground.watch,
+            pool,
+            roles: &Arc::new(config.roles.clone()),
             declared: &declared,
-            fetch: &fetch,
-            clock: &clock,
-            control: control.handle(),
-        })?);
-        let plan = plan::plan(config, 1, &built.authenticators, identity, &endpoints)?;
-        Ok(Self { store, built, plan, clock, watch, endpoints })
+            fetch: &ground.fetch,
+            clock: &ground.clock,
+            control: &ground.control,
+        };
+        let built = Arc::new(authenticators::build(&materials, before)?);
+        let plan = plan::plan(config, generation, &built.authenticators, identity, &ground.endpoints)?;
+        Ok(Self { ground: ground.clone(), built, plan })
     }
-}
 
-/// Where passwords are hashed, if any ever are: gathering randomness for it takes longer than all the rest of the start.
-fn password_pool(config: &Config, control: &Runtime) -> Result<Option<Arc<PasswordPool>>, AssemblyFault> {
-    let with_passwords = |a: &Authenticator| matches!(a.kind, AuthenticatorKind::Basic(_));
-    if config.identity.is_none() && !config.authenticators.values().any(with_passwords) {
-        return Ok(None);
-    }
-    Ok(Some(Arc::new(PasswordPool::with_defaults(control.handle().clone())?)))
-}
-
-impl Assembly {
     /// Waits until keys were asked for once and revocations are known, or neither comes: for commands that judge once and end.
     pub(crate) async fn settled(&self) {
-        let keys = async {
-            for source in &self.built.keys {
-                source.first_attempt().await;
-            }
-        };
+        let Ground { store, watch, clock, .. } = &*self.ground;
         let known = async {
-            while self.store.is_some() && !self.watch.view().is_fresh(self.clock.now()) {
+            while store.is_some() && !watch.view().is_fresh(clock.now()) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
         // What has not come by then is told as "could not find out".
-        let _ = tokio::time::timeout(Duration::from_secs(10), async { tokio::join!(keys, known) }).await;
+        let _ = tokio::time::timeout(SETTLED_WITHIN, async { tokio::join!(self.built.asked_once(), known) })
+            .await;
     }
 }

@@ -4,6 +4,9 @@ use super::assembly::{Assembly, AssemblyFault};
 use super::endpoints::{SystemResolver, WebProbe};
 use super::health::Parts;
 use super::log::LogWriter;
+use super::reload::{Record, Reloader};
+use super::signals::{Signals, Told};
+use super::stamp::Stamp;
 use crate::config::Config;
 use arc_swap::ArcSwap;
 use haechi_admin::Context;
@@ -12,6 +15,7 @@ use haechi_store::Store;
 use prometheus_client::registry::Registry;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -19,18 +23,18 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-/// How long requests in flight may take to finish once the process is told to end.
-const GRACE: Duration = Duration::from_secs(10);
-
 /// A gate that is up.
 pub(crate) struct Gate {
     control: Runtime,
     workers: Vec<JoinHandle<io::Result<()>>>,
     admin: Option<Admin>,
     log: LogWriter,
+    signals: Signals,
+    reloader: Arc<Reloader>,
+    /// Set when the gate is about to end, for readiness; connections are still taken.
+    ending: Arc<AtomicBool>,
     draining: Arc<AtomicBool>,
     store: Option<Store>,
-    _upkeep: Upkeep,
     /// The listeners' addresses, ports of 0 resolved.
     pub(crate) addresses: Vec<SocketAddr>,
 }
@@ -50,46 +54,57 @@ pub(crate) enum StartFault {
     Log(io::Error),
     #[error("a thread cannot be started: {0}")]
     Thread(io::Error),
+    #[error("signals cannot be listened to: {0}")]
+    Signals(io::Error),
     #[error(transparent)]
     Assembly(#[from] AssemblyFault),
 }
 
 impl Gate {
-    /// Starts everything that `config` asks for. When this returns, connections are taken.
-    pub(crate) fn start(config: &Config) -> Result<Self, StartFault> {
+    /// Starts everything that `config`, which stands in `file`, asks for. When this returns, connections are taken.
+    pub(crate) fn start(file: &Path, config: Config) -> Result<Self, StartFault> {
         let control = control_runtime().map_err(StartFault::Thread)?;
-        let sockets = bind(config)?;
-        let Assembly { store, built, plan, clock, watch, endpoints } = Assembly::new(config, &control)?;
-        let upkeep = upkeep(endpoints, &control);
+        let signals = control.block_on(async { Signals::listen() }).map_err(StartFault::Signals)?;
+        let sockets = bind(&config)?;
+        let Assembly { ground, built, plan } = Assembly::new(&config, &control)?;
+        let upkeep = upkeep(ground.endpoints.clone(), &control);
         control.block_on(upkeep.prepare(&plan));
         upkeep.follow(&plan);
+        let built = Arc::new(ArcSwap::new(built));
+        let reloads = Arc::new(Record::new());
         let log = LogWriter::start(&config.access_log).map_err(StartFault::Log)?;
         let shared = Shared {
             plan: Arc::new(ArcSwap::from_pointee(plan)),
-            clock: clock.clone(),
+            clock: ground.clock.clone(),
             metrics: Metrics::default(),
             log: log.sink.clone(),
             connections: Arc::new(AtomicUsize::new(0)),
             draining: Arc::new(AtomicBool::new(false)),
         };
         let draining = shared.draining.clone();
+        let ending = Arc::new(AtomicBool::new(false));
         let parts = Parts {
-            store: store.clone(),
-            built,
-            clock,
-            watch,
-            draining: draining.clone(),
+            store: ground.store.clone(),
+            built: built.clone(),
+            clock: ground.clock.clone(),
+            watch: ground.watch.clone(),
+            draining: ending.clone(),
             dropped_lines: log
                 .sink
                 .as_ref()
                 .map_or_else(|| Arc::new(AtomicU64::new(0)), |sink| sink.dropped.clone()),
-            generation: 1,
+            reloads: reloads.clone(),
         };
         let admin =
             config.admin.map(|address| Admin::start(address, parts, &shared, &control)).transpose()?;
         let addresses = sockets.iter().map(|(address, _)| *address).collect();
         let workers = start_workers(sockets, config.workers.get(), &shared).map_err(StartFault::Thread)?;
-        Ok(Self { control, workers, admin, log, draining, store, _upkeep: upkeep, addresses })
+        let store = ground.store.clone();
+        let seen = Stamp::of(file, &config);
+        let read = (file.to_owned(), config, seen);
+        let reloader = Arc::new(Reloader::new(read, ground, shared.plan, built, reloads, upkeep));
+        control.spawn(reloader.clone().watch());
+        Ok(Self { control, workers, admin, log, signals, reloader, ending, draining, store, addresses })
     }
 
     /// The admin listener's address.
@@ -108,14 +123,24 @@ impl Gate {
         }
     }
 
-    /// Waits for SIGTERM or SIGINT, then ends in order.
-    pub(crate) fn run_until_told_to_end(self) {
-        self.control.block_on(told_to_end());
+    /// Does what signals tell it to until that is SIGTERM or SIGINT, then ends in order.
+    pub(crate) fn run_until_told_to_end(mut self) {
+        while self.control.block_on(self.signals.next()) == Told::Reload {
+            let reloader = self.reloader.clone();
+            self.control.spawn(async move {
+                // Told already, either way.
+                let _ = reloader.reload("SIGHUP").await;
+            });
+        }
         self.end();
     }
 
-    /// Not ready any more, then no more connections, then what is in flight finishes, then the log.
-    pub(crate) fn end(self) {
+    /// Not ready any more, then no more connections, then what is in flight finishes, then the log. A second signal to end ends at once.
+    fn end(self) {
+        self.control.spawn(end_at_once(self.signals));
+        let drain = self.control.block_on(self.reloader.config()).drain;
+        self.ending.store(true, Ordering::Relaxed);
+        self.control.block_on(async { tokio::time::sleep(drain.delay).await });
         self.draining.store(true, Ordering::Relaxed);
         for worker in self.workers {
             match worker.join() {
@@ -197,20 +222,13 @@ fn start_workers(
             worker.push(listener);
         }
     }
-    let start = |(index, listeners)| haechi_proxy::start(shared.clone(), listeners, index, GRACE);
+    let start = |(index, listeners)| haechi_proxy::start(shared.clone(), listeners, index);
     per_worker.into_iter().enumerate().map(start).collect()
 }
 
-async fn told_to_end() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        }
-        // Without signals the process can still be killed; it must not end by itself.
-        _ => std::future::pending().await,
-    }
+/// Whoever asks twice does not want to wait for requests in flight.
+async fn end_at_once(mut signals: Signals) {
+    while signals.next().await != Told::End {}
+    tracing::warn!("told to end a second time; requests in flight are cut off");
+    std::process::exit(1);
 }

@@ -1,8 +1,10 @@
 //! How the parts of the gate are: for `/readyz` and for the metrics of the control side.
 
 use super::authenticators::Built;
+use super::reload::Record;
+use arc_swap::ArcSwap;
 use haechi_admin::{Component, Health};
-use haechi_authn::{Readiness, RevocationWatch};
+use haechi_authn::{Authenticator, Readiness, RevocationWatch};
 use haechi_core::Clock;
 use haechi_core::ports::BoxFuture;
 use haechi_store::Store;
@@ -19,12 +21,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 #[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) store: Option<Store>,
-    pub(crate) built: Arc<Built>,
+    pub(crate) built: Arc<ArcSwap<Built>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) watch: Arc<RevocationWatch>,
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) dropped_lines: Arc<AtomicU64>,
-    pub(crate) generation: u64,
+    pub(crate) reloads: Arc<Record>,
 }
 
 impl Parts {
@@ -33,14 +35,15 @@ impl Parts {
         Some(Component { name: "store".into(), reason })
     }
 
-    fn authenticators(&self) -> impl Iterator<Item = Component> {
-        self.built.authenticators.iter().map(|(name, authenticator)| {
+    fn authenticators(&self) -> Vec<Component> {
+        let component = |(name, authenticator): (&Arc<str>, &Arc<dyn Authenticator>)| {
             let reason = match authenticator.readiness() {
                 Readiness::Ready => None,
                 Readiness::NotReady(why) => Some(why),
             };
             Component { name: format!("authenticator {name}"), reason }
-        })
+        };
+        self.built.load().authenticators.iter().map(component).collect()
     }
 }
 
@@ -65,7 +68,7 @@ impl fmt::Debug for Parts {
 
 impl Collector for Parts {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let stats = self.built.stats(self.clock.now());
+        let stats = self.built.load().stats(self.clock.now());
         let help = "Fetches of key sets by issuer and result";
         let mut fetches = encoder.encode_descriptor("haechi_jwks_fetch", help, None, MetricType::Counter)?;
         for source in &stats {
@@ -82,10 +85,19 @@ impl Collector for Parts {
             }
         }
         let help = "Generation of the configuration in force";
-        gauge(&mut encoder, "haechi_config_generation", help, self.generation as f64)?;
-        // The process would not run if its configuration had not been loaded.
+        gauge(&mut encoder, "haechi_config_generation", help, self.reloads.generation.load(Relaxed) as f64)?;
         let help = "Whether the last attempt to load a configuration succeeded";
-        gauge(&mut encoder, "haechi_config_last_reload_success", help, 1.0)?;
+        let succeeded = if self.reloads.last_succeeded.load(Relaxed) { 1.0 } else { 0.0 };
+        gauge(&mut encoder, "haechi_config_last_reload_success", help, succeeded)?;
+        let help = "Attempts to load another configuration by result";
+        let mut reloads =
+            encoder.encode_descriptor("haechi_config_reloads", help, None, MetricType::Counter)?;
+        for (result, count) in [("ok", &self.reloads.succeeded), ("refused", &self.reloads.failed)] {
+            let count = count.load(Relaxed);
+            reloads
+                .encode_family(&[("result", result)])?
+                .encode_counter::<NoLabelSet, u64, u64>(&count, None)?;
+        }
         if self.store.is_some() {
             let view = self.watch.view();
             let up = if view.is_fresh(self.clock.now()) { 1.0 } else { 0.0 };

@@ -33,13 +33,15 @@ pub(crate) enum IdentityFault {
     NoStore,
     #[error("`identity` needs the password hashing pool")]
     NoPool,
+    #[error("`identity` needs signing keys, which are loaded when the process starts")]
+    NoKeys,
 }
 
 /// What the provider is made of.
 pub(crate) struct Materials<'a> {
     pub(crate) config: &'a Config,
     pub(crate) store: Option<&'a Store>,
-    pub(crate) watch: &'a Arc<RevocationWatch>,
+    pub(crate) keyring: Option<&'a Arc<Keyring>>,
     pub(crate) pool: Option<&'a Arc<PasswordPool>>,
     pub(crate) declared: &'a Arc<DeclaredAttributes>,
     pub(crate) clock: &'a Arc<dyn Clock>,
@@ -54,17 +56,37 @@ pub(crate) async fn open_store(config: &Config) -> Result<Option<Store>, Identit
     }
 }
 
-/// Starts watching revocations where there is a store, and the provider where it is configured.
-pub(crate) async fn start(materials: &Materials<'_>) -> Result<Option<Arc<Provider>>, IdentityFault> {
-    let Materials { config, store, watch, clock, control, .. } = *materials;
-    if let Some(store) = store {
-        control.spawn(watch_revocations(store.revocations.clone(), watch.clone(), clock.clone()));
-    }
+/// Keeps `watch` current for as long as `control` runs.
+pub(crate) fn follow_revocations(
+    store: &Store,
+    watch: &Arc<RevocationWatch>,
+    clock: &Arc<dyn Clock>,
+    control: &Handle,
+) {
+    control.spawn(watch_revocations(store.revocations.clone(), watch.clone(), clock.clone()));
+}
+
+/// The signing keys, kept current for as long as `control` runs; `None` without an identity provider.
+pub(crate) async fn keyring(
+    config: &Config,
+    store: Option<&Store>,
+    clock: &Arc<dyn Clock>,
+    control: &Handle,
+) -> Result<Option<Arc<Keyring>>, IdentityFault> {
     let Some(identity) = &config.identity else { return Ok(None) };
     let store = store.ok_or(IdentityFault::NoStore)?;
     let keyring = Arc::new(Keyring::new(store.signing_keys.clone(), clock.clone(), identity.algorithm));
     keyring.reload().await?;
     control.spawn(keep_current(keyring.clone()));
+    Ok(Some(keyring))
+}
+
+/// The provider, where it is configured. It keeps nothing of its own, so each configuration makes another.
+pub(crate) fn provider(materials: &Materials<'_>) -> Result<Option<Arc<Provider>>, IdentityFault> {
+    let Materials { config, store, clock, control, .. } = *materials;
+    let Some(identity) = &config.identity else { return Ok(None) };
+    let store = store.ok_or(IdentityFault::NoStore)?;
+    let keyring = materials.keyring.ok_or(IdentityFault::NoKeys)?.clone();
     let stores = ProviderStores {
         users: store.users.clone(),
         sessions: store.sessions.clone(),

@@ -9,6 +9,9 @@ mod health;
 mod identity;
 mod log;
 mod plan;
+mod reload;
+mod signals;
+mod stamp;
 
 pub(crate) use assembly::Assembly;
 pub(crate) use gate::{Gate, control_runtime};

@@ -60,7 +60,7 @@ pub(crate) fn plan(
         routes,
         services,
         trusted_proxies: config.trusted_proxies.clone(),
-        limits: limits(&config.limits),
+        limits: limits(&config.limits, config.drain),
         identity,
     })?)
 }
@@ -155,7 +155,7 @@ fn service(written: &meant::Service, endpoints: &Endpoints) -> Service {
     }
 }
 
-fn limits(written: &meant::Limits) -> Limits {
+fn limits(written: &meant::Limits, drain: meant::Drain) -> Limits {
     Limits {
         head: written.head,
         fields: written.fields,
@@ -165,6 +165,7 @@ fn limits(written: &meant::Limits) -> Limits {
         body_stall: written.body_stall,
         write_stall: written.write_stall,
         connections: written.connections,
+        grace: drain.grace,
         ..Limits::default()
     }
 }

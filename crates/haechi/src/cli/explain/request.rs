@@ -77,7 +77,7 @@ pub(super) async fn invented(
         route.authentication.authenticators().first().map_or_else(|| "explain".into(), |a| a.name().clone());
     let supposed = &arguments.caller;
     let claimed = if let Some(user) = &arguments.caller.as_user {
-        let Some(store) = &assembly.store else {
+        let Some(store) = &assembly.ground.store else {
             return Err(Failure::fault("`--as` names a user of the store, and no `store` is configured"));
         };
         let record = store.users.by_name(user).await.map_err(|error| Failure::fault(error.to_string()))?;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A named way to establish who is calling.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Authenticator {
     /// The name under `authenticators:`.
     pub name: Arc<str>,
@@ -29,7 +29,7 @@ pub(crate) struct Authenticator {
 }
 
 /// The ways to establish who is calling.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum AuthenticatorKind {
     /// JWTs.
     Jwt(Box<Jwt>),
@@ -40,7 +40,7 @@ pub(crate) enum AuthenticatorKind {
 }
 
 /// A `jwt` authenticator.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Jwt {
     /// Whose tokens.
     pub issuer: Issuer,
@@ -72,7 +72,7 @@ pub(crate) enum Issuer {
 }
 
 /// Where keys come from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Keys {
     /// The embedded identity provider.
     Own,

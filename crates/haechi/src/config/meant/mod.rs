@@ -5,6 +5,7 @@ mod identity;
 mod names;
 mod overlap;
 mod resolve;
+mod restart;
 mod route;
 mod service;
 
@@ -54,6 +55,10 @@ pub(crate) struct Config {
     pub access_log: AccessLog,
     /// What a client may take.
     pub limits: Limits,
+    /// Whether a changed file is reloaded without being asked.
+    pub watch: bool,
+    /// How the gate ends.
+    pub drain: Drain,
     /// How many worker threads forward requests.
     pub workers: NonZeroUsize,
     /// What is odd but holds.
@@ -117,4 +122,13 @@ pub(crate) struct Limits {
     pub write_stall: Duration,
     /// Open client connections, over all listeners and workers.
     pub connections: usize,
+}
+
+/// How the gate ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Drain {
+    /// Between not being ready any more and closing the listeners.
+    pub delay: Duration,
+    /// For requests in flight, once the listeners are closed.
+    pub grace: Duration,
 }

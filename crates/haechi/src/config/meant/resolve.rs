@@ -1,8 +1,8 @@
 //! From what is written to what is meant.
 
 use super::names::Resolver;
-use super::{AccessLog, Config, Limits, Listener, LogTarget};
-use super::{authenticator, identity, overlap, route, service};
+use super::{AccessLog, Config, Drain, Limits, Listener, LogTarget};
+use super::{authenticator, identity, overlap, restart, route, service};
 use crate::config::report::{Fault, Report};
 use crate::config::source::{At, Source};
 use crate::config::value::Identifier;
@@ -14,15 +14,19 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Checks everything that hangs together and says all that does not. `None` only when a fault was noted, here or in reading.
+/// Checks everything that hangs together and says all that does not, and what cannot follow on `in_force` without a restart. `None` only when a fault was noted, here or in reading.
 pub(in crate::config) fn resolve(
     written: &written::Config,
     source: &Source,
     folder: &Path,
+    in_force: Option<&Config>,
     faults: &mut Vec<Fault>,
 ) -> Option<Config> {
     let mut resolver = Resolver::new(written, source);
     let config = config(&mut resolver, folder);
+    if let (Some(config), Some(in_force)) = (&config, in_force) {
+        restart::needed(&mut resolver, config, in_force);
+    }
     faults.append(&mut resolver.faults);
     let warnings = Report::warnings(source.clone(), resolver.warnings);
     config.map(|config| Config { warnings, ..config })
@@ -48,7 +52,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         listeners: listeners?,
         admin,
         trusted_proxies: written.trusted_proxies.clone(),
-        store: written.store.given().cloned(),
+        store: written.store.given().map(|store| store.value.clone()),
         identity: match identity {
             Some(identity) => Some(identity?),
             None => None,
@@ -60,6 +64,8 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         routes: routes.into_iter().collect::<Option<_>>()?,
         access_log: access_log(written.access_log.as_ref()?, folder),
         limits: limits(written.limits.as_ref()?),
+        watch: written.reload.as_ref()?.watch,
+        drain: drain(written.drain.as_ref()?),
         workers: workers(written),
         warnings: Report::warnings(resolver.source.clone(), Vec::new()),
         files: BTreeSet::new(),
@@ -268,6 +274,10 @@ fn limits(written: &written::Limits) -> Limits {
         write_stall: written.write_stall.0,
         connections: size(written.connections.0.into()),
     }
+}
+
+const fn drain(written: &written::Drain) -> Drain {
+    Drain { delay: written.delay.0, grace: written.grace.0 }
 }
 
 fn workers(written: &written::Config) -> NonZeroUsize {

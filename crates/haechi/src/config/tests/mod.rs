@@ -25,7 +25,7 @@ fn check(text: &str) -> Result<Config, Report> {
         })
     };
     let surroundings = Surroundings { folder: Path::new(""), variable: &variable, files: RefCell::default() };
-    parse_in(&surroundings, Path::new("haechi.yaml"), text.to_owned())
+    parse_in(&surroundings, Path::new("haechi.yaml"), text.to_owned(), None)
 }
 
 /// `line:column message` for each fault, with the lines of [`HEAD`] before the text.

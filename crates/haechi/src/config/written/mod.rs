@@ -12,7 +12,7 @@ pub(crate) use services::HashBy;
 pub(super) use services::{Balance, IdentityToken, Service};
 
 use super::choice::choice;
-use super::defaults::{self, BodySize, ConnectionCount, FieldCount, HeadSize, Timeout, WorkerCount};
+use super::defaults::{self, BodySize, ConnectionCount, Delay, FieldCount, HeadSize, Timeout, WorkerCount};
 use super::read::Named;
 use super::record::record;
 use super::source::At;
@@ -33,7 +33,7 @@ record! {
         /// The addresses of proxies in front of the gate. Only these may tell the client's address (`X-Forwarded-For`, `Forwarded`).
         default trusted_proxies as "trusted_proxies": Vec<IpNet> = Vec::new(),
         /// Where users, sessions and API keys are kept: `sqlite:` and a file.
-        optional store as "store": Location,
+        optional store as "store": At<Location>,
         /// The embedded identity provider: users in the store, login, JWTs.
         optional identity as "identity": At<Identity>,
         /// The attributes that a caller may have, each with its type; filled from claims.
@@ -50,8 +50,12 @@ record! {
         section access_log as "access_log": AccessLog,
         /// What a client may take of the gate's memory and time.
         section limits as "limits": Limits,
+        /// How a changed configuration comes into force.
+        section reload as "reload": Reload,
+        /// How the gate ends.
+        section drain as "drain": Drain,
         /// How many worker threads forward requests. One for each core where this is left out.
-        optional workers as "workers": WorkerCount,
+        optional workers as "workers": At<WorkerCount>,
     }
     unbuilt {
         "shared_state": "A Redis that makes rate limits, sessions and revocations one across nodes.",
@@ -135,5 +139,25 @@ record! {
         default write_stall as "write_stall": Timeout = defaults::WRITE_STALL,
         /// How many client connections may be open at once, over all listeners.
         default connections as "connections": ConnectionCount = defaults::CONNECTIONS,
+    }
+}
+
+record! {
+    "`reload`"
+    /// How a changed configuration comes into force. SIGHUP and the admin call reload it in any case.
+    struct Reload {
+        /// Looks once a second whether the configuration, or a file that it names, has changed, and reloads it then.
+        default watch as "watch": bool = true,
+    }
+}
+
+record! {
+    "`drain`"
+    /// How the gate ends on SIGTERM and SIGINT, and after an upgrade.
+    struct Drain {
+        /// For how long connections are still taken while `/readyz` already answers 503, so that load balancers can look away first.
+        default delay as "delay": Delay = defaults::DRAIN_DELAY,
+        /// For how long requests in flight may go on once no more connections are taken. Then they are cut off.
+        default grace as "grace": Timeout = defaults::DRAIN_GRACE,
     }
 }

@@ -1,0 +1,47 @@
+//! What only a new process can change.
+
+use super::names::Resolver;
+use super::{Config, Identity, Listener};
+use crate::config::report::Fault;
+use crate::config::source::{At, Span};
+use std::net::SocketAddr;
+
+/// How to get there without losing a request.
+const HELP: &str = "restart the gate, or send it SIGUSR2: the process that follows takes over its sockets";
+
+/// Notes everything in `next` that cannot follow on `in_force` within one process.
+pub(super) fn needed(resolver: &mut Resolver<'_>, next: &Config, in_force: &Config) {
+    let written = resolver.written;
+    let listeners = written.listeners.iter().flatten().find_map(|listener| bind(listener.bind.as_ref()));
+    let admin = written.admin.given().and_then(|admin| bind(admin.bind.as_ref()));
+    let identity = written.identity.given().map(|identity| identity.span);
+    let binds = |config: &Config| config.listeners.iter().map(bind_of).collect::<Vec<_>>();
+    let changes = [
+        (binds(next) != binds(in_force), "the addresses of `listeners`", listeners),
+        (next.admin != in_force.admin, "the address of `admin`", admin),
+        (next.store != in_force.store, "`store`", written.store.given().map(|store| store.span)),
+        (next.workers != in_force.workers, "`workers`", written.workers.given().map(|count| count.span)),
+        (next.access_log != in_force.access_log, "`access_log`", None),
+        (fixed(next) != fixed(in_force), "the issuer or algorithm of `identity`", identity),
+    ];
+    for (changed, what, span) in changes {
+        if changed {
+            let message = format!("needs a restart: {what} cannot change while the gate runs");
+            let fault = span.map_or_else(|| Fault::of_file(&*message), |span| Fault::new(span, &*message));
+            resolver.faults.push(fault.help(HELP));
+        }
+    }
+}
+
+fn bind(bind: Option<&At<SocketAddr>>) -> Option<Span> {
+    bind.map(|bind| bind.span)
+}
+
+const fn bind_of(listener: &Listener) -> SocketAddr {
+    listener.bind
+}
+
+/// What signed tokens and everybody who verifies them rely on.
+fn fixed(config: &Config) -> Option<(&str, haechi_authn::jose::SigningAlgorithm)> {
+    config.identity.as_ref().map(|identity: &Identity| (&*identity.issuer, identity.algorithm))
+}

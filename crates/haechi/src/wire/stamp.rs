@@ -1,0 +1,33 @@
+//! What files looked like: whether one has changed, told without reading it.
+
+use crate::config::Config;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Each file with what the file system says about it; nothing for one that is not there. Links are followed, so that a link that points
+/// elsewhere is a change: Kubernetes replaces a `ConfigMap` so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp(Vec<(PathBuf, Option<Look>)>);
+
+/// Device, inode, size, and seconds and nanoseconds of the last change.
+type Look = (u64, u64, u64, i64, i64);
+
+impl Stamp {
+    /// The configuration in `file`, and every file that it names.
+    pub(crate) fn of(file: &Path, config: &Config) -> Self {
+        let files = std::iter::once(file).chain(config.watched_files());
+        Self(files.map(|file| (file.to_owned(), look(file))).collect())
+    }
+
+    /// The same files, but what `earlier` knows of them: what changed in between is still to be noticed.
+    #[must_use]
+    pub(crate) fn or(self, earlier: &Self) -> Self {
+        let known = |path: &Path| earlier.0.iter().find(|(other, _)| other == path).map(|(_, look)| *look);
+        Self(self.0.into_iter().map(|(path, look)| (path.clone(), known(&path).unwrap_or(look))).collect())
+    }
+}
+
+fn look(file: &Path) -> Option<Look> {
+    let about = std::fs::metadata(file).ok()?;
+    Some((about.dev(), about.ino(), about.size(), about.ctime(), about.ctime_nsec()))
+}
