@@ -2,7 +2,7 @@
 
 use crate::headers::Outgoing;
 use crate::http1::body::BodyError;
-use crate::http1::client::{ExchangeError, ExchangeLimits, UpstreamBody};
+use crate::http1::client::{ExchangeError, Terms, UpstreamBody};
 use crate::http1::head::ResponseLines;
 use crate::message::{RequestBody, Response, ResponseBody};
 use crate::pipeline::{Forwarding, refuse};
@@ -99,13 +99,14 @@ async fn exchange(
             (made.map_err(unreached)?, false)
         }
     };
-    let limits = ExchangeLimits {
+    let terms = Terms {
         answer: left,
         upload_stall: request.plan.shared.limits.body_stall,
         answer_stall: service.timeout,
+        interim: &|lines| request.interim.push(lines.status, passed_on(&lines.fields)),
     };
     let method = &permitted.head().method;
-    connection.exchange(head, body, method, place.home, &request.timer, limits).await.map_err(|error| {
+    connection.exchange(head, body, method, place.home, &request.timer, terms).await.map_err(|error| {
         Failure {
             refusal: match &error {
                 ExchangeError::Client(BodyError::TooLarge) => Refusal::BodyTooLarge,
@@ -152,15 +153,22 @@ fn request_head(
     Ok(head)
 }
 
-/// The backend's answer without what ends at this hop; the codec frames it anew.
+/// The backend's answer; the codec frames it anew.
 fn respond(request: &Forwarding<'_>, lines: ResponseLines, body: UpstreamBody, entry: Entry) -> Response {
-    let mut fields = Fields::with_capacity(lines.fields.len() + 2, 512);
+    let mut fields = passed_on(&lines.fields);
+    fields.push(b"x-request-id", &request.to.id.hex());
+    Response { status: lines.status, fields, body: ResponseBody::Http1(Box::new(body)), close: false, entry }
+}
+
+/// The fields of a backend's answer without what ends at this hop, and what only we say.
+fn passed_on(sent: &Fields) -> Fields {
+    let mut fields = Fields::with_capacity(sent.len() + 2, 512);
     let nominated = |name: &[u8]| {
-        let options = lines.fields.all(FieldName::Connection).flat_map(|value| value.split(|&b| b == b','));
+        let options = sent.all(FieldName::Connection).flat_map(|value| value.split(|&b| b == b','));
         options.map(<[u8]>::trim_ascii).any(|option| option.eq_ignore_ascii_case(name))
     };
-    let has_connection = lines.fields.has(FieldName::Connection);
-    for field in lines.fields.iter() {
+    let has_connection = sent.has(FieldName::Connection);
+    for field in sent.iter() {
         let ends_here = field.known.is_hop_by_hop()
             || matches!(field.known, FieldName::ContentLength | FieldName::RequestId)
             || (has_connection && nominated(field.name));
@@ -168,6 +176,5 @@ fn respond(request: &Forwarding<'_>, lines: ResponseLines, body: UpstreamBody, e
             fields.push(field.name, field.value);
         }
     }
-    fields.push(b"x-request-id", &request.to.id.hex());
-    Response { status: lines.status, fields, body: ResponseBody::Http1(Box::new(body)), close: false, entry }
+    fields
 }

@@ -117,6 +117,14 @@ impl ResponseBody {
         }
     }
 
+    /// The trailer fields that may be passed on, once the body has ended; `None` where there are none.
+    pub(crate) fn trailers(&mut self) -> Option<Fields> {
+        match self {
+            Self::Full(_) => None,
+            Self::Http1(body) => body.trailers(),
+        }
+    }
+
     /// Goes on sending what is left of the request, while the client is slow to take the answer.
     pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) {
         match self {

@@ -5,6 +5,7 @@ use foldhash::fast::RandomState;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -48,6 +49,7 @@ struct Shard {
     requests: Cells<{ REQUEST_BOUNDS.len() + 1 }>,
     authz: Cells<{ AUTHZ_BOUNDS.len() + 1 }>,
     connections: AtomicU64,
+    panics: AtomicU64,
 }
 
 struct Cells<const N: usize> {
@@ -135,6 +137,11 @@ impl WorkerMetrics {
         self.shard.connections.store(now as u64, Relaxed);
     }
 
+    /// One request, or connection, panicked.
+    pub(crate) fn panicked(&self) {
+        bump(&self.shard.panics, 1);
+    }
+
     fn count(&self, key: Key) {
         let mut known = self.known.borrow_mut();
         if let Some(cell) = known.get(&key) {
@@ -194,6 +201,10 @@ impl Collector for Metrics {
         let name = "haechi_authz_duration_seconds";
         let help = "Time to decide one request";
         encoder.encode_descriptor(name, help, None, MetricType::Histogram).and_then(|e| authz.encode(e))?;
+        let panics: u64 = shards.iter().map(|shard| shard.panics.load(Relaxed)).sum();
+        let (name, help) = ("haechi_panics", "Requests and connections that ended with a panic of the gate");
+        let counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        ConstCounter::new(panics).encode(counter)?;
         let open: u64 = shards.iter().map(|shard| shard.connections.load(Relaxed)).sum();
         let (name, help) = ("haechi_connections", "Open client connections");
         encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&open)

@@ -8,6 +8,7 @@ use crate::connection::Transport;
 use crate::forward;
 use crate::headers;
 use crate::identity;
+use crate::interim::Interim;
 use crate::lines::{HeadFault, RequestLines};
 use crate::message::{RequestBody, Response};
 use crate::plan::{Route, Target};
@@ -29,6 +30,8 @@ use std::time::Instant;
 pub(crate) struct Arrival {
     pub(crate) transport: Rc<Transport>,
     pub(crate) timer: Timer,
+    /// Where interim answers go.
+    pub(crate) interim: Interim,
 }
 
 /// Answers one request.
@@ -49,6 +52,7 @@ pub(crate) async fn answer(
     let mut entry = Entry::of_head(worker, &head);
     let mut to =
         Addressee { id: head.id, received: head.received, decision: None, taste: Taste::of(&head.fields) };
+    entry.tastes(to.taste);
 
     // Route: before authentication, because the route says who is asked. What has no route needs no credential to be told so.
     let route_index = match plan.shared.router.find(head.host.name(), &head.path, &head.method) {
@@ -103,8 +107,9 @@ pub(crate) async fn answer(
     };
 
     // Forward, and respond: only with a `Permitted`.
-    let timer = arrival.timer;
-    let request = Forwarding { worker, plan: &plan, route, route_index, origin, verified, timer, to };
+    let Arrival { timer, interim, .. } = arrival;
+    let request =
+        Forwarding { worker, plan: &plan, route, route_index, origin, verified, timer, interim, to };
     match route.target {
         Target::Service(service) => forward::forward(request, service, permitted, body, entry).await,
         // Rare and large: boxed, so that it does not weigh on every request.
@@ -121,6 +126,7 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) origin: Origin,
     pub(crate) verified: Vec<haechi_authn::CredentialPlace>,
     pub(crate) timer: Timer,
+    pub(crate) interim: Interim,
     pub(crate) to: Addressee,
 }
 

@@ -217,6 +217,55 @@ impl Limits {
     }
 }
 
+impl Route {
+    /// A route of any method that asks nothing more than it is given here.
+    pub fn new(
+        name: &str,
+        pattern: PathPattern,
+        authentication: Authentication,
+        rule: Rule,
+        target: Target,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            pattern,
+            hosts: Vec::new(),
+            methods: MethodSet::any(),
+            authentication,
+            rule,
+            target,
+            allow_in_path: Irregular::NONE,
+            max_body: None,
+            forward_credentials: false,
+            strip_prefix: None,
+            add_prefix: None,
+        }
+    }
+}
+
+impl Service {
+    /// A service with these endpoints, of which nothing else is asked.
+    pub fn new(name: &str, endpoints: Vec<Endpoint>) -> Self {
+        const PATIENCE: Duration = Duration::from_secs(30);
+        Self {
+            name: name.into(),
+            endpoints,
+            balance: Balance::RoundRobin,
+            connect_timeout: PATIENCE,
+            timeout: PATIENCE,
+            identity_headers: false,
+            identity_token: None,
+            allow_method_override: false,
+            health: None,
+            ejection: None,
+            slow_start: Duration::ZERO,
+            circuit: Circuit::default(),
+            retries: None,
+            resolve: PATIENCE,
+        }
+    }
+}
+
 impl Plan {
     /// Puts the parts together.
     ///

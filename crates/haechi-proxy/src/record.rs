@@ -1,6 +1,7 @@
 //! What is recorded of a request: one line in the access log and the counters, whatever becomes of it.
 
 use crate::log::Line;
+use crate::respond::Taste;
 use crate::worker::Worker;
 use haechi_authn::{Attempt, Scheme};
 use haechi_authz::Decision;
@@ -21,6 +22,7 @@ struct Kept {
     worker: Rc<Worker>,
     begun: Instant,
     line: Line,
+    taste: Taste,
     over: bool,
 }
 
@@ -84,6 +86,7 @@ impl Entry {
             worker: worker.clone(),
             begun: Instant::now(),
             line: Line::new(id, received, client),
+            taste: Taste::Problem,
             over: false,
         }))
     }
@@ -92,6 +95,20 @@ impl Entry {
     pub(crate) fn method_and_host(&mut self, method: &Method, host: &Host) {
         self.0.line.method = Some(method.clone());
         self.0.line.host = Some(host.clone());
+    }
+
+    /// What sort of client is answered, for an answer after a panic.
+    pub(crate) fn taste(&self) -> Taste {
+        self.0.taste
+    }
+
+    pub(crate) fn tastes(&mut self, taste: Taste) {
+        self.0.taste = taste;
+    }
+
+    /// What is told so far.
+    pub(crate) fn line(&self) -> &Line {
+        &self.0.line
     }
 
     pub(crate) fn route(&mut self, name: &Arc<str>) {
@@ -152,6 +169,19 @@ impl Entry {
         self.0.over = true;
     }
 
+    /// The record itself, leaving an empty one.
+    fn taken(&mut self) -> Self {
+        let Line { id, received, client, .. } = self.0.line;
+        let empty = Kept {
+            worker: self.0.worker.clone(),
+            line: Line::new(id, received, client),
+            begun: self.0.begun,
+            taste: self.0.taste,
+            over: true,
+        };
+        Self(Box::new(std::mem::replace(&mut *self.0, empty)))
+    }
+
     /// The answer has left.
     pub(crate) fn finished(&mut self) {
         self.0.over = true;
@@ -160,6 +190,12 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
+        if std::thread::panicking() && !self.0.over {
+            let worker = self.0.worker.clone();
+            if worker.keep_broken(|| self.taken()) {
+                return;
+            }
+        }
         if !self.0.over {
             self.0.line.fate = Fate::Aborted;
         }

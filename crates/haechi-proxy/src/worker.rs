@@ -4,7 +4,9 @@ use crate::connection;
 use crate::io::Buffers;
 use crate::log::{AccessLog, LogSink};
 use crate::metrics::{Metrics, WorkerMetrics};
+use crate::panic;
 use crate::plan::{Authentication, IdentityToken, Limits, Plan, Service};
+use crate::record::Entry;
 use crate::ticks::{TICK, Ticks, Timer};
 use crate::upstream::balance::Balancer;
 use arc_swap::ArcSwap;
@@ -76,6 +78,8 @@ pub(crate) struct Worker {
     /// Since when this worker takes no more connections.
     draining_since: Cell<Option<Instant>>,
     no_more: Notify,
+    /// The record of the request that panicked, until it is answered.
+    broken: RefCell<Option<Entry>>,
 }
 
 /// The plan as this worker runs it: the shared part, and schemes, pools and caches of its own.
@@ -137,6 +141,7 @@ impl Worker {
             connections: Cell::new(0),
             draining_since: Cell::new(None),
             no_more: Notify::new(),
+            broken: RefCell::default(),
             shared,
         });
         for (index, listener) in listeners.into_iter().enumerate() {
@@ -233,6 +238,20 @@ impl Worker {
     pub(crate) const fn log(&self) -> &AccessLog {
         &self.log
     }
+
+    /// Keeps the record of a request that panics, so that whoever catches the panic goes on with it. Returns whether it was taken.
+    pub(crate) fn keep_broken(&self, entry: impl FnOnce() -> Entry) -> bool {
+        let mut broken = self.broken.borrow_mut();
+        let free = broken.is_none();
+        if free {
+            *broken = Some(entry());
+        }
+        free
+    }
+
+    pub(crate) fn take_broken(&self) -> Option<Entry> {
+        self.broken.borrow_mut().take()
+    }
 }
 
 /// Takes connections of the listener with this index in the plan, until no more are to be taken: then those that the kernel holds already are
@@ -268,7 +287,8 @@ fn serve(worker: &Rc<Worker>, socket: tokio::net::TcpStream, peer: SocketAddr, i
     let Some(open) = Open::count(worker) else { return };
     let serving = worker.clone();
     drop(tokio::task::spawn_local(async move {
-        connection::serve(serving, socket, peer, index).await;
+        let work = pin!(connection::serve(serving.clone(), socket, peer, index));
+        panic::serve_safely(&serving, work).await;
         drop(open);
     }));
 }

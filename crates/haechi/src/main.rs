@@ -14,6 +14,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     use_small_pages();
     log_events();
+    wire::panics::tell();
     let Cli { command, common } = Cli::parse();
     let done = match command {
         Command::Check => cli::check::check(&common),

@@ -1,6 +1,7 @@
 //! Reading message bodies (RFC 9112 6 and 7), the same way in both directions.
 
 use crate::io::Reader;
+use haechi_core::Fields;
 use std::io;
 use std::task::{Context, Poll, ready};
 
@@ -43,6 +44,9 @@ pub(crate) struct Decoder {
     state: State,
     /// Decoded bytes that may still come before the limit is passed.
     allowance: u64,
+    /// The trailer fields, where they are kept and there are any.
+    kept: Option<Box<Fields>>,
+    keeps: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +73,17 @@ impl Decoder {
             Framing::Chunked => State::ChunkSize,
             Framing::UntilClose => State::UntilClose,
         };
-        Self { state, allowance: limit }
+        Self { state, allowance: limit, kept: None, keeps: false }
+    }
+
+    /// Decodes the body of an answer, of any length, whose trailer fields are kept.
+    pub(crate) fn of_answer(framing: Framing) -> Self {
+        Self { keeps: true, ..Self::new(framing, u64::MAX) }
+    }
+
+    /// The trailer fields, once the body was read to its end.
+    pub(crate) fn trailers(&self) -> Option<&Fields> {
+        self.kept.as_deref().filter(|_| self.is_done())
     }
 
     /// Whether the body was read to its end.
@@ -90,7 +104,7 @@ impl Decoder {
                 State::UntilClose => self.data(reader, u64::MAX)?,
                 State::ChunkSize => self.chunk_size(reader)?,
                 State::ChunkEnd => self.chunk_end(reader)?,
-                State::Trailers { bytes } => self.trailers(reader, bytes)?,
+                State::Trailers { bytes } => self.trailer(reader, bytes)?,
             };
             match step {
                 Step::Data(count) => return Poll::Ready(Ok(count)),
@@ -161,8 +175,8 @@ impl Decoder {
         }
     }
 
-    /// Trailers are checked for shape and dropped: no trailer of a client reaches a backend.
-    fn trailers(&mut self, reader: &mut Reader, bytes: usize) -> Result<Step, BodyError> {
+    /// Trailers are checked for shape. Those of a client are dropped: none reaches a backend.
+    fn trailer(&mut self, reader: &mut Reader, bytes: usize) -> Result<Step, BodyError> {
         let unread = reader.unread();
         let Some(end) = memchr::memchr(b'\n', unread) else {
             return if bytes + unread.len() > MAX_TRAILERS || reader.is_full() {
@@ -177,6 +191,13 @@ impl Decoder {
         };
         if !line.is_empty() && !super::head::is_field_line(line) {
             return Err(BodyError::Chunk);
+        }
+        if self.keeps
+            && let Some(colon) = memchr::memchr(b':', line)
+        {
+            let (name, value) = line.split_at(colon);
+            let value = value.get(1..).unwrap_or_default().trim_ascii();
+            self.kept.get_or_insert_default().push(name, value);
         }
         self.state = if line.is_empty() { State::Done } else { State::Trailers { bytes: bytes + end + 1 } };
         reader.consume(end + 1);

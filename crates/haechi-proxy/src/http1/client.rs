@@ -6,8 +6,10 @@ use crate::io::{Buffers, Reader, Stream};
 use crate::lines::{HeadFault, HeadLimits, MAX_FIELDS};
 use crate::message::RequestBody;
 use crate::ticks::{Elapsed, Timer};
+use crate::trailers;
 use crate::upstream::circuit::OpenConnection;
 use crate::upstream::pool::Home;
+use haechi_core::Fields;
 use http::Method;
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -51,15 +53,17 @@ pub(crate) enum ExchangeError {
     TooSlow,
 }
 
-/// How long each part of an exchange may take.
+/// How long each part of an exchange may take, and who is told of what comes before the answer.
 #[derive(Clone, Copy)]
-pub(crate) struct ExchangeLimits {
+pub(crate) struct Terms<'a> {
     /// From the end of the request to the head of the answer.
     pub(crate) answer: Duration,
     /// Between two pieces of the request's body.
     pub(crate) upload_stall: Duration,
     /// Between two pieces of the answer's body.
     pub(crate) answer_stall: Duration,
+    /// Takes the interim answers. `100 Continue` is not among them: the gate itself asks the client for its body.
+    pub(crate) interim: &'a dyn Fn(&ResponseLines),
 }
 
 impl UpstreamConnection {
@@ -94,21 +98,27 @@ impl UpstreamConnection {
         method: &Method,
         home: Home,
         timer: &Timer,
-        limits: ExchangeLimits,
+        terms: Terms<'_>,
     ) -> Result<(ResponseLines, UpstreamBody), ExchangeError> {
         self.carried = self.carried.saturating_add(1);
         let mut upload = Upload::new(request_head, body);
         let mut interim = 0;
         let lines = loop {
-            let lines = match self.answer_head(&mut upload, method, timer, limits).await {
+            let lines = match self.answer_head(&mut upload, method, timer, terms).await {
                 Err(ExchangeError::Untouched) if interim > 0 => return Err(ExchangeError::Closed),
                 other => other?,
             };
             match lines.status.as_u16() {
                 // Nobody asked for another protocol, so nobody may switch to it.
                 101 => return Err(ExchangeError::Answer(HeadFault::Malformed)),
-                100..200 if interim < MAX_INTERIM => interim += 1,
-                100..200 => return Err(ExchangeError::Answer(HeadFault::TooLarge)),
+                100..200 if interim == MAX_INTERIM => {
+                    return Err(ExchangeError::Answer(HeadFault::TooLarge));
+                }
+                100 => interim += 1,
+                102..200 => {
+                    interim += 1;
+                    (terms.interim)(&lines);
+                }
                 _ => break lines,
             }
         };
@@ -118,10 +128,10 @@ impl UpstreamConnection {
             _ => None,
         };
         let body = UpstreamBody {
-            decoder: Decoder::new(lines.framing, u64::MAX),
+            decoder: Decoder::of_answer(lines.framing),
             keep: lines.keep_alive && upload.state != UploadState::Abandoned,
             upload: if upload.is_done() { None } else { Some(upload) },
-            stall: limits.answer_stall,
+            stall: terms.answer_stall,
             connection: Some(self),
             length,
             home,
@@ -134,10 +144,10 @@ impl UpstreamConnection {
         upload: &mut Upload,
         method: &Method,
         timer: &Timer,
-        limits: ExchangeLimits,
+        terms: Terms<'_>,
     ) -> Result<ResponseLines, ExchangeError> {
         loop {
-            let limit = if upload.is_done() { limits.answer } else { limits.upload_stall };
+            let limit = if upload.is_done() { terms.answer } else { terms.upload_stall };
             let progress = upload.progress;
             let step = timer.limit(limit, poll_fn(|cx| self.poll_answer(cx, upload, progress, method))).await;
             match step {
@@ -331,6 +341,11 @@ impl UpstreamBody {
             encode(out, connection.reader.unread().get(..count).unwrap_or_default());
             self.decoder.consume(&mut connection.reader, count);
         }
+    }
+
+    /// The trailer fields that may be passed on, once the body has ended.
+    pub(crate) fn trailers(&self) -> Option<Fields> {
+        self.decoder.trailers().and_then(trailers::passed_on)
     }
 
     /// Goes on sending what is left of the request.

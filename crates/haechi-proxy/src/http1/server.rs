@@ -3,18 +3,21 @@
 use super::body::{BodyError, Decoder, Framing, LAST_CHUNK, encode_chunk};
 use super::head::{self, Http1Head};
 use crate::connection::Transport;
+use crate::interim::{Interim, InterimAnswer};
 use crate::io::{Reader, Stream};
 use crate::lines::{HeadFault, HeadLimits};
 use crate::message::{RequestBody, Response, ResponseBody};
+use crate::panic;
 use crate::pipeline::{self, Arrival};
 use crate::plan::Limits;
 use crate::ticks::{Elapsed, Timer};
+use crate::trailers;
 use crate::worker::Worker;
 use haechi_core::Fields;
 use http::StatusCode;
 use std::cell::RefCell;
-use std::future::poll_fn;
-use std::io;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -26,10 +29,16 @@ const DRAIN: usize = 64 * 1024;
 /// Serves requests from `reader`, which may hold the first bytes already, until either side is done with it.
 pub(crate) async fn serve(worker: Rc<Worker>, reader: Reader, transport: Rc<Transport>) {
     let stream = reader.stream().clone();
-    let inbound =
-        Rc::new(RefCell::new(Inbound { reader, decoder: Decoder::new(Framing::None, 0), waits: false }));
+    let interim = Interim::default();
+    let inbound = Rc::new(RefCell::new(Inbound {
+        reader,
+        decoder: Decoder::new(Framing::None, 0),
+        waits: false,
+        answered: false,
+        interim: interim.clone(),
+    }));
     let timer = worker.timer();
-    let mut connection = Connection { worker, stream, inbound, timer, out: Vec::new(), transport };
+    let mut connection = Connection { worker, stream, inbound, timer, out: Vec::new(), transport, interim };
     while let Next::Again = connection.exchange().await {}
 }
 
@@ -39,6 +48,9 @@ pub(crate) struct Inbound {
     decoder: Decoder,
     /// Whether the client waits for `100 Continue` before it sends the body.
     waits: bool,
+    /// Whether the final answer is on its way: no interim one may follow it.
+    answered: bool,
+    interim: Interim,
 }
 
 /// The body of an HTTP/1.1 request.
@@ -54,6 +66,7 @@ struct Connection {
     timer: Timer,
     out: Vec<u8>,
     transport: Rc<Transport>,
+    interim: Interim,
 }
 
 enum Next {
@@ -84,12 +97,18 @@ impl Connection {
         };
         let (http10, keep_alive) = (head.http10, head.keep_alive);
         let head_only = head.lines.method == http::Method::HEAD;
+        let trailers = !http10 && trailers::accepted(&head.lines.fields);
         let body = self.begin_body(&head, &limits);
-        let arrival = Arrival { transport: self.transport.clone(), timer: self.timer.clone() };
-        // The future of the exchange is large; idle connections should not carry it.
-        let response = Box::pin(pipeline::answer(&self.worker, head.lines, body, arrival)).await;
+        let arrival = Arrival {
+            transport: self.transport.clone(),
+            timer: self.timer.clone(),
+            interim: self.interim.clone(),
+        };
+        let worker = self.worker.clone();
+        let answering = panic::answer_safely(&worker, head.lines, body, arrival);
+        let response = self.await_answer(answering, http10).await;
         let keep = keep_alive && !response.close && !self.worker.is_draining();
-        let sent = self.send(response, Shape { http10, head_only, keep }, &limits).await;
+        let sent = self.send(response, Shape { http10, head_only, trailers, keep }, &limits).await;
         match sent {
             Ok(()) if keep && self.drain_body(&limits).await => return Next::Again,
             Ok(()) if !self.inbound.borrow().decoder.is_done() => self.linger(&limits).await,
@@ -132,10 +151,41 @@ impl Connection {
         self.timer.limit(limits.header_read, rest).await.unwrap_or(Awaited::TooSlow)
     }
 
+    /// The final answer. Interim ones leave as they come; an HTTP/1.0 client does not know them (RFC 9110 15.2).
+    async fn await_answer(
+        &mut self,
+        mut answering: impl Future<Output = Response> + Unpin,
+        http10: bool,
+    ) -> Response {
+        let (mut out, mut written) = (std::mem::take(&mut self.out), 0);
+        let response = poll_fn(|cx| {
+            let response = Pin::new(&mut answering).poll(cx);
+            while let Some(answer) = self.interim.pop() {
+                if !http10 {
+                    encode_interim(&mut out, &answer);
+                }
+            }
+            while let Some(rest @ [_, ..]) = out.get(written..) {
+                match self.stream.poll_write(cx, rest) {
+                    Poll::Ready(Ok(count)) => written += count,
+                    // A client that has gone is noticed when the final answer is sent.
+                    Poll::Ready(Err(_)) | Poll::Pending => break,
+                }
+            }
+            response
+        })
+        .await;
+        out.drain(..written);
+        self.out = out;
+        self.inbound.borrow_mut().answered = true;
+        response
+    }
+
     fn begin_body(&self, head: &Http1Head, limits: &Limits) -> RequestBody {
         let mut inbound = self.inbound.borrow_mut();
         inbound.decoder = Decoder::new(head.framing, limits.body);
         inbound.waits = head.expects_continue && head.framing != Framing::None;
+        inbound.answered = false;
         if inbound.decoder.is_done() {
             RequestBody::Empty
         } else {
@@ -146,19 +196,18 @@ impl Connection {
     async fn refuse_head(&mut self, fault: Option<HeadFault>) -> Next {
         let limits = self.worker.limits();
         let response = pipeline::answer_fault(&self.worker, fault, &self.transport);
-        let shape = Shape { http10: false, head_only: false, keep: false };
+        let shape = Shape { http10: false, head_only: false, trailers: false, keep: false };
         if self.send(response, shape, &limits).await.is_ok() {
             self.linger(&limits).await;
         }
         Next::Close
     }
 
-    /// Sends an answer. An answer that breaks off leaves the connection unusable, so that nobody takes the part for the whole.
+    /// Sends an answer, behind what is left of interim ones. An answer that breaks off leaves the connection unusable, so that nobody takes the part for the whole.
     async fn send(&mut self, response: Response, shape: Shape, limits: &Limits) -> Result<(), ()> {
         let Response { status, fields, mut body, mut entry, .. } = response;
-        self.out.clear();
         let coding = encode_head(&mut self.out, status, &fields, &body, shape);
-        let outcome = self.send_body(&mut body, coding, &mut entry, limits).await;
+        let outcome = self.send_body(&mut body, coding, shape.trailers, &mut entry, limits).await;
         if let Err(fault) = outcome {
             entry.broken(fault);
             if coding == Coding::UntilClose {
@@ -178,6 +227,7 @@ impl Connection {
         &mut self,
         body: &mut ResponseBody,
         coding: Coding,
+        trailers: bool,
         entry: &mut crate::record::Entry,
         limits: &Limits,
     ) -> Result<(), &'static str> {
@@ -200,7 +250,7 @@ impl Connection {
             match ready {
                 Some(Ok(0)) => {
                     if coding == Coding::Chunked {
-                        self.out.extend_from_slice(LAST_CHUNK);
+                        self.end_chunks(body, trailers);
                     }
                     return self.flush(body, limits).await;
                 }
@@ -222,6 +272,17 @@ impl Connection {
                 None => {}
             }
             self.flush(body, limits).await?;
+        }
+    }
+
+    fn end_chunks(&mut self, body: &mut ResponseBody, trailers: bool) {
+        match body.trailers().filter(|_| trailers) {
+            Some(fields) => {
+                self.out.extend_from_slice(b"0\r\n");
+                encode_fields(&mut self.out, &fields);
+                self.out.extend_from_slice(b"\r\n");
+            }
+            None => self.out.extend_from_slice(LAST_CHUNK),
         }
     }
 
@@ -315,10 +376,10 @@ fn parse(inbound: &RefCell<Inbound>, limits: HeadLimits) -> Option<Awaited> {
 impl InboundBody {
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyError>> {
         let mut inbound = self.inbound.borrow_mut();
-        let Inbound { reader, decoder, waits } = &mut *inbound;
-        if *waits {
+        let Inbound { reader, decoder, waits, answered, interim } = &mut *inbound;
+        if *waits && !*answered {
             if reader.unread().is_empty() {
-                ready!(poll_continue(cx, reader.stream()))?;
+                interim.push(StatusCode::CONTINUE, Fields::default());
             }
             *waits = false;
         }
@@ -349,20 +410,13 @@ impl InboundBody {
     }
 }
 
-/// The interim answer fits into any socket that is not full; nothing else is being written while a body is awaited for the first time.
-fn poll_continue(cx: &mut Context<'_>, stream: &Stream) -> Poll<io::Result<()>> {
-    const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-    stream.poll_write(cx, CONTINUE).map(|written| match written? {
-        count if count == CONTINUE.len() => Ok(()),
-        _ => Err(io::ErrorKind::WriteZero.into()),
-    })
-}
-
 /// What the answer's framing depends on.
 #[derive(Clone, Copy)]
 struct Shape {
     http10: bool,
     head_only: bool,
+    /// Whether the client takes trailer fields.
+    trailers: bool,
     keep: bool,
 }
 
@@ -378,6 +432,29 @@ enum Coding {
     UntilClose,
 }
 
+fn encode_interim(out: &mut Vec<u8>, answer: &InterimAnswer) {
+    encode_lines(out, answer.status, &answer.fields);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn encode_lines(out: &mut Vec<u8>, status: StatusCode, fields: &Fields) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
+    out.extend_from_slice(b"\r\n");
+    encode_fields(out, fields);
+}
+
+fn encode_fields(out: &mut Vec<u8>, fields: &Fields) {
+    for field in fields.iter() {
+        out.extend_from_slice(field.name);
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(field.value);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
 fn encode_head(
     out: &mut Vec<u8>,
     status: StatusCode,
@@ -385,17 +462,7 @@ fn encode_head(
     body: &ResponseBody,
     shape: Shape,
 ) -> Coding {
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(status.as_str().as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-    out.extend_from_slice(b"\r\n");
-    for field in fields.iter() {
-        out.extend_from_slice(field.name);
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(field.value);
-        out.extend_from_slice(b"\r\n");
-    }
+    encode_lines(out, status, fields);
     let bodiless = shape.head_only || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let coding = match body.length() {
         Some(length) => {

@@ -8,6 +8,7 @@ mod gate;
 mod health;
 mod identity;
 mod log;
+pub(crate) mod panics;
 mod plan;
 mod reload;
 mod signals;

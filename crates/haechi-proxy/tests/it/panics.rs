@@ -1,0 +1,180 @@
+//! A panic while serving one request costs that request only.
+
+use haechi_authn::schemes::anonymous;
+use haechi_authn::{Attempt, Authenticator, CredentialPlace, Look, Scheme};
+use haechi_authz::Rule;
+use haechi_core::{PathPattern, RequestHead, SystemClock, Timestamp};
+use haechi_proxy::{
+    Authentication, Endpoint, Endpoints, Limits, LogFormat, LogSink, Metrics, Plan, PlanParts, Route,
+    Service, Shared, Target,
+};
+use haechi_testkit::http1::Head;
+use haechi_testkit::{Answer, Backend, PATIENCE, eventually};
+use prometheus_client::registry::Registry;
+use std::cell::RefCell;
+use std::io::{BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
+
+/// Panics at every request: at once, with a cell borrowed, or after it has waited.
+struct Panicking(Arc<str>);
+
+struct PanickingScheme {
+    name: Arc<str>,
+    cell: RefCell<u32>,
+}
+
+impl Authenticator for Panicking {
+    fn name(&self) -> &Arc<str> {
+        &self.0
+    }
+
+    fn for_worker(&self) -> Rc<dyn Scheme> {
+        Rc::new(PanickingScheme { name: self.0.clone(), cell: RefCell::default() })
+    }
+}
+
+impl Scheme for PanickingScheme {
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn challenge(&self) -> &str {
+        ""
+    }
+
+    fn credential_place(&self) -> CredentialPlace {
+        CredentialPlace::Nowhere
+    }
+
+    fn look(&self, head: &RequestHead, _: Timestamp) -> Look {
+        // A borrow that outlived the panic before would make this one another panic, which the count of askings would show.
+        let mut asked = self.cell.borrow_mut();
+        *asked += 1;
+        assert_ne!(head.path.as_str(), "/broken/now", "broken at once");
+        Look::Wait(Box::pin(async {
+            tokio::task::yield_now().await;
+            panic!("broken later");
+            #[expect(unreachable_code, reason = "gives the future its type")]
+            Attempt::Absent
+        }))
+    }
+}
+
+fn route(name: &str, path: &str, asked: Arc<dyn Authenticator>) -> Route {
+    let pattern = PathPattern::parse(path).unwrap();
+    Route::new(name, pattern, Authentication::Any(vec![asked]), Rule::any(), Target::Service(0))
+}
+
+fn service(backend: SocketAddr) -> Service {
+    let state = Endpoints::default().state(&"web".into(), &backend.ip().to_string(), backend.port());
+    Service::new("web", vec![Endpoint { state, weight: 1 }])
+}
+
+fn plan(backend: SocketAddr) -> Plan {
+    let parts = PlanParts {
+        generation: 1,
+        routes: vec![
+            route("broken", "/broken/**", Arc::new(Panicking("broken".into()))),
+            route("well", "/well", Arc::new(anonymous::authenticator())),
+        ],
+        services: vec![service(backend)],
+        trusted_proxies: Vec::new(),
+        limits: Limits::default(),
+        identity: None,
+    };
+    Plan::new(parts).unwrap()
+}
+
+/// One worker, stopped when dropped.
+struct Gate {
+    address: SocketAddr,
+    shared: Shared,
+    registry: Registry,
+    lines: Receiver<Vec<u8>>,
+    worker: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+impl Gate {
+    fn start(backend: SocketAddr) -> Self {
+        let (address, sockets) = haechi_proxy::bind(([127, 0, 0, 1], 0).into(), 1).unwrap();
+        let (sender, lines) = sync_channel(1024);
+        let metrics = Metrics::default();
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(metrics.clone()));
+        let shared = Shared {
+            plan: Arc::new(arc_swap::ArcSwap::from_pointee(plan(backend))),
+            clock: Arc::new(SystemClock),
+            metrics,
+            log: Some(LogSink { lines: sender, dropped: Arc::default(), format: LogFormat::Json }),
+            connections: Arc::new(AtomicUsize::new(0)),
+            draining: Arc::new(AtomicBool::new(false)),
+        };
+        let worker = haechi_proxy::start(shared.clone(), sockets, 0).unwrap();
+        Self { address, shared, registry, lines, worker: Some(worker) }
+    }
+
+    /// The status of the answer, and whether the connection closes.
+    fn ask(&self, path: &str) -> (String, bool) {
+        let mut socket = TcpStream::connect(self.address).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(socket, "GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let head = Head::read(&mut BufReader::new(&socket)).unwrap().expect("no answer");
+        (head.word(1).to_owned(), head.field("connection") == Some("close"))
+    }
+
+    fn metrics(&self) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
+        text
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.shared.draining.store(true, Ordering::Relaxed);
+        self.worker.take().unwrap().join().unwrap().unwrap();
+    }
+}
+
+#[test]
+fn a_panic_costs_one_request_and_the_worker_goes_on() {
+    const ROUNDS: usize = 50;
+    let backend = Backend::start(|_| Answer::ok("well"));
+    let gate = Gate::start(backend.address());
+    for _ in 0..ROUNDS {
+        assert_eq!(gate.ask("/broken/now"), ("500".to_owned(), true));
+        assert_eq!(gate.ask("/broken/later"), ("500".to_owned(), true));
+        assert_eq!(gate.ask("/well"), ("200".to_owned(), false));
+    }
+    assert_eq!(backend.recorded().len(), ROUNDS, "nothing of a broken request is forwarded");
+    assert!(backend.recorded().iter().all(|request| request.target() == "/well"));
+    let none_open = || (gate.shared.connections.load(Ordering::Relaxed) == 0).then_some(());
+    eventually(PATIENCE, none_open);
+
+    let metrics = gate.metrics();
+    assert!(metrics.contains(&format!("haechi_panics_total {}\n", 2 * ROUNDS)), "{metrics}");
+    let failed = format!(
+        "haechi_http_requests_total{{route=\"broken\",method=\"GET\",status=\"500\"}} {}\n",
+        2 * ROUNDS
+    );
+    assert!(metrics.contains(&failed), "each broken request is counted once, under its route: {metrics}");
+}
+
+#[test]
+fn a_request_that_panicked_is_recorded_once_as_what_it_was() {
+    let backend = Backend::saying("well");
+    let gate = Gate::start(backend.address());
+    gate.ask("/broken/later");
+    let lines = gate.lines.recv_timeout(PATIENCE).unwrap();
+    let lines = String::from_utf8(lines).unwrap();
+    assert_eq!(lines.lines().count(), 1, "{lines}");
+    let line: serde_json::Value = serde_json::from_str(&lines).unwrap();
+    assert_eq!((&line["status"], &line["outcome"]), (&500.into(), &"failed".into()));
+    assert_eq!((&line["route"], &line["path"]), (&"broken".into(), &"/broken/later".into()));
+    assert_eq!(line["reason"], "the gate panicked");
+}
