@@ -63,6 +63,12 @@ impl Fields {
         });
     }
 
+    /// Keeps the fields of which `keep` says so.
+    pub fn retain(&mut self, mut keep: impl FnMut(Field<'_>) -> bool) {
+        let Self { text, entries } = self;
+        entries.retain(|entry| entry.field(text).is_some_and(&mut keep));
+    }
+
     /// How many fields there are.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -105,10 +111,16 @@ impl Fields {
     }
 
     fn field(&self, entry: &Entry) -> Option<Field<'_>> {
+        entry.field(&self.text)
+    }
+}
+
+impl Entry {
+    fn field<'a>(&self, text: &'a [u8]) -> Option<Field<'a>> {
         Some(Field {
-            known: entry.name,
-            name: self.text.get(entry.start as usize..entry.name_end as usize)?,
-            value: self.text.get(entry.name_end as usize..entry.value_end as usize)?,
+            known: self.name,
+            name: text.get(self.start as usize..self.name_end as usize)?,
+            value: text.get(self.name_end as usize..self.value_end as usize)?,
         })
     }
 }
@@ -134,5 +146,9 @@ mod tests {
         assert_eq!(fields.sole_named(b"cookie"), Err(Repeated));
         assert_eq!(fields.all(FieldName::Cookie).count(), 2);
         assert!(fields.iter().all(|field| field.name.iter().all(|b| !b.is_ascii_uppercase())));
+        fields.retain(|field| field.name != b"cookie");
+        fields.push(b"Cookie", b"z=3");
+        assert_eq!(fields.sole(FieldName::Host), Ok(Some(&b"a"[..])));
+        assert_eq!(fields.sole(FieldName::Cookie), Ok(Some(&b"z=3"[..])));
     }
 }

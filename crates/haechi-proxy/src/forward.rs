@@ -53,7 +53,8 @@ async fn send(
     let bodiless = matches!(body, RequestBody::Empty);
     let mut attempts = Attempts::new(request, (service, balancer), permitted, bodiless);
     let mut place = attempts.first()?;
-    let mut left = service.timeout;
+    let timeout = request.timeout(service);
+    let mut left = timeout;
     loop {
         if let Some(pause) = place.pause {
             tokio::time::sleep(pause).await;
@@ -67,7 +68,7 @@ async fn send(
         request.worker.metrics().upstream(&service.name, result);
         let elapsed = entry.elapsed();
         let Some(next) = attempts.again(index, &outcome, elapsed) else { return outcome };
-        (place, left) = (next, service.timeout.saturating_sub(elapsed));
+        (place, left) = (next, timeout.saturating_sub(elapsed));
     }
 }
 
@@ -102,7 +103,7 @@ async fn exchange(
     let terms = Terms {
         answer: left,
         upload_stall: request.plan.shared.limits.body_stall,
-        answer_stall: service.timeout,
+        answer_stall: request.timeout(service),
         interim: &|lines| request.interim.push(lines.status, passed_on(&lines.fields)),
     };
     let method = &permitted.head().method;

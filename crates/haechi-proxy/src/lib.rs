@@ -7,6 +7,8 @@ mod accept;
 mod ascii;
 mod client_address;
 mod connection;
+mod cors;
+mod finish;
 mod forward;
 mod headers;
 mod http1;
@@ -30,6 +32,8 @@ mod upstream;
 mod worker;
 
 pub use accept::bind;
+pub use cors::{Cors, CorsOrigins};
+pub use finish::FieldRules;
 pub use headers::identity_headers;
 pub use identity::IdentityCall;
 pub use log::{LogFormat, LogSink};

@@ -241,7 +241,7 @@ fn text(out: &mut Vec<u8>, line: &Line, took: Duration, color: bool) {
     let status = line.status.map_or_else(|| "---".to_owned(), |status| status.as_u16().to_string());
     let (paint, plain) = match line.fate {
         _ if !color => ("", ""),
-        Fate::Forwarded | Fate::Answered => ("\x1b[32m", "\x1b[0m"),
+        Fate::Forwarded | Fate::Answered | Fate::Preflight => ("\x1b[32m", "\x1b[0m"),
         Fate::Unauthenticated | Fate::Denied => ("\x1b[33m", "\x1b[0m"),
         _ => ("\x1b[31m", "\x1b[0m"),
     };

@@ -27,6 +27,7 @@ enum Family {
     Requests,
     Authn,
     Authz,
+    Preflight,
     Upstream,
     UpstreamConnections,
     UpstreamRetries,
@@ -115,6 +116,10 @@ impl WorkerMetrics {
     pub(crate) fn authz(&self, route: &Arc<str>, result: &'static str, took: Duration) {
         self.count(Key { family: Family::Authz, name: route.clone(), what: result, status: 0 });
         self.shard.authz.observe(&AUTHZ_BOUNDS, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn preflight(&self, route: &Arc<str>, result: &'static str) {
+        self.count(Key { family: Family::Preflight, name: route.clone(), what: result, status: 0 });
     }
 
     pub(crate) fn upstream(&self, service: &Arc<str>, result: &'static str) {
@@ -211,10 +216,11 @@ impl Collector for Metrics {
     }
 }
 
-const FAMILIES: [(Family, &str, &str); 7] = [
+const FAMILIES: [(Family, &str, &str); 8] = [
     (Family::Requests, "haechi_http_requests", "Requests by route, method and status"),
     (Family::Authn, "haechi_authn", "What authenticators said"),
     (Family::Authz, "haechi_authz_decisions", "Decisions by route"),
+    (Family::Preflight, "haechi_cors_preflights", "Browsers' questions before cross-origin requests"),
     (Family::Upstream, "haechi_upstream_requests", "Exchanges with services by result"),
     (
         Family::UpstreamConnections,
@@ -239,7 +245,7 @@ impl EncodeMetric for Counters<'_> {
             let labels: Vec<(&str, &str)> = match key.family {
                 Family::Requests => vec![("route", name), ("method", key.what), ("status", &status)],
                 Family::Authn => vec![("authenticator", name), ("result", key.what)],
-                Family::Authz => vec![("route", name), ("result", key.what)],
+                Family::Authz | Family::Preflight => vec![("route", name), ("result", key.what)],
                 Family::Upstream => vec![("service", name), ("result", key.what)],
                 Family::UpstreamConnections => vec![("service", name), ("kind", key.what)],
                 Family::UpstreamRetries => vec![("service", name), ("result", key.what)],

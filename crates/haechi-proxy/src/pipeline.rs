@@ -5,13 +5,15 @@
 
 use crate::client_address::{self, Origin};
 use crate::connection::Transport;
+use crate::cors::Preflight;
+use crate::finish::Finish;
 use crate::forward;
 use crate::headers;
 use crate::identity;
 use crate::interim::Interim;
 use crate::lines::{HeadFault, RequestLines};
 use crate::message::{RequestBody, Response};
-use crate::plan::{Route, Target};
+use crate::plan::{Route, Service, Target};
 use crate::record::{Entry, Fate};
 use crate::respond::{self, Addressee, Refusal, Taste};
 use crate::route::Found;
@@ -24,7 +26,7 @@ use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{Caller, CanonicalPath, Irregular, RequestHead};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How a request came in.
 pub(crate) struct Arrival {
@@ -38,7 +40,7 @@ pub(crate) struct Arrival {
 pub(crate) async fn answer(
     worker: &Rc<Worker>,
     lines: RequestLines,
-    mut body: RequestBody,
+    body: RequestBody,
     arrival: Arrival,
 ) -> Response {
     // One plan for the whole request: a reload in the middle changes nothing for it.
@@ -50,9 +52,15 @@ pub(crate) async fn answer(
         Err(refused) => return *refused,
     };
     let mut entry = Entry::of_head(worker, &head);
-    let mut to =
+    let to =
         Addressee { id: head.id, received: head.received, decision: None, taste: Taste::of(&head.fields) };
     entry.tastes(to.taste);
+
+    // A preflight: before routing, because it asks about another request than itself, and before authentication, because browsers send no
+    // credential with it. The request that it announces takes the whole way.
+    if let Some(asked) = Preflight::of(&head, &plan.shared.router, &plan.shared.routes) {
+        return preflight(&asked, to, entry);
+    }
 
     // Route: before authentication, because the route says who is asked. What has no route needs no credential to be told so.
     let route_index = match plan.shared.router.find(head.host.name(), &head.path, &head.method) {
@@ -65,6 +73,34 @@ pub(crate) async fn answer(
         return refuse(&Refusal::Internal, to, entry);
     };
     entry.route(&route.name);
+    let finish = Finish::of(route, &head);
+    let request = Forwarding {
+        worker,
+        plan: &plan,
+        route,
+        route_index,
+        origin,
+        verified: Vec::new(),
+        timer: arrival.timer,
+        interim: arrival.interim,
+        to,
+    };
+    let mut response = pass(request, head, body, entry).await;
+    // What the route says about answers holds for ours as for the backend's: a browser that may not read a 401 cannot tell it from a broken line.
+    if let Some(finish) = finish {
+        finish.apply(&mut response.fields);
+    }
+    response
+}
+
+/// The rest of the way, for a request whose route is known.
+async fn pass(
+    mut request: Forwarding<'_>,
+    head: Box<RequestHead>,
+    mut body: RequestBody,
+    mut entry: Entry,
+) -> Response {
+    let Forwarding { worker, plan, route, route_index, to, .. } = request;
     if !head.path.irregular().within(route.allow_in_path) {
         return refuse(&Refusal::BadRequest, to, entry);
     }
@@ -79,7 +115,8 @@ pub(crate) async fn answer(
     let Some(chain) = plan.chain(route_index) else { return refuse(&Refusal::Internal, to, entry) };
     let outcome =
         chain.authenticate(&head, head.received, |scheme, attempt| entry.attempt(scheme, attempt)).await;
-    let (caller, verified) = match settle(outcome, chain) {
+    let caller;
+    (caller, request.verified) = match settle(outcome, chain) {
         Ok(settled) => settled,
         Err(refusal) => return refuse(&refusal, to, entry),
     };
@@ -91,7 +128,7 @@ pub(crate) async fn answer(
     let permitted = plan.shared.enforcer.enforce(head, route_index, caller, decision).await;
 
     // Record: before the decision is acted on, so that nothing happens that was not written down.
-    to.decision = Some(decision);
+    request.to.decision = Some(decision);
     let permitted = match permitted {
         Ok(permitted) => {
             worker.metrics().authz(&route.name, "allow", begun.elapsed());
@@ -102,14 +139,11 @@ pub(crate) async fn answer(
             worker.metrics().authz(&route.name, "deny", begun.elapsed());
             entry.decided(&denied.decision);
             entry.reason(format!("the clause `{}` does not hold", denied.reason.clause()));
-            return refuse(&forbidden(&denied.reason), to, entry);
+            return refuse(&forbidden(&denied.reason), request.to, entry);
         }
     };
 
     // Forward, and respond: only with a `Permitted`.
-    let Arrival { timer, interim, .. } = arrival;
-    let request =
-        Forwarding { worker, plan: &plan, route, route_index, origin, verified, timer, interim, to };
     match route.target {
         Target::Service(service) => forward::forward(request, service, permitted, body, entry).await,
         // Rare and large: boxed, so that it does not weigh on every request.
@@ -117,7 +151,7 @@ pub(crate) async fn answer(
     }
 }
 
-/// What the last step needs besides the permitted request.
+/// A request whose route is known, besides its head and body; the last step needs it beside the permitted request.
 pub(crate) struct Forwarding<'a> {
     pub(crate) worker: &'a Rc<Worker>,
     pub(crate) plan: &'a LocalPlan,
@@ -128,6 +162,13 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) timer: Timer,
     pub(crate) interim: Interim,
     pub(crate) to: Addressee,
+}
+
+impl Forwarding<'_> {
+    /// How long `service` may take to answer: the route may know better than its service.
+    pub(crate) fn timeout(&self, service: &Service) -> Duration {
+        self.route.timeout.unwrap_or(service.timeout)
+    }
 }
 
 /// Answers a head that could not be read, or that did not come in time (`None`).
@@ -212,6 +253,16 @@ fn unrouted(found: Found, plan: &LocalPlan, to: Addressee, mut entry: Entry) -> 
         }
         Found::NotFound | Found::Route(_) => refuse(&Refusal::NotFound, to, entry),
     }
+}
+
+/// Answers a browser's question about a request that it has not made yet.
+fn preflight(asked: &Preflight<'_>, to: Addressee, mut entry: Entry) -> Response {
+    entry.route(&asked.route.name);
+    if !asked.is_granted() {
+        entry.reason("the route's `cors` does not allow what the preflight asks for");
+    }
+    entry.preflight(asked.is_granted());
+    respond::preflight(to, |fields| asked.write(fields), entry)
 }
 
 /// What authentication came to: a caller, or an answer.

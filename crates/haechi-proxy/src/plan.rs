@@ -1,5 +1,7 @@
 //! What the data plane runs: an immutable snapshot that the control side swaps whole.
 
+use crate::cors::Cors;
+use crate::finish::FieldRules;
 use crate::identity::IdentityCall;
 use crate::lines::HeadLimits;
 use crate::route::{Conflict, Router};
@@ -67,6 +69,12 @@ pub struct Route {
     pub strip_prefix: Option<Box<str>>,
     /// Put before the path when forwarding.
     pub add_prefix: Option<Box<str>>,
+    /// Instead of the service's [`Service::timeout`].
+    pub timeout: Option<Duration>,
+    /// Which pages of other sites may read the answers; browsers' own rule where there is none.
+    pub cors: Option<Cors>,
+    /// What changes in the heads of answers.
+    pub response_headers: Option<FieldRules>,
 }
 
 /// The authenticators of a route.

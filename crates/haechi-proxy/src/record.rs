@@ -45,6 +45,8 @@ pub(crate) enum Fate {
     Forwarded,
     /// Answered by the embedded identity provider.
     Answered,
+    /// A browser's question before a cross-origin request, answered here.
+    Preflight,
     /// The backend failed.
     Failed,
 }
@@ -60,6 +62,7 @@ impl Fate {
             Self::Unavailable => "unavailable",
             Self::Forwarded => "forwarded",
             Self::Answered => "answered",
+            Self::Preflight => "preflight",
             Self::Failed => "failed",
         }
     }
@@ -131,6 +134,13 @@ impl Entry {
 
     pub(crate) fn caller(&mut self, caller: &Arc<Caller>) {
         self.0.line.caller = Some(caller.clone());
+    }
+
+    /// Counts a browser's question.
+    pub(crate) fn preflight(&self, granted: bool) {
+        if let Some(route) = &self.0.line.route {
+            self.0.worker.metrics().preflight(route, if granted { "granted" } else { "refused" });
+        }
     }
 
     pub(crate) fn decided(&mut self, decision: &Decision) {

@@ -1,7 +1,7 @@
 //! Answers of our own: the one place in the data plane where status codes are chosen (contract section 5).
 
 use crate::message::{Response, ResponseBody};
-use crate::record::Entry;
+use crate::record::{Entry, Fate};
 use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{FieldName, Fields, Timestamp};
 use http::{Method, StatusCode};
@@ -189,6 +189,16 @@ pub(crate) fn refuse(refusal: &Refusal, to: Addressee, entry: Entry) -> Response
         Taste::Problem => (status, problem(refusal, &to, &mut fields)),
     };
     Response { status, fields, body: ResponseBody::Full(body), close: refusal.closes(), entry }
+}
+
+/// Makes the answer to a preflight, refused or not: a status that says nothing, because browsers go by the fields alone.
+pub(crate) fn preflight(to: Addressee, write: impl FnOnce(&mut Fields), mut entry: Entry) -> Response {
+    let mut fields = Fields::with_capacity(10, 512);
+    our_fields(&mut fields, &to, b"no-store");
+    write(&mut fields);
+    let status = StatusCode::NO_CONTENT;
+    entry.answered(status, Fate::Preflight);
+    Response { status, fields, body: ResponseBody::Full(Vec::new()), close: false, entry }
 }
 
 /// What every answer of ours carries (RFC 9110 6.6.1 asks for `Date`).

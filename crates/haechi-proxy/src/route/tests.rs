@@ -19,6 +19,9 @@ fn route(name: &str, pattern: &str, hosts: &[&str], methods: &[Method]) -> Route
         forward_credentials: false,
         strip_prefix: None,
         add_prefix: None,
+        timeout: None,
+        cors: None,
+        response_headers: None,
     }
 }
 

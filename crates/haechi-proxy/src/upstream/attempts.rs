@@ -113,7 +113,10 @@ impl<'a> Attempts<'a> {
         self.learn(index, failing);
         let failing = failing?;
         let covered = self.service.retries.as_ref().filter(|retries| retries.covers(failing))?;
-        if !self.repeatable || self.retries >= covered.attempts || elapsed >= self.service.timeout {
+        if !self.repeatable
+            || self.retries >= covered.attempts
+            || elapsed >= self.request.timeout(self.service)
+        {
             return None;
         }
         if !self.balancer.budget().take(covered.budget_percent, self.request.worker.ticks()) {

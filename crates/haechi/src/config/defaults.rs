@@ -10,6 +10,8 @@ pub(super) const DAY: u64 = 24 * 60 * MINUTE;
 pub(super) type Timeout = Lasting<1, DAY>;
 /// How long something may be put off: at most 1 day.
 pub(super) type Delay = Lasting<0, DAY>;
+/// How long a browser may remember the answer to a preflight: at most 1 day.
+pub(super) type PreflightAge = Lasting<0, DAY>;
 /// How long something stays valid: 1 s to 10 years.
 pub(super) type Lifetime = Lasting<1000, { 3650 * DAY }>;
 /// How far clocks may differ: at most 10 min.
@@ -34,6 +36,7 @@ pub(super) type FailureCount = Count<1, 1000>;
 pub(super) const CONNECT_TIMEOUT: Timeout = Lasting(Duration::from_secs(2));
 pub(super) const RESPONSE_TIMEOUT: Timeout = Lasting(Duration::from_secs(30));
 pub(super) const WEIGHT: Weight = Count(1);
+pub(super) const PREFLIGHT_AGE: PreflightAge = Lasting(Duration::from_secs(10 * 60));
 
 pub(super) const ACCESS_TOKEN_LIFETIME: TokenLifetime = Lasting(Duration::from_secs(10 * 60));
 pub(super) const REFRESH_TOKEN_LIFETIME: Lifetime = Lasting(Duration::from_secs(30 * 24 * 60 * 60));

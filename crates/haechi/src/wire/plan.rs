@@ -79,6 +79,9 @@ fn route(written: &meant::Route, authentication: Authentication, rule: Rule, ser
         forward_credentials: written.forward_credentials || written.authenticate == Authenticate::Passthrough,
         strip_prefix: written.rewrite.strip_prefix.clone(),
         add_prefix: written.rewrite.add_prefix.as_ref().map(|path| path.as_str().into()),
+        timeout: written.timeout,
+        cors: written.cors.clone(),
+        response_headers: written.response_headers.clone(),
     }
 }
 
@@ -217,6 +220,9 @@ fn identity_routes(
                 forward_credentials: false,
                 strip_prefix: None,
                 add_prefix: None,
+                timeout: None,
+                cors: None,
+                response_headers: None,
             })
         };
     calls.into_iter().map(route).collect()

@@ -1,5 +1,6 @@
 //! The configuration as it is meant: typed and checked, no text left to parse.
 
+mod answers;
 mod authenticator;
 mod identity;
 mod names;

@@ -1,13 +1,16 @@
 //! Routes.
 
+use super::answers;
 use super::names::Resolver;
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
 use crate::config::written;
 use haechi_core::pattern::Segment;
 use haechi_core::{CanonicalPath, Host, Irregular, MethodSet, PathPattern, Role};
+use haechi_proxy::{Cors, FieldRules};
 use http::Method;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What may be asked for, who may ask, and which service answers.
 #[derive(Clone, Debug)]
@@ -42,6 +45,12 @@ pub(crate) struct Route {
     pub origins: Vec<Box<str>>,
     /// Bytes of a request's body, where it differs from the limit for all.
     pub max_body: Option<u64>,
+    /// How long the service may take to answer, where it differs from the service's.
+    pub timeout: Option<Duration>,
+    /// Which pages of other sites may read; never everybody's with credentials.
+    pub cors: Option<Cors>,
+    /// What changes in the heads of answers; nothing that the gate or the protocol answers for.
+    pub response_headers: Option<FieldRules>,
 }
 
 /// Who must be calling. The names are declared, at least one, without repeats.
@@ -92,6 +101,12 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
     let authorize = written.authorize.as_ref().and_then(|a| authorize(resolver, a));
     let service = written.service.as_ref().and_then(|service| resolver.service(service));
     let rewrite = rewrite(resolver, written, path);
+    let cors = written.cors.given().zip(methods.as_ref());
+    let cors = cors.and_then(|(cors, methods)| answers::cors(resolver, cors, methods));
+    let response_headers = written
+        .response_headers
+        .given()
+        .and_then(|rules| answers::response_headers(resolver, rules, !written.cors.is_absent()));
     can_pass(resolver, written);
     named_apart_from_own(resolver, written);
     Some(Route {
@@ -109,6 +124,9 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
         allow_in_path: written.allow_in_path.iter().fold(Irregular::NONE, |all, one| all.union(*one)),
         origins: written.origins.iter().map(|origin| origin.0.clone()).collect(),
         max_body: written.max_body.given().map(|size| size.0),
+        timeout: written.timeout.given().map(|timeout| timeout.0),
+        cors,
+        response_headers,
     })
 }
 

@@ -317,6 +317,74 @@ fn matching_is_exact() {
 }
 
 #[test]
+fn pages_of_other_sites_read_only_what_was_meant_for_them() {
+    let cors =
+        |cors: &str| of_routes("", &[&[("match", "{ path: /a, methods: [GET, POST] }"), ("cors", cors)]]);
+    let app = "origins: [\"https://app.example.com\"]";
+    assert_eq!(
+        cors(&format!("{{ {app}, methods: [GET], headers: [Authorization], credentials: true }}")),
+        [""; 0]
+    );
+    assert_eq!(cors("{ origins: \"*\", expose: [X-Request-Id], max_age: 0s }"), [""; 0]);
+    assert_refused(&cors("{}"), "`cors` needs `origins`");
+    assert_refused(&cors("{ origins: [] }"), "`origins` lists none");
+    assert_refused(&cors("{ origins: \"*\", credentials: true }"), "every caller's data to every page");
+    assert_refused(&cors("{ origins: [\"*\"] }"), "is not an origin");
+    assert_refused(&cors("{ origins: [\"https://APP.example.com\"] }"), "is not an origin");
+    assert_refused(&cors("{ origins: \"https://app.example.com\" }"), "expected a list of origins");
+    assert_refused(&cors(&format!("{{ {app}, methods: [] }}")), "`methods` lists none");
+    assert_refused(&cors(&format!("{{ {app}, methods: [PUT] }}")), "the route does not take `PUT`");
+    assert_refused(&cors(&format!("{{ {app}, headers: [\"*\"] }}")), "is not a header's name");
+    assert_refused(&cors(&format!("{{ {app}, headers: [\"a b\"] }}")), "is not a header's name");
+    assert_refused(&cors(&format!("{{ {app}, max_age: 2d }}")), "`2d` is not a duration");
+}
+
+#[test]
+fn rules_about_answers_leave_alone_what_the_gate_answers_for() {
+    let rules = |rules: &str| of_routes("", &[&[("response_headers", rules)]]);
+    assert_eq!(
+        rules("{ set: { X-Frame-Options: DENY }, add: { Link: \"</a>; rel=next\" }, remove: [Server] }"),
+        [""; 0]
+    );
+    for name in [
+        "Content-Length",
+        "transfer-encoding",
+        "Connection",
+        "Keep-Alive",
+        "Upgrade",
+        "Trailer",
+        "Content-Type",
+        "Content-Encoding",
+        "Content-Range",
+        "X-Request-Id",
+        "X_Request_Id",
+        "WWW-Authenticate",
+        "Date",
+        "Allow",
+        "Retry-After",
+        "grpc-status",
+        "Sec-WebSocket-Accept",
+    ] {
+        for how in [
+            format!("{{ set: {{ {name}: x }} }}"),
+            format!("{{ add: {{ {name}: x }} }}"),
+            format!("{{ remove: [{name}] }}"),
+        ] {
+            let found = rules(&how);
+            assert!(found.len() == 1 && found[0].starts_with(&format!("`{name}` ")), "{how}: {found:#?}");
+        }
+    }
+    assert_refused(&rules("{ set: { X-A: x }, remove: [x-a] }"), "stands twice");
+    assert_refused(&rules("{ set: { X-A: \"\" } }"), "is not a header's value");
+    assert_refused(&rules("{ set: { X-A: \"a\\r\\nb: c\" } }"), "is not a header's value");
+    assert_refused(&rules("{ set: { X-A: \"\u{e9}\" } }"), "is not a header's value");
+    assert_refused(&rules("{ set: { \"X A\": x } }"), "is not a header's name");
+    let both =
+        [("cors", "{ origins: \"*\" }"), ("response_headers", "{ set: { Access-Control-Allow-Origin: x } }")];
+    assert_refused(&of_routes("", &[&both]), "is written by the route's `cors`");
+}
+
+#[test]
 fn numbers_and_booleans_are_not_text() {
     assert_refused(&of_routes("", &[&[("name", "1")]]), "found the bare value `1`");
     assert_refused(&of_routes("", &[&[("name", "true")]]), "found the bare value `true`");

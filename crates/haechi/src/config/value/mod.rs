@@ -1,6 +1,7 @@
 //! The single values of a configuration: how each is written, and its type once read.
 
 mod address;
+mod header;
 mod name;
 mod quantity;
 mod text;
@@ -8,6 +9,7 @@ mod word;
 
 pub(crate) use address::parse_network;
 pub(super) use address::{EndpointUrl, Origin};
+pub(super) use header::{FieldValueText, HeaderName};
 pub(super) use name::{AttributeName, Identifier, ScopeName};
 pub(crate) use quantity::parse_duration;
 pub(super) use quantity::{Count, Lasting, Size};

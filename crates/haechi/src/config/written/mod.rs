@@ -1,10 +1,12 @@
 //! The configuration as it is written: every key once, with its type, its default and what it is for.
 
+mod answers;
 mod authenticators;
 mod identity;
 mod routes;
 mod services;
 
+pub(super) use answers::{Cors, Origins, ResponseHeaders};
 pub(super) use authenticators::{Authenticator, Basic, Jwt, Keys};
 pub(super) use identity::{AccessToken, Identity, RefreshToken};
 pub(super) use routes::{Authenticate, Authorize, Route};

@@ -1,6 +1,7 @@
 //! `routes`: what may be asked for, who may ask, and which service answers.
 
-use crate::config::defaults::BodySize;
+use super::answers::{Cors, ResponseHeaders};
+use crate::config::defaults::{BodySize, Timeout};
 use crate::config::read::{Defs, Reader, Value};
 use crate::config::record::record;
 use crate::config::report::Fault;
@@ -37,11 +38,15 @@ record! {
         default origins as "origins": Vec<Origin> = Vec::new(),
         /// The size of a request's body. `limits.body` where this is left out.
         optional max_body as "max_body": BodySize,
+        /// How long the service may take to answer, up to the end of the answer's head. The service's `timeout` where this is left out.
+        optional timeout as "timeout": Timeout,
+        /// Which pages of other sites may read the answers. None where this is left out.
+        optional cors as "cors": At<Cors>,
+        /// What changes in the heads of answers.
+        optional response_headers as "response_headers": ResponseHeaders,
     }
     unbuilt {
         "rate_limit": "How many requests in how much time.",
-        "cors": "Cross-origin rules.",
-        "timeout": "A timeout of the route's own.",
     }
 }
 

@@ -1,0 +1,120 @@
+//! What routes say about the heads of their answers.
+
+use super::names::Resolver;
+use crate::config::report::Fault;
+use crate::config::source::{At, Span};
+use crate::config::value::{FieldValueText, HeaderName};
+use crate::config::written;
+use haechi_core::{FieldName, MethodSet};
+use haechi_proxy::{Cors, CorsOrigins, FieldRules};
+use std::collections::HashMap;
+
+/// `taken` are the route's own methods.
+pub(super) fn cors(
+    resolver: &mut Resolver<'_>,
+    written: &At<written::Cors>,
+    taken: &MethodSet,
+) -> Option<Cors> {
+    let origins = written.origins.as_ref().map(|origins| match &origins.value {
+        written::Origins::Any => CorsOrigins::Any,
+        written::Origins::Listed(listed) => {
+            CorsOrigins::Listed(listed.iter().map(|origin| origin.0.clone()).collect())
+        }
+    });
+    if let (Some(CorsOrigins::Any), Some(at), true) = (&origins, &written.origins, written.credentials) {
+        let fault =
+            Fault::new(at.span, "`\"*\"` with `credentials` would show every caller's data to every page");
+        resolver.faults.push(fault.help("name the origins, or remove `credentials`"));
+    }
+    let methods = match written.methods.given() {
+        None => taken.clone(),
+        Some(listed) => methods(resolver, listed, taken),
+    };
+    let expose: Vec<&str> = written.expose.iter().map(|name| &*name.0).collect();
+    Some(Cors {
+        origins: origins?,
+        methods,
+        headers: written.headers.iter().map(|name| name.0.clone()).collect(),
+        expose: (!expose.is_empty()).then(|| expose.join(", ").into()),
+        credentials: written.credentials,
+        max_age: written.max_age.0,
+    })
+}
+
+fn methods(resolver: &mut Resolver<'_>, listed: &At<Vec<At<http::Method>>>, taken: &MethodSet) -> MethodSet {
+    if listed.is_empty() {
+        let fault = Fault::new(listed.span, "`methods` lists none, so no page could read");
+        resolver.faults.push(fault.help("name at least one, or remove the key for the route's"));
+    }
+    for method in listed.iter().filter(|method| !taken.contains(&method.value)) {
+        let message = format!("the route does not take `{}`", method.value);
+        resolver
+            .faults
+            .push(Fault::new(method.span, message).help("remove it here, or add it under `match`"));
+    }
+    MethodSet::new(listed.iter().map(|method| method.value.clone()))
+}
+
+/// `cors` says whether the route has cross-origin rules, whose fields are then not to be written twice.
+pub(super) fn response_headers(
+    resolver: &mut Resolver<'_>,
+    written: &written::ResponseHeaders,
+    cors: bool,
+) -> Option<FieldRules> {
+    let pairs = |listed: &[(At<HeaderName>, Option<FieldValueText>)]| -> Vec<_> {
+        let whole = listed.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        whole.map(|(name, value)| (name.value.0.clone(), value.0.clone())).collect()
+    };
+    let (set, add) = (&written.set.0, &written.add.0);
+    let named = set.iter().chain(add).map(|(name, _)| name).chain(&written.remove);
+    let mut lines = HashMap::new();
+    for name in named {
+        if let Some(why) = not_for_rules(&name.value.0, cors) {
+            refuse(resolver, name, why);
+        }
+        if let Some(line) = lines.insert(&*name.value.0, name.span.start.line) {
+            twice(resolver, name.span, line);
+        }
+    }
+    let rules = FieldRules {
+        remove: written.remove.iter().map(|name| name.value.0.clone()).collect(),
+        set: pairs(set),
+        add: pairs(add),
+    };
+    (rules != FieldRules::default()).then_some(rules)
+}
+
+fn refuse(resolver: &mut Resolver<'_>, name: &At<HeaderName>, why: &str) {
+    let message = format!("`{}` {why}", resolver.written_at(name.span));
+    resolver.faults.push(Fault::new(name.span, message).help("remove it"));
+}
+
+fn twice(resolver: &mut Resolver<'_>, span: Span, line: usize) {
+    let message = format!("`{}` stands twice in `response_headers`", resolver.written_at(span));
+    resolver
+        .faults
+        .push(Fault::new(span, message).help(format!("the other is on line {line}; keep one of them")));
+}
+
+/// Why a rule may not name this header.
+fn not_for_rules(name: &str, cors: bool) -> Option<&'static str> {
+    let known = FieldName::of(name.as_bytes());
+    if known.is_hop_by_hop() || known == FieldName::ContentLength {
+        return Some("is about the connection or the framing, which the gate writes anew");
+    }
+    if matches!(known, FieldName::ContentType | FieldName::ContentEncoding) || name == "content-range" {
+        return Some("says how the body is to be read, which only who wrote the body knows");
+    }
+    let folded = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let gates_own = ["x-request-id", "www-authenticate", "date", "allow", "retry-after"];
+    if gates_own.contains(&&*folded) {
+        return Some("is the gate's own");
+    }
+    if folded.starts_with("grpc-") || folded.starts_with("sec-websocket-") {
+        return Some("belongs to the protocol that the answer speaks");
+    }
+    if cors && folded.starts_with("access-control-") {
+        return Some("is written by the route's `cors`");
+    }
+    None
+}

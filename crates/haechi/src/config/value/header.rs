@@ -1,0 +1,67 @@
+//! Header names and values that the gate writes or names to others.
+
+use crate::config::read::{Defs, Name, Reader, Value};
+use crate::config::yaml::Node;
+use serde_json::{Value as Json, json};
+use std::fmt;
+
+/// The name of a header field, lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::config) struct HeaderName(pub(in crate::config) Box<str>);
+
+impl Name for HeaderName {
+    const WHAT: &'static str = "a header's name";
+    const PATTERN: &'static str = r"^[!#$%&'+.^_`|~0-9A-Za-z-]+$";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match http::HeaderName::from_bytes(text.as_bytes()) {
+            // A legal name that would be read as "all of them".
+            Ok(_) if text == "*" => Err("name each header; `*` is not known here".into()),
+            Ok(name) => Ok(Self(name.as_str().into())),
+            Err(_) => Err("it is letters, digits and `-`, such as `X-Frame-Options`".into()),
+        }
+    }
+}
+
+impl Value for HeaderName {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.parsed(Self::WHAT, node, Self::parse)
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "pattern": format!(r"{}|\$\{{", Self::PATTERN) })
+    }
+
+    fn shown(&self) -> Json {
+        (*self.0).into()
+    }
+}
+
+impl fmt::Display for HeaderName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The value of a header field that the gate writes: visible ASCII, with spaces or tabs within it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::config) struct FieldValueText(pub(in crate::config) Box<str>);
+
+/// Bytes of one value. An answer's head has room for several such.
+const LONGEST: usize = 4096;
+
+impl Value for FieldValueText {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.parsed("a header's value", node, |text| {
+            let visible = text.bytes().all(|b| matches!(b, b'\t' | b' '..=b'~'));
+            if text.is_empty() || text.trim() != text || !visible {
+                return Err("write visible ASCII, without spaces at its ends".into());
+            }
+            if text.len() > LONGEST { Err(format!("at most {LONGEST} bytes")) } else { Ok(Self(text.into())) }
+        })
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "pattern": r"^[!-~]([\t -~]*[!-~])?$" })
+    }
+}
