@@ -247,6 +247,9 @@ impl Route {
             forward_credentials: false,
             strip_prefix: None,
             add_prefix: None,
+            timeout: None,
+            cors: None,
+            response_headers: None,
         }
     }
 }
