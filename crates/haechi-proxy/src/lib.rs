@@ -10,6 +10,9 @@ mod connection;
 mod cors;
 mod finish;
 mod forward;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod headers;
 mod http1;
 mod identity;
