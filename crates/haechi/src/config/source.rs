@@ -53,8 +53,11 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn new(file: &Path, text: String) -> Self {
-        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(end, _)| end + 1);
-        let lines = std::iter::once(0).chain(ends).collect();
+        // As YAML counts (1.2, 5.4): a CR alone ends a line too. Another count would star other lines than those with secrets.
+        let next = text.bytes().skip(1).chain([0]);
+        let ends = text.bytes().zip(next).enumerate();
+        let ends = ends.filter(|(_, (byte, next))| *byte == b'\n' || (*byte == b'\r' && *next != b'\n'));
+        let lines = std::iter::once(0).chain(ends.map(|(end, _)| end + 1)).collect();
         Self { file: file.to_owned(), text, lines, secrets: Vec::new() }
     }
 
@@ -167,6 +170,14 @@ mod tests {
         source.hide(Span { start: at(5), end: at(12) });
         assert_eq!(source.shown_line(1), "a: [*******, b]");
         assert_eq!(source.written(Span { start: at(5), end: at(12) }), "*******");
+    }
+
+    #[test]
+    fn a_lone_carriage_return_moves_no_secret_into_view() {
+        let mut source = Source::new(Path::new("haechi.yaml"), "# a\rb: 1\r\nc: hunter2\n".into());
+        let at = |column| Position { line: 3, column };
+        source.hide(Span { start: at(4), end: at(11) });
+        assert_eq!(["# a", "b: 1", "c: *******", ""], [1, 2, 3, 4].map(|line| source.shown_line(line)));
     }
 
     #[test]
