@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import shutil
+import subprocess
 import tempfile
 import time
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ class Bench:
     tokens: Tokens | None
     backend: Process
     backend_port: int
+    grpc_port: int
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,15 @@ class Instance:
     """From spawning to the first 200."""
 
 
-def start_backend(root: Path, program: Path, core: int) -> tuple[Process, int]:
-    directory = root / "backend"
+def start_backend(root: Path, program: Path, core: int, setting: Setting) -> tuple[Process, int]:
+    """A backend that speaks what the services of `setting` speak."""
+    grpc = setting.protocol == "grpc"
+    directory = root / ("grpc-backend" if grpc else "backend")
     directory.mkdir()
     port = free_port()
-    process = started(nginx.backend(program, directory, port), core, directory)
-    wait_for_200("the backend", process, port, "/", None)
+    launch = nginx.grpc_backend if grpc else nginx.backend
+    process = started(launch(program, directory, port), core, directory)
+    wait_for_200("the backend", process, port, setting, None)
     return process, port
 
 
@@ -63,13 +68,13 @@ def running(bench: Bench, name: str, setting: Setting):
         yield Instance(name, bench.backend, bench.backend_port, 0, bench.root / "backend", None, 0.0)
         return
     directory = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=bench.root))
-    place = Place(bench.tools.programs[name], directory, free_port(), free_port(), bench.backend_port, setting, bench.tokens)
+    place = Place(bench.tools.programs[name], directory, free_port(), free_port(), bench.grpc_port if setting.protocol == "grpc" else bench.backend_port, setting, bench.tokens)
     launch = launchers()[name](place)
     since = time.perf_counter()
     process = started(launch, bench.cores.proxy, directory)
     try:
         token = bench.tokens.good if setting.authenticated and bench.tokens else None
-        wait_for_200(name, process, place.port, setting.paths[0], token)
+        wait_for_200(name, process, place.port, setting, token)
         elapsed = (time.perf_counter() - since) * 1000
         yield Instance(name, process, place.port, place.admin_port, directory, place.access_log, elapsed)
     finally:
@@ -84,15 +89,15 @@ def started(launch: Launch, core: int, directory: Path) -> Process:
         raise StartFailed(str(error)) from error
 
 
-def wait_for_200(name: str, process: Process, port: int, path: str, token: str | None) -> None:
+def wait_for_200(name: str, process: Process, port: int, setting: Setting, token: str | None) -> None:
     deadline = time.monotonic() + START_SECONDS
     seen = "no answer"
     while time.monotonic() < deadline:
         if process.exited():
             raise StartFailed(f"{name} ended at its start with status {process.child.returncode}:\n{process.last_words()}")
         try:
-            status, _ = gate.answer(port, path, token)
-        except (OSError, http.client.HTTPException):
+            status, _ = gate.asked(setting, port, setting.paths[0], token)
+        except (OSError, http.client.HTTPException, subprocess.TimeoutExpired):
             time.sleep(POLL_SECONDS)
             continue
         if status == 200:

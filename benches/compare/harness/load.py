@@ -1,13 +1,18 @@
-"""The load generator: wrk with one thread, its answer as numbers."""
+"""The load generators, each with one thread, and their answers as numbers."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from .errors import BenchError, RoundFailed
 from .process import Process
+from .settings import EVEN_CONNECTIONS, EVEN_RATE, H2_CONNECTIONS, H2_STREAMS
+from .wire import GRPC_FIELDS, grpc_message
 
 HERE = Path(__file__).resolve().parent.parent
 ERRORS = ("connect", "read", "write", "timeout", "status")
@@ -23,17 +28,37 @@ def write_requests(file: Path, paths: list[str], tokens: list[str]) -> None:
             out.write(paths[number % len(paths)] + token + "\n")
 
 
-class Load:
-    """One run of wrk against a port of this machine."""
+def wrk(program: Path, core: int, directory: Path, url: str, requests: Path, seconds: int, connections: int, order: str) -> Load:
+    return Load([
+        str(program), "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s", "--timeout", "5s", "--latency",
+        "--script", str(HERE / "load.lua"), url, "--", str(requests), order,
+    ], core, directory, seconds, told_numbers)
 
-    def __init__(self, program: Path, core: int, directory: Path, port: int, requests: Path, seconds: int, connections: int, once: bool) -> None:
-        self.output = directory / "wrk.txt"
+
+def h2load(program: Path, core: int, directory: Path, port: int, path: str, seconds: int, grpc: bool) -> Load:
+    times = directory / "h2load.tsv"
+    times.unlink(missing_ok=True)
+    call = ["--data", str(grpc_message()), *(f"--header={field}" for field in GRPC_FIELDS)] if grpc else []
+    return Load([
+        str(program), "--threads", "1", "--clients", str(H2_CONNECTIONS), "--max-concurrent-streams", str(H2_STREAMS), "--duration", str(seconds),
+        f"--log-file={times}", *call, f"http://127.0.0.1:{port}{path}",
+    ], core, directory, seconds, lambda text: h2load_numbers(text, times.read_text() if times.exists() else "", seconds))
+
+
+def evenly(core: int, directory: Path, port: int, path: str, seconds: int) -> Load:
+    arguments = [str(value) for value in (port, path, EVEN_RATE, seconds, EVEN_CONNECTIONS)]
+    return Load([sys.executable, str(HERE / "even.py"), *arguments], core, directory, seconds, told_numbers)
+
+
+class Load:
+    """One run of a generator against a port of this machine."""
+
+    def __init__(self, argv: list[str], core: int, directory: Path, seconds: int, numbers: Callable[[str], dict[str, int] | None]) -> None:
+        self.program, self.numbers = Path(argv[0]).name, numbers
+        self.output = directory / "load.txt"
         self.output.unlink(missing_ok=True)
         self.deadline = seconds + GRACE_SECONDS
-        self.process = Process([
-            str(program), "--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s", "--timeout", "5s", "--latency",
-            "--script", str(HERE / "load.lua"), f"http://127.0.0.1:{port}", "--", str(requests), "once" if once else "cycle",
-        ], core, directory, self.output)
+        self.process = Process(argv, core, directory, self.output)
 
     def running(self) -> bool:
         return not self.process.exited()
@@ -43,15 +68,34 @@ class Load:
         try:
             self.process.child.wait(self.deadline)
         except subprocess.TimeoutExpired as error:
-            raise RoundFailed("wrk did not end in time") from error
+            raise RoundFailed(f"{self.program} did not end in time") from error
         finally:
             self.process.stop()
         text = self.output.read_text()
-        line = next((line for line in text.splitlines() if line.startswith("RESULT ")), None)
-        if line is None:
-            raise BenchError(f"wrk gave no result: {self.process.last_words() or text[-300:]}")
-        numbers = json.loads(line[len("RESULT "):])
+        numbers = self.numbers(text)
+        if numbers is None:
+            raise BenchError(f"{self.program} gave no result: {self.process.last_words() or text[-300:]}")
         faults = {kind: numbers[kind] for kind in ERRORS if numbers[kind]}
         if faults or not numbers["requests"]:
             raise RoundFailed(f"{numbers['requests']} requests, failed: {faults}")
         return numbers
+
+
+def told_numbers(text: str) -> dict[str, int] | None:
+    """The line that load.lua and even.py end with."""
+    line = next((line for line in text.splitlines() if line.startswith("RESULT ")), None)
+    return json.loads(line[len("RESULT "):]) if line else None
+
+
+def h2load_numbers(text: str, log: str, seconds: int) -> dict[str, int] | None:
+    """h2load tells no percentiles; its log has a line for each request: when it began, its status, how long it took, in microseconds."""
+    counts = re.search(r"requests: .* (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text)
+    times = sorted(int(line.split("\t")[2]) for line in log.splitlines())
+    if not counts:
+        return None
+    succeeded, failed, errored, timeout = map(int, counts.groups())
+    at = lambda share: times[min(int(len(times) * share), len(times) - 1)] if times else 0  # noqa: E731
+    return {
+        "requests": succeeded, "sent": succeeded, "duration_us": seconds * 1_000_000, "connect": 0, "read": errored, "write": 0, "timeout": timeout,
+        "status": failed - errored - timeout, "p50_us": at(0.5), "p99_us": at(0.99),
+    }

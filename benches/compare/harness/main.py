@@ -17,7 +17,7 @@ from . import machine, options as command_line, report, tokens as token_store
 from .errors import BenchError, RoundFailed, StartFailed
 from .instance import Bench, start_backend
 from .machine import Cores
-from .measure import measured_round, measured_start
+from .measure import Idle, measured_idle, measured_round, measured_start, raise_descriptor_limit
 from .options import Options
 from .process import stop_all
 from .settings import SETTINGS
@@ -61,10 +61,14 @@ def compared(options: Options) -> int:
         say(notes[-1])
     facts = described(tools, cores, options)
     stolen = machine.StolenTime()
+    if "idle" in options.settings:
+        raise_descriptor_limit()
     with scratch() as root:
         os.sched_setaffinity(0, {cores.load})
-        backend, port = start_backend(root, tools.programs["nginx"], cores.load)
-        results = measured(Bench(root, cores, tools, tokens, backend, port), options)
+        tempfile.tempdir = str(root)
+        backend, port = start_backend(root, tools.programs["nginx"], cores.load, SETTINGS["plain"])
+        grpc_port = start_backend(root, tools.programs["nginx"], cores.load, SETTINGS["grpc"])[1] if "grpc" in options.settings else 0
+        results = measured(Bench(root, cores, tools, tokens, backend, port, grpc_port), options)
     notes += closing_notes(results, stolen)
     publish(results, facts, notes, options)
     return 1 if results.failed else 0
@@ -91,7 +95,7 @@ def described(tools: Tools, cores: Cores, options: Options) -> dict:
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
         **machine.description(),
         **tools.versions(),
-        "cores used": f"{cores.proxy} for the proxy, {cores.load} for wrk and the backend",
+        "cores used": f"{cores.proxy} for the proxy, {cores.load} for the load and the backend",
         "settings": f"{options.rounds} interleaved rounds of {options.seconds} s after {options.warmup} s of warm-up, "
         f"{options.connections} keep-alive connections, {options.cold_tokens} cold tokens, {options.starts} starts",
     }
@@ -127,16 +131,22 @@ def one_round(bench: Bench, results: Results, options: Options, name: str, proxy
     row = (name, proxy)
     if row in results.failed or proxy in bench.tools.left_out:
         return
+    measure = measured_idle if name == "idle" else measured_round
     try:
-        outcome = measured_round(bench, proxy, SETTINGS[name], options)
+        outcome = measure(bench, proxy, SETTINGS[name], options)
     except RoundFailed as error:
         drop(results, row, str(error))
         return
     except StartFailed as error:
         drop_or_stop(results, options, row, error)
         return
-    results.rounds.setdefault(row, []).append(outcome)
-    say(f"round {number + 1}/{options.rounds}  {name:<10} {proxy:<8} {outcome.cpu_us:8.2f} us/request  {outcome.requests} requests")
+    if isinstance(outcome, Idle):
+        results.idle.setdefault(proxy, []).append(outcome)
+        told = f"{outcome.kib_each:8.2f} KiB/connection  {outcome.connections} connections"
+    else:
+        results.rounds.setdefault(row, []).append(outcome)
+        told = f"{outcome.cpu_us:8.2f} us/request  {outcome.requests} requests"
+    say(f"round {number + 1}/{options.rounds}  {name:<10} {proxy:<8} {told}")
 
 
 def all_starts(bench: Bench, results: Results, options: Options) -> None:
@@ -164,6 +174,8 @@ def drop(results: Results, row: tuple[str, str], why: str) -> None:
     say(f"failed: {row[1]} in {row[0]}: {why}")
     results.failed[row] = why
     results.rounds.pop(row, None)
+    if row[0] == "idle":
+        results.idle.pop(row[1], None)
 
 
 def closing_notes(results: Results, stolen: machine.StolenTime) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +11,9 @@ from pathlib import Path
 from . import gate
 from .errors import BenchError, RoundFailed
 from .instance import Bench, Instance, running
-from .load import Load, write_requests
+from .load import Load, evenly, h2load, wrk, write_requests
 from .options import Options
-from .settings import MANY_TOKENS, Setting
+from .settings import IDLE_CONNECTIONS, MANY_TOKENS, Setting
 
 SAMPLE_SECONDS = 0.1
 LOGGED_SHARE = 0.99
@@ -39,6 +41,62 @@ class Round:
 class Start:
     first_answer_ms: float
     resident_kib: int
+
+
+@dataclass(frozen=True)
+class Idle:
+    connections: int
+    kib_each: float
+    """Resident memory that came with the connections, divided among them."""
+    resident_kib: int
+
+
+def measured_idle(bench: Bench, name: str, setting: Setting, options: Options) -> Idle:
+    with running(bench, name, setting) as instance:
+        gate.check(name, instance.port, setting, bench.tokens)
+        before = instance.process.resident_kib()
+        waiting = [waiting_connection(instance.port, setting.paths[0]) for _ in range(IDLE_CONNECTIONS)]
+        after = instance.process.resident_kib()
+        closed = sum(not still_open(one) for one in waiting)
+        for one in waiting:
+            one.close()
+        if closed:
+            raise RoundFailed(f"{closed} of {IDLE_CONNECTIONS} connections were closed")
+        return Idle(IDLE_CONNECTIONS, (after - before) / IDLE_CONNECTIONS, after)
+
+
+def waiting_connection(port: int, path: str) -> socket.socket:
+    """A connection that has carried one request."""
+    try:
+        one = socket.create_connection(("127.0.0.1", port), timeout=5)
+        one.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        seen = b""
+        while not seen.endswith(b"ok\n"):
+            piece = one.recv(4096)
+            if not piece:
+                raise RoundFailed(f"a connection was closed instead of answered: {seen!r}")
+            seen += piece
+    except OSError as error:
+        raise RoundFailed(f"a connection was not answered: {error}") from error
+    one.setblocking(False)
+    return one
+
+
+def still_open(one: socket.socket) -> bool:
+    try:
+        return bool(one.recv(1))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
+def raise_descriptor_limit() -> None:
+    """Of this process and of those that it starts."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard < 3 * IDLE_CONNECTIONS:
+        raise BenchError(f"{hard} open files at most: {IDLE_CONNECTIONS} connections through a proxy need {3 * IDLE_CONNECTIONS} (`ulimit -Hn`)")
 
 
 def measured_start(bench: Bench, name: str, setting: Setting) -> Start:
@@ -80,9 +138,9 @@ def sent_tokens(bench: Bench, setting: Setting, options: Options) -> list[str]:
 def warmup(bench: Bench, instance: Instance, setting: Setting, options: Options, requests: Path) -> int:
     """At least the time asked for; with many tokens, as long as it takes to have sent each of them."""
     whole_list = setting.tokens == "many"
-    done = load(bench, instance, options, requests, options.warmup, once=False).result()["requests"]
+    done = load(bench, instance, setting, options, requests, options.warmup, once=False).result()["requests"]
     for _ in range(WARMUP_RUNS if whole_list and done < MANY_TOKENS else 0):
-        numbers = load(bench, instance, options, requests, options.seconds, once=True).result()
+        numbers = load(bench, instance, setting, options, requests, options.seconds, once=True).result()
         done += numbers["requests"]
         if numbers["sent"] >= MANY_TOKENS:
             return done
@@ -91,18 +149,25 @@ def warmup(bench: Bench, instance: Instance, setting: Setting, options: Options,
     return done
 
 
-def load(bench: Bench, instance: Instance, options: Options, requests: Path, seconds: int, once: bool) -> Load:
-    return Load(bench.tools.programs["wrk"], bench.cores.load, bench.root / "load", instance.port, requests, seconds, options.connections, once)
+def load(bench: Bench, instance: Instance, setting: Setting, options: Options, requests: Path, seconds: int, once: bool) -> Load:
+    core, directory, path = bench.cores.load, bench.root / "load", setting.paths[0]
+    if setting.load == "h2load":
+        return h2load(bench.tools.programs["h2load"], core, directory, instance.port, path, seconds, setting.protocol == "grpc")
+    if setting.load == "even":
+        return evenly(core, directory, instance.port, path, seconds)
+    scheme = "https" if setting.protocol == "https" else "http"
+    order = "close" if setting.load == "wrk-close" else "once" if once else "cycle"
+    return wrk(bench.tools.programs["wrk"], core, directory, f"{scheme}://127.0.0.1:{instance.port}", requests, seconds, options.connections, order)
 
 
 def loaded(bench: Bench, instance: Instance, setting: Setting, options: Options, requests: Path) -> Round:
     once = setting.tokens == "cold"
     cpu_before, resident = instance.process.cpu_us(), []
-    wrk = load(bench, instance, options, requests, options.seconds, once)
-    while wrk.running():
+    under_way = load(bench, instance, setting, options, requests, options.seconds, once)
+    while under_way.running():
         resident.append(instance.process.resident_kib())
         time.sleep(SAMPLE_SECONDS)
-    numbers = wrk.result()
+    numbers = under_way.result()
     cpu = instance.process.cpu_us() - cpu_before
     if instance.process.exited():
         raise BenchError(f"{instance.name} ended under load:\n{instance.process.last_words()}")

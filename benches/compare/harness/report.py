@@ -15,6 +15,7 @@ COLUMNS = (
     ("peak MiB", "peak_kib", 1024, 1),
     ("core used %", "busy_percent", 1, 0),
 )
+OWN_COLUMNS = {"start": ["first answer ms", "resident MiB"], "idle": ["KiB per connection", "resident MiB"]}
 NONE = "-"
 
 
@@ -22,9 +23,9 @@ def printed(results: Results, found: list[Target], facts: dict, notes: list[str]
     style = Markdown() if options.markdown else Plain()
     parts = [style.heading("Machine and versions"), style.table(["what", "value"], [[key, str(value)] for key, value in facts.items()])]
     for name in options.settings:
-        rows = start_rows(results) if name == "start" else load_rows(results, name)
+        rows = {"start": start_rows, "idle": idle_rows}.get(name, lambda results: load_rows(results, name))(results)
         if rows:
-            head = ["proxy", "first answer ms", "resident MiB"] if name == "start" else ["proxy", *[title for title, *_ in COLUMNS]]
+            head = ["proxy", *OWN_COLUMNS.get(name, [title for title, *_ in COLUMNS])]
             parts += [style.heading(f"{name}: {SETTINGS[name].title}"), style.table(head, rows)]
     parts += [style.heading("Targets"), style.table(["target", "at most", "measured", "verdict"], [target_row(one) for one in found])]
     if notes:
@@ -48,6 +49,14 @@ def start_rows(results: Results) -> list[list[str]]:
         [proxy, scaled([one.first_answer_ms for one in starts], 1, 1), scaled([one.resident_kib for one in starts], 1024, 1)]
         for proxy, starts in results.starts.items()
         if starts
+    ]
+
+
+def idle_rows(results: Results) -> list[list[str]]:
+    return [
+        [proxy, scaled([one.kib_each for one in rounds], 1, 2), scaled([one.resident_kib for one in rounds], 1024, 1)]
+        for proxy, rounds in results.idle.items()
+        if rounds
     ]
 
 

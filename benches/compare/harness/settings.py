@@ -6,6 +6,11 @@ from dataclasses import dataclass
 
 PROXIES = ("backend", "nginx", "haproxy", "envoy", "haechi")
 MANY_TOKENS = 10_000
+GRPC_METHOD = "/bench.Echo/Say"
+# What the setting `h2` and `grpc` put on each of their connections at once.
+H2_CONNECTIONS, H2_STREAMS = 16, 10
+EVEN_RATE, EVEN_CONNECTIONS = 5_000, 32
+IDLE_CONNECTIONS = 5_000
 
 
 @dataclass(frozen=True)
@@ -18,16 +23,25 @@ class Setting:
     tokens: str = "one"
     """`none`, `one`, `many` (10,000 in turn) or `cold` (each sent once)."""
     routes: int = 1
+    protocol: str = "http"
+    """What the client speaks: `http` (1.1), `h2c` (HTTP/2 by prior knowledge), `https` (1.1 over TLS) or `grpc` (over h2c, to a backend that speaks it)."""
+    load: str = "wrk"
+    """`wrk`, `wrk-close` (a new connection for each request), `h2load`, `even` (evenly spaced) or `idle` (connections that wait)."""
 
     @property
     def paths(self) -> list[str]:
         if self.routes == 1:
-            return ["/jwt/item" if self.authenticated else "/plain/item"]
+            return [GRPC_METHOD if self.protocol == "grpc" else "/jwt/item" if self.authenticated else "/plain/item"]
         return [f"{route_prefix(number)}/items/7" for number in range(self.routes)]
 
 
 def route_prefix(number: int) -> str:
     return f"/r{number:05d}"
+
+
+def open_setting(name: str, title: str, proxies: tuple[str, ...], protocol: str, load: str) -> Setting:
+    """Nobody is asked who they are."""
+    return Setting(name, title, proxies, authenticated=False, tokens="none", protocol=protocol, load=load)
 
 
 SETTINGS = {
@@ -39,7 +53,11 @@ SETTINGS = {
         Setting("jwt-cold", "RS256 token and role check, every token seen for the first time", ("haproxy", "envoy", "haechi"), tokens="cold"),
         Setting("routes-10", "token and role check, 10 routes asked in turn", ("haechi",), routes=10),
         Setting("routes-10k", "token and role check, 10,000 routes asked in turn", ("haechi",), routes=10_000),
+        open_setting("h2", f"HTTP/2 from the client, {H2_STREAMS} streams on each of {H2_CONNECTIONS} connections", ("nginx", "envoy", "haechi"), "h2c", "h2load"),
+        open_setting("tls", "a new TLS connection for each request, none resumed", ("nginx", "haechi"), "https", "wrk-close"),
+        open_setting("grpc", f"gRPC unary calls, {H2_STREAMS} at once on each of {H2_CONNECTIONS} connections", ("envoy", "haechi"), "grpc", "h2load"),
+        open_setting("latency", f"{EVEN_RATE:,} requests a second, evenly spaced", ("backend", "nginx", "haechi"), "http", "even"),
+        open_setting("idle", f"{IDLE_CONNECTIONS:,} connections that have carried a request and wait", ("nginx", "haechi"), "http", "idle"),
         Setting("start", "from spawning the process to the first answer through it", ("nginx", "haproxy", "envoy", "haechi")),
     )
 }
-LOAD_SETTINGS = tuple(name for name in SETTINGS if name != "start")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from dataclasses import asdict, dataclass, field
 
-from .measure import Round, Start
+from .measure import Idle, Round, Start
 
 TARGET_CONNECTIONS = 64
 
@@ -22,6 +22,7 @@ class Results:
     rounds: dict[tuple[str, str], list[Round]] = field(default_factory=dict)
     """By setting and proxy, in the order of the rounds."""
     starts: dict[str, list[Start]] = field(default_factory=dict)
+    idle: dict[str, list[Idle]] = field(default_factory=dict)
     failed: dict[tuple[str, str], str] = field(default_factory=dict)
     """A row that was dropped, and why."""
 
@@ -32,6 +33,7 @@ class Results:
         return {
             "rounds": [{"setting": s, "proxy": p, **asdict(one)} for (s, p), all_of in self.rounds.items() for one in all_of],
             "starts": [{"proxy": proxy, **asdict(one)} for proxy, all_of in self.starts.items() for one in all_of],
+            "idle": [{"proxy": proxy, **asdict(one)} for proxy, all_of in self.idle.items() for one in all_of],
             "failed": [{"setting": s, "proxy": p, "reason": why} for (s, p), why in self.failed.items()],
         }
 
@@ -59,7 +61,15 @@ class Target:
 
 def targets(results: Results, connections: int) -> list[Target]:
     cpu = lambda setting, proxy: results.values(setting, proxy, "cpu_us")  # noqa: E731
+    p99_us = lambda proxy: results.values("latency", proxy, "p99_us")  # noqa: E731
     return [
+        compared("haechi plain / nginx plain, CPU", 1.05, "", cpu("plain", "haechi"), cpu("plain", "nginx"), ratio),
+        compared("haechi h2 / Envoy h2, CPU", 0.6, "", cpu("h2", "haechi"), cpu("h2", "envoy"), ratio),
+        compared("haechi h2 / nginx h2, CPU", 1.1, "", cpu("h2", "haechi"), cpu("h2", "nginx"), ratio),
+        compared("haechi tls / nginx tls, CPU", round(1 / 0.9, 3), "", cpu("tls", "haechi"), cpu("tls", "nginx"), ratio),
+        compared("haechi grpc / Envoy grpc, CPU", 0.6, "", cpu("grpc", "haechi"), cpu("grpc", "envoy"), ratio),
+        compared("haechi latency - nginx latency, p99", 0, "us", p99_us("haechi"), p99_us("nginx"), difference),
+        idle_target(results),
         compared("haechi jwt / nginx plain, CPU", 1.25, "", cpu("jwt", "haechi"), cpu("plain", "nginx"), ratio),
         compared("haechi jwt / Envoy jwt, CPU", 0.45, "", cpu("jwt", "haechi"), cpu("jwt", "envoy"), ratio),
         compared("haechi jwt-cold - haechi jwt, CPU", 16, "us", cpu("jwt-cold", "haechi"), cpu("jwt", "haechi"), difference),
@@ -95,6 +105,12 @@ def resident_target(results: Results, connections: int) -> Target:
     if not seen or connections != TARGET_CONNECTIONS:
         return Target(title, 20, "MiB", None)
     return Target(title, 20, "MiB", max(seen), min(seen), max(seen))
+
+
+def idle_target(results: Results) -> Target:
+    title = "haechi resident memory of an idle connection, median"
+    seen = spread([one.kib_each for one in results.idle.get("haechi", [])])
+    return Target(title, 8, "KiB", seen.median, seen.least, seen.most) if seen else Target(title, 8, "KiB", None)
 
 
 def start_target(results: Results) -> Target:

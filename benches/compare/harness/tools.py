@@ -21,6 +21,10 @@ VENV = HERE / ".tools" / "venv"
 SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/sbin"])
 
 
+NEEDED_FOR = {"h2load": ("h2", "grpc"), "openssl": ("tls",)}
+PACKAGES = {"h2load": "nghttp2-client"}
+
+
 @dataclass
 class Tools:
     programs: dict[str, Path] = field(default_factory=dict)
@@ -46,7 +50,8 @@ def gathered(options: Options, say) -> Tools:
 
 def find_packaged(tools: Tools, options: Options, say) -> None:
     wanted = ["nginx", "wrk"] + (["haproxy"] if "haproxy" in options.only else [])
-    missing = [name for name in wanted if not shutil.which(name, path=SEARCH)]
+    wanted += [name for name, settings in NEEDED_FOR.items() if set(settings) & set(options.settings)]
+    missing = [PACKAGES.get(name, name) for name in wanted if not shutil.which(name, path=SEARCH)]
     why = "not installed"
     if missing and options.install:
         why = apt_install(missing, say) or why
@@ -57,8 +62,8 @@ def find_packaged(tools: Tools, options: Options, say) -> None:
         elif name == "haproxy":
             tools.left_out[name] = why
         else:
-            role = "the backend and the yardstick" if name == "nginx" else "the load generator"
-            raise BenchError(f"`{name}` is missing ({why}); it is {role}. Install it, on Debian: apt-get install {name}")
+            role = {"nginx": "the backend and the yardstick", "openssl": "what makes the certificate"}.get(name, "the load generator")
+            raise BenchError(f"`{name}` is missing ({why}); it is {role}. Install it, on Debian: apt-get install {PACKAGES.get(name, name)}")
 
 
 def apt_install(packages: list[str], say) -> str:
@@ -171,9 +176,12 @@ def version_of(command: list[str]) -> str:
 
 
 def version(name: str, path: Path) -> str:
-    flags = {"nginx": "-v", "haproxy": "-v", "wrk": "-v"}
+    flags = {"nginx": "-v", "haproxy": "-v", "wrk": "-v", "openssl": "version"}
     text = version_of([str(path), flags.get(name, "--version")])
-    patterns = {"nginx": r"nginx/(\S+)", "haproxy": r"version (\S+)", "wrk": r"wrk (\S+)", "envoy": r"/(\d+\.\d+\.\d+[^/]*)/", "haechi": r"haechi (.+)"}
+    patterns = {
+        "nginx": r"nginx/(\S+)", "haproxy": r"version (\S+)", "wrk": r"wrk (\S+)", "envoy": r"/(\d+\.\d+\.\d+[^/]*)/", "haechi": r"haechi (.+)",
+        "h2load": r"nghttp2/(\S+)", "openssl": r"OpenSSL (\S+)",
+    }
     match = re.search(patterns[name], text)
     return match.group(1) if match else text.splitlines()[0]
 

@@ -11,6 +11,7 @@ from . import Launch, Place
 
 TYPES = "type.googleapis.com/envoy.extensions"
 FILTERS = f"{TYPES}.filters.http"
+PROTOCOLS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 CACHED_TOKENS = 100_000
 
 
@@ -33,6 +34,8 @@ def bootstrap(place: Place) -> dict:
             "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address(place.backend_port)}}]}],
         },
     }
+    if place.setting.protocol == "grpc":
+        cluster["typed_extension_protocol_options"] = {PROTOCOLS: {"@type": f"type.googleapis.com/{PROTOCOLS}", "explicit_http_config": {"http2_protocol_options": {}}}}
     listener = {
         "name": "gate",
         "address": address(place.port),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 from ..settings import route_prefix
+from ..wire import certificate
 from . import Launch, Place
 
 
@@ -18,15 +19,28 @@ def launch(place: Place) -> Launch:
 
 def lines(place: Place) -> list[str]:
     return [
-        f"listeners: [{{ bind: 127.0.0.1:{place.port} }}]",
+        f"listeners: [{{ bind: 127.0.0.1:{place.port}{tls(place)} }}]",
         f"admin: {{ bind: 127.0.0.1:{place.admin_port} }}",
         "workers: 1",
         f"access_log: {{ target: {place.access_log} }}",
         *(TOKENS if place.setting.authenticated else []),
-        f"services: {{ web: {{ endpoints: [http://127.0.0.1:{place.backend_port}] }} }}",
+        *limits(place),
+        f"services: {{ web: {{ endpoints: [http://127.0.0.1:{place.backend_port}]{', protocol: http2' if place.setting.protocol == 'grpc' else ''} }} }}",
         "routes:",
         *routes(place),
     ]
+
+
+def tls(place: Place) -> str:
+    """HTTP/2 by prior knowledge needs no setting."""
+    if place.setting.protocol != "https":
+        return ""
+    site, key = certificate()
+    return f", tls: {{ certificates: [{{ certificate: {site}, key: {key} }}] }}"
+
+
+def limits(place: Place) -> list[str]:
+    return []
 
 
 TOKENS = [
@@ -45,7 +59,7 @@ TOKENS = [
 def routes(place: Place) -> list[str]:
     setting = place.setting
     if not setting.authenticated:
-        return ["  - { name: plain, match: { path: /plain/** }, authenticate: anonymous, authorize: any, service: web }"]
+        return [f"  - {{ name: plain, match: {{ path: /{setting.paths[0].split('/')[1]}/** }}, authenticate: anonymous, authorize: any, service: web }}"]
     if setting.routes == 1:
         return [guarded("jwt", "/jwt/**")]
     return [guarded(f"r{number:05d}", f"{route_prefix(number)}/items/{{id}}") for number in range(setting.routes)]

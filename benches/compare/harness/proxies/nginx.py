@@ -8,9 +8,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ..settings import IDLE_CONNECTIONS
+from ..wire import GRPC_MESSAGE, certificate
 from . import Launch, Place
 
 MANY = 1_000_000_000
+CONNECTIONS = 4096
 
 
 def launch(place: Place) -> Launch:
@@ -22,7 +25,7 @@ def launch(place: Place) -> Launch:
             keepalive_requests {MANY};
         }}
         server {{
-            listen 127.0.0.1:{place.port};
+            {listen(place)}
             location / {{
                 proxy_pass http://backend;
                 proxy_http_version 1.1;
@@ -33,7 +36,21 @@ def launch(place: Place) -> Launch:
                 proxy_set_header X-Forwarded-Proto $scheme;
             }}
         }}
-    """)
+    """, CONNECTIONS + 2 * IDLE_CONNECTIONS if place.setting.load == "idle" else CONNECTIONS)
+
+
+def listen(place: Place) -> str:
+    address, protocol = f"127.0.0.1:{place.port}", place.setting.protocol
+    if protocol != "https":
+        return f"listen {address}{' http2' if protocol == 'h2c' else ''};"
+    site, key = certificate()
+    return f"""listen {address} ssl;
+            ssl_certificate {site};
+            ssl_certificate_key {key};
+            ssl_protocols TLSv1.3;
+            ssl_ecdh_curve X25519;
+            ssl_session_cache off;
+            ssl_session_tickets off;"""
 
 
 def backend(program: Path, directory: Path, port: int) -> Launch:
@@ -47,7 +64,26 @@ def backend(program: Path, directory: Path, port: int) -> Launch:
     """)
 
 
-def started(program: Path, directory: Path, port: int, http: str) -> Launch:
+def grpc_backend(program: Path, directory: Path, port: int) -> Launch:
+    """Every call gets the same message. A file cannot be posted to; the error page of that is the answer."""
+    (directory / "reply").write_bytes(GRPC_MESSAGE)
+    return started(program, directory, port, f"""
+        access_log off;
+        default_type application/grpc;
+        root {directory};
+        server {{
+            listen 127.0.0.1:{port} http2;
+            open_file_cache max=1 inactive=1h;
+            location / {{ error_page 404 405 =200 /reply; }}
+            location = /reply {{
+                error_page 405 =200 /reply;
+                add_trailer grpc-status 0;
+            }}
+        }}
+    """)
+
+
+def started(program: Path, directory: Path, port: int, http: str, connections: int = CONNECTIONS) -> Launch:
     user = "user root;" if os.geteuid() == 0 else ""
     temporary = "\n".join(
         f"        {kind}_temp_path {directory}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -59,7 +95,7 @@ def started(program: Path, directory: Path, port: int, http: str) -> Launch:
     worker_processes 1;
     pid {directory}/nginx.pid;
     error_log {directory}/error.log warn;
-    events {{ worker_connections 4096; }}
+    events {{ worker_connections {connections}; }}
     http {{
 {temporary}
         keepalive_requests {MANY};
