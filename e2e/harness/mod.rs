@@ -1,16 +1,20 @@
 //! What the tests share: the gate as a process, two clients, and configurations in pieces.
 
+mod certificates;
 mod command;
 mod config;
 mod curl;
 mod gate;
+mod nginx;
 mod python;
 mod raw;
 
+pub(crate) use certificates::{Authority, s_client};
 pub(crate) use command::{haechi, haechi_with_input};
 pub(crate) use config::{Folder, PASSWORD, open_gate, routes_to};
 pub(crate) use curl::{Reply, curl};
 pub(crate) use gate::Gate;
 pub(crate) use haechi_testkit::{PATIENCE, eventually};
+pub(crate) use nginx::Nginx;
 pub(crate) use python::python;
 pub(crate) use raw::Conversation;

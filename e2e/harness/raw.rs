@@ -61,6 +61,13 @@ impl Conversation {
         Some(Raw { status, head, body, complete })
     }
 
+    /// Reads what the gate may still say, up to the end of the connection.
+    pub(crate) fn reads_to_its_end(&mut self) {
+        if let Err(fault) = std::io::copy(&mut self.reader, &mut std::io::sink()) {
+            assert_eq!(fault.kind(), ErrorKind::ConnectionReset);
+        }
+    }
+
     /// Whether the gate has closed the connection, without another byte.
     pub(crate) fn is_closed(&mut self) -> bool {
         match self.reader.read(&mut [0; 1]) {

@@ -1,8 +1,13 @@
 //! From an accepted socket to requests: what the listener asks for first, then the protocol that the client speaks.
 
 use crate::http1::server;
-use crate::io::{Reader, Stream};
+use crate::io::{Reader, Stream, TlsStream};
+use crate::plan::Listener;
+use crate::proxy_protocol::{self, Source};
+use crate::ticks::Elapsed;
+use crate::tls::{ListenerTls, Session};
 use crate::worker::Worker;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use tokio::net::TcpStream;
@@ -10,16 +15,88 @@ use tokio::net::TcpStream;
 /// What is known of a client connection before its first request.
 #[derive(Clone, Debug)]
 pub(crate) struct Transport {
-    /// The other end.
+    /// The other end, or the client for whom a trusted proxy says it connects.
     pub(crate) peer: SocketAddr,
-    /// Whether it is TLS.
-    pub(crate) secure: bool,
+    /// What the TLS handshake has agreed on; `None` without TLS.
+    pub(crate) tls: Option<Session>,
 }
 
 /// Serves a connection that came in on the listener with index `listener`, to its end.
-pub(crate) async fn serve(worker: Rc<Worker>, socket: TcpStream, peer: SocketAddr, _listener: usize) {
-    let stream = Rc::new(Stream::tcp(socket));
-    let reader = Reader::new(stream, worker.buffers().clone());
-    let transport = Rc::new(Transport { peer, secure: false });
-    server::serve(worker, reader, transport).await;
+pub(crate) async fn serve(worker: Rc<Worker>, socket: TcpStream, peer: SocketAddr, listener: usize) {
+    // A listener keeps its socket and may change its ways; a connection keeps those it began with.
+    let Some(listener) = worker.plan().shared.listeners.get(listener).cloned() else { return };
+    let opened = if listener.is_plain() {
+        Some((Stream::tcp(socket), Transport { peer, tls: None }))
+    } else {
+        // Boxed, so that no idle connection carries what only its beginning needed.
+        Box::pin(open(&worker, socket, peer, &listener)).await
+    };
+    drop(listener);
+    let Some((stream, transport)) = opened else { return };
+    let reader = Reader::new(Rc::new(stream), worker.buffers().clone());
+    server::serve(worker, reader, Rc::new(transport)).await;
+}
+
+/// What comes before the first request; `None` when it did not come, or not properly.
+async fn open(
+    worker: &Worker,
+    mut socket: TcpStream,
+    peer: SocketAddr,
+    listener: &Listener,
+) -> Option<(Stream, Transport)> {
+    let peer = if listener.proxy_protocol { passed_on(worker, &mut socket, peer).await? } else { peer };
+    let Some(tls) = &listener.tls else { return Some((Stream::tcp(socket), Transport { peer, tls: None })) };
+    let stream = handshake(worker, socket, peer, tls).await?;
+    let session = Session::of(tls, &stream);
+    Some((Stream::Tls(Box::new(stream)), Transport { peer, tls: Some(session) }))
+}
+
+/// Whose connection a proxy passes on. Whoever is no trusted proxy could name anybody, and is not listened to.
+async fn passed_on(worker: &Worker, socket: &mut TcpStream, peer: SocketAddr) -> Option<SocketAddr> {
+    let plan = worker.plan().shared.clone();
+    if !plan.trusts(peer.ip()) {
+        worker.metrics().proxy_header("untrusted");
+        return None;
+    }
+    let read = worker.timer().limit(plan.limits.handshake, proxy_protocol::read(socket)).await;
+    let (result, client) = match read {
+        Ok(Ok(Source::Client(client))) => ("client", Some(client)),
+        Ok(Ok(Source::Local)) => ("local", Some(peer)),
+        Ok(Err(proxy_protocol::Malformed)) => ("malformed", None),
+        Err(Elapsed) => ("timed_out", None),
+    };
+    worker.metrics().proxy_header(result);
+    client
+}
+
+async fn handshake(
+    worker: &Worker,
+    socket: TcpStream,
+    peer: SocketAddr,
+    tls: &ListenerTls,
+) -> Option<TlsStream> {
+    let begun = tls.begin();
+    let stream = match begun {
+        Ok(connection) => TlsStream::new(socket, connection),
+        Err(error) => {
+            worker.metrics().tls_handshake("failed");
+            tracing::warn!(%error, "a TLS session cannot begin");
+            return None;
+        }
+    };
+    let limit = worker.limits().handshake;
+    let done = worker.timer().limit(limit, poll_fn(|cx| stream.poll_handshake(cx))).await;
+    let result = match &done {
+        Ok(Ok(())) if stream.is_resumed() => "resumed",
+        Ok(Ok(())) => "full",
+        Ok(Err(_)) => "failed",
+        Err(Elapsed) => "timed_out",
+    };
+    worker.metrics().tls_handshake(result);
+    match done {
+        Ok(Ok(())) => return Some(stream),
+        Ok(Err(error)) => tracing::debug!(client = %peer.ip(), %error, "a TLS handshake failed"),
+        Err(Elapsed) => {}
+    }
+    None
 }

@@ -25,10 +25,12 @@ mod metrics;
 mod panic;
 mod pipeline;
 mod plan;
+mod proxy_protocol;
 mod record;
 mod respond;
 mod route;
 mod ticks;
+mod tls;
 mod trace;
 mod trailers;
 mod upstream;
@@ -42,10 +44,11 @@ pub use identity::IdentityCall;
 pub use log::{LogFormat, LogSink};
 pub use metrics::Metrics;
 pub use plan::{
-    Authentication, Balance, Endpoint, HashKey, IdentityToken, Limits, Plan, PlanParts, Route, Service,
-    Target,
+    Authentication, Balance, Endpoint, HashKey, IdentityToken, Limits, Listener, Plan, PlanParts, Route,
+    Service, Target,
 };
 pub use route::{Conflict, Found, Router};
+pub use tls::{Certificates, ClientCertificates, ListenerTls, ServiceTls};
 pub use upstream::endpoint::EndpointState;
 pub use upstream::gauges::EndpointGauges;
 pub use upstream::registry::Endpoints;

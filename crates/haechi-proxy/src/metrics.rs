@@ -32,6 +32,8 @@ enum Family {
     UpstreamConnections,
     UpstreamRetries,
     UpstreamOverflow,
+    TlsHandshakes,
+    ProxyHeaders,
 }
 
 /// A counter with its labels' values. Methods that the gate does not know are counted as `other`: label values stay bounded.
@@ -138,6 +140,16 @@ impl WorkerMetrics {
         self.count(Key { family: Family::UpstreamOverflow, name: service.clone(), what, status: 0 });
     }
 
+    /// Counts what became of one client's handshake.
+    pub(crate) fn tls_handshake(&self, result: &'static str) {
+        self.count(Key { family: Family::TlsHandshakes, name: self.none.clone(), what: result, status: 0 });
+    }
+
+    /// Counts what came of the beginning of one connection that was to have a PROXY header.
+    pub(crate) fn proxy_header(&self, result: &'static str) {
+        self.count(Key { family: Family::ProxyHeaders, name: self.none.clone(), what: result, status: 0 });
+    }
+
     pub(crate) fn connections(&self, now: usize) {
         self.shard.connections.store(now as u64, Relaxed);
     }
@@ -190,7 +202,7 @@ impl Collector for Metrics {
                 *sums.entry(key.clone()).or_default() += cell.load(Relaxed);
             }
         }
-        for (family, name, help) in FAMILIES {
+        for &(family, name, help) in FAMILIES {
             let of_family = sums.iter().filter(|(key, _)| key.family == family).collect();
             encoder
                 .encode_descriptor(name, help, None, MetricType::Counter)
@@ -216,7 +228,7 @@ impl Collector for Metrics {
     }
 }
 
-const FAMILIES: [(Family, &str, &str); 8] = [
+const FAMILIES: &[(Family, &str, &str)] = &[
     (Family::Requests, "haechi_http_requests", "Requests by route, method and status"),
     (Family::Authn, "haechi_authn", "What authenticators said"),
     (Family::Authz, "haechi_authz_decisions", "Decisions by route"),
@@ -233,6 +245,8 @@ const FAMILIES: [(Family, &str, &str); 8] = [
         "haechi_upstream_overflow",
         "Times that an endpoint had as much as it may have, by what",
     ),
+    (Family::TlsHandshakes, "haechi_tls_handshakes", "TLS handshakes of clients by result"),
+    (Family::ProxyHeaders, "haechi_proxy_headers", "PROXY headers by result"),
 ];
 
 struct Counters<'a>(Vec<(&'a Key, &'a u64)>);
@@ -250,6 +264,7 @@ impl EncodeMetric for Counters<'_> {
                 Family::UpstreamConnections => vec![("service", name), ("kind", key.what)],
                 Family::UpstreamRetries => vec![("service", name), ("result", key.what)],
                 Family::UpstreamOverflow => vec![("service", name), ("what", key.what)],
+                Family::TlsHandshakes | Family::ProxyHeaders => vec![("result", key.what)],
             };
             encoder.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, u64>(value, None)?;
         }

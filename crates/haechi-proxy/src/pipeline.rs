@@ -196,7 +196,8 @@ fn accept(
 ) -> Result<(Box<RequestHead>, Origin), Box<Response>> {
     let id = RequestId::from_bits(worker.random_bits());
     let received = worker.now();
-    let Transport { peer, secure } = *arrival.transport;
+    let Transport { peer, tls } = &*arrival.transport;
+    let (peer, secure) = (*peer, tls.is_some());
     let refused = |refusal: Refusal, reason: String, lines: &RequestLines| {
         let mut entry = Entry::of_connection(worker, id, received, peer.ip().to_canonical());
         entry.method_and_host(&lines.method, &lines.host);
@@ -218,6 +219,10 @@ fn accept(
     };
     if let Err(fault) = headers::check_connection(&lines.fields) {
         return Err(refused(Refusal::BadRequest, fault.to_string(), &lines));
+    }
+    if tls.as_ref().is_some_and(|session| !session.covers(lines.host.name())) {
+        let reason = "the host has another certificate than the connection was opened with".into();
+        return Err(refused(Refusal::Misdirected, reason, &lines));
     }
     let trusted = &plan.shared.trusted_proxies;
     let Ok(origin) = client_address::origin(&lines.fields, peer.ip(), secure, trusted) else {

@@ -5,6 +5,7 @@ use crate::finish::FieldRules;
 use crate::identity::IdentityCall;
 use crate::lines::HeadLimits;
 use crate::route::{Conflict, Router};
+use crate::tls::ListenerTls;
 use crate::upstream::endpoint::EndpointState;
 use crate::upstream::settings::{Circuit, Ejection, HealthCheck, Retries};
 use haechi_authn::Authenticator;
@@ -12,12 +13,14 @@ use haechi_authn::identity::Provider;
 use haechi_authz::{Enforcer, Rule};
 use haechi_core::{Irregular, MethodSet, PathPattern};
 use ipnet::IpNet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// One generation of the configuration, as the workers run it.
 pub struct Plan {
     pub(crate) generation: u64,
+    pub(crate) listeners: Vec<Listener>,
     pub(crate) routes: Vec<Route>,
     pub(crate) router: Router,
     pub(crate) enforcer: Enforcer,
@@ -31,6 +34,8 @@ pub struct Plan {
 pub struct PlanParts {
     /// Grows with every configuration that comes into force.
     pub generation: u64,
+    /// How connections begin, by the index of the listening socket.
+    pub listeners: Vec<Listener>,
     /// The routes, in any order.
     pub routes: Vec<Route>,
     /// The services that routes name by index.
@@ -41,6 +46,22 @@ pub struct PlanParts {
     pub limits: Limits,
     /// The embedded identity provider, where configured.
     pub identity: Option<Arc<Provider>>,
+}
+
+/// How a listener's connections begin.
+#[derive(Clone, Debug, Default)]
+pub struct Listener {
+    /// With a TLS handshake, where there is one.
+    pub tls: Option<Arc<ListenerTls>>,
+    /// With a PROXY header, before anything else.
+    pub proxy_protocol: bool,
+}
+
+impl Listener {
+    /// Whether they begin with the first request.
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.tls.is_none() && !self.proxy_protocol
+    }
 }
 
 /// A route: what it matches, who may pass, where it leads.
@@ -111,7 +132,7 @@ pub struct Service {
     pub endpoints: Vec<Endpoint>,
     /// How one is chosen.
     pub balance: Balance,
-    /// For connecting.
+    /// For connecting, a TLS handshake included.
     pub connect_timeout: Duration,
     /// From the end of the request to the head of the answer, and between two pieces of it.
     pub timeout: Duration,
@@ -186,6 +207,8 @@ pub struct Limits {
     pub fields: usize,
     /// A request's body, in bytes.
     pub body: u64,
+    /// A TLS handshake, or a PROXY header.
+    pub handshake: Duration,
     /// From the first byte of a head to its last.
     pub header_read: Duration,
     /// Between requests.
@@ -208,6 +231,7 @@ impl Default for Limits {
             head: 16 * 1024,
             fields: 100,
             body: 100 * 1024 * 1024,
+            handshake: Duration::from_secs(10),
             header_read: Duration::from_secs(10),
             idle: Duration::from_secs(60),
             body_stall: Duration::from_secs(30),
@@ -287,6 +311,7 @@ impl Plan {
         let rules = parts.routes.iter().map(|route| route.rule.clone()).collect();
         Ok(Self {
             generation: parts.generation,
+            listeners: parts.listeners,
             router,
             enforcer: Enforcer::new(rules, parts.generation),
             routes: parts.routes,
@@ -295,6 +320,12 @@ impl Plan {
             limits: parts.limits,
             identity: parts.identity,
         })
+    }
+
+    /// Whether an address is one of a proxy that may tell the client's.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted_proxies.iter().any(|net| net.contains(&address))
     }
 
     /// The routes by index.

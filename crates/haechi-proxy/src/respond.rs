@@ -35,6 +35,8 @@ pub(crate) enum Refusal {
     },
     /// It could not be found out.
     CannotTell,
+    /// For a host that this connection was not opened for.
+    Misdirected,
     TargetTooLong,
     HeadTooLarge,
     BodyTooLarge,
@@ -120,6 +122,11 @@ impl Refusal {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "cannot-tell",
                 "this cannot be decided at the moment; try again",
+            ),
+            Self::Misdirected => (
+                StatusCode::MISDIRECTED_REQUEST,
+                "misdirected-request",
+                "this connection was opened for another host; open one for this host",
             ),
             Self::TargetTooLong => (StatusCode::URI_TOO_LONG, "target-too-long", "the target is over 8 KiB"),
             Self::HeadTooLarge => (

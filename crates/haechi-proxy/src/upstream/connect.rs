@@ -2,10 +2,12 @@
 
 use super::pool::Opening;
 use crate::http1::client::UpstreamConnection;
-use crate::io::Stream;
+use crate::io::{Stream, TlsStream};
 use crate::plan::Service;
 use crate::respond::Refusal;
+use crate::tls::ServiceTls;
 use crate::worker::Worker;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -14,7 +16,7 @@ use tokio::time::timeout;
 /// Why there is no connection: the answer for the client, and what happened for the record.
 pub(crate) type Unreached = (Refusal, String);
 
-/// Makes the connection that `opening` gives leave for, within `limit`.
+/// Makes the connection that `opening` gives leave for, its TLS handshake included, within `limit`.
 pub(crate) async fn connect(
     worker: &Worker,
     service: &Service,
@@ -22,9 +24,21 @@ pub(crate) async fn connect(
     limit: Duration,
 ) -> Result<UpstreamConnection, Unreached> {
     worker.metrics().upstream_connection(&service.name, "new");
-    let addresses = opening.open.endpoint().addresses();
-    let (socket, peer) = to_any(&addresses, opening.turn, limit).await?;
-    Ok(UpstreamConnection::new(Stream::tcp(socket), worker.buffers().clone(), peer, opening.open))
+    let endpoint = opening.open.endpoint();
+    let begun = tokio::time::Instant::now();
+    let (socket, peer) = to_any(&endpoint.addresses(), opening.turn, limit).await?;
+    let stream = match endpoint.tls() {
+        None => Stream::tcp(socket),
+        Some(tls) => {
+            let left = limit.saturating_sub(begun.elapsed());
+            // Boxed, so that requests over plain connections do not carry it.
+            match timeout(left, Box::pin(secured(socket, tls, endpoint.host()))).await {
+                Ok(secured) => secured?,
+                Err(_) => return Err((Refusal::GatewayTimeout, "the TLS handshake took too long".into())),
+            }
+        }
+    };
+    Ok(UpstreamConnection::new(stream, worker.buffers().clone(), peer, opening.open))
 }
 
 /// Tries each address in turn. Each has an even part of the time that is left, so that one where nobody answers leaves time for the others.
@@ -48,4 +62,14 @@ async fn to_any(
         left = left.saturating_sub(begun.elapsed());
     }
     Err(failed)
+}
+
+/// Speaks TLS over a fresh connection. Until the other side has shown who it is, nothing else is said.
+async fn secured(socket: TcpStream, tls: &ServiceTls, host: &str) -> Result<Stream, Unreached> {
+    let failed =
+        |error: &dyn std::fmt::Display| (Refusal::BadGateway, format!("the TLS handshake failed: {error}"));
+    let session = tls.begin(host).map_err(|error| failed(&error))?;
+    let stream = TlsStream::new(socket, session);
+    poll_fn(|cx| stream.poll_handshake(cx)).await.map_err(|error| failed(&error))?;
+    Ok(Stream::Tls(Box::new(stream)))
 }

@@ -1,5 +1,6 @@
 //! What all workers and the control side know of one endpoint. Nothing here waits: requests read and write single numbers.
 
+use crate::tls::ServiceTls;
 use arc_swap::ArcSwap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -19,6 +20,7 @@ pub struct EndpointState {
     host: Arc<str>,
     port: u16,
     named: bool,
+    tls: Option<Arc<ServiceTls>>,
     /// What the host stands for.
     addresses: ArcSwap<Vec<SocketAddr>>,
     /// Whether there is any address; false while a name has never been resolved.
@@ -51,13 +53,14 @@ pub(super) fn millis(duration: Duration) -> u64 {
 
 impl EndpointState {
     /// An endpoint of which nothing bad is known.
-    pub(crate) fn new(service: Arc<str>, host: Arc<str>, port: u16) -> Self {
+    pub(crate) fn new(service: Arc<str>, host: Arc<str>, port: u16, tls: Option<Arc<ServiceTls>>) -> Self {
         let literal = host.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, port));
         Self {
             service,
             host,
             port,
             named: literal.is_none(),
+            tls,
             located: AtomicBool::new(literal.is_some()),
             addresses: ArcSwap::from_pointee(literal.into_iter().collect()),
             healthy: AtomicBool::new(true),
@@ -85,6 +88,11 @@ impl EndpointState {
     /// The port.
     pub const fn port(&self) -> u16 {
         self.port
+    }
+
+    /// How it is spoken to over TLS; `None` where it is spoken to without.
+    pub const fn tls(&self) -> Option<&Arc<ServiceTls>> {
+        self.tls.as_ref()
     }
 
     /// Whether the host is a name that must be resolved.

@@ -72,7 +72,7 @@ mod tests {
     }
 
     fn endpoint() -> Arc<EndpointState> {
-        Arc::new(EndpointState::new("web".into(), "127.0.0.1".into(), 80))
+        Arc::new(EndpointState::new("web".into(), "127.0.0.1".into(), 80, None))
     }
 
     #[test]

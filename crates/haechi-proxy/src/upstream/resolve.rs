@@ -76,7 +76,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_name_is_asked_for_again_and_what_was_known_stays_when_nobody_answers() {
-        let state = Arc::new(EndpointState::new("web".into(), "app.internal".into(), 80));
+        let state = Arc::new(EndpointState::new("web".into(), "app.internal".into(), 80, None));
         let book = Arc::new(Book(Mutex::new(None)));
         let every = Duration::from_secs(10);
         let task = tokio::spawn(again_and_again(state.clone(), book.clone(), every));

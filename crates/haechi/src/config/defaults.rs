@@ -48,6 +48,7 @@ pub(super) const LEEWAY: Leeway = Lasting(Duration::from_secs(30));
 pub(super) const HEAD: HeadSize = Size(16 << 10);
 pub(super) const FIELDS: FieldCount = Count(100);
 pub(super) const BODY: BodySize = Size(100 << 20);
+pub(super) const HANDSHAKE: Timeout = Lasting(Duration::from_secs(10));
 pub(super) const HEADER_READ: Timeout = Lasting(Duration::from_secs(10));
 pub(super) const IDLE: Timeout = Lasting(Duration::from_secs(60));
 pub(super) const BODY_STALL: Timeout = Lasting(Duration::from_secs(30));

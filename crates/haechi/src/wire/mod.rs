@@ -13,6 +13,7 @@ mod plan;
 mod reload;
 mod signals;
 mod stamp;
+mod tls;
 
 pub(crate) use assembly::Assembly;
 pub(crate) use gate::{Gate, control_runtime};

@@ -1,5 +1,6 @@
 //! From the configuration as it is meant to the plan that the workers run.
 
+use super::tls;
 use crate::config::meant::{self, Authenticate, Authorize, Config};
 use haechi_authn::Authenticator;
 use haechi_authn::identity::Provider;
@@ -29,6 +30,8 @@ pub(crate) enum PlanFault {
     IdentityPath(String, haechi_core::pattern::PatternFault),
     #[error("the route `{0}` has an empty rule")]
     EmptyRule(Arc<str>),
+    #[error(transparent)]
+    Tls(#[from] tls::TlsFault),
 }
 
 /// Makes the plan of generation `generation`.
@@ -40,7 +43,7 @@ pub(crate) fn plan(
     endpoints: &Endpoints,
 ) -> Result<Plan, PlanFault> {
     let services: Vec<Service> =
-        config.services.values().map(|written| service(written, endpoints)).collect();
+        config.services.values().map(|written| service(written, endpoints)).collect::<Result<_, _>>()?;
     let index: HashMap<&str, usize> =
         config.services.keys().enumerate().map(|(i, name)| (&**name, i)).collect();
     let mut lists = Lists::default();
@@ -57,6 +60,7 @@ pub(crate) fn plan(
     }
     Ok(Plan::new(PlanParts {
         generation,
+        listeners: config.listeners.iter().map(tls::listener).collect::<Result<_, _>>()?,
         routes,
         services,
         trusted_proxies: config.trusted_proxies.clone(),
@@ -123,14 +127,22 @@ impl Lists {
     }
 }
 
-fn service(written: &meant::Service, endpoints: &Endpoints) -> Service {
+fn service(written: &meant::Service, endpoints: &Endpoints) -> Result<Service, tls::TlsFault> {
+    let tls = written.tls.as_ref().map(|tls| tls::service(&written.name, tls)).transpose()?;
     let endpoint = |endpoint: &meant::Endpoint| {
         let host = endpoint.host.name().trim_start_matches('[').trim_end_matches(']');
-        Endpoint { state: endpoints.state(&written.name, host, endpoint.port), weight: endpoint.weight.get() }
+        let tls = match (endpoint.secure, &tls) {
+            (false, _) => None,
+            (true, Some(tls)) => Some(tls.clone()),
+            // Never without, where it is asked for.
+            (true, None) => return Err(tls::TlsFault::NoAuthorities(written.name.clone())),
+        };
+        let state = endpoints.state(&written.name, host, endpoint.port, tls);
+        Ok(Endpoint { state, weight: endpoint.weight.get() })
     };
-    Service {
+    Ok(Service {
         name: written.name.clone(),
-        endpoints: written.endpoints.iter().map(endpoint).collect(),
+        endpoints: written.endpoints.iter().map(endpoint).collect::<Result<_, _>>()?,
         balance: match &written.balance {
             meant::Balance::RoundRobin => Balance::RoundRobin,
             meant::Balance::LeastRequest => Balance::LeastRequest,
@@ -155,7 +167,7 @@ fn service(written: &meant::Service, endpoints: &Endpoints) -> Service {
         circuit: Circuit::default(),
         retries: None,
         resolve: Duration::from_secs(10),
-    }
+    })
 }
 
 fn limits(written: &meant::Limits, drain: meant::Drain) -> Limits {
@@ -163,6 +175,7 @@ fn limits(written: &meant::Limits, drain: meant::Drain) -> Limits {
         head: written.head,
         fields: written.fields,
         body: written.body,
+        handshake: written.handshake,
         header_read: written.header_read,
         idle: written.idle,
         body_stall: written.body_stall,

@@ -9,11 +9,13 @@ mod resolve;
 mod restart;
 mod route;
 mod service;
+mod tls;
 
 pub(crate) use authenticator::{ApiKey, Authenticator, AuthenticatorKind, Basic, Issuer, Jwt, Keys, Users};
 pub(crate) use identity::Identity;
 pub(crate) use route::{Authenticate, Authorize, Route};
 pub(crate) use service::{Balance, Endpoint, Service};
+pub(crate) use tls::{ListenerTls, ServiceTls};
 
 pub(crate) use super::written::{HashBy, LogFormat};
 pub(super) use resolve::resolve;
@@ -76,10 +78,14 @@ impl Config {
 }
 
 /// An address that clients connect to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Listener {
     /// Port 0 stands for a free one.
     pub bind: SocketAddr,
+    /// Certificates, and which clients must show one.
+    pub tls: Option<ListenerTls>,
+    /// Whether connections begin with a PROXY header.
+    pub proxy_protocol: bool,
 }
 
 /// The access log.
@@ -113,6 +119,8 @@ pub(crate) struct Limits {
     pub fields: usize,
     /// Bytes of a request's body, where the route says nothing.
     pub body: u64,
+    /// How long a TLS handshake may take, or a PROXY header.
+    pub handshake: Duration,
     /// How long a request's head may take to arrive.
     pub header_read: Duration,
     /// How long a connection may stay open between requests.

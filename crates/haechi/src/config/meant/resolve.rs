@@ -2,7 +2,8 @@
 
 use super::names::Resolver;
 use super::{AccessLog, Config, Drain, Limits, Listener, LogTarget};
-use super::{authenticator, identity, overlap, restart, route, service};
+use super::{authenticator, identity, overlap, restart, route, service, tls};
+use crate::config::read::Maybe;
 use crate::config::report::{Fault, Report};
 use crate::config::source::{At, Source};
 use crate::config::value::Identifier;
@@ -76,7 +77,13 @@ fn listeners(resolver: &mut Resolver<'_>) -> Option<Vec<Listener>> {
     let written = resolver.written.listeners.as_ref()?;
     let mut lines = HashMap::new();
     let mut listeners = Vec::with_capacity(written.len());
-    for bind in written.iter().filter_map(|listener| listener.bind.as_ref()) {
+    for listener in written {
+        let tls = match &listener.tls {
+            Maybe::Given(tls) => Some(tls::listener(resolver, tls)),
+            _ => None,
+        };
+        let proxy_protocol = proxy_protocol(resolver, listener);
+        let Some(bind) = &listener.bind else { continue };
         let first = lines.insert(bind.value, bind.span.start.line);
         if let Some(line) = first.filter(|_| bind.port() != 0) {
             let message = format!("two listeners have the address `{}`", resolver.written_at(bind.span));
@@ -84,13 +91,25 @@ fn listeners(resolver: &mut Resolver<'_>) -> Option<Vec<Listener>> {
                 Fault::new(bind.span, message).help(format!("the first is on line {line}; keep one of them")),
             );
         }
-        listeners.push(Listener { bind: bind.value });
+        // A listener that was to speak TLS and cannot has a fault; it never speaks without.
+        let Some(tls) = tls.map_or(Some(None), |tls| tls.map(Some)) else { continue };
+        listeners.push(Listener { bind: bind.value, tls, proxy_protocol });
     }
     if written.is_empty() {
         let fault = Fault::of_file("`listeners` is empty");
         resolver.faults.push(fault.help("add an address that clients connect to: `- bind: 0.0.0.0:8080`"));
     }
     Some(listeners)
+}
+
+fn proxy_protocol(resolver: &mut Resolver<'_>, listener: &written::Listener) -> bool {
+    let Some(asked) = listener.proxy_protocol.given().filter(|asked| asked.value) else { return false };
+    if resolver.written.trusted_proxies.is_empty() {
+        let message = "`proxy_protocol` without `trusted_proxies` would close every connection";
+        let help = "add the addresses of the proxies in front: `trusted_proxies: [10.0.0.0/8]`";
+        resolver.faults.push(Fault::new(asked.span, message).help(help));
+    }
+    true
 }
 
 fn admin(resolver: &mut Resolver<'_>) -> Option<std::net::SocketAddr> {
@@ -268,6 +287,7 @@ fn limits(written: &written::Limits) -> Limits {
         head: size(written.head.0),
         fields: size(written.fields.0.into()),
         body: written.body.0,
+        handshake: written.handshake.0,
         header_read: written.header_read.0,
         idle: written.idle.0,
         body_stall: written.body_stall.0,

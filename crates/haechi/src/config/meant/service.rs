@@ -2,6 +2,7 @@
 
 use super::HashBy;
 use super::names::Resolver;
+use super::tls::{self, ServiceTls};
 use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::value::Identifier;
@@ -19,6 +20,8 @@ pub(crate) struct Service {
     pub name: Arc<str>,
     /// At least one, no two alike.
     pub endpoints: Vec<Endpoint>,
+    /// How endpoints with `https://` are spoken to; there where there is one.
+    pub tls: Option<ServiceTls>,
     /// How a request's endpoint is chosen.
     pub balance: Balance,
     /// How long a connection to an endpoint may take.
@@ -33,13 +36,15 @@ pub(crate) struct Service {
     pub allow_method_override: bool,
 }
 
-/// A backend, spoken to over plain HTTP.
+/// A backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     /// Name or address, without the port.
     pub host: Host,
     /// The port.
     pub port: u16,
+    /// Whether it is spoken to over TLS.
+    pub secure: bool,
     /// How much of the traffic it gets, beside the others.
     pub weight: NonZeroU32,
 }
@@ -83,6 +88,7 @@ pub(super) fn service(
     written: &written::Service,
 ) -> Option<Service> {
     let endpoints = endpoints(resolver, written);
+    let tls = tls::service(resolver, written);
     let identity = written.identity.as_ref()?;
     let identity_token = match identity.token.given() {
         Some(token) => Some(identity_token(resolver, token)?),
@@ -91,6 +97,7 @@ pub(super) fn service(
     Some(Service {
         name: name.value.0.clone(),
         endpoints: endpoints?,
+        tls: tls?,
         balance: (&written.balance).into(),
         connect_timeout: written.connect_timeout.0,
         timeout: written.timeout.0,
@@ -105,8 +112,8 @@ fn endpoints(resolver: &mut Resolver<'_>, written: &written::Service) -> Option<
     let endpoints: Vec<Endpoint> = listed
         .iter()
         .filter_map(|endpoint| {
-            let (host, port) = (endpoint.url.host.clone(), endpoint.url.port);
-            Some(Endpoint { host, port, weight: NonZeroU32::new(endpoint.weight.0)? })
+            let (host, port, secure) = (endpoint.url.host.clone(), endpoint.url.port, endpoint.url.secure);
+            Some(Endpoint { host, port, secure, weight: NonZeroU32::new(endpoint.weight.0)? })
         })
         .collect();
     let mut seen = BTreeSet::new();

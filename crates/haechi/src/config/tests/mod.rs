@@ -5,6 +5,7 @@ mod faults;
 mod meaning;
 mod refused;
 mod schema;
+mod tls;
 mod validate;
 
 use super::placeholder::Surroundings;

@@ -259,7 +259,13 @@ fn addresses_are_exact() {
     let service = |rest: &str| messages(&format!("services: {{ s: {{ {rest} }} }}\n"));
     assert_refused(&service("endpoints: []"), "at least one endpoint");
     assert_refused(&service("endpoints: [\"http://a/x\"]"), "is not an endpoint");
-    assert_refused(&service("endpoints: [\"https://a\"]"), "`https` to an endpoint is not built");
+    assert_eq!(service("endpoints: [\"https://a\"]"), [""; 0]);
+    let tls = |url: &str, rest: &str| service(&format!("endpoints: [\"{url}\"], tls: {{ {rest} }}"));
+    assert_refused(&tls("http://a", "server_name: b"), "for endpoints with `https://`, and there is none");
+    assert_refused(&tls("https://a", "server_name: \"b:1\""), "is not a host");
+    assert_refused(&tls("https://a", "ca: nope.pem"), "`nope.pem` cannot be read");
+    assert_refused(&tls("https://a", "insecure: true"), "is not a key of `tls` of a service");
+    assert_refused(&service("endpoints: [\"https://a-.b\"]"), "cannot stand in a certificate");
     assert_refused(&service("endpoints: [\"http://a\", \"http://A:80\"]"), "stands twice");
     assert_refused(&service("endpoints: [{ url: \"http://a\", weight: 0 }]"), "`0` is not a number");
     assert_refused(&service("endpoints: [\"http://a\"], balance: fastest"), "is not a way to balance");

@@ -98,21 +98,17 @@ fn parse_web_address(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-/// `http://host:port` of a backend.
+/// `http://host:port` or `https://host:port` of a backend.
 #[derive(Clone, Debug)]
 pub(in crate::config) struct EndpointUrl {
     pub(in crate::config) host: Host,
     pub(in crate::config) port: u16,
+    pub(in crate::config) secure: bool,
 }
 
 impl Value for EndpointUrl {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        let text = reader.text("an endpoint", node)?;
-        if text.starts_with("https://") {
-            let fault = Fault::new(node.span, "`https` to an endpoint is not built in this version");
-            return reader.fault(fault.help("write `http://`"));
-        }
-        reader.parsed("an endpoint", node, |_| parse_endpoint(&text))
+        reader.parsed("an endpoint", node, parse_endpoint)
     }
 
     fn schema(_: &mut Defs) -> Json {
@@ -121,14 +117,19 @@ impl Value for EndpointUrl {
 }
 
 fn parse_endpoint(text: &str) -> Result<EndpointUrl, String> {
-    let help =
-        || "write `http://`, a host and a port, and nothing after it: `http://127.0.0.1:7001`".to_owned();
-    let rest = text.strip_prefix("http://").ok_or_else(help)?;
+    let help = || {
+        "write `http://` or `https://`, a host and a port, and nothing after it: `http://127.0.0.1:7001`"
+            .to_owned()
+    };
+    let (rest, secure) = match text.strip_prefix("https://") {
+        Some(rest) => (rest, true),
+        None => (text.strip_prefix("http://").ok_or_else(help)?, false),
+    };
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     let host = Host::parse(authority.as_bytes()).map_err(|_| help())?;
-    let port = host.port().unwrap_or(80);
+    let port = host.port().unwrap_or(if secure { 443 } else { 80 });
     let host = Host::parse(host.name().as_bytes()).map_err(|_| help())?;
-    Ok(EndpointUrl { host, port })
+    Ok(EndpointUrl { host, port, secure })
 }
 
 /// A web origin (RFC 6454 6.2) as browsers write it.
@@ -170,6 +171,8 @@ mod tests {
         let endpoint = parse_endpoint("http://Backend:7001").unwrap();
         assert_eq!((endpoint.host.name(), endpoint.port), ("backend", 7001));
         assert_eq!(parse_endpoint("http://[::1]/").unwrap().port, 80);
+        let endpoint = parse_endpoint("https://Backend").unwrap();
+        assert_eq!((endpoint.port, endpoint.secure), (443, true));
         let bad = [
             "http://a:7001/x",
             "http://u@a",

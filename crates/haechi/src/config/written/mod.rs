@@ -11,14 +11,14 @@ pub(super) use authenticators::{Authenticator, Basic, Jwt, Keys};
 pub(super) use identity::{AccessToken, Identity, RefreshToken};
 pub(super) use routes::{Authenticate, Authorize, Route};
 pub(crate) use services::HashBy;
-pub(super) use services::{Balance, IdentityToken, Service};
+pub(super) use services::{Balance, IdentityToken, Service, ServiceTls};
 
 use super::choice::choice;
 use super::defaults::{self, BodySize, ConnectionCount, Delay, FieldCount, HeadSize, Timeout, WorkerCount};
 use super::read::Named;
 use super::record::record;
 use super::source::At;
-use super::value::{AttributeName, Identifier};
+use super::value::{AttributeName, FilePath, Identifier};
 use haechi_core::AttributeType;
 use haechi_store::Location;
 use ipnet::IpNet;
@@ -75,9 +75,45 @@ record! {
     struct Listener {
         /// An IP address and a port: `0.0.0.0:8080`. A port of 0 is a free one, which is logged at start.
         required bind as "bind": At<SocketAddr>,
+        /// Speaks TLS: certificates, and which clients must show one.
+        optional tls as "tls": At<ListenerTls>,
+        /// Connections begin with a PROXY header (version 1 or 2) that tells the client's address. Only `trusted_proxies` may connect.
+        optional proxy_protocol as "proxy_protocol": At<bool>,
     }
-    unbuilt {
-        "tls": "Certificates, and which clients must show one.",
+}
+
+record! {
+    "`tls` of a listener"
+    /// How a listener speaks TLS.
+    struct ListenerTls {
+        /// Certificates with their keys, chosen by the name that the client asks for. The first is shown where no other fits.
+        required certificates as "certificates": Vec<Certificate>,
+        /// The certificates of the authorities that vouch for clients. Clients are asked for a certificate where this is given.
+        optional client_ca as "client_ca": At<FilePath>,
+        /// Whether a client must show a certificate. `required` where this is left out.
+        optional client_certificate as "client_certificate": At<ClientCertificate>,
+    }
+}
+
+record! {
+    "a certificate"
+    /// A certificate and its key.
+    struct Certificate {
+        /// A PEM file: the certificate, then what leads to its authority.
+        required certificate as "certificate": At<FilePath>,
+        /// A PEM file: the private key, without a passphrase.
+        required key as "key": At<FilePath>,
+    }
+}
+
+choice! {
+    "whether clients must show a certificate"
+    /// Whether a client must show a certificate.
+    pub(crate) enum ClientCertificate {
+        /// Who shows one must show one that verifies.
+        Optional = "optional",
+        /// Everybody must.
+        Required = "required",
     }
 }
 
@@ -131,6 +167,8 @@ record! {
         default fields as "fields": FieldCount = defaults::FIELDS,
         /// The size of a request's body; a route's `max_body` goes before it. More is answered 413.
         default body as "body": BodySize = defaults::BODY,
+        /// How long a TLS handshake may take, or a PROXY header.
+        default handshake as "handshake": Timeout = defaults::HANDSHAKE,
         /// How long a request's head may take to arrive.
         default header_read as "header_read": Timeout = defaults::HEADER_READ,
         /// How long a connection may stay open between requests.

@@ -6,9 +6,9 @@ use crate::config::read::{Defs, Reader, Value};
 use crate::config::record::record;
 use crate::config::report::Fault;
 use crate::config::source::At;
-use crate::config::value::EndpointUrl;
+use crate::config::value::{EndpointUrl, FilePath};
 use crate::config::yaml::{Kind, Node};
-use haechi_core::FieldName;
+use haechi_core::{FieldName, Host};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
@@ -28,11 +28,27 @@ record! {
         section identity as "identity": ServiceIdentity,
         /// Lets `X-HTTP-Method-Override` and its like through.
         default allow_method_override as "allow_method_override": bool = false,
+        /// How endpoints with `https://` are spoken to. Their certificates are verified, always.
+        optional tls as "tls": At<ServiceTls>,
     }
     unbuilt {
         "health": "Health checks.",
         "retries": "When a request is sent again.",
-        "tls": "How the backend is spoken to over TLS.",
+    }
+}
+
+record! {
+    "`tls` of a service"
+    /// How endpoints with `https://` are spoken to.
+    struct ServiceTls {
+        /// A PEM file with the authorities to believe, instead of the system's.
+        optional ca as "ca": At<FilePath>,
+        /// The name that the certificates must have and that is asked for, instead of the endpoint's.
+        optional server_name as "server_name": At<Host>,
+        /// A PEM file with the certificate that backends are shown where they ask for one.
+        optional client_certificate as "client_certificate": At<FilePath>,
+        /// A PEM file with its key.
+        optional client_key as "client_key": At<FilePath>,
     }
 }
 
@@ -69,7 +85,7 @@ record! {
     "an endpoint"
     /// One backend.
     struct WeightedEndpoint {
-        /// Its address: `http://127.0.0.1:7001`.
+        /// Its address: `http://127.0.0.1:7001`, `https://backend.internal`.
         required url as "url": EndpointUrl,
         /// How much of the traffic it gets, beside the others.
         default weight as "weight": Weight = defaults::WEIGHT,

@@ -1,0 +1,113 @@
+//! How a listener speaks TLS.
+
+use super::{Certificates, provider};
+use crate::io::TlsStream;
+use rustls::pki_types::CertificateDer;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientCertVerifierBuilder, NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{Connection, RootCertStore, ServerConfig, ServerConnection};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// How a listener speaks TLS: 1.2 and 1.3, no early data. Made anew with every configuration; connections keep what they began with.
+#[derive(Debug)]
+pub struct ListenerTls {
+    config: Arc<ServerConfig>,
+    certificates: Arc<Certificates>,
+}
+
+/// Which clients must show a certificate.
+#[derive(Clone, Debug)]
+pub enum ClientCertificates {
+    /// None is asked for one.
+    NotAsked,
+    /// Who shows one must show one that these authorities vouch for.
+    Optional(Arc<RootCertStore>),
+    /// Everybody must show one that these authorities vouch for.
+    Required(Arc<RootCertStore>),
+}
+
+impl ListenerTls {
+    /// Shows `certificates`, asks for those of `clients`.
+    ///
+    /// # Errors
+    /// Without an authority for client certificates, or without randomness for the keys of session tickets.
+    pub fn new(certificates: Certificates, clients: ClientCertificates) -> Result<Self, rustls::Error> {
+        let certificates = Arc::new(certificates);
+        // A resumed session would carry a certificate that has expired since: who shows one shows it at every connection.
+        let resumes = matches!(clients, ClientCertificates::NotAsked);
+        let verifier = match clients {
+            ClientCertificates::NotAsked => WebPkiClientVerifier::no_client_auth(),
+            ClientCertificates::Optional(roots) => {
+                client_verifier(roots, ClientCertVerifierBuilder::allow_unauthenticated)?
+            }
+            ClientCertificates::Required(roots) => client_verifier(roots, |builder| builder)?,
+        };
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(certificates.clone());
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.max_early_data_size = 0;
+        // Sessions are kept by the clients, sealed in tickets: workers share a key, not a table.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        if resumes {
+            config.ticketer = rustls::crypto::aws_lc_rs::Ticketer::new()?;
+        } else {
+            config.send_tls13_tickets = 0;
+        }
+        Ok(Self { config: Arc::new(config), certificates })
+    }
+
+    /// A session for one connection, its handshake still to be done.
+    pub(crate) fn begin(&self) -> Result<ServerConnection, rustls::Error> {
+        ServerConnection::new(self.config.clone())
+    }
+}
+
+fn client_verifier(
+    roots: Arc<RootCertStore>,
+    adjust: impl FnOnce(ClientCertVerifierBuilder) -> ClientCertVerifierBuilder,
+) -> Result<Arc<dyn ClientCertVerifier>, rustls::Error> {
+    adjust(WebPkiClientVerifier::builder_with_provider(roots, provider()))
+        .build()
+        .map_err(|error| rustls::Error::General(error.to_string()))
+}
+
+/// What a client's handshake has agreed on.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    certificates: Arc<Certificates>,
+    /// The name that the client asked for, in lower case.
+    server_name: Option<Box<str>>,
+    /// Which certificate it was shown.
+    certificate: usize,
+    /// The certificate that the client has shown and that was verified.
+    #[expect(dead_code, reason = "what the `mtls` authenticator will judge")]
+    pub(crate) client: Option<Rc<CertificateDer<'static>>>,
+}
+
+impl Session {
+    /// Reads it off a stream whose handshake is done.
+    pub(crate) fn of(tls: &ListenerTls, stream: &TlsStream) -> Self {
+        stream.look(|connection| {
+            let server_name = match connection {
+                Connection::Server(server) => server.server_name().map(Box::from),
+                Connection::Client(_) => None,
+            };
+            let leaf = connection.peer_certificates().and_then(<[_]>::first);
+            Self {
+                certificates: tls.certificates.clone(),
+                certificate: server_name.as_deref().map_or(0, |name| tls.certificates.for_name(name)),
+                server_name,
+                client: leaf.cloned().map(Rc::new),
+            }
+        })
+    }
+
+    /// Whether a request for `host` may come over this session: it may not where the host has another certificate, and so another policy,
+    /// than the one that the client was shown (RFC 9110 7.4).
+    pub(crate) fn covers(&self, host: &str) -> bool {
+        self.server_name.as_deref() == Some(host) || self.certificates.for_name(host) == self.certificate
+    }
+}

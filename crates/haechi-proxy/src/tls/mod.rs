@@ -1,0 +1,18 @@
+//! TLS on both sides: which certificate a client is shown and which clients must show one; which backends are believed.
+
+mod certificates;
+mod listener;
+mod service;
+
+pub use certificates::Certificates;
+pub(crate) use listener::Session;
+pub use listener::{ClientCertificates, ListenerTls};
+pub use service::ServiceTls;
+
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use std::sync::Arc;
+
+/// The one provider of cryptography.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}

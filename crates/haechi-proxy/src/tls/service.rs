@@ -1,0 +1,75 @@
+//! How a service's backends are spoken to over TLS.
+
+use super::provider;
+use rustls::client::ResolvesClientCert;
+use rustls::pki_types::{InvalidDnsNameError, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use std::sync::Arc;
+
+/// How a service's backends are spoken to over TLS: their certificates are verified, always.
+#[derive(Debug)]
+pub struct ServiceTls {
+    config: Arc<ClientConfig>,
+    server_name: Option<ServerName<'static>>,
+    roots: Arc<RootCertStore>,
+    identity: Option<Arc<CertifiedKey>>,
+}
+
+impl ServiceTls {
+    /// Believes backends that `roots` vouch for under `server_name`, or under the endpoint's own name where there is none; shows them
+    /// `identity` where they ask for it.
+    ///
+    /// # Errors
+    /// Without a protocol version in common with the cryptography, which does not happen.
+    pub fn new(
+        roots: Arc<RootCertStore>,
+        server_name: Option<ServerName<'static>>,
+        identity: Option<Arc<CertifiedKey>>,
+    ) -> Result<Self, rustls::Error> {
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots.clone());
+        let mut config = match identity.clone() {
+            Some(identity) => {
+                let resolver: Arc<dyn ResolvesClientCert> = Arc::new(SingleCertAndKey::from(identity));
+                builder.with_client_cert_resolver(resolver)
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.enable_early_data = false;
+        Ok(Self { config: Arc::new(config), server_name, roots, identity })
+    }
+
+    /// Whether a connection that was made under one is as good as one made under the other.
+    pub(crate) fn are_alike(one: Option<&Arc<Self>>, other: Option<&Arc<Self>>) -> bool {
+        let (one, other) = match (one, other) {
+            (None, None) => return true,
+            (Some(one), Some(other)) => (one, other),
+            _ => return false,
+        };
+        let shown = |tls: &Self| tls.identity.as_ref().map(|identity| identity.cert.clone());
+        one.server_name == other.server_name
+            && (Arc::ptr_eq(&one.roots, &other.roots) || one.roots.roots == other.roots.roots)
+            && shown(one) == shown(other)
+    }
+
+    /// A session with the endpoint `host`, its handshake still to be done.
+    pub(crate) fn begin(&self, host: &str) -> Result<ClientConnection, BeginFault> {
+        let name = match &self.server_name {
+            Some(name) => name.clone(),
+            None => ServerName::try_from(host)?.to_owned(),
+        };
+        Ok(ClientConnection::new(self.config.clone(), name)?)
+    }
+}
+
+/// Why a session with a backend cannot begin.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BeginFault {
+    #[error("the endpoint's name cannot stand in a certificate")]
+    Name(#[from] InvalidDnsNameError),
+    #[error(transparent)]
+    Tls(#[from] rustls::Error),
+}

@@ -1,0 +1,50 @@
+//! From configured certificates to TLS as the data plane speaks it.
+
+use crate::config::meant;
+use haechi_proxy::{Certificates, Listener, ListenerTls, ServiceTls};
+use rustls::RootCertStore;
+use std::sync::{Arc, OnceLock};
+
+/// Why TLS cannot be spoken although the configuration holds.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsFault {
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    #[error(
+        "the service `{0}` has endpoints with `https`, and the system has no certificate authorities: name some with `tls: {{ ca: FILE }}`"
+    )]
+    NoAuthorities(Arc<str>),
+}
+
+/// How a listener's connections begin.
+pub(crate) fn listener(written: &meant::Listener) -> Result<Listener, TlsFault> {
+    let tls = match &written.tls {
+        Some(tls) => {
+            let certificates = Certificates::new(tls.first.clone(), tls.others.clone());
+            Some(Arc::new(ListenerTls::new(certificates, tls.clients.clone())?))
+        }
+        None => None,
+    };
+    Ok(Listener { tls, proxy_protocol: written.proxy_protocol })
+}
+
+/// How the backends of the service `name` are spoken to.
+pub(crate) fn service(name: &Arc<str>, written: &meant::ServiceTls) -> Result<Arc<ServiceTls>, TlsFault> {
+    let authorities = match &written.authorities {
+        Some(authorities) => authorities.clone(),
+        None => system_authorities().ok_or_else(|| TlsFault::NoAuthorities(name.clone()))?,
+    };
+    Ok(Arc::new(ServiceTls::new(authorities, written.server_name.clone(), written.identity.clone())?))
+}
+
+/// The system's, read when they are first needed.
+fn system_authorities() -> Option<Arc<RootCertStore>> {
+    static KNOWN: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+    let roots = KNOWN.get_or_init(|| {
+        let mut roots = RootCertStore::empty();
+        // Some systems keep certificates that no verifier can read; the others count.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        Arc::new(roots)
+    });
+    (!roots.is_empty()).then(|| roots.clone())
+}
