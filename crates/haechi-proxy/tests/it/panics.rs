@@ -5,8 +5,8 @@ use haechi_authn::{Attempt, Authenticator, CredentialPlace, Look, Scheme};
 use haechi_authz::Rule;
 use haechi_core::{PathPattern, RequestHead, SystemClock, Timestamp};
 use haechi_proxy::{
-    Authentication, Endpoint, Endpoints, Limits, LogFormat, LogSink, Metrics, Plan, PlanParts, Route,
-    Service, Shared, Target,
+    Authentication, Endpoint, Endpoints, Limits, Listener, LogFormat, LogSink, Metrics, Plan, PlanParts,
+    Route, Service, Shared, Target,
 };
 use haechi_testkit::http1::Head;
 use haechi_testkit::{Answer, Backend, PATIENCE, eventually};
@@ -71,13 +71,14 @@ fn route(name: &str, path: &str, asked: Arc<dyn Authenticator>) -> Route {
 }
 
 fn service(backend: SocketAddr) -> Service {
-    let state = Endpoints::default().state(&"web".into(), &backend.ip().to_string(), backend.port());
+    let state = Endpoints::default().state(&"web".into(), &backend.ip().to_string(), backend.port(), None);
     Service::new("web", vec![Endpoint { state, weight: 1 }])
 }
 
 fn plan(backend: SocketAddr) -> Plan {
     let parts = PlanParts {
         generation: 1,
+        listeners: vec![Listener::default()],
         routes: vec![
             route("broken", "/broken/**", Arc::new(Panicking("broken".into()))),
             route("well", "/well", Arc::new(anonymous::authenticator())),
