@@ -22,6 +22,7 @@ mod examples;
 mod failures;
 mod forwarding;
 mod headers;
+mod http2;
 mod identity;
 mod interim;
 mod lifecycle;

@@ -4,6 +4,7 @@ mod certificates;
 mod command;
 mod config;
 mod curl;
+pub(crate) mod frames;
 mod gate;
 mod nginx;
 mod python;

@@ -1,6 +1,7 @@
 //! From an accepted socket to requests: what the listener asks for first, then the protocol that the client speaks.
 
-use crate::http1::server;
+use crate::http1;
+use crate::http2;
 use crate::io::{Reader, Stream, TlsStream};
 use crate::plan::Listener;
 use crate::proxy_protocol::{self, Source};
@@ -10,6 +11,7 @@ use crate::worker::Worker;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::task::{Poll, ready};
 use tokio::net::TcpStream;
 
 /// What is known of a client connection before its first request.
@@ -33,8 +35,19 @@ pub(crate) async fn serve(worker: Rc<Worker>, socket: TcpStream, peer: SocketAdd
     };
     drop(listener);
     let Some((stream, transport)) = opened else { return };
-    let reader = Reader::new(Rc::new(stream), worker.buffers().clone());
-    server::serve(worker, reader, Rc::new(transport)).await;
+    let mut reader = Reader::new(Rc::new(stream), worker.buffers().clone());
+    let protocol = match &transport.tls {
+        Some(session) if session.http2 => Some(Protocol::Http2),
+        Some(_) => Some(Protocol::Http1),
+        None => spoken(&worker, &mut reader).await,
+    };
+    let transport = Rc::new(transport);
+    match protocol {
+        Some(Protocol::Http1) => http1::server::serve(worker, reader, transport).await,
+        // Boxed, so that a connection that speaks HTTP/1.1 does not carry its size.
+        Some(Protocol::Http2) => Box::pin(http2::server::serve(worker, reader, transport)).await,
+        None => {}
+    }
 }
 
 /// What comes before the first request; `None` when it did not come, or not properly.
@@ -99,4 +112,43 @@ async fn handshake(
         Err(Elapsed) => {}
     }
     None
+}
+
+/// What a client speaks, where nothing was agreed on beforehand.
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Tells from a client's first bytes what it speaks: the connection preface is HTTP/2 by prior knowledge (RFC 9113 3.3). `None` when it says nothing
+/// in time, or the worker is about to end.
+async fn spoken(worker: &Worker, reader: &mut Reader) -> Option<Protocol> {
+    let limits = worker.limits();
+    let timer = worker.timer();
+    let first = poll_fn(|cx| {
+        if worker.closes_idle() {
+            return Poll::Ready(false);
+        }
+        reader.poll_more(cx).map(|read| matches!(read, Ok(1..)))
+    });
+    if !matches!(timer.limit(limits.idle, first).await, Ok(true)) {
+        return None;
+    }
+    let rest = poll_fn(|cx| {
+        loop {
+            let unread = reader.unread();
+            let common =
+                unread.iter().zip(http2::PREFACE).take_while(|(sent, preface)| sent == preface).count();
+            if common == http2::PREFACE.len() {
+                return Poll::Ready(Some(Protocol::Http2));
+            }
+            if common < unread.len() {
+                return Poll::Ready(Some(Protocol::Http1));
+            }
+            if !matches!(ready!(reader.poll_more(cx)), Ok(1..)) {
+                return Poll::Ready(None);
+            }
+        }
+    });
+    timer.limit(limits.header_read, rest).await.ok().flatten()
 }

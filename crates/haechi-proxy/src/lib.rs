@@ -15,6 +15,7 @@ mod forward;
 pub mod fuzzing;
 mod headers;
 mod http1;
+mod http2;
 mod identity;
 mod interim;
 mod io;

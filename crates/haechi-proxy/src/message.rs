@@ -3,6 +3,7 @@
 use crate::http1::body::BodyError;
 use crate::http1::client::UpstreamBody;
 use crate::http1::server::InboundBody;
+use crate::http2::body::InboundBody as Http2Body;
 use crate::record::Entry;
 use haechi_core::Fields;
 use http::StatusCode;
@@ -15,6 +16,8 @@ pub(crate) enum RequestBody {
     Empty,
     /// From an HTTP/1.1 client.
     Http1(InboundBody),
+    /// From an HTTP/2 client.
+    Http2(Http2Body),
 }
 
 impl RequestBody {
@@ -23,6 +26,7 @@ impl RequestBody {
         match self {
             Self::Empty => Poll::Ready(Ok(0)),
             Self::Http1(body) => body.poll_ready(cx),
+            Self::Http2(body) => body.poll_ready(cx),
         }
     }
 
@@ -36,6 +40,7 @@ impl RequestBody {
         match self {
             Self::Empty => {}
             Self::Http1(body) => body.take_into(count, out, encode),
+            Self::Http2(body) => body.take_into(count, out, encode),
         }
     }
 
@@ -44,6 +49,7 @@ impl RequestBody {
         match self {
             Self::Empty => Some(0),
             Self::Http1(body) => body.length(),
+            Self::Http2(body) => body.length(),
         }
     }
 
@@ -52,6 +58,7 @@ impl RequestBody {
         match self {
             Self::Empty => {}
             Self::Http1(body) => body.limit(bytes),
+            Self::Http2(body) => body.limit(bytes),
         }
     }
 }

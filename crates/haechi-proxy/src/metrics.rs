@@ -34,6 +34,7 @@ enum Family {
     UpstreamOverflow,
     TlsHandshakes,
     ProxyHeaders,
+    Http2Ended,
 }
 
 /// A counter with its labels' values. Methods that the gate does not know are counted as `other`: label values stay bounded.
@@ -150,6 +151,11 @@ impl WorkerMetrics {
         self.count(Key { family: Family::ProxyHeaders, name: self.none.clone(), what: result, status: 0 });
     }
 
+    /// An HTTP/2 connection was ended because its client passed a limit or broke the protocol.
+    pub(crate) fn http2_ended(&self, reason: &'static str) {
+        self.count(Key { family: Family::Http2Ended, name: self.none.clone(), what: reason, status: 0 });
+    }
+
     pub(crate) fn connections(&self, now: usize) {
         self.shard.connections.store(now as u64, Relaxed);
     }
@@ -247,6 +253,7 @@ const FAMILIES: &[(Family, &str, &str)] = &[
     ),
     (Family::TlsHandshakes, "haechi_tls_handshakes", "TLS handshakes of clients by result"),
     (Family::ProxyHeaders, "haechi_proxy_headers", "PROXY headers by result"),
+    (Family::Http2Ended, "haechi_http2_ended", "HTTP/2 connections ended for what their clients did"),
 ];
 
 struct Counters<'a>(Vec<(&'a Key, &'a u64)>);
@@ -265,6 +272,7 @@ impl EncodeMetric for Counters<'_> {
                 Family::UpstreamRetries => vec![("service", name), ("result", key.what)],
                 Family::UpstreamOverflow => vec![("service", name), ("what", key.what)],
                 Family::TlsHandshakes | Family::ProxyHeaders => vec![("result", key.what)],
+                Family::Http2Ended => vec![("reason", key.what)],
             };
             encoder.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, u64>(value, None)?;
         }

@@ -219,6 +219,12 @@ pub struct Limits {
     pub write_stall: Duration,
     /// Open client connections, over all workers.
     pub connections: usize,
+    /// Streams that a client may have open at once on an HTTP/2 connection.
+    pub http2_streams: u32,
+    /// Streams that a client may reset in a second.
+    pub http2_resets: u32,
+    /// `SETTINGS` frames that a client may send in a second.
+    pub http2_settings: u32,
     /// Reading on after a refusal, so that the client can read the answer.
     pub linger: Duration,
     /// For requests in flight, once the process is to end.
@@ -237,6 +243,9 @@ impl Default for Limits {
             body_stall: Duration::from_secs(30),
             write_stall: Duration::from_secs(30),
             connections: 65_536,
+            http2_streams: 100,
+            http2_resets: 100,
+            http2_settings: 20,
             linger: Duration::from_secs(2),
             grace: Duration::from_secs(30),
         }

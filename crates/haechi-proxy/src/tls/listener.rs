@@ -47,7 +47,7 @@ impl ListenerTls {
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(certificates.clone());
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         config.max_early_data_size = 0;
         // Sessions are kept by the clients, sealed in tickets: workers share a key, not a table.
         config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -82,6 +82,8 @@ pub(crate) struct Session {
     server_name: Option<Box<str>>,
     /// Which certificate it was shown.
     certificate: usize,
+    /// Whether HTTP/2 was agreed on (RFC 7301).
+    pub(crate) http2: bool,
     /// The certificate that the client has shown and that was verified.
     #[expect(dead_code, reason = "what the `mtls` authenticator will judge")]
     pub(crate) client: Option<Rc<CertificateDer<'static>>>,
@@ -100,6 +102,7 @@ impl Session {
                 certificates: tls.certificates.clone(),
                 certificate: server_name.as_deref().map_or(0, |name| tls.certificates.for_name(name)),
                 server_name,
+                http2: connection.alpn_protocol() == Some(b"h2"),
                 client: leaf.cloned().map(Rc::new),
             }
         })

@@ -24,6 +24,8 @@ pub(super) type HeadSize = Size<1024, { 16 << 10 }>;
 pub(super) type BodySize = Size<0, { u64::MAX }>;
 /// How many header fields.
 pub(super) type FieldCount = Count<1, 1000>;
+/// How many streams of an HTTP/2 connection, or frames of a kind in a second.
+pub(super) type StreamCount = Count<1, 100_000>;
 /// How many connections.
 pub(super) type ConnectionCount = Count<1, 1_000_000>;
 /// How many workers.
@@ -55,4 +57,7 @@ pub(super) const BODY_STALL: Timeout = Lasting(Duration::from_secs(30));
 pub(super) const WRITE_STALL: Timeout = Lasting(Duration::from_secs(30));
 pub(super) const DRAIN_DELAY: Delay = Lasting(Duration::ZERO);
 pub(super) const DRAIN_GRACE: Timeout = Lasting(Duration::from_secs(30));
+pub(super) const HTTP2_STREAMS: StreamCount = Count(100);
+pub(super) const HTTP2_RESETS: StreamCount = Count(100);
+pub(super) const HTTP2_SETTINGS: StreamCount = Count(20);
 pub(super) const CONNECTIONS: ConnectionCount = Count(10_000);

@@ -182,6 +182,9 @@ fn limits(written: &meant::Limits, drain: meant::Drain) -> Limits {
         write_stall: written.write_stall,
         connections: written.connections,
         grace: drain.grace,
+        http2_streams: written.http2_streams,
+        http2_resets: written.http2_resets,
+        http2_settings: written.http2_settings,
         ..Limits::default()
     }
 }

@@ -131,6 +131,12 @@ pub(crate) struct Limits {
     pub write_stall: Duration,
     /// Open client connections, over all listeners and workers.
     pub connections: usize,
+    /// Streams open at once on an HTTP/2 connection.
+    pub http2_streams: u32,
+    /// Streams that a client may reset in a second.
+    pub http2_resets: u32,
+    /// `SETTINGS` frames that a client may send in a second.
+    pub http2_settings: u32,
 }
 
 /// How the gate ends.

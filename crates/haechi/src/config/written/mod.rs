@@ -14,7 +14,9 @@ pub(crate) use services::HashBy;
 pub(super) use services::{Balance, IdentityToken, Service, ServiceTls};
 
 use super::choice::choice;
-use super::defaults::{self, BodySize, ConnectionCount, Delay, FieldCount, HeadSize, Timeout, WorkerCount};
+use super::defaults::{
+    self, BodySize, ConnectionCount, Delay, FieldCount, HeadSize, StreamCount, Timeout, WorkerCount,
+};
 use super::read::Named;
 use super::record::record;
 use super::source::At;
@@ -179,6 +181,12 @@ record! {
         default write_stall as "write_stall": Timeout = defaults::WRITE_STALL,
         /// How many client connections may be open at once, over all listeners.
         default connections as "connections": ConnectionCount = defaults::CONNECTIONS,
+        /// How many streams a client may have open at once on an HTTP/2 connection. One more is refused.
+        default http2_streams as "http2_streams": StreamCount = defaults::HTTP2_STREAMS,
+        /// How many streams a client may reset in a second. More end the connection.
+        default http2_resets as "http2_resets": StreamCount = defaults::HTTP2_RESETS,
+        /// How many `SETTINGS` frames a client may send in a second. More end the connection.
+        default http2_settings as "http2_settings": StreamCount = defaults::HTTP2_SETTINGS,
     }
 }
 

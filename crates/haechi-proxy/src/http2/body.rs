@@ -1,0 +1,119 @@
+//! A request's body from a stream. The client's window opens again only as the bytes are taken.
+
+use crate::http1::body::BodyError;
+use crate::interim::Interim;
+use bytes::{Buf, Bytes};
+use h2::RecvStream;
+use haechi_core::Fields;
+use http::StatusCode;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+/// The body of an HTTP/2 request.
+pub(crate) struct InboundBody {
+    data: Rc<RefCell<Data>>,
+    length: Option<u64>,
+    /// Bytes that may still come before the limit is passed.
+    allowance: u64,
+    /// Where interim answers go, while the client waits for 100 (Continue).
+    waiting: Option<Interim>,
+}
+
+impl InboundBody {
+    /// At most `limit` bytes.
+    pub(crate) const fn new(
+        data: Rc<RefCell<Data>>,
+        length: Option<u64>,
+        limit: u64,
+        waiting: Option<Interim>,
+    ) -> Self {
+        Self { data, length, allowance: limit, waiting }
+    }
+
+    /// How many bytes can be taken now; 0 at the end. Trailers of a client go no further.
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyError>> {
+        if let Some(waiting) = self.waiting.take() {
+            waiting.push(StatusCode::CONTINUE, Fields::default());
+        }
+        let ready = ready!(self.data.borrow_mut().poll_ready(cx))?;
+        Poll::Ready(if ready as u64 > self.allowance { Err(BodyError::TooLarge) } else { Ok(ready) })
+    }
+
+    /// Takes up to `count` of the ready bytes to the end of `out`.
+    pub(crate) fn take_into(
+        &mut self,
+        count: usize,
+        out: &mut Vec<u8>,
+        encode: impl FnOnce(&mut Vec<u8>, &[u8]),
+    ) {
+        self.data.borrow_mut().take_into(count, out, encode);
+        self.allowance = self.allowance.saturating_sub(count as u64);
+    }
+
+    /// The length in bytes, where the client told it.
+    pub(crate) const fn length(&self) -> Option<u64> {
+        self.length
+    }
+
+    /// Bounds what may still be read.
+    pub(crate) const fn limit(&mut self, bytes: u64) {
+        self.allowance = bytes;
+    }
+}
+
+/// What arrives on a stream, in either direction.
+pub(crate) struct Data {
+    stream: RecvStream,
+    piece: Bytes,
+}
+
+impl Data {
+    /// From the beginning of the body.
+    pub(crate) const fn new(stream: RecvStream) -> Self {
+        Self { stream, piece: Bytes::new() }
+    }
+
+    /// How many bytes can be taken now; 0 at the end.
+    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyError>> {
+        while self.piece.is_empty() {
+            match ready!(self.stream.poll_data(cx)) {
+                Some(Ok(piece)) => self.piece = piece,
+                Some(Err(error)) => return Poll::Ready(Err(broken(error))),
+                None => return Poll::Ready(Ok(0)),
+            }
+        }
+        Poll::Ready(Ok(self.piece.len()))
+    }
+
+    /// Reads what nobody wants to its end, without opening the window again: no more than what was under way can arrive.
+    pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            match ready!(self.stream.poll_data(cx)) {
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Takes up to `count` of the ready bytes to the end of `out`, and lets the other side send as many more.
+    pub(crate) fn take_into(
+        &mut self,
+        count: usize,
+        out: &mut Vec<u8>,
+        encode: impl FnOnce(&mut Vec<u8>, &[u8]),
+    ) {
+        let count = count.min(self.piece.len());
+        encode(out, self.piece.get(..count).unwrap_or_default());
+        self.piece.advance(count);
+        // Only as much is released as was received, which is all that can go wrong.
+        let _ = self.stream.flow_control().release_capacity(count);
+    }
+}
+
+fn broken(error: h2::Error) -> BodyError {
+    match error.into_io() {
+        Some(error) => BodyError::Io(error),
+        None => BodyError::Truncated,
+    }
+}

@@ -1,0 +1,114 @@
+//! A stream's head (RFC 9113 8.3): from pseudo-header fields to the lines that every protocol gives.
+//!
+//! `h2` has refused what is malformed by then, with a stream error: capitals in names, pseudo-header fields out of place or twice, `connection`
+//! and its kin, `te` other than `trailers`, lengths that contradict each other or the data. Two things it hides, and we cannot refuse them: a
+//! `#fragment` in `:path` is cut off (by `http`), and `:scheme` is checked for its syntax and then dropped where there is no `:authority`. What is left is
+//! what is routed, decided, logged and forwarded, so nobody reads the request in another way behind us.
+
+use crate::lines::{self, HeadFault, HeadLimits, RequestLines};
+use haechi_core::{FieldName, Fields, Host};
+use http::request::Parts;
+use http::{HeaderMap, Uri};
+
+/// A request's head, checked.
+#[derive(Debug)]
+pub(crate) struct Http2Head {
+    pub(crate) lines: RequestLines,
+    /// `Content-Length`, which `h2` compares with what arrives.
+    pub(crate) length: Option<u64>,
+    /// Whether the client waits for 100 (Continue).
+    pub(crate) expects_continue: bool,
+}
+
+/// Reads the head of a request.
+pub(crate) fn request(parts: Parts, limits: HeadLimits) -> Result<Http2Head, HeadFault> {
+    let (path, query) = target(&parts.uri)?;
+    let around = parts.method.as_str().len() + parts.uri.authority().map_or(0, |a| a.as_str().len());
+    let left = limits.bytes.checked_sub(around + path.len() + query.map_or(0, str::len));
+    let fields = fields(&parts.headers, left.ok_or(HeadFault::TooLarge)?, limits.fields)?;
+    Ok(Http2Head {
+        length: lines::content_length(&fields)?,
+        expects_continue: lines::expects_continue(&fields)?,
+        lines: RequestLines {
+            host: sole_host(&fields, &parts.uri)?,
+            path: path.as_bytes().into(),
+            query: query.map(Into::into),
+            method: parts.method,
+            fields,
+        },
+    })
+}
+
+/// `:path` in two; CONNECT has none and `OPTIONS *` has no path.
+fn target(uri: &Uri) -> Result<(&str, Option<&str>), HeadFault> {
+    let target = uri.path_and_query().ok_or(HeadFault::Target)?.as_str();
+    if target.len() > haechi_core::path::MAX_TARGET {
+        return Err(HeadFault::TargetTooLong);
+    }
+    let visible = target.bytes().all(|b| (0x21..=0x7e).contains(&b) && b != b'#');
+    if !target.starts_with('/') || !visible {
+        return Err(HeadFault::Target);
+    }
+    if !matches!(uri.scheme_str(), None | Some("http" | "https")) {
+        return Err(HeadFault::Target);
+    }
+    Ok(target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query))))
+}
+
+/// `:authority` or `Host`, or both when they say the same (RFC 9113 8.3.1).
+fn sole_host(fields: &Fields, uri: &Uri) -> Result<Host, HeadFault> {
+    let parse = |value: &[u8]| Host::parse(value).map_err(|_| HeadFault::Host);
+    let field = fields.sole(FieldName::Host).map_err(|_| HeadFault::Host)?.map(parse).transpose()?;
+    let authority = uri.authority().map(|authority| parse(authority.as_str().as_bytes())).transpose()?;
+    match (authority, field) {
+        (Some(authority), Some(field)) if authority != field => Err(HeadFault::Host),
+        (Some(host), _) | (None, Some(host)) => Ok(host),
+        (None, None) => Err(HeadFault::Host),
+    }
+}
+
+/// The fields, within the limits that HTTP/1.1 has: so many bytes as lines, so many lines, each crumb of a cookie being one.
+fn fields(map: &HeaderMap, mut bytes: usize, count: usize) -> Result<Fields, HeadFault> {
+    const AROUND: usize = ": \r\n".len();
+    if map.len() > count {
+        return Err(HeadFault::TooLarge);
+    }
+    let mut fields = Fields::with_capacity(map.len(), 512);
+    for (name, value) in map {
+        let (name, value) = (name.as_str(), value.as_bytes());
+        bytes = bytes.checked_sub(name.len() + value.len() + AROUND).ok_or(HeadFault::TooLarge)?;
+        // White space around a value has no meaning, and must not be there (RFC 9113 8.2.1).
+        if value.trim_ascii().len() != value.len() {
+            return Err(HeadFault::Malformed);
+        }
+        if name != "cookie" {
+            fields.push(name.as_bytes(), value);
+        }
+    }
+    if let Some(cookie) = whole_cookie(map) {
+        fields.push(b"cookie", &cookie);
+    }
+    let connection = [FieldName::Connection, FieldName::TransferEncoding, FieldName::Upgrade];
+    if connection.iter().any(|name| fields.has(*name)) { Err(HeadFault::Malformed) } else { Ok(fields) }
+}
+
+/// The crumbs of a cookie as the one field that everybody else knows (RFC 9113 8.2.3).
+fn whole_cookie(map: &HeaderMap) -> Option<Vec<u8>> {
+    let mut crumbs = map.get_all(http::header::COOKIE).iter();
+    let mut whole = crumbs.next()?.as_bytes().to_vec();
+    for crumb in crumbs {
+        whole.extend_from_slice(b"; ");
+        whole.extend_from_slice(crumb.as_bytes());
+    }
+    Some(whole)
+}
+
+/// Fields as `h2` takes them. `None` when one of them cannot be said in HTTP/2.
+pub(crate) fn header_map(fields: &Fields) -> Option<HeaderMap> {
+    let mut map = HeaderMap::try_with_capacity(fields.len() + 1).ok()?;
+    for field in fields.iter() {
+        let name = http::HeaderName::from_bytes(field.name).ok()?;
+        map.try_append(name, http::HeaderValue::from_bytes(field.value).ok()?).ok()?;
+    }
+    Some(map)
+}

@@ -1,0 +1,256 @@
+//! One stream: a request, its way through the pipeline, and its answer.
+
+use super::body::{Data, InboundBody};
+use super::head::{self, Http2Head};
+use crate::connection::Transport;
+use crate::interim::{Interim, InterimAnswer};
+use crate::message::{RequestBody, Response, ResponseBody};
+use crate::panic;
+use crate::pipeline::{self, Arrival};
+use crate::plan::Limits;
+use crate::record::Entry;
+use crate::ticks::{Elapsed, Timer};
+use crate::worker::Worker;
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream, SendStream};
+use haechi_core::Fields;
+use http::{Method, StatusCode};
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+/// The most that is handed to `h2` at once, in bytes: a frame of the size that every peer takes.
+const PIECE: usize = 16 * 1024;
+
+/// Answers the request on a stream.
+pub(crate) async fn serve(
+    worker: Rc<Worker>,
+    transport: Rc<Transport>,
+    request: http::Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+) {
+    let limits = worker.limits();
+    let timer = worker.timer();
+    let respond = Rc::new(RefCell::new(respond));
+    let (parts, recv) = request.into_parts();
+    let head_only = parts.method == Method::HEAD;
+    let data = (!recv.is_end_stream()).then(|| Rc::new(RefCell::new(Data::new(recv))));
+    let response = match head::request(parts, limits.head_limits()) {
+        Ok(head) => {
+            let interim = Interim::default();
+            let body = body(&head, data.as_ref(), &interim, &limits);
+            let arrival = Arrival { transport, timer: timer.clone(), interim: interim.clone() };
+            let answering = panic::answer_safely(&worker, head.lines, body, arrival);
+            // A request that the client has reset is given up at once, wherever it stands.
+            let Some(response) = unless_reset(answering, &interim, &respond).await else { return };
+            response
+        }
+        Err(fault) => pipeline::answer_fault(&worker, Some(fault), &transport),
+    };
+    let answer = Answer { timer, limits, respond };
+    let sent = answer.send(response, head_only).await;
+    if let (Ok(()), Some(data)) = (sent, data) {
+        answer.drain(&data).await;
+    }
+}
+
+fn body(
+    head: &Http2Head,
+    data: Option<&Rc<RefCell<Data>>>,
+    interim: &Interim,
+    limits: &Limits,
+) -> RequestBody {
+    let Some(data) = data else { return RequestBody::Empty };
+    let waiting = head.expects_continue.then(|| interim.clone());
+    RequestBody::Http2(InboundBody::new(data.clone(), head.length, limits.body, waiting))
+}
+
+/// The final answer, after the interim ones; `None` when the client resets the stream, or goes away, first.
+async fn unless_reset(
+    mut answering: impl Future<Output = Response> + Unpin,
+    interim: &Interim,
+    respond: &RefCell<SendResponse<Bytes>>,
+) -> Option<Response> {
+    poll_fn(|cx| {
+        let response = Pin::new(&mut answering).poll(cx);
+        let mut respond = respond.borrow_mut();
+        while let Some(answer) = interim.pop() {
+            send_interim(&mut respond, answer);
+        }
+        match response {
+            Poll::Ready(response) => Poll::Ready(Some(response)),
+            Poll::Pending => respond.poll_reset(cx).map(|_| None),
+        }
+    })
+    .await
+}
+
+fn send_interim(respond: &mut SendResponse<Bytes>, answer: InterimAnswer) {
+    let mut head = http::Response::new(());
+    *head.status_mut() = answer.status;
+    *head.headers_mut() = head::header_map(&answer.fields).unwrap_or_default();
+    // A client that has gone is noticed when the final answer is sent.
+    let _ = respond.send_informational(head);
+}
+
+/// Sends one answer.
+struct Answer {
+    timer: Timer,
+    limits: Limits,
+    respond: Rc<RefCell<SendResponse<Bytes>>>,
+}
+
+/// Why an answer broke off, for the record.
+type Broken = &'static str;
+
+impl Answer {
+    /// An answer that breaks off resets the stream, so that nobody takes the part for the whole.
+    async fn send(&self, response: Response, head_only: bool) -> Result<(), ()> {
+        let Response { status, fields, mut body, mut entry, .. } = response;
+        let outcome = self.send_message(status, &fields, &mut body, &mut entry, head_only).await;
+        match outcome {
+            Ok(()) => {
+                entry.finished();
+                Ok(())
+            }
+            Err(why) => {
+                self.respond.borrow_mut().send_reset(Reason::INTERNAL_ERROR);
+                entry.broken(why);
+                Err(())
+            }
+        }
+    }
+
+    async fn send_message(
+        &self,
+        status: StatusCode,
+        fields: &Fields,
+        body: &mut ResponseBody,
+        entry: &mut Entry,
+        head_only: bool,
+    ) -> Result<(), Broken> {
+        let mut map = head::header_map(fields).ok_or("the answer's fields cannot be said in HTTP/2")?;
+        if let Some(length) = body.length()
+            && status != StatusCode::NO_CONTENT
+        {
+            map.insert(http::header::CONTENT_LENGTH, length.into());
+        }
+        let mut head = http::Response::new(());
+        *head.status_mut() = status;
+        *head.headers_mut() = map;
+        let bodiless = head_only || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let ends = bodiless || matches!(&*body, ResponseBody::Full(bytes) if bytes.is_empty());
+        let sent = self.respond.borrow_mut().send_response(head, ends);
+        let mut out = sent.map_err(|_| WENT_AWAY)?;
+        if ends { Ok(()) } else { self.send_body(body, &mut out, entry).await }
+    }
+
+    /// Waits a moment for the end of a request's body that nobody wanted. A reset at once would make some clients overlook the answer.
+    async fn drain(&self, data: &RefCell<Data>) {
+        let _ = self.timer.limit(self.limits.linger, poll_fn(|cx| data.borrow_mut().poll_drain(cx))).await;
+    }
+
+    async fn send_body(
+        &self,
+        body: &mut ResponseBody,
+        out: &mut SendStream<Bytes>,
+        entry: &mut Entry,
+    ) -> Result<(), Broken> {
+        let mut piece = Vec::new();
+        loop {
+            let ready =
+                if piece.is_empty() { Some(self.next(body, out).await?) } else { poll_now(body).await };
+            match ready {
+                Some(Ok(0)) => return end(body, out, &mut piece),
+                Some(Ok(count)) => {
+                    out.reserve_capacity(piece.len() + count.min(PIECE));
+                    let room = out.capacity().saturating_sub(piece.len());
+                    if room == 0 && piece.is_empty() {
+                        self.room(body, out).await?;
+                        continue;
+                    }
+                    let count = count.min(room);
+                    entry.sent(count);
+                    body.take_into(count, &mut piece, |out, data| out.extend_from_slice(data));
+                    if count > 0 && piece.len() < PIECE {
+                        continue;
+                    }
+                }
+                Some(Err(_)) => {
+                    // What arrived before the break is passed on; the break follows it.
+                    send(out, &mut piece, false)?;
+                    // A reset takes back what the connection has not yet looked at.
+                    tokio::task::yield_now().await;
+                    return Err("the backend's answer broke off");
+                }
+                None => {}
+            }
+            send(out, &mut piece, false)?;
+        }
+    }
+
+    /// Waits for the next bytes of the answer.
+    async fn next(
+        &self,
+        body: &mut ResponseBody,
+        out: &mut SendStream<Bytes>,
+    ) -> Result<Result<usize, crate::http1::body::BodyError>, Broken> {
+        let stall = body.stall();
+        let wait = poll_fn(|cx| match body.poll_ready(cx) {
+            Poll::Ready(ready) => Poll::Ready(Ok(ready)),
+            Poll::Pending => gone(out, cx),
+        });
+        self.timer.limit(stall, wait).await.map_err(|Elapsed| "the backend stalled")?
+    }
+
+    /// Waits until the client takes more; the request's body goes on meanwhile.
+    async fn room(&self, body: &mut ResponseBody, out: &mut SendStream<Bytes>) -> Result<(), Broken> {
+        let wait = poll_fn(|cx| {
+            body.poll_upload(cx);
+            match out.poll_capacity(cx) {
+                Poll::Ready(Some(Ok(_))) => Poll::Ready(Ok(())),
+                Poll::Ready(_) => Poll::Ready(Err(WENT_AWAY)),
+                Poll::Pending => gone(out, cx),
+            }
+        });
+        self.timer
+            .limit(self.limits.write_stall, wait)
+            .await
+            .map_err(|Elapsed| "the client stopped reading")?
+    }
+}
+
+const WENT_AWAY: Broken = "the client went away";
+
+fn gone<T>(out: &mut SendStream<Bytes>, cx: &mut Context<'_>) -> Poll<Result<T, Broken>> {
+    out.poll_reset(cx).map(|_| Err(WENT_AWAY))
+}
+
+/// What is ready without waiting.
+async fn poll_now(body: &mut ResponseBody) -> Option<Result<usize, crate::http1::body::BodyError>> {
+    poll_fn(|cx| match body.poll_ready(cx) {
+        Poll::Ready(ready) => Poll::Ready(Some(ready)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+fn end(body: &mut ResponseBody, out: &mut SendStream<Bytes>, piece: &mut Vec<u8>) -> Result<(), Broken> {
+    match body.trailers().and_then(|fields| head::header_map(&fields)) {
+        None => send(out, piece, true),
+        Some(trailers) => {
+            send(out, piece, false)?;
+            out.send_trailers(trailers).map_err(|_| WENT_AWAY)
+        }
+    }
+}
+
+fn send(out: &mut SendStream<Bytes>, piece: &mut Vec<u8>, ends: bool) -> Result<(), Broken> {
+    if piece.is_empty() && !ends {
+        return Ok(());
+    }
+    out.send_data(std::mem::take(piece).into(), ends).map_err(|_| WENT_AWAY)
+}
