@@ -25,6 +25,7 @@ impl Finished {
 pub(crate) fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_haechi"));
     command.current_dir(folder).env_remove("HAECHI_CONFIG").env_remove("RUST_LOG").env("NO_COLOR", "1");
+    command.env_remove("NOTIFY_SOCKET").env_remove("LISTEN_FDS");
     command
 }
 

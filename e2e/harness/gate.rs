@@ -5,12 +5,17 @@ use super::{Conversation, Folder, PATIENCE, Reply, curl, eventually};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
 /// A running `haechi run`; killed when dropped.
 pub(crate) struct Gate {
     child: Child,
+    /// The process that took over from `child`, or from the one that did.
+    successor: Option<u32>,
+    /// Whether it has a process group of its own, all of which is killed.
+    group: bool,
     log: Arc<Mutex<Vec<String>>>,
     address: SocketAddr,
     admin: SocketAddr,
@@ -27,8 +32,30 @@ impl Gate {
     /// With the configuration in `folder`.
     #[track_caller]
     pub(crate) fn start_in(folder: Folder) -> Self {
-        let mut child = program(folder.path())
+        Self::spawn(folder, &[], false)
+    }
+
+    /// In a process group of its own, so that processes that take over from it end with the test.
+    #[track_caller]
+    pub(crate) fn start_in_group(folder: Folder) -> Self {
+        Self::spawn(folder, &[], true)
+    }
+
+    /// The same, with variables in its environment.
+    #[track_caller]
+    pub(crate) fn start_with(folder: Folder, environment: &[(&str, &str)]) -> Self {
+        Self::spawn(folder, environment, true)
+    }
+
+    #[track_caller]
+    fn spawn(folder: Folder, environment: &[(&str, &str)], group: bool) -> Self {
+        let mut command = program(folder.path());
+        if group {
+            command.process_group(0);
+        }
+        let mut child = command
             .args(["run", "-c", "haechi.yaml"])
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -44,7 +71,7 @@ impl Gate {
             }
             addresses(&log.lock().unwrap())
         });
-        Self { child, log, address, admin, folder }
+        Self { child, successor: None, group, log, address, admin, folder }
     }
 
     /// Waits until `/readyz` says 200.
@@ -93,6 +120,19 @@ impl Gate {
         curl(&[&format!("http://{}{path}", self.admin)])
     }
 
+    /// Calls the admin listener with these fields and this body.
+    pub(crate) fn admin_post(&self, path: &str, fields: &[&str], body: &str) -> Reply {
+        let mut arguments: Vec<&str> = fields.iter().flat_map(|field| ["--header", *field]).collect();
+        let url = format!("http://{}{path}", self.admin);
+        arguments.extend(["--request", "POST", "--data-binary", body, &url]);
+        curl(&arguments)
+    }
+
+    /// The admin listener's address.
+    pub(crate) fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
     pub(crate) fn converse(&self) -> Conversation {
         Conversation::with(self.address)
     }
@@ -112,29 +152,64 @@ impl Gate {
         self.log.lock().unwrap().clone()
     }
 
+    /// The id of the process that serves.
+    pub(crate) fn process(&self) -> u32 {
+        self.successor.unwrap_or_else(|| self.child.id())
+    }
+
     /// Resident memory, in KiB.
     pub(crate) fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
     /// Sends a signal by its name, as `kill` knows it.
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
+        let id = self.process().to_string();
         let sent = std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap();
         assert!(sent.success());
     }
 
-    /// Waits for its end.
+    /// Waits for its end. Of one that took over from another only the end can be seen, not how it ended.
     #[track_caller]
     pub(crate) fn exited(&mut self) -> ExitStatus {
-        eventually(PATIENCE, || self.child.try_wait().unwrap())
+        match self.successor {
+            None => eventually(PATIENCE, || self.child.try_wait().unwrap()),
+            Some(process) => eventually(PATIENCE, || is_over(process).then(ExitStatus::default)),
+        }
+    }
+
+    /// Waits until another process has taken over.
+    #[track_caller]
+    pub(crate) fn await_successor(&self) -> u32 {
+        let before = self.process();
+        eventually(PATIENCE, || {
+            let log = self.log();
+            let lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let upgraded = lines.filter(|line| line["event"] == "upgraded").last()?;
+            let process = upgraded["process"].as_u64()?.try_into().ok()?;
+            (process != before).then_some(process)
+        })
+    }
+
+    /// Has another process take over, and waits for the end of the one before.
+    #[track_caller]
+    pub(crate) fn upgrade(&mut self) -> ExitStatus {
+        self.signal("USR2");
+        let next = self.await_successor();
+        let ended = self.exited();
+        self.successor = Some(next);
+        ended
     }
 }
 
 impl Drop for Gate {
     fn drop(&mut self) {
+        if self.group {
+            let group = format!("-{}", self.child.id());
+            drop(std::process::Command::new("kill").args(["-s", "KILL", "--", &group]).output());
+        }
         drop(self.child.kill());
         drop(self.child.wait());
         if std::thread::panicking() {
@@ -145,6 +220,12 @@ impl Drop for Gate {
             }
         }
     }
+}
+
+/// Whether a process that is nobody's child here has ended; one whose end nobody has taken note of has ended too.
+fn is_over(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_none_or(|rest| rest.is_empty() || rest.starts_with('Z'))
 }
 
 fn collect(stream: impl Read + Send + 'static, log: &Arc<Mutex<Vec<String>>>) {

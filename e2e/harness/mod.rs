@@ -11,7 +11,7 @@ mod python;
 mod raw;
 
 pub(crate) use certificates::{Authority, s_client};
-pub(crate) use command::{haechi, haechi_with_input};
+pub(crate) use command::{haechi, haechi_with_input, program};
 pub(crate) use config::{Folder, PASSWORD, open_gate, routes_to};
 pub(crate) use curl::{Reply, curl};
 pub(crate) use gate::Gate;

@@ -15,6 +15,7 @@ mod clock;
 pub mod http1;
 mod identity_provider;
 pub mod jose;
+pub mod load;
 mod unreachable;
 mod wait;
 

@@ -7,5 +7,5 @@ mod endpoints;
 mod error;
 mod server;
 
-pub use context::{Component, Context, Health};
+pub use context::{Component, Configuration, Context, Health, InForce, NotAdmitted, Operators, Refused};
 pub use server::serve;

@@ -1,6 +1,6 @@
 //! Listening sockets: one per worker and address, shared by the kernel (`SO_REUSEPORT`).
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
@@ -20,6 +20,38 @@ pub fn bind(address: SocketAddr, workers: usize) -> io::Result<(SocketAddr, Vec<
         sockets.push(socket(bound)?);
     }
     Ok((bound, sockets))
+}
+
+/// Sockets that listen already, and as many more as it takes for each worker to have one of its own, where they may be shared so.
+///
+/// # Errors
+/// When there is none, or it cannot be used.
+pub fn adopt(mut sockets: Vec<TcpListener>, workers: usize) -> io::Result<(SocketAddr, Vec<TcpListener>)> {
+    let first = sockets.first().ok_or(io::ErrorKind::InvalidInput)?;
+    let bound = first.local_addr()?;
+    let more = if SockRef::from(first).reuse_port()? { workers.saturating_sub(sockets.len()) } else { 0 };
+    sockets.iter().try_for_each(|socket| socket.set_nonblocking(true))?;
+    for _ in 0..more {
+        // Those of another user take no company; then workers share what there is.
+        let Ok(another) = socket(bound) else { break };
+        sockets.push(another);
+    }
+    Ok((bound, sockets))
+}
+
+/// For each worker the sockets that it takes connections from: every socket has a worker, every worker a socket.
+///
+/// # Errors
+/// When descriptors are used up.
+pub fn share(sockets: &[TcpListener], workers: usize) -> io::Result<Vec<Vec<TcpListener>>> {
+    let mut shares: Vec<Vec<TcpListener>> = (0..workers).map(|_| Vec::new()).collect();
+    let turns = sockets.len().max(workers);
+    for (turn, socket) in sockets.iter().cycle().take(turns).enumerate() {
+        if let Some(share) = shares.get_mut(turn % workers) {
+            share.push(socket.try_clone()?);
+        }
+    }
+    Ok(shares)
 }
 
 fn socket(address: SocketAddr) -> io::Result<TcpListener> {

@@ -37,7 +37,7 @@ mod trailers;
 mod upstream;
 mod worker;
 
-pub use accept::bind;
+pub use accept::{adopt, bind, share};
 pub use cors::{Cors, CorsOrigins};
 pub use finish::FieldRules;
 pub use headers::identity_headers;

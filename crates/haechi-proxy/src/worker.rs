@@ -49,14 +49,14 @@ pub struct Shared {
     pub draining: Arc<AtomicBool>,
 }
 
-/// Starts a worker on a thread of its own. It ends when it was told to drain and its last connection has closed, or [`Limits::grace`] has
+/// Starts a worker on a thread of its own, which takes connections from `listeners`, each with its index in the plan. It ends when it was told to drain and its last connection has closed, or [`Limits::grace`] has
 /// passed.
 ///
 /// # Errors
 /// When the thread or its runtime cannot be made.
 pub fn start(
     shared: Shared,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<(usize, TcpListener)>,
     index: usize,
 ) -> io::Result<JoinHandle<io::Result<()>>> {
     std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
@@ -130,7 +130,7 @@ struct Minted {
 }
 
 impl Worker {
-    async fn run(shared: Shared, listeners: Vec<TcpListener>) -> io::Result<()> {
+    async fn run(shared: Shared, listeners: Vec<(usize, TcpListener)>) -> io::Result<()> {
         let worker = Rc::new(Self {
             plan: RefCell::new(Rc::new(LocalPlan::new(shared.plan.load_full(), None))),
             buffers: Buffers::default(),
@@ -144,7 +144,7 @@ impl Worker {
             broken: RefCell::default(),
             shared,
         });
-        for (index, listener) in listeners.into_iter().enumerate() {
+        for (index, listener) in listeners {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             drop(tokio::task::spawn_local(accept(worker.clone(), listener, index)));
         }

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
     let Cli { command, common } = Cli::parse();
     let done = match command {
         Command::Check => cli::check::check(&common),
+        Command::Health(arguments) => cli::health::health(&common, arguments),
         Command::User(command) => cli::user::user(&common, command),
         Command::Key(command) => cli::key::key(&common, command),
         Command::Schema(command) => cli::schema::schema(command),

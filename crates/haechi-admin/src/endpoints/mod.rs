@@ -1,17 +1,21 @@
 //! The endpoints: one file each.
 
+mod config;
 mod health;
 mod metrics;
 
 use crate::Context;
 use crate::error::AdminError;
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::HOST;
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
 use std::net::IpAddr;
+
+/// No configuration is longer.
+const MAX_BODY: usize = 8 * 1024 * 1024;
 
 /// All endpoints.
 pub(crate) fn router(context: Context) -> Router {
@@ -19,6 +23,9 @@ pub(crate) fn router(context: Context) -> Router {
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::metrics))
+        .route("/api/v1/config/reload", post(config::reload))
+        .route("/api/v1/config/validate", post(config::validate))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
         .fallback(|| async { AdminError::NotFound })
         .layer(from_fn(local_host))
         .with_state(context)

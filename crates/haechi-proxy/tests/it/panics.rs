@@ -115,7 +115,8 @@ impl Gate {
             connections: Arc::new(AtomicUsize::new(0)),
             draining: Arc::new(AtomicBool::new(false)),
         };
-        let worker = haechi_proxy::start(shared.clone(), sockets, 0).unwrap();
+        let worker =
+            haechi_proxy::start(shared.clone(), sockets.into_iter().enumerate().collect(), 0).unwrap();
         Self { address, shared, registry, lines, worker: Some(worker) }
     }
 

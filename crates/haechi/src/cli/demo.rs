@@ -6,7 +6,7 @@ mod script;
 use super::store::accounts;
 use super::{DemoArgs, Failure, Format, output};
 use crate::config::{self, Config};
-use crate::wire::{Gate, control_runtime, open_store};
+use crate::wire::{Gate, Inherited, control_runtime, open_store};
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::KeySpec;
 use haechi_core::ports::{LoginState, UserRecord};
@@ -45,7 +45,7 @@ pub(crate) fn demo(arguments: DemoArgs, format: Format) -> Result<(), Failure> {
         .map_err(|error| Failure::fault(format!("the demo's configuration cannot be written: {error}")))?;
     let config = config::load(&file).map_err(|report| Failure::Config(Box::new(report)))?;
     let accounts = seed(&config, &runtime)?;
-    let gate = Gate::start(&file, config).map_err(|fault| {
+    let gate = Gate::start(&file, config, Inherited::none()).map_err(|fault| {
         Failure::fault(format!("cannot start: {fault}; `--port` and `--admin-port` choose other ports"))
     })?;
     let url = format!("http://127.0.0.1:{port}");

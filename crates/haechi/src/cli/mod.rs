@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod explain;
+pub(crate) mod health;
 pub(crate) mod input;
 pub(crate) mod key;
 pub(crate) mod output;
@@ -14,7 +15,7 @@ pub(crate) mod user;
 
 use crate::config::{Config, Report, load};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// An API gateway that decides who is calling and what they may do.
@@ -67,6 +68,8 @@ pub(crate) enum Command {
     Check,
     /// Tell which route a request takes, who would be calling, and what is asked of them.
     Explain(ExplainArgs),
+    /// Ask the admin listener whether the gate is ready; exit 1 where it is not.
+    Health(HealthArgs),
     /// Users in the store.
     #[command(subcommand)]
     User(user::UserCommand),
@@ -92,6 +95,17 @@ pub(crate) struct DemoArgs {
     /// The admin listener's port on 127.0.0.1; 0 for a free one.
     #[arg(long, default_value_t = 9901)]
     pub(crate) admin_port: u16,
+}
+
+/// `haechi health`.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct HealthArgs {
+    /// Ask whether the process runs, not whether it is ready.
+    #[arg(long)]
+    pub(crate) live: bool,
+    /// The admin listener's address, where it is not to be read from the configuration.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) admin: Option<SocketAddr>,
 }
 
 /// `haechi explain`.

@@ -20,6 +20,7 @@ mod yaml;
 mod tests;
 
 pub(crate) use meant::Config;
+pub(crate) use placeholder::process_variable;
 pub(crate) use report::{Fault, Report};
 pub(crate) use schema::json_schema;
 pub(crate) use value::{parse_duration, parse_network};
@@ -70,8 +71,7 @@ fn read(file: &Path) -> Result<String, Report> {
 /// Relative paths are relative to the folder of `file`, which need not exist.
 fn checked(file: &Path, text: String, in_force: Option<&Config>) -> Result<Config, Report> {
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
-    let surroundings =
-        Surroundings { folder, variable: &placeholder::process_variable, files: RefCell::default() };
+    let surroundings = Surroundings { folder, variable: &process_variable, files: RefCell::default() };
     parse_in(&surroundings, file, text, in_force)
 }
 

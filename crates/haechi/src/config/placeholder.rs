@@ -20,7 +20,7 @@ pub(super) struct Surroundings<'a> {
 
 /// Reads a variable of this process.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads environment variables")]
-pub(super) fn process_variable(name: &str) -> Result<Option<String>, String> {
+pub(crate) fn process_variable(name: &str) -> Result<Option<String>, String> {
     match std::env::var(name) {
         Ok(value) => Ok(Some(value)),
         Err(std::env::VarError::NotPresent) => Ok(None),

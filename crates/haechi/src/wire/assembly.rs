@@ -80,6 +80,11 @@ impl Ground {
         })
     }
 
+    /// The signing keys of the identity provider, where there is one.
+    pub(crate) const fn keyring(&self) -> Option<&Arc<Keyring>> {
+        self.keyring.as_ref()
+    }
+
     /// Where passwords are hashed, if any ever are: gathering randomness for it takes longer than all the rest of the start.
     fn pool(&self, config: &Config) -> Result<Option<&Arc<PasswordPool>>, AssemblyFault> {
         let with_passwords = |a: &Authenticator| matches!(a.kind, AuthenticatorKind::Basic(_));
@@ -133,7 +138,8 @@ impl Assembly {
         Ok(Self { ground: ground.clone(), built, plan })
     }
 
-    /// Waits until keys were asked for once and revocations are known, or neither comes: for commands that judge once and end.
+    /// Waits until keys were asked for once and revocations are known, or neither comes: for commands that judge once and end, and for a
+    /// gate whose sockets clients connect to already.
     pub(crate) async fn settled(&self) {
         let Ground { store, watch, clock, .. } = &*self.ground;
         let known = async {

@@ -4,9 +4,14 @@ use super::assembly::{Assembly, AssemblyFault};
 use super::endpoints::{SystemResolver, WebProbe};
 use super::health::Parts;
 use super::log::LogWriter;
+use super::notify::Notify;
+use super::operators::Operators;
 use super::reload::{Record, Reloader};
 use super::signals::{Signals, Told};
+use super::sockets::{Inherited, Listening};
 use super::stamp::Stamp;
+use super::upgrade::{self, Program, UpgradeFault};
+use crate::cli::output;
 use crate::config::Config;
 use arc_swap::ArcSwap;
 use haechi_admin::Context;
@@ -15,6 +20,7 @@ use haechi_store::Store;
 use prometheus_client::registry::Registry;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -31,6 +37,11 @@ pub(crate) struct Gate {
     log: LogWriter,
     signals: Signals,
     reloader: Arc<Reloader>,
+    listening: Listening,
+    program: Program,
+    notify: Arc<Notify>,
+    /// Whoever waits for this process to be ready.
+    predecessor: Option<UnixDatagram>,
     /// Set when the gate is about to end, for readiness; connections are still taken.
     ending: Arc<AtomicBool>,
     draining: Arc<AtomicBool>,
@@ -41,8 +52,17 @@ pub(crate) struct Gate {
 
 struct Admin {
     address: SocketAddr,
-    end: oneshot::Sender<()>,
+    end: Option<oneshot::Sender<()>>,
     task: tokio::task::JoinHandle<io::Result<()>>,
+}
+
+/// Why the gate ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// A signal told it to.
+    Told,
+    /// Another process has taken over its sockets.
+    Upgraded,
 }
 
 /// Why the gate cannot start.
@@ -56,17 +76,26 @@ pub(crate) enum StartFault {
     Thread(io::Error),
     #[error("signals cannot be listened to: {0}")]
     Signals(io::Error),
+    #[error("operators cannot be told from others: {0}")]
+    Operators(#[from] haechi_authn::schemes::jwt::JwtFault),
     #[error(transparent)]
     Assembly(#[from] AssemblyFault),
 }
 
 impl Gate {
-    /// Starts everything that `config`, which stands in `file`, asks for. When this returns, connections are taken.
-    pub(crate) fn start(file: &Path, config: Config) -> Result<Self, StartFault> {
+    /// Starts everything that `config`, which stands in `file`, asks for, on the sockets that were handed over and others. When this returns,
+    /// connections are taken.
+    pub(crate) fn start(file: &Path, config: Config, mut inherited: Inherited) -> Result<Self, StartFault> {
+        let (program, notify) = (Program::of_this_process(), Arc::new(Notify::from_environment()));
         let control = control_runtime().map_err(StartFault::Thread)?;
         let signals = control.block_on(async { Signals::listen() }).map_err(StartFault::Signals)?;
-        let sockets = bind(&config)?;
-        let Assembly { ground, built, plan } = Assembly::new(&config, &control)?;
+        let (predecessor, awaited) = (inherited.predecessor.take(), inherited.is_awaited());
+        let listening = Listening::open(&config, inherited)?;
+        let assembly = Assembly::new(&config, &control)?;
+        if awaited {
+            control.block_on(assembly.settled());
+        }
+        let Assembly { ground, built, plan } = assembly;
         let upkeep = upkeep(ground.endpoints.clone(), &control);
         control.block_on(upkeep.prepare(&plan));
         upkeep.follow(&plan);
@@ -95,16 +124,36 @@ impl Gate {
                 .map_or_else(|| Arc::new(AtomicU64::new(0)), |sink| sink.dropped.clone()),
             reloads: reloads.clone(),
         };
-        let admin =
-            config.admin.map(|address| Admin::start(address, parts, &shared, &control)).transpose()?;
-        let addresses = sockets.iter().map(|(address, _)| *address).collect();
-        let workers = start_workers(sockets, config.workers.get(), &shared).map_err(StartFault::Thread)?;
-        let store = ground.store.clone();
+        let operators = Arc::new(Operators::new(&config, &ground)?);
+        let workers = start_workers(&listening, config.workers.get(), &shared).map_err(StartFault::Thread)?;
+        let (addresses, store) = (listening.addresses(), ground.store.clone());
         let seen = Stamp::of(file, &config);
-        let read = (file.to_owned(), config, seen);
-        let reloader = Arc::new(Reloader::new(read, ground, shared.plan, built, reloads, upkeep));
+        let (read, plan) = ((file.to_owned(), config, seen), shared.plan.clone());
+        let reloader = Reloader::new(read, ground, plan, built, reloads, (upkeep, notify.clone()));
+        let reloader = Arc::new(reloader);
         control.spawn(reloader.clone().watch());
-        Ok(Self { control, workers, admin, log, signals, reloader, ending, draining, store, addresses })
+        let admin = match listening.admin().map_err(StartFault::Thread)? {
+            Some(socket) => {
+                Some(Admin::start(socket, parts, operators, reloader.clone(), &shared, &control)?)
+            }
+            None => None,
+        };
+        Ok(Self {
+            control,
+            workers,
+            admin,
+            log,
+            signals,
+            reloader,
+            listening,
+            program,
+            notify,
+            predecessor,
+            ending,
+            draining,
+            store,
+            addresses,
+        })
     }
 
     /// The admin listener's address.
@@ -119,28 +168,65 @@ impl Gate {
             self.addresses.iter().enumerate().map(|(index, address)| (index.to_string(), *address));
         for (listener, address) in listeners.chain(admin) {
             let line = serde_json::json!({ "event": "listening", "listener": listener, "address": address.to_string() });
-            crate::cli::output::to_stderr(&format!("{line}\n"));
+            output::to_stderr(&format!("{line}\n"));
         }
     }
 
-    /// Does what signals tell it to until that is SIGTERM or SIGINT, then ends in order.
+    /// Does what signals tell it to until that is to end, or until another process has taken over; then ends in order.
     pub(crate) fn run_until_told_to_end(mut self) {
-        while self.control.block_on(self.signals.next()) == Told::Reload {
-            let reloader = self.reloader.clone();
-            self.control.spawn(async move {
-                // Told already, either way.
-                let _ = reloader.reload("SIGHUP").await;
-            });
+        match &self.predecessor {
+            // It tells the service manager who follows.
+            Some(predecessor) => upgrade::tell_ready(predecessor),
+            None => self.notify.say("READY=1"),
         }
-        self.end();
+        loop {
+            match self.control.block_on(self.signals.next()) {
+                Told::Reload => self.reload(),
+                Told::Upgrade if self.hand_over() => return self.end(Why::Upgraded),
+                Told::Upgrade => {}
+                Told::End => return self.end(Why::Told),
+            }
+        }
+    }
+
+    fn reload(&self) {
+        let reloader = self.reloader.clone();
+        self.control.spawn(async move {
+            // Told already, either way.
+            let _ = reloader.reload("SIGHUP").await;
+        });
+    }
+
+    /// Starts a process that takes over the sockets. Returns whether it is ready.
+    fn hand_over(&self) -> bool {
+        let followed = self.listening.handed_over().map_err(UpgradeFault::Sockets);
+        let (line, ready) = match followed.and_then(|sockets| self.program.follow(sockets)) {
+            Ok(process) => {
+                self.notify.say(&format!("READY=1\nMAINPID={process}"));
+                (serde_json::json!({ "event": "upgraded", "process": process }), true)
+            }
+            Err(fault) => {
+                (serde_json::json!({ "event": "upgrade refused", "reason": fault.to_string() }), false)
+            }
+        };
+        output::to_stderr(&format!("{line}\n"));
+        ready
     }
 
     /// Not ready any more, then no more connections, then what is in flight finishes, then the log. A second signal to end ends at once.
-    fn end(self) {
-        self.control.spawn(end_at_once(self.signals));
-        let drain = self.control.block_on(self.reloader.config()).drain;
+    fn end(mut self, why: Why) {
+        let drain = self.reloader.config().drain;
+        self.control.spawn(end_at_once(self.signals, why));
         self.ending.store(true, Ordering::Relaxed);
-        self.control.block_on(async { tokio::time::sleep(drain.delay).await });
+        match why {
+            Why::Told => {
+                self.notify.say("STOPPING=1");
+                self.control.block_on(async { tokio::time::sleep(drain.delay).await });
+            }
+            // Whoever asks the admin listener from now on is to hear the process that followed.
+            Why::Upgraded => self.admin.iter_mut().for_each(Admin::end),
+        }
+        drop(self.listening);
         self.draining.store(true, Ordering::Relaxed);
         for worker in self.workers {
             match worker.join() {
@@ -150,10 +236,11 @@ impl Gate {
             }
         }
         self.log.finish();
-        if let Some(admin) = self.admin {
-            // The admin listener may be gone already; there is nobody else to tell.
-            let _ = admin.end.send(());
-            let _ = self.control.block_on(admin.task);
+        if let Some(mut admin) = self.admin {
+            admin.end();
+            // A connection that somebody keeps open does not keep the process.
+            let task = async { tokio::time::timeout(Duration::from_secs(1), admin.task).await };
+            let _ = self.control.block_on(task);
         }
         if let Some(store) = &self.store {
             self.control.block_on(store.close());
@@ -164,31 +251,39 @@ impl Gate {
 
 impl Admin {
     fn start(
-        address: SocketAddr,
+        socket: TcpListener,
         parts: Parts,
+        operators: Arc<Operators>,
+        configuration: Arc<Reloader>,
         shared: &Shared,
         control: &Runtime,
     ) -> Result<Self, StartFault> {
+        let address = socket.local_addr().map_err(StartFault::Thread)?;
         let bound = |error| StartFault::Bind { address, error };
-        let listener = TcpListener::bind(address).map_err(bound)?;
-        listener.set_nonblocking(true).map_err(bound)?;
-        let resolved = listener.local_addr().map_err(bound)?;
+        socket.set_nonblocking(true).map_err(bound)?;
         let listener = {
             let _inside = control.enter();
-            tokio::net::TcpListener::from_std(listener).map_err(bound)?
+            tokio::net::TcpListener::from_std(socket).map_err(bound)?
         };
         let mut registry = Registry::default();
         registry.register_collector(Box::new(shared.metrics.clone()));
         registry.register_collector(Box::new(EndpointGauges(shared.plan.clone())));
         registry.register_collector(Box::new(parts.clone()));
-        let context = Context { health: Arc::new(parts), registry: Arc::new(registry) };
+        let (health, registry) = (Arc::new(parts), Arc::new(registry));
+        let context = Context { health, operators, configuration, registry };
         let (end, ended) = oneshot::channel();
         let ended = async move {
             // Told, or nobody left to tell: both are the end.
             let _ = ended.await;
         };
         let task = control.spawn(haechi_admin::serve(listener, context, ended));
-        Ok(Self { address: resolved, end, task })
+        Ok(Self { address, end: Some(end), task })
+    }
+
+    /// No more connections; those that are there may finish.
+    fn end(&mut self) {
+        // The admin listener may be gone already; there is nobody else to tell.
+        let _ = self.end.take().map(|end| end.send(()));
     }
 }
 
@@ -202,33 +297,27 @@ fn upkeep(endpoints: Endpoints, control: &Runtime) -> Upkeep {
     Upkeep::new(endpoints, resolver, probe, control.handle().clone())
 }
 
-type Sockets = Vec<(SocketAddr, Vec<TcpListener>)>;
-
-fn bind(config: &Config) -> Result<Sockets, StartFault> {
-    let bind = |address: SocketAddr| {
-        haechi_proxy::bind(address, config.workers.get()).map_err(|error| StartFault::Bind { address, error })
-    };
-    config.listeners.iter().map(|listener| bind(listener.bind)).collect()
-}
-
 fn start_workers(
-    sockets: Sockets,
+    listening: &Listening,
     count: usize,
     shared: &Shared,
 ) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
-    let mut per_worker: Vec<Vec<TcpListener>> = (0..count).map(|_| Vec::new()).collect();
-    for (_, listeners) in sockets {
-        for (worker, listener) in per_worker.iter_mut().zip(listeners) {
-            worker.push(listener);
-        }
-    }
     let start = |(index, listeners)| haechi_proxy::start(shared.clone(), listeners, index);
-    per_worker.into_iter().enumerate().map(start).collect()
+    listening.for_workers(count)?.into_iter().enumerate().map(start).collect()
 }
 
-/// Whoever asks twice does not want to wait for requests in flight.
-async fn end_at_once(mut signals: Signals) {
-    while signals.next().await != Told::End {}
-    tracing::warn!("told to end a second time; requests in flight are cut off");
+/// Whoever asks twice does not want to wait for requests in flight. After an upgrade once is not enough: a service manager tells every process of
+/// the service to end, and means the one that followed.
+async fn end_at_once(mut signals: Signals, why: Why) {
+    let mut left = match why {
+        Why::Told => 1,
+        Why::Upgraded => 2,
+    };
+    while left > 0 {
+        if signals.next().await == Told::End {
+            left -= 1;
+        }
+    }
+    tracing::warn!("told again to end; requests in flight are cut off");
     std::process::exit(1);
 }

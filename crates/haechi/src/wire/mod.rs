@@ -8,13 +8,18 @@ mod gate;
 mod health;
 mod identity;
 mod log;
+mod notify;
+mod operators;
 pub(crate) mod panics;
 mod plan;
 mod reload;
 mod signals;
+mod sockets;
 mod stamp;
 mod tls;
+mod upgrade;
 
 pub(crate) use assembly::Assembly;
 pub(crate) use gate::{Gate, control_runtime};
 pub(crate) use identity::open_store;
+pub(crate) use sockets::Inherited;

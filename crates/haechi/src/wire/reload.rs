@@ -2,10 +2,13 @@
 
 use super::assembly::{Assembly, AssemblyFault, Ground};
 use super::authenticators::Built;
+use super::notify::Notify;
 use super::stamp::Stamp;
 use crate::cli::output;
 use crate::config::{self, Config, Report};
 use arc_swap::ArcSwap;
+use haechi_admin::{Configuration, InForce, Refused};
+use haechi_core::ports::BoxFuture;
 use haechi_proxy::{Plan, Upkeep};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,17 +26,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Reloader {
     file: PathBuf,
     ground: Arc<Ground>,
-    in_force: Mutex<InForce>,
+    config: ArcSwap<Config>,
+    /// What the files looked like when they were last read. Whoever holds it is the only one to reload.
+    seen: Mutex<Stamp>,
+    notify: Arc<Notify>,
     plan: Arc<ArcSwap<Plan>>,
     built: Arc<ArcSwap<Built>>,
     record: Arc<Record>,
     upkeep: Upkeep,
-}
-
-/// What the last configuration was, and what its files looked like when it was read.
-struct InForce {
-    config: Arc<Config>,
-    seen: Stamp,
 }
 
 /// What became of reloads, for metrics.
@@ -85,31 +85,38 @@ impl Reloader {
         plan: Arc<ArcSwap<Plan>>,
         built: Arc<ArcSwap<Built>>,
         record: Arc<Record>,
-        upkeep: Upkeep,
+        (upkeep, notify): (Upkeep, Arc<Notify>),
     ) -> Self {
-        let in_force = Mutex::new(InForce { config: Arc::new(config), seen });
-        Self { file, ground, in_force, plan, built, record, upkeep }
+        let (config, seen) = (ArcSwap::from_pointee(config), Mutex::new(seen));
+        Self { file, ground, config, seen, notify, plan, built, record, upkeep }
     }
 
     /// The configuration in force.
-    pub(crate) async fn config(&self) -> Arc<Config> {
-        self.in_force.lock().await.config.clone()
+    pub(crate) fn config(&self) -> Arc<Config> {
+        self.config.load_full()
     }
 
     /// Reads the file again. What is wrong with it changes nothing; either outcome is told on standard error.
     pub(crate) async fn reload(&self, because: &'static str) -> Result<Reloaded, ReloadFault> {
-        let mut in_force = self.in_force.lock().await;
+        let mut seen = self.seen.lock().await;
+        self.notify.say("RELOADING=1");
         let begun = Instant::now();
-        let outcome = self.follow(&mut in_force).await;
+        let outcome = self.follow(&mut seen).await;
         self.record.last_succeeded.store(outcome.is_ok(), Relaxed);
         match &outcome {
             Ok(reloaded) => {
                 self.record.succeeded.fetch_add(1, Relaxed);
                 tell_reloaded(because, reloaded, begun.elapsed());
+                output::to_stderr(&self.config().warnings.to_string());
+                self.notify.say(&format!("READY=1\nSTATUS=generation {}", reloaded.generation));
             }
             Err(fault) => {
                 self.record.failed.fetch_add(1, Relaxed);
-                tell_refused(because, self.record.generation.load(Relaxed), fault);
+                let generation = self.record.generation.load(Relaxed);
+                tell_refused(because, generation, fault);
+                self.notify.say(&format!(
+                    "READY=1\nSTATUS=generation {generation}; the file as it stands is refused"
+                ));
             }
         }
         outcome
@@ -117,8 +124,7 @@ impl Reloader {
 
     /// Says what a reload of `text` would find wrong.
     pub(crate) async fn validate(&self, text: String) -> Result<Reloaded, ReloadFault> {
-        let in_force = self.config().await;
-        let file = self.file.clone();
+        let (file, in_force) = (self.file.clone(), self.config());
         let checked = spawn_blocking(move || config::check_next(&file, text, &in_force)).await;
         let config =
             checked.map_err(|_| ReloadFault::Broken)?.map_err(|r| ReloadFault::Config(Box::new(r)))?;
@@ -130,16 +136,12 @@ impl Reloader {
         let mut changing: Option<Stamp> = None;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            let (config, seen) = {
-                let in_force = self.in_force.lock().await;
-                (in_force.config.clone(), in_force.seen.clone())
-            };
+            let (file, config) = (self.file.clone(), self.config());
             if !config.watch {
                 continue;
             }
-            let file = self.file.clone();
             let Ok(now) = spawn_blocking(move || Stamp::of(&file, &config)).await else { continue };
-            if now == seen {
+            if now == *self.seen.lock().await {
                 changing = None;
             } else if changing.as_ref() == Some(&now) {
                 changing = None;
@@ -151,19 +153,19 @@ impl Reloader {
         }
     }
 
-    async fn follow(&self, in_force: &mut InForce) -> Result<Reloaded, ReloadFault> {
-        let (file, before) = (self.file.clone(), in_force.config.clone());
+    async fn follow(&self, seen: &mut Stamp) -> Result<Reloaded, ReloadFault> {
+        let (file, before) = (self.file.clone(), self.config());
         let read = spawn_blocking(move || {
-            let seen = Stamp::of(&file, &before);
+            let looked = Stamp::of(&file, &before);
             let config = config::load_next(&file, &before).map_err(Box::new);
-            let seen = match &config {
-                Ok(config) => Stamp::of(&file, config).or(&seen),
-                Err(_) => seen,
+            let looked = match &config {
+                Ok(config) => Stamp::of(&file, config).or(&looked),
+                Err(_) => looked,
             };
-            (config, seen)
+            (config, looked)
         });
-        let (config, seen) = read.await.map_err(|_| ReloadFault::Broken)?;
-        in_force.seen = seen;
+        let (config, looked) = read.await.map_err(|_| ReloadFault::Broken)?;
+        *seen = looked;
         let config = Arc::new(config.map_err(ReloadFault::Config)?);
         let generation = self.record.generation.load(Relaxed) + 1;
         let (wanted, ground, before) = (config.clone(), self.ground.clone(), self.built.load_full());
@@ -178,7 +180,7 @@ impl Reloader {
         self.built.store(built);
         self.record.generation.store(generation, Relaxed);
         let reloaded = Reloaded::of(&config, generation);
-        in_force.config = config;
+        self.config.store(config);
         Ok(reloaded)
     }
 }
@@ -191,6 +193,33 @@ impl Reloaded {
             services: config.services.len(),
             authenticators: config.authenticators.len(),
         }
+    }
+}
+
+impl From<Reloaded> for InForce {
+    fn from(reloaded: Reloaded) -> Self {
+        let Reloaded { generation, routes, services, authenticators } = reloaded;
+        Self { generation, routes, services, authenticators }
+    }
+}
+
+impl From<ReloadFault> for Refused {
+    fn from(fault: ReloadFault) -> Self {
+        let faults = match &fault {
+            ReloadFault::Config(report) => serde_json::to_value(report.lines().collect::<Vec<_>>()),
+            other => Ok(serde_json::json!([{ "message": other.to_string().trim_end() }])),
+        };
+        Self { faults: faults.unwrap_or_default(), report: fault.to_string() }
+    }
+}
+
+impl Configuration for Reloader {
+    fn reload(&self) -> BoxFuture<'_, Result<InForce, Refused>> {
+        Box::pin(async { self.reload("the admin API").await.map(InForce::from).map_err(Refused::from) })
+    }
+
+    fn validate(&self, yaml: String) -> BoxFuture<'_, Result<InForce, Refused>> {
+        Box::pin(async { self.validate(yaml).await.map(InForce::from).map_err(Refused::from) })
     }
 }
 

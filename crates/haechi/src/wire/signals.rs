@@ -8,6 +8,7 @@ pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    user2: Signal,
 }
 
 /// What to do.
@@ -17,6 +18,8 @@ pub(crate) enum Told {
     End,
     /// SIGHUP.
     Reload,
+    /// SIGUSR2.
+    Upgrade,
 }
 
 impl Signals {
@@ -29,6 +32,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            user2: signal(SignalKind::user_defined2())?,
         })
     }
 
@@ -38,6 +42,7 @@ impl Signals {
             _ = self.terminate.recv() => Told::End,
             _ = self.interrupt.recv() => Told::End,
             _ = self.hangup.recv() => Told::Reload,
+            _ = self.user2.recv() => Told::Upgrade,
         }
     }
 }

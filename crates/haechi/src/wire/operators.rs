@@ -1,0 +1,83 @@
+//! Who may change what: callers with a token of the embedded identity provider and the role `haechi-admin`.
+
+use super::assembly::Ground;
+use crate::config::Config;
+use haechi_admin::NotAdmitted;
+use haechi_authn::keys::KeySource;
+use haechi_authn::schemes::jwt::{ClaimsMap, DEFAULT_LEEWAY, JwtAuthenticator, JwtConfig, JwtFault};
+use haechi_authn::{Attempt, Authenticator, Look};
+use haechi_core::caller::Vouched;
+use haechi_core::id::RequestId;
+use haechi_core::{CanonicalPath, Clock, Fields, Host, RequestHead, RoleTable, role};
+use http::Method;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+/// Judges operators' tokens.
+pub(crate) struct Operators {
+    /// `None` without an identity provider: then nobody can be one.
+    tokens: Option<JwtAuthenticator>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Operators {
+    /// Those that `config` knows. Its issuer does not change while the process runs, and its roles do not matter: nothing includes a built-in one.
+    ///
+    /// # Errors
+    /// [`JwtFault`].
+    pub(crate) fn new(config: &Config, ground: &Ground) -> Result<Self, JwtFault> {
+        let issuer = config.identity.as_ref().map(|identity| identity.issuer.clone());
+        let tokens = match issuer.zip(ground.keyring()) {
+            Some((issuer, keyring)) => Some(JwtAuthenticator::new(JwtConfig {
+                name: "admin".into(),
+                issuer: issuer.to_string(),
+                audiences: vec![issuer.to_string()],
+                keys: Arc::new(KeySource::embedded(&issuer, keyring.verifying())),
+                algorithms: JwtAuthenticator::default_algorithms(),
+                leeway: DEFAULT_LEEWAY,
+                token_types: vec!["at+jwt".to_owned()],
+                claims: ClaimsMap { roles: "/roles".parse().ok(), ..ClaimsMap::default() },
+                roles: Arc::new(RoleTable::default()),
+                revocations: Some(ground.watch.clone()),
+                vouched: Vouched::BySelf,
+                cache_entries: 1,
+                clock: ground.clock.clone(),
+            })?),
+            None => None,
+        };
+        Ok(Self { tokens, clock: ground.clock.clone() })
+    }
+
+    /// The head that a route would have seen.
+    fn head(&self, token: &str) -> Option<RequestHead> {
+        let mut fields = Fields::default();
+        fields.push(b"authorization", format!("Bearer {token}").as_bytes());
+        let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Some(RequestHead {
+            id: RequestId::from_bits(0),
+            received: self.clock.now(),
+            method: Method::POST,
+            host: Host::parse(b"localhost").ok()?,
+            path: CanonicalPath::parse(b"/").ok()?,
+            query: None,
+            fields,
+            client,
+            peer: (client, 0).into(),
+            secure: false,
+        })
+    }
+}
+
+impl haechi_admin::Operators for Operators {
+    fn admit(&self, token: &str) -> Result<(), NotAdmitted> {
+        let tokens = self.tokens.as_ref().ok_or(NotAdmitted::NoIdentity)?;
+        let head = self.head(token).ok_or(NotAdmitted::Invalid)?;
+        match tokens.for_worker().look(&head, head.received) {
+            Look::Done(Attempt::Verified(caller)) if caller.has_role(role::ADMIN) => Ok(()),
+            Look::Done(Attempt::Verified(_)) => Err(NotAdmitted::Forbidden),
+            Look::Done(Attempt::Absent | Attempt::Rejected(_)) => Err(NotAdmitted::Invalid),
+            // Keys and revocations are at hand: whoever would have to ask has lost them.
+            Look::Done(Attempt::Unavailable(_)) | Look::Wait(_) => Err(NotAdmitted::Unavailable),
+        }
+    }
+}
