@@ -27,6 +27,7 @@ mod http2;
 mod identity;
 mod interim;
 mod lifecycle;
+mod limits;
 mod matching;
 mod no_request_lost;
 mod observability;

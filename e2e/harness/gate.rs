@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 
 /// A running `haechi run`; killed when dropped.
@@ -53,14 +53,29 @@ impl Gate {
         if group {
             command.process_group(0);
         }
-        let mut child = command
-            .args(["run", "-c", "haechi.yaml"])
-            .envs(environment.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        command.args(["run", "-c", "haechi.yaml"]).envs(environment.iter().copied());
+        Self::spawn_as(&mut command, folder, group)
+    }
+
+    /// With the configuration in `folder`, and so many file descriptors at most.
+    #[track_caller]
+    pub(crate) fn start_with_descriptors(folder: Folder, count: usize) -> Self {
+        Self::spawn_as(&mut Self::command_with_descriptors(&folder, count), folder, false)
+    }
+
+    /// The command that [`Gate::start_with_descriptors`] runs.
+    pub(crate) fn command_with_descriptors(folder: &Folder, count: usize) -> Command {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -n {count} && exec \"$0\" run -c haechi.yaml")]);
+        shell.arg(program(folder.path()).get_program()).current_dir(folder.path());
+        shell.env_remove("HAECHI_CONFIG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        shell
+    }
+
+    #[track_caller]
+    fn spawn_as(command: &mut Command, folder: Folder, group: bool) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
         collect(child.stdout.take().unwrap(), &log);
         collect(child.stderr.take().unwrap(), &log);
@@ -167,7 +182,7 @@ impl Gate {
     /// Sends a signal by its name, as `kill` knows it.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.process().to_string();
-        let sent = std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap();
+        let sent = Command::new("kill").args(["-s", name, &id]).status().unwrap();
         assert!(sent.success());
     }
 
@@ -208,7 +223,7 @@ impl Drop for Gate {
     fn drop(&mut self) {
         if self.group {
             let group = format!("-{}", self.child.id());
-            drop(std::process::Command::new("kill").args(["-s", "KILL", "--", &group]).output());
+            drop(Command::new("kill").args(["-s", "KILL", "--", &group]).output());
         }
         drop(self.child.kill());
         drop(self.child.wait());

@@ -35,6 +35,12 @@ pub(crate) async fn serve(worker: Rc<Worker>, socket: TcpStream, peer: SocketAdd
     };
     drop(listener);
     let Some((stream, transport)) = opened else { return };
+    // A trusted proxy was not counted; the client for whom it connects is.
+    let counted = if transport.peer == peer { Ok(None) } else { worker.count_address(transport.peer.ip()) };
+    let _counted = match counted {
+        Ok(counted) => counted,
+        Err(limit) => return worker.metrics().limit(limit),
+    };
     let mut reader = Reader::new(Rc::new(stream), worker.buffers().clone());
     let protocol = match &transport.tls {
         Some(session) if session.http2 => Some(Protocol::Http2),

@@ -91,11 +91,10 @@ async fn exchange(
             let limit = service.connect_timeout.min(left);
             // Rare beside a kept connection, and large.
             let made = Box::pin(connect::connect(request.worker, service, opening, limit)).await;
-            let unreached = |(refusal, reason)| Failure {
-                refusal,
-                reason,
-                failing: Some(Failing::Connect),
-                stale: false,
+            let unreached = |(refusal, reason)| match refusal {
+                // The endpoint is not to blame for what we lack.
+                Refusal::Overloaded => Failure::ours(refusal, reason),
+                _ => Failure { refusal, reason, failing: Some(Failing::Connect), stale: false },
             };
             (made.map_err(unreached)?, false)
         }

@@ -19,6 +19,7 @@ mod http2;
 mod identity;
 mod interim;
 mod io;
+mod limits;
 mod lines;
 mod log;
 mod message;
@@ -42,6 +43,7 @@ pub use cors::{Cors, CorsOrigins};
 pub use finish::FieldRules;
 pub use headers::identity_headers;
 pub use identity::IdentityCall;
+pub use limits::Budget;
 pub use log::{LogFormat, LogSink};
 pub use metrics::Metrics;
 pub use plan::{

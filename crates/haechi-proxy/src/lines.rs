@@ -27,6 +27,8 @@ pub(crate) enum HeadFault {
     TargetTooLong,
     #[error("the head is over the limit")]
     TooLarge,
+    #[error("the head has too many fields")]
+    TooManyFields,
     #[error("the target cannot be routed")]
     Target,
     #[error("exactly one valid host is needed")]

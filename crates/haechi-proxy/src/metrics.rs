@@ -1,5 +1,6 @@
 //! Counters and histograms. Each worker counts in cells of its own; a scrape adds them up.
 
+use crate::limits::Limit;
 use crate::log::Line;
 use foldhash::fast::RandomState;
 use prometheus_client::collector::Collector;
@@ -35,6 +36,7 @@ enum Family {
     TlsHandshakes,
     ProxyHeaders,
     Http2Ended,
+    Limits,
 }
 
 /// A counter with its labels' values. Methods that the gate does not know are counted as `other`: label values stay bounded.
@@ -156,6 +158,11 @@ impl WorkerMetrics {
         self.count(Key { family: Family::Http2Ended, name: self.none.clone(), what: reason, status: 0 });
     }
 
+    /// A limit was reached, once more.
+    pub(crate) fn limit(&self, limit: Limit) {
+        self.count(Key { family: Family::Limits, name: self.none.clone(), what: limit.name(), status: 0 });
+    }
+
     pub(crate) fn connections(&self, now: usize) {
         self.shard.connections.store(now as u64, Relaxed);
     }
@@ -254,6 +261,7 @@ const FAMILIES: &[(Family, &str, &str)] = &[
     (Family::TlsHandshakes, "haechi_tls_handshakes", "TLS handshakes of clients by result"),
     (Family::ProxyHeaders, "haechi_proxy_headers", "PROXY headers by result"),
     (Family::Http2Ended, "haechi_http2_ended", "HTTP/2 connections ended for what their clients did"),
+    (Family::Limits, "haechi_limits", "Times that a client reached a limit"),
 ];
 
 struct Counters<'a>(Vec<(&'a Key, &'a u64)>);
@@ -273,6 +281,7 @@ impl EncodeMetric for Counters<'_> {
                 Family::UpstreamOverflow => vec![("service", name), ("what", key.what)],
                 Family::TlsHandshakes | Family::ProxyHeaders => vec![("result", key.what)],
                 Family::Http2Ended => vec![("reason", key.what)],
+                Family::Limits => vec![("limit", key.what)],
             };
             encoder.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, u64>(value, None)?;
         }

@@ -177,9 +177,10 @@ pub(crate) fn answer_fault(worker: &Rc<Worker>, fault: Option<HeadFault>, transp
     let received = worker.now();
     let mut entry = Entry::of_connection(worker, id, received, transport.peer.ip().to_canonical());
     let refusal = match fault {
-        None => Refusal::RequestTimeout,
+        None => Refusal::HeadTimeout,
         Some(HeadFault::TargetTooLong) => Refusal::TargetTooLong,
         Some(HeadFault::TooLarge) => Refusal::HeadTooLarge,
+        Some(HeadFault::TooManyFields) => Refusal::TooManyFields,
         Some(HeadFault::Expect) => Refusal::ExpectationFailed,
         Some(_) => Refusal::BadRequest,
     };
@@ -312,11 +313,16 @@ pub(crate) fn refuse(refusal: &Refusal, to: Addressee, mut entry: Entry) -> Resp
         Refusal::NoCredential { .. } | Refusal::BadCredential { .. } => Fate::Unauthenticated,
         Refusal::Forbidden { .. } => Fate::Denied,
         Refusal::CannotTell => Fate::Unavailable,
-        Refusal::BadGateway | Refusal::GatewayTimeout | Refusal::NoEndpoint | Refusal::Internal => {
-            Fate::Failed
-        }
+        Refusal::BadGateway
+        | Refusal::GatewayTimeout
+        | Refusal::NoEndpoint
+        | Refusal::Overloaded
+        | Refusal::Internal => Fate::Failed,
         _ => Fate::Refused,
     };
+    if let Some(limit) = refusal.limit() {
+        entry.limit(limit);
+    }
     entry.answered(refusal.status(), fate);
     respond::refuse(refusal, to, entry)
 }

@@ -219,6 +219,8 @@ pub struct Limits {
     pub write_stall: Duration,
     /// Open client connections, over all workers.
     pub connections: usize,
+    /// Open connections of one client address, over all workers; addresses of trusted proxies are not counted.
+    pub connections_per_address: usize,
     /// Streams that a client may have open at once on an HTTP/2 connection.
     pub http2_streams: u32,
     /// Streams that a client may reset in a second.
@@ -242,7 +244,8 @@ impl Default for Limits {
             idle: Duration::from_secs(60),
             body_stall: Duration::from_secs(30),
             write_stall: Duration::from_secs(30),
-            connections: 65_536,
+            connections: 10_000,
+            connections_per_address: 1000,
             http2_streams: 100,
             http2_resets: 100,
             http2_settings: 20,

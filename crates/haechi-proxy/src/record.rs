@@ -1,5 +1,6 @@
 //! What is recorded of a request: one line in the access log and the counters, whatever becomes of it.
 
+use crate::limits::Limit;
 use crate::log::Line;
 use crate::respond::Taste;
 use crate::worker::Worker;
@@ -165,6 +166,11 @@ impl Entry {
 
     pub(crate) fn reason(&mut self, reason: impl Into<std::borrow::Cow<'static, str>>) {
         self.0.line.reason = Some(reason.into());
+    }
+
+    /// The request reached a limit.
+    pub(crate) fn limit(&self, limit: Limit) {
+        self.0.worker.metrics().limit(limit);
     }
 
     /// So many bytes of the answer's body went out.

@@ -1,5 +1,6 @@
 //! Answers of our own: the one place in the data plane where status codes are chosen (contract section 5).
 
+use crate::limits::Limit;
 use crate::message::{Response, ResponseBody};
 use crate::record::{Entry, Fate};
 use haechi_core::id::{DecisionId, RequestId};
@@ -39,14 +40,19 @@ pub(crate) enum Refusal {
     Misdirected,
     TargetTooLong,
     HeadTooLarge,
+    TooManyFields,
     BodyTooLarge,
-    /// The client took too long over its request.
+    /// The client took too long over the head of its request.
+    HeadTimeout,
+    /// The client took too long over the body of its request.
     RequestTimeout,
     ExpectationFailed,
     /// The backend refused, broke off, or answered nonsense.
     BadGateway,
     GatewayTimeout,
     NoEndpoint,
+    /// There is no room for the request at the moment.
+    Overloaded,
     Internal,
 }
 
@@ -129,7 +135,7 @@ impl Refusal {
                 "this connection was opened for another host; open one for this host",
             ),
             Self::TargetTooLong => (StatusCode::URI_TOO_LONG, "target-too-long", "the target is over 8 KiB"),
-            Self::HeadTooLarge => (
+            Self::HeadTooLarge | Self::TooManyFields => (
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
                 "head-too-large",
                 "the header fields are over the limit",
@@ -137,7 +143,7 @@ impl Refusal {
             Self::BodyTooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "the body is over the limit")
             }
-            Self::RequestTimeout => {
+            Self::HeadTimeout | Self::RequestTimeout => {
                 (StatusCode::REQUEST_TIMEOUT, "request-timeout", "the request took too long to arrive")
             }
             Self::ExpectationFailed => {
@@ -154,6 +160,11 @@ impl Refusal {
             Self::NoEndpoint => {
                 (StatusCode::SERVICE_UNAVAILABLE, "no-endpoint", "no instance of the service is available")
             }
+            Self::Overloaded => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "overloaded",
+                "the gate has no room for this request at the moment; try again",
+            ),
             Self::Internal => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal", "the gate failed on this request")
             }
@@ -170,6 +181,19 @@ impl Refusal {
         self.facts().1
     }
 
+    /// The limit that it stands for.
+    pub(crate) const fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::TargetTooLong => Some(Limit::Target),
+            Self::HeadTooLarge => Some(Limit::Head),
+            Self::TooManyFields => Some(Limit::Fields),
+            Self::BodyTooLarge => Some(Limit::Body),
+            Self::HeadTimeout => Some(Limit::HeaderRead),
+            Self::RequestTimeout => Some(Limit::BodyStall),
+            _ => None,
+        }
+    }
+
     /// Whether the connection closes after it: what could be read in two ways leaves it unclear where the next request begins.
     pub(crate) const fn closes(&self) -> bool {
         matches!(
@@ -177,7 +201,9 @@ impl Refusal {
             Self::BadRequest
                 | Self::TargetTooLong
                 | Self::HeadTooLarge
+                | Self::TooManyFields
                 | Self::BodyTooLarge
+                | Self::HeadTimeout
                 | Self::RequestTimeout
                 | Self::ExpectationFailed
         )
@@ -238,7 +264,7 @@ fn specific_fields(refusal: &Refusal, fields: &mut Fields) {
             fields.push(b"www-authenticate", value.as_bytes());
         }
         Refusal::AmbiguousCredential => fields.push(b"www-authenticate", b"Bearer error=\"invalid_request\""),
-        Refusal::CannotTell | Refusal::NoEndpoint => fields.push(b"retry-after", b"2"),
+        Refusal::CannotTell | Refusal::NoEndpoint | Refusal::Overloaded => fields.push(b"retry-after", b"2"),
         _ => {}
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::connection;
 use crate::io::Buffers;
+use crate::limits::{AddressCount, Budget, ClientCount, Descriptor, Limit};
 use crate::log::{AccessLog, LogSink};
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::panic;
@@ -17,11 +18,11 @@ use quick_cache::unsync::Cache;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, LocalOptions};
@@ -43,8 +44,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Where access-log lines go; nowhere without one.
     pub log: Option<LogSink>,
-    /// Open client connections of all workers.
-    pub connections: Arc<AtomicUsize>,
+    /// What connections may take, over all workers.
+    pub budget: Arc<Budget>,
     /// Set once, when the process is to end: listeners close, requests in flight finish.
     pub draining: Arc<AtomicBool>,
 }
@@ -231,6 +232,29 @@ impl Worker {
         self.ticks.timer()
     }
 
+    pub(crate) const fn budget(&self) -> &Arc<Budget> {
+        &self.shared.budget
+    }
+
+    /// Counts one more connection to a client's address. `None` for a trusted proxy: many clients stand behind one.
+    pub(crate) fn count_address(&self, address: IpAddr) -> Result<Option<AddressCount>, Limit> {
+        let plan = self.plan();
+        if plan.shared.trusts(address) {
+            return Ok(None);
+        }
+        let most = plan.shared.limits.connections_per_address;
+        self.shared.budget.address(address, most).map(Some)
+    }
+
+    /// A descriptor for a connection to a service. Where all are taken, an idle connection to another endpoint makes room.
+    pub(crate) fn descriptor(&self) -> Option<Descriptor> {
+        self.shared.budget.descriptor().or_else(|| {
+            let plan = self.plan.borrow();
+            let mut pools = plan.balancers.iter().flat_map(Balancer::pools);
+            if pools.any(|pool| pool.close_one()) { self.shared.budget.descriptor() } else { None }
+        })
+    }
+
     pub(crate) const fn metrics(&self) -> &WorkerMetrics {
         &self.metrics
     }
@@ -283,8 +307,11 @@ async fn accept(worker: Rc<Worker>, listener: tokio::net::TcpListener, index: us
 }
 
 fn serve(worker: &Rc<Worker>, socket: tokio::net::TcpStream, peer: SocketAddr, index: usize) {
-    // Over the limit a connection is closed at once: nothing was read, so nothing was half done.
-    let Some(open) = Open::count(worker) else { return };
+    let open = match Open::count(worker, peer) {
+        Ok(open) => open,
+        // It is closed at once. Nothing was read, so nothing was half done, and no answer is due before a request.
+        Err(limit) => return worker.metrics().limit(limit),
+    };
     let serving = worker.clone();
     drop(tokio::task::spawn_local(async move {
         let work = pin!(connection::serve(serving.clone(), socket, peer, index));
@@ -294,21 +321,24 @@ fn serve(worker: &Rc<Worker>, socket: tokio::net::TcpStream, peer: SocketAddr, i
 }
 
 /// One open client connection.
-struct Open(Rc<Worker>);
+struct Open {
+    worker: Rc<Worker>,
+    _client: ClientCount,
+    _address: Option<AddressCount>,
+}
 
 impl Open {
-    fn count(worker: &Rc<Worker>) -> Option<Self> {
-        let open = Self(worker.clone());
+    fn count(worker: &Rc<Worker>, peer: SocketAddr) -> Result<Self, Limit> {
+        let client = worker.budget().client(worker.limits().connections)?;
+        let address = worker.count_address(peer.ip())?;
         worker.connections.set(worker.connections.get() + 1);
-        let all = worker.shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        (all <= worker.limits().connections).then_some(open)
+        Ok(Self { worker: worker.clone(), _client: client, _address: address })
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.connections.set(self.0.connections.get().saturating_sub(1));
-        self.0.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        self.worker.connections.set(self.worker.connections.get().saturating_sub(1));
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn request(bytes: &[u8], limits: HeadLimits) -> Result<Http1Head, Hea
     let slots = slots.get_mut(..limits.fields.min(MAX_FIELDS)).unwrap_or_default();
     let mut parsed = httparse::Request::new(&mut []);
     let done = parsed.parse_with_uninit_headers(bytes, slots).map_err(|error| match error {
-        httparse::Error::TooManyHeaders => HeadFault::TooLarge,
+        httparse::Error::TooManyHeaders => HeadFault::TooManyFields,
         _ => HeadFault::Malformed,
     })?;
     let (httparse::Status::Complete(length), Some(method), Some(target), Some(version)) =

@@ -5,6 +5,7 @@ use super::head::{self, Http1Head};
 use crate::connection::Transport;
 use crate::interim::{Interim, InterimAnswer};
 use crate::io::{Reader, Stream};
+use crate::limits::Limit;
 use crate::lines::{HeadFault, HeadLimits};
 use crate::message::{RequestBody, Response, ResponseBody};
 use crate::panic;
@@ -130,8 +131,13 @@ impl Connection {
             }
             inbound.reader.poll_more(cx).map(|read| matches!(read, Ok(1..)))
         });
-        if !matches!(self.timer.limit(limits.idle, idle).await, Ok(true)) {
-            return Awaited::Gone;
+        match self.timer.limit(limits.idle, idle).await {
+            Ok(true) => {}
+            Ok(false) => return Awaited::Gone,
+            Err(Elapsed) => {
+                self.worker.metrics().limit(Limit::Idle);
+                return Awaited::Gone;
+            }
         }
         let head_limits = limits.head_limits();
         if let Some(awaited) = parse(&inbound, head_limits) {
@@ -298,7 +304,10 @@ impl Connection {
             match self.timer.limit(limits.write_stall, write).await {
                 Ok(Ok(count)) => written += count,
                 Ok(Err(_)) => return Err("the client went away"),
-                Err(Elapsed) => return Err("the client stopped reading"),
+                Err(Elapsed) => {
+                    self.worker.metrics().limit(Limit::WriteStall);
+                    return Err("the client stopped reading");
+                }
             }
         }
         self.out.clear();

@@ -85,7 +85,7 @@ fn limits_have_their_own_answers() {
     let fat = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "a".repeat(16 * 1024));
     assert_eq!(parse(&fat).err(), Some(HeadFault::TooLarge));
     let many = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "X: a\r\n".repeat(100));
-    assert_eq!(parse(&many).err(), Some(HeadFault::TooLarge));
+    assert_eq!(parse(&many).err(), Some(HeadFault::TooManyFields));
 }
 
 #[test]

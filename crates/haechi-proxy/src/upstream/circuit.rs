@@ -2,6 +2,7 @@
 
 use super::endpoint::EndpointState;
 use super::settings::Circuit;
+use crate::limits::Descriptor;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -24,7 +25,10 @@ impl Full {
 }
 
 /// One open connection.
-pub(crate) struct OpenConnection(Arc<EndpointState>);
+pub(crate) struct OpenConnection {
+    state: Arc<EndpointState>,
+    _descriptor: Option<Descriptor>,
+}
 
 /// One request that waits for a connection.
 pub(crate) struct Waiting(Arc<EndpointState>);
@@ -36,12 +40,21 @@ impl OpenConnection {
     /// Counts one more. A worker that has none may go over the limit by one: others may keep all of them, idle.
     pub(crate) fn count(state: &Arc<EndpointState>, circuit: &Circuit, has_none: bool) -> Result<Self, Full> {
         let limit = if has_none { u32::MAX } else { circuit.connections };
-        if enter(&state.connections, limit) { Ok(Self(state.clone())) } else { Err(Full::Connections) }
+        if enter(&state.connections, limit) {
+            Ok(Self { state: state.clone(), _descriptor: None })
+        } else {
+            Err(Full::Connections)
+        }
+    }
+
+    /// Keeps the descriptor that the connection was granted for as long as the connection.
+    pub(crate) fn hold(&mut self, descriptor: Descriptor) {
+        self._descriptor = Some(descriptor);
     }
 
     /// The endpoint to which it leads.
     pub(crate) const fn endpoint(&self) -> &Arc<EndpointState> {
-        &self.0
+        &self.state
     }
 }
 
@@ -68,7 +81,7 @@ impl InFlight {
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Relaxed);
+        self.state.connections.fetch_sub(1, Relaxed);
     }
 }
 

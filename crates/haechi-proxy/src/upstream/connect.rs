@@ -3,6 +3,7 @@
 use super::pool::Opening;
 use crate::http1::client::UpstreamConnection;
 use crate::io::{Stream, TlsStream};
+use crate::limits::Limit;
 use crate::plan::Service;
 use crate::respond::Refusal;
 use crate::tls::ServiceTls;
@@ -20,10 +21,18 @@ pub(crate) type Unreached = (Refusal, String);
 pub(crate) async fn connect(
     worker: &Worker,
     service: &Service,
-    opening: Opening,
+    mut opening: Opening,
     limit: Duration,
 ) -> Result<UpstreamConnection, Unreached> {
+    let Some(descriptor) = worker.descriptor() else {
+        worker.metrics().limit(Limit::Descriptors);
+        return Err((
+            Refusal::Overloaded,
+            "no file descriptor is free for a connection to the service".into(),
+        ));
+    };
     worker.metrics().upstream_connection(&service.name, "new");
+    opening.open.hold(descriptor);
     let endpoint = opening.open.endpoint();
     let begun = tokio::time::Instant::now();
     let (socket, peer) = to_any(&endpoint.addresses(), opening.turn, limit).await?;

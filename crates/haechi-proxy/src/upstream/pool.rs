@@ -88,6 +88,16 @@ impl Pool {
         self.in_use.get()
     }
 
+    /// Closes the connection that was idle for longest. Returns whether there was one.
+    pub(crate) fn close_one(&self) -> bool {
+        let mut idle = self.idle.borrow_mut();
+        let any = !idle.is_empty();
+        if any {
+            idle.remove(0);
+        }
+        any
+    }
+
     /// Closes idle connections that the backend has closed, or that lead where the endpoint no longer is.
     pub(crate) fn sweep(&self) {
         self.idle.borrow_mut().retain(UpstreamConnection::is_fresh);

@@ -5,8 +5,8 @@ use haechi_authn::{Attempt, Authenticator, CredentialPlace, Look, Scheme};
 use haechi_authz::Rule;
 use haechi_core::{PathPattern, RequestHead, SystemClock, Timestamp};
 use haechi_proxy::{
-    Authentication, Endpoint, Endpoints, Limits, Listener, LogFormat, LogSink, Metrics, Plan, PlanParts,
-    Route, Service, Shared, Target,
+    Authentication, Budget, Endpoint, Endpoints, Limits, Listener, LogFormat, LogSink, Metrics, Plan,
+    PlanParts, Route, Service, Shared, Target,
 };
 use haechi_testkit::http1::Head;
 use haechi_testkit::{Answer, Backend, PATIENCE, eventually};
@@ -16,7 +16,7 @@ use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
@@ -112,7 +112,7 @@ impl Gate {
             clock: Arc::new(SystemClock),
             metrics,
             log: Some(LogSink { lines: sender, dropped: Arc::default(), format: LogFormat::Json }),
-            connections: Arc::new(AtomicUsize::new(0)),
+            budget: Budget::new(1000),
             draining: Arc::new(AtomicBool::new(false)),
         };
         let worker =
@@ -155,7 +155,7 @@ fn a_panic_costs_one_request_and_the_worker_goes_on() {
     }
     assert_eq!(backend.recorded().len(), ROUNDS, "nothing of a broken request is forwarded");
     assert!(backend.recorded().iter().all(|request| request.target() == "/well"));
-    let none_open = || (gate.shared.connections.load(Ordering::Relaxed) == 0).then_some(());
+    let none_open = || (gate.shared.budget.clients() == 0).then_some(());
     eventually(PATIENCE, none_open);
 
     let metrics = gate.metrics();

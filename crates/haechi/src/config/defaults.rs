@@ -22,8 +22,8 @@ pub(super) type TokenLifetime = Lasting<1000, DAY>;
 pub(super) type HeadSize = Size<1024, { 16 << 10 }>;
 /// The size of a body: anything.
 pub(super) type BodySize = Size<0, { u64::MAX }>;
-/// How many header fields.
-pub(super) type FieldCount = Count<1, 1000>;
+/// How many header fields: as many as the data plane can read at most.
+pub(super) type FieldCount = Count<1, 256>;
 /// How many streams of an HTTP/2 connection, or frames of a kind in a second.
 pub(super) type StreamCount = Count<1, 100_000>;
 /// How many connections.
@@ -61,3 +61,4 @@ pub(super) const HTTP2_STREAMS: StreamCount = Count(100);
 pub(super) const HTTP2_RESETS: StreamCount = Count(100);
 pub(super) const HTTP2_SETTINGS: StreamCount = Count(20);
 pub(super) const CONNECTIONS: ConnectionCount = Count(10_000);
+pub(super) const CONNECTIONS_PER_ADDRESS: ConnectionCount = Count(1000);

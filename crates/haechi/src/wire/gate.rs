@@ -1,6 +1,7 @@
 //! The running gate: control runtime, workers, admin listener, log writer; and its end.
 
 use super::assembly::{Assembly, AssemblyFault};
+use super::descriptors::{self, TooFew};
 use super::endpoints::{SystemResolver, WebProbe};
 use super::health::Parts;
 use super::log::LogWriter;
@@ -15,7 +16,7 @@ use crate::cli::output;
 use crate::config::Config;
 use arc_swap::ArcSwap;
 use haechi_admin::Context;
-use haechi_proxy::{EndpointGauges, Endpoints, Metrics, Shared, Upkeep};
+use haechi_proxy::{Budget, EndpointGauges, Endpoints, Metrics, Shared, Upkeep};
 use haechi_store::Store;
 use prometheus_client::registry::Registry;
 use std::io;
@@ -23,7 +24,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -79,6 +80,8 @@ pub(crate) enum StartFault {
     #[error("operators cannot be told from others: {0}")]
     Operators(#[from] haechi_authn::schemes::jwt::JwtFault),
     #[error(transparent)]
+    Descriptors(#[from] TooFew),
+    #[error(transparent)]
     Assembly(#[from] AssemblyFault),
 }
 
@@ -87,6 +90,8 @@ impl Gate {
     /// connections are taken.
     pub(crate) fn start(file: &Path, config: Config, mut inherited: Inherited) -> Result<Self, StartFault> {
         let (program, notify) = (Program::of_this_process(), Arc::new(Notify::from_environment()));
+        let budget = Budget::new(descriptors::for_connections(&config)?);
+        descriptors::warn_of(&config, &budget);
         let control = control_runtime().map_err(StartFault::Thread)?;
         let signals = control.block_on(async { Signals::listen() }).map_err(StartFault::Signals)?;
         let (predecessor, awaited) = (inherited.predecessor.take(), inherited.is_awaited());
@@ -107,7 +112,7 @@ impl Gate {
             clock: ground.clock.clone(),
             metrics: Metrics::default(),
             log: log.sink.clone(),
-            connections: Arc::new(AtomicUsize::new(0)),
+            budget,
             draining: Arc::new(AtomicBool::new(false)),
         };
         let draining = shared.draining.clone();

@@ -181,6 +181,7 @@ fn limits(written: &meant::Limits, drain: meant::Drain) -> Limits {
         body_stall: written.body_stall,
         write_stall: written.write_stall,
         connections: written.connections,
+        connections_per_address: written.connections_per_address,
         grace: drain.grace,
         http2_streams: written.http2_streams,
         http2_resets: written.http2_resets,

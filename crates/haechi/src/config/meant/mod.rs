@@ -131,6 +131,8 @@ pub(crate) struct Limits {
     pub write_stall: Duration,
     /// Open client connections, over all listeners and workers.
     pub connections: usize,
+    /// Of one client address.
+    pub connections_per_address: usize,
     /// Streams open at once on an HTTP/2 connection.
     pub http2_streams: u32,
     /// Streams that a client may reset in a second.

@@ -293,6 +293,7 @@ fn limits(written: &written::Limits) -> Limits {
         body_stall: written.body_stall.0,
         write_stall: written.write_stall.0,
         connections: size(written.connections.0.into()),
+        connections_per_address: size(written.connections_per_address.0.into()),
         http2_streams: written.http2_streams.0,
         http2_resets: written.http2_resets.0,
         http2_settings: written.http2_settings.0,

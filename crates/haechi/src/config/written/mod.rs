@@ -181,6 +181,8 @@ record! {
         default write_stall as "write_stall": Timeout = defaults::WRITE_STALL,
         /// How many client connections may be open at once, over all listeners.
         default connections as "connections": ConnectionCount = defaults::CONNECTIONS,
+        /// How many of them one client address may have; of an IPv6 address its first 64 bits count. Addresses in `trusted_proxies` are exempt.
+        default connections_per_address as "connections_per_address": ConnectionCount = defaults::CONNECTIONS_PER_ADDRESS,
         /// How many streams a client may have open at once on an HTTP/2 connection. One more is refused.
         default http2_streams as "http2_streams": StreamCount = defaults::HTTP2_STREAMS,
         /// How many streams a client may reset in a second. More end the connection.
