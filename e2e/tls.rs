@@ -4,6 +4,13 @@ use crate::harness::{
     Authority, Conversation, Folder, Gate, PATIENCE, Reply, curl, eventually, routes_to, s_client,
 };
 use haechi_testkit::Backend;
+use haechi_testkit::http1::Head;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use std::io::{BufReader, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n";
 
@@ -236,4 +243,69 @@ fn a_certificate_that_has_expired_is_told() {
     authority.leaf(&["b.example"]).write(&folder, "b");
     let gate = Gate::start_in(folder);
     assert!(gate.log().iter().any(|line| line.contains("`a.pem` has expired")), "{:#?}", gate.log());
+}
+
+/// A TLS client that keeps its connection.
+struct Kept(BufReader<StreamOwned<ClientConnection, TcpStream>>);
+
+impl Kept {
+    fn open(set: &Setting, name: &'static str) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(set.authority.pem().as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let session = ClientConnection::new(Arc::new(config), name.try_into().unwrap()).unwrap();
+        let socket = TcpStream::connect(set.gate.address()).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(BufReader::new(StreamOwned::new(session, socket)))
+    }
+
+    fn get(&mut self) -> String {
+        self.0.get_mut().write_all(GET.replace("Connection: close\r\n", "").as_bytes()).unwrap();
+        let head = Head::read(&mut self.0).unwrap().expect("an answer");
+        let mut body = Vec::new();
+        head.read_answer_body(&mut self.0, &mut |piece| body.extend_from_slice(piece)).unwrap();
+        String::from_utf8(body).unwrap()
+    }
+}
+
+#[test]
+fn files_that_change_are_shown_to_those_who_come_then() {
+    let set = setting("", "");
+    let shown = || {
+        let seen = s_client(set.gate.address(), &["-servername", "a.example"], GET).0.replace(' ', "");
+        seen.lines().find_map(|line| line.strip_prefix("subject=CN=")).map(str::to_owned)
+    };
+    let mut kept = Kept::open(&set, "a.example");
+    assert_eq!(kept.get(), "reached");
+    set.authority.leaf(&["new.example", "a.example"]).write(set.gate.folder(), "a");
+    eventually(PATIENCE, || (shown()? == "new.example").then_some(()));
+    assert_eq!(kept.get(), "reached");
+    // A key that does not fit changes nothing.
+    let stranger = set.authority.leaf(&["other.example", "a.example"]);
+    set.gate.folder().write("a.pem", &stranger.certificate);
+    eventually(PATIENCE, || {
+        set.gate.log().iter().any(|line| line.contains("the key `a.key` does not belong to")).then_some(())
+    });
+    assert_eq!(shown().as_deref(), Some("new.example"));
+    // The other half arrives.
+    set.gate.folder().write("a.key", &stranger.key);
+    eventually(PATIENCE, || (shown()? == "other.example").then_some(()));
+    assert_eq!(kept.get(), "reached");
+}
+
+#[test]
+fn a_listener_may_begin_to_ask_for_certificates() {
+    let set = setting("", "");
+    set.https("a.example", &[]).expect(200);
+    let folder = set.gate.folder();
+    let yaml = std::fs::read_to_string(folder.file("haechi.yaml")).unwrap();
+    folder.write("haechi.yaml", &yaml.replacen("    tls:\n", "    tls:\n      client_ca: ca.pem\n", 1));
+    set.gate.signal("HUP");
+    // A ticket from before is no way around it.
+    eventually(PATIENCE, || (set.https("a.example", &[]).status == 0).then_some(()));
 }

@@ -113,6 +113,29 @@ fn a_backend_that_does_not_verify_gets_nothing() {
 }
 
 #[test]
+fn connections_do_not_outlive_the_authorities_that_vouched_for_them() {
+    let authority = Authority::new("backends");
+    let backend = nginx(&authority, &["localhost"], SAYS);
+    let gate = gate_before(backend.address(), &authority, "");
+    gate.get("/").expect(200);
+    let yaml = std::fs::read_to_string(gate.folder().file("haechi.yaml")).unwrap();
+    let reload = |text: &str| {
+        let before = gate.metric("haechi_config_generation", &[]);
+        gate.folder().write("haechi.yaml", text);
+        gate.signal("HUP");
+        eventually(PATIENCE, || (gate.metric("haechi_config_generation", &[]) > before).then_some(()));
+    };
+    // Nothing changed for the service: the connection is kept.
+    reload(&format!("{yaml}limits: {{ idle: 50s }}\n"));
+    gate.get("/").expect(200);
+    assert_eq!(gate.metric("haechi_upstream_connections_total", &["kind=\"new\""]), 1.0);
+    gate.folder().write("strange.pem", &Authority::new("somebody else").pem());
+    reload(&yaml.replace("ca.pem", "strange.pem"));
+    assert!(reason(&gate).contains("UnknownIssuer"));
+    assert_eq!(backend.requests().len(), 2);
+}
+
+#[test]
 fn a_name_can_be_given_for_backends() {
     let authority = Authority::new("backends");
     let backend = nginx(&authority, &["backend.internal"], SAYS);

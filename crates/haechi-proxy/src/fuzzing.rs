@@ -5,13 +5,14 @@ use crate::http1::body::{Decoder, Framing, LAST_CHUNK, encode_chunk};
 use crate::http1::head;
 use crate::io::{Buffers, Reader, Stream};
 use crate::lines::HeadLimits;
+use crate::proxy_protocol::{self, Source};
 use crate::trace::Trace;
 use haechi_core::{Fields, Host};
 use http::{Method, StatusCode};
 use ipnet::IpNet;
 use std::future::poll_fn;
 use std::io::{self, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
@@ -181,6 +182,18 @@ pub fn client_address(
 ) -> Result<(IpAddr, Vec<IpAddr>), String> {
     let origin = client_address::origin(fields, peer, false, trusted);
     origin.map(|origin| (origin.client, origin.chain)).map_err(|fault| format!("{fault:?}"))
+}
+
+/// The length of the PROXY header at the front of `bytes`, and the client that it names; `Ok(None)` while it is not whole.
+///
+/// # Errors
+/// The fault, as text.
+pub fn proxy_header(bytes: &[u8]) -> Result<Option<(usize, Option<SocketAddr>)>, String> {
+    let parsed = proxy_protocol::parse(bytes).map_err(|fault| fault.to_string())?;
+    Ok(parsed.map(|(length, source)| match source {
+        Source::Local => (length, None),
+        Source::Client(client) => (length, Some(client)),
+    }))
 }
 
 /// The `traceparent` that a backend gets, and whether it continues the client's.
