@@ -112,7 +112,13 @@ fn protocols_are_agreed_on() {
     let set = setting("", "");
     let with = |protocols: &str| s_client(set.gate.address(), &["-alpn", protocols], GET);
     with("http/1.1").shows("ALPN protocol: http/1.1").shows("200 OK");
+    with("http/1.1,h2").shows("ALPN protocol: h2");
     with("spdy/3").shows("no application protocol").lacks("200 OK");
+    for (flag, version) in [("--http2", "HTTP/2"), ("--http1.1", "HTTP/1.1"), ("--tls-max", "HTTP/2")] {
+        let more = if flag == "--tls-max" { vec![flag, "1.2"] } else { vec![flag] };
+        let reply = set.https("a.example", &more).expect(200);
+        assert!(reply.head.start_line.starts_with(version), "{flag}: {}", reply.head.start_line);
+    }
 }
 
 #[test]
@@ -137,8 +143,10 @@ fn sessions_are_resumed_without_early_data() {
 #[test]
 fn a_host_of_another_certificate_is_misdirected() {
     let set = setting("", "");
-    let other = set.https("a.example", &["-H", "Host: x.b.example"]).expect(421);
-    assert_eq!(other.json()["type"], "urn:haechi:problem:misdirected-request");
+    for version in ["--http1.1", "--http2"] {
+        let other = set.https("a.example", &[version, "-H", "Host: x.b.example"]).expect(421);
+        assert_eq!(other.json()["type"], "urn:haechi:problem:misdirected-request");
+    }
     set.https("x.b.example", &["-H", "Host: a.example"]).expect(421);
     set.https("x.b.example", &["-H", "Host: unknown.example"]).expect(421);
     assert_eq!(set.backend.recorded().len(), 0);
