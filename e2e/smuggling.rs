@@ -194,6 +194,10 @@ fn broken_chunks_never_arrive_as_a_whole_body() {
         "5;a\nb\r\nhello\r\n0\r\n\r\n",
         "5\r\nhello\r\n0\r\nX : y\r\n\r\n",
         "5\r\nhello\r\n0\r\n\n",
+        "5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n",
+        "5\r\nhello\r\n0\r\nTransfer-Encoding: identity\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX-T: t\r\nconnection: close\r\n\r\n",
+        "5\r\nhello\r\n0\r\nHost: b\r\n\r\n",
     ];
     for body in bodies {
         let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";

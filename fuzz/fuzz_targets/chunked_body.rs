@@ -71,6 +71,23 @@ fn simple(wire: &[u8]) -> Option<(Vec<u8>, usize)> {
     }
 }
 
+/// What a trailer field must not speak of.
+const FRAMING: [&[u8]; 13] = [
+    b"host",
+    b"content-length",
+    b"transfer-encoding",
+    b"connection",
+    b"upgrade",
+    b"expect",
+    b"te",
+    b"trailer",
+    b"keep-alive",
+    b"proxy-connection",
+    b"proxy-authenticate",
+    b"proxy-authorization",
+    b"http2-settings",
+];
+
 fn trailers(wire: &[u8], mut at: usize) -> Option<usize> {
     let begun = at;
     loop {
@@ -81,7 +98,9 @@ fn trailers(wire: &[u8], mut at: usize) -> Option<usize> {
         }
         let colon = line.iter().position(|&b| b == b':')?;
         let sound = |b: &u8| *b == b'\t' || (*b >= 0x20 && *b != 0x7f);
-        (is_token(&line[..colon]) && line[colon + 1..].iter().all(sound)).then_some(())?;
+        let name = line[..colon].to_ascii_lowercase();
+        (is_token(&name) && !FRAMING.contains(&&*name) && line[colon + 1..].iter().all(sound))
+            .then_some(())?;
     }
 }
 

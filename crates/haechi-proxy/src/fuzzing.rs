@@ -1,4 +1,4 @@
-//! What the fuzz targets reach of the private parsers. Compiled with `--cfg fuzzing` only; no part of the interface.
+//! What the fuzz targets and property tests reach of the private parsers. Not compiled into the gate; no part of the interface.
 
 use crate::client_address;
 use crate::http1::body::{Decoder, Framing, LAST_CHUNK, encode_chunk};

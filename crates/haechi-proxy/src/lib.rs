@@ -10,7 +10,7 @@ mod connection;
 mod cors;
 mod finish;
 mod forward;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod headers;

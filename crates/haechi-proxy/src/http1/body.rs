@@ -1,7 +1,7 @@
 //! Reading message bodies (RFC 9112 6 and 7), the same way in both directions.
 
 use crate::io::Reader;
-use haechi_core::Fields;
+use haechi_core::{FieldName, Fields};
 use std::io;
 use std::task::{Context, Poll, ready};
 
@@ -189,7 +189,7 @@ impl Decoder {
             Some([line @ .., b'\r']) => line,
             _ => return Err(BodyError::Chunk),
         };
-        if !line.is_empty() && !super::head::is_field_line(line) {
+        if !line.is_empty() && (!super::head::is_field_line(line) || (!self.keeps && frames(line))) {
             return Err(BodyError::Chunk);
         }
         if self.keeps
@@ -203,6 +203,13 @@ impl Decoder {
         reader.consume(end + 1);
         if bytes > MAX_TRAILERS { Err(BodyError::Chunk) } else { Ok(Step::Again) }
     }
+}
+
+/// Whether a client's trailer field speaks of framing, of the connection or of the host (RFC 9110 6.5.1 forbids it): some readers obey it there.
+fn frames(line: &[u8]) -> bool {
+    let name = line.split(|&b| b == b':').next().unwrap_or_default();
+    let known = FieldName::of(&name.to_ascii_lowercase());
+    known.is_hop_by_hop() || matches!(known, FieldName::Host | FieldName::ContentLength | FieldName::Expect)
 }
 
 enum Step {

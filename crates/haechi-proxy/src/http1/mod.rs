@@ -9,4 +9,6 @@ pub(crate) mod head;
 pub(crate) mod server;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -148,6 +148,10 @@ async fn chunks_are_read_strictly() {
         b"ffffffffffffffffff\r\n",
         b"0\r\nX : y\r\n\r\n",
         b"0\r\n folded\r\n\r\n",
+        b"0\r\nContent-Length: 5\r\n\r\n",
+        b"0\r\ntransfer-encoding: chunked\r\n\r\n",
+        b"0\r\nX: y\r\nConnection: close\r\n\r\n",
+        b"0\r\nHost: a\r\n\r\n",
         b"0\r\n\n",
     ] {
         let outcome = decode(bad, u64::MAX).await;
