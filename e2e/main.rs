@@ -18,6 +18,7 @@ mod basic;
 mod commands;
 mod cors;
 mod demo;
+mod deployment;
 mod differential;
 mod drain;
 mod examples;

@@ -202,7 +202,7 @@ impl Gate {
         eventually(PATIENCE, || {
             let log = self.log();
             let lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            let upgraded = lines.filter(|line| line["event"] == "upgraded").last()?;
+            let upgraded = lines.filter(|line| line["event"] == "upgraded").next_back()?;
             let process = upgraded["process"].as_u64()?.try_into().ok()?;
             (process != before).then_some(process)
         })
