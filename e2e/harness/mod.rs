@@ -9,6 +9,7 @@ mod gate;
 mod nginx;
 mod python;
 mod raw;
+pub(crate) mod websocket;
 
 pub(crate) use certificates::{Authority, s_client};
 pub(crate) use command::{haechi, haechi_with_input, program};

@@ -6,7 +6,7 @@ use http::Method;
 use std::net::{IpAddr, SocketAddr};
 
 /// A request without its body: parsed once, canonical, the same for routing, deciding, logging and forwarding.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RequestHead {
     /// Made by the gate for this request.
     pub id: RequestId,

@@ -14,8 +14,10 @@ use crate::upstream::balance::Balancer;
 use crate::upstream::connect;
 use crate::upstream::pool::Way;
 use crate::upstream::retry::Failing;
+use crate::websocket;
 use haechi_authz::Permitted;
 use haechi_core::{FieldName, Fields};
+use http::StatusCode;
 use std::time::Duration;
 
 /// Forwards to the service with index `service`.
@@ -33,7 +35,12 @@ pub(crate) async fn forward(
     match send(&request, target, &permitted, body, &mut entry).await {
         Ok((lines, body)) => {
             entry.answered(lines.status, Fate::Forwarded);
-            respond(&request, lines, body, entry)
+            match &request.websocket {
+                Some(handshake) if lines.status == StatusCode::SWITCHING_PROTOCOLS => {
+                    websocket::open(&request, handshake, (lines, body), permitted, &target.0.name, entry)
+                }
+                _ => respond(&request, lines, body, entry),
+            }
         }
         Err(failure) => {
             entry.reason(failure.reason);
@@ -104,6 +111,7 @@ async fn exchange(
         upload_stall: request.plan.shared.limits.body_stall,
         answer_stall: request.timeout(service),
         interim: &|lines| request.interim.push(lines.status, passed_on(&lines.fields)),
+        switches: request.websocket.is_some(),
     };
     let method = &permitted.head().method;
     connection.exchange(head, body, method, place.home, &request.timer, terms).await.map_err(|error| {
@@ -148,6 +156,7 @@ fn request_head(
         identity_token: token.as_deref(),
         body_length: body.length(),
         span: request.worker.random_bits() as u64,
+        websocket: request.websocket.as_ref(),
     };
     outgoing.write(&mut head);
     Ok(head)
@@ -161,7 +170,7 @@ fn respond(request: &Forwarding<'_>, lines: ResponseLines, body: UpstreamBody, e
 }
 
 /// The fields of a backend's answer without what ends at this hop, and what only we say.
-fn passed_on(sent: &Fields) -> Fields {
+pub(crate) fn passed_on(sent: &Fields) -> Fields {
     let mut fields = Fields::with_capacity(sent.len() + 2, 512);
     let nominated = |name: &[u8]| {
         let options = sent.all(FieldName::Connection).flat_map(|value| value.split(|&b| b == b','));

@@ -4,6 +4,7 @@ use crate::ascii::{push_host, push_ip, push_number};
 use crate::client_address::Origin;
 use crate::plan::{Route, Service};
 use crate::trace::Trace;
+use crate::websocket::handshake::{self, Handshake};
 use haechi_authn::CredentialPlace;
 use haechi_authz::Permitted;
 use haechi_core::fields::Field;
@@ -51,6 +52,8 @@ pub(crate) struct Outgoing<'a> {
     /// Of the body: `Some(0)` when there is none, `None` when it is chunked.
     pub(crate) body_length: Option<u64>,
     pub(crate) span: u64,
+    /// Our handshake, where the client asked for a WebSocket.
+    pub(crate) websocket: Option<&'a Handshake>,
 }
 
 impl Outgoing<'_> {
@@ -106,6 +109,7 @@ impl Outgoing<'_> {
             FieldName::MethodOverride => self.service.allow_method_override,
             FieldName::Authorization if self.identity_token.is_some() => false,
             known if known.is_reserved() || known.is_hop_by_hop() => false,
+            _ if self.websocket.is_some() && handshake::ends_here(sent.name) => false,
             _ => self.may_carry_credential(sent),
         }
     }
@@ -118,6 +122,9 @@ impl Outgoing<'_> {
     }
 
     fn framing(&self, out: &mut Vec<u8>) {
+        if let Some(websocket) = self.websocket {
+            return websocket.write(out);
+        }
         let method = &self.permitted.head().method;
         match self.body_length {
             // A method that usually has a body says that there is none (RFC 9110 8.6).

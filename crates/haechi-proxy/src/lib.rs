@@ -36,6 +36,7 @@ mod tls;
 mod trace;
 mod trailers;
 mod upstream;
+mod websocket;
 mod worker;
 
 pub use accept::{adopt, bind, share};

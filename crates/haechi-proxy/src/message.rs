@@ -5,6 +5,7 @@ use crate::http1::client::UpstreamBody;
 use crate::http1::server::InboundBody;
 use crate::http2::body::InboundBody as Http2Body;
 use crate::record::Entry;
+use crate::websocket::tunnel::Tunnel;
 use haechi_core::Fields;
 use http::StatusCode;
 use std::task::{Context, Poll};
@@ -81,6 +82,8 @@ pub(crate) enum ResponseBody {
     Full(Vec<u8>),
     /// From an HTTP/1.1 backend.
     Http1(Box<UpstreamBody>),
+    /// Not a body: what the connection becomes. The codec runs it in place of sending a body.
+    Tunnel(Box<Tunnel>),
 }
 
 impl ResponseBody {
@@ -89,13 +92,14 @@ impl ResponseBody {
         match self {
             Self::Full(bytes) => Some(bytes.len() as u64),
             Self::Http1(body) => body.length(),
+            Self::Tunnel(_) => None,
         }
     }
 
     /// How long to wait for the next piece.
     pub(crate) fn stall(&self) -> Duration {
         match self {
-            Self::Full(_) => Duration::MAX,
+            Self::Full(_) | Self::Tunnel(_) => Duration::MAX,
             Self::Http1(body) => body.stall(),
         }
     }
@@ -104,6 +108,7 @@ impl ResponseBody {
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyError>> {
         match self {
             Self::Full(bytes) => Poll::Ready(Ok(bytes.len())),
+            Self::Tunnel(_) => Poll::Ready(Ok(0)),
             Self::Http1(body) => body.poll_ready(cx),
         }
     }
@@ -121,13 +126,14 @@ impl ResponseBody {
                 bytes.drain(..count.min(bytes.len()));
             }
             Self::Http1(body) => body.take_into(count, out, encode),
+            Self::Tunnel(_) => {}
         }
     }
 
     /// The trailer fields that may be passed on, once the body has ended; `None` where there are none.
     pub(crate) fn trailers(&mut self) -> Option<Fields> {
         match self {
-            Self::Full(_) => None,
+            Self::Full(_) | Self::Tunnel(_) => None,
             Self::Http1(body) => body.trailers(),
         }
     }
@@ -135,7 +141,7 @@ impl ResponseBody {
     /// Goes on sending what is left of the request, while the client is slow to take the answer.
     pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) {
         match self {
-            Self::Full(_) => {}
+            Self::Full(_) | Self::Tunnel(_) => {}
             Self::Http1(body) => body.poll_upload(cx),
         }
     }

@@ -56,6 +56,7 @@ struct Shard {
     authz: Cells<{ AUTHZ_BOUNDS.len() + 1 }>,
     connections: AtomicU64,
     panics: AtomicU64,
+    websockets: AtomicU64,
 }
 
 struct Cells<const N: usize> {
@@ -172,6 +173,12 @@ impl WorkerMetrics {
         bump(&self.shard.panics, 1);
     }
 
+    /// One more open WebSocket, until the guard is dropped.
+    pub(crate) fn websocket(&self) -> OpenWebSocket {
+        bump(&self.shard.websockets, 1);
+        OpenWebSocket(self.shard.clone())
+    }
+
     fn count(&self, key: Key) {
         let mut known = self.known.borrow_mut();
         if let Some(cell) = known.get(&key) {
@@ -180,6 +187,16 @@ impl WorkerMetrics {
         let cell = Arc::new(AtomicU64::new(1));
         self.shard.counters.lock().unwrap_or_else(PoisonError::into_inner).push((key.clone(), cell.clone()));
         known.insert(key, cell);
+    }
+}
+
+/// An open WebSocket.
+pub(crate) struct OpenWebSocket(Arc<Shard>);
+
+impl Drop for OpenWebSocket {
+    fn drop(&mut self) {
+        // The worker that counted it is the one that drops it.
+        self.0.websockets.store(self.0.websockets.load(Relaxed).saturating_sub(1), Relaxed);
     }
 }
 
@@ -235,6 +252,9 @@ impl Collector for Metrics {
         let (name, help) = ("haechi_panics", "Requests and connections that ended with a panic of the gate");
         let counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
         ConstCounter::new(panics).encode(counter)?;
+        let websockets: u64 = shards.iter().map(|shard| shard.websockets.load(Relaxed)).sum();
+        let (name, help) = ("haechi_websockets", "Open WebSockets");
+        encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&websockets)?;
         let open: u64 = shards.iter().map(|shard| shard.connections.load(Relaxed)).sum();
         let (name, help) = ("haechi_connections", "Open client connections");
         encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&open)

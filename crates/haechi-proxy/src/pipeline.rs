@@ -18,6 +18,7 @@ use crate::record::{Entry, Fate};
 use crate::respond::{self, Addressee, Refusal, Taste};
 use crate::route::Found;
 use crate::ticks::Timer;
+use crate::websocket::handshake::{BadHandshake, Handshake, Upgradable};
 use crate::worker::{LocalPlan, Worker};
 use haechi_authn::chain::Outcome;
 use haechi_authn::{Attempt, Fault};
@@ -34,6 +35,8 @@ pub(crate) struct Arrival {
     pub(crate) timer: Timer,
     /// Where interim answers go.
     pub(crate) interim: Interim,
+    /// What its connection can become.
+    pub(crate) upgradable: Upgradable,
 }
 
 /// Answers one request.
@@ -47,7 +50,7 @@ pub(crate) async fn answer(
     let plan = worker.plan();
 
     // Accept: the one canonical request, and who sent it. From here on nothing looks at the wire again.
-    let (head, origin) = match accept(worker, &plan, lines, &arrival) {
+    let (head, origin, websocket) = match accept(worker, &plan, lines, &arrival) {
         Ok(accepted) => accepted,
         Err(refused) => return *refused,
     };
@@ -83,6 +86,7 @@ pub(crate) async fn answer(
         verified: Vec::new(),
         timer: arrival.timer,
         interim: arrival.interim,
+        websocket,
         to,
     };
     let mut response = pass(request, head, body, entry).await;
@@ -161,6 +165,7 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) verified: Vec<haechi_authn::CredentialPlace>,
     pub(crate) timer: Timer,
     pub(crate) interim: Interim,
+    pub(crate) websocket: Option<Handshake>,
     pub(crate) to: Addressee,
 }
 
@@ -188,13 +193,16 @@ pub(crate) fn answer_fault(worker: &Rc<Worker>, fault: Option<HeadFault>, transp
     refuse(&refusal, Addressee { id, received, decision: None, taste: Taste::Problem }, entry)
 }
 
+/// The canonical head, where it comes from, and the handshake where it asks for a WebSocket.
+type Accepted = (Box<RequestHead>, Origin, Option<Handshake>);
+
 /// From lines to a head: canonical path, client address, fields that may not be tampered with.
 fn accept(
     worker: &Rc<Worker>,
     plan: &LocalPlan,
     lines: RequestLines,
     arrival: &Arrival,
-) -> Result<(Box<RequestHead>, Origin), Box<Response>> {
+) -> Result<Accepted, Box<Response>> {
     let id = RequestId::from_bits(worker.random_bits());
     let received = worker.now();
     let Transport { peer, tls } = &*arrival.transport;
@@ -225,6 +233,16 @@ fn accept(
         let reason = "the host has another certificate than the connection was opened with".into();
         return Err(refused(Refusal::Misdirected, reason, &lines));
     }
+    let websocket = match Handshake::of(&lines, arrival.upgradable, || worker.random_bits()) {
+        Ok(websocket) => websocket,
+        Err(fault) => {
+            let refusal = match fault {
+                BadHandshake::Malformed(_) => Refusal::BadRequest,
+                BadHandshake::Version => Refusal::UpgradeRequired,
+            };
+            return Err(refused(refusal, fault.to_string(), &lines));
+        }
+    };
     let trusted = &plan.shared.trusted_proxies;
     let Ok(origin) = client_address::origin(&lines.fields, peer.ip(), secure, trusted) else {
         let reason = "a trusted proxy sent a forwarding field that cannot be read".into();
@@ -242,7 +260,7 @@ fn accept(
         peer,
         secure: origin.secure,
     });
-    Ok((head, origin))
+    Ok((head, origin, websocket))
 }
 
 fn unrouted(found: Found, plan: &LocalPlan, to: Addressee, mut entry: Entry) -> Response {

@@ -217,6 +217,8 @@ pub struct Limits {
     pub body_stall: Duration,
     /// Between two pieces of an answer that the client takes.
     pub write_stall: Duration,
+    /// Without a byte on a WebSocket, in either direction.
+    pub websocket_idle: Duration,
     /// Open client connections, over all workers.
     pub connections: usize,
     /// Open connections of one client address, over all workers; addresses of trusted proxies are not counted.
@@ -244,6 +246,7 @@ impl Default for Limits {
             idle: Duration::from_secs(60),
             body_stall: Duration::from_secs(30),
             write_stall: Duration::from_secs(30),
+            websocket_idle: Duration::from_secs(60 * 60),
             connections: 10_000,
             connections_per_address: 1000,
             http2_streams: 100,

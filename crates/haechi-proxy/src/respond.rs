@@ -47,6 +47,8 @@ pub(crate) enum Refusal {
     /// The client took too long over the body of its request.
     RequestTimeout,
     ExpectationFailed,
+    /// A WebSocket of another version than 13.
+    UpgradeRequired,
     /// The backend refused, broke off, or answered nonsense.
     BadGateway,
     GatewayTimeout,
@@ -149,6 +151,11 @@ impl Refusal {
             Self::ExpectationFailed => {
                 (StatusCode::EXPECTATION_FAILED, "expectation-failed", "only `100-continue` can be expected")
             }
+            Self::UpgradeRequired => (
+                StatusCode::UPGRADE_REQUIRED,
+                "websocket-version",
+                "only WebSocket version 13 is spoken here",
+            ),
             Self::BadGateway => {
                 (StatusCode::BAD_GATEWAY, "bad-gateway", "the service behind this address failed")
             }
@@ -264,6 +271,7 @@ fn specific_fields(refusal: &Refusal, fields: &mut Fields) {
             fields.push(b"www-authenticate", value.as_bytes());
         }
         Refusal::AmbiguousCredential => fields.push(b"www-authenticate", b"Bearer error=\"invalid_request\""),
+        Refusal::UpgradeRequired => fields.push(b"sec-websocket-version", b"13"),
         Refusal::CannotTell | Refusal::NoEndpoint | Refusal::Overloaded => fields.push(b"retry-after", b"2"),
         _ => {}
     }

@@ -10,7 +10,7 @@ use crate::trailers;
 use crate::upstream::circuit::OpenConnection;
 use crate::upstream::pool::Home;
 use haechi_core::Fields;
-use http::Method;
+use http::{Method, StatusCode};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -64,6 +64,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) answer_stall: Duration,
     /// Takes the interim answers. `100 Continue` is not among them: the gate itself asks the client for its body.
     pub(crate) interim: &'a dyn Fn(&ResponseLines),
+    /// Whether the request asks for another protocol, so that 101 may answer it.
+    pub(crate) switches: bool,
 }
 
 impl UpstreamConnection {
@@ -89,6 +91,11 @@ impl UpstreamConnection {
         self.is_fresh() && (self.carried > 1 || self.stream.is_quiet_now())
     }
 
+    /// What arrives on it, and its stream.
+    pub(crate) const fn reader(&mut self) -> &mut Reader {
+        &mut self.reader
+    }
+
     /// Sends `request_head` and `body` and waits for the head of the answer. The request's body may still be on its way when this
     /// returns: reading the answer goes on sending it.
     pub(crate) async fn exchange(
@@ -109,6 +116,7 @@ impl UpstreamConnection {
                 other => other?,
             };
             match lines.status.as_u16() {
+                101 if terms.switches => break lines,
                 // Nobody asked for another protocol, so nobody may switch to it.
                 101 => return Err(ExchangeError::Answer(HeadFault::Malformed)),
                 100..200 if interim == MAX_INTERIM => {
@@ -129,7 +137,9 @@ impl UpstreamConnection {
         };
         let body = UpstreamBody {
             decoder: Decoder::of_answer(lines.framing),
-            keep: lines.keep_alive && upload.state != UploadState::Abandoned,
+            keep: lines.keep_alive
+                && upload.state != UploadState::Abandoned
+                && lines.status != StatusCode::SWITCHING_PROTOCOLS,
             upload: if upload.is_done() { None } else { Some(upload) },
             stall: terms.answer_stall,
             connection: Some(self),
@@ -316,6 +326,11 @@ impl UpstreamBody {
     /// The length in bytes, where the backend told it.
     pub(crate) const fn length(&self) -> Option<u64> {
         self.length
+    }
+
+    /// The connection itself, after a 101.
+    pub(crate) const fn take_connection(&mut self) -> Option<UpstreamConnection> {
+        self.connection.take()
     }
 
     /// How long to wait for the next piece.

@@ -11,8 +11,12 @@ use crate::message::{RequestBody, Response, ResponseBody};
 use crate::panic;
 use crate::pipeline::{self, Arrival};
 use crate::plan::Limits;
+use crate::record::Entry;
 use crate::ticks::{Elapsed, Timer};
 use crate::trailers;
+use crate::websocket::handshake::Upgradable;
+use crate::websocket::peer::Peer;
+use crate::websocket::tunnel::Tunnel;
 use crate::worker::Worker;
 use haechi_core::Fields;
 use http::StatusCode;
@@ -104,10 +108,18 @@ impl Connection {
             transport: self.transport.clone(),
             timer: self.timer.clone(),
             interim: self.interim.clone(),
+            upgradable: if http10 { Upgradable::No } else { Upgradable::Connection },
         };
         let worker = self.worker.clone();
         let answering = panic::answer_safely(&worker, head.lines, body, arrival);
         let response = self.await_answer(answering, http10).await;
+        let response = match response {
+            Response { status, fields, body: ResponseBody::Tunnel(tunnel), entry, .. } => {
+                self.become_tunnel(status, &fields, tunnel, entry, &limits).await;
+                return Next::Close;
+            }
+            other => other,
+        };
         let keep = keep_alive && !response.close && !self.worker.is_draining();
         let sent = self.send(response, Shape { http10, head_only, trailers, keep }, &limits).await;
         match sent {
@@ -199,6 +211,27 @@ impl Connection {
         }
     }
 
+    /// Tells the client that it was let in, and then carries frames until the end.
+    async fn become_tunnel(
+        &mut self,
+        status: StatusCode,
+        fields: &Fields,
+        tunnel: Box<Tunnel>,
+        mut entry: Entry,
+        limits: &Limits,
+    ) {
+        encode_lines(&mut self.out, status, fields);
+        self.out.extend_from_slice(b"\r\n");
+        if let Err(fault) = self.flush(&mut ResponseBody::Full(Vec::new()), limits).await {
+            return entry.broken(fault);
+        }
+        self.out = Vec::new();
+        let empty = Reader::new(self.stream.clone(), self.worker.buffers().clone());
+        let reader = std::mem::replace(&mut self.inbound.borrow_mut().reader, empty);
+        // Large, and rare: other connections should not carry its size.
+        Box::pin(tunnel.run(&self.worker, Peer::Client(reader), entry)).await;
+    }
+
     async fn refuse_head(&mut self, fault: Option<HeadFault>) -> Next {
         let limits = self.worker.limits();
         let response = pipeline::answer_fault(&self.worker, fault, &self.transport);
@@ -234,7 +267,7 @@ impl Connection {
         body: &mut ResponseBody,
         coding: Coding,
         trailers: bool,
-        entry: &mut crate::record::Entry,
+        entry: &mut Entry,
         limits: &Limits,
     ) -> Result<(), &'static str> {
         if coding == Coding::None {
@@ -472,6 +505,12 @@ fn encode_head(
     shape: Shape,
 ) -> Coding {
     encode_lines(out, status, fields);
+    if status == StatusCode::UPGRADE_REQUIRED
+        && fields.iter().any(|field| field.name == b"sec-websocket-version")
+    {
+        // A 426 says to what (RFC 9110 15.5.22).
+        out.extend_from_slice(b"upgrade: websocket\r\nconnection: upgrade\r\n");
+    }
     let bodiless = shape.head_only || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     let coding = match body.length() {
         Some(length) => {

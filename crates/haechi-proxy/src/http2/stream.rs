@@ -10,6 +10,7 @@ use crate::pipeline::{self, Arrival};
 use crate::plan::Limits;
 use crate::record::Entry;
 use crate::ticks::{Elapsed, Timer};
+use crate::websocket::handshake::Upgradable;
 use crate::worker::Worker;
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -42,7 +43,8 @@ pub(crate) async fn serve(
         Ok(head) => {
             let interim = Interim::default();
             let body = body(&head, data.as_ref(), &interim, &limits);
-            let arrival = Arrival { transport, timer: timer.clone(), interim: interim.clone() };
+            let upgradable = Upgradable::No;
+            let arrival = Arrival { transport, timer: timer.clone(), interim: interim.clone(), upgradable };
             let answering = panic::answer_safely(&worker, head.lines, body, arrival);
             // A request that the client has reset is given up at once, wherever it stands.
             let Some(response) = unless_reset(answering, &interim, &respond).await else { return };

@@ -180,6 +180,7 @@ fn limits(written: &meant::Limits, drain: meant::Drain) -> Limits {
         idle: written.idle,
         body_stall: written.body_stall,
         write_stall: written.write_stall,
+        websocket_idle: written.websocket_idle,
         connections: written.connections,
         connections_per_address: written.connections_per_address,
         grace: drain.grace,

@@ -129,6 +129,8 @@ pub(crate) struct Limits {
     pub body_stall: Duration,
     /// How long a client may take no byte of an answer.
     pub write_stall: Duration,
+    /// How long a WebSocket may stay open without a byte in either direction.
+    pub websocket_idle: Duration,
     /// Open client connections, over all listeners and workers.
     pub connections: usize,
     /// Of one client address.

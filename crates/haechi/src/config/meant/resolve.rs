@@ -292,6 +292,7 @@ fn limits(written: &written::Limits) -> Limits {
         idle: written.idle.0,
         body_stall: written.body_stall.0,
         write_stall: written.write_stall.0,
+        websocket_idle: written.websocket_idle.0,
         connections: size(written.connections.0.into()),
         connections_per_address: size(written.connections_per_address.0.into()),
         http2_streams: written.http2_streams.0,

@@ -179,6 +179,8 @@ record! {
         default body_stall as "body_stall": Timeout = defaults::BODY_STALL,
         /// How long a client may take no byte of an answer.
         default write_stall as "write_stall": Timeout = defaults::WRITE_STALL,
+        /// How long a WebSocket may stay open without a byte in either direction. Its peers may keep it open with pings.
+        default websocket_idle as "websocket_idle": Timeout = defaults::WEBSOCKET_IDLE,
         /// How many client connections may be open at once, over all listeners.
         default connections as "connections": ConnectionCount = defaults::CONNECTIONS,
         /// How many of them one client address may have; of an IPv6 address its first 64 bits count. Addresses in `trusted_proxies` are exempt.

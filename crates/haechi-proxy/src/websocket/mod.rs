@@ -1,0 +1,51 @@
+//! WebSocket (RFC 6455): a request that goes the way of every request, and then a tunnel between client and backend.
+//!
+//! [`handshake`] reads what the client asks and makes a handshake of our own for the backend; [`tunnel`] carries both directions with bounded
+//! memory; [`frames`] follows frame headers, so that the gate can say a Close of its own between two frames; [`standing`] judges the opening
+//! request again, once a second: a WebSocket lives as long as its request would be let through.
+
+mod direction;
+mod frames;
+pub(crate) mod handshake;
+pub(crate) mod peer;
+mod standing;
+pub(crate) mod tunnel;
+
+use crate::forward::passed_on;
+use crate::message::{Response, ResponseBody};
+use crate::pipeline::{Forwarding, refuse};
+use crate::record::{Entry, Fate};
+use crate::respond::Refusal;
+use crate::upstream::attempts::Answer;
+use haechi_authz::Permitted;
+use haechi_core::Fields;
+use handshake::Handshake;
+use std::sync::Arc;
+use tunnel::Tunnel;
+
+/// Lets a client in whose backend has switched: the answer carries the tunnel, which the client's codec runs.
+pub(crate) fn open(
+    request: &Forwarding<'_>,
+    handshake: &Handshake,
+    (lines, body): Answer,
+    permitted: Permitted,
+    service: &Arc<str>,
+    mut entry: Entry,
+) -> Response {
+    if let Err(why) = handshake.check_answer(&lines.fields) {
+        entry.reason(why);
+        return refuse(&Refusal::BadGateway, request.to, entry);
+    }
+    let extended = handshake::is_extended(&lines.fields);
+    let Some(tunnel) = Tunnel::new(request.worker, body, permitted, service, extended) else {
+        return refuse(&Refusal::Internal, request.to, entry);
+    };
+    let mut fields = Fields::with_capacity(lines.fields.len() + 4, 512);
+    for field in passed_on(&lines.fields).iter().filter(|field| !handshake::ends_here(field.name)) {
+        fields.push(field.name, field.value);
+    }
+    fields.push(b"x-request-id", &request.to.id.hex());
+    let status = handshake.answer(&mut fields);
+    entry.answered(status, Fate::Forwarded);
+    Response { status, fields, body: ResponseBody::Tunnel(Box::new(tunnel)), close: false, entry }
+}

@@ -1,0 +1,175 @@
+//! Streams and large bodies: each piece as it comes, and never more in the gate than its buffers.
+
+use crate::harness::{Conversation, Gate, PATIENCE};
+use haechi_testkit::http1::Head;
+use haechi_testkit::{Answer, Backend};
+use std::io::{BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+const MIB: usize = 1 << 20;
+/// What the gate may take in all while it carries bodies of any size, in KiB.
+const RESIDENT: u64 = 64 * 1024;
+
+fn gate_to(address: SocketAddr) -> Gate {
+    Gate::start(&format!(
+        "limits: {{ body: 8GiB }}\nservices: {{ web: {{ endpoints: [\"http://{address}\"] }} }}\nroutes:\n  - {{ name: all, match: {{ path: /** }}, authenticate: anonymous, authorize: any, service: web }}\n"
+    ))
+}
+
+/// How much is sent through in each direction; `scripts/large-transfers` asks for more.
+fn size() -> usize {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how much to send is a setting of the tests, not of the gate"
+    )]
+    let asked = std::env::var("HAECHI_E2E_TRANSFER_MIB").ok().and_then(|mib| mib.parse().ok());
+    asked.unwrap_or(256) * MIB
+}
+
+#[test]
+fn server_sent_events_arrive_one_by_one() {
+    let (release, released) = channel::<()>();
+    let released = Arc::new(Mutex::new(released));
+    let backend = Backend::start(move |_| {
+        let released = released.clone();
+        Answer::written(move |socket| {
+            let released = released.lock().unwrap();
+            drop(socket.write_all(
+                b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
+            ));
+            for number in 0.. {
+                let event = format!("data: {number}\n\n");
+                drop(write!(socket, "{:x}\r\n{event}\r\n", event.len()));
+                if released.recv().is_err() {
+                    return;
+                }
+            }
+        })
+    });
+    let gate = gate_to(backend.address());
+    let mut client = Conversation::with(gate.address());
+    client.send("GET /events HTTP/1.1\r\nHost: a\r\nAccept: text/event-stream\r\n\r\n");
+    let mut reader = BufReader::new(client.socket());
+    let head = Head::read(&mut reader).unwrap().unwrap();
+    assert_eq!(head.field("content-type"), Some("text/event-stream"));
+    for number in 0..20 {
+        // The next event is not written before this one was read.
+        let event = format!("data: {number}\n\n");
+        let expected = format!("{:x}\r\n{event}\r\n", event.len());
+        let mut arrived = vec![0; expected.len()];
+        reader.read_exact(&mut arrived).unwrap();
+        assert_eq!(String::from_utf8(arrived).unwrap(), expected);
+        release.send(()).unwrap();
+    }
+}
+
+/// A server that reads bodies and forgets them, or writes them as long as they are asked for; ends with its first connection.
+struct Pipe {
+    address: SocketAddr,
+    serving: JoinHandle<usize>,
+}
+
+impl Pipe {
+    /// Reads one request's body; says how long it was.
+    fn sink() -> Self {
+        Self::start(|socket| {
+            let mut reader = BufReader::with_capacity(MIB, socket);
+            let head = Head::read(&mut reader).unwrap().unwrap();
+            let mut count = 0;
+            head.read_request_body(&mut reader, &mut |piece| count += piece.len()).unwrap();
+            reader.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+            count
+        })
+    }
+
+    /// Answers one request with a body of `size` bytes.
+    fn source(size: usize) -> Self {
+        Self::start(move |mut socket| {
+            Head::read(&mut BufReader::new(&socket)).unwrap().unwrap();
+            write!(socket, "HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n").unwrap();
+            write_zeros(&mut socket, size);
+            size
+        })
+    }
+
+    fn start(serve: impl FnOnce(TcpStream) -> usize + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = std::thread::spawn(move || {
+            let (socket, _) = listener.accept().unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            socket.set_write_timeout(Some(PATIENCE)).unwrap();
+            serve(socket)
+        });
+        Self { address, serving }
+    }
+}
+
+fn write_zeros(socket: &mut TcpStream, size: usize) {
+    let piece = vec![0; MIB];
+    for _ in 0..size / MIB {
+        socket.write_all(&piece).unwrap();
+    }
+}
+
+/// The most memory that the gate takes while `carry` runs, in KiB.
+fn most_resident(gate: &Gate, carry: impl FnOnce() + Send) -> u64 {
+    std::thread::scope(|scope| {
+        let carrying = scope.spawn(carry);
+        let mut most = gate.resident();
+        while !carrying.is_finished() {
+            std::thread::sleep(Duration::from_millis(20));
+            most = most.max(gate.resident());
+        }
+        carrying.join().unwrap();
+        most
+    })
+}
+
+#[test]
+fn a_large_upload_passes_through_little_memory() {
+    let size = size();
+    for framing in [format!("Content-Length: {size}"), "Transfer-Encoding: chunked".to_owned()] {
+        let pipe = Pipe::sink();
+        let gate = gate_to(pipe.address);
+        let chunked = framing.starts_with("Transfer");
+        let most = most_resident(&gate, || {
+            let mut socket = Conversation::with(gate.address()).socket().try_clone().unwrap();
+            write!(socket, "POST / HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n").unwrap();
+            if chunked {
+                write!(socket, "{size:x}\r\n").unwrap();
+                write_zeros(&mut socket, size);
+                socket.write_all(b"\r\n0\r\n\r\n").unwrap();
+            } else {
+                write_zeros(&mut socket, size);
+            }
+            let head = Head::read(&mut BufReader::new(&socket)).unwrap().unwrap();
+            assert_eq!(head.word(1), "200");
+            drop(socket.shutdown(Shutdown::Both));
+        });
+        assert_eq!(pipe.serving.join().unwrap(), size);
+        assert!(most < RESIDENT, "{most} KiB with {framing}");
+    }
+}
+
+#[test]
+fn a_large_download_passes_through_little_memory() {
+    let size = size();
+    let pipe = Pipe::source(size);
+    let gate = gate_to(pipe.address);
+    let most = most_resident(&gate, || {
+        let socket = Conversation::with(gate.address()).socket().try_clone().unwrap();
+        (&socket).write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let mut reader = BufReader::with_capacity(MIB, &socket);
+        let head = Head::read(&mut reader).unwrap().unwrap();
+        let mut count = 0;
+        head.read_answer_body(&mut reader, &mut |piece| count += piece.len()).unwrap();
+        assert_eq!(count, size);
+    });
+    assert_eq!(pipe.serving.join().unwrap(), size);
+    assert!(most < RESIDENT, "{most} KiB");
+}
