@@ -14,8 +14,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 async def echo(websocket):
     print("opened by", websocket.request.headers.get("x-auth-subject"), flush=True)
-    async for message in websocket:
-        await websocket.send(message)
+    try:
+        async for message in websocket:
+            await websocket.send(message)
+    except ConnectionClosed:
+        pass
     print("closed:", websocket.close_code, websocket.close_reason, flush=True)
 
 
