@@ -27,6 +27,7 @@ pub(crate) enum Limit {
     BodyStall,
     /// The time between two pieces of an answer that the client takes.
     WriteStall,
+    WebSocketIdle,
     /// Open client connections.
     Connections,
     /// Open connections of one client address.
@@ -47,6 +48,7 @@ impl Limit {
             Self::Body => "body",
             Self::BodyStall => "body_stall",
             Self::WriteStall => "write_stall",
+            Self::WebSocketIdle => "websocket_idle",
             Self::Connections => "connections",
             Self::ConnectionsPerAddress => "connections_per_address",
             Self::Descriptors => "descriptors",

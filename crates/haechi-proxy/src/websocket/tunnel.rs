@@ -5,6 +5,7 @@ use super::frames::{Sender, close};
 use super::peer::Peer;
 use super::standing::{Fall, Standing, Verdict};
 use crate::http1::client::{UpstreamBody, UpstreamConnection};
+use crate::limits::Limit;
 use crate::plan::Limits;
 use crate::record::Entry;
 use crate::ticks::{Elapsed, Timer};
@@ -173,12 +174,14 @@ impl Running {
             .into_iter()
             .any(|way| way.stands_for(now) > self.limits.write_stall)
         {
+            self.worker.metrics().limit(Limit::WriteStall);
             return Some(End::Lost("one side of the WebSocket stopped reading"));
         }
         if (self.upward.is_closed() || self.downward.is_closed()) && still > self.limits.write_stall {
             return Some(End::Lost("one side of the WebSocket did not answer a Close"));
         }
         if still > self.limits.websocket_idle {
+            self.worker.metrics().limit(Limit::WebSocketIdle);
             return Some(IDLE);
         }
         self.judging.get_or_insert_with(|| self.standing.judge());
