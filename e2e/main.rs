@@ -21,6 +21,7 @@ mod demo;
 mod deployment;
 mod differential;
 mod drain;
+mod endpoints;
 mod examples;
 mod failures;
 mod forwarding;

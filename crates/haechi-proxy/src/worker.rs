@@ -10,13 +10,14 @@ use crate::plan::{Authentication, IdentityToken, Limits, Plan, Service};
 use crate::record::Entry;
 use crate::ticks::{TICK, Ticks, Timer};
 use crate::upstream::balance::Balancer;
+use crate::upstream::pool::Pool;
 use arc_swap::ArcSwap;
 use fastrand::Rng;
 use haechi_authn::{Authenticator, Chain, CredentialPlace, Scheme};
 use haechi_core::{Caller, Clock, Timestamp};
 use quick_cache::unsync::Cache;
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::pin::pin;
@@ -190,6 +191,7 @@ impl Worker {
         }
         let next = Rc::new(LocalPlan::new(newest.clone(), Some(&current)));
         *self.plan.borrow_mut() = next.clone();
+        current.retire(&next);
         next
     }
 
@@ -419,10 +421,18 @@ impl LocalPlan {
         Ok(token)
     }
 
+    /// Closes the idle connections that `next` does not take over. Requests that began under this plan may hold it for long.
+    fn retire(&self, next: &Self) {
+        let kept: HashSet<*const Pool> = next.pools().map(Rc::as_ptr).collect();
+        self.pools().filter(|pool| !kept.contains(&Rc::as_ptr(pool))).for_each(|pool| pool.retire());
+    }
+
+    fn pools(&self) -> impl Iterator<Item = &Rc<Pool>> {
+        self.balancers.iter().flat_map(Balancer::pools)
+    }
+
     fn sweep(&self) {
-        for balancer in &self.balancers {
-            balancer.pools().iter().for_each(|pool| pool.sweep());
-        }
+        self.pools().for_each(|pool| pool.sweep());
     }
 }
 

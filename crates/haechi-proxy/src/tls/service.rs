@@ -42,6 +42,16 @@ impl ServiceTls {
         Ok(Self { config: Arc::new(config), server_name, roots, identity })
     }
 
+    /// How sessions with backends begin, for health checks.
+    pub const fn config(&self) -> &Arc<ClientConfig> {
+        &self.config
+    }
+
+    /// The name that backends must have, where it is not the endpoint's.
+    pub const fn server_name(&self) -> Option<&ServerName<'static>> {
+        self.server_name.as_ref()
+    }
+
     /// Whether a connection that was made under one is as good as one made under the other.
     pub(crate) fn are_alike(one: Option<&Arc<Self>>, other: Option<&Arc<Self>>) -> bool {
         let (one, other) = match (one, other) {

@@ -4,7 +4,7 @@ use super::balance::{Balancer, Passed};
 use super::circuit::Full;
 use super::pool::{Home, Way};
 use super::retry::Failing;
-use super::{ejection, endpoint};
+use super::{balance, ejection, endpoint};
 use crate::http1::client::UpstreamBody;
 use crate::http1::head::ResponseLines;
 use crate::pipeline::Forwarding;
@@ -159,7 +159,9 @@ impl<'a> Attempts<'a> {
         let mut last = None;
         loop {
             let random = self.request.worker.random();
-            let chosen = self.balancer.choose(self.service, self.permitted, &self.passed, random);
+            let chosen = self
+                .balancer
+                .choose(self.service, &self.passed, random, |key| balance::hash_key(key, self.permitted));
             let Some(index) = chosen else { return Err(last) };
             match self.enter(index, false) {
                 Ok(place) => return Ok(place),

@@ -61,9 +61,9 @@ impl Balancer {
     pub(crate) fn choose(
         &self,
         service: &Service,
-        permitted: &Permitted,
         passed: &Passed,
         random: &RefCell<Rng>,
+        key: impl FnOnce(&HashKey) -> Vec<u8>,
     ) -> Option<usize> {
         let mut shares = self.shares.borrow_mut();
         if !weigh(service, &mut shares, |index| {
@@ -76,13 +76,12 @@ impl Balancer {
         if shares.len() == 1 {
             return Some(0);
         }
-        let chosen = match &service.balance {
+        match &service.balance {
             Balance::RoundRobin => self.next_in_turn(&shares),
             Balance::Random => at_random(&shares, None, random),
             Balance::LeastRequest => self.less_busy_of_two(&shares, random),
-            Balance::Hash(key) => rendezvous(&service.endpoints, &shares, &hash_key(key, permitted)),
-        };
-        chosen
+            Balance::Hash(by) => rendezvous(&service.endpoints, &shares, &key(by)),
+        }
     }
 
     fn next_in_turn(&self, shares: &[u64]) -> Option<usize> {
@@ -149,7 +148,8 @@ fn at_random(shares: &[u64], except: Option<usize>, random: &RefCell<Rng>) -> Op
     None
 }
 
-fn hash_key(key: &HashKey, permitted: &Permitted) -> Vec<u8> {
+/// What a request is hashed by.
+pub(crate) fn hash_key(key: &HashKey, permitted: &Permitted) -> Vec<u8> {
     match key {
         HashKey::Subject => permitted.caller().subject.as_bytes().to_vec(),
         HashKey::ClientIp => permitted.head().client.to_string().into_bytes(),
@@ -173,3 +173,6 @@ fn rendezvous(endpoints: &[Endpoint], shares: &[u64], key: &[u8]) -> Option<usiz
     let takers = endpoints.iter().zip(shares).enumerate().filter(|(_, (_, share))| **share > 0);
     takers.map(score).max_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(index, _)| index)
 }
+
+#[cfg(test)]
+pub(in crate::upstream) mod tests;

@@ -51,3 +51,84 @@ fn may_be_out(endpoints: &[Endpoint], max_percent: u32, now: u64) -> bool {
     });
     left && out * 100 <= endpoints.len() * max_percent as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::Ejection;
+    use super::failed;
+    use crate::plan::Service;
+    use crate::upstream::balance::tests::service;
+    use std::time::Duration;
+
+    const SECOND: u64 = 1000;
+
+    fn of(weights: &[u32], max_percent: u32) -> Service {
+        let ejection = Ejection { failures: 3, first: Duration::from_secs(10), max_percent };
+        Service { ejection: Some(ejection), ..service(weights) }
+    }
+
+    fn fail(service: &Service, index: usize, times: usize, now: u64) {
+        (0..times).for_each(|_| failed(service, &service.endpoints[index].state, now));
+    }
+
+    fn is_out(service: &Service, index: usize, now: u64) -> bool {
+        service.endpoints[index].state.share(1, Duration::ZERO, || now) == 0
+    }
+
+    #[test]
+    fn failures_in_a_row_take_an_endpoint_out_and_it_comes_back() {
+        let service = of(&[1, 1], 50);
+        fail(&service, 0, 2, 1);
+        service.endpoints[0].state.succeeded();
+        fail(&service, 0, 2, 1);
+        assert!(!is_out(&service, 0, 1));
+        fail(&service, 0, 1, 1);
+        assert!(is_out(&service, 0, 10 * SECOND));
+        assert!(!is_out(&service, 0, 10 * SECOND + 1));
+        fail(&service, 0, 2, 11 * SECOND);
+        assert!(!is_out(&service, 0, 11 * SECOND), "it starts anew");
+    }
+
+    #[test]
+    fn each_time_soon_after_doubles_it_up_to_a_bound() {
+        let service = of(&[1, 1], 50);
+        let state = &service.endpoints[0].state;
+        let mut now = 1;
+        let mut lasted = Vec::new();
+        for _ in 0..7 {
+            fail(&service, 0, 3, now);
+            let until = state.ejected_until.load(std::sync::atomic::Ordering::Relaxed);
+            lasted.push((until - now) / SECOND);
+            now = until + 1;
+            assert!(!is_out(&service, 0, now));
+        }
+        assert_eq!(lasted, [10, 20, 40, 80, 160, 300, 300]);
+        now += 301 * SECOND;
+        fail(&service, 0, 3, now);
+        assert!(is_out(&service, 0, now + 9 * SECOND) && !is_out(&service, 0, now + 10 * SECOND));
+    }
+
+    #[test]
+    fn so_many_and_never_the_last() {
+        let alone = of(&[1], 100);
+        fail(&alone, 0, 30, 1);
+        assert!(!is_out(&alone, 0, 1));
+
+        let half = of(&[1, 1, 1, 1], 50);
+        (0..4).for_each(|index| fail(&half, index, 3, 1));
+        assert_eq!((0..4).filter(|index| is_out(&half, *index, 1)).count(), 2);
+
+        let all = of(&[1, 1, 1], 100);
+        (0..3).for_each(|index| fail(&all, index, 3, 1));
+        assert_eq!((0..3).filter(|index| is_out(&all, *index, 1)).count(), 2);
+
+        let few = of(&[1, 1, 1], 30);
+        fail(&few, 0, 30, 1);
+        assert!(!is_out(&few, 0, 1));
+
+        let rest_is_unwell = of(&[1, 1, 0], 100);
+        rest_is_unwell.endpoints[1].state.set_healthy(false);
+        fail(&rest_is_unwell, 0, 30, 1);
+        assert!(!is_out(&rest_is_unwell, 0, 1));
+    }
+}

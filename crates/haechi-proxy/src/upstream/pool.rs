@@ -17,6 +17,8 @@ pub(crate) struct Pool {
     idle: RefCell<Vec<UpstreamConnection>>,
     in_use: Cell<u32>,
     turn: Cell<usize>,
+    /// Whether no plan in force has its endpoint: requests finish, and nothing is kept.
+    retired: Cell<bool>,
 }
 
 /// Where a connection came from; counts as one request in flight until it is dropped.
@@ -44,7 +46,8 @@ pub(crate) struct Opening {
 impl Pool {
     /// Without any connection yet.
     pub(crate) const fn new(state: Arc<EndpointState>) -> Self {
-        Self { state, idle: RefCell::new(Vec::new()), in_use: Cell::new(0), turn: Cell::new(0) }
+        let (in_use, turn, retired) = (Cell::new(0), Cell::new(0), Cell::new(false));
+        Self { state, idle: RefCell::new(Vec::new()), in_use, turn, retired }
     }
 
     /// To which endpoint its connections lead.
@@ -102,13 +105,19 @@ impl Pool {
     pub(crate) fn sweep(&self) {
         self.idle.borrow_mut().retain(UpstreamConnection::is_fresh);
     }
+
+    /// Closes idle connections and keeps none from now on.
+    pub(crate) fn retire(&self) {
+        self.retired.set(true);
+        self.idle.take();
+    }
 }
 
 impl Home {
     /// Keeps a connection for the next request.
     pub(crate) fn take_back(&self, connection: UpstreamConnection) {
         let mut idle = self.pool.idle.borrow_mut();
-        if idle.len() < MAX_IDLE {
+        if idle.len() < MAX_IDLE && !self.pool.retired.get() {
             idle.push(connection);
         }
     }

@@ -31,7 +31,21 @@ pub(super) type ConnectionCount = Count<1, 1_000_000>;
 /// How many workers.
 pub(super) type WorkerCount = Count<1, 1024>;
 /// How much of a service's traffic an endpoint gets, beside the others.
-pub(super) type Weight = Count<1, 1000>;
+pub(super) type Weight = Count<0, 1000>;
+/// Over how long a share grows: at most 1 h.
+pub(super) type SlowStart = Lasting<0, { 60 * MINUTE }>;
+/// From one look-up of a name to the next: 1 s to 1 day.
+pub(super) type ResolveInterval = Lasting<1000, DAY>;
+/// How many checks in a row.
+pub(super) type StreakCount = Count<1, 1000>;
+/// How many failed requests in a row.
+pub(super) type EjectionCount = Count<0, 1000>;
+/// A part of a whole.
+pub(super) type Percent = Count<0, 100>;
+/// How many connections to an endpoint, or requests.
+pub(super) type CircuitCount = Count<1, 1_000_000>;
+/// How many times more a request is sent.
+pub(super) type AttemptCount = Count<1, 10>;
 /// How many failed logins.
 pub(super) type FailureCount = Count<1, 1000>;
 
@@ -39,6 +53,21 @@ pub(super) const CONNECT_TIMEOUT: Timeout = Lasting(Duration::from_secs(2));
 pub(super) const RESPONSE_TIMEOUT: Timeout = Lasting(Duration::from_secs(30));
 pub(super) const WEIGHT: Weight = Count(1);
 pub(super) const PREFLIGHT_AGE: PreflightAge = Lasting(Duration::from_secs(10 * 60));
+
+pub(super) const HEALTH_INTERVAL: Timeout = Lasting(Duration::from_secs(5));
+pub(super) const HEALTH_TIMEOUT: Timeout = Lasting(Duration::from_secs(1));
+pub(super) const UNHEALTHY_AFTER: StreakCount = Count(3);
+pub(super) const HEALTHY_AFTER: StreakCount = Count(2);
+pub(super) const EJECTION_FAILURES: EjectionCount = Count(5);
+pub(super) const EJECTION_FOR: Timeout = Lasting(Duration::from_secs(10));
+pub(super) const EJECTION_MAX_PERCENT: Percent = Count(50);
+pub(super) const SLOW_START: SlowStart = Lasting(Duration::from_secs(10));
+pub(super) const CIRCUIT_CONNECTIONS: CircuitCount = Count(10_000);
+pub(super) const CIRCUIT_PENDING: CircuitCount = Count(4096);
+pub(super) const CIRCUIT_REQUESTS: CircuitCount = Count(10_000);
+pub(super) const RETRY_ATTEMPTS: AttemptCount = Count(1);
+pub(super) const RETRY_BUDGET_PERCENT: Percent = Count(20);
+pub(super) const RESOLVE: ResolveInterval = Lasting(Duration::from_secs(10));
 
 pub(super) const ACCESS_TOKEN_LIFETIME: TokenLifetime = Lasting(Duration::from_secs(10 * 60));
 pub(super) const REFRESH_TOKEN_LIFETIME: Lifetime = Lasting(Duration::from_secs(30 * 24 * 60 * 60));

@@ -1,8 +1,10 @@
 //! How the control side reaches endpoints: names through the system's resolver, health checks through `reqwest`.
 
 use haechi_core::ports::BoxFuture;
-use haechi_proxy::{EndpointState, HealthCheck, Probe, Resolve};
+use haechi_proxy::{EndpointState, HealthCheck, Probe, Resolve, ServiceTls};
 use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder, RequestBuilder};
+use rustls::ClientConfig;
 use std::io;
 use std::net::SocketAddr;
 use tokio::sync::OnceCell;
@@ -16,31 +18,45 @@ impl Resolve for SystemResolver {
     }
 }
 
-/// Health checks over plain HTTP, each over a connection of its own: whether connections are taken is part of the question.
+/// Health checks over HTTP, each over a connection of its own: whether connections are taken is part of the question.
 ///
-/// The client is made at the first check.
+/// The client for plain connections is made at the first check.
 #[derive(Default)]
-pub(crate) struct WebProbe(OnceCell<reqwest::Client>);
+pub(crate) struct WebProbe(OnceCell<Client>);
 
 impl WebProbe {
-    async fn client(&self) -> Result<&reqwest::Client, reqwest::Error> {
-        let make = || async {
-            reqwest::Client::builder()
-                .redirect(Policy::none())
-                .no_proxy()
-                .pool_max_idle_per_host(0)
-                .user_agent(concat!("haechi-health/", env!("CARGO_PKG_VERSION")))
-                .build()
-        };
-        self.0.get_or_try_init(make).await
-    }
-
-    async fn ask(&self, url: &str) -> Result<(), String> {
+    async fn ask(&self, endpoint: &EndpointState, path: &str) -> Result<(), String> {
         let plain = |error: reqwest::Error| super::fetch::plain(&error.without_url());
-        let answer = self.client().await.map_err(plain)?.get(url).send().await.map_err(plain)?;
-        let status = answer.status();
+        let asked = match endpoint.tls() {
+            None => {
+                let client = self.0.get_or_try_init(|| async { client().build() }).await.map_err(plain)?;
+                client.get(format!("http://{endpoint}{path}"))
+            }
+            Some(tls) => secured(endpoint, tls, path).map_err(plain)?,
+        };
+        let status = asked.send().await.map_err(plain)?.status();
         if status.is_success() { Ok(()) } else { Err(format!("it answered {}", status.as_u16())) }
     }
+}
+
+fn client() -> ClientBuilder {
+    Client::builder()
+        .redirect(Policy::none())
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .user_agent(concat!("haechi-health/", env!("CARGO_PKG_VERSION")))
+}
+
+/// A check under the same authorities, name and client certificate as requests.
+fn secured(endpoint: &EndpointState, tls: &ServiceTls, path: &str) -> Result<RequestBuilder, reqwest::Error> {
+    let client = client().tls_backend_preconfigured(ClientConfig::clone(tls.config()));
+    let Some(name) = tls.server_name() else {
+        return Ok(client.build()?.get(format!("https://{endpoint}{path}")));
+    };
+    let name = name.to_str();
+    // The address names who must be there; where that is, is another question.
+    let client = client.resolve_to_addrs(&name, &endpoint.addresses()).build()?;
+    Ok(client.get(format!("https://{name}:{}{path}", endpoint.port())))
 }
 
 impl Probe for WebProbe {
@@ -49,7 +65,6 @@ impl Probe for WebProbe {
         endpoint: &'a EndpointState,
         check: &'a HealthCheck,
     ) -> BoxFuture<'a, Result<(), String>> {
-        let url = format!("http://{endpoint}{}", check.path);
-        Box::pin(async move { self.ask(&url).await })
+        Box::pin(self.ask(endpoint, &check.path))
     }
 }

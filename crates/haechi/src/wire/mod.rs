@@ -14,6 +14,7 @@ mod operators;
 pub(crate) mod panics;
 mod plan;
 mod reload;
+mod resilience;
 mod signals;
 mod sockets;
 mod stamp;

@@ -1,5 +1,6 @@
 //! From the configuration as it is meant to the plan that the workers run.
 
+use super::resilience::{ejection, health_check, retries};
 use super::tls;
 use crate::config::meant::{self, Authenticate, Authorize, Config};
 use haechi_authn::Authenticator;
@@ -14,7 +15,6 @@ use haechi_proxy::{
 use http::Method;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Every authenticator that the configuration names.
 pub(crate) type Authenticators = BTreeMap<Arc<str>, Arc<dyn Authenticator>>;
@@ -138,8 +138,9 @@ fn service(written: &meant::Service, endpoints: &Endpoints) -> Result<Service, t
             (true, None) => return Err(tls::TlsFault::NoAuthorities(written.name.clone())),
         };
         let state = endpoints.state(&written.name, host, endpoint.port, tls);
-        Ok(Endpoint { state, weight: endpoint.weight.get() })
+        Ok(Endpoint { state, weight: endpoint.weight })
     };
+    let resilience = &written.resilience;
     Ok(Service {
         name: written.name.clone(),
         endpoints: written.endpoints.iter().map(endpoint).collect::<Result<_, _>>()?,
@@ -161,12 +162,16 @@ fn service(written: &meant::Service, endpoints: &Endpoints) -> Result<Service, t
             .as_ref()
             .map(|token| IdentityToken { audience: token.audience.clone(), lifetime: token.lifetime }),
         allow_method_override: written.allow_method_override,
-        health: None,
-        ejection: None,
-        slow_start: Duration::from_secs(10),
-        circuit: Circuit::default(),
-        retries: None,
-        resolve: Duration::from_secs(10),
+        health: resilience.health.as_ref().map(health_check),
+        ejection: resilience.ejection.map(ejection),
+        slow_start: resilience.slow_start,
+        circuit: Circuit {
+            connections: resilience.circuit.connections,
+            pending: resilience.circuit.pending,
+            requests: resilience.circuit.requests,
+        },
+        retries: resilience.retries.as_ref().map(retries),
+        resolve: resilience.resolve,
     })
 }
 

@@ -5,6 +5,7 @@ mod authenticator;
 mod identity;
 mod names;
 mod overlap;
+mod resilience;
 mod resolve;
 mod restart;
 mod route;
@@ -13,11 +14,12 @@ mod tls;
 
 pub(crate) use authenticator::{ApiKey, Authenticator, AuthenticatorKind, Basic, Issuer, Jwt, Keys, Users};
 pub(crate) use identity::Identity;
+pub(crate) use resilience::{Ejection, Health, Retries};
 pub(crate) use route::{Authenticate, Authorize, Route};
 pub(crate) use service::{Balance, Endpoint, Service};
 pub(crate) use tls::{ListenerTls, ServiceTls};
 
-pub(crate) use super::written::{HashBy, LogFormat};
+pub(crate) use super::written::{HashBy, LogFormat, RetryOn};
 pub(super) use resolve::resolve;
 
 use super::report::Report;

@@ -2,14 +2,15 @@
 
 use super::HashBy;
 use super::names::Resolver;
+use super::resilience::{Resilience, resilience};
 use super::tls::{self, ServiceTls};
 use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::value::Identifier;
 use crate::config::written;
 use haechi_core::Host;
+use rustls::pki_types::ServerName;
 use std::collections::BTreeSet;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub(crate) struct Service {
     pub identity_token: Option<IdentityToken>,
     /// Whether `X-HTTP-Method-Override` and its like pass.
     pub allow_method_override: bool,
+    /// What is done about endpoints that are not well.
+    pub resilience: Resilience,
 }
 
 /// A backend.
@@ -45,8 +48,8 @@ pub(crate) struct Endpoint {
     pub port: u16,
     /// Whether it is spoken to over TLS.
     pub secure: bool,
-    /// How much of the traffic it gets, beside the others.
-    pub weight: NonZeroU32,
+    /// How much of the traffic it gets, beside the others. With 0 it gets no new requests.
+    pub weight: u32,
 }
 
 /// How a request's endpoint is chosen.
@@ -89,6 +92,15 @@ pub(super) fn service(
 ) -> Option<Service> {
     let endpoints = endpoints(resolver, written);
     let tls = tls::service(resolver, written);
+    let resilience = resilience(resolver, written);
+    if let (Some(Some(tls)), Some(Resilience { health: Some(_), .. })) = (&tls, &resilience)
+        && matches!(tls.server_name, Some(ServerName::IpAddress(_)))
+    {
+        let message = "health checks cannot ask for a `server_name` that is an address";
+        let span = written.tls.given().map_or(name.span, |tls| tls.span);
+        let fault = Fault::new(span, message);
+        resolver.faults.push(fault.help("give the backend's certificate a name, or leave `health` out"));
+    }
     let identity = written.identity.as_ref()?;
     let identity_token = match identity.token.given() {
         Some(token) => Some(identity_token(resolver, token)?),
@@ -104,6 +116,7 @@ pub(super) fn service(
         identity_headers: identity.headers,
         identity_token,
         allow_method_override: written.allow_method_override,
+        resilience: resilience?,
     })
 }
 
@@ -111,9 +124,9 @@ fn endpoints(resolver: &mut Resolver<'_>, written: &written::Service) -> Option<
     let listed = written.endpoints.as_ref()?;
     let endpoints: Vec<Endpoint> = listed
         .iter()
-        .filter_map(|endpoint| {
+        .map(|endpoint| {
             let (host, port, secure) = (endpoint.url.host.clone(), endpoint.url.port, endpoint.url.secure);
-            Some(Endpoint { host, port, secure, weight: NonZeroU32::new(endpoint.weight.0)? })
+            Endpoint { host, port, secure, weight: endpoint.weight.0 }
         })
         .collect();
     let mut seen = BTreeSet::new();
@@ -127,6 +140,10 @@ fn endpoints(resolver: &mut Resolver<'_>, written: &written::Service) -> Option<
     if endpoints.is_empty() {
         let fault = Fault::new(listed.span, "a service needs at least one endpoint");
         return resolver.fault(fault.help("add an address such as `http://127.0.0.1:7001`"));
+    }
+    if endpoints.iter().all(|endpoint| endpoint.weight == 0) {
+        let fault = Fault::new(listed.span, "every endpoint has the weight 0: none takes requests");
+        return resolver.fault(fault.help("give one of them a weight"));
     }
     Some(endpoints)
 }

@@ -2,7 +2,7 @@
 
 use super::{HEAD, check};
 use crate::config::meant::{
-    Authenticate, AuthenticatorKind, Authorize, Balance, HashBy, Issuer, Keys, LogTarget, Users,
+    Authenticate, AuthenticatorKind, Authorize, Balance, HashBy, Issuer, Keys, LogTarget, RetryOn, Users,
 };
 use haechi_authn::jose::Algorithm;
 use haechi_core::{Irregular, Role};
@@ -57,9 +57,45 @@ routes:
     let service = &config.services["s"];
     assert_eq!(service.balance, Balance::Hash(HashBy::Header("x-session".into())));
     assert_eq!((service.endpoints[0].host.name(), service.endpoints[0].port), ("one", 7001));
-    assert_eq!((service.endpoints[1].port, service.endpoints[1].weight.get()), (80, 3));
+    assert_eq!((service.endpoints[1].port, service.endpoints[1].weight), (80, 3));
     assert!(service.identity_headers);
     assert_eq!(config.store, Some(Location::Sqlite("haechi.db".into())));
+}
+
+#[test]
+fn services_mean_what_they_say_about_their_endpoints() {
+    let config = ok(r#"
+services:
+  usual: { endpoints: ["http://a"] }
+  written:
+    endpoints: ["http://a", { url: "http://b", weight: 0 }]
+    health: { path: "/healthz?deep", interval: 2s, timeout: 1s, unhealthy_after: 4, healthy_after: 1 }
+    ejection: { failures: 0 }
+    slow_start: 0s
+    circuit: { connections: 5, pending: 6, requests: 7 }
+    retries: { attempts: 2, on: [connect, 503], budget_percent: 10 }
+    resolve: 1m
+"#);
+    let usual = &config.services["usual"].resilience;
+    assert_eq!((&usual.health, &usual.retries), (&None, &None));
+    let ejection = usual.ejection.unwrap();
+    assert_eq!((ejection.failures, ejection.lasts.as_secs(), ejection.max_percent), (5, 10, 50));
+    let circuit = usual.circuit;
+    assert_eq!((circuit.connections, circuit.pending, circuit.requests), (10_000, 4096, 10_000));
+    assert_eq!((usual.slow_start.as_secs(), usual.resolve.as_secs()), (10, 10));
+
+    let written = &config.services["written"].resilience;
+    let health = written.health.as_ref().unwrap();
+    assert_eq!((&*health.path, health.interval.as_secs(), health.timeout.as_secs()), ("/healthz?deep", 2, 1));
+    assert_eq!((health.unhealthy_after, health.healthy_after), (4, 1));
+    assert_eq!((written.ejection, written.slow_start), (None, Duration::ZERO));
+    let circuit = written.circuit;
+    assert_eq!((circuit.connections, circuit.pending, circuit.requests), (5, 6, 7));
+    let retries = written.retries.as_ref().unwrap();
+    assert_eq!((retries.attempts, retries.budget_percent), (2, 10));
+    assert_eq!(retries.on, [RetryOn::Connect, RetryOn::Status(503)]);
+    assert_eq!(written.resolve.as_secs(), 60);
+    assert_eq!(config.services["written"].endpoints[1].weight, 0);
 }
 
 #[test]

@@ -267,7 +267,7 @@ fn addresses_are_exact() {
     assert_refused(&tls("https://a", "insecure: true"), "is not a key of `tls` of a service");
     assert_refused(&service("endpoints: [\"https://a-.b\"]"), "cannot stand in a certificate");
     assert_refused(&service("endpoints: [\"http://a\", \"http://A:80\"]"), "stands twice");
-    assert_refused(&service("endpoints: [{ url: \"http://a\", weight: 0 }]"), "`0` is not a number");
+    assert_refused(&service("endpoints: [{ url: \"http://a\", weight: 0 }]"), "the weight 0");
     assert_refused(&service("endpoints: [\"http://a\"], balance: fastest"), "is not a way to balance");
     assert_refused(
         &service("endpoints: [\"http://a\"], balance: { hash: \"header:Authorization\" }"),
@@ -284,6 +284,23 @@ fn addresses_are_exact() {
         &messages("store: sqlite:h\nauthenticators: { a: { type: api_key, header: X_Auth_Subject } }\n"),
         "can carry a key",
     );
+}
+
+#[test]
+fn what_is_done_about_endpoints_makes_sense() {
+    let service =
+        |rest: &str| messages(&format!("services: {{ s: {{ endpoints: [\"http://a\"], {rest} }} }}\n"));
+    assert_refused(&service("health: {}"), "`health` needs `path`");
+    assert_refused(&service("health: { path: healthz }"), "is not one that can be asked for");
+    assert_refused(&service("health: { path: \"/a b\" }"), "is not one that can be asked for");
+    assert_refused(&service("health: { path: /a, interval: 500ms }"), "`timeout` is longer than `interval`");
+    assert_refused(&service("health: { path: /a, healthy_after: 0 }"), "`0` is not a number");
+    assert_refused(&service("ejection: { max_percent: 101 }"), "`101` is not a number");
+    assert_refused(&service("circuit: { connections: 0 }"), "`0` is not a number");
+    assert_refused(&service("retries: { attempts: 0 }"), "`0` is not a number");
+    assert_refused(&service("retries: { on: [] }"), "`on` is empty");
+    assert_refused(&service("retries: { on: [404] }"), "`404` is not what to try again after");
+    assert_refused(&service("resolve: 10ms"), "`10ms` is not a duration");
 }
 
 #[test]

@@ -3,12 +3,15 @@
 mod answers;
 mod authenticators;
 mod identity;
+mod resilience;
 mod routes;
 mod services;
 
 pub(super) use answers::{Cors, Origins, ResponseHeaders};
 pub(super) use authenticators::{Authenticator, Basic, Jwt, Keys};
 pub(super) use identity::{AccessToken, Identity, RefreshToken};
+pub(crate) use resilience::RetryOn;
+pub(super) use resilience::{Health, Retries};
 pub(super) use routes::{Authenticate, Authorize, Route};
 pub(crate) use services::HashBy;
 pub(super) use services::{Balance, IdentityToken, Service, ServiceTls};

@@ -1,7 +1,8 @@
 //! `services`: named sets of backend endpoints.
 
+use super::resilience::{Circuit, Ejection, Health, Retries};
 use crate::config::choice::choice;
-use crate::config::defaults::{self, Timeout, TokenLifetime, Weight};
+use crate::config::defaults::{self, ResolveInterval, SlowStart, Timeout, TokenLifetime, Weight};
 use crate::config::read::{Defs, Reader, Value};
 use crate::config::record::record;
 use crate::config::report::Fault;
@@ -30,10 +31,18 @@ record! {
         default allow_method_override as "allow_method_override": bool = false,
         /// How endpoints with `https://` are spoken to. Their certificates are verified, always.
         optional tls as "tls": At<ServiceTls>,
-    }
-    unbuilt {
-        "health": "Health checks.",
-        "retries": "When a request is sent again.",
+        /// Asks endpoints how they are, and leaves out those that are not well.
+        optional health as "health": Health,
+        /// Leaves out, for a while, an endpoint to which requests fail.
+        section ejection as "ejection": Ejection,
+        /// Over how long the share of an endpoint that comes back grows to what it was.
+        default slow_start as "slow_start": SlowStart = defaults::SLOW_START,
+        /// What one endpoint is given to carry at once.
+        section circuit as "circuit": Circuit,
+        /// When a request is sent again. Never where this is left out.
+        optional retries as "retries": Retries,
+        /// How often the addresses of endpoints given by name are looked up again.
+        default resolve as "resolve": ResolveInterval = defaults::RESOLVE,
     }
 }
 
@@ -87,7 +96,7 @@ record! {
     struct WeightedEndpoint {
         /// Its address: `http://127.0.0.1:7001`, `https://backend.internal`.
         required url as "url": EndpointUrl,
-        /// How much of the traffic it gets, beside the others.
+        /// How much of the traffic it gets, beside the others. With 0 it gets no new requests.
         default weight as "weight": Weight = defaults::WEIGHT,
     }
 }
