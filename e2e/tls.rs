@@ -3,8 +3,8 @@
 use crate::harness::{
     Authority, Conversation, Folder, Gate, PATIENCE, Reply, curl, eventually, routes_to, s_client,
 };
-use haechi_testkit::Backend;
 use haechi_testkit::http1::Head;
+use haechi_testkit::{Answer, Backend};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -316,4 +316,23 @@ fn a_listener_may_begin_to_ask_for_certificates() {
     set.gate.signal("HUP");
     // A ticket from before is no way around it.
     eventually(PATIENCE, || (set.https("a.example", &[]).status == 0).then_some(()));
+}
+
+#[test]
+fn a_slow_client_gets_all_of_it() {
+    let body = "0123456789abcdef".repeat(512 * 1024);
+    let sent = body.clone();
+    let backend = Backend::start(move |_| Answer::ok(&sent));
+    let authority = Authority::new("test authority");
+    let folder = folder(&backend, "", "");
+    folder.write("ca.pem", &authority.pem());
+    for name in ["a", "b"] {
+        authority.leaf(&["a.example"]).write(&folder, name);
+    }
+    let set = Setting { gate: Gate::start_in(folder), backend, authority };
+    for version in ["--http1.1", "--http2"] {
+        let reply = set.https("a.example", &[version, "--limit-rate", "6M"]);
+        assert_eq!((reply.status, reply.exit), (200, 0), "{version}");
+        assert!(reply.text() == body, "{version}: {} bytes", reply.body.len());
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::{Folder, PATIENCE, eventually};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// A running nginx; stopped when dropped.
@@ -27,10 +28,9 @@ impl Nginx {
                 server.replace("LISTEN", &address.to_string())
             ),
         );
-        let mut child = Command::new("nginx")
+        let mut child = Command::new(program())
             .args(["-e", "error.log", "-c", "nginx.conf", "-p"])
             .arg(folder.path())
-            .env("PATH", with_sbin())
             .stdin(Stdio::null())
             .spawn()
             .expect("nginx is installed (scripts/test sees to it)");
@@ -64,7 +64,8 @@ impl Drop for Nginx {
     }
 }
 
-/// Debian keeps nginx where only root looks.
-fn with_sbin() -> String {
-    format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default())
+/// Debian keeps it where only root looks.
+fn program() -> &'static str {
+    let debian = "/usr/sbin/nginx";
+    if Path::new(debian).exists() { debian } else { "nginx" }
 }
