@@ -258,3 +258,15 @@ fn health_is_asked_by_command() {
     let gone = haechi(gate.folder().path(), &["health", "--admin", admin.as_str()]);
     assert!(gone.code == 1 && gone.stderr.contains("does not answer"), "{gone:#?}");
 }
+
+/// The file and what it names may arrive one after the other, as a ConfigMap and a Secret do.
+#[test]
+fn what_was_missing_is_noticed_when_it_comes() {
+    let backend = Backend::saying("reached");
+    let gate = Gate::start(&routes_to(&backend, &[route("/old")]));
+    rewrite(&gate, &routes_to(&backend, &[route("${file:path}")]));
+    eventually(PATIENCE, || (gate.metric("haechi_config_reloads_total", &["refused"]) == 1.0).then_some(()));
+    gate.get("/old").expect(200);
+    gate.folder().write("path", "/new\n");
+    eventually(PATIENCE, || (gate.get("/new").status == 200).then_some(()));
+}

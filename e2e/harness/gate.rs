@@ -201,8 +201,8 @@ impl Gate {
         let before = self.process();
         eventually(PATIENCE, || {
             let log = self.log();
-            let lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            let upgraded = lines.filter(|line| line["event"] == "upgraded").next_back()?;
+            let mut lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            let upgraded = lines.rfind(|line| line["event"] == "upgraded")?;
             let process = upgraded["process"].as_u64()?.try_into().ok()?;
             (process != before).then_some(process)
         })

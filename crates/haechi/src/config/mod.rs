@@ -97,10 +97,10 @@ fn parse_in(
     let mut faults = reader.faults;
     let config = written
         .and_then(|written| meant::resolve(&written, &source, surroundings.folder, in_force, &mut faults));
-    let config = config.map(|config| Config { files: surroundings.files.take(), ..config });
+    let files = surroundings.files.take();
     match config {
-        Some(config) if faults.is_empty() => Ok(config),
-        _ => Err(Report::errors(source, faults)),
+        Some(config) if faults.is_empty() => Ok(Config { files, ..config }),
+        _ => Err(Report::errors(source, faults).naming(files)),
     }
 }
 

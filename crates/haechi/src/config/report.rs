@@ -2,8 +2,9 @@
 
 use super::source::{Source, Span};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One thing that is wrong, or odd.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub(crate) struct Report {
     /// How many more there are than are kept.
     more: usize,
     kind: &'static str,
+    /// The files that were read, or were to be read, on the way.
+    files: BTreeSet<PathBuf>,
 }
 
 /// Nobody reads more faults at once.
@@ -93,7 +96,18 @@ impl Report {
         faults.dedup();
         let more = faults.len().saturating_sub(MAX_FAULTS);
         faults.truncate(MAX_FAULTS);
-        Self { source: Box::new(source), faults, more, kind }
+        Self { source: Box::new(source), faults, more, kind, files: BTreeSet::new() }
+    }
+
+    /// The same, about a configuration that names these files.
+    #[must_use]
+    pub(super) fn naming(self, files: BTreeSet<PathBuf>) -> Self {
+        Self { files, ..self }
+    }
+
+    /// The files that the configuration names: what is wrong may be put right in one of them.
+    pub(crate) fn watched_files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(PathBuf::as_path)
     }
 
     /// The first faults, by place.

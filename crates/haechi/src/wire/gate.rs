@@ -7,7 +7,7 @@ use super::health::Parts;
 use super::log::LogWriter;
 use super::notify::Notify;
 use super::operators::Operators;
-use super::reload::{Record, Reloader};
+use super::reload::{ByCall, Record, Reloader};
 use super::signals::{Signals, Told};
 use super::sockets::{Inherited, Listening};
 use super::stamp::Stamp;
@@ -132,14 +132,14 @@ impl Gate {
         let operators = Arc::new(Operators::new(&config, &ground)?);
         let workers = start_workers(&listening, config.workers.get(), &shared).map_err(StartFault::Thread)?;
         let (addresses, store) = (listening.addresses(), ground.store.clone());
-        let seen = Stamp::of(file, &config);
+        let seen = Stamp::of(file, config.watched_files());
         let (read, plan) = ((file.to_owned(), config, seen), shared.plan.clone());
         let reloader = Reloader::new(read, ground, plan, built, reloads, (upkeep, notify.clone()));
         let reloader = Arc::new(reloader);
         control.spawn(reloader.clone().watch());
         let admin = match listening.admin().map_err(StartFault::Thread)? {
             Some(socket) => {
-                Some(Admin::start(socket, parts, operators, reloader.clone(), &shared, &control)?)
+                Some(Admin::start(socket, parts, operators, ByCall(reloader.clone()), &shared, &control)?)
             }
             None => None,
         };
@@ -259,7 +259,7 @@ impl Admin {
         socket: TcpListener,
         parts: Parts,
         operators: Arc<Operators>,
-        configuration: Arc<Reloader>,
+        configuration: ByCall,
         shared: &Shared,
         control: &Runtime,
     ) -> Result<Self, StartFault> {
@@ -275,7 +275,7 @@ impl Admin {
         registry.register_collector(Box::new(EndpointGauges(shared.plan.clone())));
         registry.register_collector(Box::new(parts.clone()));
         let (health, registry) = (Arc::new(parts), Arc::new(registry));
-        let context = Context { health, operators, configuration, registry };
+        let context = Context { health, operators, configuration: Arc::new(configuration), registry };
         let (end, ended) = oneshot::channel();
         let ended = async move {
             // Told, or nobody left to tell: both are the end.

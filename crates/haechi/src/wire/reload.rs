@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use haechi_admin::{Configuration, InForce, Refused};
 use haechi_core::ports::BoxFuture;
 use haechi_proxy::{Plan, Upkeep};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -136,12 +136,12 @@ impl Reloader {
         let mut changing: Option<Stamp> = None;
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            let (file, config) = (self.file.clone(), self.config());
-            if !config.watch {
+            if !self.config().watch {
                 continue;
             }
-            let Ok(now) = spawn_blocking(move || Stamp::of(&file, &config)).await else { continue };
-            if now == *self.seen.lock().await {
+            let seen = self.seen.lock().await.clone();
+            let Ok((now, seen)) = spawn_blocking(move || (seen.again(), seen)).await else { continue };
+            if now == seen {
                 changing = None;
             } else if changing.as_ref() == Some(&now) {
                 changing = None;
@@ -156,12 +156,14 @@ impl Reloader {
     async fn follow(&self, seen: &mut Stamp) -> Result<Reloaded, ReloadFault> {
         let (file, before) = (self.file.clone(), self.config());
         let read = spawn_blocking(move || {
-            let looked = Stamp::of(&file, &before);
+            let looked = Stamp::of(&file, before.watched_files());
             let config = config::load_next(&file, &before).map_err(Box::new);
-            let looked = match &config {
-                Ok(config) => Stamp::of(&file, config).or(&looked),
-                Err(_) => looked,
+            // What is wrong may be put right in a file that only the faulty configuration names.
+            let named: Vec<&Path> = match &config {
+                Ok(config) => config.watched_files().collect(),
+                Err(report) => before.watched_files().chain(report.watched_files()).collect(),
             };
+            let looked = Stamp::of(&file, named).or(&looked);
             (config, looked)
         });
         let (config, looked) = read.await.map_err(|_| ReloadFault::Broken)?;
@@ -213,13 +215,21 @@ impl From<ReloadFault> for Refused {
     }
 }
 
-impl Configuration for Reloader {
+/// Reloads by call. What a caller began goes on when they hang up, so that nothing is left half done.
+pub(crate) struct ByCall(pub(crate) Arc<Reloader>);
+
+impl Configuration for ByCall {
     fn reload(&self) -> BoxFuture<'_, Result<InForce, Refused>> {
-        Box::pin(async { self.reload("the admin API").await.map(InForce::from).map_err(Refused::from) })
+        let reloader = self.0.clone();
+        let task = tokio::spawn(async move { reloader.reload("the admin API").await });
+        Box::pin(async {
+            let outcome = task.await.unwrap_or(Err(ReloadFault::Broken));
+            outcome.map(InForce::from).map_err(Refused::from)
+        })
     }
 
     fn validate(&self, yaml: String) -> BoxFuture<'_, Result<InForce, Refused>> {
-        Box::pin(async { self.validate(yaml).await.map(InForce::from).map_err(Refused::from) })
+        Box::pin(async { self.0.validate(yaml).await.map(InForce::from).map_err(Refused::from) })
     }
 }
 

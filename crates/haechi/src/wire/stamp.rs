@@ -1,6 +1,5 @@
 //! What files looked like: whether one has changed, told without reading it.
 
-use crate::config::Config;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -13,10 +12,16 @@ pub(crate) struct Stamp(Vec<(PathBuf, Option<Look>)>);
 type Look = (u64, u64, u64, i64, i64);
 
 impl Stamp {
-    /// The configuration in `file`, and every file that it names.
-    pub(crate) fn of(file: &Path, config: &Config) -> Self {
-        let files = std::iter::once(file).chain(config.watched_files());
+    /// The configuration in `file`, and the files that it names.
+    pub(crate) fn of<'a>(file: &'a Path, named: impl IntoIterator<Item = &'a Path>) -> Self {
+        let files = std::iter::once(file).chain(named);
         Self(files.map(|file| (file.to_owned(), look(file))).collect())
+    }
+
+    /// The same files, as they look now.
+    #[must_use]
+    pub(crate) fn again(&self) -> Self {
+        Self(self.0.iter().map(|(path, _)| (path.clone(), look(path))).collect())
     }
 
     /// The same files, but what `earlier` knows of them: what changed in between is still to be noticed.
