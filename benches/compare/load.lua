@@ -1,5 +1,5 @@
--- The load of one round. Arguments: a file with one request per line (`path` or `path<TAB>token`), and `cycle`, `once` or `close`.
--- One line is sent unchanged for ever; many lines are sent in turn, and `once` stops after the last. With `close` each request has a connection of its own.
+-- The load of one round. Arguments: a file with one request per line (`path` or `path<TAB>token`), and `cycle` or `once`.
+-- One line is sent unchanged for ever; many lines are sent in turn, and `once` stops after the last.
 
 local threads = {}
 
@@ -16,7 +16,6 @@ local function formatted(line)
 end
 
 function init(args)
-  if args[2] == "close" then wrk.headers["Connection"] = "close" end
   local requests = {}
   for line in io.lines(args[1]) do table.insert(requests, formatted(line)) end
   local count, once, next_one = #requests, args[2] == "once", 0

@@ -59,6 +59,19 @@ class Requests(unittest.TestCase):
         self.assertEqual((bad[:13], len(bad)), (good[:13], len(good)))
 
 
+class Http2Load(unittest.TestCase):
+    TEXT = "requests: 12 total, 12 started, 11 done, 9 succeeded, 2 failed, 1 errored, 0 timeout\n"
+
+    def test_counts_come_from_the_report_and_times_from_the_log(self):
+        log = "".join(f"17\t200\t{us}\n" for us in range(100, 0, -1))
+        numbers = load.h2load_numbers(self.TEXT, log, 5)
+        self.assertEqual((numbers["requests"], numbers["read"], numbers["status"]), (9, 1, 1))
+        self.assertEqual((numbers["p50_us"], numbers["p99_us"]), (51, 100))
+
+    def test_without_a_report_there_are_no_numbers(self):
+        self.assertIsNone(load.h2load_numbers("", "", 5))
+
+
 class Options(unittest.TestCase):
     def test_rows_keep_their_order_whatever_the_flag_says(self):
         self.assertEqual(options.parsed(["--only", "haechi,nginx"]).only, ["nginx", "haechi"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .errors import BenchError, RoundFailed
 from .process import Process
-from .settings import EVEN_CONNECTIONS, EVEN_RATE, H2_CONNECTIONS, H2_STREAMS
+from .settings import EVEN_CONNECTIONS, EVEN_RATE, HANDSHAKE_PERIOD_MS, HANDSHAKES, H2_CONNECTIONS, H2_STREAMS
 from .wire import GRPC_FIELDS, grpc_message
 
 HERE = Path(__file__).resolve().parent.parent
@@ -36,13 +36,23 @@ def wrk(program: Path, core: int, directory: Path, url: str, requests: Path, sec
 
 
 def h2load(program: Path, core: int, directory: Path, port: int, path: str, seconds: int, grpc: bool) -> Load:
+    call = ["--data", str(grpc_message()), *(f"--header={field}" for field in GRPC_FIELDS)] if grpc else []
+    how = ["--clients", str(H2_CONNECTIONS), "--max-concurrent-streams", str(H2_STREAMS), "--duration", str(seconds), *call]
+    return under_h2load(program, core, directory, how, f"http://127.0.0.1:{port}{path}", seconds)
+
+
+def handshakes(program: Path, core: int, directory: Path, port: int, path: str, seconds: int) -> Load:
+    """h2load keeps no session, so that none is resumed; wrk does."""
+    count, at_once = str(HANDSHAKES * seconds), HANDSHAKES * HANDSHAKE_PERIOD_MS // 1000
+    how = ["--h1", "--requests", count, "--clients", count, "--rate", str(at_once), "--rate-period", f"{HANDSHAKE_PERIOD_MS}ms", "--groups", "X25519"]
+    return under_h2load(program, core, directory, how, f"https://127.0.0.1:{port}{path}", seconds)
+
+
+def under_h2load(program: Path, core: int, directory: Path, how: list[str], url: str, seconds: int) -> Load:
     times = directory / "h2load.tsv"
     times.unlink(missing_ok=True)
-    call = ["--data", str(grpc_message()), *(f"--header={field}" for field in GRPC_FIELDS)] if grpc else []
-    return Load([
-        str(program), "--threads", "1", "--clients", str(H2_CONNECTIONS), "--max-concurrent-streams", str(H2_STREAMS), "--duration", str(seconds),
-        f"--log-file={times}", *call, f"http://127.0.0.1:{port}{path}",
-    ], core, directory, seconds, lambda text: h2load_numbers(text, times.read_text() if times.exists() else "", seconds))
+    argv = [str(program), "--threads", "1", f"--log-file={times}", *how, url]
+    return Load(argv, core, directory, seconds, lambda text: h2load_numbers(text, times.read_text() if times.exists() else "", seconds))
 
 
 def evenly(core: int, directory: Path, port: int, path: str, seconds: int) -> Load:
@@ -91,11 +101,13 @@ def h2load_numbers(text: str, log: str, seconds: int) -> dict[str, int] | None:
     """h2load tells no percentiles; its log has a line for each request: when it began, its status, how long it took, in microseconds."""
     counts = re.search(r"requests: .* (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text)
     times = sorted(int(line.split("\t")[2]) for line in log.splitlines())
+    took = re.search(r"finished in ([0-9.]+)(ms|s)", text)
+    duration_us = float(took[1]) * (1_000 if took[2] == "ms" else 1_000_000) if took else seconds * 1_000_000
     if not counts:
         return None
     succeeded, failed, errored, timeout = map(int, counts.groups())
     at = lambda share: times[min(int(len(times) * share), len(times) - 1)] if times else 0  # noqa: E731
     return {
-        "requests": succeeded, "sent": succeeded, "duration_us": seconds * 1_000_000, "connect": 0, "read": errored, "write": 0, "timeout": timeout,
+        "requests": succeeded, "sent": succeeded, "duration_us": round(duration_us), "connect": 0, "read": errored, "write": 0, "timeout": timeout,
         "status": failed - errored - timeout, "p50_us": at(0.5), "p99_us": at(0.99),
     }

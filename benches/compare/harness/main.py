@@ -61,7 +61,7 @@ def compared(options: Options) -> int:
         say(notes[-1])
     facts = described(tools, cores, options)
     stolen = machine.StolenTime()
-    if "idle" in options.settings:
+    if {"idle", "tls"} & set(options.settings):
         raise_descriptor_limit()
     with scratch() as root:
         os.sched_setaffinity(0, {cores.load})

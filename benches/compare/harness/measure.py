@@ -11,7 +11,7 @@ from pathlib import Path
 from . import gate
 from .errors import BenchError, RoundFailed
 from .instance import Bench, Instance, running
-from .load import Load, evenly, h2load, wrk, write_requests
+from .load import Load, evenly, h2load, handshakes, wrk, write_requests
 from .options import Options
 from .settings import IDLE_CONNECTIONS, MANY_TOKENS, Setting
 
@@ -155,9 +155,9 @@ def load(bench: Bench, instance: Instance, setting: Setting, options: Options, r
         return h2load(bench.tools.programs["h2load"], core, directory, instance.port, path, seconds, setting.protocol == "grpc")
     if setting.load == "even":
         return evenly(core, directory, instance.port, path, seconds)
-    scheme = "https" if setting.protocol == "https" else "http"
-    order = "close" if setting.load == "wrk-close" else "once" if once else "cycle"
-    return wrk(bench.tools.programs["wrk"], core, directory, f"{scheme}://127.0.0.1:{instance.port}", requests, seconds, options.connections, order)
+    if setting.load == "handshakes":
+        return handshakes(bench.tools.programs["h2load"], core, directory, instance.port, path, seconds)
+    return wrk(bench.tools.programs["wrk"], core, directory, f"http://127.0.0.1:{instance.port}", requests, seconds, options.connections, "once" if once else "cycle")
 
 
 def loaded(bench: Bench, instance: Instance, setting: Setting, options: Options, requests: Path) -> Round:

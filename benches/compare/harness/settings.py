@@ -9,6 +9,8 @@ MANY_TOKENS = 10_000
 GRPC_METHOD = "/bench.Echo/Say"
 # What the setting `h2` and `grpc` put on each of their connections at once.
 H2_CONNECTIONS, H2_STREAMS = 16, 10
+# New connections a second, a few at a time: what one core of clients can do, and less than one core of servers.
+HANDSHAKES, HANDSHAKE_PERIOD_MS = 1_000, 20
 EVEN_RATE, EVEN_CONNECTIONS = 5_000, 32
 IDLE_CONNECTIONS = 5_000
 
@@ -26,7 +28,7 @@ class Setting:
     protocol: str = "http"
     """What the client speaks: `http` (1.1), `h2c` (HTTP/2 by prior knowledge), `https` (1.1 over TLS) or `grpc` (over h2c, to a backend that speaks it)."""
     load: str = "wrk"
-    """`wrk`, `wrk-close` (a new connection for each request), `h2load`, `even` (evenly spaced) or `idle` (connections that wait)."""
+    """`wrk`, `h2load`, `handshakes` (h2load with a new connection for each request), `even` (evenly spaced) or `idle` (connections that wait)."""
 
     @property
     def paths(self) -> list[str]:
@@ -54,7 +56,7 @@ SETTINGS = {
         Setting("routes-10", "token and role check, 10 routes asked in turn", ("haechi",), routes=10),
         Setting("routes-10k", "token and role check, 10,000 routes asked in turn", ("haechi",), routes=10_000),
         open_setting("h2", f"HTTP/2 from the client, {H2_STREAMS} streams on each of {H2_CONNECTIONS} connections", ("nginx", "envoy", "haechi"), "h2c", "h2load"),
-        open_setting("tls", "a new TLS connection for each request, none resumed", ("nginx", "haechi"), "https", "wrk-close"),
+        open_setting("tls", "a new TLS connection for each request, none resumed", ("nginx", "haechi"), "https", "handshakes"),
         open_setting("grpc", f"gRPC unary calls, {H2_STREAMS} at once on each of {H2_CONNECTIONS} connections", ("envoy", "haechi"), "grpc", "h2load"),
         open_setting("latency", f"{EVEN_RATE:,} requests a second, evenly spaced", ("backend", "nginx", "haechi"), "http", "even"),
         open_setting("idle", f"{IDLE_CONNECTIONS:,} connections that have carried a request and wait", ("nginx", "haechi"), "http", "idle"),

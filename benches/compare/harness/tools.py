@@ -21,7 +21,7 @@ VENV = HERE / ".tools" / "venv"
 SEARCH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/sbin"])
 
 
-NEEDED_FOR = {"h2load": ("h2", "grpc"), "openssl": ("tls",)}
+NEEDED_FOR = {"h2load": ("h2", "tls", "grpc"), "openssl": ("tls",)}
 PACKAGES = {"h2load": "nghttp2-client"}
 
 

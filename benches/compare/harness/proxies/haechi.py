@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from ..settings import route_prefix
+from ..settings import IDLE_CONNECTIONS, route_prefix
 from ..wire import certificate
 from . import Launch, Place
 
@@ -40,7 +40,10 @@ def tls(place: Place) -> str:
 
 
 def limits(place: Place) -> list[str]:
-    return []
+    """By default one address has room for fewer connections than wait in `idle`, or may pile up in `tls`."""
+    if place.setting.load not in ("idle", "handshakes"):
+        return []
+    return [f"limits: {{ connections: {2 * IDLE_CONNECTIONS}, connections_per_address: {2 * IDLE_CONNECTIONS} }}"]
 
 
 TOKENS = [

@@ -36,7 +36,7 @@ def launch(place: Place) -> Launch:
                 proxy_set_header X-Forwarded-Proto $scheme;
             }}
         }}
-    """, CONNECTIONS + 2 * IDLE_CONNECTIONS if place.setting.load == "idle" else CONNECTIONS)
+    """, CONNECTIONS + 2 * IDLE_CONNECTIONS if place.setting.load in ("idle", "handshakes") else CONNECTIONS)
 
 
 def listen(place: Place) -> str:
