@@ -23,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
     if names_files(text) {
         return;
     }
-    match config::parse(Path::new("/nowhere/haechi.yaml"), text.to_owned()) {
+    match config::check(Path::new("/nowhere/haechi.yaml"), text.to_owned()) {
         Ok(_) => {}
         Err(report) => {
             assert!(!report.faults().is_empty(), "refused without a reason");

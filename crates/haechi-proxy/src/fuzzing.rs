@@ -7,6 +7,7 @@ use crate::io::{Buffers, Reader, Stream};
 use crate::lines::HeadLimits;
 use crate::proxy_protocol::{self, Source};
 use crate::trace::Trace;
+use crate::websocket::frames::{Frames, Sender};
 use haechi_core::{Fields, Host};
 use http::{Method, StatusCode};
 use ipnet::IpNet;
@@ -202,6 +203,37 @@ pub fn trace_parent(fields: &Fields, fresh: [u8; 32], span: u64) -> (Vec<u8>, bo
     let mut out = Vec::new();
     trace.write(&mut out, span);
     (out, trace.continued)
+}
+
+/// Follows the frames of one direction of a WebSocket. Returns how many bytes passed, whether they are whole frames, whether they end with a
+/// Close, and what was wrong with the next header.
+pub fn websocket_frames<'a>(
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    client: bool,
+    extended: bool,
+) -> (usize, bool, bool, Option<String>) {
+    let mut frames = Frames::new(if client { Sender::Client } else { Sender::Server }, extended);
+    let (mut waiting, mut total, mut fault) = (Vec::new(), 0, None);
+    for piece in pieces {
+        waiting.extend_from_slice(piece);
+        loop {
+            match frames.pass(&waiting) {
+                Ok(0) => break,
+                Ok(passed) => {
+                    waiting.drain(..passed);
+                    total += passed;
+                }
+                Err(refused) => {
+                    fault = Some(refused.to_string());
+                    break;
+                }
+            }
+        }
+        if fault.is_some() {
+            break;
+        }
+    }
+    (total, frames.is_between(), frames.is_closed(), fault)
 }
 
 impl From<Framing> for BodyEnd {

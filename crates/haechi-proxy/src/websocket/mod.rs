@@ -5,7 +5,7 @@
 //! request again, once a second: a WebSocket lives as long as its request would be let through.
 
 mod direction;
-mod frames;
+pub(crate) mod frames;
 pub(crate) mod handshake;
 pub(crate) mod peer;
 mod standing;

@@ -64,6 +64,12 @@ pub(crate) fn check_next(file: &Path, text: String, in_force: &Config) -> Result
     checked(file, text, Some(in_force))
 }
 
+/// Checks a text by itself, for the fuzz target.
+#[cfg(fuzzing)]
+pub(crate) fn check(file: &Path, text: String) -> Result<Config, Report> {
+    checked(file, text, None)
+}
+
 fn read(file: &Path) -> Result<String, Report> {
     read_file(file).map_err(|fault| Report::errors(Source::new(file, String::new()), vec![fault]))
 }
