@@ -46,3 +46,4 @@ mod trailers;
 mod upgrade;
 mod upstream_tls;
 mod websocket;
+mod websocket_http2;

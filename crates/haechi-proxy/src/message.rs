@@ -82,7 +82,7 @@ pub(crate) enum ResponseBody {
     Full(Vec<u8>),
     /// From an HTTP/1.1 backend.
     Http1(Box<UpstreamBody>),
-    /// Not a body: what the connection becomes. The codec runs it in place of sending a body.
+    /// Not a body: what the connection or stream becomes. The codec runs it in place of sending a body.
     Tunnel(Box<Tunnel>),
 }
 

@@ -35,7 +35,7 @@ pub(crate) struct Arrival {
     pub(crate) timer: Timer,
     /// Where interim answers go.
     pub(crate) interim: Interim,
-    /// What its connection can become.
+    /// What its connection or stream can become.
     pub(crate) upgradable: Upgradable,
 }
 

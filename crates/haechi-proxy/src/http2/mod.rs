@@ -10,6 +10,7 @@ mod head;
 mod link;
 pub(crate) mod server;
 mod stream;
+pub(crate) mod tunnelled;
 
 pub(crate) use guard::PREFACE;
 

@@ -46,6 +46,7 @@ fn builder(limits: &Limits) -> Builder {
     let resets = usize::try_from(limits.http2_resets).unwrap_or(usize::MAX);
     let mut builder = Builder::new();
     builder
+        .enable_connect_protocol()
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER)

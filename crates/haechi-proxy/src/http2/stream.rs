@@ -2,6 +2,7 @@
 
 use super::body::{Data, InboundBody};
 use super::head::{self, Http2Head};
+use super::tunnelled::Tunnelled;
 use crate::connection::Transport;
 use crate::interim::{Interim, InterimAnswer};
 use crate::message::{RequestBody, Response, ResponseBody};
@@ -11,8 +12,11 @@ use crate::plan::Limits;
 use crate::record::Entry;
 use crate::ticks::{Elapsed, Timer};
 use crate::websocket::handshake::Upgradable;
+use crate::websocket::peer::Peer;
+use crate::websocket::tunnel::Tunnel;
 use crate::worker::Worker;
 use bytes::Bytes;
+use h2::ext::Protocol;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
 use haechi_core::Fields;
@@ -36,14 +40,17 @@ pub(crate) async fn serve(
     let limits = worker.limits();
     let timer = worker.timer();
     let respond = Rc::new(RefCell::new(respond));
-    let (parts, recv) = request.into_parts();
+    let (mut parts, recv) = request.into_parts();
+    let upgradable = upgradable(&mut parts, &recv);
     let head_only = parts.method == Method::HEAD;
     let data = (!recv.is_end_stream()).then(|| Rc::new(RefCell::new(Data::new(recv))));
     let response = match head::request(parts, limits.head_limits()) {
         Ok(head) => {
             let interim = Interim::default();
-            let body = body(&head, data.as_ref(), &interim, &limits);
-            let upgradable = Upgradable::No;
+            let body = match upgradable {
+                Upgradable::Stream => RequestBody::Empty,
+                _ => body(&head, data.as_ref(), &interim, &limits),
+            };
             let arrival = Arrival { transport, timer: timer.clone(), interim: interim.clone(), upgradable };
             let answering = panic::answer_safely(&worker, head.lines, body, arrival);
             // A request that the client has reset is given up at once, wherever it stands.
@@ -52,10 +59,60 @@ pub(crate) async fn serve(
         }
         Err(fault) => pipeline::answer_fault(&worker, Some(fault), &transport),
     };
+    let response = match (response, &data) {
+        (Response { status, fields, body: ResponseBody::Tunnel(tunnel), entry, .. }, Some(data)) => {
+            let head = Head { status, fields };
+            return become_tunnel(&worker, &respond, head, data.clone(), tunnel, entry).await;
+        }
+        (response, _) => response,
+    };
     let answer = Answer { timer, limits, respond };
     let sent = answer.send(response, head_only).await;
     if let (Ok(()), Some(data)) = (sent, data) {
         answer.drain(&data).await;
+    }
+}
+
+/// Whether a stream asks for a WebSocket (RFC 8441 4). Then it is a `GET` from here on; any other CONNECT stays what it is, and is refused.
+fn upgradable(parts: &mut http::request::Parts, recv: &RecvStream) -> Upgradable {
+    let protocol = parts.extensions.get::<Protocol>();
+    let asks = protocol.is_some_and(|protocol| protocol.as_str() == "websocket");
+    if parts.method == Method::CONNECT && asks && !recv.is_end_stream() {
+        parts.method = Method::GET;
+        return Upgradable::Stream;
+    }
+    Upgradable::No
+}
+
+struct Head {
+    status: StatusCode,
+    fields: Fields,
+}
+
+/// Tells the client that it was let in, and then carries frames until the end.
+async fn become_tunnel(
+    worker: &Rc<Worker>,
+    respond: &RefCell<SendResponse<Bytes>>,
+    head: Head,
+    data: Rc<RefCell<Data>>,
+    tunnel: Box<Tunnel>,
+    mut entry: Entry,
+) {
+    let mut response = http::Response::new(());
+    *response.status_mut() = head.status;
+    let Some(fields) = head::header_map(&head.fields) else {
+        respond.borrow_mut().send_reset(Reason::INTERNAL_ERROR);
+        return entry.broken("the answer's fields cannot be said in HTTP/2");
+    };
+    *response.headers_mut() = fields;
+    let sent = respond.borrow_mut().send_response(response, false);
+    match sent {
+        Ok(out) => {
+            let client = Peer::Stream(Box::new(Tunnelled::new(data, out)));
+            // Large, and rare: other streams should not carry its size.
+            Box::pin(tunnel.run(worker, client, entry)).await;
+        }
+        Err(_) => entry.broken(WENT_AWAY),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Opening handshakes (RFC 6455 4): the client's, checked; ours to the backend; and what both are answered.
+//! Opening handshakes (RFC 6455 4, RFC 8441 5): the client's, checked; ours to the backend; and what both are answered.
 
 use crate::lines::{RequestLines, content_length};
 use aws_lc_rs::digest;
@@ -7,20 +7,22 @@ use base64::engine::general_purpose::STANDARD;
 use haechi_core::{FieldName, Fields};
 use http::{Method, StatusCode};
 
-/// What the connection of a request can become.
+/// What the connection or stream of a request can become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Upgradable {
-    /// Nothing else: HTTP/1.0, or a stream of HTTP/2.
+    /// Nothing else: HTTP/1.0, or a plain stream of HTTP/2.
     No,
     /// An HTTP/1.1 connection, where `Upgrade` asks for it.
     Connection,
+    /// A stream whose extended CONNECT asks for a WebSocket (RFC 8441). To the gate it is a `GET`.
+    Stream,
 }
 
 /// A client's handshake, and ours to the backend.
 #[derive(Debug)]
 pub(crate) struct Handshake {
-    /// `Sec-WebSocket-Accept` for the client.
-    accept: String,
+    /// `Sec-WebSocket-Accept` for the client; a stream needs none.
+    accept: Option<String>,
     /// `Sec-WebSocket-Key` for the backend.
     key: String,
 }
@@ -44,12 +46,19 @@ impl Handshake {
         upgradable: Upgradable,
         nonce: impl FnOnce() -> u128,
     ) -> Result<Option<Self>, BadHandshake> {
-        if upgradable == Upgradable::No || !asks(&lines.fields)? {
-            return Ok(None);
-        }
-        check_request(lines)?;
-        check_version(&lines.fields)?;
-        let accept = accept_for(client_key(&lines.fields)?);
+        let accept = match upgradable {
+            Upgradable::No => return Ok(None),
+            Upgradable::Connection if !asks(&lines.fields)? => return Ok(None),
+            Upgradable::Connection => {
+                check_request(lines)?;
+                check_version(&lines.fields)?;
+                Some(accept_for(client_key(&lines.fields)?))
+            }
+            Upgradable::Stream => {
+                check_version(&lines.fields)?;
+                None
+            }
+        };
         Ok(Some(Self { accept, key: STANDARD.encode(nonce().to_be_bytes()) }))
     }
 
@@ -82,9 +91,10 @@ impl Handshake {
 
     /// The status of an answer that lets the client in, and what it says besides the backend's fields.
     pub(crate) fn answer(&self, fields: &mut Fields) -> StatusCode {
+        let Some(accept) = &self.accept else { return StatusCode::OK };
         fields.push(b"connection", b"Upgrade");
         fields.push(b"upgrade", b"websocket");
-        fields.push(b"sec-websocket-accept", self.accept.as_bytes());
+        fields.push(b"sec-websocket-accept", accept.as_bytes());
         StatusCode::SWITCHING_PROTOCOLS
     }
 }
