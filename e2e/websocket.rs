@@ -46,6 +46,17 @@ fn start(url: &str) -> Gate {
     Gate::start_in(folder).ready()
 }
 
+/// With nothing but `/open`, and no store.
+fn open_gate(url: &str, more: &str) -> Gate {
+    Gate::start(&format!(
+        "{more}
+services: {{ chat: {{ endpoints: [\"{url}\"] }} }}
+routes:
+  - {{ name: open, match: {{ path: /open }}, authenticate: anonymous, authorize: any, service: chat }}
+"
+    ))
+}
+
 fn login(gate: &Gate, name: &str) -> Value {
     gate.post_json("/auth/login", &json!({"username": name, "password": PASSWORD})).expect(200).json()
 }
@@ -94,7 +105,7 @@ fn messages_travel_both_ways_and_the_end_is_recorded() {
 #[test]
 fn the_backends_answer_is_passed_on_and_the_handshake_is_ours() {
     let backend = EchoServer::start();
-    let gate = start(&backend.url());
+    let gate = open_gate(&backend.url(), "");
     let mut conversation = gate.converse();
     conversation.send(format!("{}\r\n\r\n", HANDSHAKE.join("\r\n")));
     let answer = conversation.answer().unwrap();
@@ -123,7 +134,7 @@ fn nobody_gets_in_who_would_not_get_an_answer() {
 #[test]
 fn a_malformed_handshake_reaches_nobody() {
     let backend = Backend::saying("reached");
-    let gate = start(&backend.url());
+    let gate = open_gate(&backend.url(), "");
     let without = |prefix: &str| {
         HANDSHAKE.iter().filter(|line| !line.starts_with(prefix)).copied().collect::<Vec<_>>().join("\r\n")
     };
@@ -153,7 +164,7 @@ fn a_malformed_handshake_reaches_nobody() {
 #[test]
 fn no_other_upgrade_is_passed_on() {
     let backend = Backend::saying("plain");
-    let gate = start(&backend.url());
+    let gate = open_gate(&backend.url(), "");
     for upgrade in ["h2c", "TLS/1.0", "foo/1", "h2c, foo"] {
         let request = format!(
             "GET /open HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: {upgrade}\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
@@ -190,7 +201,7 @@ fn a_backend_may_refuse_and_must_not_pretend() {
             let wire = wire.clone();
             move |_| Answer::kept(&wire)
         });
-        let gate = start(&backend.url());
+        let gate = open_gate(&backend.url(), "");
         let answer = gate.converse().send(format!("{}\r\n\r\n", HANDSHAKE.join("\r\n"))).answer().unwrap();
         assert_eq!(answer.status, status, "{wire}");
         assert_eq!(answer.head.field("upgrade"), None);
@@ -291,7 +302,7 @@ fn it_survives_what_does_not_concern_it() {
 #[test]
 fn when_the_gate_ends_both_sides_are_told() {
     let backend = EchoServer::start();
-    let mut gate = start(&backend.url());
+    let mut gate = open_gate(&backend.url(), "");
     let mut client = open(&gate, "/open", &[]);
     echoes(&mut client, "before");
     gate.signal("TERM");
@@ -312,7 +323,7 @@ fn raw_client(gate: &Gate) -> crate::harness::Conversation {
 fn a_client_that_breaks_the_protocol_is_told_and_nothing_of_it_arrives() {
     for broken in [&[0x82, 0x01, b'x'][..], &[0xc1, 0x80, 0, 0, 0, 0], &[0x83, 0x80, 0, 0, 0, 0]] {
         let backend = EchoServer::start();
-        let gate = start(&backend.url());
+        let gate = open_gate(&backend.url(), "");
         let mut client = raw_client(&gate);
         client.send(broken);
         let mut told = Vec::new();
@@ -336,7 +347,7 @@ fn a_backend_that_breaks_the_protocol_is_cut_off() {
             drop(socket.read_to_end(&mut Vec::new()));
         })
     });
-    let gate = start(&backend.url());
+    let gate = open_gate(&backend.url(), "");
     let mut client = open(&gate, "/open", &[]);
     assert_eq!(end_of(&mut client).map(|(code, _)| code), Some(1002));
 }
@@ -344,7 +355,7 @@ fn a_backend_that_breaks_the_protocol_is_cut_off() {
 #[test]
 fn a_frame_in_progress_is_finished_before_a_close_of_the_gate() {
     let backend = EchoServer::start();
-    let mut gate = start(&backend.url());
+    let mut gate = open_gate(&backend.url(), "");
     let mut client = raw_client(&gate);
     // The beginning of a frame of four bytes; the rest comes when the gate is about to end.
     client.send([0x82, 0x84, 0, 0, 0, 0, b'b', b'e']);
@@ -358,10 +369,7 @@ fn a_frame_in_progress_is_finished_before_a_close_of_the_gate() {
 #[test]
 fn an_idle_one_is_let_go() {
     let backend = EchoServer::start();
-    let gate = Gate::start_in(Folder::new(&format!(
-        "limits: {{ websocket_idle: 2s }}\n{}",
-        configuration(&backend.url(), "", "[local]")
-    )));
+    let gate = open_gate(&backend.url(), "limits: { websocket_idle: 2s }");
     let mut client = open(&gate, "/open", &[]);
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(4) {
@@ -374,7 +382,7 @@ fn an_idle_one_is_let_go() {
 #[test]
 fn a_side_that_does_not_read_holds_the_other_back() {
     let backend = EchoServer::start();
-    let gate = start(&backend.url());
+    let gate = open_gate(&backend.url(), "");
     let mut client = open(&gate, "/open", &[]);
     echoes(&mut client, "before");
     let before = gate.resident();

@@ -1,8 +1,9 @@
 //! WebSocket over HTTP/2 (RFC 8441), with a client of another make (Python's `h2` and `wsproto`).
 
 use crate::harness::websocket::EchoServer;
-use crate::harness::{Folder, Gate, PASSWORD, python};
-use haechi_testkit::Backend;
+use crate::harness::{Gate, python};
+use haechi_testkit::jose::{Key, now, with};
+use haechi_testkit::{Backend, IdentityProvider};
 use serde_json::{Value, json};
 
 /// Opens a stream with extended CONNECT, says `hello` where it is let in, and tells what it was answered and how it ended.
@@ -58,7 +59,7 @@ while not told["ended"]:
                 conn.send_data(stream, ws.send(TextMessage(data="hello")))
         elif isinstance(event, h2.events.DataReceived):
             conn.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-            if told["status"] == 200:
+            if told["status"] == 200 and event.data:
                 ws.receive_data(event.data)
                 for message in ws.events():
                     on_message(message)
@@ -68,19 +69,18 @@ while not told["ended"]:
 print(json.dumps(told))
 "#;
 
-fn start(url: &str) -> Gate {
-    let folder = Folder::new(&format!(
-        "store: sqlite:haechi.db
-identity: {{ issuer: http://localhost:8080, path: /auth, access_token: {{ lifetime: 3s }} }}
-authenticators: {{ local: {{ type: jwt, issuer: self, leeway: 0s }} }}
+/// Routes to a service at `url`: `/open` for everybody, `/in` for those who have a token of `provider`.
+fn start(url: &str, provider: &IdentityProvider) -> Gate {
+    Gate::start(&format!(
+        "authenticators: {{ corp: {{ type: jwt, issuer: \"{issuer}\", audiences: [orders], keys: discovery, leeway: 0s }} }}
 services: {{ chat: {{ endpoints: [\"{url}\"] }} }}
 routes:
   - {{ name: open, match: {{ path: /open, methods: [GET] }}, authenticate: anonymous, authorize: any, service: chat }}
-  - {{ name: in, match: {{ path: /in }}, authenticate: local, authorize: any, service: chat }}
-"
-    ));
-    folder.add_user("alice", &[]);
-    Gate::start_in(folder).ready()
+  - {{ name: in, match: {{ path: /in }}, authenticate: corp, authorize: any, service: chat }}
+",
+        issuer = provider.issuer()
+    ))
+    .ready()
 }
 
 fn talk(gate: &Gate, path: &str, protocol: &str, token: &str, wait: &str) -> Value {
@@ -92,7 +92,8 @@ fn talk(gate: &Gate, path: &str, protocol: &str, token: &str, wait: &str) -> Val
 #[test]
 fn a_stream_becomes_a_websocket_as_a_get_would() {
     let backend = EchoServer::start();
-    let gate = start(&backend.url());
+    let provider = IdentityProvider::start(&[&Key::p256("one")]);
+    let gate = start(&backend.url(), &provider);
     let told = talk(&gate, "/open", "websocket", "", "close");
     assert_eq!((&told["enabled"], &told["status"]), (&json!(true), &json!(200)), "{told}");
     assert_eq!((&told["heard"], &told["code"]), (&json!("hello"), &json!(1000)), "{told}");
@@ -103,11 +104,11 @@ fn a_stream_becomes_a_websocket_as_a_get_would() {
 #[test]
 fn it_ends_when_the_token_expires() {
     let backend = EchoServer::start();
-    let gate = start(&backend.url());
-    let login = json!({"username": "alice", "password": PASSWORD});
-    let login = gate.post_json("/auth/login", &login).expect(200).json();
-    let token = format!("Bearer {}", login["access_token"].as_str().unwrap());
-    let told = talk(&gate, "/in", "websocket", &token, "wait");
+    let key = Key::p256("one");
+    let provider = IdentityProvider::start(&[&key]);
+    let gate = start(&backend.url(), &provider);
+    let token = key.token(&with(&provider.claims("alice"), &json!({"exp": now() + 5})));
+    let told = talk(&gate, "/in", "websocket", &format!("Bearer {token}"), "wait");
     assert_eq!(
         (&told["status"], &told["heard"], &told["code"]),
         (&json!(200), &json!("hello"), &json!(1008))
@@ -118,7 +119,8 @@ fn it_ends_when_the_token_expires() {
 #[test]
 fn nobody_gets_in_who_would_not_get_an_answer() {
     let backend = Backend::saying("reached");
-    let gate = start(&backend.url());
+    let provider = IdentityProvider::start(&[&Key::p256("one")]);
+    let gate = start(&backend.url(), &provider);
     assert_eq!(talk(&gate, "/in", "websocket", "", "wait")["status"], 401);
     assert_eq!(talk(&gate, "/nowhere", "websocket", "", "wait")["status"], 404);
     let other = talk(&gate, "/open", "connect-udp", "", "wait");
