@@ -133,7 +133,12 @@ fn administered_yaml(backend: &Backend, path: &str) -> String {
 
 fn token(gate: &Gate, name: &str) -> String {
     let login = serde_json::json!({ "username": name, "password": PASSWORD });
-    let answer = gate.post_json("/auth/login", &login).expect(200).json();
+    // A store on a busy disk may be late, which is 503; a client tries again.
+    let answer = eventually(PATIENCE, || {
+        let answer = gate.post_json("/auth/login", &login);
+        (answer.status != 503).then_some(answer)
+    });
+    let answer = answer.expect(200).json();
     answer["access_token"].as_str().unwrap().to_owned()
 }
 
