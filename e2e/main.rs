@@ -42,6 +42,7 @@ mod response_headers;
 mod smuggling;
 mod streams;
 mod tls;
+mod tracing;
 mod trailers;
 mod upgrade;
 mod upstream_tls;

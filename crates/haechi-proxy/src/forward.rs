@@ -70,9 +70,14 @@ async fn send(
         entry.upstream(&service.name, place.endpoint);
         // Only a request without a body is sent again: what is left here is what every attempt sends.
         let body = std::mem::replace(&mut body, RequestBody::Empty);
-        let outcome = exchange(request, service, place, permitted, body, left).await;
+        let span = request.worker.random_bits() as u64;
+        let outcome = exchange(request, service, place, permitted, (body, span), left).await;
         let result = outcome.as_ref().map_or_else(|failure| failure.refusal.name(), |_| "answered");
         request.worker.metrics().upstream(&service.name, result);
+        entry.exchanged(
+            span,
+            outcome.as_ref().map(|(lines, _)| lines.status).map_err(|failure| failure.refusal.name()),
+        );
         let elapsed = entry.elapsed();
         let Some(next) = attempts.again(index, &outcome, elapsed) else { return outcome };
         (place, left) = (next, timeout.saturating_sub(elapsed));
@@ -84,10 +89,10 @@ async fn exchange(
     service: &Service,
     place: Place<'_>,
     permitted: &Permitted,
-    body: RequestBody,
+    (body, span): (RequestBody, u64),
     left: Duration,
 ) -> Result<Answer, Failure> {
-    let head = request_head(request, service, permitted, &body)
+    let head = request_head(request, service, permitted, (&body, span))
         .map_err(|(refusal, reason)| Failure::ours(refusal, reason))?;
     let (connection, kept) = match place.way {
         Way::Kept(connection) => {
@@ -136,7 +141,7 @@ fn request_head(
     request: &Forwarding<'_>,
     service: &Service,
     permitted: &Permitted,
-    body: &RequestBody,
+    (body, span): (&RequestBody, u64),
 ) -> Result<Vec<u8>, (Refusal, String)> {
     let token = match &service.identity_token {
         None => None,
@@ -155,7 +160,8 @@ fn request_head(
         judged: request.plan.judged(request.route_index),
         identity_token: token.as_deref(),
         body_length: body.length(),
-        span: request.worker.random_bits() as u64,
+        trace: &request.trace,
+        span,
         websocket: request.websocket.as_ref(),
     };
     outgoing.write(&mut head);

@@ -51,6 +51,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) identity_token: Option<&'a str>,
     /// Of the body: `Some(0)` when there is none, `None` when it is chunked.
     pub(crate) body_length: Option<u64>,
+    pub(crate) trace: &'a Trace,
+    /// The span under which the backend goes on.
     pub(crate) span: u64,
     /// Our handshake, where the client asked for a WebSocket.
     pub(crate) websocket: Option<&'a Handshake>,
@@ -151,9 +153,8 @@ impl Outgoing<'_> {
         field(out, b"x-forwarded-proto", |out| out.extend_from_slice(proto));
         let host = self.origin.host.as_ref().unwrap_or(&head.host);
         field(out, b"x-forwarded-host", |out| push_host(out, host));
-        let trace = Trace::of(&head.fields, head.id.hex());
-        field(out, b"traceparent", |out| trace.write(out, self.span));
-        if trace.continued {
+        field(out, b"traceparent", |out| self.trace.write(out, self.span));
+        if self.trace.continued {
             for state in head.fields.all(FieldName::TraceState) {
                 field(out, b"tracestate", |out| out.extend_from_slice(state));
             }

@@ -31,6 +31,7 @@ mod proxy_protocol;
 mod record;
 mod respond;
 mod route;
+mod spans;
 mod ticks;
 mod tls;
 mod trace;
@@ -53,6 +54,7 @@ pub use plan::{
 };
 pub use route::{Conflict, Found, Router};
 pub use tls::{Certificates, ClientCertificates, ListenerTls, ServiceTls};
+pub use spans::{Step, TraceSink, TracedRequest, Work};
 pub use upstream::endpoint::EndpointState;
 pub use upstream::gauges::EndpointGauges;
 pub use upstream::registry::Endpoints;

@@ -18,6 +18,7 @@ use crate::record::{Entry, Fate};
 use crate::respond::{self, Addressee, Refusal, Taste};
 use crate::route::Found;
 use crate::ticks::Timer;
+use crate::trace::Trace;
 use crate::websocket::handshake::{BadHandshake, Handshake, Upgradable};
 use crate::worker::{LocalPlan, Worker};
 use haechi_authn::chain::Outcome;
@@ -54,7 +55,8 @@ pub(crate) async fn answer(
         Ok(accepted) => accepted,
         Err(refused) => return *refused,
     };
-    let mut entry = Entry::of_head(worker, &head);
+    let trace = Trace::of(&head.fields, head.id.hex(), || worker.traces().samples(head.id));
+    let mut entry = Entry::of_head(worker, &head, &trace);
     let to =
         Addressee { id: head.id, received: head.received, decision: None, taste: Taste::of(&head.fields) };
     entry.tastes(to.taste);
@@ -75,7 +77,7 @@ pub(crate) async fn answer(
     let Some(route) = plan.shared.routes.get(route_index) else {
         return refuse(&Refusal::Internal, to, entry);
     };
-    entry.route(&route.name);
+    entry.route(route);
     let finish = Finish::of(route, &head);
     let request = Forwarding {
         worker,
@@ -83,6 +85,7 @@ pub(crate) async fn answer(
         route,
         route_index,
         origin,
+        trace,
         verified: Vec::new(),
         timer: arrival.timer,
         interim: arrival.interim,
@@ -162,6 +165,7 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) route: &'a Route,
     pub(crate) route_index: usize,
     pub(crate) origin: Origin,
+    pub(crate) trace: Trace,
     pub(crate) verified: Vec<haechi_authn::CredentialPlace>,
     pub(crate) timer: Timer,
     pub(crate) interim: Interim,
@@ -267,7 +271,7 @@ fn unrouted(found: Found, plan: &LocalPlan, to: Addressee, mut entry: Entry) -> 
     match found {
         Found::MethodNotAllowed { route, allow } => {
             if let Some(route) = plan.shared.routes.get(route) {
-                entry.route(&route.name);
+                entry.route(route);
             }
             refuse(&Refusal::MethodNotAllowed(allow), to, entry)
         }
@@ -281,7 +285,7 @@ fn unrouted(found: Found, plan: &LocalPlan, to: Addressee, mut entry: Entry) -> 
 
 /// Answers a browser's question about a request that it has not made yet.
 fn preflight(asked: &Preflight<'_>, to: Addressee, mut entry: Entry) -> Response {
-    entry.route(&asked.route.name);
+    entry.route(asked.route);
     if !asked.is_granted() {
         entry.reason("the route's `cors` does not allow what the preflight asks for");
     }
@@ -342,5 +346,6 @@ pub(crate) fn refuse(refusal: &Refusal, to: Addressee, mut entry: Entry) -> Resp
         entry.limit(limit);
     }
     entry.answered(refusal.status(), fate);
+    entry.problem(refusal.name());
     respond::refuse(refusal, to, entry)
 }

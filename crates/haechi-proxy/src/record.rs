@@ -2,7 +2,10 @@
 
 use crate::limits::Limit;
 use crate::log::Line;
+use crate::plan::Route;
 use crate::respond::Taste;
+use crate::spans::{Spans, Work};
+use crate::trace::Trace;
 use crate::worker::Worker;
 use haechi_authn::{Attempt, Scheme};
 use haechi_authz::Decision;
@@ -25,6 +28,8 @@ struct Kept {
     line: Line,
     taste: Taste,
     over: bool,
+    /// Only of a request that is traced.
+    spans: Option<Spans>,
 }
 
 /// What became of a request, in one word.
@@ -71,11 +76,14 @@ impl Fate {
 
 impl Entry {
     /// Begins the record of a request whose head could be read.
-    pub(crate) fn of_head(worker: &Rc<Worker>, head: &RequestHead) -> Self {
+    pub(crate) fn of_head(worker: &Rc<Worker>, head: &RequestHead, trace: &Trace) -> Self {
         let mut entry = Self::of_connection(worker, head.id, head.received, head.client);
         entry.0.line.method = Some(head.method.clone());
         entry.0.line.host = Some(head.host.clone());
         entry.0.line.path = Some(head.path.clone());
+        if trace.sampled && worker.traces().is_on() {
+            entry.0.spans = Some(Spans::new(*trace, worker.random_bits() as u64, head, entry.0.begun));
+        }
         entry
     }
 
@@ -92,6 +100,7 @@ impl Entry {
             line: Line::new(id, received, client),
             taste: Taste::Problem,
             over: false,
+            spans: None,
         }))
     }
 
@@ -115,8 +124,21 @@ impl Entry {
         &self.0.line
     }
 
-    pub(crate) fn route(&mut self, name: &Arc<str>) {
-        self.0.line.route = Some(name.clone());
+    /// The request's route was found.
+    pub(crate) fn route(&mut self, route: &Route) {
+        self.0.line.route = Some(route.name.clone());
+        if let Some(spans) = &mut self.0.spans {
+            spans.route = Some(route.pattern.as_str().into());
+        }
+        self.step(|| Work::Route);
+    }
+
+    /// A step of a traced request is done.
+    fn step(&mut self, what: impl FnOnce() -> Work) {
+        let Kept { spans, worker, .. } = &mut *self.0;
+        if let Some(spans) = spans {
+            spans.step(worker.random_bits() as u64, what());
+        }
     }
 
     /// Counts what one authenticator said.
@@ -128,6 +150,7 @@ impl Entry {
             Attempt::Verified(_) => ("verified", None),
         };
         self.0.worker.metrics().authn(scheme.name(), result);
+        self.step(|| Work::Authenticate { authenticator: scheme.name().clone(), result });
         if let Some(reason) = reason {
             self.0.line.reason = Some(reason.clone());
         }
@@ -146,11 +169,27 @@ impl Entry {
 
     pub(crate) fn decided(&mut self, decision: &Decision) {
         self.0.line.decision = Some(decision.id);
+        self.step(|| Work::Authorize {
+            decision: decision.id,
+            allowed: decision.outcome == haechi_authz::Outcome::Allow,
+        });
     }
 
     pub(crate) fn upstream(&mut self, service: &Arc<str>, endpoint: &crate::plan::Endpoint) {
         self.0.line.service = Some(service.clone());
         self.0.line.endpoint = Some((endpoint.state.host().clone(), endpoint.state.port()));
+        if let Some(spans) = &mut self.0.spans {
+            spans.begin();
+        }
+    }
+
+    /// What came of the exchange with the endpoint named last, under the span `span`: a status, or a problem.
+    pub(crate) fn exchanged(&mut self, span: u64, outcome: Result<StatusCode, &'static str>) {
+        let Kept { spans: Some(spans), line, .. } = &mut *self.0 else { return };
+        let (Some(service), Some((host, port))) = (&line.service, &line.endpoint) else { return };
+        let (service, host, port) = (service.clone(), host.clone(), *port);
+        let (status, problem) = (outcome.ok(), outcome.err());
+        spans.step(span, Work::Upstream { service, host, port, status, problem });
     }
 
     /// How long the request has been under way.
@@ -162,6 +201,13 @@ impl Entry {
     pub(crate) fn answered(&mut self, status: StatusCode, fate: Fate) {
         self.0.line.status = Some(status);
         self.0.line.fate = fate;
+    }
+
+    /// The name of the problem that the answer tells of.
+    pub(crate) fn problem(&mut self, name: &'static str) {
+        if let Some(spans) = &mut self.0.spans {
+            spans.problem = Some(name);
+        }
     }
 
     pub(crate) fn reason(&mut self, reason: impl Into<std::borrow::Cow<'static, str>>) {
@@ -194,6 +240,7 @@ impl Entry {
             begun: self.0.begun,
             taste: self.0.taste,
             over: true,
+            spans: None,
         };
         Self(Box::new(std::mem::replace(&mut *self.0, empty)))
     }
@@ -218,5 +265,8 @@ impl Drop for Entry {
         let took = self.0.begun.elapsed();
         self.0.worker.metrics().request(&self.0.line, took);
         self.0.worker.log().write(&self.0.line, took);
+        if let Some(spans) = self.0.spans.take() {
+            spans.finish(&self.0.line, took, self.0.worker.traces());
+        }
     }
 }

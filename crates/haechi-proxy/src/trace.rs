@@ -6,16 +6,32 @@ use haechi_core::{FieldName, Fields};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Trace {
     id: [u8; 32],
-    sampled: u8,
+    /// The client's span, where the trace is the client's.
+    parent: [u8; 16],
+    /// Whether the trace is being recorded.
+    pub(crate) sampled: bool,
     /// Whether the client's `tracestate` goes with it.
     pub(crate) continued: bool,
 }
 
 impl Trace {
-    /// Continues the client's trace, or begins one with `fresh` (32 lower-case hex digits, not all zero).
-    pub(crate) fn of(fields: &Fields, fresh: [u8; 32]) -> Self {
+    /// Continues the client's trace, or begins one with `fresh` (32 lower-case hex digits, not all zero), which is recorded if `sampled` says so.
+    /// A trace that is continued is recorded if the client's is.
+    pub(crate) fn of(fields: &Fields, fresh: [u8; 32], sampled: impl FnOnce() -> bool) -> Self {
         let sent = fields.sole(FieldName::TraceParent).ok().flatten();
-        sent.and_then(parse).unwrap_or(Self { id: fresh, sampled: b'0', continued: false })
+        let begin = || Self { id: fresh, parent: [b'0'; 16], sampled: sampled(), continued: false };
+        sent.and_then(parse).unwrap_or_else(begin)
+    }
+
+    /// The trace's id.
+    pub(crate) fn id(&self) -> u128 {
+        self.id.iter().fold(0, |id, digit| (id << 4) | u128::from(nibble(*digit)))
+    }
+
+    /// The client's span; none where the trace begins here.
+    pub(crate) fn parent(&self) -> Option<u64> {
+        let parent = self.parent.iter().fold(0, |id, digit| (id << 4) | u64::from(nibble(*digit)));
+        self.continued.then_some(parent)
     }
 
     /// Appends the value of the `traceparent` field that the backend gets.
@@ -26,7 +42,7 @@ impl Trace {
         out.push(b'-');
         out.extend((0..16).rev().filter_map(|place| HEX.get(((span.max(1) >> (4 * place)) & 0xf) as usize)));
         out.extend_from_slice(b"-0");
-        out.push(self.sampled);
+        out.push(b'0' + u8::from(self.sampled));
     }
 }
 
@@ -45,8 +61,18 @@ fn parse(value: &[u8]) -> Option<Trace> {
         && [version, id, parent, flags].into_iter().all(lower_hex)
         && !zero(id)
         && !zero(parent);
-    let sampled = char::from(*flags.last()?).to_digit(16)? & 1;
-    legal.then_some(Trace { id: id.try_into().ok()?, sampled: b'0' + sampled as u8, continued: true })
+    let sampled = nibble(*flags.last()?) & 1 == 1;
+    let (id, parent) = (id.try_into().ok()?, parent.try_into().ok()?);
+    legal.then_some(Trace { id, parent, sampled, continued: true })
+}
+
+/// The value of a lower-case hex digit.
+const fn nibble(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => 0,
+    }
 }
 
 #[cfg(test)]
@@ -62,7 +88,7 @@ mod tests {
             fields.push(b"traceparent", value.as_bytes());
         }
         let mut out = Vec::new();
-        Trace::of(&fields, FRESH).write(&mut out, 0xab);
+        Trace::of(&fields, FRESH, || false).write(&mut out, 0xab);
         String::from_utf8(out).unwrap()
     }
 
@@ -70,6 +96,25 @@ mod tests {
     fn a_valid_trace_goes_on_under_our_span() {
         let sent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         assert_eq!(continued(&[sent]), "00-4bf92f3577b34da6a3ce929d0e0e4736-00000000000000ab-01");
+    }
+
+    #[test]
+    fn what_is_recorded_is_the_clients_word_and_else_ours() {
+        let trace = |sent: Option<&str>, ours: bool| {
+            let mut fields = Fields::default();
+            sent.into_iter().for_each(|value| fields.push(b"traceparent", value.as_bytes()));
+            Trace::of(&fields, FRESH, || ours)
+        };
+        for (flags, sampled) in [("00", false), ("01", true), ("02", false), ("03", true), ("0b", true)] {
+            let sent = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}");
+            let continued = trace(Some(&sent), !sampled);
+            assert_eq!(continued.sampled, sampled, "{flags}");
+            assert_eq!(continued.id(), 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736);
+            assert_eq!(continued.parent(), Some(0x00f0_67aa_0ba9_02b7));
+        }
+        let begun = trace(None, true);
+        assert_eq!((begun.sampled, begun.parent(), begun.id()), (true, None, u128::MAX / 15));
+        assert!(!trace(None, false).sampled);
     }
 
     #[test]

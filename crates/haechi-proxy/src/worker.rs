@@ -8,6 +8,7 @@ use crate::metrics::{Metrics, WorkerMetrics};
 use crate::panic;
 use crate::plan::{Authentication, IdentityToken, Limits, Plan, Service};
 use crate::record::Entry;
+use crate::spans::{TraceSink, Traces};
 use crate::ticks::{TICK, Ticks, Timer};
 use crate::upstream::balance::Balancer;
 use crate::upstream::pool::Pool;
@@ -45,6 +46,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// Where access-log lines go; nowhere without one.
     pub log: Option<LogSink>,
+    /// Where traced requests go; none is traced without one.
+    pub traces: Option<TraceSink>,
     /// What connections may take, over all workers.
     pub budget: Arc<Budget>,
     /// Set once, when the process is to end: listeners close, requests in flight finish.
@@ -75,6 +78,7 @@ pub(crate) struct Worker {
     ticks: Rc<Ticks>,
     metrics: WorkerMetrics,
     log: AccessLog,
+    traces: Traces,
     random: RefCell<Rng>,
     connections: Cell<usize>,
     /// Since when this worker takes no more connections.
@@ -139,6 +143,7 @@ impl Worker {
             ticks: Rc::default(),
             metrics: shared.metrics.worker(),
             log: AccessLog::new(shared.log.clone()),
+            traces: Traces::new(shared.traces.clone()),
             random: RefCell::new(Rng::new()),
             connections: Cell::new(0),
             draining_since: Cell::new(None),
@@ -152,6 +157,7 @@ impl Worker {
         }
         worker.tick_until_drained().await;
         worker.log.hand_over();
+        worker.traces.hand_over();
         Ok(())
     }
 
@@ -163,6 +169,7 @@ impl Worker {
             interval.tick().await;
             self.ticks.advance();
             self.log.hand_over();
+            self.traces.hand_over();
             self.metrics.connections(self.connections.get());
             if tick % 20 == 0 {
                 // A worker without requests sees a new plan here, and lets go of connections that nobody needs any more.
@@ -263,6 +270,10 @@ impl Worker {
 
     pub(crate) const fn log(&self) -> &AccessLog {
         &self.log
+    }
+
+    pub(crate) const fn traces(&self) -> &Traces {
+        &self.traces
     }
 
     /// Keeps the record of a request that panics, so that whoever catches the panic goes on with it. Returns whether it was taken.

@@ -111,6 +111,7 @@ impl Gate {
             plan: Arc::new(arc_swap::ArcSwap::from_pointee(plan(backend))),
             clock: Arc::new(SystemClock),
             metrics,
+            traces: None,
             log: Some(LogSink { lines: sender, dropped: Arc::default(), format: LogFormat::Json }),
             budget: Budget::new(1000),
             draining: Arc::new(AtomicBool::new(false)),

@@ -1,11 +1,13 @@
 //! What holds where the configuration says nothing. Durations and sizes in the units their types name.
 
-use super::value::{Count, Lasting, Size};
+use super::value::{Count, Fraction, Lasting, Size};
 use std::time::Duration;
 
 pub(super) const MINUTE: u64 = 60_000;
 pub(super) const DAY: u64 = 24 * 60 * MINUTE;
 
+/// A part of all: 0 to 1.
+pub(super) type Share = Fraction;
 /// How long something may take: 1 ms to 1 day.
 pub(super) type Timeout = Lasting<1, DAY>;
 /// How long something may be put off: at most 1 day.
@@ -52,6 +54,7 @@ pub(super) type FailureCount = Count<1, 1000>;
 pub(super) const CONNECT_TIMEOUT: Timeout = Lasting(Duration::from_secs(2));
 pub(super) const RESPONSE_TIMEOUT: Timeout = Lasting(Duration::from_secs(30));
 pub(super) const WEIGHT: Weight = Count(1);
+pub(super) const SAMPLE: Share = Fraction(0.1);
 pub(super) const PREFLIGHT_AGE: PreflightAge = Lasting(Duration::from_secs(10 * 60));
 
 pub(super) const HEALTH_INTERVAL: Timeout = Lasting(Duration::from_secs(5));

@@ -7,6 +7,7 @@ use super::health::Parts;
 use super::log::LogWriter;
 use super::notify::Notify;
 use super::operators::Operators;
+use super::otlp::{Exporter, ExporterFault};
 use super::reload::{ByCall, Record, Reloader};
 use super::signals::{Signals, Told};
 use super::sockets::{Inherited, Listening};
@@ -36,6 +37,7 @@ pub(crate) struct Gate {
     workers: Vec<JoinHandle<io::Result<()>>>,
     admin: Option<Admin>,
     log: LogWriter,
+    traces: Exporter,
     signals: Signals,
     reloader: Arc<Reloader>,
     listening: Listening,
@@ -82,6 +84,8 @@ pub(crate) enum StartFault {
     #[error(transparent)]
     Descriptors(#[from] TooFew),
     #[error(transparent)]
+    Traces(#[from] ExporterFault),
+    #[error(transparent)]
     Assembly(#[from] AssemblyFault),
 }
 
@@ -107,12 +111,14 @@ impl Gate {
         let built = Arc::new(ArcSwap::new(built));
         let reloads = Arc::new(Record::new());
         let log = LogWriter::start(&config.access_log).map_err(StartFault::Log)?;
+        let traces = Exporter::start(config.traces.as_ref(), &control)?;
         let shared = Shared {
             plan: Arc::new(ArcSwap::from_pointee(plan)),
             clock: ground.clock.clone(),
             metrics: Metrics::default(),
             log: log.sink.clone(),
             budget,
+            traces: traces.sink.clone(),
             draining: Arc::new(AtomicBool::new(false)),
         };
         let draining = shared.draining.clone();
@@ -127,6 +133,7 @@ impl Gate {
                 .sink
                 .as_ref()
                 .map_or_else(|| Arc::new(AtomicU64::new(0)), |sink| sink.dropped.clone()),
+            dropped_traces: traces.dropped.clone(),
             reloads: reloads.clone(),
         };
         let operators = Arc::new(Operators::new(&config, &ground)?);
@@ -148,6 +155,7 @@ impl Gate {
             workers,
             admin,
             log,
+            traces,
             signals,
             reloader,
             listening,
@@ -241,6 +249,7 @@ impl Gate {
             }
         }
         self.log.finish();
+        self.traces.finish(&self.control);
         if let Some(mut admin) = self.admin {
             admin.end();
             // A connection that somebody keeps open does not keep the process.

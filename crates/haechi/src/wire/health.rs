@@ -26,6 +26,7 @@ pub(crate) struct Parts {
     pub(crate) watch: Arc<RevocationWatch>,
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) dropped_lines: Arc<AtomicU64>,
+    pub(crate) dropped_traces: Arc<AtomicU64>,
     pub(crate) reloads: Arc<Record>,
 }
 
@@ -113,6 +114,10 @@ impl Collector for Parts {
         let help = "Access-log lines dropped because the writer was behind";
         let name = "haechi_access_log_dropped";
         let dropped = ConstCounter::new(self.dropped_lines.load(Relaxed));
+        dropped.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)?;
+        let help = "Traces of requests dropped because the collector was behind or failed";
+        let name = "haechi_traces_dropped";
+        let dropped = ConstCounter::new(self.dropped_traces.load(Relaxed));
         dropped.encode(encoder.encode_descriptor(name, help, None, MetricType::Counter)?)
     }
 }

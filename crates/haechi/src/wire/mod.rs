@@ -11,6 +11,7 @@ mod identity;
 mod log;
 mod notify;
 mod operators;
+mod otlp;
 pub(crate) mod panics;
 mod plan;
 mod reload;

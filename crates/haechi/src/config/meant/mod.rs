@@ -11,6 +11,7 @@ mod restart;
 mod route;
 mod service;
 mod tls;
+mod telemetry;
 
 pub(crate) use authenticator::{ApiKey, Authenticator, AuthenticatorKind, Basic, Issuer, Jwt, Keys, Users};
 pub(crate) use identity::Identity;
@@ -18,6 +19,7 @@ pub(crate) use resilience::{Ejection, Health, Retries};
 pub(crate) use route::{Authenticate, Authorize, Route};
 pub(crate) use service::{Balance, Endpoint, Service};
 pub(crate) use tls::{ListenerTls, ServiceTls};
+pub(crate) use telemetry::Traces;
 
 pub(crate) use super::written::{HashBy, LogFormat, RetryOn};
 pub(super) use resolve::resolve;
@@ -56,6 +58,8 @@ pub(crate) struct Config {
     pub services: BTreeMap<Arc<str>, Service>,
     /// In the order written; no two can win the same request.
     pub routes: Vec<Route>,
+    /// Where traces go.
+    pub traces: Option<Traces>,
     /// One line for each request.
     pub access_log: AccessLog,
     /// What a client may take.

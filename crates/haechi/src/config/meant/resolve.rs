@@ -2,7 +2,7 @@
 
 use super::names::Resolver;
 use super::{AccessLog, Config, Drain, Limits, Listener, LogTarget};
-use super::{authenticator, identity, overlap, restart, route, service, tls};
+use super::{authenticator, identity, overlap, restart, route, service, telemetry, tls};
 use crate::config::read::Maybe;
 use crate::config::report::{Fault, Report};
 use crate::config::source::{At, Source};
@@ -42,6 +42,8 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     let roles = roles(resolver);
     let authenticators = authenticators(resolver);
     let services = services(resolver);
+    let written_traces = written.telemetry.given().and_then(|telemetry| telemetry.traces.given());
+    let traces = written_traces.and_then(|written| telemetry::traces(resolver, written));
     let routes: Vec<Option<super::Route>> =
         written.routes.iter().map(|written| route::route(resolver, written)).collect();
     let whole: Vec<super::Route> = routes.iter().flatten().cloned().collect();
@@ -63,6 +65,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         authenticators: authenticators?,
         services: services?,
         routes: routes.into_iter().collect::<Option<_>>()?,
+        traces,
         access_log: access_log(written.access_log.as_ref()?, folder),
         limits: limits(written.limits.as_ref()?),
         watch: written.reload.as_ref()?.watch,

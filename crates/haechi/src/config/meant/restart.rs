@@ -22,6 +22,7 @@ pub(super) fn needed(resolver: &mut Resolver<'_>, next: &Config, in_force: &Conf
         (next.store != in_force.store, "`store`", written.store.given().map(|store| store.span)),
         (next.workers != in_force.workers, "`workers`", written.workers.given().map(|count| count.span)),
         (next.access_log != in_force.access_log, "`access_log`", None),
+        (next.traces != in_force.traces, "`telemetry`", written.telemetry.given().map(|told| told.span)),
         (fixed(next) != fixed(in_force), "the issuer or algorithm of `identity`", identity),
     ];
     for (changed, what, span) in changes {

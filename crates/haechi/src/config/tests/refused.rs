@@ -408,6 +408,29 @@ fn rules_about_answers_leave_alone_what_the_gate_answers_for() {
 }
 
 #[test]
+fn traces_go_where_nobody_else_reads_them() {
+    let traces = |traces: &str| messages(&format!("telemetry: {{ traces: {{ {traces} }} }}\n"));
+    let local = "endpoint: \"http://127.0.0.1:4318/v1/traces\"";
+    assert_eq!(traces(local), [""; 0]);
+    assert_eq!(
+        traces(
+            "endpoint: \"https://otel.example.com/v1/traces\", sample: 0.25, headers: { api-key: \"${env:SECRET}\" }"
+        ),
+        [""; 0]
+    );
+    assert_eq!(traces("endpoint: \"http://otel.example.com/v1/traces\", allow_http: true"), [""; 0]);
+    assert_refused(&traces("endpoint: \"http://otel.example.com/v1/traces\""), "over plain `http`");
+    assert_refused(&traces("sample: 1"), "needs `endpoint`");
+    for sample in ["1.1", "-0.1", "10%", "1e-1", "NaN", "inf"] {
+        assert_refused(&traces(&format!("{local}, sample: {sample}")), "is not a part of one");
+    }
+    assert_refused(&traces(&format!("{local}, headers: {{ Content-Type: x }}")), "is written by the gate");
+    let hidden = traces(&format!("{local}, headers: {{ api-key: \"hunter2\\n\" }}"));
+    assert_refused(&hidden, "cannot be the value of a header");
+    assert!(!hidden[0].contains("hunter2"));
+}
+
+#[test]
 fn numbers_and_booleans_are_not_text() {
     assert_refused(&of_routes("", &[&[("name", "1")]]), "found the bare value `1`");
     assert_refused(&of_routes("", &[&[("name", "true")]]), "found the bare value `true`");

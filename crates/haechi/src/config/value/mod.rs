@@ -12,5 +12,5 @@ pub(super) use address::{EndpointUrl, Origin};
 pub(super) use header::{FieldValueText, HeaderName};
 pub(super) use name::{AttributeName, Identifier, ScopeName};
 pub(crate) use quantity::parse_duration;
-pub(super) use quantity::{Count, Lasting, Size};
+pub(super) use quantity::{Count, Fraction, Lasting, Size};
 pub(super) use text::{FieldNameText, FilePath};

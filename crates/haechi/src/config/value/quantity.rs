@@ -21,6 +21,29 @@ pub(in crate::config) struct Size<const MIN: u64, const MAX: u64>(pub(in crate::
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::config) struct Count<const MIN: u32, const MAX: u32>(pub(in crate::config) u32);
 
+/// A part of all, from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::config) struct Fraction(pub(in crate::config) f64);
+
+impl Value for Fraction {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.parsed("a part of one", node, |text| {
+            let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+            let number = text.parse().ok().filter(|number| plain && (0.0..=1.0).contains(number));
+            number.map(Self).ok_or_else(|| "write a number from 0 to 1: `0.1` is one in ten".to_owned())
+        })
+    }
+
+    fn schema(defs: &mut Defs) -> Json {
+        let placeholder = placeholder_schema(defs);
+        json!({ "anyOf": [{ "type": "number", "minimum": 0, "maximum": 1 }, placeholder] })
+    }
+
+    fn shown(&self) -> Json {
+        self.0.into()
+    }
+}
+
 impl<const MIN: u64, const MAX: u64> Value for Lasting<MIN, MAX> {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         reader.parsed("a duration", node, |text| {

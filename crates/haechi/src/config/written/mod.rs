@@ -6,6 +6,7 @@ mod identity;
 mod resilience;
 mod routes;
 mod services;
+mod telemetry;
 
 pub(super) use answers::{Cors, Origins, ResponseHeaders};
 pub(super) use authenticators::{Authenticator, Basic, Jwt, Keys};
@@ -15,6 +16,7 @@ pub(super) use resilience::{Health, Retries};
 pub(super) use routes::{Authenticate, Authorize, Route};
 pub(crate) use services::HashBy;
 pub(super) use services::{Balance, IdentityToken, Service, ServiceTls};
+pub(super) use telemetry::{Telemetry, Traces};
 
 use super::choice::choice;
 use super::defaults::{
@@ -53,6 +55,8 @@ record! {
         default services as "services": Named<Identifier, Service> = Named(Vec::new()),
         /// What may be asked for, who may ask, and which service answers. The most specific pattern wins, whatever the order.
         default routes as "routes": Vec<At<Route>> = Vec::new(),
+        /// What the gate tells others of the requests that it serves.
+        optional telemetry as "telemetry": At<Telemetry>,
         /// One line for each request.
         section access_log as "access_log": AccessLog,
         /// What a client may take of the gate's memory and time.

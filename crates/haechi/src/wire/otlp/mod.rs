@@ -1,0 +1,175 @@
+//! Exporting traces over OTLP/HTTP (OpenTelemetry Protocol 1, binary protobuf), from the control runtime. A collector that is slow or gone
+//! costs requests nothing: what does not fit into the queue is dropped and counted.
+
+mod messages;
+mod spans;
+
+use crate::config::meant;
+use haechi_proxy::{TraceSink, TracedRequest};
+use messages::{ExportTraceServiceRequest, Resource, ResourceSpans, Scope, ScopeSpans};
+use prost::Message;
+use reqwest::Client;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::redirect::Policy;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// Batches that may wait for the exporter, each of what a worker gathered in one tick.
+const WAITING: usize = 64;
+/// Post at so many requests.
+const POST_AT: usize = 512;
+/// And at the latest after so long.
+const POST_AFTER: Duration = Duration::from_secs(1);
+/// From connecting to the end of the collector's answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the end of the process waits for the last post.
+const LAST: Duration = Duration::from_secs(3);
+/// The semantic conventions that attributes are named by.
+const SCHEMA: &str = "https://opentelemetry.io/schemas/1.27.0";
+
+/// The exporter's end for the rest of the gate.
+pub(crate) struct Exporter {
+    /// For the workers; `None` when nothing is to be exported.
+    pub(crate) sink: Option<TraceSink>,
+    /// Requests whose traces were dropped.
+    pub(crate) dropped: Arc<AtomicU64>,
+    running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+/// Why it cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExporterFault {
+    #[error("the client for `telemetry.traces` cannot be made: {0}")]
+    Client(#[from] reqwest::Error),
+    #[error("a header of `telemetry.traces` cannot be sent")]
+    Header,
+}
+
+impl Exporter {
+    /// Starts it on `control`, where the configuration asks for one.
+    pub(crate) fn start(written: Option<&meant::Traces>, control: &Runtime) -> Result<Self, ExporterFault> {
+        let dropped = Arc::new(AtomicU64::new(0));
+        let Some(written) = written else { return Ok(Self { sink: None, dropped, running: None }) };
+        let collector = Collector {
+            client: client(written)?,
+            endpoint: written.endpoint.clone(),
+            service_name: written.service_name.clone(),
+            dropped: dropped.clone(),
+            failing: false,
+        };
+        let (sender, receiver) = channel(WAITING);
+        let (end, ended) = oneshot::channel();
+        let task = control.spawn(export(collector, receiver, ended));
+        let sink = TraceSink { requests: sender, dropped: dropped.clone(), sample: written.sample };
+        Ok(Self { sink: Some(sink), dropped, running: Some((end, task)) })
+    }
+
+    /// Posts what is left. The workers must have ended.
+    pub(crate) fn finish(self, control: &Runtime) {
+        let Some((end, task)) = self.running else { return };
+        // An exporter that broke off has nothing left to be told.
+        let _ = end.send(());
+        if control.block_on(async { timeout(LAST, task).await }).is_err() {
+            tracing::warn!("the last traces could not be exported in time");
+        }
+    }
+}
+
+fn client(written: &meant::Traces) -> Result<Client, ExporterFault> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
+    for (name, value) in &written.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| ExporterFault::Header)?;
+        let mut value = HeaderValue::from_str(value.expose()).map_err(|_| ExporterFault::Header)?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    let agent = concat!("haechi/", env!("CARGO_PKG_VERSION"));
+    let client = Client::builder().redirect(Policy::none()).no_proxy().timeout(TIMEOUT);
+    Ok(client.user_agent(agent).default_headers(headers).build()?)
+}
+
+/// Gathers and posts until it is told to end, and then what is there.
+async fn export(
+    mut collector: Collector,
+    mut requests: Receiver<Vec<TracedRequest>>,
+    mut ended: oneshot::Receiver<()>,
+) {
+    let mut over = false;
+    while !over {
+        let mut batch = tokio::select! {
+            batch = requests.recv() => batch.unwrap_or_default(),
+            _ = &mut ended => Vec::new(),
+        };
+        over = batch.is_empty();
+        let due = Instant::now() + POST_AFTER;
+        while !over && batch.len() < POST_AT {
+            let more = async {
+                tokio::select! {
+                    more = requests.recv() => more,
+                    _ = &mut ended => None,
+                }
+            };
+            match timeout_at(due, more).await {
+                Ok(Some(more)) => batch.extend(more),
+                Ok(None) => over = true,
+                Err(_) => break,
+            }
+        }
+        while over && let Ok(more) = requests.try_recv() {
+            batch.extend(more);
+        }
+        collector.post(&batch).await;
+    }
+}
+
+/// Where traces go.
+struct Collector {
+    client: Client,
+    endpoint: String,
+    service_name: String,
+    dropped: Arc<AtomicU64>,
+    failing: bool,
+}
+
+impl Collector {
+    async fn post(&mut self, batch: &[TracedRequest]) {
+        if batch.is_empty() {
+            return;
+        }
+        let body = self.message(batch).encode_to_vec();
+        let sent = self.client.post(&self.endpoint).body(body).send().await;
+        let outcome = sent.and_then(reqwest::Response::error_for_status).map(drop);
+        if let Err(error) = outcome {
+            self.dropped.fetch_add(batch.len() as u64, Relaxed);
+            // Once, not with every batch.
+            if !std::mem::replace(&mut self.failing, true) {
+                let error = error.without_url();
+                tracing::warn!(%error, "traces cannot be exported; they are dropped and counted");
+            }
+        } else {
+            self.failing = false;
+        }
+    }
+
+    fn message(&self, batch: &[TracedRequest]) -> ExportTraceServiceRequest {
+        let version = env!("CARGO_PKG_VERSION");
+        let attributes =
+            vec![spans::text("service.name", &self.service_name), spans::text("service.version", version)];
+        let scope = Scope { name: "haechi".to_owned(), version: version.to_owned() };
+        let spans = batch.iter().flat_map(spans::spans).collect();
+        ExportTraceServiceRequest {
+            resource_spans: vec![ResourceSpans {
+                resource: Some(Resource { attributes }),
+                scope_spans: vec![ScopeSpans { scope: Some(scope), spans }],
+                schema_url: SCHEMA.to_owned(),
+            }],
+        }
+    }
+}
