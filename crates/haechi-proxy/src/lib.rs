@@ -53,8 +53,8 @@ pub use plan::{
     Service, Target,
 };
 pub use route::{Conflict, Found, Router};
-pub use tls::{Certificates, ClientCertificates, ListenerTls, ServiceTls};
 pub use spans::{Step, TraceSink, TracedRequest, Work};
+pub use tls::{Certificates, ClientCertificates, ListenerTls, ServiceTls};
 pub use upstream::endpoint::EndpointState;
 pub use upstream::gauges::EndpointGauges;
 pub use upstream::registry::Endpoints;

@@ -10,16 +10,16 @@ mod resolve;
 mod restart;
 mod route;
 mod service;
-mod tls;
 mod telemetry;
+mod tls;
 
 pub(crate) use authenticator::{ApiKey, Authenticator, AuthenticatorKind, Basic, Issuer, Jwt, Keys, Users};
 pub(crate) use identity::Identity;
 pub(crate) use resilience::{Ejection, Health, Retries};
 pub(crate) use route::{Authenticate, Authorize, Route};
 pub(crate) use service::{Balance, Endpoint, Service};
-pub(crate) use tls::{ListenerTls, ServiceTls};
 pub(crate) use telemetry::Traces;
+pub(crate) use tls::{ListenerTls, ServiceTls};
 
 pub(crate) use super::written::{HashBy, LogFormat, RetryOn};
 pub(super) use resolve::resolve;
