@@ -199,7 +199,7 @@ pub fn proxy_header(bytes: &[u8]) -> Result<Option<(usize, Option<SocketAddr>)>,
 
 /// The `traceparent` that a backend gets, and whether it continues the client's.
 pub fn trace_parent(fields: &Fields, fresh: [u8; 32], span: u64) -> (Vec<u8>, bool) {
-    let trace = Trace::of(fields, fresh);
+    let trace = Trace::of(fields, fresh, || false);
     let mut out = Vec::new();
     trace.write(&mut out, span);
     (out, trace.continued)
