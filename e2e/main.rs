@@ -24,6 +24,7 @@ mod drain;
 mod endpoints;
 mod examples;
 mod failures;
+mod floods;
 mod forwarding;
 mod headers;
 mod http2;

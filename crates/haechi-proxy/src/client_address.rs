@@ -104,9 +104,10 @@ fn forwarded_host(fields: &Fields) -> Result<Option<Host>, Unreadable> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Unreadable, origin};
+    use super::{Origin, Unreadable, origin};
     use haechi_core::Fields;
     use ipnet::IpNet;
+    use proptest::prelude::*;
     use std::net::IpAddr;
 
     fn client(peer: &str, trusted: &[&str], sent: &[(&str, &str)]) -> Result<String, Unreadable> {
@@ -150,6 +151,55 @@ mod tests {
                 Err(Unreadable),
                 "{garbled}"
             );
+        }
+    }
+
+    /// What clients put into forwarding fields: addresses, well-formed and not, in any number.
+    fn sent() -> impl Strategy<Value = Vec<(&'static str, String)>> {
+        let name = prop::sample::select(vec![
+            "X-Forwarded-For",
+            "x-forwarded-for",
+            "Forwarded",
+            "X-Forwarded-Proto",
+            "X-Forwarded-Host",
+            "X-Real-IP",
+        ]);
+        let value = prop_oneof![
+            any::<std::net::Ipv4Addr>().prop_map(|address| address.to_string()),
+            any::<std::net::Ipv6Addr>().prop_map(|address| format!("for=\"[{address}]\"")),
+            (any::<std::net::Ipv4Addr>(), any::<std::net::Ipv4Addr>()).prop_map(|(a, b)| format!("{a}, {b}")),
+            "[ -~]{0,40}",
+        ];
+        prop::collection::vec((name, value), 0..6)
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_a_stranger_sends_changes_its_address(
+            peer in any::<IpAddr>(),
+            secure in any::<bool>(),
+            sent in sent(),
+        ) {
+            let trusted: Vec<IpNet> = LOCAL.iter().map(|net| net.parse().unwrap()).collect();
+            prop_assume!(!trusted.iter().any(|net| net.contains(&peer.to_canonical())));
+            let mut fields = Fields::default();
+            sent.iter().for_each(|(name, value)| fields.push(name.as_bytes(), value.as_bytes()));
+            let peer = peer.to_canonical();
+            let expected = Origin { client: peer, chain: vec![peer], secure, host: None };
+            prop_assert_eq!(origin(&fields, peer, secure, &trusted), Ok(expected));
+        }
+
+        #[test]
+        fn what_stands_left_of_the_first_stranger_is_never_believed(
+            forged in prop::collection::vec(any::<std::net::Ipv4Addr>(), 0..4),
+            stranger in (128u8..=255, any::<[u8; 3]>()).prop_map(|(a, [b, c, d])| std::net::Ipv4Addr::new(a, b, c, d)),
+            behind in prop::collection::vec(any::<[u8; 3]>(), 0..3),
+        ) {
+            let proxies = behind.iter().map(|[b, c, d]| std::net::Ipv4Addr::new(10, *b, *c, *d));
+            let list: Vec<String> =
+                forged.iter().copied().chain([stranger]).chain(proxies).map(|address| address.to_string()).collect();
+            let seen = client("127.0.0.1", LOCAL, &[("X-Forwarded-For", &list.join(", "))]);
+            prop_assert_eq!(seen, Ok(stranger.to_string()));
         }
     }
 }

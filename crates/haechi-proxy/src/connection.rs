@@ -3,6 +3,7 @@
 use crate::http1;
 use crate::http2;
 use crate::io::{Reader, Stream, TlsStream};
+use crate::limits::Limit;
 use crate::plan::Listener;
 use crate::proxy_protocol::{self, Source};
 use crate::ticks::Elapsed;
@@ -137,8 +138,13 @@ async fn spoken(worker: &Worker, reader: &mut Reader) -> Option<Protocol> {
         }
         reader.poll_more(cx).map(|read| matches!(read, Ok(1..)))
     });
-    if !matches!(timer.limit(limits.idle, first).await, Ok(true)) {
-        return None;
+    match timer.limit(limits.idle, first).await {
+        Ok(true) => {}
+        Ok(false) => return None,
+        Err(Elapsed) => {
+            worker.metrics().limit(Limit::Idle);
+            return None;
+        }
     }
     let rest = poll_fn(|cx| {
         loop {
@@ -156,5 +162,9 @@ async fn spoken(worker: &Worker, reader: &mut Reader) -> Option<Protocol> {
             }
         }
     });
-    timer.limit(limits.header_read, rest).await.ok().flatten()
+    let protocol = timer.limit_client(limits.header_read, rest).await;
+    protocol.unwrap_or_else(|Elapsed| {
+        worker.metrics().limit(Limit::HeaderRead);
+        None
+    })
 }

@@ -1,5 +1,6 @@
 //! The embedded identity provider's calls over HTTP (contract section 6). What they do is `haechi-authn`'s; here they are read and answered.
 
+use crate::io::Charge;
 use crate::message::{RequestBody, Response, ResponseBody};
 use crate::pipeline::{Forwarding, refuse};
 use crate::record::{Entry, Fate};
@@ -70,7 +71,9 @@ pub(crate) async fn answer(
     let Some(provider) = &request.plan.shared.identity else {
         return refuse(&Refusal::Internal, request.to, entry);
     };
-    let read = request.timer.limit(request.plan.shared.limits.body_stall, read(&mut body)).await;
+    let charge = request.worker.buffers().charge(0);
+    let read = read(&mut body, charge);
+    let read = request.timer.limit_client(request.plan.shared.limits.body_stall, read).await;
     let answer = match read {
         Ok(Ok(body)) => perform(call, provider, &permitted, body).await,
         Ok(Err(refusal)) => Answer::Refused(refusal, "the body could not be read".into()),
@@ -102,13 +105,16 @@ pub(crate) async fn answer(
     Response { status, fields, body: ResponseBody::Full(body), close: false, entry }
 }
 
-async fn read(body: &mut RequestBody) -> Result<Vec<u8>, Refusal> {
+async fn read(body: &mut RequestBody, mut charge: Charge) -> Result<Vec<u8>, Refusal> {
     let mut whole = Vec::new();
     loop {
         match poll_fn(|cx| body.poll_ready(cx)).await {
             Ok(0) => return Ok(whole),
             Ok(count) if whole.len() + count > MAX_BODY => return Err(Refusal::BodyTooLarge),
-            Ok(count) => body.take_into(count, &mut whole, |out, data| out.extend_from_slice(data)),
+            Ok(count) => {
+                charge.grow(count);
+                body.take_into(count, &mut whole, |out, data| out.extend_from_slice(data));
+            }
             Err(crate::http1::body::BodyError::TooLarge) => return Err(Refusal::BodyTooLarge),
             Err(_) => return Err(Refusal::BadRequest),
         }

@@ -34,6 +34,8 @@ pub(crate) enum Limit {
     ConnectionsPerAddress,
     /// File descriptors.
     Descriptors,
+    /// Memory for buffers.
+    Buffers,
 }
 
 impl Limit {
@@ -52,6 +54,7 @@ impl Limit {
             Self::Connections => "connections",
             Self::ConnectionsPerAddress => "connections_per_address",
             Self::Descriptors => "descriptors",
+            Self::Buffers => "buffers",
         }
     }
 }

@@ -55,6 +55,7 @@ struct Shard {
     requests: Cells<{ REQUEST_BOUNDS.len() + 1 }>,
     authz: Cells<{ AUTHZ_BOUNDS.len() + 1 }>,
     connections: AtomicU64,
+    buffered: AtomicU64,
     panics: AtomicU64,
     websockets: AtomicU64,
 }
@@ -168,6 +169,11 @@ impl WorkerMetrics {
         self.shard.connections.store(now as u64, Relaxed);
     }
 
+    /// What connections hold in buffers, in bytes.
+    pub(crate) fn buffered(&self, now: usize) {
+        self.shard.buffered.store(now as u64, Relaxed);
+    }
+
     /// One request, or connection, panicked.
     pub(crate) fn panicked(&self) {
         bump(&self.shard.panics, 1);
@@ -257,7 +263,10 @@ impl Collector for Metrics {
         encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&websockets)?;
         let open: u64 = shards.iter().map(|shard| shard.connections.load(Relaxed)).sum();
         let (name, help) = ("haechi_connections", "Open client connections");
-        encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&open)
+        encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&open)?;
+        let buffered: u64 = shards.iter().map(|shard| shard.buffered.load(Relaxed)).sum();
+        let (name, help) = ("haechi_buffer_bytes", "Memory that connections hold in buffers");
+        encoder.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&buffered)
     }
 }
 

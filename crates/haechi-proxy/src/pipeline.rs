@@ -11,6 +11,7 @@ use crate::forward;
 use crate::headers;
 use crate::identity;
 use crate::interim::Interim;
+use crate::limits::Limit;
 use crate::lines::{HeadFault, RequestLines};
 use crate::message::{RequestBody, Response};
 use crate::plan::{Route, Service, Target};
@@ -65,6 +66,12 @@ pub(crate) async fn answer(
     // credential with it. The request that it announces takes the whole way.
     if let Some(asked) = Preflight::of(&head, &plan.shared.router, &plan.shared.routes) {
         return preflight(&asked, to, entry);
+    }
+
+    // What slow clients hold is bounded. Over the bound nobody else is let in, until those that stand still are closed.
+    if worker.buffers().are_used_up() {
+        entry.limit(Limit::Buffers);
+        return refuse(&Refusal::Overloaded, to, entry);
     }
 
     // Route: before authentication, because the route says who is asked. What has no route needs no credential to be told so.

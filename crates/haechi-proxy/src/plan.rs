@@ -229,6 +229,8 @@ pub struct Limits {
     pub http2_resets: u32,
     /// `SETTINGS` frames that a client may send in a second.
     pub http2_settings: u32,
+    /// What one worker's connections may hold in buffers, in bytes.
+    pub buffers: usize,
     /// Reading on after a refusal, so that the client can read the answer.
     pub linger: Duration,
     /// For requests in flight, once the process is to end.
@@ -249,6 +251,7 @@ impl Default for Limits {
             websocket_idle: Duration::from_secs(60 * 60),
             connections: 10_000,
             connections_per_address: 1000,
+            buffers: 16 * 1024 * 1024,
             http2_streams: 100,
             http2_resets: 100,
             http2_settings: 20,

@@ -23,6 +23,10 @@ pub(crate) struct Ticks {
 
 struct Slot {
     due: Cell<u64>,
+    /// Since when the client is waited for; `NEVER` while it is not.
+    since: Cell<u64>,
+    /// Whether the wait is over before its time, because memory is short.
+    pressed: Cell<bool>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -40,7 +44,12 @@ pub(crate) struct Elapsed;
 impl Ticks {
     /// A slot of its own for a connection.
     pub(crate) fn timer(self: &Rc<Self>) -> Timer {
-        let slot = Rc::new(Slot { due: Cell::new(NEVER), waker: RefCell::new(None) });
+        let slot = Rc::new(Slot {
+            due: Cell::new(NEVER),
+            since: Cell::new(NEVER),
+            pressed: Cell::new(false),
+            waker: RefCell::new(None),
+        });
         self.slots.borrow_mut().push(Rc::downgrade(&slot));
         Timer { slot, ticks: self.clone() }
     }
@@ -63,6 +72,21 @@ impl Ticks {
         });
     }
 
+    /// Ends the waits for clients that have stood still for `time`: an eighth of them at a time, the longest first. Yields once for each.
+    pub(crate) fn press(&self, time: Duration) -> impl Iterator<Item = ()> {
+        let (now, time) = (self.now.get(), ticks(time));
+        let stands_still = |slot: &Rc<Slot>| slot.since.get().saturating_add(time) <= now;
+        let slots = self.slots.borrow();
+        let mut still: Vec<Rc<Slot>> = slots.iter().filter_map(Weak::upgrade).filter(stands_still).collect();
+        still.sort_unstable_by_key(|slot| slot.since.get());
+        still.truncate((still.len() / 8).max(16));
+        still.into_iter().map(|slot| {
+            slot.since.set(NEVER);
+            slot.pressed.set(true);
+            slot.wake();
+        })
+    }
+
     /// Wakes every connection, so that each sees a change such as draining.
     pub(crate) fn wake_all(&self) {
         self.slots.borrow().iter().filter_map(Weak::upgrade).for_each(|slot| slot.wake());
@@ -77,6 +101,10 @@ impl Slot {
     }
 }
 
+fn ticks(time: Duration) -> u64 {
+    u64::try_from(time.as_millis().div_ceil(TICK.as_millis())).unwrap_or(NEVER - 1)
+}
+
 impl Timer {
     /// Runs `work`, for at most about `limit`.
     pub(crate) async fn limit<T>(
@@ -84,17 +112,30 @@ impl Timer {
         limit: Duration,
         work: impl Future<Output = T>,
     ) -> Result<T, Elapsed> {
+        self.run(limit, NEVER, work).await
+    }
+
+    /// The same for work that waits for the client while memory is held for it. It may end sooner, when memory is short.
+    pub(crate) async fn limit_client<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Elapsed> {
+        self.run(limit, self.ticks.now.get(), work).await
+    }
+
+    async fn run<T>(&self, limit: Duration, since: u64, work: impl Future<Output = T>) -> Result<T, Elapsed> {
         let mut work = pin!(work);
-        let ticks = u64::try_from(limit.as_millis().div_ceil(TICK.as_millis())).unwrap_or(NEVER - 1);
-        let due = self.ticks.now.get().saturating_add(ticks).saturating_add(1);
+        let due = self.ticks.now.get().saturating_add(ticks(limit)).saturating_add(1);
         let outcome = poll_fn(|cx| {
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
                 return Poll::Ready(Ok(done));
             }
-            if self.ticks.now.get() >= due {
+            if self.ticks.now.get() >= due || self.slot.pressed.get() {
                 return Poll::Ready(Err(Elapsed));
             }
             self.slot.due.set(due);
+            self.slot.since.set(since);
             let mut waker = self.slot.waker.borrow_mut();
             if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
                 *waker = Some(cx.waker().clone());
@@ -103,6 +144,8 @@ impl Timer {
         })
         .await;
         self.slot.due.set(NEVER);
+        self.slot.since.set(NEVER);
+        self.slot.pressed.set(false);
         outcome
     }
 }
@@ -125,6 +168,22 @@ mod tests {
             ticks.advance();
         }
         assert!(matches!(waiting.as_mut().poll(&mut cx), Poll::Ready(Err(Elapsed))));
+    }
+
+    #[tokio::test]
+    async fn when_memory_is_short_clients_that_stand_still_are_not_waited_for() {
+        let ticks = Rc::new(Ticks::default());
+        let (client, backend) = (ticks.timer(), ticks.timer());
+        let mut slow = Box::pin(client.limit_client(TICK * 1000, pending::<()>()));
+        let mut other = Box::pin(backend.limit(TICK * 1000, pending::<()>()));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(slow.as_mut().poll(&mut cx).is_pending() && other.as_mut().poll(&mut cx).is_pending());
+        ticks.advance();
+        assert_eq!(ticks.press(TICK * 2).count(), 0, "it has not stood still for long enough");
+        ticks.advance();
+        assert_eq!(ticks.press(TICK * 2).count(), 1);
+        assert!(matches!(slow.as_mut().poll(&mut cx), Poll::Ready(Err(Elapsed))));
+        assert!(other.as_mut().poll(&mut cx).is_pending());
     }
 
     #[tokio::test]

@@ -35,6 +35,9 @@ const QUIET: Duration = Duration::from_secs(1);
 /// Identity tokens kept per worker.
 const TOKENS: usize = 4096;
 
+/// When buffers are short, a client that has stood still for so long is closed.
+const STOOD_STILL: Duration = Duration::from_secs(1);
+
 /// What all workers share.
 #[derive(Clone)]
 pub struct Shared {
@@ -137,9 +140,11 @@ struct Minted {
 
 impl Worker {
     async fn run(shared: Shared, listeners: Vec<(usize, TcpListener)>) -> io::Result<()> {
+        let buffers = Buffers::default();
+        buffers.set_share(shared.plan.load().limits.buffers);
         let worker = Rc::new(Self {
             plan: RefCell::new(Rc::new(LocalPlan::new(shared.plan.load_full(), None))),
-            buffers: Buffers::default(),
+            buffers,
             ticks: Rc::default(),
             metrics: shared.metrics.worker(),
             log: AccessLog::new(shared.log.clone()),
@@ -171,6 +176,10 @@ impl Worker {
             self.log.hand_over();
             self.traces.hand_over();
             self.metrics.connections(self.connections.get());
+            self.metrics.buffered(self.buffers.held());
+            if self.buffers.are_short() {
+                self.ticks.press(STOOD_STILL).for_each(|()| self.metrics.limit(Limit::Buffers));
+            }
             if tick % 20 == 0 {
                 // A worker without requests sees a new plan here, and lets go of connections that nobody needs any more.
                 self.plan().sweep();
@@ -196,6 +205,7 @@ impl Worker {
         if newest.generation == current.shared.generation {
             return current;
         }
+        self.buffers.set_share(newest.limits.buffers);
         let next = Rc::new(LocalPlan::new(newest.clone(), Some(&current)));
         *self.plan.borrow_mut() = next.clone();
         current.retire(&next);

@@ -2,7 +2,7 @@
 
 use super::body::{BodyError, Decoder, Framing, LAST_CHUNK, encode_chunk};
 use super::head::{self, ResponseLines};
-use crate::io::{Buffers, Reader, Stream};
+use crate::io::{Buffers, Charge, Reader, Stream};
 use crate::lines::{HeadFault, HeadLimits, MAX_FIELDS};
 use crate::message::RequestBody;
 use crate::ticks::{Elapsed, Timer};
@@ -14,7 +14,7 @@ use http::{Method, StatusCode};
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// An answer's head may take the whole buffer.
@@ -108,7 +108,7 @@ impl UpstreamConnection {
         terms: Terms<'_>,
     ) -> Result<(ResponseLines, UpstreamBody), ExchangeError> {
         self.carried = self.carried.saturating_add(1);
-        let mut upload = Upload::new(request_head, body);
+        let mut upload = Upload::new(request_head, body, self.reader.buffers().clone());
         let mut interim = 0;
         let lines = loop {
             let lines = match self.answer_head(&mut upload, method, timer, terms).await {
@@ -158,8 +158,14 @@ impl UpstreamConnection {
     ) -> Result<ResponseLines, ExchangeError> {
         loop {
             let limit = if upload.is_done() { terms.answer } else { terms.upload_stall };
-            let progress = upload.progress;
-            let step = timer.limit(limit, poll_fn(|cx| self.poll_answer(cx, upload, progress, method))).await;
+            let (progress, waits_for_client) =
+                (upload.progress, !upload.is_done() && upload.waits_for_client);
+            let step = poll_fn(|cx| self.poll_answer(cx, upload, progress, method));
+            let step = if waits_for_client {
+                timer.limit_client(limit, step).await
+            } else {
+                timer.limit(limit, step).await
+            };
             match step {
                 Ok(Ok(Some(lines))) => return Ok(lines),
                 Ok(Ok(None)) => {}
@@ -221,6 +227,9 @@ struct Upload {
     /// Grows with every piece written.
     progress: u64,
     waits_for_client: bool,
+    buffers: Buffers,
+    /// What waits for the backend to take it.
+    waiting: Option<Charge>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -236,15 +245,22 @@ enum UploadError {
     Backend,
 }
 
-/// Body bytes waiting to be written to a backend, at most.
-const UPLOAD_AT: usize = 32 * 1024;
-
 impl Upload {
-    fn new(head: Vec<u8>, body: RequestBody) -> Self {
+    fn new(head: Vec<u8>, body: RequestBody, buffers: Buffers) -> Self {
         let chunked = body.length().is_none();
         let state =
             if matches!(body, RequestBody::Empty) { UploadState::Ending } else { UploadState::Sending };
-        Self { body, out: head, written: 0, chunked, state, progress: 0, waits_for_client: false }
+        Self {
+            body,
+            out: head,
+            written: 0,
+            chunked,
+            state,
+            progress: 0,
+            waits_for_client: false,
+            buffers,
+            waiting: None,
+        }
     }
 
     fn is_done(&self) -> bool {
@@ -257,18 +273,29 @@ impl Upload {
 
     fn poll(&mut self, cx: &mut Context<'_>, stream: &Stream) -> Poll<Result<(), UploadError>> {
         while !self.is_done() {
-            if self.state == UploadState::Sending && self.out.len() < UPLOAD_AT && self.written == 0 {
+            if self.state == UploadState::Sending
+                && self.out.len() < self.buffers.gather()
+                && self.written == 0
+            {
                 self.gather(cx).map_err(UploadError::Client)?;
             }
             if self.out.is_empty() && self.state == UploadState::Sending {
+                // A client that takes its time should not keep the memory of what it sent before.
+                self.out = Vec::new();
                 return Poll::Pending;
             }
             while self.written < self.out.len() {
                 let rest = self.out.get(self.written..).unwrap_or_default();
-                self.written += ready!(stream.poll_write(cx, rest)).map_err(|_| UploadError::Backend)?;
+                let Poll::Ready(written) = stream.poll_write(cx, rest) else {
+                    let Self { buffers, out, waiting, .. } = self;
+                    waiting.get_or_insert_with(|| buffers.charge(out.capacity()));
+                    return Poll::Pending;
+                };
+                self.written += written.map_err(|_| UploadError::Backend)?;
                 self.progress += 1;
             }
             self.out.clear();
+            self.waiting = None;
             self.written = 0;
             if self.state == UploadState::Ending {
                 self.state = UploadState::Done;
@@ -280,7 +307,7 @@ impl Upload {
 
     /// Takes what the client has sent so far.
     fn gather(&mut self, cx: &mut Context<'_>) -> Result<(), BodyError> {
-        while self.out.len() < UPLOAD_AT {
+        while self.out.len() < self.buffers.gather() {
             match self.body.poll_ready(cx) {
                 Poll::Pending => {
                     self.waits_for_client = true;

@@ -4,7 +4,7 @@ use super::body::{BodyError, Decoder, Framing, LAST_CHUNK, encode_chunk};
 use super::head::{self, Http1Head};
 use crate::connection::Transport;
 use crate::interim::{Interim, InterimAnswer};
-use crate::io::{Reader, Stream};
+use crate::io::{Charge, Reader, Stream};
 use crate::limits::Limit;
 use crate::lines::{HeadFault, HeadLimits};
 use crate::message::{RequestBody, Response, ResponseBody};
@@ -26,8 +26,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
-/// Write once this much is waiting, in bytes.
-const WRITE_AT: usize = 32 * 1024;
 /// Read so much of a body that nobody wanted, so that the connection can be kept; past it the connection closes.
 const DRAIN: usize = 64 * 1024;
 
@@ -81,7 +79,8 @@ enum Next {
 
 /// What waiting for a head came to.
 enum Awaited {
-    Head(Box<Http1Head>),
+    /// With what it holds in memory.
+    Head(Box<Http1Head>, Charge),
     /// Answered with a refusal; nothing of it was routed.
     Fault(HeadFault),
     /// The client took too long over it.
@@ -94,8 +93,8 @@ impl Connection {
     /// One request and its answer.
     async fn exchange(&mut self) -> Next {
         let limits = self.worker.limits();
-        let head = match self.await_head(&limits).await {
-            Awaited::Head(head) => head,
+        let (head, held) = match self.await_head(&limits).await {
+            Awaited::Head(head, held) => (head, held),
             Awaited::Gone => return Next::Close,
             Awaited::Fault(fault) => return self.refuse_head(Some(fault)).await,
             Awaited::TooSlow => return self.refuse_head(None).await,
@@ -113,6 +112,7 @@ impl Connection {
         let worker = self.worker.clone();
         let answering = panic::answer_safely(&worker, head.lines, body, arrival);
         let response = self.await_answer(answering, http10).await;
+        drop(held);
         let response = match response {
             Response { status, fields, body: ResponseBody::Tunnel(tunnel), entry, .. } => {
                 self.become_tunnel(status, &fields, tunnel, entry, &limits).await;
@@ -166,7 +166,7 @@ impl Connection {
                 }
             }
         });
-        self.timer.limit(limits.header_read, rest).await.unwrap_or(Awaited::TooSlow)
+        self.timer.limit_client(limits.header_read, rest).await.unwrap_or(Awaited::TooSlow)
     }
 
     /// The final answer. Interim ones leave as they come; an HTTP/1.0 client does not know them (RFC 9110 15.2).
@@ -245,6 +245,9 @@ impl Connection {
     /// Sends an answer, behind what is left of interim ones. An answer that breaks off leaves the connection unusable, so that nobody takes the part for the whole.
     async fn send(&mut self, response: Response, shape: Shape, limits: &Limits) -> Result<(), ()> {
         let Response { status, fields, mut body, mut entry, .. } = response;
+        if self.out.is_empty() {
+            self.out = self.worker.buffers().lend_out();
+        }
         let coding = encode_head(&mut self.out, status, &fields, &body, shape);
         let outcome = self.send_body(&mut body, coding, shape.trailers, &mut entry, limits).await;
         if let Err(fault) = outcome {
@@ -256,9 +259,8 @@ impl Connection {
             return Err(());
         }
         entry.finished();
-        if self.out.capacity() > WRITE_AT {
-            self.out = Vec::new();
-        }
+        // An idle connection holds nothing.
+        self.worker.buffers().give_back_out(std::mem::take(&mut self.out));
         Ok(())
     }
 
@@ -299,7 +301,7 @@ impl Connection {
                         Coding::Chunked => encode_chunk(out, data),
                         _ => out.extend_from_slice(data),
                     });
-                    if self.out.len() < WRITE_AT {
+                    if self.out.len() < self.worker.buffers().gather() {
                         continue;
                     }
                 }
@@ -328,13 +330,18 @@ impl Connection {
     /// Writes all that waits; the request's body goes on meanwhile.
     async fn flush(&mut self, body: &mut ResponseBody, limits: &Limits) -> Result<(), &'static str> {
         let mut written = 0;
+        let mut waiting = None;
         while written < self.out.len() {
-            let (stream, out) = (&self.stream, &self.out);
+            let (stream, out, buffers) = (&self.stream, &self.out, self.worker.buffers());
             let write = poll_fn(|cx| {
                 body.poll_upload(cx);
-                stream.poll_write(cx, out.get(written..).unwrap_or_default())
+                let poll = stream.poll_write(cx, out.get(written..).unwrap_or_default());
+                if poll.is_pending() && waiting.is_none() {
+                    waiting = Some(buffers.charge(out.capacity()));
+                }
+                poll
             });
-            match self.timer.limit(limits.write_stall, write).await {
+            match self.timer.limit_client(limits.write_stall, write).await {
                 Ok(Ok(count)) => written += count,
                 Ok(Err(_)) => return Err("the client went away"),
                 Err(Elapsed) => {
@@ -344,6 +351,10 @@ impl Connection {
             }
         }
         self.out.clear();
+        if self.out.capacity() > 2 * self.worker.buffers().gather() {
+            // Memory has become scarce since it grew.
+            self.out = Vec::new();
+        }
         Ok(())
     }
 
@@ -372,7 +383,7 @@ impl Connection {
                 }
             }
         });
-        self.timer.limit(limits.body_stall, drain).await.unwrap_or(false)
+        self.timer.limit_client(limits.body_stall, drain).await.unwrap_or(false)
     }
 
     /// Reads on for a moment after a refusal, so that the kernel does not reset the connection before the client has read the answer
@@ -394,7 +405,7 @@ impl Connection {
                 }
             }
         });
-        let _ = self.timer.limit(limits.linger, drain).await;
+        let _ = self.timer.limit_client(limits.linger, drain).await;
     }
 }
 
@@ -407,7 +418,8 @@ fn parse(inbound: &RefCell<Inbound>, limits: HeadLimits) -> Option<Awaited> {
         Ok(Some(length)) => match head::request(unread.get(..length).unwrap_or_default(), limits) {
             Ok(head) => {
                 inbound.reader.consume(length);
-                Awaited::Head(Box::new(head))
+                let charge = inbound.reader.buffers().charge(length);
+                Awaited::Head(Box::new(head), charge)
             }
             Err(fault) => Awaited::Fault(fault),
         },

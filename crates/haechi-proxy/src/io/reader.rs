@@ -1,31 +1,10 @@
-//! Buffers that connections hold only while bytes wait in them.
+//! Reading: what has arrived is held, and no more memory than it needs.
 
+use super::buffers::{BUFFER, Buffers};
 use super::stream::Stream;
-use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-
-/// How much one read takes at most, in bytes; also the limit of what a [`Reader`] holds unread.
-pub(crate) const BUFFER: usize = 16 * 1024;
-const KEPT_BUFFERS: usize = 256;
-
-/// A worker's spare buffers.
-#[derive(Clone, Default)]
-pub(crate) struct Buffers(Rc<RefCell<Vec<Vec<u8>>>>);
-
-impl Buffers {
-    fn take(&self) -> Vec<u8> {
-        self.0.borrow_mut().pop().unwrap_or_else(|| vec![0; BUFFER])
-    }
-
-    fn give_back(&self, buffer: Vec<u8>) {
-        let mut spare = self.0.borrow_mut();
-        if spare.len() < KEPT_BUFFERS {
-            spare.push(buffer);
-        }
-    }
-}
 
 /// The reading side of a connection: what has arrived and was not consumed. Holds a buffer only while it holds bytes.
 pub(crate) struct Reader {
@@ -45,6 +24,11 @@ impl Reader {
     /// The stream.
     pub(crate) fn stream(&self) -> &Rc<Stream> {
         &self.stream
+    }
+
+    /// The worker's buffers.
+    pub(crate) const fn buffers(&self) -> &Buffers {
+        &self.buffers
     }
 
     /// What has arrived and was not consumed.
@@ -71,15 +55,8 @@ impl Reader {
     /// # Errors
     /// The stream's, and `OutOfMemory` when the buffer is full: callers look at [`Reader::is_full`] first.
     pub(crate) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.buffer.is_empty() {
-            ready!(self.stream.poll_readable(cx))?;
-            self.buffer = self.buffers.take();
-        } else if self.end == self.buffer.len() {
-            if self.start == 0 {
-                return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
-            }
-            self.buffer.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
+        if self.end == self.buffer.len() {
+            ready!(self.make_room(cx))?;
         }
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
         match self.stream.poll_read(cx, room) {
@@ -88,9 +65,47 @@ impl Reader {
                 Poll::Ready(Ok(count))
             }
             other => {
-                self.consume(0);
+                self.park();
                 other
             }
+        }
+    }
+
+    /// Finds room behind the unread bytes; takes a buffer for it only when there is something to read.
+    fn make_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let unread = self.end - self.start;
+        if self.start > 0 && unread <= self.buffer.len() / 2 {
+            self.buffer.copy_within(self.start..self.end, 0);
+        } else if unread < BUFFER {
+            ready!(self.stream.poll_readable(cx))?;
+            let mut larger = if unread == 0 { self.buffers.lend() } else { self.buffers.lend_whole() };
+            if let Some(front) = larger.get_mut(..unread) {
+                front.copy_from_slice(self.unread());
+            }
+            self.replace(larger);
+        } else {
+            return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+        }
+        (self.start, self.end) = (0, unread);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Nothing more has arrived: what waits for the rest, such as half a head, should not keep a buffer that is mostly empty.
+    fn park(&mut self) {
+        let unread = self.end - self.start;
+        if unread == 0 {
+            self.consume(0);
+        } else if unread <= self.buffer.len() / 2 {
+            let exact = self.buffers.lend_exact(self.unread());
+            self.replace(exact);
+            (self.start, self.end) = (0, unread);
+        }
+    }
+
+    fn replace(&mut self, buffer: Vec<u8>) {
+        let former = std::mem::replace(&mut self.buffer, buffer);
+        if !former.is_empty() {
+            self.buffers.give_back(former);
         }
     }
 }

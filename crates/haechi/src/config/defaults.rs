@@ -28,6 +28,8 @@ pub(super) type BodySize = Size<0, { u64::MAX }>;
 pub(super) type FieldCount = Count<1, 256>;
 /// How many streams of an HTTP/2 connection, or frames of a kind in a second.
 pub(super) type StreamCount = Count<1, 100_000>;
+/// Memory for buffers: 1 MiB to 1 TiB.
+pub(super) type BufferSize = Size<{ 1 << 20 }, { 1 << 40 }>;
 /// How many connections.
 pub(super) type ConnectionCount = Count<1, 1_000_000>;
 /// How many workers.

@@ -64,7 +64,7 @@ pub(crate) fn plan(
         routes,
         services,
         trusted_proxies: config.trusted_proxies.clone(),
-        limits: limits(&config.limits, config.drain),
+        limits: limits(config),
         identity,
     })?)
 }
@@ -175,7 +175,8 @@ fn service(written: &meant::Service, endpoints: &Endpoints) -> Result<Service, t
     })
 }
 
-fn limits(written: &meant::Limits, drain: meant::Drain) -> Limits {
+fn limits(config: &Config) -> Limits {
+    let (written, drain) = (&config.limits, config.drain);
     Limits {
         head: written.head,
         fields: written.fields,
@@ -188,6 +189,7 @@ fn limits(written: &meant::Limits, drain: meant::Drain) -> Limits {
         websocket_idle: written.websocket_idle,
         connections: written.connections,
         connections_per_address: written.connections_per_address,
+        buffers: written.buffers / config.workers,
         grace: drain.grace,
         http2_streams: written.http2_streams,
         http2_resets: written.http2_resets,

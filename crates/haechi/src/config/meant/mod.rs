@@ -141,6 +141,8 @@ pub(crate) struct Limits {
     pub connections: usize,
     /// Of one client address.
     pub connections_per_address: usize,
+    /// Bytes that connections may hold in buffers, over all workers.
+    pub buffers: usize,
     /// Streams open at once on an HTTP/2 connection.
     pub http2_streams: u32,
     /// Streams that a client may reset in a second.

@@ -67,7 +67,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         routes: routes.into_iter().collect::<Option<_>>()?,
         traces,
         access_log: access_log(written.access_log.as_ref()?, folder),
-        limits: limits(written.limits.as_ref()?),
+        limits: limits(written.limits.as_ref()?, workers(written)),
         watch: written.reload.as_ref()?.watch,
         drain: drain(written.drain.as_ref()?),
         workers: workers(written),
@@ -284,7 +284,8 @@ fn access_log(written: &written::AccessLog, folder: &Path) -> AccessLog {
     AccessLog { format: written.format, target }
 }
 
-fn limits(written: &written::Limits) -> Limits {
+fn limits(written: &written::Limits, workers: NonZeroUsize) -> Limits {
+    const MIB: usize = 1 << 20;
     let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     Limits {
         head: size(written.head.0),
@@ -298,6 +299,10 @@ fn limits(written: &written::Limits) -> Limits {
         websocket_idle: written.websocket_idle.0,
         connections: size(written.connections.0.into()),
         connections_per_address: size(written.connections_per_address.0.into()),
+        buffers: written
+            .buffers
+            .given()
+            .map_or((8 * MIB * workers.get()).max(32 * MIB), |buffers| size(buffers.0)),
         http2_streams: written.http2_streams.0,
         http2_resets: written.http2_resets.0,
         http2_settings: written.http2_settings.0,

@@ -20,7 +20,8 @@ pub(super) use telemetry::{Telemetry, Traces};
 
 use super::choice::choice;
 use super::defaults::{
-    self, BodySize, ConnectionCount, Delay, FieldCount, HeadSize, StreamCount, Timeout, WorkerCount,
+    self, BodySize, BufferSize, ConnectionCount, Delay, FieldCount, HeadSize, StreamCount, Timeout,
+    WorkerCount,
 };
 use super::read::Named;
 use super::record::record;
@@ -192,6 +193,8 @@ record! {
         default connections as "connections": ConnectionCount = defaults::CONNECTIONS,
         /// How many of them one client address may have; of an IPv6 address its first 64 bits count. Addresses in `trusted_proxies` are exempt.
         default connections_per_address as "connections_per_address": ConnectionCount = defaults::CONNECTIONS_PER_ADDRESS,
+        /// How much memory connections may hold in buffers, over all workers. 8 MiB for each worker, and at least 32 MiB, where this is left out.
+        optional buffers as "buffers": BufferSize,
         /// How many streams a client may have open at once on an HTTP/2 connection. One more is refused.
         default http2_streams as "http2_streams": StreamCount = defaults::HTTP2_STREAMS,
         /// How many streams a client may reset in a second. More end the connection.
