@@ -70,7 +70,7 @@ fn line(gate: &Gate, path: &str) -> Value {
     eventually(PATIENCE, || {
         let text = std::fs::read_to_string(gate.folder().file("access.log")).ok()?;
         let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        lines.filter(|line| line["path"] == path).last()
+        lines.rev().find(|line| line["path"] == path)
     })
 }
 
