@@ -1,23 +1,28 @@
 //! Forwarding: a permitted request to one endpoint, again only where that is harmless and allowed, and the answer back.
 
+use crate::grpc;
 use crate::headers::Outgoing;
 use crate::http1::body::BodyError;
-use crate::http1::client::{ExchangeError, Terms, UpstreamBody};
-use crate::http1::head::ResponseLines;
+use crate::http1::client::{ExchangeError, Terms, UpstreamConnection};
+use crate::http2::RequestHead2;
+use crate::http2::client::{Failed, Multiplexed};
+use crate::lines::ResponseLines;
 use crate::message::{RequestBody, Response, ResponseBody};
 use crate::pipeline::{Forwarding, refuse};
 use crate::plan::Service;
 use crate::record::{Entry, Fate};
-use crate::respond::Refusal;
+use crate::respond::{Refusal, Taste};
 use crate::upstream::attempts::{Answer, Attempts, Failure, Place};
 use crate::upstream::balance::Balancer;
-use crate::upstream::connect;
-use crate::upstream::pool::Way;
+use crate::upstream::connect::Unreached;
+use crate::upstream::pool::{Home, Way};
+use crate::upstream::reach::{self, Reached};
 use crate::upstream::retry::Failing;
 use crate::websocket;
 use haechi_authz::Permitted;
 use haechi_core::{FieldName, Fields};
 use http::StatusCode;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Forwards to the service with index `service`.
@@ -35,11 +40,13 @@ pub(crate) async fn forward(
     match send(&request, target, &permitted, body, &mut entry).await {
         Ok((lines, body)) => {
             entry.answered(lines.status, Fate::Forwarded);
-            match &request.websocket {
-                Some(handshake) if lines.status == StatusCode::SWITCHING_PROTOCOLS => {
-                    websocket::open(&request, handshake, (lines, body), permitted, &target.0.name, entry)
+            match (&request.websocket, body) {
+                (Some(handshake), ResponseBody::Http1(body))
+                    if lines.status == StatusCode::SWITCHING_PROTOCOLS =>
+                {
+                    websocket::open(&request, handshake, (lines, *body), permitted, &target.0.name, entry)
                 }
-                _ => respond(&request, lines, body, entry),
+                (_, body) => respond(&request, lines, body, entry),
             }
         }
         Err(failure) => {
@@ -60,7 +67,7 @@ async fn send(
     let bodiless = matches!(body, RequestBody::Empty);
     let mut attempts = Attempts::new(request, (service, balancer), permitted, bodiless);
     let mut place = attempts.first()?;
-    let timeout = request.timeout(service);
+    let timeout = bounded(request, service, permitted)?;
     let mut left = timeout;
     loop {
         if let Some(pause) = place.pause {
@@ -84,6 +91,17 @@ async fn send(
     }
 }
 
+/// How long the answer may take: at most as long as a gRPC caller waits for it.
+fn bounded(request: &Forwarding<'_>, service: &Service, permitted: &Permitted) -> Result<Duration, Failure> {
+    let timeout = request.timeout(service);
+    if request.to.taste != Taste::Grpc {
+        return Ok(timeout);
+    }
+    let waits = grpc::timeout(&permitted.head().fields)
+        .map_err(|fault| Failure::ours(Refusal::BadRequest, fault.to_string()))?;
+    Ok(waits.map_or(timeout, |waits| waits.min(timeout)))
+}
+
 async fn exchange(
     request: &Forwarding<'_>,
     service: &Service,
@@ -92,65 +110,7 @@ async fn exchange(
     (body, span): (RequestBody, u64),
     left: Duration,
 ) -> Result<Answer, Failure> {
-    let head = request_head(request, service, permitted, (&body, span))
-        .map_err(|(refusal, reason)| Failure::ours(refusal, reason))?;
-    let (connection, kept) = match place.way {
-        Way::Kept(connection) => {
-            request.worker.metrics().upstream_connection(&service.name, "reused");
-            (connection, true)
-        }
-        Way::Open(opening) => {
-            let limit = service.connect_timeout.min(left);
-            // Rare beside a kept connection, and large.
-            let made = Box::pin(connect::connect(request.worker, service, opening, limit)).await;
-            let unreached = |(refusal, reason)| match refusal {
-                // The endpoint is not to blame for what we lack.
-                Refusal::Overloaded => Failure::ours(refusal, reason),
-                _ => Failure { refusal, reason, failing: Some(Failing::Connect), stale: false },
-            };
-            (made.map_err(unreached)?, false)
-        }
-    };
-    let terms = Terms {
-        answer: left,
-        upload_stall: request.plan.shared.limits.body_stall,
-        answer_stall: request.timeout(service),
-        interim: &|lines| request.interim.push(lines.status, passed_on(&lines.fields)),
-        switches: request.websocket.is_some(),
-    };
-    let method = &permitted.head().method;
-    connection.exchange(head, body, method, place.home, &request.timer, terms).await.map_err(|error| {
-        Failure {
-            refusal: match &error {
-                ExchangeError::Client(BodyError::TooLarge) => Refusal::BodyTooLarge,
-                ExchangeError::Client(BodyError::Stalled) => Refusal::RequestTimeout,
-                ExchangeError::Client(_) => Refusal::BadRequest,
-                ExchangeError::TooSlow => Refusal::GatewayTimeout,
-                ExchangeError::Untouched | ExchangeError::Closed | ExchangeError::Answer(_) => {
-                    Refusal::BadGateway
-                }
-            },
-            reason: error.to_string(),
-            failing: Failing::of(&error),
-            stale: kept && matches!(error, ExchangeError::Untouched),
-        }
-    })
-}
-
-fn request_head(
-    request: &Forwarding<'_>,
-    service: &Service,
-    permitted: &Permitted,
-    (body, span): (&RequestBody, u64),
-) -> Result<Vec<u8>, (Refusal, String)> {
-    let token = match &service.identity_token {
-        None => None,
-        Some(wanted) => {
-            let minted = request.plan.identity_token(wanted, permitted.caller(), permitted.head().received);
-            Some(minted.map_err(|error| (Refusal::CannotTell, error))?)
-        }
-    };
-    let mut head = Vec::with_capacity(1024);
+    let token = identity_token(request, service, permitted)?;
     let outgoing = Outgoing {
         permitted,
         route: request.route,
@@ -164,15 +124,134 @@ fn request_head(
         span,
         websocket: request.websocket.as_ref(),
     };
-    outgoing.write(&mut head);
-    Ok(head)
+    let terms = Terms {
+        answer: left,
+        upload_stall: request.plan.shared.limits.body_stall,
+        answer_stall: request.timeout(service),
+        interim: &|lines| request.interim.push(lines.status, passed_on(&lines.fields)),
+        switches: request.websocket.is_some(),
+    };
+    let limit = service.connect_timeout.min(left);
+    let exchange = Exchange { request, service, outgoing, terms, limit };
+    // New connections are rare beside kept ones, and making them is large.
+    match place.way {
+        Way::Kept(connection) => {
+            request.worker.metrics().upstream_connection(&service.name, "reused");
+            exchange.over_http1(connection, true, place.home, body).await
+        }
+        Way::Open(opening) => {
+            let made = Box::pin(reach::new(request.worker, service, opening, limit)).await;
+            exchange.over_http1(made.map_err(unreached)?, false, place.home, body).await
+        }
+        Way::Shared => Box::pin(exchange.over_either(place.home, body)).await,
+    }
+}
+
+/// One attempt: what is sent, and how long it may take.
+struct Exchange<'a> {
+    request: &'a Forwarding<'a>,
+    service: &'a Service,
+    outgoing: Outgoing<'a>,
+    terms: Terms<'a>,
+    /// For coming to a connection.
+    limit: Duration,
+}
+
+impl Exchange<'_> {
+    async fn over_http1(
+        &self,
+        connection: UpstreamConnection,
+        kept: bool,
+        home: Home,
+        body: RequestBody,
+    ) -> Result<Answer, Failure> {
+        let mut head = Vec::with_capacity(1024);
+        self.outgoing.write(&mut head);
+        let method = &self.outgoing.permitted.head().method;
+        let timer = &self.request.timer;
+        match connection.exchange(head, body, method, home, timer, self.terms).await {
+            Ok((lines, body)) => Ok((lines, ResponseBody::Http1(Box::new(body)))),
+            Err(error) => {
+                let stale = kept && matches!(error, ExchangeError::Untouched);
+                Err(Failure { stale, ..failed(&error) })
+            }
+        }
+    }
+
+    /// Over a connection that carries many exchanges, or one of its own where the backend chose HTTP/1.1. What the backend has not looked at is
+    /// sent once more, whatever it asks for (RFC 9113 8.7).
+    async fn over_either(&self, mut home: Home, mut body: RequestBody) -> Result<Answer, Failure> {
+        let mut again = true;
+        loop {
+            let reached = reach::shared(self.request.worker, self.service, &home, self.limit).await;
+            let connection = match reached.map_err(unreached)? {
+                Reached::Http2(_) if self.terms.switches => {
+                    let reason = "a WebSocket needs a service that is spoken to in HTTP/1.1";
+                    return Err(Failure::ours(Refusal::BadGateway, reason.into()));
+                }
+                Reached::Http2(connection) => connection,
+                Reached::Http1(connection) => return self.over_http1(connection, false, home, body).await,
+            };
+            let head = self.http2_head(&connection)?;
+            match connection.exchange(head, body, home, &self.request.timer, self.terms).await {
+                Ok((lines, body)) => return Ok((lines, ResponseBody::Http2(Box::new(body)))),
+                Err(Failed { unprocessed: Some(untouched), .. }) if again => {
+                    again = false;
+                    (body, home) = untouched;
+                }
+                Err(Failed { error, .. }) => return Err(failed(&error)),
+            }
+        }
+    }
+
+    fn http2_head(&self, connection: &Multiplexed) -> Result<http::Request<()>, Failure> {
+        let mut head = RequestHead2::new(connection.is_secure());
+        self.outgoing.write(&mut head);
+        let unsayable = || Failure::ours(Refusal::BadRequest, "the request cannot be said in HTTP/2".into());
+        head.finish().ok_or_else(unsayable)
+    }
+}
+
+fn unreached((refusal, reason): Unreached) -> Failure {
+    match refusal {
+        // The endpoint is not to blame for what we lack.
+        Refusal::Overloaded | Refusal::NoEndpoint => Failure::ours(refusal, reason),
+        _ => Failure { refusal, reason, failing: Some(Failing::Connect), stale: false },
+    }
+}
+
+fn failed(error: &ExchangeError) -> Failure {
+    Failure {
+        refusal: match error {
+            ExchangeError::Client(BodyError::TooLarge) => Refusal::BodyTooLarge,
+            ExchangeError::Client(BodyError::Stalled) => Refusal::RequestTimeout,
+            ExchangeError::Client(_) => Refusal::BadRequest,
+            ExchangeError::TooSlow => Refusal::GatewayTimeout,
+            ExchangeError::Untouched | ExchangeError::Closed | ExchangeError::Answer(_) => {
+                Refusal::BadGateway
+            }
+        },
+        reason: error.to_string(),
+        failing: Failing::of(error),
+        stale: false,
+    }
+}
+
+fn identity_token(
+    request: &Forwarding<'_>,
+    service: &Service,
+    permitted: &Permitted,
+) -> Result<Option<Rc<str>>, Failure> {
+    let Some(wanted) = &service.identity_token else { return Ok(None) };
+    let minted = request.plan.identity_token(wanted, permitted.caller(), permitted.head().received);
+    minted.map(Some).map_err(|error| Failure::ours(Refusal::CannotTell, error))
 }
 
 /// The backend's answer; the codec frames it anew.
-fn respond(request: &Forwarding<'_>, lines: ResponseLines, body: UpstreamBody, entry: Entry) -> Response {
+fn respond(request: &Forwarding<'_>, lines: ResponseLines, body: ResponseBody, entry: Entry) -> Response {
     let mut fields = passed_on(&lines.fields);
     fields.push(b"x-request-id", &request.to.id.hex());
-    Response { status: lines.status, fields, body: ResponseBody::Http1(Box::new(body)), close: false, entry }
+    Response { status: lines.status, fields, body, close: false, entry }
 }
 
 /// The fields of a backend's answer without what ends at this hop, and what only we say.

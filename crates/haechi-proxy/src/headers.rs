@@ -8,7 +8,8 @@ use crate::websocket::handshake::{self, Handshake};
 use haechi_authn::CredentialPlace;
 use haechi_authz::Permitted;
 use haechi_core::fields::Field;
-use haechi_core::{Caller, FieldName, Fields};
+use haechi_core::{Caller, FieldName, Fields, Host};
+use http::Method;
 
 /// A `Connection` field that names something it may not take away, or that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,9 +59,57 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) websocket: Option<&'a Handshake>,
 }
 
+/// Where a head for a backend goes. It looks different in each protocol, and says the same.
+pub(crate) trait HeadSink {
+    /// What is asked for, and of whom.
+    fn begin(&mut self, method: &Method, target: impl FnOnce(&mut Vec<u8>), host: &Host);
+
+    /// A field whose lower-case name has two parts.
+    fn named(&mut self, prefix: &[u8], name: &[u8], value: impl FnOnce(&mut Vec<u8>));
+
+    /// A field.
+    fn field(&mut self, name: &[u8], value: impl FnOnce(&mut Vec<u8>)) {
+        self.named(b"", name, value);
+    }
+
+    /// A body follows whose length nobody knows.
+    fn chunked(&mut self);
+
+    /// Nothing follows.
+    fn end(&mut self);
+}
+
+/// HTTP/1.1.
+impl HeadSink for Vec<u8> {
+    fn begin(&mut self, method: &Method, target: impl FnOnce(&mut Vec<u8>), host: &Host) {
+        self.extend_from_slice(method.as_str().as_bytes());
+        self.push(b' ');
+        target(self);
+        self.extend_from_slice(b" HTTP/1.1\r\nhost: ");
+        push_host(self, host);
+        self.extend_from_slice(b"\r\n");
+    }
+
+    fn named(&mut self, prefix: &[u8], name: &[u8], value: impl FnOnce(&mut Vec<u8>)) {
+        self.extend_from_slice(prefix);
+        self.extend_from_slice(name);
+        self.extend_from_slice(b": ");
+        value(self);
+        self.extend_from_slice(b"\r\n");
+    }
+
+    fn chunked(&mut self) {
+        self.extend_from_slice(b"transfer-encoding: chunked\r\n");
+    }
+
+    fn end(&mut self) {
+        self.extend_from_slice(b"\r\n");
+    }
+}
+
 impl Outgoing<'_> {
-    /// Writes the head in HTTP/1.1.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+    /// Writes the head.
+    pub(crate) fn write(&self, out: &mut impl HeadSink) {
         self.request_line(out);
         self.client_fields(out);
         self.framing(out);
@@ -69,39 +118,38 @@ impl Outgoing<'_> {
             identity_fields(self.permitted.caller(), out);
         }
         if let Some(token) = self.identity_token {
-            field(out, b"authorization", |out| {
+            out.field(b"authorization", |out| {
                 out.extend_from_slice(b"Bearer ");
                 out.extend_from_slice(token.as_bytes());
             });
         }
-        out.extend_from_slice(b"\r\n");
+        out.end();
     }
 
-    fn request_line(&self, out: &mut Vec<u8>) {
+    fn request_line(&self, out: &mut impl HeadSink) {
         let head = self.permitted.head();
-        out.extend_from_slice(head.method.as_str().as_bytes());
-        out.push(b' ');
-        if let Some(prefix) = &self.route.add_prefix {
-            out.extend_from_slice(prefix.as_bytes());
-        }
-        out.extend_from_slice(stripped(head.path.as_str(), self.route.strip_prefix.as_deref()).as_bytes());
-        if let Some(query) = &head.query {
-            out.push(b'?');
-            out.extend_from_slice(query.as_bytes());
-        }
-        out.extend_from_slice(b" HTTP/1.1\r\nhost: ");
-        push_host(out, &head.host);
-        out.extend_from_slice(b"\r\n");
+        let target = |out: &mut Vec<u8>| {
+            if let Some(prefix) = &self.route.add_prefix {
+                out.extend_from_slice(prefix.as_bytes());
+            }
+            let path = stripped(head.path.as_str(), self.route.strip_prefix.as_deref());
+            out.extend_from_slice(path.as_bytes());
+            if let Some(query) = &head.query {
+                out.push(b'?');
+                out.extend_from_slice(query.as_bytes());
+            }
+        };
+        out.begin(&head.method, target, &head.host);
     }
 
-    fn client_fields(&self, out: &mut Vec<u8>) {
+    fn client_fields(&self, out: &mut impl HeadSink) {
         let fields = &self.permitted.head().fields;
         let has_connection = fields.has(FieldName::Connection);
         for sent in fields.iter().filter(|sent| self.travels_on(sent)) {
             if has_connection && nominated(fields).any(|name| name.eq_ignore_ascii_case(sent.name)) {
                 continue;
             }
-            field(out, sent.name, |out| out.extend_from_slice(sent.value));
+            out.field(sent.name, |out| out.extend_from_slice(sent.value));
         }
     }
 
@@ -123,25 +171,25 @@ impl Outgoing<'_> {
         !among(self.judged) || (self.route.forward_credentials && among(self.verified))
     }
 
-    fn framing(&self, out: &mut Vec<u8>) {
+    fn framing(&self, out: &mut impl HeadSink) {
         if let Some(websocket) = self.websocket {
             return websocket.write(out);
         }
         let method = &self.permitted.head().method;
         match self.body_length {
             // A method that usually has a body says that there is none (RFC 9110 8.6).
-            Some(0) if !matches!(*method, http::Method::POST | http::Method::PUT | http::Method::PATCH) => {}
+            Some(0) if !matches!(*method, Method::POST | Method::PUT | Method::PATCH) => {}
             Some(length) => {
-                field(out, b"content-length", |out| push_number(out, length));
+                out.field(b"content-length", |out| push_number(out, length));
             }
-            None => field(out, b"transfer-encoding", |out| out.extend_from_slice(b"chunked")),
+            None => out.chunked(),
         }
     }
 
-    fn forwarding_fields(&self, out: &mut Vec<u8>) {
+    fn forwarding_fields(&self, out: &mut impl HeadSink) {
         let head = self.permitted.head();
-        field(out, b"x-request-id", |out| out.extend_from_slice(&head.id.hex()));
-        field(out, b"x-forwarded-for", |out| {
+        out.field(b"x-request-id", |out| out.extend_from_slice(&head.id.hex()));
+        out.field(b"x-forwarded-for", |out| {
             for (index, address) in self.origin.chain.iter().enumerate() {
                 if index > 0 {
                     out.extend_from_slice(b", ");
@@ -150,13 +198,13 @@ impl Outgoing<'_> {
             }
         });
         let proto: &[u8] = if head.secure { b"https" } else { b"http" };
-        field(out, b"x-forwarded-proto", |out| out.extend_from_slice(proto));
+        out.field(b"x-forwarded-proto", |out| out.extend_from_slice(proto));
         let host = self.origin.host.as_ref().unwrap_or(&head.host);
-        field(out, b"x-forwarded-host", |out| push_host(out, host));
-        field(out, b"traceparent", |out| self.trace.write(out, self.span));
+        out.field(b"x-forwarded-host", |out| push_host(out, host));
+        out.field(b"traceparent", |out| self.trace.write(out, self.span));
         if self.trace.continued {
             for state in head.fields.all(FieldName::TraceState) {
-                field(out, b"tracestate", |out| out.extend_from_slice(state));
+                out.field(b"tracestate", |out| out.extend_from_slice(state));
             }
         }
     }
@@ -193,7 +241,7 @@ pub fn identity_headers(caller: &Caller) -> Vec<(String, String)> {
 }
 
 /// Appends the `X-Auth-*` fields for `caller`.
-fn identity_fields(caller: &Caller, out: &mut Vec<u8>) {
+fn identity_fields(caller: &Caller, out: &mut impl HeadSink) {
     let list = |out: &mut Vec<u8>, items: &[std::sync::Arc<str>]| {
         for (index, item) in items.iter().enumerate() {
             if index > 0 {
@@ -203,27 +251,19 @@ fn identity_fields(caller: &Caller, out: &mut Vec<u8>) {
         }
     };
     if !caller.subject.is_empty() {
-        field(out, b"x-auth-subject", |out| percent_encode(out, &caller.subject));
-        field(out, b"x-auth-issuer", |out| percent_encode(out, &caller.issuer));
+        out.field(b"x-auth-subject", |out| percent_encode(out, &caller.subject));
+        out.field(b"x-auth-issuer", |out| percent_encode(out, &caller.issuer));
     }
-    field(out, b"x-auth-authenticator", |out| percent_encode(out, &caller.authenticator));
+    out.field(b"x-auth-authenticator", |out| percent_encode(out, &caller.authenticator));
     if !caller.roles.is_empty() {
-        field(out, b"x-auth-roles", |out| list(out, &caller.roles));
+        out.field(b"x-auth-roles", |out| list(out, &caller.roles));
     }
     if !caller.scopes.is_empty() {
-        field(out, b"x-auth-scopes", |out| list(out, &caller.scopes));
+        out.field(b"x-auth-scopes", |out| list(out, &caller.scopes));
     }
     for (name, value) in &caller.attributes {
-        out.extend_from_slice(b"x-auth-attr-");
-        field(out, name.as_bytes(), |out| percent_encode(out, &value.to_string()));
+        out.named(b"x-auth-attr-", name.as_bytes(), |out| percent_encode(out, &value.to_string()));
     }
-}
-
-fn field(out: &mut Vec<u8>, name: &[u8], value: impl FnOnce(&mut Vec<u8>)) {
-    out.extend_from_slice(name);
-    out.extend_from_slice(b": ");
-    value(out);
-    out.extend_from_slice(b"\r\n");
 }
 
 /// Bytes outside visible ASCII, `,` and `%` as `%XX`.

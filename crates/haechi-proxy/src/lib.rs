@@ -13,6 +13,7 @@ mod forward;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod grpc;
 mod headers;
 mod http1;
 mod http2;
@@ -59,6 +60,6 @@ pub use upstream::endpoint::EndpointState;
 pub use upstream::gauges::EndpointGauges;
 pub use upstream::registry::Endpoints;
 pub use upstream::resolve::Resolve;
-pub use upstream::settings::{Circuit, Ejection, HealthCheck, Retries, RetryOn};
+pub use upstream::settings::{Circuit, Ejection, HealthCheck, Protocol, Retries, RetryOn};
 pub use upstream::upkeep::{Probe, Upkeep};
 pub use worker::{Shared, start};

@@ -1,7 +1,7 @@
 //! A request as its head puts it, whichever protocol carried it. One type, so that everything behind the codecs has one truth to look at.
 
 use haechi_core::{FieldName, Fields, Host};
-use http::Method;
+use http::{Method, StatusCode};
 
 /// What a request's head asks for, checked by the codec that read it.
 #[derive(Debug)]
@@ -13,6 +13,13 @@ pub(crate) struct RequestLines {
     pub(crate) path: Box<[u8]>,
     /// The target's query, as sent: visible ASCII without `#`.
     pub(crate) query: Option<Box<str>>,
+    pub(crate) fields: Fields,
+}
+
+/// What an answer's head says, checked by the codec that read it.
+#[derive(Debug)]
+pub(crate) struct ResponseLines {
+    pub(crate) status: StatusCode,
     pub(crate) fields: Fields,
 }
 

@@ -4,6 +4,7 @@ use crate::http1::body::BodyError;
 use crate::http1::client::UpstreamBody;
 use crate::http1::server::InboundBody;
 use crate::http2::body::InboundBody as Http2Body;
+use crate::http2::client::UpstreamBody as Http2UpstreamBody;
 use crate::record::Entry;
 use crate::websocket::tunnel::Tunnel;
 use haechi_core::Fields;
@@ -84,6 +85,8 @@ pub(crate) enum ResponseBody {
     Http1(Box<UpstreamBody>),
     /// Not a body: what the connection or stream becomes. The codec runs it in place of sending a body.
     Tunnel(Box<Tunnel>),
+    /// From an HTTP/2 backend.
+    Http2(Box<Http2UpstreamBody>),
 }
 
 impl ResponseBody {
@@ -92,7 +95,17 @@ impl ResponseBody {
         match self {
             Self::Full(bytes) => Some(bytes.len() as u64),
             Self::Http1(body) => body.length(),
+            Self::Http2(body) => body.length(),
             Self::Tunnel(_) => None,
+        }
+    }
+
+    /// Whether it is known to have ended already, and nothing of the request is left to send.
+    pub(crate) fn is_over(&self) -> bool {
+        match self {
+            Self::Full(bytes) => bytes.is_empty(),
+            Self::Http1(_) | Self::Tunnel(_) => false,
+            Self::Http2(body) => body.is_over(),
         }
     }
 
@@ -101,6 +114,7 @@ impl ResponseBody {
         match self {
             Self::Full(_) | Self::Tunnel(_) => Duration::MAX,
             Self::Http1(body) => body.stall(),
+            Self::Http2(body) => body.stall(),
         }
     }
 
@@ -110,6 +124,7 @@ impl ResponseBody {
             Self::Full(bytes) => Poll::Ready(Ok(bytes.len())),
             Self::Tunnel(_) => Poll::Ready(Ok(0)),
             Self::Http1(body) => body.poll_ready(cx),
+            Self::Http2(body) => body.poll_ready(cx),
         }
     }
 
@@ -127,6 +142,7 @@ impl ResponseBody {
             }
             Self::Http1(body) => body.take_into(count, out, encode),
             Self::Tunnel(_) => {}
+            Self::Http2(body) => body.take_into(count, out, encode),
         }
     }
 
@@ -135,6 +151,7 @@ impl ResponseBody {
         match self {
             Self::Full(_) | Self::Tunnel(_) => None,
             Self::Http1(body) => body.trailers(),
+            Self::Http2(body) => body.trailers(),
         }
     }
 
@@ -143,6 +160,7 @@ impl ResponseBody {
         match self {
             Self::Full(_) | Self::Tunnel(_) => {}
             Self::Http1(body) => body.poll_upload(cx),
+            Self::Http2(body) => body.poll_upload(cx),
         }
     }
 }

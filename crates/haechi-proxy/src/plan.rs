@@ -7,7 +7,7 @@ use crate::lines::HeadLimits;
 use crate::route::{Conflict, Router};
 use crate::tls::ListenerTls;
 use crate::upstream::endpoint::EndpointState;
-use crate::upstream::settings::{Circuit, Ejection, HealthCheck, Retries};
+use crate::upstream::settings::{Circuit, Ejection, HealthCheck, Protocol, Retries};
 use haechi_authn::Authenticator;
 use haechi_authn::identity::Provider;
 use haechi_authz::{Enforcer, Rule};
@@ -132,6 +132,8 @@ pub struct Service {
     pub endpoints: Vec<Endpoint>,
     /// How one is chosen.
     pub balance: Balance,
+    /// What is spoken to its endpoints.
+    pub protocol: Protocol,
     /// For connecting, a TLS handshake included.
     pub connect_timeout: Duration,
     /// From the end of the request to the head of the answer, and between two pieces of it.
@@ -304,6 +306,7 @@ impl Service {
             name: name.into(),
             endpoints,
             balance: Balance::RoundRobin,
+            protocol: Protocol::Http1,
             connect_timeout: PATIENCE,
             timeout: PATIENCE,
             identity_headers: false,

@@ -319,16 +319,16 @@ fn html(refusal: &Refusal, to: &Addressee, fields: &mut Fields) -> Vec<u8> {
     .into_bytes()
 }
 
-/// gRPC callers read the status from `grpc-status`, on HTTP 200 (gRPC over HTTP/2, "Responses").
+/// gRPC callers read the status from `grpc-status`, on HTTP 200 (gRPC over HTTP/2, "Responses"). What a status becomes is what clients make of it
+/// themselves (gRPC, "HTTP to gRPC Status Code Mapping"), save that time that ran out is `DEADLINE_EXCEEDED` and a limit is `RESOURCE_EXHAUSTED`.
 fn grpc(refusal: &Refusal, status: StatusCode, fields: &mut Fields) -> (StatusCode, Vec<u8>) {
     let code = match status.as_u16() {
-        400 | 411 | 413 | 414 | 417 | 431 => "3",
         401 => "16",
         403 => "7",
         404 | 405 => "12",
         408 | 504 => "4",
-        429 => "8",
-        502 | 503 => "14",
+        413 | 414 | 429 | 431 => "8",
+        421 | 502 | 503 => "14",
         _ => "13",
     };
     fields.push(b"content-type", b"application/grpc");

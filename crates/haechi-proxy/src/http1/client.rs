@@ -1,9 +1,9 @@
 //! One exchange with a backend over HTTP/1.1.
 
 use super::body::{BodyError, Decoder, Framing, LAST_CHUNK, encode_chunk};
-use super::head::{self, ResponseLines};
+use super::head::{self, Http1Answer};
 use crate::io::{Buffers, Charge, Reader, Stream};
-use crate::lines::{HeadFault, HeadLimits, MAX_FIELDS};
+use crate::lines::{HeadFault, HeadLimits, MAX_FIELDS, ResponseLines};
 use crate::message::RequestBody;
 use crate::ticks::{Elapsed, Timer};
 use crate::trailers;
@@ -20,7 +20,7 @@ use std::time::Duration;
 /// An answer's head may take the whole buffer.
 const HEAD_LIMITS: HeadLimits = HeadLimits { bytes: crate::io::BUFFER, fields: MAX_FIELDS };
 /// Interim answers (RFC 9110 15.2) that a backend may send before the final one.
-const MAX_INTERIM: usize = 8;
+pub(crate) const MAX_INTERIM: usize = 8;
 
 /// A connection to a backend that carries one exchange at a time.
 pub(crate) struct UpstreamConnection {
@@ -110,13 +110,13 @@ impl UpstreamConnection {
         self.carried = self.carried.saturating_add(1);
         let mut upload = Upload::new(request_head, body, self.reader.buffers().clone());
         let mut interim = 0;
-        let lines = loop {
-            let lines = match self.answer_head(&mut upload, method, timer, terms).await {
+        let head = loop {
+            let head = match self.answer_head(&mut upload, method, timer, terms).await {
                 Err(ExchangeError::Untouched) if interim > 0 => return Err(ExchangeError::Closed),
                 other => other?,
             };
-            match lines.status.as_u16() {
-                101 if terms.switches => break lines,
+            match head.lines.status.as_u16() {
+                101 if terms.switches => break head,
                 // Nobody asked for another protocol, so nobody may switch to it.
                 101 => return Err(ExchangeError::Answer(HeadFault::Malformed)),
                 100..200 if interim == MAX_INTERIM => {
@@ -125,28 +125,28 @@ impl UpstreamConnection {
                 100 => interim += 1,
                 102..200 => {
                     interim += 1;
-                    (terms.interim)(&lines);
+                    (terms.interim)(&head.lines);
                 }
-                _ => break lines,
+                _ => break head,
             }
         };
-        let length = match lines.framing {
+        let length = match head.framing {
             Framing::Length(length) => Some(length),
-            Framing::None => lines.declared_length,
+            Framing::None => head.declared_length,
             _ => None,
         };
         let body = UpstreamBody {
-            decoder: Decoder::of_answer(lines.framing),
-            keep: lines.keep_alive
+            decoder: Decoder::of_answer(head.framing),
+            keep: head.keep_alive
                 && upload.state != UploadState::Abandoned
-                && lines.status != StatusCode::SWITCHING_PROTOCOLS,
+                && head.lines.status != StatusCode::SWITCHING_PROTOCOLS,
             upload: if upload.is_done() { None } else { Some(upload) },
             stall: terms.answer_stall,
             connection: Some(self),
             length,
             home,
         };
-        Ok((lines, body))
+        Ok((head.lines, body))
     }
 
     async fn answer_head(
@@ -155,7 +155,7 @@ impl UpstreamConnection {
         method: &Method,
         timer: &Timer,
         terms: Terms<'_>,
-    ) -> Result<ResponseLines, ExchangeError> {
+    ) -> Result<Http1Answer, ExchangeError> {
         loop {
             let limit = if upload.is_done() { terms.answer } else { terms.upload_stall };
             let (progress, waits_for_client) =
@@ -167,7 +167,7 @@ impl UpstreamConnection {
                 timer.limit(limit, step).await
             };
             match step {
-                Ok(Ok(Some(lines))) => return Ok(lines),
+                Ok(Ok(Some(head))) => return Ok(head),
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => return Err(error),
                 Err(Elapsed) if upload.waits_for_client => {
@@ -185,7 +185,7 @@ impl UpstreamConnection {
         upload: &mut Upload,
         progress: u64,
         method: &Method,
-    ) -> Poll<Result<Option<ResponseLines>, ExchangeError>> {
+    ) -> Poll<Result<Option<Http1Answer>, ExchangeError>> {
         match upload.poll(cx, &self.stream) {
             Poll::Ready(Err(UploadError::Client(error))) => {
                 return Poll::Ready(Err(ExchangeError::Client(error)));
@@ -200,9 +200,9 @@ impl UpstreamConnection {
             if !unread.is_empty()
                 && let Some(length) = head::complete(unread, HEAD_LIMITS)?
             {
-                let lines = head::response(unread.get(..length).unwrap_or_default(), method)?;
+                let answer = head::response(unread.get(..length).unwrap_or_default(), method)?;
                 self.reader.consume(length);
-                return Poll::Ready(Ok(Some(lines)));
+                return Poll::Ready(Ok(Some(answer)));
             }
             match self.reader.poll_more(cx) {
                 Poll::Ready(Ok(1..)) => {}

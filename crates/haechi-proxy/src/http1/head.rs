@@ -1,7 +1,7 @@
 //! Message heads (RFC 9112 2 to 6): from bytes to fields, refusing what two parsers could read differently.
 
 use super::body::Framing;
-use crate::lines::{self, HeadFault, HeadLimits, MAX_FIELDS, RequestLines};
+use crate::lines::{self, HeadFault, HeadLimits, MAX_FIELDS, RequestLines, ResponseLines};
 use haechi_core::{FieldName, Fields, Host};
 use http::{Method, StatusCode};
 use std::mem::MaybeUninit;
@@ -20,9 +20,8 @@ pub(crate) struct Http1Head {
 
 /// An answer's head as it stood on the wire, checked.
 #[derive(Debug)]
-pub(crate) struct ResponseLines {
-    pub(crate) status: StatusCode,
-    pub(crate) fields: Fields,
+pub(crate) struct Http1Answer {
+    pub(crate) lines: ResponseLines,
     pub(crate) framing: Framing,
     /// `Content-Length`, also where the answer has no body (to `HEAD`, 304).
     pub(crate) declared_length: Option<u64>,
@@ -94,7 +93,7 @@ pub(crate) fn request(bytes: &[u8], limits: HeadLimits) -> Result<Http1Head, Hea
 }
 
 /// Reads a complete answer head. `to` is the method that it answers.
-pub(crate) fn response(bytes: &[u8], to: &Method) -> Result<ResponseLines, HeadFault> {
+pub(crate) fn response(bytes: &[u8], to: &Method) -> Result<Http1Answer, HeadFault> {
     let mut slots = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; MAX_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
     let done = httparse::ParserConfig::default()
@@ -112,10 +111,9 @@ pub(crate) fn response(bytes: &[u8], to: &Method) -> Result<ResponseLines, HeadF
     let declared_length = lines::content_length(&fields)?;
     let framing = response_framing(&fields, declared_length, status, to)?;
     let persistent = if version == 0 { lists(&fields, b"keep-alive") } else { !lists(&fields, b"close") };
-    Ok(ResponseLines {
-        status,
+    Ok(Http1Answer {
+        lines: ResponseLines { status, fields },
         declared_length,
-        fields,
         keep_alive: persistent && framing != Framing::UntilClose,
         framing,
     })

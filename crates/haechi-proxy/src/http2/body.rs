@@ -5,8 +5,9 @@ use crate::interim::Interim;
 use bytes::{Buf, Bytes};
 use h2::RecvStream;
 use haechi_core::Fields;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use std::cell::RefCell;
+use std::future::Future;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
@@ -74,6 +75,11 @@ impl Data {
         Self { stream, piece: Bytes::new() }
     }
 
+    /// Whether nothing more comes, trailer fields neither.
+    pub(crate) fn is_over(&self) -> bool {
+        self.piece.is_empty() && self.stream.is_end_stream()
+    }
+
     /// How many bytes can be taken now; 0 at the end.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyError>> {
         while self.piece.is_empty() {
@@ -84,6 +90,15 @@ impl Data {
             }
         }
         Poll::Ready(Ok(self.piece.len()))
+    }
+
+    /// The trailer fields, once the body has ended.
+    pub(crate) fn poll_trailers(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<HeaderMap>, BodyError>> {
+        let trailers = std::pin::pin!(self.stream.trailers()).poll(cx);
+        trailers.map(|outcome| outcome.map_err(broken))
     }
 
     /// Reads what nobody wants to its end, without opening the window again: no more than what was under way can arrive.

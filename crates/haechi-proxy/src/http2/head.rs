@@ -5,10 +5,13 @@
 //! `#fragment` in `:path` is cut off (by `http`), and `:scheme` is checked for its syntax and then dropped where there is no `:authority`. What is left is
 //! what is routed, decided, logged and forwarded, so nobody reads the request in another way behind us.
 
+use crate::headers::HeadSink;
 use crate::lines::{self, HeadFault, HeadLimits, RequestLines};
+use bytes::Bytes;
 use haechi_core::{FieldName, Fields, Host};
 use http::request::Parts;
-use http::{HeaderMap, Uri};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
 /// A request's head, checked.
 #[derive(Debug)]
@@ -107,8 +110,71 @@ fn whole_cookie(map: &HeaderMap) -> Option<Vec<u8>> {
 pub(crate) fn header_map(fields: &Fields) -> Option<HeaderMap> {
     let mut map = HeaderMap::try_with_capacity(fields.len() + 1).ok()?;
     for field in fields.iter() {
-        let name = http::HeaderName::from_bytes(field.name).ok()?;
-        map.try_append(name, http::HeaderValue::from_bytes(field.value).ok()?).ok()?;
+        let name = HeaderName::from_bytes(field.name).ok()?;
+        map.try_append(name, HeaderValue::from_bytes(field.value).ok()?).ok()?;
     }
     Some(map)
+}
+
+/// A head for a backend, as `h2` takes it.
+pub(crate) struct RequestHead2 {
+    secure: bool,
+    method: Method,
+    target: Vec<u8>,
+    host: String,
+    fields: HeaderMap,
+    /// Whether something cannot be said in HTTP/2.
+    unsayable: bool,
+}
+
+impl RequestHead2 {
+    /// For a backend that is reached over TLS, or not.
+    pub(crate) fn new(secure: bool) -> Self {
+        let fields = HeaderMap::with_capacity(24);
+        let (method, target, host) = (Method::GET, Vec::new(), String::new());
+        Self { secure, method, target, host, fields, unsayable: false }
+    }
+
+    /// The head; `None` when something cannot be said in HTTP/2.
+    pub(crate) fn finish(mut self) -> Option<Request<()>> {
+        // Answers may end with trailer fields; gRPC asks that they be asked for.
+        self.fields.insert(http::header::TE, HeaderValue::from_static("trailers"));
+        let mut parts = http::uri::Parts::default();
+        parts.scheme = Some(if self.secure { Scheme::HTTPS } else { Scheme::HTTP });
+        parts.authority = Some(Authority::from_maybe_shared(Bytes::from(self.host)).ok()?);
+        parts.path_and_query = Some(PathAndQuery::from_maybe_shared(Bytes::from(self.target)).ok()?);
+        let mut request = Request::new(());
+        *request.method_mut() = self.method;
+        *request.version_mut() = http::Version::HTTP_2;
+        *request.uri_mut() = Uri::from_parts(parts).ok()?;
+        *request.headers_mut() = self.fields;
+        (!self.unsayable).then_some(request)
+    }
+}
+
+impl HeadSink for RequestHead2 {
+    fn begin(&mut self, method: &Method, target: impl FnOnce(&mut Vec<u8>), host: &Host) {
+        self.method = method.clone();
+        self.host = host.to_string();
+        target(&mut self.target);
+    }
+
+    fn named(&mut self, prefix: &[u8], name: &[u8], value: impl FnOnce(&mut Vec<u8>)) {
+        let mut text = Vec::with_capacity(64);
+        value(&mut text);
+        let name = match prefix {
+            [] => HeaderName::from_bytes(name),
+            _ => HeaderName::from_bytes(&[prefix, name].concat()),
+        };
+        let (Ok(name), Ok(value)) = (name, HeaderValue::from_maybe_shared(Bytes::from(text))) else {
+            self.unsayable = true;
+            return;
+        };
+        self.unsayable |= self.fields.try_append(name, value).is_err();
+    }
+
+    /// Frames say where a body ends.
+    fn chunked(&mut self) {}
+
+    fn end(&mut self) {}
 }

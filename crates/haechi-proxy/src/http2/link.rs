@@ -44,6 +44,11 @@ impl Link {
         Rc::new(Self::new(reader, Some(RefCell::new(Guard::new(limits, Instant::now())))))
     }
 
+    /// With a backend at the other end.
+    pub(crate) fn plain(reader: Reader) -> Rc<Self> {
+        Rc::new(Self::new(reader, None))
+    }
+
     fn new(reader: Reader, guard: Option<RefCell<Guard>>) -> Self {
         let stream = reader.stream().clone();
         Self { stream, reader: RefCell::new(reader), out: RefCell::default(), guard, flood: Cell::new(None) }

@@ -5,6 +5,7 @@
 //! something is bounded per second.
 
 pub(crate) mod body;
+pub(crate) mod client;
 mod guard;
 mod head;
 mod link;
@@ -13,6 +14,7 @@ mod stream;
 pub(crate) mod tunnelled;
 
 pub(crate) use guard::PREFACE;
+pub(crate) use head::RequestHead2;
 
 #[cfg(test)]
 mod tests;

@@ -194,6 +194,8 @@ impl Answer {
         let mut map = head::header_map(fields).ok_or("the answer's fields cannot be said in HTTP/2")?;
         if let Some(length) = body.length()
             && status != StatusCode::NO_CONTENT
+            // A gRPC answer that is all trailers has no body to tell the length of.
+            && !(length == 0 && fields.iter().any(|field| field.name == b"grpc-status"))
         {
             map.insert(http::header::CONTENT_LENGTH, length.into());
         }
@@ -201,7 +203,7 @@ impl Answer {
         *head.status_mut() = status;
         *head.headers_mut() = map;
         let bodiless = head_only || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let ends = bodiless || matches!(&*body, ResponseBody::Full(bytes) if bytes.is_empty());
+        let ends = bodiless || body.is_over();
         let sent = self.respond.borrow_mut().send_response(head, ends);
         let mut out = sent.map_err(|_| WENT_AWAY)?;
         if ends { Ok(()) } else { self.send_body(body, &mut out, entry).await }

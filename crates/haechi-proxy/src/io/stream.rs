@@ -21,6 +21,14 @@ impl Stream {
         Self::Tcp(socket)
     }
 
+    /// Whether HTTP/2 was agreed on (RFC 7301); `None` without TLS, where nothing is.
+    pub(crate) fn agreed_on_http2(&self) -> Option<bool> {
+        match self {
+            Self::Tcp(_) => None,
+            Self::Tls(tls) => Some(tls.look(|connection| connection.alpn_protocol() == Some(b"h2"))),
+        }
+    }
+
     /// Waits until something can be read, or the end is known. A stream that is waited for needs no buffer.
     pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {

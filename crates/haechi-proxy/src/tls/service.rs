@@ -1,6 +1,7 @@
 //! How a service's backends are spoken to over TLS.
 
 use super::provider;
+use crate::upstream::settings::Protocol;
 use rustls::client::ResolvesClientCert;
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -18,7 +19,7 @@ pub struct ServiceTls {
 
 impl ServiceTls {
     /// Believes backends that `roots` vouch for under `server_name`, or under the endpoint's own name where there is none; shows them
-    /// `identity` where they ask for it.
+    /// `identity` where they ask for it, and agrees on `protocol` with them.
     ///
     /// # Errors
     /// Without a protocol version in common with the cryptography, which does not happen.
@@ -26,6 +27,7 @@ impl ServiceTls {
         roots: Arc<RootCertStore>,
         server_name: Option<ServerName<'static>>,
         identity: Option<Arc<CertifiedKey>>,
+        protocol: Protocol,
     ) -> Result<Self, rustls::Error> {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
@@ -37,7 +39,11 @@ impl ServiceTls {
             }
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = match protocol {
+            Protocol::Http1 => vec![b"http/1.1".to_vec()],
+            Protocol::Http2 => vec![b"h2".to_vec()],
+            Protocol::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+        };
         config.enable_early_data = false;
         Ok(Self { config: Arc::new(config), server_name, roots, identity })
     }
@@ -61,6 +67,7 @@ impl ServiceTls {
         };
         let shown = |tls: &Self| tls.identity.as_ref().map(|identity| identity.cert.clone());
         one.server_name == other.server_name
+            && one.config.alpn_protocols == other.config.alpn_protocols
             && (Arc::ptr_eq(&one.roots, &other.roots) || one.roots.roots == other.roots.roots)
             && shown(one) == shown(other)
     }

@@ -5,8 +5,8 @@ use super::circuit::Full;
 use super::pool::{Home, Way};
 use super::retry::Failing;
 use super::{balance, ejection, endpoint};
-use crate::http1::client::UpstreamBody;
-use crate::http1::head::ResponseLines;
+use crate::lines::ResponseLines;
+use crate::message::ResponseBody;
 use crate::pipeline::Forwarding;
 use crate::plan::{Endpoint, Service};
 use crate::respond::Refusal;
@@ -17,7 +17,7 @@ use std::time::Duration;
 const PAUSE: std::ops::Range<u64> = 5..25;
 
 /// The head of an answer, and its body as it comes.
-pub(crate) type Answer = (ResponseLines, UpstreamBody);
+pub(crate) type Answer = (ResponseLines, ResponseBody);
 
 /// The attempts at one request.
 pub(crate) struct Attempts<'a> {
@@ -180,7 +180,7 @@ impl<'a> Attempts<'a> {
         else {
             return Err(Full::Connections);
         };
-        let (home, way) = pool.admit(&self.service.circuit, must_be_new)?;
+        let (home, way) = pool.admit(&self.service.circuit, self.service.protocol, must_be_new)?;
         Ok(Place { endpoint, home, way, pause: None, index })
     }
 

@@ -67,8 +67,12 @@ impl Waiting {
 
 impl InFlight {
     /// Counts one more, where counting can ever matter.
-    pub(crate) fn count(state: &Arc<EndpointState>, circuit: &Circuit) -> Result<Option<Self>, Full> {
-        if !circuit.counts_requests() {
+    pub(crate) fn count(
+        state: &Arc<EndpointState>,
+        circuit: &Circuit,
+        shares: bool,
+    ) -> Result<Option<Self>, Full> {
+        if !shares && !circuit.counts_requests() {
             return Ok(None);
         }
         if enter(&state.requests, circuit.requests) {

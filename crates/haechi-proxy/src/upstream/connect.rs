@@ -1,7 +1,6 @@
 //! New connections to endpoints.
 
 use super::pool::Opening;
-use crate::http1::client::UpstreamConnection;
 use crate::io::{Stream, TlsStream};
 use crate::limits::Limit;
 use crate::plan::Service;
@@ -17,13 +16,13 @@ use tokio::time::timeout;
 /// Why there is no connection: the answer for the client, and what happened for the record.
 pub(crate) type Unreached = (Refusal, String);
 
-/// Makes the connection that `opening` gives leave for, its TLS handshake included, within `limit`.
+/// Makes the connection that `opening` gives leave for, its TLS handshake included, within `limit`. Tells where it leads.
 pub(crate) async fn connect(
     worker: &Worker,
     service: &Service,
-    mut opening: Opening,
+    opening: &mut Opening,
     limit: Duration,
-) -> Result<UpstreamConnection, Unreached> {
+) -> Result<(Stream, SocketAddr), Unreached> {
     let Some(descriptor) = worker.descriptor() else {
         worker.metrics().limit(Limit::Descriptors);
         return Err((
@@ -47,7 +46,7 @@ pub(crate) async fn connect(
             }
         }
     };
-    Ok(UpstreamConnection::new(stream, worker.buffers().clone(), peer, opening.open))
+    Ok((stream, peer))
 }
 
 /// Tries each address in turn. Each has an even part of the time that is left, so that one where nobody answers leaves time for the others.

@@ -2,11 +2,13 @@
 
 use super::circuit::{Full, InFlight, OpenConnection, Waiting};
 use super::endpoint::EndpointState;
-use super::settings::Circuit;
+use super::settings::{Circuit, Protocol};
+use super::shared::{Found, Made, SharedConnections};
 use crate::http1::client::UpstreamConnection;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Idle connections kept per endpoint and worker.
 const MAX_IDLE: usize = 256;
@@ -15,6 +17,9 @@ const MAX_IDLE: usize = 256;
 pub(crate) struct Pool {
     state: Arc<EndpointState>,
     idle: RefCell<Vec<UpstreamConnection>>,
+    shared: SharedConnections,
+    /// Whether the backend was asked which protocol it speaks, and chose HTTP/1.1.
+    chose_http1: Cell<bool>,
     in_use: Cell<u32>,
     turn: Cell<usize>,
     /// Whether no plan in force has its endpoint: requests finish, and nothing is kept.
@@ -33,6 +38,8 @@ pub(crate) enum Way {
     Kept(UpstreamConnection),
     /// Over a new one.
     Open(Opening),
+    /// Over one that carries many exchanges at once.
+    Shared,
 }
 
 /// Leave to make a connection.
@@ -45,9 +52,16 @@ pub(crate) struct Opening {
 
 impl Pool {
     /// Without any connection yet.
-    pub(crate) const fn new(state: Arc<EndpointState>) -> Self {
-        let (in_use, turn, retired) = (Cell::new(0), Cell::new(0), Cell::new(false));
-        Self { state, idle: RefCell::new(Vec::new()), in_use, turn, retired }
+    pub(crate) fn new(state: Arc<EndpointState>) -> Self {
+        Self {
+            state,
+            idle: RefCell::default(),
+            shared: SharedConnections::default(),
+            chose_http1: Cell::new(false),
+            in_use: Cell::new(0),
+            turn: Cell::new(0),
+            retired: Cell::new(false),
+        }
     }
 
     /// To which endpoint its connections lead.
@@ -56,19 +70,37 @@ impl Pool {
     }
 
     /// Takes up one more request, over a kept connection, or over a new one where that must be or nothing is kept.
-    pub(crate) fn admit(self: &Rc<Self>, circuit: &Circuit, must_be_new: bool) -> Result<(Home, Way), Full> {
-        let in_flight = InFlight::count(&self.state, circuit)?;
-        let kept = if must_be_new { None } else { self.idle() };
+    pub(crate) fn admit(
+        self: &Rc<Self>,
+        circuit: &Circuit,
+        protocol: Protocol,
+        must_be_new: bool,
+    ) -> Result<(Home, Way), Full> {
+        let shares = self.shares(protocol);
+        let in_flight = InFlight::count(&self.state, circuit, shares)?;
+        let kept = if must_be_new || shares { None } else { self.idle() };
         let way = match kept {
             Some(connection) => Way::Kept(connection),
-            None => Way::Open(self.opening(circuit)?),
+            None if shares => Way::Shared,
+            None => {
+                let has_none = self.in_use.get() == 0 && self.idle.borrow().is_empty();
+                Way::Open(self.opening(circuit, has_none)?)
+            }
         };
         self.in_use.set(self.in_use.get() + 1);
         Ok((Home { pool: self.clone(), _in_flight: in_flight }, way))
     }
 
-    fn opening(&self, circuit: &Circuit) -> Result<Opening, Full> {
-        let has_none = self.in_use.get() == 0 && self.idle.borrow().is_empty();
+    /// Whether its connections carry many exchanges each, as far as is known.
+    fn shares(&self, protocol: Protocol) -> bool {
+        match protocol {
+            Protocol::Http1 => false,
+            Protocol::Http2 => true,
+            Protocol::Auto => self.state.tls().is_some() && !self.chose_http1.get(),
+        }
+    }
+
+    fn opening(&self, circuit: &Circuit, has_none: bool) -> Result<Opening, Full> {
         let open = OpenConnection::count(&self.state, circuit, has_none)?;
         let waiting = Waiting::count(&self.state, circuit)?;
         let turn = self.turn.replace(self.turn.get().wrapping_add(1));
@@ -104,16 +136,34 @@ impl Pool {
     /// Closes idle connections that the backend has closed, or that lead where the endpoint no longer is.
     pub(crate) fn sweep(&self) {
         self.idle.borrow_mut().retain(UpstreamConnection::is_fresh);
+        self.shared.sweep();
     }
 
     /// Closes idle connections and keeps none from now on.
     pub(crate) fn retire(&self) {
         self.retired.set(true);
         self.idle.take();
+        self.shared.forget();
     }
 }
 
 impl Home {
+    /// A connection that carries many exchanges, or how to come to one.
+    pub(crate) fn shared(&self, circuit: &Circuit) -> Result<Found, Full> {
+        self.pool.shared.find(|has_none| self.pool.opening(circuit, has_none))
+    }
+
+    /// Keeps the connection that was made for many, and tells those who wait for it.
+    pub(crate) fn made(&self, tell: &watch::Sender<Option<Made>>, made: &Made) {
+        self.pool.chose_http1.set(matches!(made, Ok(None)));
+        self.pool.shared.made(tell, made);
+    }
+
+    /// Leave to make a connection for one exchange at a time.
+    pub(crate) fn opening(&self, circuit: &Circuit) -> Result<Opening, Full> {
+        self.pool.opening(circuit, false)
+    }
+
     /// Keeps a connection for the next request.
     pub(crate) fn take_back(&self, connection: UpstreamConnection) {
         let mut idle = self.pool.idle.borrow_mut();

@@ -48,6 +48,7 @@ impl std::fmt::Debug for Endpoints {
 mod tests {
     use super::Endpoints;
     use crate::tls::ServiceTls;
+    use crate::upstream::settings::Protocol;
     use rustls::RootCertStore;
     use rustls::pki_types::ServerName;
     use std::sync::Arc;
@@ -81,7 +82,7 @@ mod tests {
         let (one, other) = (authority("one"), authority("other"));
         let tls = |roots: &RootCertStore, name: Option<&'static str>| {
             let name = name.map(|name| ServerName::try_from(name).unwrap());
-            Some(Arc::new(ServiceTls::new(Arc::new(roots.clone()), name, None).unwrap()))
+            Some(Arc::new(ServiceTls::new(Arc::new(roots.clone()), name, None, Protocol::Http1).unwrap()))
         };
         let state = |tls| endpoints.state(&web, "127.0.0.1", 443, tls);
         let plain = state(None);

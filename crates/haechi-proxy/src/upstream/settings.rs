@@ -3,6 +3,17 @@
 use http::StatusCode;
 use std::time::Duration;
 
+/// What is spoken to a service's endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2: by prior knowledge in the clear, and agreed on over TLS.
+    Http2,
+    /// HTTP/2 where an endpoint agrees on it over TLS, HTTP/1.1 everywhere else.
+    Auto,
+}
+
 /// When an endpoint that fails is left out for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ejection {

@@ -1,5 +1,6 @@
 //! Opening handshakes (RFC 6455 4, RFC 8441 5): the client's, checked; ours to the backend; and what both are answered.
 
+use crate::headers::HeadSink;
 use crate::lines::{RequestLines, content_length};
 use aws_lc_rs::digest;
 use base64::Engine;
@@ -63,12 +64,11 @@ impl Handshake {
     }
 
     /// Appends the fields of our own handshake with the backend.
-    pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(
-            b"connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: ",
-        );
-        out.extend_from_slice(self.key.as_bytes());
-        out.extend_from_slice(b"\r\n");
+    pub(crate) fn write(&self, out: &mut impl HeadSink) {
+        out.field(b"connection", |out| out.extend_from_slice(b"Upgrade"));
+        out.field(b"upgrade", |out| out.extend_from_slice(b"websocket"));
+        out.field(b"sec-websocket-version", |out| out.extend_from_slice(b"13"));
+        out.field(b"sec-websocket-key", |out| out.extend_from_slice(self.key.as_bytes()));
     }
 
     /// Checks a backend's 101.

@@ -12,11 +12,12 @@ mod standing;
 pub(crate) mod tunnel;
 
 use crate::forward::passed_on;
+use crate::http1::client::UpstreamBody;
+use crate::lines::ResponseLines;
 use crate::message::{Response, ResponseBody};
 use crate::pipeline::{Forwarding, refuse};
 use crate::record::{Entry, Fate};
 use crate::respond::Refusal;
-use crate::upstream::attempts::Answer;
 use haechi_authz::Permitted;
 use haechi_core::Fields;
 use handshake::Handshake;
@@ -27,7 +28,7 @@ use tunnel::Tunnel;
 pub(crate) fn open(
     request: &Forwarding<'_>,
     handshake: &Handshake,
-    (lines, body): Answer,
+    (lines, body): (ResponseLines, UpstreamBody),
     permitted: Permitted,
     service: &Arc<str>,
     mut entry: Entry,

@@ -10,7 +10,7 @@ use haechi_authz::{Clause, Rule};
 use haechi_core::{Irregular, MethodSet, PathPattern};
 use haechi_proxy::{
     Authentication, Balance, Circuit, Endpoint, Endpoints, HashKey, IdentityCall, IdentityToken, Limits,
-    Plan, PlanParts, Route, Service, Target,
+    Plan, PlanParts, Protocol, Route, Service, Target,
 };
 use http::Method;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -128,7 +128,12 @@ impl Lists {
 }
 
 fn service(written: &meant::Service, endpoints: &Endpoints) -> Result<Service, tls::TlsFault> {
-    let tls = written.tls.as_ref().map(|tls| tls::service(&written.name, tls)).transpose()?;
+    let protocol = match written.protocol {
+        meant::Protocol::Http1 => Protocol::Http1,
+        meant::Protocol::Http2 => Protocol::Http2,
+        meant::Protocol::Auto => Protocol::Auto,
+    };
+    let tls = written.tls.as_ref().map(|tls| tls::service(&written.name, tls, protocol)).transpose()?;
     let endpoint = |endpoint: &meant::Endpoint| {
         let host = endpoint.host.name().trim_start_matches('[').trim_end_matches(']');
         let tls = match (endpoint.secure, &tls) {
@@ -154,6 +159,7 @@ fn service(written: &meant::Service, endpoints: &Endpoints) -> Result<Service, t
                 Balance::Hash(HashKey::Header((&**name).into()))
             }
         },
+        protocol,
         connect_timeout: written.connect_timeout,
         timeout: written.timeout,
         identity_headers: written.identity_headers,

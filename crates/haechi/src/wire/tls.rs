@@ -1,7 +1,7 @@
 //! From configured certificates to TLS as the data plane speaks it.
 
 use crate::config::meant;
-use haechi_proxy::{Certificates, Listener, ListenerTls, ServiceTls};
+use haechi_proxy::{Certificates, Listener, ListenerTls, Protocol, ServiceTls};
 use rustls::RootCertStore;
 use std::sync::{Arc, OnceLock};
 
@@ -29,12 +29,17 @@ pub(crate) fn listener(written: &meant::Listener) -> Result<Listener, TlsFault> 
 }
 
 /// How the backends of the service `name` are spoken to.
-pub(crate) fn service(name: &Arc<str>, written: &meant::ServiceTls) -> Result<Arc<ServiceTls>, TlsFault> {
+pub(crate) fn service(
+    name: &Arc<str>,
+    written: &meant::ServiceTls,
+    protocol: Protocol,
+) -> Result<Arc<ServiceTls>, TlsFault> {
     let authorities = match &written.authorities {
         Some(authorities) => authorities.clone(),
         None => system_authorities().ok_or_else(|| TlsFault::NoAuthorities(name.clone()))?,
     };
-    Ok(Arc::new(ServiceTls::new(authorities, written.server_name.clone(), written.identity.clone())?))
+    let (name, identity) = (written.server_name.clone(), written.identity.clone());
+    Ok(Arc::new(ServiceTls::new(authorities, name, identity, protocol)?))
 }
 
 /// The system's, read when they are first needed.

@@ -21,7 +21,7 @@ pub(crate) use service::{Balance, Endpoint, Service};
 pub(crate) use telemetry::Traces;
 pub(crate) use tls::{ListenerTls, ServiceTls};
 
-pub(crate) use super::written::{HashBy, LogFormat, RetryOn};
+pub(crate) use super::written::{HashBy, LogFormat, Protocol, RetryOn};
 pub(super) use resolve::resolve;
 
 use super::report::Report;

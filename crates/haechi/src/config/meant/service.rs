@@ -1,9 +1,9 @@
 //! Services.
 
-use super::HashBy;
 use super::names::Resolver;
 use super::resilience::{Resilience, resilience};
 use super::tls::{self, ServiceTls};
+use super::{HashBy, Protocol};
 use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::value::Identifier;
@@ -23,6 +23,8 @@ pub(crate) struct Service {
     pub endpoints: Vec<Endpoint>,
     /// How endpoints with `https://` are spoken to; there where there is one.
     pub tls: Option<ServiceTls>,
+    /// What is spoken to the endpoints.
+    pub protocol: Protocol,
     /// How a request's endpoint is chosen.
     pub balance: Balance,
     /// How long a connection to an endpoint may take.
@@ -110,6 +112,7 @@ pub(super) fn service(
         name: name.value.0.clone(),
         endpoints: endpoints?,
         tls: tls?,
+        protocol: written.protocol,
         balance: (&written.balance).into(),
         connect_timeout: written.connect_timeout.0,
         timeout: written.timeout.0,

@@ -14,8 +14,8 @@ pub(super) use identity::{AccessToken, Identity, RefreshToken};
 pub(crate) use resilience::RetryOn;
 pub(super) use resilience::{Health, Retries};
 pub(super) use routes::{Authenticate, Authorize, Route};
-pub(crate) use services::HashBy;
 pub(super) use services::{Balance, IdentityToken, Service, ServiceTls};
+pub(crate) use services::{HashBy, Protocol};
 pub(super) use telemetry::{Telemetry, Traces};
 
 use super::choice::choice;

@@ -21,6 +21,8 @@ record! {
         required endpoints as "endpoints": At<Vec<Endpoint>>,
         /// How a request's endpoint is chosen.
         default balance as "balance": Balance = Balance::RoundRobin,
+        /// What is spoken to the endpoints.
+        default protocol as "protocol": Protocol = Protocol::Http1,
         /// How long a connection to an endpoint may take.
         default connect_timeout as "connect_timeout": Timeout = defaults::CONNECT_TIMEOUT,
         /// How long an endpoint may take to answer, up to the end of the answer's head.
@@ -119,6 +121,19 @@ pub(crate) enum HashBy {
     ClientIp,
     /// The value of the header field of this lower-case name.
     Header(Arc<str>),
+}
+
+choice! {
+    "a protocol"
+    /// What is spoken to a service's endpoints.
+    pub(crate) enum Protocol {
+        /// HTTP/1.1.
+        Http1 = "http1",
+        /// HTTP/2: by prior knowledge to `http://`, agreed on with `https://`. What gRPC needs.
+        Http2 = "http2",
+        /// HTTP/2 with an `https://` endpoint that agrees to it, HTTP/1.1 with every other.
+        Auto = "auto",
+    }
 }
 
 choice! {

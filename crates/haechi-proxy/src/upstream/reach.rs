@@ -1,0 +1,112 @@
+//! Coming to a connection: one for this exchange alone, or a part in one that carries many.
+
+use super::circuit::Full;
+use super::connect::{self, Unreached};
+use super::pool::{Home, Opening};
+use super::settings::Protocol;
+use super::shared::{Found, Made, Making, outcome};
+use crate::http1::client::UpstreamConnection;
+use crate::http2::client::Multiplexed;
+use crate::plan::Service;
+use crate::respond::Refusal;
+use crate::worker::Worker;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// A connection that takes the exchange.
+pub(crate) enum Reached {
+    Http1(UpstreamConnection),
+    Http2(Rc<Multiplexed>),
+}
+
+/// A new connection for one exchange at a time, within `limit`.
+pub(crate) async fn new(
+    worker: &Worker,
+    service: &Service,
+    mut opening: Opening,
+    limit: Duration,
+) -> Result<UpstreamConnection, Unreached> {
+    let (stream, peer) = connect::connect(worker, service, &mut opening, limit).await?;
+    Ok(UpstreamConnection::new(stream, worker.buffers().clone(), peer, opening.open))
+}
+
+/// A part in a connection that carries many exchanges, within `limit`; or one of its own where the backend was asked and chose HTTP/1.1.
+pub(crate) async fn shared(
+    worker: &Worker,
+    service: &Service,
+    home: &Home,
+    limit: Duration,
+) -> Result<Reached, Unreached> {
+    loop {
+        let made = match home.shared(&service.circuit).map_err(full)? {
+            Found::Ready(connection) => {
+                worker.metrics().upstream_connection(&service.name, "reused");
+                return Ok(Reached::Http2(connection));
+            }
+            Found::Make(making) => return make(worker, service, home, making, limit).await,
+            Found::Wait(waiting) => timeout(limit, outcome(waiting)).await,
+        };
+        match made {
+            Ok(Some(Ok(Some(connection)))) => return Ok(Reached::Http2(connection)),
+            Ok(Some(Ok(None))) => {
+                let opening = home.opening(&service.circuit).map_err(full)?;
+                return new(worker, service, opening, limit).await.map(Reached::Http1);
+            }
+            Ok(Some(Err(unreached))) => return Err(unreached),
+            // Whoever was making it was given up by its client. Then another does.
+            Ok(None) => {}
+            Err(_) => return Err((Refusal::GatewayTimeout, "connecting took too long".into())),
+        }
+    }
+}
+
+/// Makes a connection for many, and tells those who wait what came of it.
+async fn make(
+    worker: &Worker,
+    service: &Service,
+    home: &Home,
+    making: Making,
+    limit: Duration,
+) -> Result<Reached, Unreached> {
+    let (opening, tell) = making.begin();
+    let made = begin(worker, service, opening, limit).await;
+    let told: Made = match &made {
+        Ok(Reached::Http2(connection)) => Ok(Some(connection.clone())),
+        Ok(Reached::Http1(_)) => Ok(None),
+        Err(unreached) => Err(unreached.clone()),
+    };
+    home.made(&tell, &told);
+    made
+}
+
+async fn begin(
+    worker: &Worker,
+    service: &Service,
+    mut opening: Opening,
+    limit: Duration,
+) -> Result<Reached, Unreached> {
+    let (stream, peer) = connect::connect(worker, service, &mut opening, limit).await?;
+    let agreed = stream.agreed_on_http2();
+    match service.protocol {
+        Protocol::Auto if agreed == Some(false) => {
+            let buffers = worker.buffers().clone();
+            return Ok(Reached::Http1(UpstreamConnection::new(stream, buffers, peer, opening.open)));
+        }
+        // A backend without ALPN, or one that ignores it.
+        _ if agreed == Some(false) => {
+            return Err((Refusal::BadGateway, "the backend did not agree on HTTP/2".into()));
+        }
+        _ => {}
+    }
+    let begun = Multiplexed::begin(worker, stream, peer, opening.open);
+    match timeout(limit, begun).await {
+        Ok(Ok(connection)) => Ok(Reached::Http2(connection)),
+        Ok(Err(error)) => Err((Refusal::BadGateway, format!("HTTP/2 cannot begin: {error}"))),
+        Err(_) => Err((Refusal::GatewayTimeout, "HTTP/2 took too long to begin".into())),
+    }
+}
+
+fn full(full: Full) -> Unreached {
+    (Refusal::NoEndpoint, format!("the endpoint has as many {} as it may have", full.name()))
+}

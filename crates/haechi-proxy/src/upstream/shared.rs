@@ -1,0 +1,93 @@
+//! A worker's connections to one endpoint that carry many exchanges each.
+
+use super::circuit::Full;
+use super::connect::Unreached;
+use super::pool::Opening;
+use crate::http2::client::Multiplexed;
+use std::cell::RefCell;
+use std::rc::Rc;
+use tokio::sync::watch;
+
+/// Connections per endpoint and worker, at most. Past that, exchanges wait for their turn on those that are there.
+const MAX_CONNECTIONS: usize = 8;
+
+/// What came of making a connection; `None` when the backend chose HTTP/1.1, where it was asked.
+pub(crate) type Made = Result<Option<Rc<Multiplexed>>, Unreached>;
+
+/// The connections.
+#[derive(Default)]
+pub(crate) struct SharedConnections {
+    made: RefCell<Vec<Rc<Multiplexed>>>,
+    /// One that is being made. Whoever comes meanwhile waits for it.
+    making: RefCell<Option<watch::Receiver<Option<Made>>>>,
+}
+
+/// How an exchange comes to a connection.
+pub(crate) enum Found {
+    Ready(Rc<Multiplexed>),
+    /// Somebody is making one.
+    Wait(watch::Receiver<Option<Made>>),
+    /// This exchange makes one.
+    Make(Making),
+}
+
+/// Leave to make a connection, for this exchange and those that wait for it.
+pub(crate) struct Making {
+    pub(crate) opening: Opening,
+    tell: watch::Sender<Option<Made>>,
+}
+
+impl SharedConnections {
+    /// The least busy connection that takes another exchange, or how to come to one. `open` gives leave to make one, knowing whether there is none.
+    pub(crate) fn find(&self, open: impl FnOnce(bool) -> Result<Opening, Full>) -> Result<Found, Full> {
+        let mut made = self.made.borrow_mut();
+        made.retain(|connection| connection.is_usable());
+        let least = made.iter().min_by_key(|connection| connection.streams()).cloned();
+        if let Some(connection) = least
+            && (!connection.is_full() || made.len() >= MAX_CONNECTIONS)
+        {
+            return Ok(Found::Ready(connection));
+        }
+        let mut making = self.making.borrow_mut();
+        // Whoever was making it may have been given up; then the next one makes it.
+        if let Some(waiting) = making.as_ref().filter(|waiting| waiting.has_changed().is_ok()) {
+            return Ok(Found::Wait(waiting.clone()));
+        }
+        let (tell, waiting) = watch::channel(None);
+        let opening = open(made.is_empty())?;
+        *making = Some(waiting);
+        Ok(Found::Make(Making { opening, tell }))
+    }
+
+    /// Keeps what was made, and tells those who wait.
+    pub(crate) fn made(&self, tell: &watch::Sender<Option<Made>>, made: &Made) {
+        if let Ok(Some(connection)) = made {
+            self.made.borrow_mut().push(connection.clone());
+        }
+        *self.making.borrow_mut() = None;
+        tell.send_replace(Some(made.clone()));
+    }
+
+    /// Forgets all: exchanges in progress finish, and the connections end with them.
+    pub(crate) fn forget(&self) {
+        self.made.take();
+    }
+
+    /// Forgets connections that the backend has closed or is about to.
+    pub(crate) fn sweep(&self) {
+        self.made.borrow_mut().retain(|connection| connection.is_usable());
+    }
+}
+
+impl Making {
+    /// The leave itself, and where to tell what came of it.
+    pub(crate) fn begin(self) -> (Opening, watch::Sender<Option<Made>>) {
+        (self.opening, self.tell)
+    }
+}
+
+/// What the others have made; `None` when they gave up without an outcome.
+pub(crate) async fn outcome(mut waiting: watch::Receiver<Option<Made>>) -> Option<Made> {
+    let made = waiting.wait_for(Option::is_some).await.ok()?;
+    made.clone()
+}
