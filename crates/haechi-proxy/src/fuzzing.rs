@@ -101,8 +101,8 @@ pub fn request(bytes: &[u8]) -> Result<Request, String> {
 pub fn answer(bytes: &[u8], to: &Method) -> Result<Answer, String> {
     let lines = head::response(bytes, to).map_err(|fault| fault.to_string())?;
     Ok(Answer {
-        status: lines.status,
-        fields: lines.fields,
+        status: lines.lines.status,
+        fields: lines.lines.fields,
         end: lines.framing.into(),
         keep_alive: lines.keep_alive,
     })

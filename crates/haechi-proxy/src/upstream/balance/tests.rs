@@ -21,6 +21,7 @@ pub(in crate::upstream) fn service(weights: &[u32]) -> Service {
     Service {
         endpoints: weights.iter().enumerate().map(endpoint).collect(),
         name: name.clone(),
+        protocol: crate::upstream::settings::Protocol::Http1,
         balance: Balance::RoundRobin,
         connect_timeout: Duration::from_secs(1),
         timeout: Duration::from_secs(1),
