@@ -95,5 +95,5 @@ pub(super) const HTTP2_STREAMS: StreamCount = Count(100);
 pub(super) const HTTP2_RESETS: StreamCount = Count(100);
 pub(super) const HTTP2_SETTINGS: StreamCount = Count(20);
 pub(super) const WEBSOCKET_IDLE: Timeout = Lasting(Duration::from_secs(60 * 60));
-pub(super) const CONNECTIONS: ConnectionCount = Count(10_000);
-pub(super) const CONNECTIONS_PER_ADDRESS: ConnectionCount = Count(1000);
+pub(super) const CONNECTIONS: ConnectionCount = Count(14_000);
+pub(super) const CONNECTIONS_PER_ADDRESS: ConnectionCount = Count(10_500);
