@@ -1,6 +1,8 @@
 //! The record of one decision.
 
+use crate::{Place, Read, Source};
 use haechi_core::id::DecisionId;
+use serde::Serialize;
 use std::sync::Arc;
 
 /// Allow or deny for one request, with what decided it.
@@ -8,39 +10,101 @@ use std::sync::Arc;
 pub struct Decision {
     /// Names this decision in answers, logs and `haechi explain --decision`.
     pub id: DecisionId,
-    /// What was decided.
-    pub outcome: Outcome,
     /// The configuration generation that decided.
     pub generation: u64,
+    /// What the clauses and policies said.
+    pub verdict: Arc<Verdict>,
+    /// What the shadow policies would have said, where that is another outcome.
+    pub shadow: Option<Arc<Verdict>>,
+    /// What the decision point said, where one was asked.
+    pub external: Option<External>,
 }
 
-/// Allow or deny.
+/// What the clauses and policies came to. A function of exactly the facts that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Every clause of the route holds.
-    Allow,
-    /// One does not.
-    Deny(DenyReason),
+pub struct Verdict {
+    /// `None` for allow.
+    pub denied: Option<DenyReason>,
+    /// The clauses and policies that decided: on allow those that permit, on deny those that forbid.
+    pub decided_by: Vec<Source>,
+    /// What could not be evaluated, with Cedar's message.
+    pub errors: Vec<(Source, String)>,
+    /// The facts that were looked at.
+    pub reads: Arc<[Read]>,
 }
 
-/// Which clause did not hold. Operators see it; clients see only missing scopes, as RFC 6750 3.1 asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a decision point outside the gate said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct External {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// Whether it said yes.
+    pub allowed: bool,
+    /// Whether the answer is one that was kept.
+    pub cached: bool,
+}
+
+/// Why a request was denied. Operators see it; clients see only missing scopes, as RFC 6750 3.1 asks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum DenyReason {
     /// The caller holds none of these roles.
     Roles(Arc<[Arc<str>]>),
     /// The caller was not granted all of these scopes.
     Scopes(Arc<[Arc<str>]>),
+    /// The route's condition does not hold.
+    Condition(Place),
+    /// A policy forbids it.
+    Forbidden(Source),
+    /// No policy permits it.
+    NoPermit,
+    /// A clause or policy could not be evaluated.
+    Error(Source),
+    /// The decision point of this name said no.
+    External(Arc<str>),
     /// The route has no rule: nothing is open by omission.
     NoRule,
 }
 
+impl Decision {
+    /// Whether the request may go on.
+    pub fn is_allowed(&self) -> bool {
+        self.verdict.denied.is_none() && self.external.as_ref().is_none_or(|external| external.allowed)
+    }
+
+    /// Why it may not.
+    pub fn reason(&self) -> Option<DenyReason> {
+        let external = || {
+            let refused = self.external.as_ref().filter(|external| !external.allowed);
+            refused.map(|external| DenyReason::External(external.name.clone()))
+        };
+        self.verdict.denied.clone().or_else(external)
+    }
+}
+
+impl Verdict {
+    /// Whether the clauses and policies allow.
+    pub const fn is_allowed(&self) -> bool {
+        self.denied.is_none()
+    }
+
+    /// A denial for `reason` that looked at nothing.
+    pub fn refusal(reason: DenyReason) -> Self {
+        Self { denied: Some(reason), decided_by: Vec::new(), errors: Vec::new(), reads: Arc::new([]) }
+    }
+}
+
 impl DenyReason {
-    /// The clause's name in the configuration.
-    pub const fn clause(&self) -> &'static str {
+    /// In a few words, for logs and operators.
+    pub fn describe(&self) -> String {
         match self {
-            Self::Roles(_) => "roles",
-            Self::Scopes(_) => "scopes",
-            Self::NoRule => "none",
+            Self::Roles(_) => "the clause `roles` does not hold".into(),
+            Self::Scopes(_) => "the clause `scopes` does not hold".into(),
+            Self::Condition(place) => format!("the clause `when` ({place}) does not hold"),
+            Self::Forbidden(source) => format!("{source} forbids it"),
+            Self::NoPermit => "no policy permits it".into(),
+            Self::Error(source) => format!("{source} could not be evaluated"),
+            Self::External(name) => format!("the decision point `{name}` said no"),
+            Self::NoRule => "the route has no rule".into(),
         }
     }
 }

@@ -1,22 +1,35 @@
 //! What a route asks of its callers.
 
-use crate::DenyReason;
-use haechi_core::Caller;
+use crate::{Place, Source};
 use std::sync::Arc;
 
-/// A route's `authorize`: every clause must hold.
-#[derive(Clone, Debug)]
+/// A route's `authorize`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rule {
+    grants: bool,
     clauses: Vec<Clause>,
 }
 
 /// One requirement.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Clause {
     /// The caller holds at least one of these roles, directly or through another.
     Roles(Arc<[Arc<str>]>),
     /// The caller was granted all of these scopes.
     Scopes(Arc<[Arc<str>]>),
+    /// A Cedar expression holds.
+    When(Condition),
+    /// The decision point of this name says yes.
+    External(Arc<str>),
+}
+
+/// A Cedar expression, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Condition {
+    /// The expression.
+    pub text: Arc<str>,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// `authorize` without a clause. Openness is written as `any`.
@@ -27,7 +40,12 @@ pub struct NoClause;
 impl Rule {
     /// `authorize: any`: whoever authentication let through.
     pub const fn any() -> Self {
-        Self { clauses: Vec::new() }
+        Self { grants: true, clauses: Vec::new() }
+    }
+
+    /// `authorize: policy`: the policy files alone decide.
+    pub const fn policy() -> Self {
+        Self { grants: false, clauses: Vec::new() }
     }
 
     /// All of these clauses.
@@ -37,8 +55,19 @@ impl Rule {
     pub fn all_of(clauses: Vec<Clause>) -> Result<Self, NoClause> {
         let empty = |clause: &Clause| match clause {
             Clause::Roles(names) | Clause::Scopes(names) => names.is_empty(),
+            Clause::When(condition) => condition.text.trim().is_empty(),
+            Clause::External(name) => name.is_empty(),
         };
-        if clauses.is_empty() || clauses.iter().any(empty) { Err(NoClause) } else { Ok(Self { clauses }) }
+        if clauses.is_empty() || clauses.iter().any(empty) {
+            Err(NoClause)
+        } else {
+            Ok(Self { grants: true, clauses })
+        }
+    }
+
+    /// Whether the route itself permits callers for whom its clauses hold; otherwise only a policy can.
+    pub const fn grants(&self) -> bool {
+        self.grants
     }
 
     /// The clauses in the order they are asked.
@@ -46,25 +75,31 @@ impl Rule {
         &self.clauses
     }
 
-    /// The first clause that does not hold for `caller`.
-    pub(crate) fn failing(&self, caller: &Caller) -> Option<DenyReason> {
-        self.clauses.iter().find(|clause| !clause.holds(caller)).map(Clause::reason)
+    /// The decision points that are to be asked.
+    pub fn external(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.clauses.iter().filter_map(|clause| match clause {
+            Clause::External(name) => Some(name),
+            _ => None,
+        })
     }
 }
 
 impl Clause {
-    /// Whether the clause holds for `caller`.
-    pub fn holds(&self, caller: &Caller) -> bool {
+    /// The clause's name in the configuration.
+    pub const fn name(&self) -> &'static str {
         match self {
-            Self::Roles(any) => any.iter().any(|role| caller.has_role(role)),
-            Self::Scopes(all) => all.iter().all(|scope| caller.has_scope(scope)),
+            Self::Roles(_) => "roles",
+            Self::Scopes(_) => "scopes",
+            Self::When(_) => "when",
+            Self::External(_) => "external",
         }
     }
 
-    fn reason(&self) -> DenyReason {
+    /// What decisions call it.
+    pub fn source(&self) -> Source {
         match self {
-            Self::Roles(names) => DenyReason::Roles(names.clone()),
-            Self::Scopes(names) => DenyReason::Scopes(names.clone()),
+            Self::When(condition) => Source::Clause(self.name(), Some(condition.place.clone())),
+            _ => Source::Clause(self.name(), None),
         }
     }
 }

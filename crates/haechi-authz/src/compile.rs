@@ -1,0 +1,275 @@
+//! From the rules of routes and the texts of policy files to policies that were parsed and strictly validated.
+
+mod clauses;
+mod names;
+mod scope;
+
+use crate::expr::Expr;
+use crate::{Place, Source, Vocabulary};
+use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
+use miette::Diagnostic;
+use scope::Scope;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The text of a policy file.
+#[derive(Clone, Debug)]
+pub struct PolicyFile {
+    /// As the configuration names it.
+    pub name: Arc<str>,
+    /// What it holds.
+    pub text: Arc<str>,
+}
+
+/// Something that is wrong with a policy or a condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyFault {
+    /// Which text it is in.
+    pub within: Within,
+    /// From which byte of that text.
+    pub offset: usize,
+    /// How many bytes.
+    pub length: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right.
+    pub help: Option<String>,
+}
+
+/// A text that was compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Within {
+    /// The policy file with this index.
+    File(usize),
+    /// The `when` of the route with this index.
+    Condition(usize),
+    /// None: the schema itself.
+    Schema,
+}
+
+/// Everything that decides for one configuration: parsed, and strictly validated against its schema.
+#[derive(Debug)]
+pub struct Compiled {
+    vocabulary: Arc<Vocabulary>,
+    schema: Schema,
+    clauses: Vec<Vec<ClausePolicy>>,
+    policies: Vec<FilePolicy>,
+}
+
+/// A clause of a route as a Cedar policy: it forbids what does not fulfil it.
+#[derive(Clone, Debug)]
+pub struct ClausePolicy {
+    /// Its place among the rule's clauses.
+    pub index: usize,
+    /// What must hold.
+    pub holds: Expr,
+}
+
+/// A policy of a file.
+#[derive(Clone, Debug)]
+pub struct FilePolicy {
+    /// Where it was written.
+    pub source: Source,
+    /// Permit or forbid.
+    pub effect: Effect,
+    /// As it was written.
+    pub policy: Policy,
+    /// Whom and what it is about.
+    pub scope: Scope,
+    /// Its conditions as one expression; `true` without any.
+    pub condition: Expr,
+}
+
+/// Compiles the rules in `vocabulary` and the policies in `files`.
+///
+/// # Errors
+/// Everything that is wrong, in the order of the texts.
+pub fn compile(vocabulary: Arc<Vocabulary>, files: &[PolicyFile]) -> Result<Compiled, Vec<PolicyFault>> {
+    let schema = match Schema::from_cedarschema_str(&crate::schema::text(&vocabulary)) {
+        Ok((schema, _)) => schema,
+        Err(error) => return Err(vec![fault_of(&error, Within::Schema, 0, usize::MAX)]),
+    };
+    let mut faults = Vec::new();
+    let validator = Validator::new(schema.clone());
+    let mut policies = Vec::new();
+    for (index, file) in files.iter().enumerate() {
+        parse_file(&vocabulary, index, file, &mut policies, &mut faults);
+    }
+    validate(&validator, &policies, files, &mut faults);
+    let clauses = (0..vocabulary.routes.len())
+        .map(|route| clauses::of_route(&vocabulary, &validator, route, &mut faults))
+        .collect();
+    if faults.is_empty() {
+        let policies = policies.into_iter().map(|parsed| parsed.policy).collect();
+        return Ok(Compiled { vocabulary, schema, clauses, policies });
+    }
+    faults.sort_by_key(|fault| (fault.within.order(), fault.offset));
+    Err(faults)
+}
+
+impl Compiled {
+    /// The nouns that it was compiled with.
+    pub const fn vocabulary(&self) -> &Arc<Vocabulary> {
+        &self.vocabulary
+    }
+
+    /// The schema.
+    pub const fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The clauses of a route that are decided here, in order.
+    pub fn clauses(&self, route: usize) -> &[ClausePolicy] {
+        self.clauses.get(route).map_or(&[], Vec::as_slice)
+    }
+
+    /// The policies of the files, in order.
+    pub fn policies(&self) -> &[FilePolicy] {
+        &self.policies
+    }
+}
+
+/// A policy that was read, with what is needed to point at it.
+struct Parsed {
+    file: usize,
+    start: usize,
+    end: usize,
+    sound: bool,
+    policy: FilePolicy,
+}
+
+fn parse_file(
+    vocabulary: &Vocabulary,
+    index: usize,
+    file: &PolicyFile,
+    policies: &mut Vec<Parsed>,
+    faults: &mut Vec<PolicyFault>,
+) {
+    let within = Within::File(index);
+    let set: PolicySet = match file.text.parse() {
+        Ok(set) => set,
+        Err(errors) => return faults.extend(faults_of(&errors, within, 0, file.text.len())),
+    };
+    for template in set.templates() {
+        let (offset, length) = span(template.as_ref().loc());
+        faults.push(PolicyFault {
+            within,
+            offset,
+            length: length.min(1),
+            message: "a template is not a policy: nothing would link it".into(),
+            help: Some("write the entity in place of `?principal` or `?resource`".into()),
+        });
+    }
+    let mut found: Vec<&Policy> = set.policies().collect();
+    found.sort_by_key(|policy| span(policy.as_ref().loc()).0);
+    for policy in found {
+        let (start, length) = span(policy.as_ref().loc());
+        let end = start.saturating_add(length).min(file.text.len());
+        let number = policies.len();
+        match read_policy(file, start, number, policy) {
+            Ok(read) => {
+                let body = file.text.get(start..end).unwrap_or_default();
+                let before = faults.len();
+                names::check(vocabulary, None, &read.whole(), body, |offset, length, message, help| {
+                    faults.push(PolicyFault { within, offset: start + offset, length, message, help });
+                });
+                let sound = faults.len() == before;
+                policies.push(Parsed { file: index, start, end, sound, policy: read });
+            }
+            Err(message) => {
+                faults.push(PolicyFault { within, offset: start, length: 1, message, help: None });
+            }
+        }
+    }
+}
+
+fn span(loc: Option<&cedar_policy_core::parser::Loc>) -> (usize, usize) {
+    loc.map_or((0, 0), |loc| (loc.start(), loc.end().saturating_sub(loc.start())))
+}
+
+fn read_policy(
+    file: &PolicyFile,
+    start: usize,
+    number: usize,
+    policy: &Policy,
+) -> Result<FilePolicy, String> {
+    let json = policy.to_json().map_err(|error| error.to_string())?;
+    let scope = Scope::parse(&json).map_err(|error| error.to_string())?;
+    let condition = scope::conditions(&json).map_err(|error| error.to_string())?;
+    let id = policy.annotation("id").map(Arc::from);
+    Ok(FilePolicy {
+        source: Source::Policy(Place::of(&file.name, &file.text, start), id),
+        effect: policy.effect(),
+        policy: policy.new_id(PolicyId::new(format!("p{number}"))),
+        scope,
+        condition,
+    })
+}
+
+impl FilePolicy {
+    /// Scope and conditions as one expression.
+    pub fn whole(&self) -> Expr {
+        self.scope.to_expr().and(self.condition.clone())
+    }
+}
+
+fn validate(
+    validator: &Validator,
+    policies: &[Parsed],
+    files: &[PolicyFile],
+    faults: &mut Vec<PolicyFault>,
+) {
+    let sound = policies.iter().filter(|parsed| parsed.sound);
+    let Ok(set) = PolicySet::from_policies(sound.clone().map(|parsed| parsed.policy.policy.clone())) else {
+        return;
+    };
+    let result = validator.validate(&set, ValidationMode::Strict);
+    let by_id: HashMap<String, &Parsed> =
+        sound.map(|parsed| (parsed.policy.policy.id().to_string(), parsed)).collect();
+    for error in result.validation_errors() {
+        let Some(parsed) = by_id.get(&error.policy_id().to_string()) else { continue };
+        let most = files.get(parsed.file).map_or(0, |file| file.text.len());
+        let mut fault = fault_of(error, Within::File(parsed.file), 0, most);
+        // What Cedar says of the whole policy is said of its beginning.
+        fault.offset = fault.offset.clamp(parsed.start, parsed.end);
+        faults.push(fault);
+    }
+}
+
+/// Every error that `error` tells of.
+fn faults_of(error: &dyn Diagnostic, within: Within, shift: usize, most: usize) -> Vec<PolicyFault> {
+    let first = fault_of(error, within, shift, most);
+    let related = error.related().into_iter().flatten();
+    std::iter::once(first).chain(related.map(|other| fault_of(other, within, shift, most))).collect()
+}
+
+/// One error of Cedar's, whose text began `shift` bytes before ours and holds `most` bytes of ours.
+fn fault_of(error: &dyn Diagnostic, within: Within, shift: usize, most: usize) -> PolicyFault {
+    let label = error.labels().and_then(|mut labels| labels.next());
+    let (offset, length) = label.as_ref().map_or((0, 0), |label| (label.offset(), label.len()));
+    let offset = offset.saturating_sub(shift).min(most);
+    let named = label.as_ref().and_then(|label| label.label()).map(|label| format!(": {label}"));
+    PolicyFault {
+        within,
+        offset,
+        length: length.min(most.saturating_sub(offset)),
+        message: format!("{}{}", without_id(&error.to_string()), named.unwrap_or_default()),
+        help: error.help().map(|help| help.to_string()),
+    }
+}
+
+/// Cedar begins its messages with the policy's internal id, which nobody wrote.
+fn without_id(message: &str) -> &str {
+    let rest = message.strip_prefix("for policy `").and_then(|rest| rest.split_once("`, "));
+    rest.map_or(message, |(_, rest)| rest)
+}
+
+impl Within {
+    const fn order(self) -> (usize, usize) {
+        match self {
+            Self::Schema => (0, 0),
+            Self::Condition(route) => (1, route),
+            Self::File(index) => (2, index),
+        }
+    }
+}

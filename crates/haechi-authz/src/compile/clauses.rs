@@ -1,0 +1,138 @@
+//! The clauses of a route as Cedar expressions.
+
+use super::{ClausePolicy, PolicyFault, Within, fault_of, faults_of, names, scope};
+use crate::expr::{EntityName, Expr, Var};
+use crate::rule::{Clause, Condition};
+use crate::schema::{OWN_ATTRIBUTES, quoted};
+use crate::{RouteFacts, Vocabulary};
+use cedar_policy::{Expression, Policy, PolicySet, ValidationMode, Validator};
+use serde_json::Value as Json;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// What must hold on the route, clause by clause. Decision points are asked elsewhere.
+pub(super) fn of_route(
+    vocabulary: &Vocabulary,
+    validator: &Validator,
+    route: usize,
+    faults: &mut Vec<PolicyFault>,
+) -> Vec<ClausePolicy> {
+    let Some(facts) = vocabulary.routes.get(route) else { return Vec::new() };
+    let mut compiled = Vec::new();
+    for (index, clause) in facts.rule.clauses().iter().enumerate() {
+        let holds = match clause {
+            Clause::Roles(names) => Some(roles(names)),
+            Clause::Scopes(names) => Some(scopes(names)),
+            Clause::When(condition) => when(vocabulary, validator, route, facts, condition, faults),
+            Clause::External(_) => None,
+        };
+        compiled.extend(holds.map(|holds| ClausePolicy { index, holds }));
+    }
+    compiled
+}
+
+fn roles(names: &[Arc<str>]) -> Expr {
+    let roles = names.iter().map(|name| Expr::Entity(EntityName::new("Role", name))).collect();
+    Expr::Binary("in".into(), Box::new(Expr::Var(Var::Principal)), Box::new(Expr::Set(roles)))
+}
+
+fn scopes(names: &[Arc<str>]) -> Expr {
+    let held = Expr::Attr(Box::new(Expr::Var(Var::Principal)), "scopes".into());
+    let wanted = names.iter().map(|name| Expr::Literal(Json::String(name.to_string()))).collect();
+    Expr::Binary("containsAll".into(), Box::new(held), Box::new(Expr::Set(wanted)))
+}
+
+fn when(
+    vocabulary: &Vocabulary,
+    validator: &Validator,
+    route: usize,
+    facts: &RouteFacts,
+    condition: &Condition,
+    faults: &mut Vec<PolicyFault>,
+) -> Option<Expr> {
+    let (within, text) = (Within::Condition(route), &*condition.text);
+    // By itself first, so that no bracket of it can close one of ours.
+    if let Err(errors) = text.parse::<Expression>() {
+        faults.extend(faults_of(&errors, within, 0, text.len()));
+        return None;
+    }
+    let expr = match parse(&format!("permit(principal, action, resource) when {{\n{text}\n}};")) {
+        Ok(expr) => expr,
+        Err(message) => {
+            faults.push(PolicyFault { within, offset: 0, length: 0, message, help: None });
+            return None;
+        }
+    };
+    let before = faults.len();
+    names::check(vocabulary, Some(route), &expr, text, |offset, length, message, help| {
+        faults.push(PolicyFault { within, offset, length, message, help });
+    });
+    if faults.len() > before {
+        return None;
+    }
+    let guards = guards(&expr);
+    let name = quoted(&facts.name);
+    let head = format!("forbid(principal, action, resource == Route::{name}) unless {{\n{guards}(");
+    validated(validator, &head, text, within, faults)?;
+    parse(&format!("permit(principal, action, resource) when {{\n{guards}({text}\n)}};")).ok()
+}
+
+/// Strict validation of the condition, with messages in terms of what was written.
+fn validated(
+    validator: &Validator,
+    head: &str,
+    text: &str,
+    within: Within,
+    faults: &mut Vec<PolicyFault>,
+) -> Option<()> {
+    let policy = Policy::parse(None, format!("{head}{text}\n)}};"));
+    let set = policy.ok().and_then(|policy| PolicySet::from_policies([policy]).ok());
+    let Some(set) = set else {
+        let message = "the expression cannot stand in a policy".into();
+        faults.push(PolicyFault { within, offset: 0, length: 0, message, help: None });
+        return None;
+    };
+    let result = validator.validate(&set, ValidationMode::Strict);
+    let before = faults.len();
+    faults.extend(result.validation_errors().map(|error| fault_of(error, within, head.len(), text.len())));
+    (faults.len() == before).then_some(())
+}
+
+fn parse(policy: &str) -> Result<Expr, String> {
+    let policy = Policy::parse(None, policy).map_err(|error| error.to_string())?;
+    let json = policy.to_json().map_err(|error| error.to_string())?;
+    scope::conditions(&json).map_err(|error| error.to_string())
+}
+
+/// A missing attribute makes a condition false: every optional attribute that is read and never tested with `has` is tested first.
+fn guards(expr: &Expr) -> String {
+    let (mut read, mut tested) = (BTreeSet::new(), BTreeSet::new());
+    optional(expr, &mut read, &mut tested);
+    read.difference(&tested).map(|(record, name)| format!("{record} has {} && ", quoted(name))).collect()
+}
+
+fn optional<'a>(
+    expr: &'a Expr,
+    read: &mut BTreeSet<(&'static str, &'a str)>,
+    tested: &mut BTreeSet<(&'static str, &'a str)>,
+) {
+    if let Expr::Attr(left, name) | Expr::Has(left, name) = expr
+        && let Some(record) = record(left, name)
+    {
+        let seen = if matches!(expr, Expr::Has(..)) { &mut *tested } else { &mut *read };
+        seen.insert((record, name.as_str()));
+    }
+    expr.children().into_iter().for_each(|child| optional(child, read, tested));
+}
+
+fn record(left: &Expr, name: &str) -> Option<&'static str> {
+    match left {
+        Expr::Var(Var::Principal) => (!OWN_ATTRIBUTES.contains(&name)).then_some("principal"),
+        Expr::Attr(inner, record) if **inner == Expr::Var(Var::Context) => match record.as_str() {
+            "params" => Some("context.params"),
+            "headers" => Some("context.headers"),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,46 @@
+//! Deciders outside the gate, behind the same seam.
+
+use crate::Facts;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A decider that is asked over the network: OPA, or whatever speaks AuthZEN.
+pub trait DecisionPoint: Send + Sync + fmt::Debug {
+    /// Its name in the configuration.
+    fn name(&self) -> &Arc<str>;
+
+    /// The question as it is sent. Equal questions have equal answers for as long as [`Self::keeps`] says; so nothing in it may change from
+    /// request to request without being part of what is asked.
+    fn question(&self, facts: &Facts<'_>) -> Vec<u8>;
+
+    /// How long answers are kept.
+    fn keeps(&self) -> Keeps;
+
+    /// Asks. It ends in time by itself.
+    fn ask(&self, question: Vec<u8>) -> Answering<'_>;
+}
+
+/// An answer that is under way: yes, no, or nothing that could be understood.
+pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<bool, Unavailable>> + 'a>>;
+
+/// How long answers are kept; zero for not at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keeps {
+    /// Yes.
+    pub allow: Duration,
+    /// No.
+    pub deny: Duration,
+}
+
+/// No answer that could be understood came in time. Never an allow, and never a no.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the decision point `{name}` cannot tell: {reason}")]
+pub struct Unavailable {
+    /// Which one.
+    pub name: Arc<str>,
+    /// What happened, without secrets.
+    pub reason: String,
+}

@@ -1,0 +1,80 @@
+//! What policies can speak of: the roles, attributes, request headers and routes of one configuration.
+
+use crate::Rule;
+use haechi_core::pattern::Segment;
+use haechi_core::{AttributeType, MethodSet, PathPattern, RoleTable};
+use http::Method;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The nouns of one configuration. The Cedar schema is made of it.
+#[derive(Clone, Debug, Default)]
+pub struct Vocabulary {
+    /// The declared roles and the built-in ones.
+    pub roles: RoleTable,
+    /// The declared attributes of callers; every caller may lack every one of them.
+    pub attributes: BTreeMap<Box<str>, AttributeType>,
+    /// The request headers that policies may read: the name in policies, and the field's name in lower case.
+    pub headers: BTreeMap<Box<str>, Box<str>>,
+    /// The configured routes, in their order.
+    pub routes: Vec<RouteFacts>,
+}
+
+/// What is known of a route before any request.
+#[derive(Clone, Debug)]
+pub struct RouteFacts {
+    /// Its unique name.
+    pub name: Arc<str>,
+    /// The service that answers.
+    pub service: Arc<str>,
+    /// Its labels.
+    pub labels: Vec<Arc<str>>,
+    /// Its pattern, whose named segments are `context.params`.
+    pub pattern: PathPattern,
+    /// The methods it takes.
+    pub methods: MethodSet,
+    /// What it asks of callers.
+    pub rule: Rule,
+}
+
+/// The methods that the gate forwards at all, as Cedar actions, with the group of each.
+pub(crate) const ACTIONS: [(&str, &str); 7] = [
+    ("GET", "read"),
+    ("HEAD", "read"),
+    ("OPTIONS", "read"),
+    ("POST", "write"),
+    ("PUT", "write"),
+    ("PATCH", "write"),
+    ("DELETE", "write"),
+];
+
+/// Where a method stands among [`ACTIONS`]; `None` for a method that is never allowed.
+pub(crate) fn action_index(method: &Method) -> Option<usize> {
+    ACTIONS.iter().position(|(name, _)| *name == method.as_str())
+}
+
+impl Vocabulary {
+    /// Every name of a path parameter of any route, sorted.
+    pub fn params(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.routes.iter().flat_map(|route| route.pattern.params()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The index of the route of this name.
+    pub fn route(&self, name: &str) -> Option<usize> {
+        self.routes.iter().position(|route| &*route.name == name)
+    }
+}
+
+impl RouteFacts {
+    /// The values of the named segments in `path`, which the pattern matches: the canonical text, escapes and all.
+    pub fn params<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let segments = path.strip_prefix('/').unwrap_or(path).split('/');
+        self.pattern.segments().iter().zip(segments).filter_map(|(part, value)| match part {
+            Segment::Param(name) => Some((&**name, value)),
+            _ => None,
+        })
+    }
+}
