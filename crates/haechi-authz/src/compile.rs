@@ -4,11 +4,12 @@ mod clauses;
 mod names;
 mod scope;
 
+pub use scope::{Constraint, Scope};
+
 use crate::expr::Expr;
 use crate::{Place, Source, Vocabulary};
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use miette::Diagnostic;
-use scope::Scope;
 use std::collections::HashMap;
 use std::sync::Arc;
 

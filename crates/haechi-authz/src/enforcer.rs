@@ -1,6 +1,6 @@
 //! The enforcer: the only mint of [`Permitted`].
 
-use crate::{Decision, DenyReason, Outcome, Rule};
+use crate::{Decision, DecisionPoint, DenyReason, Engine, External, Facts, Memo, Source, Unavailable, Verdict};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, RequestHead};
 use std::sync::Arc;
@@ -8,8 +8,38 @@ use std::sync::Arc;
 /// Decides for every route. Immutable; a new configuration brings a new one.
 #[derive(Debug)]
 pub struct Enforcer {
-    rules: Vec<Rule>,
+    engine: Engine,
+    shadow: Option<Engine>,
+    /// By configured route: who is asked besides.
+    points: Vec<Vec<Arc<dyn DecisionPoint>>>,
+    own: usize,
     generation: u64,
+    open: Arc<Verdict>,
+}
+
+/// What an [`Enforcer`] is made of.
+#[derive(Debug)]
+pub struct EnforcerParts {
+    /// The policies in force.
+    pub engine: Engine,
+    /// The policies that are evaluated beside them and never enforced.
+    pub shadow: Option<Engine>,
+    /// The decision points that rules name.
+    pub points: Vec<Arc<dyn DecisionPoint>>,
+    /// How many routes of the gate's own follow the configured ones. They ask only what authentication asks.
+    pub own: usize,
+    /// The configuration's generation.
+    pub generation: u64,
+}
+
+/// A rule names a decision point that is not there.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the route `{route}` asks the decision point `{point}`, which is not there")]
+pub struct NoSuchPoint {
+    /// The route.
+    pub route: Arc<str>,
+    /// The decision point.
+    pub point: Arc<str>,
 }
 
 /// A request that may go on. It owns the request head, its fields are private, and only [`Enforcer::enforce`] makes one.
@@ -22,50 +52,119 @@ pub struct Permitted {
 
 /// A request that may not. Its head is gone: there is nothing left to forward.
 #[derive(Debug)]
-pub struct Denied {
-    /// The decision, with the clause that did not hold.
-    pub decision: Decision,
-    /// That clause.
-    pub reason: DenyReason,
+pub enum Refused {
+    /// It was decided, and the answer is no.
+    Denied(Decision, DenyReason),
+    /// It could not be decided.
+    Undecided(Decision, Unavailable),
 }
 
 impl Enforcer {
-    /// One rule per route, in the order of the routes' indices.
-    pub const fn new(rules: Vec<Rule>, generation: u64) -> Self {
-        Self { rules, generation }
-    }
-
-    /// The rule of a route.
-    pub fn rule(&self, route: usize) -> Option<&Rule> {
-        self.rules.get(route)
-    }
-
-    /// Judges one request on the route with this index. A route without a rule is denied.
-    ///
-    /// The call is asynchronous because a route may also ask a decision point outside the gate.
+    /// Puts the parts together.
     ///
     /// # Errors
-    /// [`Denied`] when a clause does not hold.
-    #[expect(clippy::unused_async, reason = "external decision points answer later; the seam is theirs too")]
+    /// [`NoSuchPoint`] where a rule names a decision point that is not among the parts.
+    pub fn new(parts: EnforcerParts) -> Result<Self, NoSuchPoint> {
+        let named = |route: &Arc<str>, name: &Arc<str>| {
+            let point = parts.points.iter().find(|point| point.name() == name).cloned();
+            point.ok_or_else(|| NoSuchPoint { route: route.clone(), point: name.clone() })
+        };
+        let routes = &parts.engine.compiled().vocabulary().routes;
+        let points = routes
+            .iter()
+            .map(|route| route.rule.external().map(|name| named(&route.name, name)).collect())
+            .collect::<Result<_, _>>()?;
+        let open = Verdict {
+            denied: None,
+            decided_by: vec![Source::Grant],
+            errors: Vec::new(),
+            reads: Arc::new([]),
+        };
+        Ok(Self {
+            engine: parts.engine,
+            shadow: parts.shadow.map(Engine::as_shadow),
+            points,
+            own: parts.own,
+            generation: parts.generation,
+            open: Arc::new(open),
+        })
+    }
+
+    /// The engine that decides.
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The engine whose verdicts are compared with those in force.
+    pub const fn shadow(&self) -> Option<&Engine> {
+        self.shadow.as_ref()
+    }
+
+    /// Judges one request on the route with this index. A route that is not known is denied.
+    ///
+    /// The policies come first; a decision point is asked only where they allow.
+    ///
+    /// # Errors
+    /// [`Refused`] when the policies or a decision point say no, or a decision point cannot tell.
     pub async fn enforce(
         &self,
         head: Box<RequestHead>,
         route: usize,
         caller: Arc<Caller>,
         id: DecisionId,
-    ) -> Result<Permitted, Denied> {
-        let failing = self.rules.get(route).map_or(Some(DenyReason::NoRule), |rule| rule.failing(&caller));
-        match failing {
-            None => {
-                let decision = Decision { id, outcome: Outcome::Allow, generation: self.generation };
-                Ok(Permitted { head, caller, decision })
-            }
-            Some(reason) => {
-                let outcome = Outcome::Deny(reason.clone());
-                Err(Denied { decision: Decision { id, outcome, generation: self.generation }, reason })
+        memo: &Memo,
+    ) -> Result<Permitted, Refused> {
+        let facts = Facts { head: &head, route, caller: &caller };
+        let mut decision = self.decide(&facts, id, memo);
+        if decision.verdict.is_allowed() {
+            for point in self.points.get(route).into_iter().flatten() {
+                match ask(&**point, &facts, memo).await {
+                    Ok(external) => decision.external = Some(external),
+                    Err(unavailable) => return Err(Refused::Undecided(decision, unavailable)),
+                }
+                if !decision.is_allowed() {
+                    break;
+                }
             }
         }
+        match decision.reason() {
+            None => Ok(Permitted { head, caller, decision }),
+            Some(reason) => Err(Refused::Denied(decision, reason)),
+        }
     }
+
+    /// What the policies say, without asking anybody else.
+    pub fn decide(&self, facts: &Facts<'_>, id: DecisionId, memo: &Memo) -> Decision {
+        let configured = self.points.len();
+        let verdict = if facts.route >= configured && facts.route < configured + self.own {
+            self.open.clone()
+        } else {
+            self.engine.decide(facts, memo)
+        };
+        let differs = |shadow: &Arc<Verdict>| shadow.is_allowed() != verdict.is_allowed();
+        let asked = self.shadow.as_ref().filter(|_| facts.route < configured);
+        let shadow = asked.map(|shadow| shadow.decide(facts, memo)).filter(differs);
+        Decision { id, generation: self.generation, verdict, shadow, external: None }
+    }
+}
+
+async fn ask(point: &dyn DecisionPoint, facts: &Facts<'_>, memo: &Memo) -> Result<External, Unavailable> {
+    let question = point.question(facts);
+    let mut key = point.name().as_bytes().to_vec();
+    key.push(0);
+    key.extend(&question);
+    let told = |allowed, cached| External { name: point.name().clone(), allowed, cached };
+    let now = facts.head.received;
+    if let Some(allowed) = memo.answer(&key, now) {
+        return Ok(told(allowed, true));
+    }
+    let allowed = point.ask(question).await?;
+    let keeps = point.keeps();
+    let lifetime = if allowed { keeps.allow } else { keeps.deny };
+    if !lifetime.is_zero() {
+        memo.keep_answer(&key, allowed, now.plus(lifetime));
+    }
+    Ok(told(allowed, false))
 }
 
 impl Permitted {
@@ -86,80 +185,4 @@ impl Permitted {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Enforcer;
-    use crate::{Clause, DenyReason, Rule};
-    use haechi_core::caller::{Claimed, Vouched};
-    use haechi_core::id::{DecisionId, RequestId};
-    use haechi_core::{Caller, CallerKind, CanonicalPath, Fields, Host, RequestHead, RoleTable, Timestamp};
-    use std::collections::BTreeMap;
-    use std::sync::Arc;
-
-    fn head() -> Box<RequestHead> {
-        Box::new(RequestHead {
-            id: RequestId::from_bits(1),
-            received: Timestamp::from_millis(0),
-            method: http::Method::GET,
-            host: Host::parse(b"a").unwrap(),
-            path: CanonicalPath::parse(b"/").unwrap(),
-            query: None,
-            fields: Fields::default(),
-            client: [127, 0, 0, 1].into(),
-            peer: ([127, 0, 0, 1], 1).into(),
-            secure: false,
-        })
-    }
-
-    fn caller(roles: &[&str], scopes: &[&str]) -> Arc<Caller> {
-        let direct =
-            BTreeMap::from([("USER".to_owned(), vec![]), ("ADMIN".to_owned(), vec!["USER".to_owned()])]);
-        let claimed = Claimed {
-            roles: roles.iter().map(|r| (*r).to_owned()).collect(),
-            scopes: scopes.iter().map(|s| (*s).to_owned()).collect(),
-            ..Claimed::default()
-        };
-        let table = RoleTable::new(&direct).unwrap();
-        Arc::new(Caller::new(CallerKind::User, &"local".into(), Vouched::BySelf, &table, claimed))
-    }
-
-    async fn decide(rule: Rule, caller: Arc<Caller>) -> Option<DenyReason> {
-        let enforcer = Enforcer::new(vec![rule], 1);
-        enforcer.enforce(head(), 0, caller, DecisionId::from_bits(7)).await.err().map(|denied| denied.reason)
-    }
-
-    fn names(list: &[&str]) -> Arc<[Arc<str>]> {
-        list.iter().map(|name| Arc::from(*name)).collect()
-    }
-
-    #[tokio::test]
-    async fn roles_are_any_of_and_follow_includes() {
-        let rule = Rule::all_of(vec![Clause::Roles(names(&["USER", "AUDITOR"]))]).unwrap();
-        assert_eq!(decide(rule.clone(), caller(&["ADMIN"], &[])).await, None);
-        assert_eq!(decide(rule.clone(), caller(&["USER"], &[])).await, None);
-        assert!(matches!(decide(rule, caller(&["GUEST"], &[])).await, Some(DenyReason::Roles(_))));
-    }
-
-    #[tokio::test]
-    async fn scopes_are_all_of_and_every_clause_must_hold() {
-        let clauses = vec![Clause::Roles(names(&["USER"])), Clause::Scopes(names(&["a", "b"]))];
-        let rule = Rule::all_of(clauses).unwrap();
-        assert_eq!(decide(rule.clone(), caller(&["USER"], &["a", "b", "c"])).await, None);
-        assert!(matches!(decide(rule.clone(), caller(&["USER"], &["a"])).await, Some(DenyReason::Scopes(_))));
-        assert!(matches!(decide(rule, caller(&[], &["a", "b"])).await, Some(DenyReason::Roles(_))));
-    }
-
-    #[tokio::test]
-    async fn a_route_without_a_rule_is_denied() {
-        let enforcer = Enforcer::new(Vec::new(), 1);
-        let denied =
-            enforcer.enforce(head(), 3, caller(&["ADMIN"], &[]), DecisionId::from_bits(7)).await.unwrap_err();
-        assert_eq!(denied.reason, DenyReason::NoRule);
-    }
-
-    #[test]
-    fn empty_clauses_are_not_rules() {
-        assert!(Rule::all_of(vec![]).is_err());
-        assert!(Rule::all_of(vec![Clause::Scopes(names(&[]))]).is_err());
-        assert!(Rule::all_of(vec![Clause::Roles(names(&[]))]).is_err());
-    }
-}
+mod tests;

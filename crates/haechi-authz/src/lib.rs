@@ -5,20 +5,30 @@
 
 pub mod compile;
 pub mod decision;
+pub mod engine;
+pub mod enforcer;
+mod entities;
 pub mod expr;
 pub mod facts;
+pub mod memo;
 pub mod place;
 pub mod point;
 pub mod reads;
 pub mod rule;
 pub mod schema;
+mod slice;
 pub mod vocabulary;
 
 pub use compile::{Compiled, PolicyFault, PolicyFile, Within, compile};
 pub use decision::{Decision, DenyReason, External, Verdict};
+pub use engine::Engine;
+pub use enforcer::{Enforcer, EnforcerParts, NoSuchPoint, Permitted, Refused};
+pub use entities::{principal_id, principal_kind};
 pub use facts::Facts;
+pub use memo::Memo;
 pub use place::{Place, Source};
 pub use point::{DecisionPoint, Keeps, Unavailable};
 pub use reads::Read;
 pub use rule::{Clause, Condition, Rule};
+pub use slice::SliceFault;
 pub use vocabulary::{RouteFacts, Vocabulary};

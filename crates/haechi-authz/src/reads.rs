@@ -37,8 +37,12 @@ pub enum Read {
     Path,
     /// A path parameter, present or absent.
     Param(Arc<str>),
+    /// `context.params` as a whole.
+    Params,
     /// A declared request header, present or absent.
     Header(Arc<str>),
+    /// `context.headers` as a whole.
+    Headers,
     /// `context.ip`.
     Ip,
     /// `context.time`.
@@ -49,15 +53,11 @@ pub enum Read {
     Hierarchy,
 }
 
-/// The names that stand for "all of them" where an expression takes a whole record.
+/// The names that stand for "all of them" where an expression may look at any.
 #[derive(Clone, Debug, Default)]
 pub struct Everything {
     /// All roles.
     pub roles: Vec<Arc<str>>,
-    /// All path parameters.
-    pub params: Vec<Arc<str>>,
-    /// All declared headers.
-    pub headers: Vec<Arc<str>>,
     /// All caller attributes.
     pub attributes: Vec<Arc<str>>,
 }
@@ -66,7 +66,7 @@ pub struct Everything {
 pub fn gather(expr: &Expr, all: &Everything, reads: &mut BTreeSet<Read>) {
     match expr {
         Expr::Attr(left, name) | Expr::Has(left, name) => {
-            if !attribute(left, name, all, reads) {
+            if !attribute(left, name, reads) {
                 gather(left, all, reads);
                 of_some_entity(all, reads);
             }
@@ -84,13 +84,13 @@ pub fn gather(expr: &Expr, all: &Everything, reads: &mut BTreeSet<Read>) {
                 membership(left, within.as_deref(), all, reads);
             }
         }
-        Expr::Var(var) => whole(*var, all, reads),
+        Expr::Var(var) => whole(*var, reads),
         other => other.children().into_iter().for_each(|child| gather(child, all, reads)),
     }
 }
 
 /// `left.name` or `left has name` for what is known; false for everything else.
-fn attribute(left: &Expr, name: &str, all: &Everything, reads: &mut BTreeSet<Read>) -> bool {
+fn attribute(left: &Expr, name: &str, reads: &mut BTreeSet<Read>) -> bool {
     let read = match left {
         Expr::Var(Var::Principal) => match name {
             "subject" => Read::Subject,
@@ -106,8 +106,8 @@ fn attribute(left: &Expr, name: &str, all: &Everything, reads: &mut BTreeSet<Rea
             "ip" => Read::Ip,
             "time" => Read::Time,
             "secure" => Read::Secure,
-            "params" => return every(&all.params, Read::Param, reads),
-            "headers" => return every(&all.headers, Read::Header, reads),
+            "params" => Read::Params,
+            "headers" => Read::Headers,
             _ => return false,
         },
         Expr::Attr(inner, record) if **inner == Expr::Var(Var::Context) => match record.as_str() {
@@ -121,20 +121,14 @@ fn attribute(left: &Expr, name: &str, all: &Everything, reads: &mut BTreeSet<Rea
     true
 }
 
-fn every(names: &[Arc<str>], read: fn(Arc<str>) -> Read, reads: &mut BTreeSet<Read>) -> bool {
-    reads.extend(names.iter().cloned().map(read));
-    true
-}
-
-fn whole(var: Var, all: &Everything, reads: &mut BTreeSet<Read>) {
+fn whole(var: Var, reads: &mut BTreeSet<Read>) {
     match var {
         Var::Principal => drop(reads.insert(Read::Principal)),
         Var::Action => drop(reads.insert(Read::Method)),
         Var::Resource => drop(reads.insert(Read::Route)),
         Var::Context => {
             reads.extend([Read::Host, Read::Path, Read::Ip, Read::Time, Read::Secure]);
-            every(&all.params, Read::Param, reads);
-            every(&all.headers, Read::Header, reads);
+            reads.extend([Read::Params, Read::Headers]);
         }
     }
 }
@@ -143,7 +137,7 @@ fn whole(var: Var, all: &Everything, reads: &mut BTreeSet<Read>) {
 fn of_some_entity(all: &Everything, reads: &mut BTreeSet<Read>) {
     reads.extend([Read::Principal, Read::Subject, Read::Issuer, Read::Authenticator, Read::Scopes]);
     reads.extend([Read::Route, Read::Labels]);
-    every(&all.attributes, Read::Attribute, reads);
+    reads.extend(all.attributes.iter().cloned().map(Read::Attribute));
 }
 
 /// `left in right`: roles where they are named, otherwise whatever there is.
@@ -168,7 +162,7 @@ fn membership(left: &Expr, right: Option<&Expr>, all: &Everything, reads: &mut B
     gather(right, all, reads);
     if !matches!(left, Expr::Var(Var::Action | Var::Resource)) {
         reads.extend([Read::Principal, Read::Hierarchy]);
-        every(&all.roles, Read::Role, reads);
+        reads.extend(all.roles.iter().cloned().map(Read::Role));
     }
 }
 
@@ -189,7 +183,9 @@ impl fmt::Display for Read {
             Self::Host => f.write_str("context.host"),
             Self::Path => f.write_str("context.path"),
             Self::Param(name) => write!(f, "context.params.{name}"),
+            Self::Params => f.write_str("context.params"),
             Self::Header(name) => write!(f, "context.headers.{name}"),
+            Self::Headers => f.write_str("context.headers"),
             Self::Ip => f.write_str("context.ip"),
             Self::Time => f.write_str("context.time"),
             Self::Secure => f.write_str("context.secure"),

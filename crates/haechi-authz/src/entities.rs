@@ -1,0 +1,244 @@
+//! Cedar's entities and context, made of the facts of a request: only of those that somebody looks at.
+
+use crate::slice::Slice;
+use crate::vocabulary::ACTIONS;
+use crate::{Compiled, Facts, Read, Vocabulary};
+use cedar_policy::{
+    Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
+};
+use cedar_policy_core::entities::{Entities as CoreEntities, NoEntitiesSchema, TCComputation};
+use cedar_policy_core::extensions::Extensions;
+use haechi_core::{AttributeValue, Caller, CallerKind, Timestamp};
+use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// `kind::"id"`. `kind` is one of our own, which are names.
+pub(crate) fn uid(kind: &str, id: &str) -> EntityUid {
+    let kind = EntityTypeName::from_str(kind).unwrap_or_else(|_| nameless());
+    EntityUid::from_type_name_and_id(kind, EntityId::new(id))
+}
+
+#[expect(clippy::expect_used, reason = "a constant that is a name")]
+fn nameless() -> EntityTypeName {
+    EntityTypeName::from_str("Unknown").expect("`Unknown` is a name")
+}
+
+/// The entity of a caller: two issuers may call two people by one name.
+pub fn principal_id(caller: &Caller) -> String {
+    match caller.kind {
+        CallerKind::Anonymous => String::new(),
+        CallerKind::User | CallerKind::ApiKey => format!("{}|{}", caller.issuer, caller.subject),
+    }
+}
+
+/// The entity type of a caller.
+pub const fn principal_kind(kind: CallerKind) -> &'static str {
+    match kind {
+        CallerKind::User => "User",
+        CallerKind::ApiKey => "ApiKey",
+        CallerKind::Anonymous => "Anonymous",
+    }
+}
+
+/// The entities that every request on the route and action sees; each part only where it is looked at.
+pub(crate) fn fixed(
+    compiled: &Compiled,
+    route: Option<usize>,
+    action: Option<usize>,
+    hierarchy: bool,
+) -> Result<Entities, String> {
+    let vocabulary = compiled.vocabulary();
+    let mut all = Vec::new();
+    if let Some(facts) = route.and_then(|route| vocabulary.routes.get(route)) {
+        let labels = facts.labels.iter().map(|label| RestrictedExpression::new_string(label.to_string()));
+        let attributes = HashMap::from([("labels".to_owned(), RestrictedExpression::new_set(labels))]);
+        let service = HashSet::from([uid("Service", &facts.service)]);
+        all.push(Entity::new(uid("Route", &facts.name), attributes, service).map_err(text)?);
+    }
+    if let Some((method, group)) = action.and_then(|action| ACTIONS.get(action)) {
+        let group = HashSet::from([uid("Action", group)]);
+        all.push(Entity::new_no_attrs(uid("Action", method), group));
+    }
+    if hierarchy {
+        all.extend(role_entities(vocabulary));
+    }
+    Entities::from_entities(all, None).map_err(text)
+}
+
+fn role_entities(vocabulary: &Vocabulary) -> impl Iterator<Item = Entity> {
+    vocabulary.roles.names().map(|role| {
+        let included = vocabulary.roles.effective(std::slice::from_ref(role));
+        let parents = included.iter().filter(|other| *other != role).map(|other| uid("Role", other));
+        Entity::new_no_attrs(uid("Role", role), parents.collect())
+    })
+}
+
+fn text(error: impl Display) -> String {
+    error.to_string()
+}
+
+/// The uids that are the same for every request.
+#[derive(Debug)]
+pub(crate) struct Names {
+    actions: [EntityUid; ACTIONS.len()],
+    routes: Vec<EntityUid>,
+    /// By kind, for slices that do not look at who it is.
+    somebody: [EntityUid; 3],
+}
+
+impl Names {
+    pub(crate) fn new(vocabulary: &Vocabulary) -> Self {
+        Self {
+            actions: ACTIONS.map(|(method, _)| uid("Action", method)),
+            routes: vocabulary.routes.iter().map(|route| uid("Route", &route.name)).collect(),
+            somebody: ["User", "ApiKey", "Anonymous"].map(|kind| uid(kind, "")),
+        }
+    }
+
+    fn principal(&self, slice: &Slice, caller: &Caller) -> EntityUid {
+        if slice.reads.contains(&Read::Principal) {
+            return uid(principal_kind(caller.kind), &principal_id(caller));
+        }
+        let [user, key, anonymous] = &self.somebody;
+        match caller.kind {
+            CallerKind::User => user.clone(),
+            CallerKind::ApiKey => key.clone(),
+            CallerKind::Anonymous => anonymous.clone(),
+        }
+    }
+}
+
+/// The request and the entities for a slice.
+pub(crate) fn question(
+    vocabulary: &Vocabulary,
+    names: &Names,
+    slice: &Slice,
+    action: usize,
+    facts: &Facts<'_>,
+) -> Result<(Request, Entities), String> {
+    let principal = names.principal(slice, facts.caller);
+    let action = names.actions.get(action).ok_or("an unknown method")?.clone();
+    let resource = names.routes.get(facts.route).ok_or("an unknown route")?.clone();
+    let context = context(vocabulary, &slice.reads, facts)?;
+    let entities = with_principal(vocabulary, slice, &principal, facts.caller)?;
+    let request = Request::new(principal, action, resource, context, None).map_err(text)?;
+    Ok((request, entities))
+}
+
+fn with_principal(
+    vocabulary: &Vocabulary,
+    slice: &Slice,
+    principal: &EntityUid,
+    caller: &Caller,
+) -> Result<Entities, String> {
+    let mut attributes = HashMap::new();
+    let string = |text: &str| RestrictedExpression::new_string(text.to_owned());
+    for read in slice.reads.iter() {
+        let (name, value) = match read {
+            Read::Subject => ("subject", string(&caller.subject)),
+            Read::Issuer => ("issuer", string(&caller.issuer)),
+            Read::Authenticator => ("authenticator", string(&caller.authenticator)),
+            Read::Scopes => {
+                let scopes = caller.scopes.iter().map(|scope| string(scope));
+                ("scopes", RestrictedExpression::new_set(scopes))
+            }
+            Read::Attribute(name) => match attribute(vocabulary, caller, name) {
+                Some(value) => (&**name, restricted(value)),
+                None => continue,
+            },
+            _ => continue,
+        };
+        attributes.insert(name.to_owned(), value);
+    }
+    let held = slice.roles.iter().filter(|(name, _)| caller.has_role(name));
+    let parents = held.map(|(_, uid)| uid.clone()).collect();
+    let entity = Entity::new(principal.clone(), attributes, parents).map_err(text)?;
+    // A caller's roles are all that it holds, directly or through another: there is nothing left to close over.
+    let entities: &CoreEntities = slice.fixed.as_ref();
+    let entity = Arc::new(entity.as_ref().clone());
+    entities
+        .clone()
+        .add_entities(
+            [entity],
+            None::<&NoEntitiesSchema>,
+            TCComputation::AssumeAlreadyComputed,
+            Extensions::all_available(),
+        )
+        .map(Entities::from)
+        .map_err(text)
+}
+
+/// A caller's declared attribute. A value of another type than declared is none.
+pub(crate) fn attribute<'a>(
+    vocabulary: &Vocabulary,
+    caller: &'a Caller,
+    name: &str,
+) -> Option<&'a AttributeValue> {
+    let declared = vocabulary.attributes.get(name)?;
+    caller.attributes.get(name).filter(|value| value.type_of() == *declared)
+}
+
+fn restricted(value: &AttributeValue) -> RestrictedExpression {
+    match value {
+        AttributeValue::Bool(value) => RestrictedExpression::new_bool(*value),
+        AttributeValue::Long(value) => RestrictedExpression::new_long(*value),
+        AttributeValue::String(value) => RestrictedExpression::new_string(value.to_string()),
+    }
+}
+
+fn context(vocabulary: &Vocabulary, reads: &[Read], facts: &Facts<'_>) -> Result<Context, String> {
+    let head = facts.head;
+    let string = |text: &str| RestrictedExpression::new_string(text.to_owned());
+    let mut pairs = Vec::new();
+    let (mut params, mut headers) = (Vec::new(), Vec::new());
+    let (mut some_param, mut some_header) = (false, false);
+    for read in reads {
+        let (name, value) = match read {
+            Read::Host => ("host", string(head.host.name())),
+            Read::Path => ("path", string(head.path.as_str())),
+            Read::Ip => ("ip", RestrictedExpression::new_ip(head.client.to_canonical().to_string())),
+            Read::Time => ("time", RestrictedExpression::new_datetime(datetime(head.received))),
+            Read::Secure => ("secure", RestrictedExpression::new_bool(head.secure)),
+            Read::Param(name) => {
+                some_param = true;
+                params.extend(facts.param(vocabulary, name).map(|value| (name.to_string(), string(value))));
+                continue;
+            }
+            Read::Params => {
+                some_param = true;
+                params = facts.params(vocabulary).map(|(name, value)| (name.to_owned(), string(value))).collect();
+                continue;
+            }
+            Read::Header(name) => {
+                some_header = true;
+                let value = facts.header(vocabulary, name)?;
+                headers.extend(value.map(|value| (name.to_string(), string(value))));
+                continue;
+            }
+            Read::Headers => {
+                some_header = true;
+                headers = Vec::new();
+                for name in vocabulary.headers.keys() {
+                    let value = facts.header(vocabulary, name)?;
+                    headers.extend(value.map(|value| (name.to_string(), string(value))));
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        pairs.push((name.to_owned(), value));
+    }
+    for (name, some, fields) in [("params", some_param, params), ("headers", some_header, headers)] {
+        if some {
+            pairs.push((name.to_owned(), RestrictedExpression::new_record(fields).map_err(text)?));
+        }
+    }
+    Context::from_pairs(pairs).map_err(text)
+}
+
+/// As Cedar reads it: `2026-11-23T10:00:00.000Z`.
+fn datetime(at: Timestamp) -> String {
+    humantime::format_rfc3339_millis(at.to_system()).to_string()
+}

@@ -1,0 +1,192 @@
+//! Decisions that were made before. Cedar is pure: equal facts, equal verdict.
+
+use crate::entities::attribute;
+use crate::slice::Slice;
+use crate::{Facts, Read, Verdict, Vocabulary};
+use haechi_core::{AttributeValue, CallerKind, Timestamp};
+use quick_cache::unsync::Cache;
+use std::cell::RefCell;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Verdicts and answers kept per worker.
+const KEPT: usize = 8192;
+/// Longer keys are not kept: they come from long paths and headers, which rarely come again.
+const LONGEST_KEY: usize = 1024;
+
+/// One worker's memory of decisions. It belongs to one enforcer and is dropped with it.
+pub struct Memo {
+    verdicts: RefCell<Cache<Box<[u8]>, Arc<Verdict>>>,
+    answers: RefCell<Cache<Box<[u8]>, (bool, Timestamp)>>,
+    scratch: RefCell<Vec<u8>>,
+}
+
+impl Default for Memo {
+    fn default() -> Self {
+        Self {
+            verdicts: RefCell::new(Cache::new(KEPT)),
+            answers: RefCell::new(Cache::new(KEPT)),
+            scratch: RefCell::default(),
+        }
+    }
+}
+
+impl fmt::Debug for Memo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memo").field("verdicts", &self.verdicts.borrow().len()).finish_non_exhaustive()
+    }
+}
+
+impl Memo {
+    /// The verdict of `slice` (of the engine `engine`) on these facts: the one that was kept, or what `decide` says, which then is kept.
+    pub(crate) fn verdict(
+        &self,
+        engine: u8,
+        vocabulary: &Vocabulary,
+        slice: &Slice,
+        facts: &Facts<'_>,
+        decide: impl FnOnce() -> Arc<Verdict>,
+    ) -> Arc<Verdict> {
+        let mut key = self.scratch.take();
+        key.clear();
+        key.push(engine);
+        let known = write_key(&mut key, vocabulary, slice, facts) && key.len() <= LONGEST_KEY;
+        let verdict = if !known {
+            decide()
+        } else if let Some(kept) = self.verdicts.borrow().get(key.as_slice()) {
+            kept.clone()
+        } else {
+            let verdict = decide();
+            self.verdicts.borrow_mut().insert(key.as_slice().into(), verdict.clone());
+            verdict
+        };
+        self.scratch.replace(key);
+        verdict
+    }
+
+    /// A decision point's answer that still holds.
+    pub(crate) fn answer(&self, key: &[u8], now: Timestamp) -> Option<bool> {
+        let answers = self.answers.borrow();
+        answers.get(key).filter(|(_, until)| *until > now).map(|(allowed, _)| *allowed)
+    }
+
+    /// Keeps a decision point's answer.
+    pub(crate) fn keep_answer(&self, key: &[u8], allowed: bool, until: Timestamp) {
+        if key.len() <= 4 * LONGEST_KEY {
+            self.answers.borrow_mut().insert(key.into(), (allowed, until));
+        }
+    }
+}
+
+/// Writes the slice and exactly the facts that it reads, each so that its end can be told. False for facts that never come again.
+fn write_key(key: &mut Vec<u8>, vocabulary: &Vocabulary, slice: &Slice, facts: &Facts<'_>) -> bool {
+    let (head, caller) = (facts.head, facts.caller);
+    key.extend(slice.id.to_ne_bytes());
+    write_roles(key, slice, facts);
+    for read in slice.reads.iter() {
+        match read {
+            Read::Time => return false,
+            // The roles are written above; the rest is the same for all requests of a slice.
+            Read::Role(_) | Read::Method | Read::Route | Read::Labels | Read::Hierarchy => {}
+            Read::PrincipalType => key.push(kind(caller.kind)),
+            Read::Principal => {
+                key.push(kind(caller.kind));
+                write_text(key, &caller.issuer);
+                write_text(key, &caller.subject);
+            }
+            Read::Subject => write_text(key, &caller.subject),
+            Read::Issuer => write_text(key, &caller.issuer),
+            Read::Authenticator => write_text(key, &caller.authenticator),
+            Read::Scopes => write_list(key, caller.scopes.iter().map(|scope| &**scope)),
+            Read::Attribute(name) => write_attribute(key, attribute(vocabulary, caller, name)),
+            Read::Host => write_text(key, head.host.name()),
+            Read::Path => write_text(key, head.path.as_str()),
+            Read::Param(name) => write_optional(key, facts.param(vocabulary, name)),
+            Read::Params => write_list(key, facts.params(vocabulary).flat_map(|(name, value)| [name, value])),
+            Read::Header(name) => match facts.header(vocabulary, name) {
+                Ok(value) => write_optional(key, value),
+                Err(_) => return false,
+            },
+            Read::Headers => {
+                for name in vocabulary.headers.keys() {
+                    let Ok(value) = facts.header(vocabulary, name) else { return false };
+                    write_optional(key, value);
+                }
+            }
+            Read::Ip => match head.client.to_canonical() {
+                IpAddr::V4(address) => key.extend(address.octets()),
+                IpAddr::V6(address) => {
+                    key.push(6);
+                    key.extend(address.octets());
+                }
+            },
+            Read::Secure => key.push(u8::from(head.secure)),
+        }
+    }
+    true
+}
+
+/// One bit for each role that the slice knows.
+fn write_roles(key: &mut Vec<u8>, slice: &Slice, facts: &Facts<'_>) {
+    if slice.roles.is_empty() {
+        return;
+    }
+    let start = key.len();
+    key.resize(start + slice.roles.len().div_ceil(8), 0);
+    for role in &facts.caller.roles {
+        if let Ok(found) = slice.roles.binary_search_by(|(name, _)| (**name).cmp(role))
+            && let Some(byte) = key.get_mut(start + found / 8)
+        {
+            *byte |= 1 << (found % 8);
+        }
+    }
+}
+
+const fn kind(kind: CallerKind) -> u8 {
+    match kind {
+        CallerKind::User => 1,
+        CallerKind::ApiKey => 2,
+        CallerKind::Anonymous => 3,
+    }
+}
+
+fn write_text(key: &mut Vec<u8>, text: &str) {
+    key.extend(text.len().to_ne_bytes());
+    key.extend(text.as_bytes());
+}
+
+fn write_optional(key: &mut Vec<u8>, text: Option<&str>) {
+    key.push(u8::from(text.is_some()));
+    if let Some(text) = text {
+        write_text(key, text);
+    }
+}
+
+fn write_list<'a>(key: &mut Vec<u8>, items: impl Iterator<Item = &'a str>) {
+    let start = key.len();
+    key.extend(0usize.to_ne_bytes());
+    let mut count = 0usize;
+    for item in items {
+        write_text(key, item);
+        count += 1;
+    }
+    if let Some(place) = key.get_mut(start..start + size_of::<usize>()) {
+        place.copy_from_slice(&count.to_ne_bytes());
+    }
+}
+
+fn write_attribute(key: &mut Vec<u8>, value: Option<&AttributeValue>) {
+    match value {
+        None => key.push(0),
+        Some(AttributeValue::Bool(value)) => key.extend([1, u8::from(*value)]),
+        Some(AttributeValue::Long(value)) => {
+            key.push(2);
+            key.extend(value.to_ne_bytes());
+        }
+        Some(AttributeValue::String(value)) => {
+            key.push(3);
+            write_text(key, value);
+        }
+    }
+}
