@@ -214,12 +214,7 @@ impl FilePolicy {
     }
 }
 
-fn validate(
-    validator: &Validator,
-    policies: &[Parsed],
-    files: &[PolicyFile],
-    faults: &mut Vec<PolicyFault>,
-) {
+fn validate(validator: &Validator, policies: &[Parsed], files: &[PolicyFile], faults: &mut Vec<PolicyFault>) {
     let sound = policies.iter().filter(|parsed| parsed.sound);
     let Ok(set) = PolicySet::from_policies(sound.clone().map(|parsed| parsed.policy.policy.clone())) else {
         return;

@@ -1,6 +1,8 @@
 //! The enforcer: the only mint of [`Permitted`].
 
-use crate::{Decision, DecisionPoint, DenyReason, Engine, External, Facts, Memo, Source, Unavailable, Verdict};
+use crate::{
+    Decision, DecisionPoint, DenyReason, Engine, External, Facts, Memo, Source, Unavailable, Verdict,
+};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, RequestHead};
 use std::sync::Arc;

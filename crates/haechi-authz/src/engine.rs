@@ -4,7 +4,7 @@ use crate::entities::{self, Names};
 use crate::slice::{Slice, SliceFault, Slices};
 use crate::vocabulary::action_index;
 use crate::{Compiled, DenyReason, Facts, Memo, Source, Verdict};
-use cedar_policy::{Authorizer, AuthorizationError, Decision as CedarDecision, Response};
+use cedar_policy::{AuthorizationError, Authorizer, Decision as CedarDecision, Response};
 use std::fmt;
 use std::sync::Arc;
 
@@ -44,6 +44,18 @@ impl Engine {
     /// What it was made of.
     pub const fn compiled(&self) -> &Arc<Compiled> {
         &self.compiled
+    }
+
+    pub(crate) const fn slices(&self) -> &Slices {
+        &self.slices
+    }
+
+    pub(crate) const fn names(&self) -> &Names {
+        &self.names
+    }
+
+    pub(crate) const fn authorizer(&self) -> &Authorizer {
+        &self.authorizer
     }
 
     /// The verdict on these facts.
@@ -116,3 +128,6 @@ fn verdict(slice: &Slice, response: &Response) -> Verdict {
         reads: slice.reads.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -208,7 +208,8 @@ fn context(vocabulary: &Vocabulary, reads: &[Read], facts: &Facts<'_>) -> Result
             }
             Read::Params => {
                 some_param = true;
-                params = facts.params(vocabulary).map(|(name, value)| (name.to_owned(), string(value))).collect();
+                params =
+                    facts.params(vocabulary).map(|(name, value)| (name.to_owned(), string(value))).collect();
                 continue;
             }
             Read::Header(name) => {

@@ -93,8 +93,7 @@ impl Expr {
         let object = json.as_object().filter(|object| object.len() == 1).ok_or_else(unknown)?;
         let (key, body) = object.iter().next().ok_or_else(unknown)?;
         let part = |name: &str| body.get(name).ok_or_else(unknown).and_then(Self::parse).map(Box::new);
-        let text =
-            |name: &str| body.get(name).and_then(Json::as_str).map(str::to_owned).ok_or_else(unknown);
+        let text = |name: &str| body.get(name).and_then(Json::as_str).map(str::to_owned).ok_or_else(unknown);
         Ok(match key.as_str() {
             "Value" => EntityName::parse(body).map_or_else(|| Self::Literal(body.clone()), Self::Entity),
             "Var" => Self::Var(match body.as_str() {
@@ -107,7 +106,7 @@ impl Expr {
             "!" | "neg" | "isEmpty" => Self::Unary(key.clone(), part("arg")?),
             binary if BINARY.contains(&binary) => Self::Binary(key.clone(), part("left")?, part("right")?),
             "." => Self::Attr(part("left")?, text("attr")?),
-            "has" => Self::Has(part("left")?, text("attr")?),
+            "has" => Self::has(*part("left")?, body.get("attr").ok_or_else(unknown)?).ok_or_else(unknown)?,
             "like" => Self::Like(part("left")?, body.get("pattern").ok_or_else(unknown)?.clone()),
             "is" => {
                 let within = body.get("in").map(Self::parse).transpose()?;
@@ -126,6 +125,25 @@ impl Expr {
         })
     }
 
+    /// `left has a`, or `left has a.b.c`, which stands for `left has a && left.a has b && left.a.b has c`.
+    fn has(left: Self, attr: &Json) -> Option<Self> {
+        let Json::Array(path) = attr else {
+            return Some(Self::Has(Box::new(left), attr.as_str()?.to_owned()));
+        };
+        let mut whole: Option<Self> = None;
+        let mut left = left;
+        for name in path {
+            let name = name.as_str()?;
+            let test = Self::Has(Box::new(left.clone()), name.to_owned());
+            left = Self::Attr(Box::new(left), name.to_owned());
+            whole = Some(match whole {
+                None => test,
+                Some(before) => before.and(test),
+            });
+        }
+        whole
+    }
+
     /// Cedar's JSON for it.
     pub fn to_json(&self) -> Json {
         match self {
@@ -138,14 +156,11 @@ impl Expr {
             }
             Self::Attr(left, attr) => keyed(".", json!({ "left": left.to_json(), "attr": attr })),
             Self::Has(left, attr) => keyed("has", json!({ "left": left.to_json(), "attr": attr })),
-            Self::Like(left, pattern) => {
-                keyed("like", json!({ "left": left.to_json(), "pattern": pattern }))
-            }
+            Self::Like(left, pattern) => keyed("like", json!({ "left": left.to_json(), "pattern": pattern })),
             Self::Is(left, kind, None) => keyed("is", json!({ "left": left.to_json(), "entity_type": kind })),
-            Self::Is(left, kind, Some(within)) => keyed(
-                "is",
-                json!({ "left": left.to_json(), "entity_type": kind, "in": within.to_json() }),
-            ),
+            Self::Is(left, kind, Some(within)) => {
+                keyed("is", json!({ "left": left.to_json(), "entity_type": kind, "in": within.to_json() }))
+            }
             Self::If(test, then, otherwise) => keyed(
                 "if-then-else",
                 json!({ "if": test.to_json(), "then": then.to_json(), "else": otherwise.to_json() }),
@@ -284,7 +299,7 @@ mod tests {
         for condition in [
             "true && !(1 + 2 * 3 - -4 < 5 || 6 >= 7)",
             r#"principal in [Role::"A", Role::"B"] || principal is User in Role::"C""#,
-            r#"principal has tenant && principal.tenant == context.params["a b"] && context has params.x"#,
+            r#"principal has tenant && principal.tenant == context.params["a b"]"#,
             r#"context.path like "/a/*\*b" && [1, "x", {a: true}].contains(1)"#,
             r#"if context.secure then principal.scopes.containsAll(["x"]) else [].isEmpty()"#,
             r#"context.ip.isInRange(ip("10.0.0.0/8")) && context.time < datetime("2026-01-01")"#,
@@ -292,6 +307,18 @@ mod tests {
         ] {
             round(condition);
         }
+    }
+
+    #[test]
+    fn a_path_after_has_is_every_step_of_it() {
+        let has = |attr: serde_json::Value| {
+            let left = serde_json::json!({ "Var": "context" });
+            Expr::parse(&serde_json::json!({ "has": { "left": left, "attr": attr } })).unwrap()
+        };
+        let first = has("params".into());
+        let Expr::Has(context, _) = first.clone() else { panic!("not `has`") };
+        let second = Expr::Has(Box::new(Expr::Attr(context, "params".into())), "x".into());
+        assert_eq!(has(vec!["params", "x"].into()), first.and(second));
     }
 
     #[test]

@@ -5,11 +5,12 @@
 
 pub mod compile;
 pub mod decision;
-pub mod engine;
 pub mod enforcer;
+pub mod engine;
 mod entities;
 pub mod expr;
 pub mod facts;
+pub mod findings;
 pub mod memo;
 pub mod place;
 pub mod point;
@@ -17,14 +18,17 @@ pub mod reads;
 pub mod rule;
 pub mod schema;
 mod slice;
+#[cfg(test)]
+mod testing;
 pub mod vocabulary;
 
 pub use compile::{Compiled, PolicyFault, PolicyFile, Within, compile};
 pub use decision::{Decision, DenyReason, External, Verdict};
-pub use engine::Engine;
 pub use enforcer::{Enforcer, EnforcerParts, NoSuchPoint, Permitted, Refused};
+pub use engine::Engine;
 pub use entities::{principal_id, principal_kind};
 pub use facts::Facts;
+pub use findings::{Finding, Says};
 pub use memo::Memo;
 pub use place::{Place, Source};
 pub use point::{DecisionPoint, Keeps, Unavailable};

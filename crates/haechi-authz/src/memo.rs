@@ -15,10 +15,13 @@ const KEPT: usize = 8192;
 /// Longer keys are not kept: they come from long paths and headers, which rarely come again.
 const LONGEST_KEY: usize = 1024;
 
+/// Yes or no, and until when it holds.
+type Answer = (bool, Timestamp);
+
 /// One worker's memory of decisions. It belongs to one enforcer and is dropped with it.
 pub struct Memo {
     verdicts: RefCell<Cache<Box<[u8]>, Arc<Verdict>>>,
-    answers: RefCell<Cache<Box<[u8]>, (bool, Timestamp)>>,
+    answers: RefCell<Cache<Box<[u8]>, Answer>>,
     scratch: RefCell<Vec<u8>>,
 }
 

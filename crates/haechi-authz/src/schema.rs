@@ -23,7 +23,10 @@ fn write_all(vocabulary: &Vocabulary, out: &mut String) -> std::fmt::Result {
     writeln!(out, "// Who is calling: somebody an issuer vouches for, an API key, or nobody in particular.")?;
     for (kind, within) in [("User", " in [Role]"), ("ApiKey", " in [Role]"), ("Anonymous", "")] {
         writeln!(out, "entity {kind}{within} {{")?;
-        writeln!(out, "  subject: String,\n  issuer: String,\n  authenticator: String,\n  scopes: Set<String>,")?;
+        writeln!(
+            out,
+            "  subject: String,\n  issuer: String,\n  authenticator: String,\n  scopes: Set<String>,"
+        )?;
         for (name, kind) in &vocabulary.attributes {
             writeln!(out, "  {}?: {},", quoted(name), cedar_type(*kind))?;
         }

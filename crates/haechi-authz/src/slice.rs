@@ -119,8 +119,9 @@ impl<'a> Slicer<'a> {
             attributes: vocabulary.attributes.keys().map(|name| Arc::from(&**name)).collect(),
         };
         let policies = compiled.policies().iter().enumerate();
-        let policies =
-            policies.map(|(number, policy)| prepared(number, policy, &everything)).collect::<Result<_, _>>()?;
+        let policies = policies
+            .map(|(number, policy)| prepared(number, policy, &everything))
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             compiled,
             everything,
@@ -167,10 +168,8 @@ impl<'a> Slicer<'a> {
             clauses.push(requirement(number, clause, &self.everything)?);
         }
         if rule.grants() {
-            clauses.push(Prepared {
-                policy: made(GRANT, "permit", &Json::Null, None)?,
-                reads: BTreeSet::new(),
-            });
+            clauses
+                .push(Prepared { policy: made(GRANT, "permit", &Json::Null, None)?, reads: BTreeSet::new() });
         }
         self.clauses.push(clauses);
         self.rules.insert(rule, self.clauses.len() - 1);
@@ -185,7 +184,8 @@ impl<'a> Slicer<'a> {
         policies: Vec<usize>,
     ) -> Result<u32, SliceFault> {
         let clauses = self.clauses.get(rule).map_or(&[][..], Vec::as_slice);
-        let members = || clauses.iter().chain(policies.iter().filter_map(|number| self.policies.get(*number)));
+        let members =
+            || clauses.iter().chain(policies.iter().filter_map(|number| self.policies.get(*number)));
         let reads: BTreeSet<Read> = members().flat_map(|member| member.reads.iter().cloned()).collect();
         let reads_route = reads.contains(&Read::Route) || reads.contains(&Read::Labels);
         let key = SliceKey {
@@ -269,7 +269,12 @@ fn prepared(number: usize, policy: &FilePolicy, all: &Everything) -> Result<Prep
     Ok(Prepared { policy: made(&format!("p{number}"), effect, principal, condition)?, reads })
 }
 
-fn made(id: &str, effect: &str, principal: &Json, condition: Option<Json>) -> Result<Policy, SliceFault> {
+pub(crate) fn made(
+    id: &str,
+    effect: &str,
+    principal: &Json,
+    condition: Option<Json>,
+) -> Result<Policy, SliceFault> {
     let all = json!({ "op": "All" });
     let principal = if principal.is_null() { &all } else { principal };
     let conditions: Vec<Json> = condition.into_iter().collect();

@@ -24,7 +24,7 @@ use crate::websocket::handshake::{BadHandshake, Handshake, Upgradable};
 use crate::worker::{LocalPlan, Worker};
 use haechi_authn::chain::Outcome;
 use haechi_authn::{Attempt, Fault};
-use haechi_authz::DenyReason;
+use haechi_authz::{DenyReason, Refused};
 use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{Caller, CanonicalPath, Irregular, RequestHead};
 use std::rc::Rc;
@@ -139,7 +139,7 @@ async fn pass(
     // Authorize: the only step that turns a head into something that can be forwarded.
     let decision = DecisionId::from_bits(worker.random_bits());
     let begun = Instant::now();
-    let permitted = plan.shared.enforcer.enforce(head, route_index, caller, decision).await;
+    let permitted = plan.shared.enforcer.enforce(head, route_index, caller, decision, &plan.memo).await;
 
     // Record: before the decision is acted on, so that nothing happens that was not written down.
     request.to.decision = Some(decision);
@@ -149,11 +149,17 @@ async fn pass(
             entry.decided(permitted.decision());
             permitted
         }
-        Err(denied) => {
+        Err(Refused::Denied(decision, reason)) => {
             worker.metrics().authz(&route.name, "deny", begun.elapsed());
-            entry.decided(&denied.decision);
-            entry.reason(format!("the clause `{}` does not hold", denied.reason.clause()));
-            return refuse(&forbidden(&denied.reason), request.to, entry);
+            entry.decided(&decision);
+            entry.reason(reason.describe());
+            return refuse(&forbidden(&reason), request.to, entry);
+        }
+        Err(Refused::Undecided(decision, unavailable)) => {
+            worker.metrics().authz(&route.name, "unavailable", begun.elapsed());
+            entry.decided(&decision);
+            entry.reason(unavailable.to_string());
+            return refuse(&Refusal::CannotTell, request.to, entry);
         }
     };
 

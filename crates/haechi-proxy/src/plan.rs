@@ -10,7 +10,7 @@ use crate::upstream::endpoint::EndpointState;
 use crate::upstream::settings::{Circuit, Ejection, HealthCheck, Protocol, Retries};
 use haechi_authn::Authenticator;
 use haechi_authn::identity::Provider;
-use haechi_authz::{Enforcer, Rule};
+use haechi_authz::Enforcer;
 use haechi_core::{Irregular, MethodSet, PathPattern};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -38,6 +38,8 @@ pub struct PlanParts {
     pub listeners: Vec<Listener>,
     /// The routes, in any order.
     pub routes: Vec<Route>,
+    /// What decides about their callers, by the same indices.
+    pub enforcer: Enforcer,
     /// The services that routes name by index.
     pub services: Vec<Service>,
     /// Addresses that may tell us the client's address.
@@ -76,8 +78,6 @@ pub struct Route {
     pub methods: MethodSet,
     /// Who is asked.
     pub authentication: Authentication,
-    /// What is asked of the caller.
-    pub rule: Rule,
     /// Where it leads.
     pub target: Target,
     /// Ambiguous path spellings that the backend is known to read as we do.
@@ -270,21 +270,14 @@ impl Limits {
 }
 
 impl Route {
-    /// A route of any method that asks nothing more than it is given here.
-    pub fn new(
-        name: &str,
-        pattern: PathPattern,
-        authentication: Authentication,
-        rule: Rule,
-        target: Target,
-    ) -> Self {
+    /// A route of any method of which nothing else is said.
+    pub fn new(name: &str, pattern: PathPattern, authentication: Authentication, target: Target) -> Self {
         Self {
             name: name.into(),
             pattern,
             hosts: Vec::new(),
             methods: MethodSet::any(),
             authentication,
-            rule,
             target,
             allow_in_path: Irregular::NONE,
             max_body: None,
@@ -329,12 +322,11 @@ impl Plan {
     /// [`Conflict`] when two routes could both win.
     pub fn new(parts: PlanParts) -> Result<Self, Conflict> {
         let router = Router::new(&parts.routes)?;
-        let rules = parts.routes.iter().map(|route| route.rule.clone()).collect();
         Ok(Self {
             generation: parts.generation,
             listeners: parts.listeners,
             router,
-            enforcer: Enforcer::new(rules, parts.generation),
+            enforcer: parts.enforcer,
             routes: parts.routes,
             services: parts.services,
             trusted_proxies: parts.trusted_proxies,

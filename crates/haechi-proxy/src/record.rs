@@ -169,10 +169,7 @@ impl Entry {
 
     pub(crate) fn decided(&mut self, decision: &Decision) {
         self.0.line.decision = Some(decision.id);
-        self.step(|| Work::Authorize {
-            decision: decision.id,
-            allowed: decision.outcome == haechi_authz::Outcome::Allow,
-        });
+        self.step(|| Work::Authorize { decision: decision.id, allowed: decision.is_allowed() });
     }
 
     pub(crate) fn upstream(&mut self, service: &Arc<str>, endpoint: &crate::plan::Endpoint) {

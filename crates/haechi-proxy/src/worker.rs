@@ -15,6 +15,7 @@ use crate::upstream::pool::Pool;
 use arc_swap::ArcSwap;
 use fastrand::Rng;
 use haechi_authn::{Authenticator, Chain, CredentialPlace, Scheme};
+use haechi_authz::Memo;
 use haechi_core::{Caller, Clock, Timestamp};
 use quick_cache::unsync::Cache;
 use std::cell::{Cell, RefCell};
@@ -99,6 +100,8 @@ pub(crate) struct LocalPlan {
     balancers: Vec<Balancer>,
     schemes: Schemes,
     tokens: RefCell<Cache<TokenKey, Minted>>,
+    /// Decisions under this plan.
+    pub(crate) memo: Memo,
 }
 
 /// By name, with what each was made from.
@@ -395,6 +398,7 @@ impl LocalPlan {
             balancers: balancers(&shared, previous),
             schemes,
             tokens: RefCell::new(Cache::new(TOKENS)),
+            memo: Memo::default(),
             shared,
         }
     }

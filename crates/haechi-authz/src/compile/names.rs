@@ -58,10 +58,9 @@ fn unknown(
     report: Report<'_>,
 ) {
     let known: Vec<&str> = match kind {
-        "caller attribute" => OWN_ATTRIBUTES
-            .into_iter()
-            .chain(vocabulary.attributes.keys().map(|name| &**name))
-            .collect(),
+        "caller attribute" => {
+            OWN_ATTRIBUTES.into_iter().chain(vocabulary.attributes.keys().map(|name| &**name)).collect()
+        }
         "fact about requests" => CONTEXT.to_vec(),
         "context header" => vocabulary.headers.keys().map(|name| &**name).collect(),
         "path parameter" => match route.and_then(|route| vocabulary.routes.get(route)) {
@@ -127,7 +126,7 @@ fn position(text: &str, kind: &str, name: &str) -> (usize, usize) {
         let quoted = before.ends_with('"') && after.starts_with('"');
         let bare = !before.ends_with(is_word) && !after.starts_with(is_word) && !before.ends_with('"');
         let attribute = before.trim_end().ends_with(['.', '[']) || before.trim_end().ends_with("has");
-        if (entity && quoted) || (!entity && (quoted || (bare && attribute))) {
+        if quoted || (!entity && bare && attribute) {
             return (offset, name.len());
         }
     }

@@ -1,6 +1,5 @@
 use super::{Conflict, Found, Router};
 use crate::plan::{Authentication, Route, Target};
-use haechi_authz::Rule;
 use haechi_core::{CanonicalPath, Irregular, MethodSet, PathPattern};
 use http::Method;
 use proptest::prelude::*;
@@ -12,7 +11,6 @@ fn route(name: &str, pattern: &str, hosts: &[&str], methods: &[Method]) -> Route
         hosts: hosts.iter().map(|host| (*host).into()).collect(),
         methods: if methods.is_empty() { MethodSet::any() } else { MethodSet::new(methods.iter().cloned()) },
         authentication: Authentication::Any(Vec::new()),
-        rule: Rule::any(),
         target: Target::Service(0),
         allow_in_path: Irregular::NONE,
         max_body: None,

@@ -8,9 +8,9 @@ use crate::plan::Target;
 use crate::route::Found;
 use crate::worker::Worker;
 use haechi_authn::{Attempt, LocalFuture};
-use haechi_authz::Permitted;
-use haechi_core::Timestamp;
+use haechi_authz::{Permitted, Read, Refused};
 use haechi_core::id::DecisionId;
+use haechi_core::{RequestHead, Timestamp};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,12 +96,16 @@ async fn judge(worker: Rc<Worker>, permitted: Rc<Permitted>, service: Arc<str>) 
         Attempt::Unavailable(_) => return Verdict::Unknown,
         Attempt::Absent | Attempt::Rejected(_) => return Verdict::Fails("its credential no longer holds"),
     };
-    if permitted.decision().generation == plan.shared.generation && caller == *permitted.caller() {
+    let before = permitted.decision();
+    let lasts = before.external.is_none() && !before.verdict.reads.contains(&Read::Time);
+    if lasts && before.generation == plan.shared.generation && caller == *permitted.caller() {
         return Verdict::Holds(None);
     }
     let decision = DecisionId::from_bits(worker.random_bits());
-    match plan.shared.enforcer.enforce(Box::new(head.clone()), index, caller, decision).await {
+    let head = Box::new(RequestHead { received: worker.now(), ..head.clone() });
+    match plan.shared.enforcer.enforce(head, index, caller, decision, &plan.memo).await {
         Ok(newer) => Verdict::Holds(Some(newer)),
-        Err(_) => Verdict::Fails("its caller may no longer do this"),
+        Err(Refused::Undecided(..)) => Verdict::Unknown,
+        Err(Refused::Denied(..)) => Verdict::Fails("its caller may no longer do this"),
     }
 }

@@ -2,7 +2,7 @@
 
 use haechi_authn::schemes::anonymous;
 use haechi_authn::{Attempt, Authenticator, CredentialPlace, Look, Scheme};
-use haechi_authz::Rule;
+use haechi_authz::{Enforcer, EnforcerParts, Engine, Vocabulary, compile};
 use haechi_core::{PathPattern, RequestHead, SystemClock, Timestamp};
 use haechi_proxy::{
     Authentication, Budget, Endpoint, Endpoints, Limits, Listener, LogFormat, LogSink, Metrics, Plan,
@@ -67,12 +67,20 @@ impl Scheme for PanickingScheme {
 
 fn route(name: &str, path: &str, asked: Arc<dyn Authenticator>) -> Route {
     let pattern = PathPattern::parse(path).unwrap();
-    Route::new(name, pattern, Authentication::Any(vec![asked]), Rule::any(), Target::Service(0))
+    Route::new(name, pattern, Authentication::Any(vec![asked]), Target::Service(0))
 }
 
 fn service(backend: SocketAddr) -> Service {
     let state = Endpoints::default().state(&"web".into(), &backend.ip().to_string(), backend.port(), None);
     Service::new("web", vec![Endpoint { state, weight: 1 }])
+}
+
+/// Lets through whoever authentication lets through.
+fn enforcer(routes: usize) -> Enforcer {
+    let compiled = compile(Arc::new(Vocabulary::default()), &[]).unwrap();
+    let engine = Engine::new(Arc::new(compiled)).unwrap();
+    let parts = EnforcerParts { engine, shadow: None, points: Vec::new(), own: routes, generation: 1 };
+    Enforcer::new(parts).unwrap()
 }
 
 fn plan(backend: SocketAddr) -> Plan {
@@ -83,6 +91,7 @@ fn plan(backend: SocketAddr) -> Plan {
             route("broken", "/broken/**", Arc::new(Panicking("broken".into()))),
             route("well", "/well", Arc::new(anonymous::authenticator())),
         ],
+        enforcer: enforcer(2),
         services: vec![service(backend)],
         trusted_proxies: Vec::new(),
         limits: Limits::default(),

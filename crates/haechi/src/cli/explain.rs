@@ -7,7 +7,8 @@ use super::{Common, ExplainArgs, Failure, Format, configuration, output};
 use crate::config::Config;
 use crate::wire::{Assembly, control_runtime};
 use haechi_authn::{Attempt, Chain, Scheme};
-use haechi_authz::{Clause, Rule};
+use haechi_authz::{Facts, Memo, Says};
+use haechi_core::id::DecisionId;
 use haechi_core::{Caller, RequestHead};
 use haechi_proxy::{Authentication, Found, Route, Target, identity_headers};
 use serde::Serialize;
@@ -115,8 +116,7 @@ async fn judge(
         None => told.authenticate(chosen, &head, assembly).await?,
     };
     let Some(caller) = caller else { return Ok(told) };
-    let rule = assembly.plan.enforcer().rule(route);
-    Ok(told.authorize(rule, chosen, caller, assembly))
+    Ok(told.authorize(&Facts { head: &head, route, caller: &caller }, chosen, caller.clone(), assembly))
 }
 
 impl Explanation {
@@ -169,20 +169,18 @@ impl Explanation {
 
     fn authorize(
         mut self,
-        rule: Option<&Rule>,
+        facts: &Facts<'_>,
         route: &Route,
         caller: Arc<Caller>,
         assembly: &Assembly,
     ) -> Self {
-        for clause in rule.into_iter().flat_map(Rule::clauses) {
-            let (name, list) = match clause {
-                Clause::Roles(names) => ("roles, any of", names),
-                Clause::Scopes(names) => ("scopes, all of", names),
-            };
-            let clause_text = format!("{name}: {}", list.join(", "));
-            self.clauses.push(Asserted { clause: clause_text, holds: clause.holds(&caller) });
+        let enforcer = assembly.plan.enforcer();
+        for finding in enforcer.engine().findings(facts) {
+            let clause = finding.source.to_string();
+            self.clauses.push(Asserted { clause, holds: finding.says == Says::True });
         }
-        let allowed = rule.is_some() && self.clauses.iter().all(|clause| clause.holds);
+        let decision = enforcer.decide(facts, DecisionId::from_bits(0), &Memo::default());
+        let allowed = decision.is_allowed();
         if allowed {
             self.headers = identity_headers(&caller);
             self.service = match route.target {

@@ -2,18 +2,18 @@
 
 use super::resilience::{ejection, health_check, retries};
 use super::tls;
-use crate::config::meant::{self, Authenticate, Authorize, Config};
+use crate::config::meant::{self, Authenticate, Config};
 use haechi_authn::Authenticator;
 use haechi_authn::identity::Provider;
 use haechi_authn::schemes::{anonymous, passthrough};
-use haechi_authz::{Clause, Rule};
+use haechi_authz::{Enforcer, EnforcerParts, Engine};
 use haechi_core::{Irregular, MethodSet, PathPattern};
 use haechi_proxy::{
     Authentication, Balance, Circuit, Endpoint, Endpoints, HashKey, IdentityCall, IdentityToken, Limits,
     Plan, PlanParts, Protocol, Route, Service, Target,
 };
 use http::Method;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Every authenticator that the configuration names.
@@ -28,8 +28,10 @@ pub(crate) enum PlanFault {
     Conflict(#[from] haechi_proxy::Conflict),
     #[error("the path `{0}` of the identity provider is not a pattern: {1}")]
     IdentityPath(String, haechi_core::pattern::PatternFault),
-    #[error("the route `{0}` has an empty rule")]
-    EmptyRule(Arc<str>),
+    #[error(transparent)]
+    Policies(#[from] haechi_authz::SliceFault),
+    #[error(transparent)]
+    DecisionPoint(#[from] haechi_authz::NoSuchPoint),
     #[error(transparent)]
     Tls(#[from] tls::TlsFault),
 }
@@ -46,22 +48,28 @@ pub(crate) fn plan(
         config.services.values().map(|written| service(written, endpoints)).collect::<Result<_, _>>()?;
     let index: HashMap<&str, usize> =
         config.services.keys().enumerate().map(|(i, name)| (&**name, i)).collect();
-    let mut lists = Lists::default();
     let mut routes = Vec::with_capacity(config.routes.len() + 6);
     for written in &config.routes {
         let dangling = || PlanFault::Dangling(written.name.clone());
         let service = index.get(&*written.service).copied().ok_or_else(dangling)?;
         let authentication = authentication(&written.authenticate, authenticators).ok_or_else(dangling)?;
-        let rule = lists.rule(&written.authorize).map_err(|_| PlanFault::EmptyRule(written.name.clone()))?;
-        routes.push(route(written, authentication, rule, service));
+        routes.push(route(written, authentication, service));
     }
     if let Some(identity) = &config.identity {
         routes.extend(identity_routes(identity, config, authenticators)?);
     }
+    let enforcer = Enforcer::new(EnforcerParts {
+        engine: Engine::new(config.policies.clone())?,
+        shadow: None,
+        points: Vec::new(),
+        own: routes.len() - config.routes.len(),
+        generation,
+    })?;
     Ok(Plan::new(PlanParts {
         generation,
         listeners: config.listeners.iter().map(tls::listener).collect::<Result<_, _>>()?,
         routes,
+        enforcer,
         services,
         trusted_proxies: config.trusted_proxies.clone(),
         limits: limits(config),
@@ -69,14 +77,13 @@ pub(crate) fn plan(
     })?)
 }
 
-fn route(written: &meant::Route, authentication: Authentication, rule: Rule, service: usize) -> Route {
+fn route(written: &meant::Route, authentication: Authentication, service: usize) -> Route {
     Route {
         name: written.name.clone(),
         pattern: written.path.clone(),
         hosts: written.hosts.iter().map(|host| host.name().into()).collect(),
         methods: written.methods.clone(),
         authentication,
-        rule,
         target: Target::Service(service),
         allow_in_path: written.allow_in_path,
         max_body: written.max_body,
@@ -97,33 +104,6 @@ fn authentication(written: &Authenticate, known: &Authenticators) -> Option<Auth
         Authenticate::Passthrough => Some(Authentication::Any(vec![Arc::new(passthrough::authenticator())])),
         Authenticate::Any(names) => named(names).map(Authentication::Any),
         Authenticate::All(names) => named(names).map(Authentication::All),
-    }
-}
-
-/// Lists of names, each kept once: routes that ask for the same roles ask in the same memory.
-#[derive(Default)]
-struct Lists(HashSet<Arc<[Arc<str>]>>);
-
-impl Lists {
-    fn keep(&mut self, names: &[Arc<str>]) -> Arc<[Arc<str>]> {
-        if let Some(known) = self.0.get(names) {
-            return known.clone();
-        }
-        let list: Arc<[Arc<str>]> = names.into();
-        self.0.insert(list.clone());
-        list
-    }
-
-    fn rule(&mut self, written: &Authorize) -> Result<Rule, haechi_authz::rule::NoClause> {
-        let Authorize::Clauses { roles, scopes } = written else { return Ok(Rule::any()) };
-        let mut clauses = Vec::new();
-        if !roles.is_empty() {
-            clauses.push(Clause::Roles(self.keep(roles)));
-        }
-        if !scopes.is_empty() {
-            clauses.push(Clause::Scopes(self.keep(scopes)));
-        }
-        Rule::all_of(clauses)
     }
 }
 
@@ -244,7 +224,6 @@ fn identity_routes(
                 hosts: Vec::new(),
                 methods: MethodSet::new([method]),
                 authentication,
-                rule: Rule::any(),
                 target: Target::Identity(call),
                 allow_in_path: Irregular::NONE,
                 max_body: Some(64 * 1024),

@@ -5,6 +5,7 @@ mod authenticator;
 mod identity;
 mod names;
 mod overlap;
+mod policies;
 mod resilience;
 mod resolve;
 mod restart;
@@ -16,7 +17,7 @@ mod tls;
 pub(crate) use authenticator::{ApiKey, Authenticator, AuthenticatorKind, Basic, Issuer, Jwt, Keys, Users};
 pub(crate) use identity::Identity;
 pub(crate) use resilience::{Ejection, Health, Retries};
-pub(crate) use route::{Authenticate, Authorize, Route};
+pub(crate) use route::{Authenticate, Route};
 pub(crate) use service::{Balance, Endpoint, Service};
 pub(crate) use telemetry::Traces;
 pub(crate) use tls::{ListenerTls, ServiceTls};
@@ -25,6 +26,7 @@ pub(crate) use super::written::{HashBy, LogFormat, Protocol, RetryOn};
 pub(super) use resolve::resolve;
 
 use super::report::Report;
+use haechi_authz::Compiled;
 use haechi_core::{AttributeType, RoleTable};
 use haechi_store::Location;
 use ipnet::IpNet;
@@ -58,6 +60,8 @@ pub(crate) struct Config {
     pub services: BTreeMap<Arc<str>, Service>,
     /// In the order written; no two can win the same request.
     pub routes: Vec<Route>,
+    /// What decides, by the indices of the routes.
+    pub policies: Arc<Compiled>,
     /// Where traces go.
     pub traces: Option<Traces>,
     /// One line for each request.

@@ -2,7 +2,7 @@
 
 use super::names::Resolver;
 use super::{AccessLog, Config, Drain, Limits, Listener, LogTarget};
-use super::{authenticator, identity, overlap, restart, route, service, telemetry, tls};
+use super::{authenticator, identity, overlap, policies, restart, route, service, telemetry, tls};
 use crate::config::read::Maybe;
 use crate::config::report::{Fault, Report};
 use crate::config::source::{At, Source};
@@ -51,6 +51,9 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     overlap::routes_apart(resolver, &whole);
     overlap::clear_of_own_paths(resolver, &whole, identity.as_ref().and_then(Option::as_ref));
     odd(resolver);
+    let roles = roles?;
+    let routes = routes.into_iter().collect::<Option<Vec<_>>>()?;
+    let policies = policies::policies(&roles, &caller_attributes, &routes, &mut resolver.faults)?;
     Some(Config {
         listeners: listeners?,
         admin,
@@ -61,10 +64,11 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
             None => None,
         },
         caller_attributes,
-        roles: roles?,
+        roles,
         authenticators: authenticators?,
         services: services?,
-        routes: routes.into_iter().collect::<Option<_>>()?,
+        routes,
+        policies,
         traces,
         access_log: access_log(written.access_log.as_ref()?, folder),
         limits: limits(written.limits.as_ref()?, workers(written)),

@@ -5,6 +5,7 @@ use super::names::Resolver;
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
 use crate::config::written;
+use haechi_authz::{Clause, Rule};
 use haechi_core::pattern::Segment;
 use haechi_core::{CanonicalPath, Host, Irregular, MethodSet, PathPattern, Role};
 use haechi_proxy::{Cors, FieldRules};
@@ -28,13 +29,12 @@ pub(crate) struct Route {
     /// Who must be calling.
     pub authenticate: Authenticate,
     /// What the caller must be allowed.
-    pub authorize: Authorize,
+    pub authorize: Rule,
     /// Which service answers; declared.
     pub service: Arc<str>,
     /// What the backend sees of the path.
     pub rewrite: Rewrite,
     /// Words for policies to go by.
-    #[expect(dead_code, reason = "policies read them, and this version takes no policies")]
     pub labels: Vec<Arc<str>>,
     /// Whether the verified credential travels on.
     pub forward_credentials: bool,
@@ -64,20 +64,6 @@ pub(crate) enum Authenticate {
     Any(Vec<Arc<str>>),
     /// Whoever all of these vouch for.
     All(Vec<Arc<str>>),
-}
-
-/// What the caller must be allowed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Authorize {
-    /// Nothing in particular.
-    Any,
-    /// All clauses; at least one of them is not empty.
-    Clauses {
-        /// Any one of these, declared or built in; empty for no such clause.
-        roles: Vec<Role>,
-        /// All of these; empty for no such clause.
-        scopes: Vec<Arc<str>>,
-    },
 }
 
 /// What the backend sees of the path: first stripped, then added to.
@@ -191,9 +177,9 @@ fn authenticate(resolver: &mut Resolver<'_>, written: &written::Authenticate) ->
     })
 }
 
-fn authorize(resolver: &mut Resolver<'_>, written: &At<written::Authorize>) -> Option<Authorize> {
+fn authorize(resolver: &mut Resolver<'_>, written: &At<written::Authorize>) -> Option<Rule> {
     let clauses = match &written.value {
-        written::Authorize::Any => return Some(Authorize::Any),
+        written::Authorize::Any => return Some(Rule::any()),
         written::Authorize::Clauses(clauses) => clauses,
     };
     let empty = |span, key: &str| {
@@ -216,9 +202,18 @@ fn authorize(resolver: &mut Resolver<'_>, written: &At<written::Authorize>) -> O
         );
         resolver.faults.push(fault.help("add `roles` or `scopes`, or write `authorize: any`"));
     }
-    let roles = roles.iter().flat_map(|roles| roles.iter()).filter_map(|role| resolver.role(role)).collect();
-    let scopes = scopes.iter().flat_map(|scopes| scopes.iter()).map(|scope| scope.0.clone()).collect();
-    Some(Authorize::Clauses { roles, scopes })
+    let roles = roles.iter().flat_map(|roles| roles.iter()).filter_map(|role| resolver.role(role));
+    let roles: Vec<Role> = roles.collect();
+    let scopes: Vec<Arc<str>> =
+        scopes.iter().flat_map(|scopes| scopes.iter()).map(|scope| scope.0.clone()).collect();
+    let mut asked = Vec::new();
+    if !roles.is_empty() {
+        asked.push(Clause::Roles(roles.into()));
+    }
+    if !scopes.is_empty() {
+        asked.push(Clause::Scopes(scopes.into()));
+    }
+    Rule::all_of(asked).ok()
 }
 
 /// Without a caller there is nobody who could hold a role or a scope.

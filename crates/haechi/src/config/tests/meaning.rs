@@ -2,9 +2,10 @@
 
 use super::{HEAD, check};
 use crate::config::meant::{
-    Authenticate, AuthenticatorKind, Authorize, Balance, HashBy, Issuer, Keys, LogTarget, RetryOn, Users,
+    Authenticate, AuthenticatorKind, Balance, HashBy, Issuer, Keys, LogTarget, RetryOn, Users,
 };
 use haechi_authn::jose::Algorithm;
+use haechi_authz::{Clause, Rule};
 use haechi_core::{Irregular, Role};
 use haechi_store::Location;
 use std::time::Duration;
@@ -45,8 +46,10 @@ routes:
 "#);
     let route = &config.routes[0];
     assert_eq!(route.authenticate, Authenticate::All(vec!["a".into(), "b".into()]));
-    let roles = ["USER", "haechi-admin"].map(Role::from).to_vec();
-    assert_eq!(route.authorize, Authorize::Clauses { roles, scopes: vec!["x:y".into()] });
+    let roles = ["USER", "haechi-admin"].map(Role::from);
+    let scopes = [Role::from("x:y")];
+    let rule = Rule::all_of(vec![Clause::Roles(roles.into()), Clause::Scopes(scopes.into())]);
+    assert_eq!(Ok(&route.authorize), rule.as_ref());
     assert_eq!(route.hosts[0].name(), "api.example.com");
     assert!(route.methods.contains(&http::Method::HEAD));
     assert_eq!(route.allow_in_path, Irregular::SEMICOLON.union(Irregular::ENCODED_SLASH));
