@@ -180,10 +180,20 @@ impl Ask<'_> {
         self
     }
 
+    /// What the enforcer takes.
+    pub(crate) fn parts(self) -> (Box<RequestHead>, usize, Arc<Caller>) {
+        let caller = self.caller();
+        (Box::new(self.head), self.route, Arc::new(caller))
+    }
+
+    fn caller(&self) -> Caller {
+        let table = &self.world.vocabulary.roles;
+        Caller::new(CallerKind::User, &"local".into(), Vouched::BySelf, table, self.claimed.clone())
+    }
+
     pub(crate) fn verdict(self) -> Arc<Verdict> {
         let engine = self.world.engine().unwrap_or_else(|faults| panic!("{faults:#?}"));
-        let table = &self.world.vocabulary.roles;
-        let caller = Caller::new(CallerKind::User, &"local".into(), Vouched::BySelf, table, self.claimed);
+        let caller = self.caller();
         let facts = Facts { head: &self.head, route: self.route, caller: &caller };
         engine.decide(&facts, &self.world.memo)
     }

@@ -1,1 +1,167 @@
+use crate::point::Answering;
+use crate::testing::World;
+use crate::{
+    DecisionPoint, DenyReason, Enforcer, EnforcerParts, Facts, Keeps, Memo, Permitted, Refused, Unavailable,
+};
+use haechi_core::id::DecisionId;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
+/// Says what it is told to, and counts how often it is asked.
+#[derive(Debug)]
+struct Point {
+    name: Arc<str>,
+    says: fn() -> Result<bool, &'static str>,
+    keeps: Keeps,
+    asked: AtomicUsize,
+}
+
+impl Point {
+    fn new(says: fn() -> Result<bool, &'static str>) -> Arc<Self> {
+        Arc::new(Self { name: "opa".into(), says, keeps: Keeps::default(), asked: AtomicUsize::new(0) })
+    }
+}
+
+impl DecisionPoint for Point {
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn question(&self, facts: &Facts<'_>) -> Vec<u8> {
+        facts.head.path.as_str().into()
+    }
+
+    fn keeps(&self) -> Keeps {
+        self.keeps
+    }
+
+    fn ask(&self, _: Vec<u8>) -> Answering<'_> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let said =
+            (self.says)().map_err(|reason| Unavailable { name: self.name.clone(), reason: reason.into() });
+        Box::pin(async { said })
+    }
+}
+
+fn enforcer(world: &World, point: &Arc<Point>) -> Enforcer {
+    let points: Vec<Arc<dyn DecisionPoint>> = vec![point.clone()];
+    let engine = world.engine().unwrap();
+    Enforcer::new(EnforcerParts { engine, shadow: None, points, own: 1, generation: 7 }).unwrap()
+}
+
+async fn enforce(
+    world: &World,
+    enforcer: &Enforcer,
+    memo: &Memo,
+    roles: &[&str],
+) -> Result<Permitted, Refused> {
+    let (head, route, caller) = world.ask("r").roles(roles).parts();
+    enforcer.enforce(head, route, caller, DecisionId::from_bits(7), memo).await
+}
+
+fn world() -> World {
+    World::new("").route("r", "/r", &["roles USER", "external opa"])
+}
+
+#[tokio::test]
+async fn a_decision_point_that_says_yes_lets_through_and_one_that_says_no_does_not() {
+    let (world, memo) = (world(), Memo::default());
+    let yes = enforcer(&world, &Point::new(|| Ok(true)));
+    let permitted = enforce(&world, &yes, &memo, &["USER"]).await.unwrap();
+    assert!(permitted.decision().external.as_ref().unwrap().allowed);
+    assert_eq!(permitted.decision().generation, 7);
+    let no = enforcer(&world, &Point::new(|| Ok(false)));
+    let refused = enforce(&world, &no, &memo, &["USER"]).await.unwrap_err();
+    assert!(matches!(refused, Refused::Denied(_, DenyReason::External(name)) if &*name == "opa"));
+}
+
+#[tokio::test]
+async fn a_decision_point_that_cannot_tell_never_allows() {
+    let (world, memo) = (world(), Memo::default());
+    let point = Point::new(|| Err("it is down"));
+    let refused = enforce(&world, &enforcer(&world, &point), &memo, &["USER"]).await.unwrap_err();
+    assert!(matches!(refused, Refused::Undecided(_, why) if why.reason == "it is down"));
+}
+
+#[tokio::test]
+#[should_panic(expected = "broken")]
+async fn a_decision_point_that_panics_never_allows() {
+    let (world, memo) = (world(), Memo::default());
+    let point = Point::new(|| panic!("broken"));
+    let outcome = enforce(&world, &enforcer(&world, &point), &memo, &["USER"]).await;
+    assert!(outcome.is_err(), "let through");
+}
+
+#[tokio::test]
+async fn a_decision_point_is_not_asked_about_what_the_policies_refuse() {
+    let (world, memo) = (world(), Memo::default());
+    let point = Point::new(|| Ok(true));
+    let refused = enforce(&world, &enforcer(&world, &point), &memo, &["GUEST"]).await.unwrap_err();
+    assert!(matches!(refused, Refused::Denied(_, DenyReason::Roles(_))));
+    assert_eq!(point.asked.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn answers_are_kept_as_long_as_they_hold_and_no_longer() {
+    let (world, memo) = (world(), Memo::default());
+    let keeps = Keeps { allow: Duration::from_secs(5), deny: Duration::ZERO };
+    let point = Arc::new(Point { keeps, ..Arc::into_inner(Point::new(|| Ok(true))).unwrap() });
+    let enforcer = enforcer(&world, &point);
+    let mut asked = Vec::new();
+    for seconds in [0, 4, 5, 6] {
+        let (mut head, route, caller) = world.ask("r").roles(&["USER"]).parts();
+        head.received = head.received.plus(Duration::from_secs(seconds));
+        enforcer.enforce(head, route, caller, DecisionId::from_bits(7), &memo).await.unwrap();
+        asked.push(point.asked.load(Ordering::Relaxed));
+    }
+    assert_eq!(asked, [1, 1, 2, 2]);
+    let point = Arc::new(Point { keeps, ..Arc::into_inner(Point::new(|| Ok(false))).unwrap() });
+    let (enforcer, memo) = (super::tests::enforcer(&world, &point), Memo::default());
+    for asked in 1..=3 {
+        enforce(&world, &enforcer, &memo, &["USER"]).await.unwrap_err();
+        assert_eq!(point.asked.load(Ordering::Relaxed), asked);
+    }
+}
+
+#[tokio::test]
+async fn a_route_without_a_rule_is_denied() {
+    let (world, memo) = (world(), Memo::default());
+    let enforcer = enforcer(&world, &Point::new(|| Ok(true)));
+    // Two are configured and one is the gate's own; there is no fourth.
+    for (route, passes) in [(2, true), (3, false), (usize::MAX, false)] {
+        let (head, _, caller) = world.ask("r").roles(&["ADMIN"]).parts();
+        let outcome = enforcer.enforce(head, route, caller, DecisionId::from_bits(7), &memo).await;
+        assert_eq!(outcome.is_ok(), passes, "{route}");
+        let refused = outcome.err();
+        assert!(passes || matches!(refused, Some(Refused::Denied(_, DenyReason::NoRule))));
+    }
+}
+
+#[test]
+fn a_rule_cannot_name_a_decision_point_that_is_not_there() {
+    let engine = world().engine().unwrap();
+    let parts = EnforcerParts { engine, shadow: None, points: Vec::new(), own: 0, generation: 1 };
+    assert_eq!(&*Enforcer::new(parts).unwrap_err().point, "opa");
+}
+
+#[tokio::test]
+async fn shadow_policies_are_compared_and_never_enforced() {
+    let world = World::new("permit(principal, action, resource);").route("r", "/r", &["policy"]);
+    let next =
+        World::new("permit(principal in Role::\"ADMIN\", action, resource);").route("r", "/r", &["policy"]);
+    let parts = EnforcerParts {
+        engine: world.engine().unwrap(),
+        shadow: Some(next.engine().unwrap()),
+        points: Vec::new(),
+        own: 0,
+        generation: 1,
+    };
+    let (enforcer, memo) = (Enforcer::new(parts).unwrap(), Memo::default());
+    for _ in 0..2 {
+        let permitted = enforce(&world, &enforcer, &memo, &["USER"]).await.unwrap();
+        let shadow = permitted.decision().shadow.as_ref().unwrap();
+        assert_eq!(shadow.denied, Some(DenyReason::NoPermit));
+        assert!(enforce(&world, &enforcer, &memo, &["ADMIN"]).await.unwrap().decision().shadow.is_none());
+    }
+}

@@ -7,7 +7,7 @@ use super::{Common, ExplainArgs, Failure, Format, configuration, output};
 use crate::config::Config;
 use crate::wire::{Assembly, control_runtime};
 use haechi_authn::{Attempt, Chain, Scheme};
-use haechi_authz::{Facts, Memo, Says};
+use haechi_authz::{Clause, Engine, Facts, Memo, Rule, Says, Source};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, RequestHead};
 use haechi_proxy::{Authentication, Found, Route, Target, identity_headers};
@@ -176,7 +176,7 @@ impl Explanation {
     ) -> Self {
         let enforcer = assembly.plan.enforcer();
         for finding in enforcer.engine().findings(facts) {
-            let clause = finding.source.to_string();
+            let clause = spoken(&finding.source, enforcer.engine(), facts.route);
             self.clauses.push(Asserted { clause, holds: finding.says == Says::True });
         }
         let decision = enforcer.decide(facts, DecisionId::from_bits(0), &Memo::default());
@@ -192,6 +192,18 @@ impl Explanation {
         }
         self.caller = Some(caller);
         if allowed { self.ending(200, "forwarded", None) } else { self.ending(403, "denied", None) }
+    }
+}
+
+/// A clause as it was written, a policy by its place.
+fn spoken(source: &Source, engine: &Engine, route: usize) -> String {
+    let rule = engine.compiled().vocabulary().routes.get(route).map(|route| &route.rule);
+    let mut clauses = rule.into_iter().flat_map(Rule::clauses);
+    match clauses.find(|clause| clause.source() == *source) {
+        Some(Clause::Roles(names)) => format!("roles, any of: {}", names.join(", ")),
+        Some(Clause::Scopes(names)) => format!("scopes, all of: {}", names.join(", ")),
+        Some(Clause::When(condition)) => format!("when: {}", condition.text),
+        _ => source.to_string(),
     }
 }
 
