@@ -108,6 +108,21 @@ pub fn compile(vocabulary: Arc<Vocabulary>, files: &[PolicyFile]) -> Result<Comp
     Err(faults)
 }
 
+/// Compiles a condition that belongs to no route, as the `when` of a route is compiled: what it reads without testing that it is there makes
+/// it false where it is missing.
+///
+/// # Errors
+/// Everything that is wrong, within [`Within::Condition`] of this number.
+pub fn condition(compiled: &Compiled, number: usize, text: &str) -> Result<Expr, Vec<PolicyFault>> {
+    let mut faults = Vec::new();
+    let validator = Validator::new(compiled.schema.clone());
+    let place = clauses::Standing { within: Within::Condition(number), route: None };
+    match clauses::condition(&compiled.vocabulary, &validator, place, text, &mut faults) {
+        Some(expr) if faults.is_empty() => Ok(expr),
+        _ => Err(faults),
+    }
+}
+
 impl Compiled {
     /// The nouns that it was compiled with.
     pub const fn vocabulary(&self) -> &Arc<Vocabulary> {

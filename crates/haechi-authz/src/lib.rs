@@ -3,6 +3,7 @@
 //! Nothing here knows HTTP status codes, authentication schemes or sockets. The proxy's `forward` takes a [`Permitted`] by value, so a request
 //! that was not decided has nothing to forward.
 
+pub mod analysis;
 pub mod compile;
 pub mod decision;
 pub mod enforcer;

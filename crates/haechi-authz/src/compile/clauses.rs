@@ -1,10 +1,10 @@
 //! The clauses of a route as Cedar expressions.
 
 use super::{ClausePolicy, PolicyFault, Within, fault_of, faults_of, names, scope};
+use crate::Vocabulary;
 use crate::expr::{EntityName, Expr, Var};
-use crate::rule::{Clause, Condition};
+use crate::rule::Clause;
 use crate::schema::{OWN_ATTRIBUTES, quoted};
-use crate::{RouteFacts, Vocabulary};
 use cedar_policy::{Expression, Policy, PolicySet, ValidationMode, Validator};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
@@ -23,7 +23,10 @@ pub(super) fn of_route(
         let holds = match clause {
             Clause::Roles(names) => Some(roles(names)),
             Clause::Scopes(names) => Some(scopes(names)),
-            Clause::When(condition) => when(vocabulary, validator, route, facts, condition, faults),
+            Clause::When(when) => {
+                let standing = Standing { within: Within::Condition(route), route: Some(route) };
+                condition(vocabulary, validator, standing, &when.text, faults)
+            }
             Clause::External(_) => None,
         };
         compiled.extend(holds.map(|holds| ClausePolicy { index, holds }));
@@ -42,15 +45,24 @@ fn scopes(names: &[Arc<str>]) -> Expr {
     Expr::Binary("containsAll".into(), Box::new(held), Box::new(Expr::Set(wanted)))
 }
 
-fn when(
+/// Where a condition stands.
+#[derive(Clone, Copy)]
+pub(super) struct Standing {
+    /// What faults are said to be in.
+    pub(super) within: Within,
+    /// The route that it is about, if it is about one.
+    pub(super) route: Option<usize>,
+}
+
+/// A condition, with everything that it reads tested first.
+pub(super) fn condition(
     vocabulary: &Vocabulary,
     validator: &Validator,
-    route: usize,
-    facts: &RouteFacts,
-    condition: &Condition,
+    standing: Standing,
+    text: &str,
     faults: &mut Vec<PolicyFault>,
 ) -> Option<Expr> {
-    let (within, text) = (Within::Condition(route), &*condition.text);
+    let Standing { within, route } = standing;
     // By itself first, so that no bracket of it can close one of ours.
     if let Err(errors) = text.parse::<Expression>() {
         faults.extend(faults_of(&errors, within, 0, text.len()));
@@ -64,15 +76,16 @@ fn when(
         }
     };
     let before = faults.len();
-    names::check(vocabulary, Some(route), &expr, text, |offset, length, message, help| {
+    names::check(vocabulary, route, &expr, text, |offset, length, message, help| {
         faults.push(PolicyFault { within, offset, length, message, help });
     });
     if faults.len() > before {
         return None;
     }
     let guards = guards(&expr);
-    let name = quoted(&facts.name);
-    let head = format!("forbid(principal, action, resource == Route::{name}) unless {{\n{guards}(");
+    let about = route.and_then(|route| vocabulary.routes.get(route));
+    let resource = about.map_or_else(String::new, |facts| format!(" == Route::{}", quoted(&facts.name)));
+    let head = format!("forbid(principal, action, resource{resource}) unless {{\n{guards}(");
     validated(validator, &head, text, within, faults)?;
     parse(&format!("permit(principal, action, resource) when {{\n{guards}({text}\n)}};")).ok()
 }

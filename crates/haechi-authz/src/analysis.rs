@@ -1,0 +1,42 @@
+//! What the rules of a configuration come to for every caller and request at once: proofs, counterexamples and differences.
+//!
+//! Per route, clauses and policies become one Cedar condition over a flat record of facts ([`field`]). Roles are facts of the caller there and
+//! not entities in a hierarchy, so a hierarchy that the configuration does not have cannot appear. A condition that errs holds for nobody, as in
+//! the engine. The solver is asked whether facts exist for which one condition holds and another does not; what it finds is made small, and
+//! counts only when Cedar itself says the same of it.
+
+mod diff;
+mod example;
+mod field;
+mod ground;
+mod meaning;
+mod model;
+mod prove;
+mod rewrite;
+mod shape;
+mod solver;
+mod space;
+
+pub use diff::{Change, Relation, RouteDiff, compare};
+pub use example::Example;
+pub use ground::{Ground, Side, Takes, Way};
+pub use prove::{Concern, Demand, Group, Proof, Property, prove};
+pub use rewrite::Beyond;
+pub use solver::{NoSolver, Solver};
+
+use serde::Serialize;
+
+/// What was found about one question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Finding {
+    /// Nobody and nothing: that is proved.
+    None,
+    /// This one. Cedar says so of the analysed form; whoever shows it asks the engine first.
+    Example(Box<Example>),
+    /// It could not be decided, and why.
+    Undecided(String),
+}
+
+#[cfg(test)]
+mod tests;

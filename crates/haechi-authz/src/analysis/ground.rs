@@ -1,0 +1,64 @@
+//! What is known of a configuration besides its rules: who can come to a route at all, and by which paths.
+
+use super::rewrite::Rewriter;
+use crate::Compiled;
+use haechi_core::{CallerKind, CanonicalPath};
+use http::Method;
+use std::fmt;
+use std::sync::Arc;
+
+/// One way in which a route can learn who is calling.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Way {
+    /// What sort of principal it gives.
+    pub kind: CallerKind,
+    /// The name that the caller carries.
+    pub authenticator: Arc<str>,
+    /// The issuer of all its callers, where it is one and the same.
+    pub issuer: Option<Arc<str>>,
+    /// Whether it can vouch for built-in roles.
+    pub built_in_roles: bool,
+}
+
+/// What is known of one route.
+#[derive(Clone, Debug, Default)]
+pub struct Ground {
+    /// The ways in. Without one, nobody comes.
+    pub ways: Vec<Way>,
+    /// The hosts that it is bound to; any when empty.
+    pub hosts: Vec<Box<str>>,
+}
+
+/// Whether a request takes the route with this index.
+pub type Takes<'a> = dyn Fn(usize, &Method, &str, &CanonicalPath) -> bool + 'a;
+
+/// A configuration, as it is analysed.
+pub struct Side<'a> {
+    /// Its rules.
+    pub compiled: &'a Compiled,
+    /// By route.
+    pub grounds: &'a [Ground],
+    /// Its router.
+    pub takes: &'a Takes<'a>,
+}
+
+impl fmt::Debug for Side<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Side").field("grounds", &self.grounds).finish_non_exhaustive()
+    }
+}
+
+impl Side<'_> {
+    pub(super) fn rewriter(&self, route: usize) -> Option<Rewriter<'_>> {
+        let vocabulary = self.compiled.vocabulary();
+        vocabulary.routes.get(route).map(|route| Rewriter { vocabulary, route })
+    }
+
+    pub(super) fn ways(&self, route: usize) -> &[Way] {
+        self.grounds.get(route).map_or(&[], |ground| &ground.ways)
+    }
+
+    pub(super) fn hosts(&self, route: usize) -> &[Box<str>] {
+        self.grounds.get(route).map_or(&[], |ground| &ground.hosts)
+    }
+}

@@ -1,0 +1,69 @@
+//! Whom a route lets pass, as one condition: it holds exactly where the engine allows.
+
+use super::field::{all, any, not};
+use super::ground::Side;
+use super::rewrite::{Beyond, Rewriter};
+use crate::compile::{Constraint, FilePolicy};
+use crate::expr::{Expr, Var};
+use crate::{Rule, Source};
+use cedar_policy::Effect;
+
+/// The condition of the route with this index, apart from decision points, which are taken to say yes.
+///
+/// # Errors
+/// Which policy or clause cannot be analysed.
+pub(super) fn of_route(side: &Side<'_>, route: usize) -> Result<Expr, String> {
+    let rewriter = side.rewriter(route).ok_or("there is no such route")?;
+    let written = rewriter.route.rule.clauses();
+    let mut parts = Vec::new();
+    for clause in side.compiled.clauses(route) {
+        let source = written.get(clause.index).map_or(Source::Grant, crate::Clause::source);
+        parts.push(rewriter.rewrite(&clause.holds).map_err(|beyond| told(&source, &beyond))?);
+    }
+    let mut permits = Vec::new();
+    for policy in side.compiled.policies().iter().filter(|policy| may_concern(&rewriter, policy)) {
+        let whole = rewriter.rewrite(&policy.whole()).map_err(|beyond| told(&policy.source, &beyond))?;
+        match policy.effect {
+            Effect::Forbid => parts.push(not(whole)),
+            Effect::Permit => {
+                // A permit that errs denies even where another one permits: it is always looked at.
+                parts.push(looked_at(&whole));
+                permits.push(whole);
+            }
+        }
+    }
+    if !grants(&rewriter.route.rule) {
+        parts.push(any(permits));
+    }
+    Ok(all(parts))
+}
+
+const fn grants(rule: &Rule) -> bool {
+    rule.grants()
+}
+
+/// True, unless looking at it is an error. What cannot err need not be looked at.
+fn looked_at(whole: &Expr) -> Expr {
+    if may_err(whole) { whole.clone().or(Expr::bool(true)) } else { Expr::bool(true) }
+}
+
+/// Arithmetic is all that can fail in what was strictly validated.
+fn may_err(expr: &Expr) -> bool {
+    let here = match expr {
+        Expr::Binary(op, ..) => ["+", "-", "*", "%"].contains(&op.as_str()),
+        Expr::Unary(op, _) => op == "neg",
+        Expr::Call(..) => true,
+        _ => false,
+    };
+    here || expr.children().into_iter().any(may_err)
+}
+
+fn may_concern(rewriter: &Rewriter<'_>, policy: &FilePolicy) -> bool {
+    let resource = policy.scope.resource.to_expr(Var::Resource);
+    resource.is_none_or(|resource| rewriter.rewrite(&resource) != Ok(Expr::bool(false)))
+        || matches!(policy.scope.resource, Constraint::All)
+}
+
+fn told(source: &Source, beyond: &Beyond) -> String {
+    format!("{source}: {beyond}")
+}
