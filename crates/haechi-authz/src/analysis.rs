@@ -19,7 +19,7 @@ mod space;
 
 pub use diff::{Change, Relation, RouteDiff, compare};
 pub use example::Example;
-pub use ground::{Ground, Side, Takes, Way};
+pub use ground::{Gives, Ground, Side, Takes, Way};
 pub use prove::{Concern, Demand, Group, Proof, Property, prove};
 pub use rewrite::Beyond;
 pub use solver::{NoSolver, Solver};

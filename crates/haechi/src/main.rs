@@ -26,6 +26,8 @@ fn main() -> ExitCode {
         Command::Run => cli::run::run(&common),
         Command::Demo(arguments) => cli::demo::demo(arguments, common.output),
         Command::Explain(arguments) => cli::explain::explain(&common, &arguments),
+        Command::Prove(arguments) => cli::prove::prove(&common, &arguments),
+        Command::Diff(arguments) => cli::diff::diff(&common, &arguments),
     };
     done.map_or_else(
         |failure| {

@@ -4,6 +4,7 @@ use super::rewrite::Rewriter;
 use crate::Compiled;
 use haechi_core::{CallerKind, CanonicalPath};
 use http::Method;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,8 +17,48 @@ pub struct Way {
     pub authenticator: Arc<str>,
     /// The issuer of all its callers, where it is one and the same.
     pub issuer: Option<Arc<str>>,
-    /// Whether it can vouch for built-in roles.
-    pub built_in_roles: bool,
+    /// Which roles it can give.
+    pub roles: Gives<Vec<Arc<str>>>,
+    /// Whether its callers can have scopes.
+    pub scopes: bool,
+    /// Which attributes its callers can have; all that are declared where it is `None`.
+    pub attributes: Option<BTreeSet<Box<str>>>,
+}
+
+/// What an authenticator can give.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Gives<T> {
+    /// Whatever there is.
+    Any,
+    /// Whatever there is but what is built in, for which only our own word counts.
+    NotBuiltIn,
+    /// Exactly this, to everybody.
+    Exactly(T),
+}
+
+impl Way {
+    /// A way in that gives whatever there is.
+    pub fn any(kind: CallerKind, authenticator: &Arc<str>) -> Self {
+        Self {
+            kind,
+            authenticator: authenticator.clone(),
+            issuer: None,
+            roles: Gives::Any,
+            scopes: true,
+            attributes: None,
+        }
+    }
+
+    /// The way in for nobody in particular.
+    pub fn anonymous(authenticator: &Arc<str>) -> Self {
+        Self {
+            issuer: Some("".into()),
+            roles: Gives::Exactly(Vec::new()),
+            scopes: false,
+            attributes: Some(BTreeSet::new()),
+            ..Self::any(CallerKind::Anonymous, authenticator)
+        }
+    }
 }
 
 /// What is known of one route.

@@ -109,7 +109,7 @@ impl Solver {
                 .args(["--lang", "smt", "--strings-exp"])
                 .arg(format!("--tlimit-per={}", PATIENCE.as_millis()));
             let local =
-                LocalSolver::from_command(command.kill_on_drop(true)).map_err(|error| error.to_string())?;
+                LocalSolver::from_command(command.kill_on_drop(true)).map_err(|error| cause(&error))?;
             self.running = Some(CedarSymCompiler::new(local).map_err(|error| error.to_string())?);
         }
         self.running.as_mut().ok_or_else(|| "the solver is not running".into())
@@ -127,6 +127,11 @@ fn told(error: &Error) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// What is at the bottom of it.
+fn cause(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), cause)
 }
 
 /// Are there facts for which one condition holds and another does not?

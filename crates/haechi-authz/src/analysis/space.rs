@@ -1,7 +1,7 @@
 //! Which facts can come together: what no request and no caller can be is not looked for.
 
 use super::field::{Field, all, any, not, string, texts};
-use super::ground::{Side, Way};
+use super::ground::{Gives, Side, Way};
 use crate::expr::{Expr, Var};
 use haechi_core::{CallerKind, CanonicalPath, Host};
 use http::Method;
@@ -25,13 +25,21 @@ fn of_way(way: &Way, fields: &BTreeSet<Field>) -> Expr {
     if let Some(issuer) = way.issuer.as_deref().filter(|_| fields.contains(&Field::Issuer)) {
         facts.push(Field::Issuer.is(issuer));
     }
-    let anonymous = way.kind == CallerKind::Anonymous;
     for field in fields {
         facts.push(match field {
-            Field::Role(name) if anonymous || (!way.built_in_roles && built_in(name)) => not(field.read()),
-            Field::Scopes if anonymous => is_empty(field),
-            Field::Attribute(_) if anonymous => not(field.present()),
-            Field::Subject | Field::Issuer if anonymous => field.is(""),
+            Field::Role(name) => match &way.roles {
+                Gives::NotBuiltIn if built_in(name) => not(field.read()),
+                Gives::Exactly(given) if given.iter().any(|role| **role == **name) => field.read(),
+                Gives::Exactly(_) => not(field.read()),
+                Gives::Any | Gives::NotBuiltIn => continue,
+            },
+            Field::Scopes if !way.scopes => is_empty(field),
+            Field::Attribute(name)
+                if way.attributes.as_ref().is_some_and(|known| !known.contains(&**name)) =>
+            {
+                not(field.present())
+            }
+            Field::Subject if way.kind == CallerKind::Anonymous => field.is(""),
             Field::Subject => not(field.is("")),
             _ => continue,
         });

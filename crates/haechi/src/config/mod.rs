@@ -7,6 +7,7 @@ mod choice;
 mod defaults;
 pub(crate) mod meant;
 mod placeholder;
+mod properties;
 mod read;
 mod record;
 mod report;
@@ -21,6 +22,7 @@ mod tests;
 
 pub(crate) use meant::Config;
 pub(crate) use placeholder::process_variable;
+pub(crate) use properties::load_properties;
 pub(crate) use report::{Fault, Report};
 pub(crate) use schema::json_schema;
 pub(crate) use value::{parse_duration, parse_network};

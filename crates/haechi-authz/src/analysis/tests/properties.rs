@@ -1,5 +1,5 @@
 use super::world::{World, anonymous, arcs, example, group_when, key, only, roles, user, when};
-use crate::analysis::{Concern, Demand, Finding, Group};
+use crate::analysis::{Concern, Demand, Finding, Gives, Group, Way};
 use crate::{Clause, Rule};
 use haechi_core::{AttributeValue, CallerKind, PathPattern};
 
@@ -70,6 +70,10 @@ async fn nobody_in_particular_has_no_roles() {
     assert!(holds(&World::new(STAFF).with("closed", "/closed/**", closed, ways()), never()).await);
     let keys = World::new(STAFF).with("keys", "/keys", Rule::any(), vec![key()]);
     assert!(holds(&keys, never()).await);
+    let fixed = Way { roles: Gives::Exactly(vec!["USER".into()]), scopes: false, ..user() };
+    let file = World::new(STAFF).with("file", "/file", Rule::any(), vec![fixed]);
+    assert!(holds(&file, only(of_roles(&["USER"]))).await);
+    assert!(holds(&file, Demand::Never(of_roles(&["ADMIN"]))).await);
     let partner = Group { authenticators: arcs(&["partner"]).to_vec(), ..Group::default() };
     assert!(holds(&keys, only(partner)).await);
 }

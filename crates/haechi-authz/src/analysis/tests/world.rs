@@ -26,20 +26,15 @@ pub(super) struct World {
 }
 
 pub(super) fn user() -> Way {
-    Way { kind: CallerKind::User, authenticator: "local".into(), issuer: None, built_in_roles: true }
+    Way::any(CallerKind::User, &"local".into())
 }
 
 pub(super) fn key() -> Way {
-    Way { kind: CallerKind::ApiKey, authenticator: "partner".into(), issuer: None, built_in_roles: true }
+    Way::any(CallerKind::ApiKey, &"partner".into())
 }
 
 pub(super) fn anonymous() -> Way {
-    Way {
-        kind: CallerKind::Anonymous,
-        authenticator: "anonymous".into(),
-        issuer: None,
-        built_in_roles: false,
-    }
+    Way::anonymous(&"anonymous".into())
 }
 
 pub(super) fn roles(names: &[&str]) -> Clause {

@@ -1,0 +1,55 @@
+//! What `prove` and `diff` share: configurations as they are analysed, and the real path that every example is led along before it is shown.
+
+mod confirm;
+mod show;
+
+pub(super) use confirm::Judged;
+pub(super) use show::{explain_command, lines};
+
+use super::{Failure, configuration};
+use crate::config::Config;
+use crate::wire::{grounds, rules};
+use haechi_authz::analysis::{Ground, Side, Solver, Takes};
+use haechi_core::CanonicalPath;
+use haechi_proxy::{Found, Plan};
+use http::Method;
+use std::path::{Path, PathBuf};
+
+/// A configuration with the router and the enforcer that would serve it.
+pub(super) struct Loaded {
+    pub(super) file: PathBuf,
+    pub(super) config: Config,
+    plan: Plan,
+    grounds: Vec<Ground>,
+}
+
+impl Loaded {
+    pub(super) fn new(file: &Path) -> Result<Self, Failure> {
+        let config = configuration(file)?;
+        let plan = rules(&config).map_err(Failure::fault)?;
+        let grounds = grounds(&config);
+        Ok(Self { file: file.to_owned(), config, plan, grounds })
+    }
+
+    /// As the solver is asked about it; `takes` is [`Self::takes`].
+    pub(super) fn side<'a>(&'a self, takes: &'a Takes<'a>) -> Side<'a> {
+        Side { compiled: &self.config.policies, grounds: &self.grounds, takes }
+    }
+
+    /// Whether the router sends this request to this route.
+    pub(super) fn takes(&self, route: usize, method: &Method, host: &str, path: &CanonicalPath) -> bool {
+        let allowed =
+            self.plan.routes().get(route).is_some_and(|route| path.irregular().within(route.allow_in_path));
+        allowed && self.plan.router().find(host, path, method) == Found::Route(route)
+    }
+}
+
+/// Starts the solver, or says where it is to be had.
+pub(super) fn solver(program: &Path) -> Result<Solver, Failure> {
+    Solver::start(program).map_err(|error| {
+        Failure::usage(format!(
+            "{error}\n  = help: proofs need the program `cvc5`, which running the gate never does: `apt install cvc5` on Debian and Ubuntu, \
+             or https://cvc5.github.io; name it with `--cvc5 FILE` where it is not in `PATH`"
+        ))
+    })
+}

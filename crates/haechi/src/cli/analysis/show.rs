@@ -1,0 +1,106 @@
+//! An example for people: the request, the caller, and the command that explains it.
+
+use super::Loaded;
+use haechi_authz::analysis::Example;
+use haechi_core::{AttributeValue, CallerKind};
+use std::fmt::Write;
+
+impl Loaded {
+    fn header<'a>(&'a self, name: &'a str) -> &'a str {
+        self.config.policies.vocabulary().headers.get(name).map_or(name, |field| field)
+    }
+}
+
+/// The request and the caller, a line each, with nothing that does not matter.
+pub(in crate::cli) fn lines(loaded: &Loaded, example: &Example) -> Vec<String> {
+    let mut request = format!("{} {}", example.method, example.path);
+    // Writing to a `String` does not fail.
+    if matters(example, "host") || example.host != "localhost" {
+        let _ = write!(request, " on {}", example.host);
+    }
+    if matters(example, "ip") {
+        let _ = write!(request, ", from {}", example.ip);
+    }
+    if matters(example, "time") {
+        let _ = write!(request, ", at {}", time(example));
+    }
+    if matters(example, "secure") {
+        request.push_str(if example.secure { ", over TLS" } else { ", without TLS" });
+    }
+    for (name, value) in &example.headers {
+        let _ = write!(request, ", with `{}: {value}`", loaded.header(name));
+    }
+    vec![request, caller(example)]
+}
+
+fn caller(example: &Example) -> String {
+    let mut who = match example.kind {
+        CallerKind::Anonymous => return format!("nobody in particular (`{}`)", example.authenticator),
+        CallerKind::User => format!("a user from `{}`", example.authenticator),
+        CallerKind::ApiKey => format!("an API key from `{}`", example.authenticator),
+    };
+    if matters(example, "subject") {
+        let _ = write!(who, ", subject `{}`", example.subject);
+    }
+    if matters(example, "issuer") && matters(example, "subject") {
+        let _ = write!(who, " of `{}`", example.issuer);
+    }
+    match &*example.roles {
+        [] => who.push_str(", without a role"),
+        [one] => drop(write!(who, ", with the role {one}")),
+        several => drop(write!(who, ", with the roles {}", several.join(", "))),
+    }
+    if !example.scopes.is_empty() {
+        let _ = write!(who, ", with the scopes {}", example.scopes.join(" "));
+    }
+    for (name, value) in &example.attributes {
+        match value {
+            AttributeValue::String(text) => drop(write!(who, ", {name} \"{text}\"")),
+            other => drop(write!(who, ", {name} {other}")),
+        }
+    }
+    who
+}
+
+/// The command that explains it.
+pub(in crate::cli) fn explain_command(loaded: &Loaded, example: &Example) -> String {
+    let mut words =
+        vec!["haechi".to_owned(), "explain".into(), "-c".into(), loaded.file.display().to_string()];
+    let mut flag = |name: &str, value: &str| words.extend([format!("--{name}"), value.to_owned()]);
+    flag("method", example.method.as_str());
+    flag("path", example.path.as_str());
+    if matters(example, "host") || example.host != "localhost" {
+        flag("host", &example.host);
+    }
+    if matters(example, "ip") {
+        flag("ip", &example.ip.to_string());
+    }
+    for role in &example.roles {
+        flag("role", role);
+    }
+    for scope in &example.scopes {
+        flag("scope", scope);
+    }
+    for (name, value) in &example.attributes {
+        flag("attr", &format!("{name}={value}"));
+    }
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// As a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+fn matters(example: &Example, fact: &str) -> bool {
+    example.matters.iter().any(|known| known == fact)
+}
+
+fn time(example: &Example) -> String {
+    humantime::format_rfc3339_seconds(example.time.to_system()).to_string()
+}

@@ -1,0 +1,214 @@
+//! `haechi diff`: who may pass after a change that could not before, and who no longer may.
+
+mod notes;
+mod text;
+
+use super::analysis::{Judged, Loaded, explain_command, lines, solver};
+use super::{Common, DiffArgs, Failure, Format, output};
+use crate::wire::control_runtime;
+use clap::ValueEnum;
+use haechi_authz::analysis::{Change, Example, Finding, Relation, RouteDiff, Solver, compare};
+use haechi_core::CanonicalPath;
+use http::Method;
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Which changes are a reason to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// Somebody may pass who could not.
+    Wider,
+    /// Somebody may no longer pass.
+    Narrower,
+    /// Either.
+    Any,
+}
+
+/// All that changed.
+#[derive(Debug, Serialize)]
+struct Told {
+    routes: Vec<RouteTold>,
+    /// How often the solver was asked.
+    questions: usize,
+    /// How long it thought.
+    solver_ms: u64,
+}
+
+/// What changed about one route.
+#[derive(Debug, Serialize)]
+struct RouteTold {
+    route: Arc<str>,
+    change: Kind,
+    /// How those who pass now stand to those who passed before; for routes that are on both sides and take the same paths.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relation: Option<Relation>,
+    /// Somebody who passes now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gained: Option<Shown>,
+    /// Somebody who passed before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<Shown>,
+    /// What could not be decided.
+    undecided: Vec<String>,
+    /// What else changed: how callers are authenticated, what the route takes.
+    notes: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Added,
+    Removed,
+    Moved,
+    Kept,
+}
+
+/// An example that both gates confirmed.
+#[derive(Debug, Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    example: Box<Example>,
+    /// What the old configuration makes of it.
+    before: String,
+    /// What the new one makes of it.
+    now: String,
+    /// The command that explains it, on the side that allows it.
+    explain: String,
+    #[serde(skip)]
+    lines: Vec<String>,
+}
+
+/// Compares, as text or JSON.
+pub(crate) fn diff(common: &Common, arguments: &DiffArgs) -> Result<(), Failure> {
+    let (old, new) = (Loaded::new(&arguments.old)?, Loaded::new(&arguments.new)?);
+    let runtime = control_runtime().map_err(Failure::fault)?;
+    let told = runtime.block_on(async {
+        let mut solver = solver(&arguments.cvc5)?;
+        Ok::<_, Failure>(ask(&old, &new, &mut solver).await)
+    })?;
+    match common.output {
+        Format::Json => output::json(&told)?,
+        Format::Text => output::line(text::render(&told).trim_end())?,
+    }
+    let fails = arguments.fail_on.is_some_and(|on| told.routes.iter().any(|route| route.is_reason(on)));
+    if fails { Err(Failure::Told) } else { Ok(()) }
+}
+
+async fn ask(old: &Loaded, new: &Loaded, solver: &mut Solver) -> Told {
+    let old_takes = |route: usize, method: &Method, host: &str, path: &CanonicalPath| {
+        old.takes(route, method, host, path)
+    };
+    let new_takes = |route: usize, method: &Method, host: &str, path: &CanonicalPath| {
+        new.takes(route, method, host, path)
+    };
+    let (before, after) = (old.side(&old_takes), new.side(&new_takes));
+    let changes = compare(&before, &after, solver).await;
+    let routes = changes.into_iter().map(|change| Sides { old, new }.told(change)).collect();
+    let (questions, took) = solver.spent();
+    Told { routes, questions, solver_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX) }
+}
+
+struct Sides<'a> {
+    old: &'a Loaded,
+    new: &'a Loaded,
+}
+
+impl Sides<'_> {
+    fn told(&self, RouteDiff { name, change }: RouteDiff) -> RouteTold {
+        let kind = match change {
+            Change::Added(_) => Kind::Added,
+            Change::Removed(_) => Kind::Removed,
+            Change::Moved(..) => Kind::Moved,
+            Change::Kept { .. } => Kind::Kept,
+        };
+        let notes = notes::notes(&self.old.config, &self.new.config, &name);
+        let (gained, lost) = (None, None);
+        let mut told = RouteTold {
+            route: name,
+            change: kind,
+            relation: None,
+            gained,
+            lost,
+            undecided: Vec::new(),
+            notes,
+        };
+        match change {
+            Change::Added(gained) => told.gained = self.shown(gained, true, kind, &mut told.undecided),
+            Change::Removed(lost) => told.lost = self.shown(lost, false, kind, &mut told.undecided),
+            Change::Moved(gained, lost) => {
+                told.gained = self.shown(gained, true, kind, &mut told.undecided);
+                told.lost = self.shown(lost, false, kind, &mut told.undecided);
+            }
+            Change::Kept { relation, gained, lost } => {
+                told.gained = self.shown(gained, true, kind, &mut told.undecided);
+                told.lost = self.shown(lost, false, kind, &mut told.undecided);
+                told.relation = Some(if told.undecided.is_empty() { relation } else { Relation::Undecided });
+            }
+        }
+        told
+    }
+
+    /// The example, once both sides have confirmed it.
+    fn shown(
+        &self,
+        finding: Finding,
+        gained: bool,
+        kind: Kind,
+        undecided: &mut Vec<String>,
+    ) -> Option<Shown> {
+        let example = match finding {
+            Finding::None => return None,
+            Finding::Undecided(why) => {
+                if !undecided.contains(&why) {
+                    undecided.push(why);
+                }
+                return None;
+            }
+            Finding::Example(example) => example,
+        };
+        let (allows, other) = if gained { (self.new, self.old) } else { (self.old, self.new) };
+        match confirmed(allows, other, &example, kind) {
+            Err(why) => {
+                undecided.push(why);
+                None
+            }
+            Ok((allowed, judged)) => {
+                let (before, now) = if gained { (judged, allowed) } else { (allowed, judged) };
+                let (explain, lines) = (explain_command(allows, &example), lines(allows, &example));
+                Some(Shown { example, before: before.told, now: now.told, explain, lines })
+            }
+        }
+    }
+}
+
+/// What the one side, which allows it, and the other make of the example.
+fn confirmed(
+    allows: &Loaded,
+    other: &Loaded,
+    example: &Example,
+    kind: Kind,
+) -> Result<(Judged, Judged), String> {
+    let allowed = allows.confirm(example, true)?;
+    if kind == Kind::Kept && other.judge_by_name(example).is_none_or(|judged| judged.allowed) {
+        let (method, path) = (&example.method, &example.path);
+        return Err(format!("the solver found {method} {path}, but both sides allow it"));
+    }
+    Ok((allowed, other.judge(example)))
+}
+
+impl RouteTold {
+    fn is_reason(&self, on: FailOn) -> bool {
+        let (gained, lost) = (self.gained.is_some(), self.lost.is_some());
+        !self.undecided.is_empty()
+            || match on {
+                FailOn::Wider => gained,
+                FailOn::Narrower => lost,
+                FailOn::Any => gained || lost,
+            }
+    }
+
+    /// Whether there is anything to tell.
+    fn is_same(&self) -> bool {
+        self.relation == Some(Relation::Same) && self.notes.is_empty()
+    }
+}

@@ -1,0 +1,77 @@
+//! The router and the enforcer of a configuration without anything that asks who is calling: for commands that look at rules alone. No store
+//! is opened, no key is fetched, and nobody could come in.
+
+use super::plan::{PlanFault, plan};
+use crate::config::Config;
+use crate::config::meant::{Authenticate, AuthenticatorKind, Issuer, Users};
+use haechi_authn::Authenticator;
+use haechi_authn::schemes::anonymous;
+use haechi_authz::analysis::{Gives, Ground, Way};
+use haechi_core::CallerKind;
+use haechi_proxy::{Endpoints, Plan};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The plan that the workers would run, but for its authenticators.
+pub(crate) fn rules(config: &Config) -> Result<Plan, PlanFault> {
+    let nobody: Arc<dyn Authenticator> = Arc::new(anonymous::authenticator());
+    let authenticators = config.authenticators.keys().map(|name| (name.clone(), nobody.clone())).collect();
+    plan(config, 0, &authenticators, None, &Endpoints::default())
+}
+
+/// Who can come to each route, and by which hosts.
+pub(crate) fn grounds(config: &Config) -> Vec<Ground> {
+    let of_route = |route: &crate::config::meant::Route| Ground {
+        ways: ways(config, &route.authenticate),
+        hosts: route.hosts.iter().map(|host| host.name().into()).collect(),
+    };
+    config.routes.iter().map(of_route).collect()
+}
+
+fn ways(config: &Config, authenticate: &Authenticate) -> Vec<Way> {
+    match authenticate {
+        Authenticate::Anonymous => vec![Way::anonymous(&"anonymous".into())],
+        Authenticate::Passthrough => vec![Way::anonymous(&"passthrough".into())],
+        Authenticate::Any(names) => names.iter().filter_map(|name| way(config, name)).collect(),
+        // The caller is the first one's.
+        Authenticate::All(names) => names.iter().take(1).filter_map(|name| way(config, name)).collect(),
+    }
+}
+
+fn way(config: &Config, name: &Arc<str>) -> Option<Way> {
+    let own = || config.identity.as_ref().map(|identity| identity.issuer.clone());
+    Some(match &config.authenticators.get(name)?.kind {
+        AuthenticatorKind::Jwt(jwt) => {
+            let user = Way::any(CallerKind::User, name);
+            match &jwt.issuer {
+                Issuer::Own => Way { issuer: own(), ..user },
+                Issuer::Named(issuer) => Way {
+                    issuer: Some(issuer.clone()),
+                    roles: if jwt.claims.roles.is_some() {
+                        Gives::NotBuiltIn
+                    } else {
+                        Gives::Exactly(Vec::new())
+                    },
+                    scopes: jwt.claims.scopes.is_some(),
+                    attributes: Some(jwt.claims.attributes.keys().cloned().collect()),
+                    ..user
+                },
+            }
+        }
+        AuthenticatorKind::Basic(basic) => {
+            let user = Way { scopes: false, ..Way::any(CallerKind::User, name) };
+            match &basic.users {
+                Users::Store => Way { issuer: Some(super::identity::issuer(config)), ..user },
+                Users::File(_) => Way {
+                    issuer: Some(format!("basic:{}", basic.realm).into()),
+                    roles: Gives::Exactly(basic.roles.iter().map(|role| Arc::from(role.as_str())).collect()),
+                    attributes: Some(BTreeSet::new()),
+                    ..user
+                },
+            }
+        }
+        AuthenticatorKind::ApiKey(_) => {
+            Way { issuer: Some("haechi".into()), ..Way::any(CallerKind::ApiKey, name) }
+        }
+    })
+}
