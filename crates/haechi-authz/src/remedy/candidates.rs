@@ -1,11 +1,11 @@
 //! What could be changed of a caller: only what the clauses and policies of the route look at, with values that they compare with.
 
 use super::Step;
+use crate::compile::Constraint;
 use crate::expr::{Expr, Var};
 use crate::reads::{Everything, gather};
 use crate::slice::concerns_action;
 use crate::vocabulary::action_index;
-use crate::compile::Constraint;
 use crate::{Clause, Engine, Facts, Read, RouteFacts, Vocabulary};
 use haechi_core::role::RESERVED_PREFIX;
 use haechi_core::{AttributeType, AttributeValue};

@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::config::{Config, parse_duration, parse_network};
 use haechi_authn::declared::DeclaredAttributes;
-use haechi_core::{Attributes, Secret};
+use haechi_core::{Attributes, Secret, Timestamp};
 use ipnet::IpNet;
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::time::Duration;
@@ -19,6 +19,23 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write `NAME=VALUE`".into()),
     }
+}
+
+/// `Name: value`.
+pub(crate) fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write `Name: value`")?;
+    let value = value.trim();
+    let named = http::HeaderName::from_bytes(name.as_bytes()).is_ok();
+    let valued = http::HeaderValue::from_str(value).is_ok();
+    if named && valued { Ok((name.into(), value.into())) } else { Err("write `Name: value`".into()) }
+}
+
+/// A moment, as RFC 3339 writes it.
+pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
+    let wrong = || "write a date and time, such as `2026-11-23T10:00:00Z`".to_owned();
+    let at = humantime::parse_rfc3339(text).map_err(|_| wrong())?;
+    let since = at.duration_since(std::time::UNIX_EPOCH).map_err(|_| wrong())?;
+    i64::try_from(since.as_millis()).map(Timestamp::from_millis).map_err(|_| wrong())
 }
 
 /// A duration that is not zero.

@@ -18,6 +18,7 @@ pub(crate) mod user;
 
 use crate::config::{Config, Report, load};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use haechi_core::Timestamp;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -158,6 +159,18 @@ pub(crate) struct ExplainArgs {
     /// The client's address.
     #[arg(long, value_name = "A")]
     pub(crate) ip: Option<IpAddr>,
+    /// A header that the request carries, as `Name: value`; may be repeated.
+    #[arg(long = "header", id = "headers", value_name = "H", value_parser = input::header)]
+    pub(crate) headers: Vec<(String, String)>,
+    /// When the policies are to think it is, as `2026-11-23T10:00:00Z`; now, unless given.
+    #[arg(long, value_name = "T", value_parser = input::time)]
+    pub(crate) time: Option<Timestamp>,
+    /// The client came over TLS.
+    #[arg(long)]
+    pub(crate) secure: bool,
+    /// List every policy, also those that are about something else.
+    #[arg(long)]
+    pub(crate) all: bool,
     /// Who is calling.
     #[command(flatten)]
     pub(crate) caller: CallerArgs,
@@ -167,14 +180,17 @@ pub(crate) struct ExplainArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CallerArgs {
     /// A token, as `Authorization: Bearer` would carry it.
-    #[arg(long, value_name = "T", conflicts_with_all = ["key", "as_user", "roles", "scopes", "attributes"])]
+    #[arg(long, value_name = "T", conflicts_with_all = ["key", "as_user", "anonymous", "roles", "scopes", "attributes", "authenticator"])]
     pub(crate) token: Option<String>,
     /// An API key.
-    #[arg(long, value_name = "K", conflicts_with_all = ["as_user", "roles", "scopes", "attributes"])]
+    #[arg(long, value_name = "K", conflicts_with_all = ["as_user", "anonymous", "roles", "scopes", "attributes", "authenticator"])]
     pub(crate) key: Option<String>,
     /// A user in the store.
-    #[arg(long = "as", id = "as_user", value_name = "USER", conflicts_with_all = ["roles", "scopes", "attributes"])]
+    #[arg(long = "as", id = "as_user", value_name = "USER", conflicts_with_all = ["anonymous", "roles", "scopes", "attributes", "authenticator"])]
     pub(crate) as_user: Option<String>,
+    /// Nobody: the request carries no credential.
+    #[arg(long, conflicts_with_all = ["roles", "scopes", "attributes", "authenticator"])]
+    pub(crate) anonymous: bool,
     /// A role to suppose; may be repeated.
     #[arg(long = "role", id = "roles", value_name = "R")]
     pub(crate) roles: Vec<String>,
@@ -184,6 +200,9 @@ pub(crate) struct CallerArgs {
     /// An attribute to suppose; may be repeated.
     #[arg(long = "attr", id = "attributes", value_name = "K=V", value_parser = input::pair)]
     pub(crate) attributes: Vec<(String, String)>,
+    /// The authenticator that is supposed to have found this out; the route's first, unless given.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) authenticator: Option<String>,
 }
 
 /// Why a command did not do what was asked.

@@ -110,6 +110,11 @@ impl Report {
         self.files.iter().map(PathBuf::as_path)
     }
 
+    /// The file that it is about.
+    pub(crate) fn file(&self) -> &Path {
+        self.source.file()
+    }
+
     /// The first faults, by place.
     pub(crate) fn faults(&self) -> &[Fault] {
         &self.faults

@@ -1,56 +1,138 @@
-//! An explanation for people.
+//! An explanation for people: the outcome and its reason first, then how it came about.
 
-use super::Explanation;
+use super::told::{Explanation, RuleSays};
+use haechi_authz::Says;
 use std::fmt::Write;
 
-/// Writes it out, from the request to the outcome.
-pub(super) fn render(told: &Explanation) -> String {
-    let mut out = format!("{} {}{}\n", told.method, told.host, told.path);
+/// Writes it out. Policies that are about something else are counted, or with `all` listed.
+pub(crate) fn render(told: &Explanation, all: bool) -> String {
+    let mut out = String::new();
     // Writing to a `String` does not fail.
-    let _ = write_all(told, &mut out);
+    let _ = write_all(told, all, &mut out);
     out
 }
 
-fn write_all(told: &Explanation, out: &mut String) -> std::fmt::Result {
-    if let Some(route) = &told.route {
-        writeln!(out, "\nroute\n  {}  {}  ({})", route.name, route.pattern, route.why)?;
-        for other in &told.passed_over {
-            writeln!(out, "  not {}: {}", other.name, other.why)?;
-        }
+fn write_all(told: &Explanation, all: bool, out: &mut String) -> std::fmt::Result {
+    writeln!(out, "{} ({})  {} {}{}", told.outcome, told.status, told.method, told.host, told.path)?;
+    writeln!(out, "  because {}", told.because)?;
+    let mut blocks = vec![
+        ("route", routes(told)),
+        ("asked", asked(told)),
+        ("caller", caller(told)),
+        ("rules", rules(told, all)),
+        ("facts", facts(told)),
+    ];
+    if let Some(external) = &told.external {
+        let said = if external.allowed { "yes" } else { "no" };
+        blocks.push(("outside", vec![vec![format!("`{}` says {said}", external.name)]]));
     }
-    if !told.authenticators.is_empty() {
-        writeln!(out, "\nauthenticate")?;
-        for asked in &told.authenticators {
-            let reason = asked.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
-            writeln!(out, "  {}  {}{reason}", asked.authenticator, asked.result)?;
-        }
-    }
-    if let Some(caller) = &told.caller {
-        let subject = if caller.subject.is_empty() { "nobody in particular" } else { &caller.subject };
-        writeln!(out, "\ncaller\n  {subject}  by {}", caller.authenticator)?;
-        if !caller.roles.is_empty() {
-            writeln!(out, "  roles   {}", caller.roles.join(", "))?;
-        }
-        if !caller.scopes.is_empty() {
-            writeln!(out, "  scopes  {}", caller.scopes.join(", "))?;
-        }
-        for (name, value) in &caller.attributes {
-            writeln!(out, "  {name} = {value}")?;
-        }
-        writeln!(out, "\nauthorize")?;
-        if told.clauses.is_empty() {
-            writeln!(out, "  any  holds for everyone")?;
-        }
-        for clause in &told.clauses {
-            writeln!(out, "  {}  {}", clause.clause, if clause.holds { "holds" } else { "DOES NOT HOLD" })?;
-        }
+    if let Some(shadow) = &told.shadow {
+        let line = format!("the shadow policies would {}: {}", shadow.outcome, shadow.because);
+        blocks.push(("shadow", vec![vec![line]]));
     }
     if let Some(service) = &told.service {
-        writeln!(out, "\nforward to {service}, with")?;
-        for (name, value) in &told.headers {
-            writeln!(out, "  {name}: {value}")?;
+        let headers = told.headers.iter().map(|(name, value)| vec![format!("{name}: {value}")]);
+        blocks.push(("to", std::iter::once(vec![service.clone()]).chain(headers).collect()));
+    }
+    if let Some(change) = &told.change {
+        blocks.push(("help", vec![vec![help(&change.said, change.steps.is_empty())]]));
+    }
+    if blocks.iter().any(|(_, rows)| !rows.is_empty()) {
+        writeln!(out)?;
+    }
+    for (label, rows) in blocks {
+        for (index, row) in aligned(&rows).iter().enumerate() {
+            let label = if index == 0 { label } else { "" };
+            writeln!(out, "  {label:<8} {row}")?;
         }
     }
-    let why = told.refused.as_ref().map_or_else(String::new, |why| format!(": {why}"));
-    writeln!(out, "\n=> {} ({}){why}", told.outcome, told.status)
+    Ok(())
+}
+
+fn help(said: &str, nothing: bool) -> String {
+    if nothing { said.to_owned() } else { format!("to allow it, {said}") }
+}
+
+fn routes(told: &Explanation) -> Vec<Vec<String>> {
+    let chosen = told.route.iter().map(|route| (route.name.clone(), route));
+    let others = told.passed_over.iter().map(|route| (format!("not {}", route.name), route));
+    chosen.chain(others).map(|(name, route)| vec![name, route.pattern.clone(), route.why.clone()]).collect()
+}
+
+fn asked(told: &Explanation) -> Vec<Vec<String>> {
+    let row = |asked: &super::told::Asked| {
+        let reason = asked.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+        vec![asked.authenticator.clone(), format!("{}{reason}", asked.result)]
+    };
+    told.authenticators.iter().map(row).collect()
+}
+
+fn caller(told: &Explanation) -> Vec<Vec<String>> {
+    let Some(caller) = &told.caller else { return Vec::new() };
+    let subject = if caller.subject.is_empty() { "nobody in particular" } else { &caller.subject };
+    let issuer =
+        if caller.issuer.is_empty() { String::new() } else { format!(", vouched for by {}", caller.issuer) };
+    let mut rows = vec![vec![format!("{subject}, through `{}`{issuer}", caller.authenticator)]];
+    if !caller.roles.is_empty() {
+        rows.push(vec![format!("roles: {}", caller.roles.join(", "))]);
+    }
+    if !caller.scopes.is_empty() {
+        rows.push(vec![format!("scopes: {}", caller.scopes.join(", "))]);
+    }
+    rows.extend(caller.attributes.iter().map(|(name, value)| vec![format!("{name}: {value}")]));
+    rows
+}
+
+fn rules(told: &Explanation, all: bool) -> Vec<Vec<String>> {
+    let told_of = |rule: &&RuleSays| all || rule.says != Says::NotApplicable;
+    let mut rows: Vec<Vec<String>> = told.rules.iter().filter(told_of).map(rule).collect();
+    let others = told.rules.len() - rows.len();
+    if others > 0 {
+        let (is, it) = if others == 1 { ("policy is", "it") } else { ("policies are", "them") };
+        rows.push(vec![format!("{others} {is} about other callers, methods or routes; `--all` lists {it}")]);
+    }
+    rows
+}
+
+fn rule(rule: &RuleSays) -> Vec<String> {
+    let says = match &rule.says {
+        Says::True => "true",
+        Says::False => "false",
+        Says::NotApplicable => "n/a",
+        Says::Error(_) => "ERROR",
+    };
+    let place = rule.place.as_ref().map_or_else(String::new, ToString::to_string);
+    let mark = if rule.decided { ">" } else { " " };
+    let mut cells = match rule.effect {
+        "requires" | "grant" => vec![format!("{mark} {says}"), rule.text.clone(), place],
+        effect if rule.text.is_empty() => vec![format!("{mark} {says}"), format!("{effect} {place}")],
+        effect => vec![format!("{mark} {says}"), format!("{effect} {}", rule.text), place],
+    };
+    if let Says::Error(message) = &rule.says {
+        cells.push(message.clone());
+    }
+    cells
+}
+
+fn facts(told: &Explanation) -> Vec<Vec<String>> {
+    let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "missing".into());
+    told.facts.iter().map(|looked| vec![looked.fact.clone(), value(&looked.value)]).collect()
+}
+
+/// Rows with their cells below each other; a row of one cell takes the whole width. Nothing that a terminal would obey.
+fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| crate::cli::output::shown(cell)).collect()).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter(|row| row.len() > 1).filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let padded = |row: &Vec<String>| match &row[..] {
+        [only] => only.clone(),
+        cells => {
+            let cells = cells.iter().enumerate().map(|(column, cell)| format!("{cell:<0$}", width(column)));
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        }
+    };
+    rows.iter().map(padded).collect()
 }

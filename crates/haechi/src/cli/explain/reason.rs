@@ -1,0 +1,92 @@
+//! Reasons, rules and facts in words.
+
+use super::told::RuleSays;
+use crate::config::Config;
+use haechi_authz::{Clause, Decision, DenyReason, Facts, Finding, Place, Read, Source, Vocabulary};
+use std::sync::Arc;
+
+/// Why a request is denied, with what is missing.
+pub(super) fn because(decision: &Decision, facts: &Facts<'_>) -> String {
+    let Some(reason) = decision.reason() else { return String::new() };
+    match &reason {
+        DenyReason::Roles(names) => match &names[..] {
+            [one] => format!("the caller does not hold the role `{one}`"),
+            several => format!("the caller holds none of the roles `{}`", several.join("`, `")),
+        },
+        DenyReason::Scopes(names) => {
+            let missing: Vec<&str> =
+                names.iter().filter(|name| !facts.caller.has_scope(name)).map(|name| &**name).collect();
+            match &missing[..] {
+                [one] => format!("the caller was not granted the scope `{one}`"),
+                several => format!("the caller was not granted the scopes `{}`", several.join("`, `")),
+            }
+        }
+        DenyReason::Error(source) => {
+            let errors = &decision.verdict.errors;
+            let message = errors.iter().find(|(of, _)| of == source).map(|(_, message)| message);
+            let message = message.map_or_else(String::new, |message| format!(": {message}"));
+            format!("{}{message}", reason.describe())
+        }
+        other => other.describe(),
+    }
+}
+
+/// A clause or policy with its text and place.
+pub(super) fn rule_says(finding: Finding, config: &Config, route: usize, decision: &Decision) -> RuleSays {
+    let route = config.routes.get(route);
+    let file: Arc<str> = config.warnings.file().display().to_string().into();
+    let of_route = route.map(|route| Place {
+        file,
+        line: u32::try_from(route.span.start.line).unwrap_or(u32::MAX),
+        column: u32::try_from(route.span.start.column).unwrap_or(u32::MAX),
+    });
+    let mut clauses = route.into_iter().flat_map(|route| route.authorize.clauses());
+    let clause = clauses.find(|clause| clause.source() == finding.source);
+    let (effect, text, place) = match (&finding.source, clause) {
+        (_, Some(Clause::Roles(names))) => {
+            ("requires", format!("roles: any of {}", names.join(", ")), of_route)
+        }
+        (_, Some(Clause::Scopes(names))) => {
+            ("requires", format!("scopes: all of {}", names.join(", ")), of_route)
+        }
+        (_, Some(Clause::When(condition))) => {
+            let text = condition.text.split_whitespace().collect::<Vec<_>>().join(" ");
+            ("requires", format!("when: {text}"), Some(condition.place.clone()))
+        }
+        (Source::Policy(place, id), _) => {
+            let effect = if finding.permits { "permit" } else { "forbid" };
+            (effect, id.as_ref().map_or_else(String::new, |id| format!("`{id}`")), Some(place.clone()))
+        }
+        (Source::Grant, _) => ("grant", "authorize: any".to_owned(), of_route),
+        (source, _) => ("requires", source.to_string(), of_route),
+    };
+    let decided = decision.verdict.decided_by.contains(&finding.source)
+        || decision.verdict.errors.iter().any(|(source, _)| *source == finding.source);
+    RuleSays { effect, text, place, says: finding.says, decided, source: finding.source }
+}
+
+/// What a fact was: `Some(None)` where it is missing, `None` where it stands elsewhere in the explanation.
+pub(super) fn fact(read: &Read, facts: &Facts<'_>, vocabulary: &Vocabulary) -> Option<Option<String>> {
+    let (head, caller) = (facts.head, facts.caller);
+    let quoted = |text: &str| Some(haechi_authz::schema::quoted(text));
+    Some(match read {
+        Read::Subject => quoted(&caller.subject),
+        Read::Issuer => quoted(&caller.issuer),
+        Read::Authenticator => quoted(&caller.authenticator),
+        Read::Attribute(name) => caller.attributes.get(&**name).map(|value| match value {
+            haechi_core::AttributeValue::String(text) => haechi_authz::schema::quoted(text),
+            other => other.to_string(),
+        }),
+        Read::Host => quoted(head.host.name()),
+        Read::Path => quoted(head.path.as_str()),
+        Read::Param(name) => {
+            let found = facts.params(vocabulary).find(|(known, _)| *known == &**name);
+            found.and_then(|(_, value)| quoted(value))
+        }
+        Read::Header(name) => facts.header(vocabulary, name).ok().flatten().and_then(quoted),
+        Read::Ip => Some(head.client.to_canonical().to_string()),
+        Read::Time => Some(humantime::format_rfc3339_seconds(head.received.to_system()).to_string()),
+        Read::Secure => Some(head.secure.to_string()),
+        _ => return None,
+    })
+}
