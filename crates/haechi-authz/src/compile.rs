@@ -55,6 +55,7 @@ pub struct Compiled {
     schema: Schema,
     clauses: Vec<Vec<ClausePolicy>>,
     policies: Vec<FilePolicy>,
+    warnings: Vec<PolicyFault>,
 }
 
 /// A clause of a route as a Cedar policy: it forbids what does not fulfil it.
@@ -90,22 +91,38 @@ pub fn compile(vocabulary: Arc<Vocabulary>, files: &[PolicyFile]) -> Result<Comp
         Ok((schema, _)) => schema,
         Err(error) => return Err(vec![fault_of(&error, Within::Schema, 0, usize::MAX)]),
     };
-    let mut faults = Vec::new();
+    let mut told = Told::default();
     let validator = Validator::new(schema.clone());
     let mut policies = Vec::new();
     for (index, file) in files.iter().enumerate() {
-        parse_file(&vocabulary, index, file, &mut policies, &mut faults);
+        parse_file(&vocabulary, index, file, &mut policies, &mut told.faults);
     }
-    validate(&validator, &policies, files, &mut faults);
+    validate(&validator, &policies, files, &mut told);
     let clauses = (0..vocabulary.routes.len())
-        .map(|route| clauses::of_route(&vocabulary, &validator, route, &mut faults))
+        .map(|route| clauses::of_route(&vocabulary, &validator, route, &mut told))
         .collect();
+    let Told { faults, odd: warnings } = told.sorted();
     if faults.is_empty() {
         let policies = policies.into_iter().map(|parsed| parsed.policy).collect();
-        return Ok(Compiled { vocabulary, schema, clauses, policies });
+        return Ok(Compiled { vocabulary, schema, clauses, policies, warnings });
     }
-    faults.sort_by_key(|fault| (fault.within.order(), fault.offset));
     Err(faults)
+}
+
+/// What is wrong, and what is odd but holds.
+#[derive(Default)]
+struct Told {
+    faults: Vec<PolicyFault>,
+    odd: Vec<PolicyFault>,
+}
+
+impl Told {
+    fn sorted(mut self) -> Self {
+        for list in [&mut self.faults, &mut self.odd] {
+            list.sort_by_key(|fault| (fault.within.order(), fault.offset));
+        }
+        self
+    }
 }
 
 /// Compiles a condition that belongs to no route, as the `when` of a route is compiled: what it reads without testing that it is there makes
@@ -114,12 +131,12 @@ pub fn compile(vocabulary: Arc<Vocabulary>, files: &[PolicyFile]) -> Result<Comp
 /// # Errors
 /// Everything that is wrong, within [`Within::Condition`] of this number.
 pub fn condition(compiled: &Compiled, number: usize, text: &str) -> Result<Expr, Vec<PolicyFault>> {
-    let mut faults = Vec::new();
+    let mut told = Told::default();
     let validator = Validator::new(compiled.schema.clone());
     let place = clauses::Standing { within: Within::Condition(number), route: None };
-    match clauses::condition(&compiled.vocabulary, &validator, place, text, &mut faults) {
-        Some(expr) if faults.is_empty() => Ok(expr),
-        _ => Err(faults),
+    match clauses::condition(&compiled.vocabulary, &validator, place, text, &mut told) {
+        Some(expr) if told.faults.is_empty() => Ok(expr),
+        _ => Err(told.faults),
     }
 }
 
@@ -137,6 +154,18 @@ impl Compiled {
     /// The clauses of a route that are decided here, in order.
     pub fn clauses(&self, route: usize) -> &[ClausePolicy] {
         self.clauses.get(route).map_or(&[], Vec::as_slice)
+    }
+
+    /// What holds but is hardly what was meant, in the order of the texts.
+    pub fn warnings(&self) -> &[PolicyFault] {
+        &self.warnings
+    }
+
+    /// Whether some policy of the files could permit a request on the route with this index.
+    pub fn may_permit(&self, route: usize) -> bool {
+        let Some(facts) = self.vocabulary.routes.get(route) else { return false };
+        let permits = |policy: &&FilePolicy| policy.effect == Effect::Permit;
+        self.policies.iter().filter(permits).any(|policy| policy.scope.is_about(facts))
     }
 
     /// The policies of the files, in order.
@@ -229,7 +258,7 @@ impl FilePolicy {
     }
 }
 
-fn validate(validator: &Validator, policies: &[Parsed], files: &[PolicyFile], faults: &mut Vec<PolicyFault>) {
+fn validate(validator: &Validator, policies: &[Parsed], files: &[PolicyFile], told: &mut Told) {
     let sound = policies.iter().filter(|parsed| parsed.sound);
     let Ok(set) = PolicySet::from_policies(sound.clone().map(|parsed| parsed.policy.policy.clone())) else {
         return;
@@ -237,14 +266,16 @@ fn validate(validator: &Validator, policies: &[Parsed], files: &[PolicyFile], fa
     let result = validator.validate(&set, ValidationMode::Strict);
     let by_id: HashMap<String, &Parsed> =
         sound.map(|parsed| (parsed.policy.policy.id().to_string(), parsed)).collect();
-    for error in result.validation_errors() {
-        let Some(parsed) = by_id.get(&error.policy_id().to_string()) else { continue };
+    let placed = |error: &dyn Diagnostic, id: &PolicyId| {
+        let parsed = by_id.get(&id.to_string())?;
         let most = files.get(parsed.file).map_or(0, |file| file.text.len());
         let mut fault = fault_of(error, Within::File(parsed.file), 0, most);
         // What Cedar says of the whole policy is said of its beginning.
         fault.offset = fault.offset.clamp(parsed.start, parsed.end);
-        faults.push(fault);
-    }
+        Some(fault)
+    };
+    told.faults.extend(result.validation_errors().filter_map(|error| placed(error, error.policy_id())));
+    told.odd.extend(result.validation_warnings().filter_map(|error| placed(error, error.policy_id())));
 }
 
 /// Every error that `error` tells of.

@@ -2,6 +2,7 @@
 
 use crate::Vocabulary;
 use crate::vocabulary::ACTIONS;
+use cedar_policy::SchemaFragment;
 use haechi_core::AttributeType;
 use std::fmt::Write;
 
@@ -14,6 +15,16 @@ pub fn text(vocabulary: &Vocabulary) -> String {
     // Writing to a `String` does not fail.
     let _ = write_all(vocabulary, &mut out);
     out
+}
+
+/// The same in Cedar's JSON, for tools that do not read the text.
+///
+/// # Errors
+/// When Cedar cannot say it so, which it can of every configuration that was checked.
+pub fn json(vocabulary: &Vocabulary) -> Result<serde_json::Value, String> {
+    let (schema, _) =
+        SchemaFragment::from_cedarschema_str(&text(vocabulary)).map_err(|error| error.to_string())?;
+    schema.to_json_value().map_err(|error| error.to_string())
 }
 
 fn write_all(vocabulary: &Vocabulary, out: &mut String) -> std::fmt::Result {

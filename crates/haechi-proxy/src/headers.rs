@@ -2,6 +2,7 @@
 
 use crate::ascii::{push_host, push_ip, push_number};
 use crate::client_address::Origin;
+use crate::context_headers::{ContextHeaders, Unclear};
 use crate::plan::{Route, Service};
 use crate::trace::Trace;
 use crate::websocket::handshake::{self, Handshake};
@@ -33,6 +34,12 @@ pub(crate) fn check_connection(fields: &Fields) -> Result<(), BadConnection> {
         let token = lower.iter().all(|&b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
         if protected || !token { Err(BadConnection) } else { Ok(()) }
     })
+}
+
+/// Checks the headers that policies read, and that `Connection` names none of them.
+pub(crate) fn check_context(fields: &Fields, context: &ContextHeaders) -> Result<(), Unclear> {
+    context.check(fields)?;
+    context.check_nominated(nominated(fields))
 }
 
 fn nominated(fields: &Fields) -> impl Iterator<Item = &[u8]> {

@@ -7,6 +7,7 @@ mod accept;
 mod ascii;
 mod client_address;
 mod connection;
+mod context_headers;
 mod cors;
 mod finish;
 mod forward;

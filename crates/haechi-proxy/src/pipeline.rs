@@ -246,6 +246,9 @@ fn accept(
     if let Err(fault) = headers::check_connection(&lines.fields) {
         return Err(refused(Refusal::BadRequest, fault.to_string(), &lines));
     }
+    if let Err(fault) = headers::check_context(&lines.fields, &plan.shared.context_headers) {
+        return Err(refused(Refusal::BadRequest, fault.to_string(), &lines));
+    }
     if tls.as_ref().is_some_and(|session| !session.covers(lines.host.name())) {
         let reason = "the host has another certificate than the connection was opened with".into();
         return Err(refused(Refusal::Misdirected, reason, &lines));

@@ -1,5 +1,6 @@
 //! What the data plane runs: an immutable snapshot that the control side swaps whole.
 
+use crate::context_headers::ContextHeaders;
 use crate::cors::Cors;
 use crate::finish::FieldRules;
 use crate::identity::IdentityCall;
@@ -24,6 +25,7 @@ pub struct Plan {
     pub(crate) routes: Vec<Route>,
     pub(crate) router: Router,
     pub(crate) enforcer: Enforcer,
+    pub(crate) context_headers: ContextHeaders,
     pub(crate) services: Vec<Service>,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) limits: Limits,
@@ -322,7 +324,9 @@ impl Plan {
     /// [`Conflict`] when two routes could both win.
     pub fn new(parts: PlanParts) -> Result<Self, Conflict> {
         let router = Router::new(&parts.routes)?;
+        let read_by_policies = &parts.enforcer.engine().compiled().vocabulary().headers;
         Ok(Self {
+            context_headers: ContextHeaders::new(read_by_policies.values().map(|name| &**name)),
             generation: parts.generation,
             listeners: parts.listeners,
             router,

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
         Command::Health(arguments) => cli::health::health(&common, arguments),
         Command::User(command) => cli::user::user(&common, command),
         Command::Key(command) => cli::key::key(&common, command),
-        Command::Schema(command) => cli::schema::schema(command),
+        Command::Schema(command) => cli::schema::schema(command, &common),
         Command::Completions { shell } => cli::completions::completions(shell),
         Command::Run => cli::run::run(&common),
         Command::Demo(arguments) => cli::demo::demo(arguments, common.output),

@@ -1,11 +1,12 @@
 //! The clauses of a route as Cedar expressions.
 
-use super::{ClausePolicy, PolicyFault, Within, fault_of, faults_of, names, scope};
+use super::{ClausePolicy, PolicyFault, Told, Within, fault_of, faults_of, names, scope};
 use crate::Vocabulary;
 use crate::expr::{EntityName, Expr, Var};
 use crate::rule::Clause;
 use crate::schema::{OWN_ATTRIBUTES, quoted};
-use cedar_policy::{Expression, Policy, PolicySet, ValidationMode, Validator};
+use cedar_policy::{Expression, Policy, PolicySet, ValidationMode, ValidationWarning, Validator};
+use miette::Diagnostic;
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ pub(super) fn of_route(
     vocabulary: &Vocabulary,
     validator: &Validator,
     route: usize,
-    faults: &mut Vec<PolicyFault>,
+    told: &mut Told,
 ) -> Vec<ClausePolicy> {
     let Some(facts) = vocabulary.routes.get(route) else { return Vec::new() };
     let mut compiled = Vec::new();
@@ -25,7 +26,7 @@ pub(super) fn of_route(
             Clause::Scopes(names) => Some(scopes(names)),
             Clause::When(when) => {
                 let standing = Standing { within: Within::Condition(route), route: Some(route) };
-                condition(vocabulary, validator, standing, &when.text, faults)
+                condition(vocabulary, validator, standing, &when.text, told)
             }
             Clause::External(_) => None,
         };
@@ -60,9 +61,10 @@ pub(super) fn condition(
     validator: &Validator,
     standing: Standing,
     text: &str,
-    faults: &mut Vec<PolicyFault>,
+    told: &mut Told,
 ) -> Option<Expr> {
     let Standing { within, route } = standing;
+    let faults = &mut told.faults;
     // By itself first, so that no bracket of it can close one of ours.
     if let Err(errors) = text.parse::<Expression>() {
         faults.extend(faults_of(&errors, within, 0, text.len()));
@@ -86,29 +88,47 @@ pub(super) fn condition(
     let about = route.and_then(|route| vocabulary.routes.get(route));
     let resource = about.map_or_else(String::new, |facts| format!(" == Route::{}", quoted(&facts.name)));
     let head = format!("forbid(principal, action, resource{resource}) unless {{\n{guards}(");
-    validated(validator, &head, text, within, faults)?;
+    validated(validator, &head, text, within, told)?;
+    let head = format!("permit(principal, action, resource{resource}) when {{\n{guards}(");
+    if is_impossible(validator, &format!("{head}{text}\n)}};")) {
+        let message = "the condition never holds: nobody can pass".into();
+        told.odd.push(PolicyFault { within, offset: 0, length: text.len(), message, help: None });
+    }
     parse(&format!("permit(principal, action, resource) when {{\n{guards}({text}\n)}};")).ok()
 }
 
 /// Strict validation of the condition, with messages in terms of what was written.
-fn validated(
-    validator: &Validator,
-    head: &str,
-    text: &str,
-    within: Within,
-    faults: &mut Vec<PolicyFault>,
-) -> Option<()> {
-    let policy = Policy::parse(None, format!("{head}{text}\n)}};"));
-    let set = policy.ok().and_then(|policy| PolicySet::from_policies([policy]).ok());
-    let Some(set) = set else {
+fn validated(validator: &Validator, head: &str, text: &str, within: Within, told: &mut Told) -> Option<()> {
+    let Some(set) = alone(&format!("{head}{text}\n)}};")) else {
         let message = "the expression cannot stand in a policy".into();
-        faults.push(PolicyFault { within, offset: 0, length: 0, message, help: None });
+        told.faults.push(PolicyFault { within, offset: 0, length: 0, message, help: None });
         return None;
     };
     let result = validator.validate(&set, ValidationMode::Strict);
-    let before = faults.len();
-    faults.extend(result.validation_errors().map(|error| fault_of(error, within, head.len(), text.len())));
-    (faults.len() == before).then_some(())
+    let before = told.faults.len();
+    let placed = |error: &dyn Diagnostic| fault_of(error, within, head.len(), text.len());
+    told.faults.extend(result.validation_errors().map(|error| placed(error)));
+    for warning in result.validation_warnings() {
+        // The clause forbids what does not fulfil the condition: impossible is what nobody can fail.
+        told.odd.push(match warning {
+            ValidationWarning::ImpossiblePolicy(_) => {
+                let message = "the condition always holds: it asks for nothing".into();
+                PolicyFault { within, offset: 0, length: text.len(), message, help: None }
+            }
+            other => placed(other),
+        });
+    }
+    (told.faults.len() == before).then_some(())
+}
+
+fn is_impossible(validator: &Validator, policy: &str) -> bool {
+    let result = alone(policy).map(|set| validator.validate(&set, ValidationMode::Strict));
+    let impossible = |warning: &ValidationWarning| matches!(warning, ValidationWarning::ImpossiblePolicy(_));
+    result.is_some_and(|result| result.validation_warnings().any(impossible))
+}
+
+fn alone(policy: &str) -> Option<PolicySet> {
+    Policy::parse(None, policy).ok().and_then(|policy| PolicySet::from_policies([policy]).ok())
 }
 
 fn parse(policy: &str) -> Result<Expr, String> {

@@ -1,5 +1,6 @@
 //! Whom and what a policy is about, before its conditions.
 
+use crate::RouteFacts;
 use crate::expr::{EntityName, Expr, UnknownExpression, Var};
 use serde_json::Value as Json;
 
@@ -37,6 +38,19 @@ impl Scope {
             policy.get(name).and_then(constraint).ok_or_else(|| UnknownExpression(name.to_owned()))
         };
         Ok(Self { principal: part("principal")?, action: part("action")?, resource: part("resource")? })
+    }
+
+    /// Whether requests on the route can be what it is about.
+    pub fn is_about(&self, route: &RouteFacts) -> bool {
+        let is_it = |name: &EntityName| name.kind == "Route" && name.id == *route.name;
+        let holds_it =
+            |name: &EntityName| is_it(name) || (name.kind == "Service" && name.id == *route.service);
+        match &self.resource {
+            Constraint::All => true,
+            Constraint::Is(name) => is_it(name),
+            Constraint::In(names) => names.iter().any(holds_it),
+            Constraint::Of(kind, within) => kind == "Route" && within.as_ref().is_none_or(holds_it),
+        }
     }
 
     /// The same as an expression.

@@ -61,6 +61,11 @@ impl FieldName {
         exact(name).unwrap_or_else(|| by_any_spelling(name))
     }
 
+    /// Whether a backend may take two names, in lower case, for one: any character that is not a letter or digit read as `-`.
+    pub fn are_alike(one: &[u8], other: &[u8]) -> bool {
+        one.len() == other.len() && one.iter().zip(other).all(|(&a, &b)| fold(a) == fold(b))
+    }
+
     /// Whether a client's field of this name must never reach a backend (contract section 4).
     pub const fn is_reserved(self) -> bool {
         matches!(

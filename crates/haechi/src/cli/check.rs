@@ -24,11 +24,15 @@ pub(crate) fn check(common: &Common) -> Result<(), Failure> {
 }
 
 fn summary(config: &Config) -> String {
-    format!(
-        "ok: {}, {}, {}, {}",
-        counted(config.listeners.len(), "listener"),
-        counted(config.routes.len(), "route"),
-        counted(config.services.len(), "service"),
-        counted(config.authenticators.len(), "authenticator"),
-    )
+    let shadow = config.shadow_policies.as_ref().map_or(0, |shadow| shadow.policies().len());
+    let counts = [
+        (config.listeners.len(), "listener"),
+        (config.routes.len(), "route"),
+        (config.services.len(), "service"),
+        (config.authenticators.len(), "authenticator"),
+    ];
+    let policies = [(config.policies.policies().len(), "policy"), (shadow, "shadow policy")];
+    let some = policies.into_iter().filter(|(count, _)| *count > 0);
+    let all: Vec<String> = counts.into_iter().chain(some).map(|(count, what)| counted(count, what)).collect();
+    format!("ok: {}", all.join(", "))
 }

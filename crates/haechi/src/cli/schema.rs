@@ -1,6 +1,6 @@
 //! `haechi schema`: what may be written.
 
-use super::{Failure, output};
+use super::{Common, Failure, Format, configuration, output};
 use clap::Subcommand;
 
 /// `haechi schema …`.
@@ -8,11 +8,23 @@ use clap::Subcommand;
 pub(crate) enum SchemaCommand {
     /// The JSON Schema of the configuration, for editors.
     Config,
+    /// The Cedar schema that the configuration gives: what policies may speak of.
+    Cedar,
 }
 
 /// Prints a schema.
-pub(crate) fn schema(command: SchemaCommand) -> Result<(), Failure> {
+pub(crate) fn schema(command: SchemaCommand, common: &Common) -> Result<(), Failure> {
     match command {
         SchemaCommand::Config => output::json(&crate::config::json_schema()),
+        SchemaCommand::Cedar => cedar(common),
+    }
+}
+
+fn cedar(common: &Common) -> Result<(), Failure> {
+    let config = configuration(&common.config)?;
+    let vocabulary = config.policies.vocabulary();
+    match common.output {
+        Format::Text => output::line(haechi_authz::schema::text(vocabulary).trim_end()),
+        Format::Json => output::json(&haechi_authz::schema::json(vocabulary).map_err(Failure::fault)?),
     }
 }

@@ -6,6 +6,7 @@
 mod choice;
 mod defaults;
 pub(crate) mod meant;
+mod passage;
 mod placeholder;
 mod properties;
 mod read;
@@ -25,7 +26,7 @@ pub(crate) use placeholder::process_variable;
 pub(crate) use properties::load_properties;
 pub(crate) use report::{Fault, Report};
 pub(crate) use schema::json_schema;
-pub(crate) use value::{parse_duration, parse_network};
+pub(crate) use value::{matching_files, parse_duration, parse_network};
 
 use placeholder::Surroundings;
 use read::{Reader, Value};

@@ -5,6 +5,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// One thing that is wrong, or odd.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,15 +16,23 @@ pub(crate) struct Fault {
     pub message: String,
     /// What would be right.
     pub help: Option<String>,
+    /// The file that it stands in, where it is another than the configuration.
+    elsewhere: Option<Arc<Source>>,
 }
 
 impl Fault {
     pub(super) fn new(span: Span, message: impl Into<String>) -> Self {
-        Self { span: Some(span), message: message.into(), help: None }
+        Self { span: Some(span), message: message.into(), help: None, elsewhere: None }
     }
 
     pub(super) fn of_file(message: impl Into<String>) -> Self {
-        Self { span: None, message: message.into(), help: None }
+        Self { span: None, message: message.into(), help: None, elsewhere: None }
+    }
+
+    /// The same, in another file than the configuration.
+    #[must_use]
+    pub(super) fn within(self, file: Arc<Source>) -> Self {
+        Self { elsewhere: Some(file), ..self }
     }
 
     #[must_use]
@@ -57,7 +66,7 @@ pub(super) fn listed<T: fmt::Display>(names: &[T]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// All that is wrong with one file. `Display` shows each fault with a snippet; no secret is ever shown.
+/// All that is wrong with a configuration and the files that it names. `Display` shows each fault with a snippet; no secret is ever shown.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
     source: Box<Source>,
@@ -92,7 +101,8 @@ impl Report {
     }
 
     fn new(source: Source, mut faults: Vec<Fault>, kind: &'static str) -> Self {
-        faults.sort_by_key(|fault| fault.span);
+        let place = |fault: &Fault| (fault.elsewhere.as_ref().map(|file| file.file().to_owned()), fault.span);
+        faults.sort_by_cached_key(place);
         faults.dedup();
         let more = faults.len().saturating_sub(MAX_FAULTS);
         faults.truncate(MAX_FAULTS);
@@ -115,7 +125,7 @@ impl Report {
         self.source.file()
     }
 
-    /// The first faults, by place.
+    /// The first faults, by place, those of the configuration itself before those of other files.
     pub(crate) fn faults(&self) -> &[Fault] {
         &self.faults
     }
@@ -123,7 +133,7 @@ impl Report {
     /// The faults as flat records.
     pub(crate) fn lines(&self) -> impl Iterator<Item = FaultLine<'_>> {
         self.faults.iter().map(|fault| FaultLine {
-            file: self.source.file(),
+            file: self.source_of(fault).file(),
             line: fault.span.map(|span| span.start.line),
             column: fault.span.map(|span| span.start.column),
             message: &fault.message,
@@ -151,11 +161,16 @@ impl fmt::Display for Report {
 }
 
 impl Report {
+    fn source_of<'a>(&'a self, fault: &'a Fault) -> &'a Source {
+        fault.elsewhere.as_deref().unwrap_or(&self.source)
+    }
+
     fn place(&self, f: &mut fmt::Formatter<'_>, fault: &Fault) -> fmt::Result {
-        let file = self.source.file().display();
+        let source = self.source_of(fault);
+        let file = source.file().display();
         let Some(span) = fault.span else { return writeln!(f, "  --> {file}") };
         let (line, column) = (span.start.line, span.start.column);
-        let snippet = Snippet::of(&self.source.shown_line(line), span);
+        let snippet = Snippet::of(&source.shown_line(line), span);
         let number = line.to_string();
         let margin = " ".repeat(number.len());
         writeln!(f, "  --> {file}:{line}:{column}")?;

@@ -1,6 +1,7 @@
 //! A configuration file's text, and places in it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A stretch of the file. Lines and columns count from 1, columns in characters; the end is exclusive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,28 +42,56 @@ impl<T> std::ops::Deref for At<T> {
 const MAX_LINE: usize = 4096;
 
 /// The file and its text.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Source {
     file: PathBuf,
-    text: String,
+    text: Arc<str>,
     /// The byte at which each line begins.
     lines: Vec<usize>,
     /// Where secrets are written in clear, so that no snippet shows them.
     secrets: Vec<Span>,
+    /// Whether secrets may stand in it at all.
+    may_hold_secrets: bool,
 }
 
 impl Source {
-    pub(super) fn new(file: &Path, text: String) -> Self {
+    pub(super) fn new(file: &Path, text: impl Into<Arc<str>>) -> Self {
+        let text = text.into();
         // As YAML counts (1.2, 5.4): a CR alone ends a line too. Another count would star other lines than those with secrets.
         let next = text.bytes().skip(1).chain([0]);
         let ends = text.bytes().zip(next).enumerate();
         let ends = ends.filter(|(_, (byte, next))| *byte == b'\n' || (*byte == b'\r' && *next != b'\n'));
         let lines = std::iter::once(0).chain(ends.map(|(end, _)| end + 1)).collect();
-        Self { file: file.to_owned(), text, lines, secrets: Vec::new() }
+        Self { file: file.to_owned(), text, lines, secrets: Vec::new(), may_hold_secrets: true }
+    }
+
+    /// A file of policies. They are no secret, and `password:` in one names nothing.
+    pub(super) fn of_policies(file: &Path, text: String) -> Self {
+        Self { may_hold_secrets: false, ..Self::new(file, text) }
     }
 
     pub(super) fn file(&self) -> &Path {
         &self.file
+    }
+
+    pub(super) const fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
+    /// The place of the character that holds a byte.
+    pub(super) fn position(&self, byte: usize) -> Position {
+        let line = self.lines.partition_point(|start| *start <= byte).max(1);
+        let start = self.lines.get(line - 1).copied().unwrap_or_default();
+        let before = self.text.get(start..).unwrap_or_default().char_indices();
+        let column = before.take_while(|(index, c)| start + index + c.len_utf8() <= byte).count() + 1;
+        Position { line, column }
+    }
+
+    /// The byte at which a place begins; the end of the text for a place behind it.
+    pub(super) fn byte(&self, at: Position) -> usize {
+        let Some(&start) = self.lines.get(at.line.saturating_sub(1)) else { return self.text.len() };
+        let mut before = self.text.get(start..).unwrap_or_default().char_indices();
+        before.nth(at.column.saturating_sub(1)).map_or(self.text.len(), |(index, _)| start + index)
     }
 
     pub(super) fn hide(&mut self, secret: Span) {
@@ -75,7 +104,7 @@ impl Source {
         if text.len() > MAX_LINE {
             return format!("(a line of {} bytes)", text.len());
         }
-        let in_clear = secret_from(text);
+        let in_clear = if self.may_hold_secrets { secret_from(text) } else { usize::MAX };
         text.chars()
             .enumerate()
             .map(|(index, c)| match c {
@@ -150,7 +179,7 @@ mod tests {
     use std::path::Path;
 
     fn shown(text: &str) -> String {
-        Source::new(Path::new("haechi.yaml"), text.to_owned()).shown_line(1)
+        Source::new(Path::new("haechi.yaml"), text).shown_line(1)
     }
 
     #[test]
@@ -165,7 +194,7 @@ mod tests {
 
     #[test]
     fn spans_known_to_be_secret_are_starred() {
-        let mut source = Source::new(Path::new("haechi.yaml"), "a: [hunter2, b]".into());
+        let mut source = Source::new(Path::new("haechi.yaml"), "a: [hunter2, b]");
         let at = |column| Position { line: 1, column };
         source.hide(Span { start: at(5), end: at(12) });
         assert_eq!(source.shown_line(1), "a: [*******, b]");
@@ -174,10 +203,30 @@ mod tests {
 
     #[test]
     fn a_lone_carriage_return_moves_no_secret_into_view() {
-        let mut source = Source::new(Path::new("haechi.yaml"), "# a\rb: 1\r\nc: hunter2\n".into());
+        let mut source = Source::new(Path::new("haechi.yaml"), "# a\rb: 1\r\nc: hunter2\n");
         let at = |column| Position { line: 3, column };
         source.hide(Span { start: at(4), end: at(11) });
         assert_eq!(["# a", "b: 1", "c: *******", ""], [1, 2, 3, 4].map(|line| source.shown_line(line)));
+    }
+
+    #[test]
+    fn bytes_and_places_are_the_same_thing() {
+        let text = "a: 한글\r\n\n  b\n";
+        let source = Source::new(Path::new("haechi.yaml"), text);
+        let places = [(0, 1, 1), (3, 1, 4), (6, 1, 5), (11, 2, 1), (14, 3, 3), (16, 4, 1)];
+        for (byte, line, column) in places {
+            assert_eq!(source.position(byte), Position { line, column }, "{byte}");
+            assert_eq!(source.byte(Position { line, column }), byte);
+        }
+        assert_eq!(source.position(4), Position { line: 1, column: 4 }, "inside a character");
+        assert_eq!(source.position(1000), Position { line: 4, column: 1 });
+        assert_eq!(source.byte(Position { line: 9, column: 9 }), text.len());
+    }
+
+    #[test]
+    fn policies_are_shown_as_they_are() {
+        let policy = "context.headers.secret == \"a\" ? x : y";
+        assert_eq!(Source::of_policies(Path::new("a.cedar"), policy.into()).shown_line(1), policy);
     }
 
     #[test]

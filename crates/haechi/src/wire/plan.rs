@@ -60,7 +60,7 @@ pub(crate) fn plan(
     }
     let enforcer = Enforcer::new(EnforcerParts {
         engine: Engine::new(config.policies.clone())?,
-        shadow: None,
+        shadow: config.shadow_policies.clone().map(Engine::new).transpose()?,
         points: Vec::new(),
         own: routes.len() - config.routes.len(),
         generation,

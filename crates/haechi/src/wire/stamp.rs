@@ -1,5 +1,6 @@
 //! What files looked like: whether one has changed, told without reading it.
 
+use crate::config::matching_files;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -8,8 +9,14 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp(Vec<(PathBuf, Option<Look>)>);
 
-/// Device, inode, size, and seconds and nanoseconds of the last change.
-type Look = (u64, u64, u64, i64, i64);
+/// What is seen of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Look {
+    /// Device, inode, size, and seconds and nanoseconds of the last change.
+    File(u64, u64, u64, i64, i64),
+    /// The files that a pattern names. Not its folder as a whole, in which other files may come and go.
+    Pattern(Vec<PathBuf>),
+}
 
 impl Stamp {
     /// The configuration in `file`, and the files that it names.
@@ -27,12 +34,16 @@ impl Stamp {
     /// The same files, but what `earlier` knows of them: what changed in between is still to be noticed.
     #[must_use]
     pub(crate) fn or(self, earlier: &Self) -> Self {
-        let known = |path: &Path| earlier.0.iter().find(|(other, _)| other == path).map(|(_, look)| *look);
+        let known =
+            |path: &Path| earlier.0.iter().find(|(other, _)| other == path).map(|(_, look)| look.clone());
         Self(self.0.into_iter().map(|(path, look)| (path.clone(), known(&path).unwrap_or(look))).collect())
     }
 }
 
 fn look(file: &Path) -> Option<Look> {
-    let about = std::fs::metadata(file).ok()?;
-    Some((about.dev(), about.ino(), about.size(), about.ctime(), about.ctime_nsec()))
+    let Ok(about) = std::fs::metadata(file) else {
+        let is_pattern = file.file_name()?.to_string_lossy().contains('*');
+        return if is_pattern { matching_files(file).ok().map(Look::Pattern) } else { None };
+    };
+    Some(Look::File(about.dev(), about.ino(), about.size(), about.ctime(), about.ctime_nsec()))
 }

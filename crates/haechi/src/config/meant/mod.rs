@@ -62,6 +62,8 @@ pub(crate) struct Config {
     pub routes: Vec<Route>,
     /// What decides, by the indices of the routes.
     pub policies: Arc<Compiled>,
+    /// What is evaluated beside it and never enforced; with the same vocabulary.
+    pub shadow_policies: Option<Arc<Compiled>>,
     /// Where traces go.
     pub traces: Option<Traces>,
     /// One line for each request.
@@ -76,7 +78,8 @@ pub(crate) struct Config {
     pub workers: NonZeroUsize,
     /// What is odd but holds.
     pub warnings: Report,
-    /// The files that it names and was read from, beside its own: certificates, keys, key sets, users, `${file:…}`.
+    /// The files that it names and was read from, beside its own: certificates, keys, key sets, users,
+    /// policies, `${file:…}`; and the patterns that it names policies with.
     pub files: BTreeSet<PathBuf>,
 }
 

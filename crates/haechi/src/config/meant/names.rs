@@ -1,9 +1,10 @@
 //! Which names are declared, and faults about those that are not.
 
 use crate::config::report::Fault;
-use crate::config::source::{At, Source, Span};
+use crate::config::source::{At, Position, Source, Span};
 use crate::config::value::Identifier;
 use crate::config::written;
+use haechi_authz::Place;
 use haechi_core::role;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -36,6 +37,13 @@ impl<'a> Resolver<'a> {
     /// What stands at a place, as it was written.
     pub(super) fn written_at(&self, span: Span) -> String {
         self.source.written(span)
+    }
+
+    /// A place in the configuration, as decisions tell it: whoever reads them knows in which folder it stands.
+    pub(super) fn place(&self, at: Position) -> Place {
+        let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let file = self.source.file().file_name().unwrap_or_default().to_string_lossy().into();
+        Place { file, line: narrow(at.line), column: narrow(at.column) }
     }
 
     pub(super) fn authenticator(&mut self, name: &At<Identifier>) -> Option<Arc<str>> {

@@ -47,13 +47,12 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     let routes: Vec<Option<super::Route>> =
         written.routes.iter().map(|written| route::route(resolver, written)).collect();
     let whole: Vec<super::Route> = routes.iter().flatten().cloned().collect();
+    let deciding = policies::policies(resolver, roles.as_ref(), &caller_attributes, &routes);
     names_apart(resolver);
     overlap::routes_apart(resolver, &whole);
     overlap::clear_of_own_paths(resolver, &whole, identity.as_ref().and_then(Option::as_ref));
     odd(resolver);
-    let roles = roles?;
-    let routes = routes.into_iter().collect::<Option<Vec<_>>>()?;
-    let policies = policies::policies(&roles, &caller_attributes, &routes, &mut resolver.faults)?;
+    let policies::Deciding { policies, shadow } = deciding?;
     Some(Config {
         listeners: listeners?,
         admin,
@@ -64,11 +63,12 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
             None => None,
         },
         caller_attributes,
-        roles,
+        roles: roles?,
         authenticators: authenticators?,
         services: services?,
-        routes,
+        routes: routes.into_iter().collect::<Option<_>>()?,
         policies,
+        shadow_policies: shadow,
         traces,
         access_log: access_log(written.access_log.as_ref()?, folder),
         limits: limits(written.limits.as_ref()?, workers(written)),

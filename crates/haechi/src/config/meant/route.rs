@@ -5,7 +5,7 @@ use super::names::Resolver;
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
 use crate::config::written;
-use haechi_authz::{Clause, Rule};
+use haechi_authz::{Clause, Condition, Rule};
 use haechi_core::pattern::Segment;
 use haechi_core::{CanonicalPath, Host, Irregular, MethodSet, PathPattern, Role};
 use haechi_proxy::{Cors, FieldRules};
@@ -180,40 +180,47 @@ fn authenticate(resolver: &mut Resolver<'_>, written: &written::Authenticate) ->
 fn authorize(resolver: &mut Resolver<'_>, written: &At<written::Authorize>) -> Option<Rule> {
     let clauses = match &written.value {
         written::Authorize::Any => return Some(Rule::any()),
+        written::Authorize::Policy => return Some(Rule::policy()),
         written::Authorize::Clauses(clauses) => clauses,
     };
-    let empty = |span, key: &str| {
-        let what = format!("`{key}` lists none");
-        Fault::new(span, what)
-            .help("name at least one, or remove the key; `authorize: any` asks for nothing in particular")
-    };
-    let roles = clauses.roles.given();
-    if let Some(roles) = roles.filter(|roles| roles.is_empty()) {
-        resolver.faults.push(empty(roles.span, "roles"));
+    if clauses.roles.is_absent() && clauses.scopes.is_absent() && clauses.when.is_absent() {
+        let fault = Fault::new(written.span, "`authorize` has no clause; a route is never open by omission");
+        let help = "add `roles`, `scopes` or `when`, or write `authorize: any`";
+        return resolver.fault(fault.help(help));
     }
-    let scopes = clauses.scopes.given();
-    if let Some(scopes) = scopes.filter(|scopes| scopes.is_empty()) {
-        resolver.faults.push(empty(scopes.span, "scopes"));
+    // In this order they are asked, told and explained.
+    let asked = [roles(resolver, clauses), scopes(resolver, clauses), when(resolver, clauses)];
+    Rule::all_of(asked.into_iter().flatten().collect()).ok()
+}
+
+fn roles(resolver: &mut Resolver<'_>, clauses: &written::Clauses) -> Option<Clause> {
+    let listed = clauses.roles.given()?;
+    names_some(resolver, listed, "roles");
+    let roles: Vec<Role> = listed.iter().filter_map(|role| resolver.role(role)).collect();
+    (!roles.is_empty()).then(|| Clause::Roles(roles.into()))
+}
+
+fn scopes(resolver: &mut Resolver<'_>, clauses: &written::Clauses) -> Option<Clause> {
+    let listed = clauses.scopes.given()?;
+    names_some(resolver, listed, "scopes");
+    let scopes: Vec<Arc<str>> = listed.iter().map(|scope| scope.0.clone()).collect();
+    (!scopes.is_empty()).then(|| Clause::Scopes(scopes.into()))
+}
+
+fn when(resolver: &Resolver<'_>, clauses: &written::Clauses) -> Option<Clause> {
+    let when = clauses.when.given()?;
+    let text = when.value.0.clone();
+    let first = text.len() - text.trim_start().len();
+    let place = resolver.place(resolver.source.place_in(when.span, &text, first));
+    Some(Clause::When(Condition { text, place }))
+}
+
+fn names_some<T>(resolver: &mut Resolver<'_>, listed: &At<Vec<T>>, key: &str) {
+    if listed.is_empty() {
+        let fault = Fault::new(listed.span, format!("`{key}` lists none"));
+        let help = "name at least one, or remove the key; `authorize: any` asks for nothing in particular";
+        resolver.faults.push(fault.help(help));
     }
-    if clauses.roles.is_absent() && clauses.scopes.is_absent() {
-        let fault = Fault::new(
-            written.span,
-            "`authorize` has no clause that this version knows; a route is never open by omission",
-        );
-        resolver.faults.push(fault.help("add `roles` or `scopes`, or write `authorize: any`"));
-    }
-    let roles = roles.iter().flat_map(|roles| roles.iter()).filter_map(|role| resolver.role(role));
-    let roles: Vec<Role> = roles.collect();
-    let scopes: Vec<Arc<str>> =
-        scopes.iter().flat_map(|scopes| scopes.iter()).map(|scope| scope.0.clone()).collect();
-    let mut asked = Vec::new();
-    if !roles.is_empty() {
-        asked.push(Clause::Roles(roles.into()));
-    }
-    if !scopes.is_empty() {
-        asked.push(Clause::Scopes(scopes.into()));
-    }
-    Rule::all_of(asked).ok()
 }
 
 /// Without a caller there is nobody who could hold a role or a scope.
@@ -225,12 +232,13 @@ fn can_pass(resolver: &mut Resolver<'_>, written: &written::Route) {
         _ => return,
     };
     if let Some(authorize) = &written.authorize
-        && matches!(authorize.value, written::Authorize::Clauses(_))
+        && let written::Authorize::Clauses(clauses) = &authorize.value
+        && !(clauses.roles.is_absent() && clauses.scopes.is_absent())
     {
         let message = format!(
             "nobody can pass: with `authenticate: {word}` there is no caller who could hold a role or a scope"
         );
-        let help = "name an authenticator under `authenticate`, or write `authorize: any`";
+        let help = "name an authenticator under `authenticate`, or write `authorize: any`; a `when` may ask about the request";
         resolver.faults.push(Fault::new(authorize.span, message).help(help));
     }
     if written.forward_credentials && word == "anonymous" {

@@ -1,6 +1,7 @@
 //! The contract's example (its section 2).
 
 use super::check;
+use haechi_authz::{Clause, Rule};
 
 /// With ellipses written out and a service for each route; otherwise word for word.
 const CONTRACT: &str = include_str!("contract.yaml");
@@ -18,17 +19,14 @@ fn every_key_of_the_contract_is_known_and_what_is_not_built_is_refused() {
             not_there("site.key"),
             not_there("clients.pem"),
             not_built("`shared_state`"),
-            not_built("`context_headers`"),
             not_built("`introspection`"),
             not_built("`oidc`"),
             not_built("`mtls`"),
             not_built("`external`"),
-            not_built("`policies`"),
-            not_built("`shadow_policies`"),
+            not_there("policies/*.cedar"),
+            not_there("next/*.cedar"),
             not_built("`decision_points`"),
-            not_built("`when`"),
             not_built("`rate_limit`"),
-            not_built("`policy`"),
             not_built("`audit`"),
         ]
     );
@@ -44,26 +42,29 @@ fn the_rest_of_the_contract_loads() {
         "client_ca:",
         "client_certificate:",
         "shared_state:",
-        "context_headers:",
         "opaque:",
         "browser:",
     ];
-    let more = [
-        "mesh:",
-        "legacy:  {",
-        "policies:",
-        "shadow_policies:",
-        "decision_points:",
-        "opa:",
-        "pdp:",
-        "when:",
-        "rate_limit:",
-        "audit:",
-    ];
+    let more = ["mesh:", "legacy:  {", "decision_points:", "opa:", "pdp:", "rate_limit:", "audit:"];
     let built = |line: &&str| !unbuilt.iter().chain(&more).any(|key| line.trim_start().starts_with(key));
     let text: Vec<&str> = CONTRACT.lines().filter(built).collect();
-    let text = text.join("\n").replace("authorize: policy", "authorize: any");
-    let config = check(&text).unwrap_or_else(|report| panic!("{report}"));
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    for kind in ["policies", "next"] {
+        std::fs::create_dir(folder.path().join(kind)).unwrap();
+        write(&format!("{kind}/reports.cedar"), REPORTS);
+    }
+    write("haechi.yaml", &text.join("\n"));
+    let config = crate::config::load(&folder.path().join("haechi.yaml"));
+    let config = config.unwrap_or_else(|report| panic!("{report}"));
     assert_eq!((config.routes.len(), config.services.len(), config.authenticators.len()), (5, 5, 4));
     assert_eq!(config.warnings.faults().len(), 1, "only `corp` is unused: {}", config.warnings);
+    assert_eq!(config.policies.policies().len(), 1);
+    assert_eq!(config.shadow_policies.unwrap().policies().len(), 1);
+    assert_eq!(config.policies.vocabulary().headers["tenant"], "x-tenant".into());
+    let clauses: Vec<_> = config.routes[2].authorize.clauses().iter().map(Clause::name).collect();
+    assert_eq!(clauses, ["roles", "scopes", "when"]);
+    assert_eq!(config.routes[3].authorize, Rule::policy());
 }
+
+const REPORTS: &str = "permit(principal in Role::\"MANAGER\", action in Action::\"read\", resource == Route::\"reports\")\nwhen { context.headers has tenant && principal has tenant && principal.tenant == context.headers.tenant };\n";

@@ -2,6 +2,7 @@
 
 use crate::config::read::{Defs, Name, Reader, Value};
 use crate::config::yaml::Node;
+use haechi_core::FieldName;
 use serde_json::{Value as Json, json};
 use std::fmt;
 
@@ -40,6 +41,41 @@ impl Value for HeaderName {
 impl fmt::Display for HeaderName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// The lower-case name of a request header that policies may read. What the gate decides about by itself, takes away or writes is none: a backend
+/// would see something else than policies do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::config) struct ContextHeader(pub(in crate::config) Box<str>);
+
+impl Value for ContextHeader {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.parsed("a header that policies can read", node, |text| {
+            let HeaderName(name) = HeaderName::parse(text)?;
+            let known = FieldName::of(name.as_bytes());
+            let free = matches!(
+                known,
+                FieldName::Other
+                    | FieldName::Accept
+                    | FieldName::ContentType
+                    | FieldName::ContentEncoding
+                    | FieldName::Origin
+            );
+            match known {
+                _ if name.starts_with("sec-websocket-") => Err("it ends at the gate; choose another".into()),
+                FieldName::Host => Err("policies read it as `context.host`".into()),
+                _ if free => Ok(Self(name)),
+                _ => {
+                    Err("the gate itself decides by this header, takes it away or writes it; choose another"
+                        .into())
+                }
+            }
+        })
+    }
+
+    fn schema(defs: &mut Defs) -> Json {
+        HeaderName::schema(defs)
     }
 }
 

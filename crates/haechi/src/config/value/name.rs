@@ -2,6 +2,7 @@
 
 use crate::config::read::{Defs, Name, Reader, Value};
 use crate::config::yaml::Node;
+use haechi_authz::schema::OWN_ATTRIBUTES;
 use serde_json::{Value as Json, json};
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +14,10 @@ pub(in crate::config) struct Identifier(pub(in crate::config) Arc<str>);
 /// A name that Cedar takes for an attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(in crate::config) struct AttributeName(pub(in crate::config) Box<str>);
+
+/// What a request header is called in policies.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(in crate::config) struct ContextName(pub(in crate::config) Box<str>);
 
 /// A scope (RFC 6749 3.3).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,31 +43,33 @@ impl Name for AttributeName {
     const PATTERN: &'static str = "^[A-Za-z_][A-Za-z0-9_]{0,63}$";
 
     fn parse(text: &str) -> Result<Self, String> {
-        /// Words of the Cedar language, and what every principal has anyway (contract section 3).
-        const TAKEN: [&str; 13] = [
-            "true",
-            "false",
-            "if",
-            "then",
-            "else",
-            "in",
-            "is",
-            "like",
-            "has",
-            "subject",
-            "issuer",
-            "authenticator",
-            "scopes",
-        ];
-        let legal = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-        let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-        if !legal || !begins || text.len() > 64 {
-            Err("it is letters, digits and `_`, not beginning with a digit, at most 64 in all".into())
-        } else if TAKEN.contains(&text) || text.starts_with("__") {
-            Err("the name is taken by the policy language; choose another".into())
-        } else {
-            Ok(Self(text.into()))
+        if OWN_ATTRIBUTES.contains(&text) {
+            return Err("every caller has it anyway; choose another name".into());
         }
+        cedar_name(text).map(Self)
+    }
+}
+
+impl Name for ContextName {
+    const WHAT: &'static str = "a name for a header in policies";
+    const PATTERN: &'static str = AttributeName::PATTERN;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        cedar_name(text).map(Self)
+    }
+}
+
+/// A name that can stand behind a dot in Cedar.
+fn cedar_name(text: &str) -> Result<Box<str>, String> {
+    const TAKEN: [&str; 9] = ["true", "false", "if", "then", "else", "in", "is", "like", "has"];
+    let legal = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    if !legal || !begins || text.len() > 64 {
+        Err("it is letters, digits and `_`, not beginning with a digit, at most 64 in all".into())
+    } else if TAKEN.contains(&text) || text.starts_with("__") {
+        Err("the name is taken by the policy language; choose another".into())
+    } else {
+        Ok(text.into())
     }
 }
 
@@ -109,8 +116,9 @@ named_value!(Identifier, AttributeName, ScopeName);
 
 #[cfg(test)]
 mod tests {
-    use super::{AttributeName, Identifier, ScopeName};
+    use super::{AttributeName, ContextName, Identifier, ScopeName};
     use crate::config::read::Name;
+    use haechi_authz::schema::OWN_ATTRIBUTES;
 
     #[test]
     fn names_are_plain_words() {
@@ -122,6 +130,9 @@ mod tests {
         );
         assert!(["tenant", "_x", "a1"].iter().all(|n| AttributeName::parse(n).is_ok()));
         assert!(["", "1a", "a-b", "has", "subject", "__x"].iter().all(|n| AttributeName::parse(n).is_err()));
+        assert!(OWN_ATTRIBUTES.iter().all(|n| AttributeName::parse(n).is_err()));
+        assert!(["tenant", "issuer"].iter().all(|n| ContextName::parse(n).is_ok()));
+        assert!(["has", "a-b", ""].iter().all(|n| ContextName::parse(n).is_err()));
         assert!(["orders:read", "https://x/y"].iter().all(|n| ScopeName::parse(n).is_ok()));
         assert!(["", "a b", "a\"", "a\\", "한"].iter().all(|n| ScopeName::parse(n).is_err()));
     }

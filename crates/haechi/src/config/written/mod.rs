@@ -13,7 +13,7 @@ pub(super) use authenticators::{Authenticator, Basic, Jwt, Keys};
 pub(super) use identity::{AccessToken, Identity, RefreshToken};
 pub(crate) use resilience::RetryOn;
 pub(super) use resilience::{Health, Retries};
-pub(super) use routes::{Authenticate, Authorize, Route};
+pub(super) use routes::{Authenticate, Authorize, Clauses, Route};
 pub(super) use services::{Balance, IdentityToken, Service, ServiceTls};
 pub(crate) use services::{HashBy, Protocol};
 pub(super) use telemetry::{Telemetry, Traces};
@@ -26,7 +26,7 @@ use super::defaults::{
 use super::read::Named;
 use super::record::record;
 use super::source::At;
-use super::value::{AttributeName, FilePath, Identifier};
+use super::value::{AttributeName, ContextHeader, ContextName, FilePath, Identifier, PolicyPattern};
 use haechi_core::AttributeType;
 use haechi_store::Location;
 use ipnet::IpNet;
@@ -48,10 +48,16 @@ record! {
         optional identity as "identity": At<Identity>,
         /// The attributes that a caller may have, each with its type; filled from claims.
         default caller_attributes as "caller_attributes": Named<AttributeName, AttributeType> = Named(Vec::new()),
+        /// Request headers that policies may read, as `context.headers.NAME`. One that is sent twice, in another spelling, or with anything but visible ASCII is answered 400.
+        default context_headers as "context_headers": Named<ContextName, At<ContextHeader>> = Named(Vec::new()),
         /// Named ways to establish who is calling.
         default authenticators as "authenticators": Named<Identifier, Authenticator> = Named(Vec::new()),
         /// The roles that routes ask for, and which roles each includes.
         default roles as "roles": Named<Identifier, RoleBody> = Named(Vec::new()),
+        /// Cedar policy files. `*` stands for any part of a file's name; a pattern that no file matches is an error.
+        optional policies as "policies": Vec<At<PolicyPattern>>,
+        /// Cedar policy files that are evaluated beside those in force. Where they differ, that is recorded; they are never enforced.
+        optional shadow_policies as "shadow_policies": Vec<At<PolicyPattern>>,
         /// Named sets of backend endpoints.
         default services as "services": Named<Identifier, Service> = Named(Vec::new()),
         /// What may be asked for, who may ask, and which service answers. The most specific pattern wins, whatever the order.
@@ -71,9 +77,6 @@ record! {
     }
     unbuilt {
         "shared_state": "A Redis that makes rate limits, sessions and revocations one across nodes.",
-        "context_headers": "Request headers that policies may read.",
-        "policies": "Cedar policy files.",
-        "shadow_policies": "Cedar policy files that are evaluated and recorded, never enforced.",
         "decision_points": "External deciders.",
         "audit": "The record of every decision.",
     }

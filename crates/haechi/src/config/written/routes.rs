@@ -6,7 +6,7 @@ use crate::config::read::{Defs, Reader, Value};
 use crate::config::record::record;
 use crate::config::report::Fault;
 use crate::config::source::At;
-use crate::config::value::{Identifier, Origin, ScopeName};
+use crate::config::value::{ConditionText, Identifier, Origin, ScopeName};
 use crate::config::yaml::{Kind, Node};
 use haechi_core::{Host, Irregular, PathPattern};
 use http::Method;
@@ -22,7 +22,7 @@ record! {
         required matches as "match": Match,
         /// Who must be calling: an authenticator, a list of which any is enough, `{ all: [...] }`, `anonymous`, or `passthrough`. There is no default: a route is never open by omission.
         required authenticate as "authenticate": At<Authenticate>,
-        /// What the caller must be allowed: `any`, or `{ roles: [...], scopes: [...] }`. There is no default: a route is never open by omission.
+        /// What the caller must be allowed: `any`, `policy`, or `{ roles: [...], scopes: [...], when: ... }`. There is no default: a route is never open by omission.
         required authorize as "authorize": At<Authorize>,
         /// Which service answers.
         required service as "service": At<Identifier>,
@@ -98,6 +98,7 @@ record! {
 #[derive(Clone, Debug)]
 pub(in crate::config) enum Authorize {
     Any,
+    Policy,
     Clauses(Clauses),
 }
 
@@ -109,9 +110,10 @@ record! {
         optional roles as "roles": At<Vec<At<Identifier>>>,
         /// All of these scopes.
         optional scopes as "scopes": At<Vec<ScopeName>>,
+        /// A Cedar expression over `principal`, `action`, `resource` and `context`. An attribute that is missing makes it false.
+        optional when as "when": At<ConditionText>,
     }
     unbuilt {
-        "when": "A Cedar expression.",
         "external": "An external decider.",
     }
 }
@@ -186,16 +188,10 @@ impl Value for Authorize {
         }
         match reader.text("what the caller must be allowed", node)?.as_str() {
             "any" => Some(Self::Any),
+            "policy" => Some(Self::Policy),
             word => {
-                let known = ["any", "{ roles: [...] }", "{ scopes: [...] }"];
-                crate::config::choice::unknown(
-                    reader,
-                    node,
-                    "what `authorize` takes",
-                    word,
-                    &known,
-                    &["policy"],
-                );
+                let known = ["any", "policy", "{ roles: [...] }", "{ scopes: [...] }", "{ when: ... }"];
+                crate::config::choice::unknown(reader, node, "what `authorize` takes", word, &known, &[]);
                 None
             }
         }
