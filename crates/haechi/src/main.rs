@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     log_events();
     wire::panics::tell();
     let Cli { command, common } = Cli::parse();
-    let done = match command {
+    let done = common.of(&command).and_then(|common| match command {
         Command::Check => cli::check::check(&common),
         Command::Health(arguments) => cli::health::health(&common, arguments),
         Command::User(command) => cli::user::user(&common, command),
@@ -28,7 +28,8 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => cli::explain::explain(&common, &arguments),
         Command::Prove(arguments) => cli::prove::prove(&common, &arguments),
         Command::Diff(arguments) => cli::diff::diff(&common, &arguments),
-    };
+        Command::Test(arguments) => cli::test::test(&common, &arguments),
+    });
     done.map_or_else(
         |failure| {
             failure.tell();

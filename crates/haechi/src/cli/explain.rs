@@ -8,9 +8,9 @@ mod route;
 mod text;
 mod told;
 
-pub(crate) use caller::{Supposed, Who, vouching};
+pub(crate) use caller::{Supposed, Who};
 pub(crate) use inquiry::{Inquiry, PointAnswer, Points};
-pub(crate) use judge::judge;
+pub(crate) use judge::{Gate, judge};
 pub(crate) use text::render;
 pub(crate) use told::Explanation;
 
@@ -26,7 +26,8 @@ pub(crate) fn explain(common: &Common, arguments: &ExplainArgs) -> Result<(), Fa
     let inquiry = inquiry(&config, arguments)?;
     let runtime = control_runtime().map_err(Failure::fault)?;
     let assembly = Assembly::new(&config, &runtime).map_err(Failure::fault)?;
-    let explanation = runtime.block_on(judge(&config, &assembly, &inquiry))?;
+    let gate = Gate { config: &config, plan: &assembly.plan, assembly: Some(&assembly) };
+    let explanation = runtime.block_on(judge(gate, &inquiry))?;
     match common.output {
         Format::Json => output::json(&explanation),
         Format::Text => output::line(render(&explanation, arguments.all).trim_end()),

@@ -1,7 +1,7 @@
 //! Reading: arguments with a form, passwords, and what the configuration declares.
 
 use super::Failure;
-use crate::config::{Config, parse_duration, parse_network};
+use crate::config::{Config, parse_duration, parse_network, parse_time};
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_core::{Attributes, Secret, Timestamp};
 use ipnet::IpNet;
@@ -32,10 +32,7 @@ pub(crate) fn header(text: &str) -> Result<(String, String), String> {
 
 /// A moment, as RFC 3339 writes it.
 pub(crate) fn time(text: &str) -> Result<Timestamp, String> {
-    let wrong = || "write a date and time, such as `2026-11-23T10:00:00Z`".to_owned();
-    let at = humantime::parse_rfc3339(text).map_err(|_| wrong())?;
-    let since = at.duration_since(std::time::UNIX_EPOCH).map_err(|_| wrong())?;
-    i64::try_from(since.as_millis()).map(Timestamp::from_millis).map_err(|_| wrong())
+    parse_time(text)
 }
 
 /// A duration that is not zero.

@@ -14,6 +14,7 @@ pub(crate) mod prove;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod store;
+pub(crate) mod test;
 pub(crate) mod user;
 
 use crate::config::{Config, Report, load};
@@ -31,12 +32,12 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
     /// What holds for every command.
     #[command(flatten)]
-    pub(crate) common: Common,
+    pub(crate) common: CommonArgs,
 }
 
-/// What holds for every command.
+/// What may be typed with every command.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Common {
+pub(crate) struct CommonArgs {
     /// The configuration.
     #[arg(
         short,
@@ -48,12 +49,55 @@ pub(crate) struct Common {
     )]
     pub(crate) config: PathBuf,
     /// How to print.
-    #[arg(long, global = true, value_enum, default_value_t = Format::Text, value_name = "FORMAT")]
+    #[arg(long, global = true, value_enum, default_value_t = Form::Text, value_name = "FORMAT")]
+    output: Form,
+}
+
+/// What holds for every command.
+#[derive(Clone, Debug)]
+pub(crate) struct Common {
+    /// The configuration.
+    pub(crate) config: PathBuf,
+    /// How to print.
     pub(crate) output: Format,
+    /// The form that was named, for the commands that have more than two.
+    pub(crate) form: Form,
+}
+
+/// The forms that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// For people.
+    #[value(alias = "table")]
+    Text,
+    /// For programs.
+    Json,
+    /// JUnit's XML (`haechi test`).
+    Junit,
+}
+
+impl CommonArgs {
+    /// The same for `command`, which may not have every form.
+    ///
+    /// # Errors
+    /// For a form that it does not have.
+    pub(crate) fn of(self, command: &Command) -> Result<Common, Failure> {
+        let more: &[Form] = match command {
+            Command::Test(_) => &[Form::Junit],
+            _ => &[],
+        };
+        let output = match self.output {
+            Form::Text => Format::Text,
+            Form::Json => Format::Json,
+            other if more.contains(&other) => Format::Text,
+            _ => return Err(Failure::usage("this command does not print in that form; see `--help`")),
+        };
+        Ok(Common { config: self.config, output, form: self.output })
+    }
 }
 
 /// How to print.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     /// For people.
     Text,
@@ -72,6 +116,8 @@ pub(crate) enum Command {
     Check,
     /// Tell which route a request takes, who would be calling, and what is asked of them.
     Explain(ExplainArgs),
+    /// Try access rules on cases: who may do what, and who may not.
+    Test(TestArgs),
     /// Prove properties for every caller and every request, or show who does what they forbid. Needs the program cvc5.
     Prove(ProveArgs),
     /// Tell what access a change of the configuration adds or removes, with an example of each. Needs the program cvc5.
@@ -205,6 +251,17 @@ pub(crate) struct CallerArgs {
     pub(crate) authenticator: Option<String>,
 }
 
+/// `haechi test`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TestArgs {
+    /// Files with cases.
+    #[arg(required = true, value_name = "CASES.yaml")]
+    pub(crate) cases: Vec<PathBuf>,
+    /// List the routes, clauses and policies that no case exercises.
+    #[arg(long)]
+    pub(crate) coverage: bool,
+}
+
 /// Why a command did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -277,7 +334,7 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_not_there() {
-        for command in ["test", "matrix", "client", "token", "signing-key", "audit"] {
+        for command in ["matrix", "client", "token", "signing-key", "audit"] {
             assert!(Cli::try_parse_from(["haechi", command]).is_err(), "{command}");
         }
         let create = ["haechi", "key", "create", "--owner", "a"];

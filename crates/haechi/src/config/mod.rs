@@ -3,6 +3,7 @@
 //! `yaml` makes a tree with places, `written` makes records of it, `meant` checks what hangs together. A [`Config`] exists only when nothing is
 //! wrong. Nothing else in Haechi reads environment variables.
 
+mod cases;
 mod choice;
 mod defaults;
 pub(crate) mod meant;
@@ -21,6 +22,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cases::{Case, CaseCaller, Expect, PointSays, load_cases, parse_time};
 pub(crate) use meant::Config;
 pub(crate) use placeholder::process_variable;
 pub(crate) use properties::load_properties;

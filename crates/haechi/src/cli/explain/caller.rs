@@ -1,9 +1,9 @@
 //! Callers that are taken as given.
 
+use super::judge::Gate;
 use crate::cli::Failure;
 use crate::config::Config;
 use crate::config::meant::{Authenticate, AuthenticatorKind, Issuer, Users};
-use crate::wire::Assembly;
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::{Attributes, Caller, CallerKind};
 use haechi_proxy::Route;
@@ -41,10 +41,10 @@ pub(crate) struct Supposed {
 }
 
 /// What authenticators of one sort say of their callers.
-pub(crate) struct Vouching {
-    pub(crate) kind: CallerKind,
-    pub(crate) issuer: String,
-    pub(crate) vouched: Vouched,
+struct Vouching {
+    kind: CallerKind,
+    issuer: String,
+    vouched: Vouched,
 }
 
 /// Who came of it: a caller, or nobody whom the route would take.
@@ -67,7 +67,7 @@ pub(super) fn key_header(config: &Config) -> Result<Arc<str>, Failure> {
 }
 
 /// What the authenticator of this name says of whom it lets in.
-pub(crate) fn vouching(config: &Config, authenticator: &str) -> Vouching {
+fn vouching(config: &Config, authenticator: &str) -> Vouching {
     let own = || config.identity.as_ref().map_or_else(String::new, |identity| identity.issuer.to_string());
     let (kind, issuer, vouched) = match config.authenticators.get(authenticator).map(|known| &known.kind) {
         Some(AuthenticatorKind::ApiKey(_)) => (CallerKind::ApiKey, "haechi".to_owned(), Vouched::BySelf),
@@ -87,21 +87,24 @@ pub(crate) fn vouching(config: &Config, authenticator: &str) -> Vouching {
 /// The caller that is supposed, as the route would see it.
 pub(super) async fn supposed(
     who: &Who,
-    config: &Config,
-    assembly: &Assembly,
+    gate: Gate<'_>,
     index: usize,
     route: &Route,
 ) -> Result<Came, Failure> {
-    let open = matches!(
-        config.routes.get(index).map(|route| &route.authenticate),
-        Some(Authenticate::Anonymous | Authenticate::Passthrough)
-    );
+    let config = gate.config;
+    let open = match config.routes.get(index).map(|route| &route.authenticate) {
+        Some(Authenticate::Anonymous) => Some("anonymous"),
+        Some(Authenticate::Passthrough) => Some("passthrough"),
+        _ => None,
+    };
     // Such a route asks nobody who they are, whatever they could say.
-    if open || matches!(who, Who::Nobody | Who::Token(_) | Who::Key(_)) {
+    if let (Some(name), None) = (open, gate.assembly) {
+        return Ok(Came::As(Box::new(Caller::anonymous(name))));
+    }
+    if open.is_some() || matches!(who, Who::Nobody | Who::Token(_) | Who::Key(_)) {
         return Ok(Came::ByCredential);
     }
-    let names: Vec<Arc<str>> =
-        route.authentication.authenticators().iter().map(|known| known.name().clone()).collect();
+    let names = ways_in(gate, index, route);
     let asked = match who {
         Who::Supposed(supposed) => supposed.authenticator.clone(),
         _ => None,
@@ -115,7 +118,7 @@ pub(super) async fn supposed(
     let name = asked.or_else(|| names.first().cloned()).unwrap_or_else(|| "explain".into());
     let Vouching { kind, issuer, vouched } = vouching(config, &name);
     let (kind, vouched, claimed) = match who {
-        Who::User(user) => (CallerKind::User, Vouched::BySelf, of_store(user, config, assembly).await?),
+        Who::User(user) => (CallerKind::User, Vouched::BySelf, of_store(user, gate).await?),
         Who::Supposed(supposed) => {
             let claimed = Claimed {
                 subject: supposed.subject.clone().unwrap_or_else(|| "somebody".into()),
@@ -132,9 +135,18 @@ pub(super) async fn supposed(
     Ok(Came::As(Box::new(Caller::new(kind, &name, vouched, &config.roles, claimed))))
 }
 
+/// Through which authenticators the route learns who is calling; where it asks all of several, the first one says.
+fn ways_in(gate: Gate<'_>, index: usize, route: &Route) -> Vec<Arc<str>> {
+    match gate.config.routes.get(index).map(|route| &route.authenticate) {
+        Some(Authenticate::Any(names)) => names.clone(),
+        Some(Authenticate::All(names)) => names.iter().take(1).cloned().collect(),
+        _ => route.authentication.authenticators().iter().map(|known| known.name().clone()).collect(),
+    }
+}
+
 /// What a token of this user would say.
-async fn of_store(user: &str, config: &Config, assembly: &Assembly) -> Result<Claimed, Failure> {
-    let Some(store) = &assembly.ground.store else {
+async fn of_store(user: &str, gate: Gate<'_>) -> Result<Claimed, Failure> {
+    let Some(store) = gate.assembly.and_then(|assembly| assembly.ground.store.as_ref()) else {
         return Err(Failure::fault("`--as` names a user of the store, and no `store` is configured"));
     };
     let record = store.users.by_name(user).await.map_err(|error| Failure::fault(error.to_string()))?;
@@ -142,7 +154,7 @@ async fn of_store(user: &str, config: &Config, assembly: &Assembly) -> Result<Cl
     if record.disabled {
         return Err(Failure::fault(format!("the user `{user}` is disabled and cannot log in")));
     }
-    let issuer = config.identity.as_ref().map_or_else(String::new, |identity| identity.issuer.to_string());
+    let Vouching { issuer, .. } = vouching(gate.config, "");
     let (roles, attributes) = (record.roles, record.attributes);
     Ok(Claimed { subject: record.id, issuer, roles, attributes, ..Claimed::default() })
 }

@@ -4,7 +4,7 @@ use super::caller::{Who, key_header};
 use crate::cli::Failure;
 use crate::config::Config;
 use haechi_core::id::RequestId;
-use haechi_core::{CanonicalPath, Clock, Fields, Host, RequestHead, Timestamp};
+use haechi_core::{CanonicalPath, Fields, Host, RequestHead, Timestamp};
 use http::Method;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -62,7 +62,7 @@ impl Inquiry {
     /// Its head; the inner error is the gate's own refusal.
     pub(super) fn head(
         &self,
-        clock: &dyn Clock,
+        now: Timestamp,
         config: &Config,
     ) -> Result<Result<RequestHead, String>, Failure> {
         let (path, query) = match self.path.split_once('?') {
@@ -88,7 +88,7 @@ impl Inquiry {
         }
         Ok(Ok(RequestHead {
             id: RequestId::from_bits(0),
-            received: self.time.unwrap_or_else(|| clock.now()),
+            received: self.time.unwrap_or(now),
             method: self.method.clone(),
             host,
             path,

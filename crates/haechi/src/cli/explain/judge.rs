@@ -11,17 +11,22 @@ use crate::wire::Assembly;
 use haechi_authn::{Attempt, Chain, Scheme};
 use haechi_authz::{Decision, Enforcer, External, Facts, Memo, Refused, Rule, Source};
 use haechi_core::id::DecisionId;
-use haechi_core::{Caller, RequestHead, Timestamp};
-use haechi_proxy::{Authentication, Found, Route, Target, identity_headers};
+use haechi_core::{Caller, Clock, RequestHead, SystemClock, Timestamp};
+use haechi_proxy::{Authentication, Found, Plan, Route, Target, identity_headers};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// The gate that would serve the request.
+#[derive(Clone, Copy)]
+pub(crate) struct Gate<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) plan: &'a Plan,
+    /// Store, keys and authenticators, where credentials are to be checked.
+    pub(crate) assembly: Option<&'a Assembly>,
+}
+
 /// Judges one request.
-pub(crate) async fn judge(
-    config: &Config,
-    assembly: &Assembly,
-    inquiry: &Inquiry,
-) -> Result<Explanation, Failure> {
+pub(crate) async fn judge(gate: Gate<'_>, inquiry: &Inquiry) -> Result<Explanation, Failure> {
     let mut told = Explanation {
         method: inquiry.method.to_string(),
         host: inquiry.host.clone(),
@@ -30,13 +35,13 @@ pub(crate) async fn judge(
         secure: inquiry.secure,
         ..Explanation::default()
     };
-    let head = match inquiry.head(&*assembly.ground.clock, config)? {
+    let head = match inquiry.head(gate.now(), gate.config)? {
         Ok(head) => head,
         Err(why) => return Ok(told.ending(400, "refused", why)),
     };
     (told.host, told.path) = (head.host.to_string(), head.path.to_string());
     told.time = shown(head.received);
-    let index = match assembly.plan.router().find(head.host.name(), &head.path, &head.method) {
+    let index = match gate.plan.router().find(head.host.name(), &head.path, &head.method) {
         Found::Route(index) => index,
         Found::NotFound => return Ok(told.ending(404, "unrouted", "no route matches")),
         Found::Ambiguous => {
@@ -44,7 +49,7 @@ pub(crate) async fn judge(
             return Ok(told.ending(400, "refused", why));
         }
         Found::MethodNotAllowed { route, allow } => {
-            let name = assembly.plan.routes().get(route).map_or("", |route| &route.name);
+            let name = gate.plan.routes().get(route).map_or("", |route| &route.name);
             let methods = allow.iter().map(http::Method::as_str).collect::<Vec<_>>().join(", ");
             let why = format!(
                 "the winning pattern, of route `{name}`, takes {methods}; no less specific one is tried"
@@ -52,24 +57,32 @@ pub(crate) async fn judge(
             return Ok(told.ending(405, "unrouted", why));
         }
     };
-    let Some(chosen) = assembly.plan.routes().get(index) else {
+    let Some(chosen) = gate.plan.routes().get(index) else {
         return Err(Failure::fault("the router named a route that is not there"));
     };
-    told.matched(chosen, &head, assembly);
+    told.matched(chosen, &head, gate.plan);
     if !head.path.irregular().within(chosen.allow_in_path) {
         let why = "the path is ambiguous and the route's `allow_in_path` does not name the reason";
         return Ok(told.ending(400, "refused", why));
     }
-    let caller = match supposed(&inquiry.who, config, assembly, index, chosen).await? {
+    let caller = match supposed(&inquiry.who, gate, index, chosen).await? {
         Came::As(caller) => Arc::from(caller),
         Came::NoSuchWay(why) => return Ok(told.ending(401, "unauthenticated", why)),
-        Came::ByCredential => match told.authenticate(chosen, &head, assembly).await? {
+        Came::ByCredential => match told.authenticate(chosen, &head, gate).await? {
             Some(caller) => caller,
             None => return Ok(told),
         },
     };
     told.caller = Some(caller.clone());
-    Ok(told.authorize(config, assembly, inquiry, &Facts { head: &head, route: index, caller: &caller }).await)
+    Ok(told.authorize(gate, inquiry, &Facts { head: &head, route: index, caller: &caller }).await)
+}
+
+const NO_CREDENTIAL: &str = "there is no credential, and the route asks for one";
+
+impl Gate<'_> {
+    fn now(&self) -> Timestamp {
+        self.assembly.map_or_else(|| SystemClock.now(), |assembly| assembly.ground.clock.now())
+    }
 }
 
 fn shown(at: Timestamp) -> String {
@@ -77,13 +90,13 @@ fn shown(at: Timestamp) -> String {
 }
 
 impl Explanation {
-    fn matched(&mut self, chosen: &Route, head: &RequestHead, assembly: &Assembly) {
+    fn matched(&mut self, chosen: &Route, head: &RequestHead, plan: &Plan) {
         let describe = |route: &Route, why: String| Matched {
             name: route.name.to_string(),
             pattern: route.pattern.to_string(),
             why,
         };
-        let others = assembly.plan.routes().iter().filter(|route| route.name != chosen.name);
+        let others = plan.routes().iter().filter(|route| route.name != chosen.name);
         for other in others.filter(|other| route::matches(&other.pattern, &head.path)) {
             self.passed_over.push(describe(other, route::why_not(other, chosen, head)));
         }
@@ -96,8 +109,12 @@ impl Explanation {
         &mut self,
         route: &Route,
         head: &RequestHead,
-        assembly: &Assembly,
+        gate: Gate<'_>,
     ) -> Result<Option<Arc<Caller>>, Failure> {
+        let Some(assembly) = gate.assembly else {
+            (self.status, self.outcome, self.because) = (401, "unauthenticated", NO_CREDENTIAL.to_owned());
+            return Ok(None);
+        };
         assembly.settled().await;
         let schemes = route.authentication.authenticators().iter().map(|a| a.for_worker()).collect();
         let chain = match route.authentication {
@@ -108,7 +125,7 @@ impl Explanation {
         let asked = &mut self.authenticators;
         let observe = |scheme: &dyn Scheme, attempt: &Attempt| asked.push(said(scheme, attempt));
         // Credentials are checked as of now, whatever time the policies are to see.
-        let outcome = chain.authenticate(head, assembly.ground.clock.now(), observe).await;
+        let outcome = chain.authenticate(head, gate.now(), observe).await;
         let (status, outcome, why) = match outcome.attempt {
             Attempt::Verified(caller) => return Ok(Some(caller)),
             Attempt::Unavailable(why) => (503, "unavailable", why.reason.to_string()),
@@ -116,22 +133,14 @@ impl Explanation {
                 (400, "refused", rejection.reason.to_string())
             }
             Attempt::Rejected(rejection) => (401, "unauthenticated", rejection.reason.to_string()),
-            Attempt::Absent => {
-                (401, "unauthenticated", "there is no credential, and the route asks for one".to_owned())
-            }
+            Attempt::Absent => (401, "unauthenticated", NO_CREDENTIAL.to_owned()),
         };
         (self.status, self.outcome, self.because) = (status, outcome, why);
         Ok(None)
     }
 
-    async fn authorize(
-        mut self,
-        config: &Config,
-        assembly: &Assembly,
-        inquiry: &Inquiry,
-        facts: &Facts<'_>,
-    ) -> Self {
-        let enforcer = assembly.plan.enforcer();
+    async fn authorize(mut self, gate: Gate<'_>, inquiry: &Inquiry, facts: &Facts<'_>) -> Self {
+        let enforcer = gate.plan.enforcer();
         let vocabulary = enforcer.engine().compiled().vocabulary();
         if let Some(fault) = vocabulary.headers.keys().find_map(|name| facts.header(vocabulary, name).err()) {
             return self.ending(400, "refused", fault);
@@ -146,10 +155,10 @@ impl Explanation {
                 Points::Given(answers) => given(enforcer, facts, answers, &mut decision),
             };
         }
-        self.judged(config, assembly, facts, &decision);
+        self.judged(gate, facts, &decision);
         match unavailable {
-            Some(why) => self.ending(503, "unavailable", why),
-            None if decision.is_allowed() => self.allowed(assembly, facts, &decision),
+            Some((outcome, why)) => self.ending(503, outcome, why),
+            None if decision.is_allowed() => self.allowed(gate, facts, &decision),
             None => {
                 let why = because(&decision, facts);
                 if decision.verdict.denied.is_some() {
@@ -161,13 +170,13 @@ impl Explanation {
     }
 
     /// What each clause and policy says, and what they looked at.
-    fn judged(&mut self, config: &Config, assembly: &Assembly, facts: &Facts<'_>, decision: &Decision) {
-        let engine = assembly.plan.enforcer().engine();
+    fn judged(&mut self, gate: Gate<'_>, facts: &Facts<'_>, decision: &Decision) {
+        let engine = gate.plan.enforcer().engine();
         let findings = engine.findings(facts);
         // The route's own grant is worth telling only where it stands alone.
         let bare = engine.compiled().clauses(facts.route).is_empty();
         let worth = findings.into_iter().filter(|finding| bare || finding.source != Source::Grant);
-        self.rules = worth.map(|finding| rule_says(finding, config, facts.route, decision)).collect();
+        self.rules = worth.map(|finding| rule_says(finding, gate.config, facts.route, decision)).collect();
         self.decided_by = decision.verdict.decided_by.iter().map(Source::to_string).collect();
         let vocabulary = engine.compiled().vocabulary();
         self.facts = decision
@@ -187,12 +196,12 @@ impl Explanation {
         });
     }
 
-    fn allowed(mut self, assembly: &Assembly, facts: &Facts<'_>, decision: &Decision) -> Self {
+    fn allowed(mut self, gate: Gate<'_>, facts: &Facts<'_>, decision: &Decision) -> Self {
         self.headers = identity_headers(facts.caller);
-        let target = assembly.plan.routes().get(facts.route).map(|route| &route.target);
+        let target = gate.plan.routes().get(facts.route).map(|route| &route.target);
         self.service = match target {
             Some(Target::Service(index)) => {
-                assembly.plan.services().get(*index).map(|service| service.name.to_string())
+                gate.plan.services().get(*index).map(|service| service.name.to_string())
             }
             _ => Some("the embedded identity provider".into()),
         };
@@ -227,13 +236,23 @@ fn asks_outside(enforcer: &Enforcer, facts: &Facts<'_>) -> bool {
     rule(enforcer, facts).is_some_and(|rule| rule.external().next().is_some())
 }
 
+/// What becomes of a request about which a decision point says nothing, and why.
+type Silence = (&'static str, String);
+
 /// Asks the decision points, as for any request; returns why they cannot tell.
-async fn ask(enforcer: &Enforcer, facts: &Facts<'_>, memo: &Memo, decision: &mut Decision) -> Option<String> {
+async fn ask(
+    enforcer: &Enforcer,
+    facts: &Facts<'_>,
+    memo: &Memo,
+    decision: &mut Decision,
+) -> Option<Silence> {
     let (head, caller) = (Box::new(facts.head.clone()), Arc::new(facts.caller.clone()));
     let (decided, unavailable) = match enforcer.enforce(head, facts.route, caller, decision.id, memo).await {
         Ok(permitted) => (permitted.decision().clone(), None),
         Err(Refused::Denied(decided, _)) => (decided, None),
-        Err(Refused::Undecided(decided, unavailable)) => (decided, Some(unavailable.to_string())),
+        Err(Refused::Undecided(decided, unavailable)) => {
+            (decided, Some(("unavailable", unavailable.to_string())))
+        }
     };
     *decision = decided;
     unavailable
@@ -245,18 +264,23 @@ fn given(
     facts: &Facts<'_>,
     answers: &BTreeMap<String, PointAnswer>,
     decision: &mut Decision,
-) -> Option<String> {
+) -> Option<Silence> {
     for name in rule(enforcer, facts).into_iter().flat_map(Rule::external) {
         let allowed = match answers.get(&**name) {
             Some(PointAnswer::Allow) => true,
             Some(PointAnswer::Deny) => false,
             Some(PointAnswer::Unavailable) => {
-                return Some(format!("the decision point `{name}` is supposed not to answer"));
+                return Some((
+                    "unavailable",
+                    format!("the decision point `{name}` is supposed not to answer"),
+                ));
             }
             None => {
-                return Some(format!(
-                    "the route asks the decision point `{name}`, and nothing says what it answers: add `decision_points: {{ {name}: allow }}`"
-                ));
+                let help = format!("add `decision_points: {{ {name}: allow }}`");
+                let why = format!(
+                    "the route asks the decision point `{name}`, and nothing says what it answers: {help}"
+                );
+                return Some(("unanswered", why));
             }
         };
         decision.external = Some(External { name: name.clone(), allowed, cached: false });

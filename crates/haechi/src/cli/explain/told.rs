@@ -8,7 +8,8 @@ use std::sync::Arc;
 /// Everything there is to tell.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Explanation {
-    /// `allowed`, `denied`, `unauthenticated`, `unrouted`, `refused` or `unavailable`.
+    /// `allowed`, `denied`, `unauthenticated`, `unrouted`, `refused`, `unavailable`, or `unanswered` where a case does not say what a decision point
+    /// answers.
     pub(crate) outcome: &'static str,
     /// The status; 200 stands for whatever the backend says.
     pub(crate) status: u16,
