@@ -5,6 +5,7 @@
 //! the engine. The solver is asked whether facts exist for which one condition holds and another does not; what it finds is made small, and
 //! counts only when Cedar itself says the same of it.
 
+mod agree;
 mod diff;
 mod example;
 mod field;
@@ -17,6 +18,7 @@ mod shape;
 mod solver;
 mod space;
 
+pub use agree::Form;
 pub use diff::{Change, Relation, RouteDiff, compare};
 pub use example::Example;
 pub use ground::{Gives, Ground, Side, Takes, Way};

@@ -109,7 +109,7 @@ impl Wanted<'_> {
                 break;
             }
         }
-        let addresses = addresses(self.conditions).into_iter().map(|(address, _)| Value::Ip(address));
+        let addresses = addresses(self.conditions).into_iter().map(Value::Ip);
         self.first(model, &Field::Ip, addresses);
         if let Some(Value::Time(at)) = model.0.get(&Field::Time).cloned() {
             let noon = 1_798_804_800_000_i64; // 2027-01-01T12:00:00Z

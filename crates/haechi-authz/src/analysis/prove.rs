@@ -158,7 +158,7 @@ async fn decide(
 }
 
 /// Everything that can come to the route, in terms of the facts that the conditions read.
-fn of_space(
+pub(super) fn of_space(
     side: &Side<'_>,
     route: usize,
     shape: &Shape,

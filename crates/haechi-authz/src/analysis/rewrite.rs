@@ -24,6 +24,9 @@ pub(super) struct Rewriter<'a> {
 impl Rewriter<'_> {
     /// The same about the flat record.
     pub(super) fn rewrite(&self, expr: &Expr) -> Result<Expr, Beyond> {
+        if let Some(hoisted) = hoisted(expr) {
+            return self.rewrite(&hoisted);
+        }
         let boxed = |inner: &Expr| self.rewrite(inner).map(Box::new);
         Ok(match expr {
             Expr::Literal(_) if expr.entities().is_empty() => expr.clone(),
@@ -195,7 +198,7 @@ impl Rewriter<'_> {
         };
         let each = |item: &Expr| match (left, item) {
             (Expr::Var(var), Expr::Entity(name)) => self.in_named(*var, name),
-            (Expr::Entity(one), Expr::Entity(other)) => Some(Expr::bool(self.holds(one, other))),
+            (Expr::Entity(one), Expr::Entity(other)) => self.holds(one, other),
             _ => self.same(left, item),
         };
         items.iter().map(each).collect::<Option<_>>().map(any).ok_or_else(|| beyond(whole))
@@ -214,20 +217,21 @@ impl Rewriter<'_> {
         }
     }
 
-    /// Whether one named entity is in another.
-    fn holds(&self, one: &EntityName, other: &EntityName) -> bool {
+    /// Whether one named entity is in another; `None` for other routes, of which nothing is known while this one is decided.
+    fn holds(&self, one: &EntityName, other: &EntityName) -> Option<Expr> {
         let group = |method: &str| ACTIONS.iter().any(|(name, group)| *name == method && *group == other.id);
-        one == other
-            || match (one.kind.as_str(), other.kind.as_str()) {
-                ("Role", "Role") => includes(self.vocabulary, &one.id, &other.id),
-                ("Action", "Action") => group(&one.id),
-                ("Route", "Service") => self
-                    .vocabulary
-                    .routes
-                    .iter()
-                    .any(|route| *route.name == *one.id && *route.service == *other.id),
-                _ => false,
-            }
+        if one == other {
+            return Some(Expr::bool(true));
+        }
+        Some(match (one.kind.as_str(), other.kind.as_str()) {
+            ("Role", "Role") => Expr::bool(includes(self.vocabulary, &one.id, &other.id)),
+            ("Action", "Action") => Expr::bool(group(&one.id)),
+            ("Route", "Service") if *one.id != *self.route.name => return None,
+            ("Route", "Service") => Expr::bool(*other.id == *self.route.service),
+            // Only of who is calling is it known what roles they hold.
+            ("User" | "ApiKey", "Role") => all(vec![principal(one), held(self.vocabulary, &other.id)]),
+            _ => Expr::bool(false),
+        })
     }
 }
 
@@ -266,6 +270,35 @@ fn record(left: &Expr) -> Option<&str> {
             Some(name)
         }
         _ => None,
+    }
+}
+
+/// The same with a choice between entities at the outside: `(if a then b else c) in d` is `if a then b in d else c in d`.
+fn hoisted(expr: &Expr) -> Option<Expr> {
+    let chosen = |choice: &Expr, with: &dyn Fn(Box<Expr>) -> Expr| match choice {
+        Expr::If(test, then, otherwise) if is_choice(choice) => {
+            Some(Expr::If(test.clone(), Box::new(with(then.clone())), Box::new(with(otherwise.clone()))))
+        }
+        _ => None,
+    };
+    match expr {
+        Expr::Binary(op, left, right) if ["in", "==", "!="].contains(&op.as_str()) => {
+            chosen(left, &|left| Expr::Binary(op.clone(), left, right.clone()))
+                .or_else(|| chosen(right, &|right| Expr::Binary(op.clone(), left.clone(), right)))
+        }
+        Expr::Attr(left, name) => chosen(left, &|left| Expr::Attr(left, name.clone())),
+        Expr::Has(left, name) => chosen(left, &|left| Expr::Has(left, name.clone())),
+        Expr::Is(left, kind, within) => chosen(left, &|left| Expr::Is(left, kind.clone(), within.clone())),
+        _ => None,
+    }
+}
+
+fn is_choice(expr: &Expr) -> bool {
+    match expr {
+        Expr::If(_, then, otherwise) => {
+            [then, otherwise].into_iter().all(|branch| is_entity(branch) || is_choice(branch))
+        }
+        _ => false,
     }
 }
 

@@ -174,6 +174,11 @@ impl Question {
         Ok(Self { schema, env, holds, not, sets, fields: looked_at })
     }
 
+    /// The facts that it is about.
+    pub(super) fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter()
+    }
+
     /// Whether these facts are an answer, by Cedar's own evaluation.
     pub(super) fn is_answered_by(&self, model: &Model) -> bool {
         let holds = |set: &PolicySet| {

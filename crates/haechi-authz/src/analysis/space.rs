@@ -83,7 +83,7 @@ pub(super) fn of_requests(fields: &BTreeSet<Field>, conditions: &[&Expr]) -> Exp
                 facts.extend(sound.map(|sound| any(vec![not(field.present()), sound])));
             }
             Field::Ip => {
-                let addresses = addresses(conditions).into_iter().map(|(address, _)| address);
+                let addresses = addresses(conditions).into_iter();
                 let is = |address: IpAddr| compare("==", field, "ip", &address.to_string());
                 facts.push(any(addresses.map(is).collect()));
             }
@@ -134,28 +134,44 @@ struct Range {
     last: IpAddr,
 }
 
-/// One address for every kind of address that the conditions can tell apart, the plainest of its kind, with what tells it apart.
+/// One address for every kind of address that the conditions can tell apart, the plainest of its kind.
 ///
 /// All that Cedar can ask of an address is whether it lies in a range that is written down; ranges lie in each other or apart. So whatever is
 /// true of some address is true of one of these, and a whole network is never taken for an address.
-pub(super) fn addresses(conditions: &[&Expr]) -> Vec<(IpAddr, Vec<bool>)> {
-    let mut ranges = ["0.0.0.0/0", "127.0.0.0/8", "224.0.0.0/4", "::/0", "::1", "ff00::/8"]
-        .iter()
-        .filter_map(|text| Range::parse(text))
-        .collect();
-    conditions.iter().for_each(|condition| gather(condition, &mut ranges));
+pub(super) fn addresses(conditions: &[&Expr]) -> Vec<IpAddr> {
+    let ranges = ranges(conditions);
     let documented =
         [Ipv4Addr::new(203, 0, 113, 7).into(), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7).into()];
     let inside = ranges.iter().map(|range| after(range.first).unwrap_or(range.first));
     let edges = ranges.iter().flat_map(|range| [Some(range.first), after(range.last)]).flatten();
     let mut found: Vec<(IpAddr, Vec<bool>)> = Vec::new();
     for address in documented.into_iter().chain(inside).chain(edges) {
-        let kind: Vec<bool> = ranges.iter().map(|range| range.holds(address)).collect();
+        let kind = kind(&ranges, address);
         if address.to_canonical() == address && found.iter().all(|(_, known)| *known != kind) {
             found.push((address, kind));
         }
     }
-    found
+    found.into_iter().map(|(address, _)| address).collect()
+}
+
+/// The address among [`addresses`] that is of the same kind as this one.
+pub(super) fn representative(conditions: &[&Expr], address: IpAddr) -> Option<IpAddr> {
+    let ranges = ranges(conditions);
+    let wanted = kind(&ranges, address);
+    addresses(conditions).into_iter().find(|known| kind(&ranges, *known) == wanted)
+}
+
+fn ranges(conditions: &[&Expr]) -> Vec<Range> {
+    let mut ranges = ["0.0.0.0/0", "127.0.0.0/8", "224.0.0.0/4", "::/0", "::1", "ff00::/8"]
+        .iter()
+        .filter_map(|text| Range::parse(text))
+        .collect();
+    conditions.iter().for_each(|condition| gather(condition, &mut ranges));
+    ranges
+}
+
+fn kind(ranges: &[Range], address: IpAddr) -> Vec<bool> {
+    ranges.iter().map(|range| range.holds(address)).collect()
 }
 
 fn gather(expr: &Expr, ranges: &mut Vec<Range>) {

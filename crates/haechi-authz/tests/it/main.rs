@@ -1,3 +1,4 @@
 //! The crate from outside, against plain Cedar.
 
+mod analysis;
 mod reference;

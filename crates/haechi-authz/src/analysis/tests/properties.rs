@@ -192,15 +192,25 @@ async fn paths_of_a_property_narrow_the_route() {
 
 #[tokio::test]
 async fn what_cannot_be_analysed_is_never_proved() {
-    let beyond = r#"(if context.secure then resource else Route::"odd") == Route::"odd""#;
+    let beyond = r#"[resource] == [Route::"odd"]"#;
     let world = World::new(STAFF).route("odd", "/odd", vec![when(beyond)]);
     let proof = world.prove(Concern::All, Demand::Never(Group::default())).await;
     match &proof.routes[0].1 {
         Finding::Undecided(why) => {
-            assert!(why.contains("haechi.yaml:1") && why.contains("if context.secure"), "{why}")
+            assert!(why.contains("haechi.yaml:1") && why.contains("`resource`"), "{why}")
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn a_choice_between_entities_is_two_questions() {
+    let chosen = r#"principal in (if context.secure then Role::"MANAGER" else Role::"ADMIN")"#;
+    let world = World::new(STAFF).route("odd", "/odd", vec![when(chosen)]);
+    assert!(holds(&world, only(of_roles(&["MANAGER"]))).await);
+    let plain = group_when(&world, r#"!context.secure && !(principal in Role::"ADMIN")"#);
+    assert!(holds(&world, Demand::Never(plain)).await);
+    assert!(!holds(&world, only(of_roles(&["ADMIN"]))).await);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! from the code that is checked: every clause as the `forbid` that it stands for, and all facts whether a policy reads them or not.
 
 mod plain;
-mod world;
+pub(crate) mod world;
 
 use fastrand::Rng;
 use haechi_authz::{Engine, Facts, Memo};

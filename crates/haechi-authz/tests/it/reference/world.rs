@@ -22,13 +22,13 @@ const METHODS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "D
 const ISSUERS: [&str; 2] = ["https://one", "https://two"];
 const SUBJECTS: [&str; 3] = ["alice", "bob", "carol"];
 
-pub(super) struct World {
-    pub(super) vocabulary: Vocabulary,
+pub(crate) struct World {
+    pub(crate) vocabulary: Vocabulary,
     /// Which role includes which, as it was declared.
-    pub(super) roles: BTreeMap<String, Vec<String>>,
-    pub(super) policies: Vec<String>,
+    pub(crate) roles: BTreeMap<String, Vec<String>>,
+    pub(crate) policies: Vec<String>,
     /// By what was written, what it stands for: with a test for everything that may be missing.
-    pub(super) conditions: HashMap<String, String>,
+    pub(crate) conditions: HashMap<String, String>,
 }
 
 impl fmt::Display for World {
@@ -42,7 +42,7 @@ impl fmt::Display for World {
 }
 
 impl World {
-    pub(super) fn generate(rng: &mut Rng) -> Self {
+    pub(crate) fn generate(rng: &mut Rng) -> Self {
         let mut roles = BTreeMap::new();
         for (index, role) in ROLES.iter().enumerate() {
             // Only later ones are included, so there is no circle.
@@ -70,7 +70,7 @@ impl World {
         world
     }
 
-    pub(super) fn compiled(&self) -> Compiled {
+    pub(crate) fn compiled(&self) -> Compiled {
         // In two files, as a configuration would.
         let (one, two) = self.policies.split_at(self.policies.len() / 2);
         let file = |name: &str, text: &[String]| PolicyFile { name: name.into(), text: text.concat().into() };
@@ -80,7 +80,7 @@ impl World {
     }
 
     /// How many of a caller's roles it holds by itself; they come first.
-    pub(super) fn held(&self, caller: &Caller) -> usize {
+    pub(crate) fn held(&self, caller: &Caller) -> usize {
         caller.session.as_deref().and_then(|held| held.parse().ok()).unwrap_or(0)
     }
 
@@ -171,7 +171,7 @@ impl World {
     }
 
     /// A request, its route and a caller.
-    pub(super) fn question(&self, rng: &mut Rng) -> (RequestHead, usize, Caller) {
+    pub(crate) fn question(&self, rng: &mut Rng) -> (RequestHead, usize, Caller) {
         let route = rng.usize(0..self.vocabulary.routes.len());
         let path: Vec<String> = self.vocabulary.routes[route]
             .pattern

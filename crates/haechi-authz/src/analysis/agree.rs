@@ -1,0 +1,81 @@
+//! The analysed form of a route, asked about one caller and request: it must say what the engine says, or no proof is worth anything.
+
+use super::field::{Field, all};
+use super::ground::Side;
+use super::model::{Model, Value};
+use super::prove::of_space;
+use super::shape::Shape;
+use super::solver::Question;
+use super::{meaning, space};
+use crate::expr::Expr;
+use crate::{Facts, Vocabulary};
+use haechi_core::AttributeValue;
+use std::sync::Arc;
+
+/// What proofs about a route are about.
+pub struct Form {
+    vocabulary: Arc<Vocabulary>,
+    passes: Expr,
+    question: Question,
+}
+
+impl std::fmt::Debug for Form {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Form").field("passes", &self.passes).finish_non_exhaustive()
+    }
+}
+
+impl Form {
+    /// The form of the route with this index.
+    ///
+    /// # Errors
+    /// What cannot be analysed.
+    pub fn of(side: &Side<'_>, route: usize) -> Result<Self, String> {
+        let vocabulary = side.compiled.vocabulary().clone();
+        let facts = vocabulary.routes.get(route).ok_or("there is no such route")?;
+        let passes = meaning::of_route(side, route)?;
+        let methods: Vec<http::Method> = facts.methods.iter().cloned().collect();
+        let space = of_space(side, route, &Shape::of(&facts.pattern), &methods, &[&passes])?;
+        let declared = |name: &str| vocabulary.attributes.get(name).copied();
+        let question = Question::new(&all(vec![space, passes.clone()]), None, declared)?;
+        Ok(Self { vocabulary, passes, question })
+    }
+
+    /// Whether these facts pass: they are among those that proofs consider, and the rules hold.
+    pub fn passes(&self, facts: &Facts<'_>) -> bool {
+        let known = |field: &Field| self.value(field, facts).map(|value| (field.clone(), value));
+        self.question.is_answered_by(&Model(self.question.fields().filter_map(known).collect()))
+    }
+
+    fn value(&self, field: &Field, facts: &Facts<'_>) -> Option<Value> {
+        let (caller, head) = (facts.caller, facts.head);
+        let text = |text: &str| Some(Value::Text(text.to_owned()));
+        match field {
+            Field::Method => text(head.method.as_str()),
+            Field::Kind => text(crate::principal_kind(caller.kind)),
+            Field::Authenticator => text(&caller.authenticator),
+            Field::Issuer => text(&caller.issuer),
+            Field::Subject => text(&caller.subject),
+            Field::Scopes => Some(Value::Texts(caller.scopes.iter().map(ToString::to_string).collect())),
+            Field::Role(name) => Some(Value::Bool(caller.has_role(name))),
+            Field::Attribute(name) => {
+                let declared = self.vocabulary.attributes.get(name.as_str())?;
+                let value =
+                    caller.attributes.get(name.as_str()).filter(|value| value.type_of() == *declared)?;
+                Some(match value {
+                    AttributeValue::Bool(value) => Value::Bool(*value),
+                    AttributeValue::Long(value) => Value::Long(*value),
+                    AttributeValue::String(value) => Value::Text(value.to_string()),
+                })
+            }
+            Field::Param(name) => text(facts.params(&self.vocabulary).find(|(known, _)| known == name)?.1),
+            Field::Header(name) => text(facts.header(&self.vocabulary, name).ok()??),
+            Field::Host => text(head.host.name()),
+            Field::Path => text(head.path.as_str()),
+            Field::Ip => space::representative(&[&self.passes], head.client.to_canonical()).map(Value::Ip),
+            Field::Time => Some(Value::Time(head.received.as_millis())),
+            Field::Secure => Some(Value::Bool(head.secure)),
+            Field::NoLabels => Some(Value::Texts([].into())),
+        }
+    }
+}
