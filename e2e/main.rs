@@ -38,6 +38,7 @@ mod matching;
 mod no_request_lost;
 mod observability;
 mod paths;
+mod prove;
 mod proxy_protocol;
 mod pyjwt;
 mod reload;

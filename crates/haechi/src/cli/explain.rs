@@ -8,7 +8,7 @@ mod route;
 mod text;
 mod told;
 
-pub(crate) use caller::{Supposed, Who};
+pub(crate) use caller::{Supposed, Who, vouching};
 pub(crate) use inquiry::{Inquiry, PointAnswer, Points};
 pub(crate) use judge::{Gate, judge};
 pub(crate) use text::render;
@@ -48,8 +48,20 @@ fn inquiry(config: &Config, arguments: &ExplainArgs) -> Result<Inquiry, Failure>
 }
 
 fn who(config: &Config, arguments: &CallerArgs) -> Result<Who, Failure> {
-    let CallerArgs { token, key, as_user, anonymous, roles, scopes, attributes, authenticator } = arguments;
-    let some = !(roles.is_empty() && scopes.is_empty() && attributes.is_empty() && authenticator.is_none());
+    let CallerArgs {
+        token,
+        key,
+        as_user,
+        anonymous,
+        roles,
+        scopes,
+        attributes,
+        authenticator,
+        subject,
+        issuer,
+    } = arguments;
+    let named = authenticator.is_some() || subject.is_some() || issuer.is_some();
+    let some = named || !(roles.is_empty() && scopes.is_empty() && attributes.is_empty());
     Ok(match (token, key, as_user) {
         (Some(token), ..) => Who::Token(token.clone()),
         (_, Some(key), _) => Who::Key(key.clone()),
@@ -63,6 +75,8 @@ fn who(config: &Config, arguments: &CallerArgs) -> Result<Who, Failure> {
                 scopes: scopes.clone(),
                 attributes: input::attributes(config, attributes)?,
                 authenticator,
+                subject: subject.clone(),
+                issuer: issuer.clone(),
                 ..Supposed::default()
             })
         }

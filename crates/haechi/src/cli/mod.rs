@@ -226,16 +226,16 @@ pub(crate) struct ExplainArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CallerArgs {
     /// A token, as `Authorization: Bearer` would carry it.
-    #[arg(long, value_name = "T", conflicts_with_all = ["key", "as_user", "anonymous", "roles", "scopes", "attributes", "authenticator"])]
+    #[arg(long, value_name = "T", conflicts_with_all = ["key", "as_user", "anonymous", "roles", "scopes", "attributes", "authenticator", "subject", "issuer"])]
     pub(crate) token: Option<String>,
     /// An API key.
-    #[arg(long, value_name = "K", conflicts_with_all = ["as_user", "anonymous", "roles", "scopes", "attributes", "authenticator"])]
+    #[arg(long, value_name = "K", conflicts_with_all = ["as_user", "anonymous", "roles", "scopes", "attributes", "authenticator", "subject", "issuer"])]
     pub(crate) key: Option<String>,
     /// A user in the store.
-    #[arg(long = "as", id = "as_user", value_name = "USER", conflicts_with_all = ["anonymous", "roles", "scopes", "attributes", "authenticator"])]
+    #[arg(long = "as", id = "as_user", value_name = "USER", conflicts_with_all = ["anonymous", "roles", "scopes", "attributes", "authenticator", "subject", "issuer"])]
     pub(crate) as_user: Option<String>,
     /// Nobody: the request carries no credential.
-    #[arg(long, conflicts_with_all = ["roles", "scopes", "attributes", "authenticator"])]
+    #[arg(long, conflicts_with_all = ["roles", "scopes", "attributes", "authenticator", "subject", "issuer"])]
     pub(crate) anonymous: bool,
     /// A role to suppose; may be repeated.
     #[arg(long = "role", id = "roles", value_name = "R")]
@@ -249,6 +249,12 @@ pub(crate) struct CallerArgs {
     /// The authenticator that is supposed to have found this out; the route's first, unless given.
     #[arg(long, value_name = "NAME")]
     pub(crate) authenticator: Option<String>,
+    /// The subject to suppose.
+    #[arg(long, value_name = "S")]
+    pub(crate) subject: Option<String>,
+    /// The issuer to suppose; the authenticator's, unless given.
+    #[arg(long, value_name = "I")]
+    pub(crate) issuer: Option<String>,
 }
 
 /// `haechi test`.

@@ -5,8 +5,8 @@ use super::placeholder::{Surroundings, plain, process_variable};
 use super::read::{Defs, Maybe, Reader, Value};
 use super::record::record;
 use super::report::{Fault, Report};
-use super::source::{At, Position, Source, Span};
-use super::value::{Identifier, ScopeName};
+use super::source::{At, Source, Span};
+use super::value::{ConditionText, Identifier, ScopeName};
 use super::yaml::{self, Kind, Node};
 use haechi_authz::PolicyFault;
 use haechi_authz::analysis::{Concern, Demand, Group, Property};
@@ -52,7 +52,7 @@ record! {
         /// Whether the caller is nobody in particular.
         optional anonymous as "anonymous": At<bool>,
         /// A Cedar expression.
-        optional when as "when": At<Expression>,
+        optional when as "when": At<ConditionText>,
     }
 }
 
@@ -62,10 +62,6 @@ pub(in crate::config) enum Routes {
     Path(PathPattern),
     Named(Vec<At<Identifier>>),
 }
-
-/// A Cedar expression as it stands there.
-#[derive(Clone, Debug)]
-pub(in crate::config) struct Expression(String);
 
 impl Value for Routes {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
@@ -77,16 +73,6 @@ impl Value for Routes {
 
     fn schema(defs: &mut Defs) -> Json {
         json!({ "anyOf": [PathPattern::schema(defs), Vec::<Identifier>::schema(defs)] })
-    }
-}
-
-impl Value for Expression {
-    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        reader.scalar("a Cedar expression", node).map(Self)
-    }
-
-    fn schema(_: &mut Defs) -> Json {
-        json!({ "type": "string" })
     }
 }
 
@@ -231,7 +217,7 @@ impl Resolver<'_> {
         found
     }
 
-    fn condition(&mut self, when: &At<Expression>) -> Option<haechi_authz::expr::Expr> {
+    fn condition(&mut self, when: &At<ConditionText>) -> Option<haechi_authz::expr::Expr> {
         match condition(&self.config.policies, 0, &when.value.0) {
             Ok(expr) => Some(expr),
             Err(found) => {
@@ -242,18 +228,8 @@ impl Resolver<'_> {
         }
     }
 
-    /// A fault of the expression at its place in the file, where the expression stands there as it is.
-    fn placed(&self, when: &At<Expression>, found: PolicyFault) -> Fault {
-        let mut span = when.span;
-        let before = when.value.0.get(..found.offset).unwrap_or_default();
-        if self.source.written(span) == when.value.0 {
-            let start = span.start.column + before.chars().count();
-            let length = found.length.max(1);
-            span = Span {
-                start: Position { column: start, ..span.start },
-                end: Position { column: start + length, ..span.start },
-            };
-        }
+    fn placed(&self, when: &At<ConditionText>, found: PolicyFault) -> Fault {
+        let span = self.source.span_in(when.span, &when.value.0, found.offset, found.length);
         let fault = Fault::new(span, found.message);
         match found.help {
             Some(help) => fault.help(help),

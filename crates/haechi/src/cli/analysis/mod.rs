@@ -9,7 +9,7 @@ pub(super) use show::{explain_command, lines};
 use super::{Failure, configuration};
 use crate::config::Config;
 use crate::wire::{grounds, rules};
-use haechi_authz::analysis::{Ground, Side, Solver, Takes};
+use haechi_authz::analysis::{Example, Ground, Side, Solver, Takes};
 use haechi_core::CanonicalPath;
 use haechi_proxy::{Found, Plan};
 use http::Method;
@@ -34,6 +34,14 @@ impl Loaded {
     /// As the solver is asked about it; `takes` is [`Self::takes`].
     pub(super) fn side<'a>(&'a self, takes: &'a Takes<'a>) -> Side<'a> {
         Side { compiled: &self.config.policies, grounds: &self.grounds, takes }
+    }
+
+    /// Whether the example's authenticator is the first that its route asks.
+    fn asks_first(&self, example: &Example) -> bool {
+        let index = self.config.policies.vocabulary().route(&example.route);
+        let ground = index.and_then(|index| self.grounds.get(index));
+        let first = ground.and_then(|ground| ground.ways.first());
+        first.is_some_and(|way| way.authenticator == example.authenticator)
     }
 
     /// Whether the router sends this request to this route.

@@ -1,6 +1,7 @@
 //! An example for people: the request, the caller, and the command that explains it.
 
 use super::Loaded;
+use crate::cli::explain::vouching;
 use haechi_authz::analysis::Example;
 use haechi_core::{AttributeValue, CallerKind};
 use std::fmt::Write;
@@ -75,6 +76,32 @@ pub(in crate::cli) fn explain_command(loaded: &Loaded, example: &Example) -> Str
     if matters(example, "ip") {
         flag("ip", &example.ip.to_string());
     }
+    if matters(example, "time") {
+        flag("time", &time(example));
+    }
+    for (name, value) in &example.headers {
+        flag("header", &format!("{}: {value}", loaded.header(name)));
+    }
+    if example.kind != CallerKind::Anonymous {
+        suppose(loaded, example, &mut flag);
+    }
+    if matters(example, "secure") && example.secure {
+        words.push("--secure".into());
+    }
+    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+}
+
+fn suppose(loaded: &Loaded, example: &Example, flag: &mut impl FnMut(&str, &str)) {
+    let plain = example.roles.is_empty() && example.scopes.is_empty() && example.attributes.is_empty();
+    if plain || !loaded.asks_first(example) {
+        flag("authenticator", &example.authenticator);
+    }
+    if matters(example, "subject") {
+        flag("subject", &example.subject);
+    }
+    if example.issuer != vouching(&loaded.config, &example.authenticator).issuer {
+        flag("issuer", &example.issuer);
+    }
     for role in &example.roles {
         flag("role", role);
     }
@@ -84,7 +111,6 @@ pub(in crate::cli) fn explain_command(loaded: &Loaded, example: &Example) -> Str
     for (name, value) in &example.attributes {
         flag("attr", &format!("{name}={value}"));
     }
-    words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// As a shell takes it.
@@ -102,5 +128,6 @@ fn matters(example: &Example, fact: &str) -> bool {
 }
 
 fn time(example: &Example) -> String {
-    humantime::format_rfc3339_seconds(example.time.to_system()).to_string()
+    let text = humantime::format_rfc3339_millis(example.time.to_system()).to_string();
+    text.replace(".000Z", "Z")
 }

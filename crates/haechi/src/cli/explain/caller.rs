@@ -41,10 +41,10 @@ pub(crate) struct Supposed {
 }
 
 /// What authenticators of one sort say of their callers.
-struct Vouching {
-    kind: CallerKind,
-    issuer: String,
-    vouched: Vouched,
+pub(crate) struct Vouching {
+    pub(crate) kind: CallerKind,
+    pub(crate) issuer: String,
+    pub(crate) vouched: Vouched,
 }
 
 /// Who came of it: a caller, or nobody whom the route would take.
@@ -67,7 +67,7 @@ pub(super) fn key_header(config: &Config) -> Result<Arc<str>, Failure> {
 }
 
 /// What the authenticator of this name says of whom it lets in.
-fn vouching(config: &Config, authenticator: &str) -> Vouching {
+pub(crate) fn vouching(config: &Config, authenticator: &str) -> Vouching {
     let own = || config.identity.as_ref().map_or_else(String::new, |identity| identity.issuer.to_string());
     let (kind, issuer, vouched) = match config.authenticators.get(authenticator).map(|known| &known.kind) {
         Some(AuthenticatorKind::ApiKey(_)) => (CallerKind::ApiKey, "haechi".to_owned(), Vouched::BySelf),

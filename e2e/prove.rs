@@ -1,0 +1,288 @@
+//! `haechi prove` and `haechi diff`: what is proved, and what is shown is what the gate does. The solver must be installed.
+
+use crate::harness::{Folder, haechi, program};
+use serde_json::Value;
+use std::process::Command;
+
+const BEGINNING: &str = "\
+identity: { issuer: http://localhost:8080, path: /auth }
+store: sqlite:haechi.db
+caller_attributes: { tenant: string, clearance: long, mfa: bool }
+context_headers: { purpose: X-Purpose }
+authenticators:
+  local: { type: jwt, issuer: self }
+  partner: { type: api_key, header: X-API-Key }
+roles: { USER: {}, MANAGER: { includes: [USER] }, ADMIN: { includes: [MANAGER] } }
+services: { web: { endpoints: [\"http://127.0.0.1:9\"] } }
+";
+
+/// A folder with these routes; policies may be written into it before it is asked about.
+fn gate(routes: &[&str]) -> Folder {
+    Folder::new(&configuration(routes))
+}
+
+fn configuration(routes: &[&str]) -> String {
+    let routes: String = routes.iter().map(|route| format!("  - {{ {route}, service: web }}\n")).collect();
+    format!("{BEGINNING}routes:\n{routes}")
+}
+
+fn admin(roles: &str) -> String {
+    format!(
+        "name: admin, match: {{ path: \"/admin/**\" }}, authenticate: [local, partner], authorize: {{ roles: [{roles}] }}"
+    )
+}
+
+const OPEN: &str = "name: open, match: { path: \"/open/**\" }, authenticate: anonymous, authorize: any";
+const ORDER: &str = "name: order, match: { path: \"/tenants/{tenant}/orders/{id}\" }, authenticate: local, \
+    authorize: { roles: [USER], when: principal.tenant == context.params.tenant }";
+
+/// What `haechi prove` says of this one property, as JSON.
+#[track_caller]
+fn prove(folder: &Folder, property: &str) -> Value {
+    folder.write("properties.yaml", &format!("- name: it\n  {}\n", property.replace('\n', "\n  ")));
+    let proved = haechi(folder.path(), &["prove", "--output", "json"]);
+    let told: Value = serde_json::from_str(&proved.stdout).unwrap_or_else(|_| panic!("{proved:#?}"));
+    let answer = told["properties"][0].clone();
+    assert_eq!(proved.code, i32::from(answer["outcome"] != "proved"), "{proved:#?}");
+    answer
+}
+
+/// The example of the route, having seen that the printed command tells the same.
+#[track_caller]
+fn example(folder: &Folder, answer: &Value, route: &str) -> Value {
+    assert_eq!(answer["outcome"], "does_not_hold", "{answer:#}");
+    let routes = answer["routes"].as_array().unwrap();
+    let found = routes.iter().find(|found| found["route"] == route);
+    let example = found.unwrap_or_else(|| panic!("{answer:#}"))["example"].clone();
+    explained(folder, &example, "allowed");
+    example
+}
+
+/// Runs the command that was printed, as a shell does.
+#[track_caller]
+fn explained(folder: &Folder, example: &Value, outcome: &str) {
+    let command = example["explain"].as_str().unwrap_or_else(|| panic!("{example:#}"));
+    let script = format!("haechi() {{ \"$BINARY\" \"$@\"; }}; {command} --output json");
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &script]).env("BINARY", env!("CARGO_BIN_EXE_haechi")).current_dir(folder.path());
+    let told = shell.output().unwrap();
+    let text = String::from_utf8_lossy(&told.stdout);
+    let told: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{command}: {told:?}"));
+    assert_eq!(told["outcome"], outcome, "{command}: {told:#}");
+    assert_eq!(told["route"]["name"], example["route"], "{command}: {told:#}");
+}
+
+#[test]
+fn what_holds_for_everybody_is_proved_and_what_does_not_is_shown() {
+    let folder = gate(&[&admin("ADMIN"), OPEN, ORDER]);
+    let only = "routes: /admin/**\nallowed_only_if: { roles: [ADMIN] }";
+    assert_eq!(prove(&folder, only)["outcome"], "proved");
+    let tenants = "routes: [order]\nallowed_only_if: { when: principal.tenant == context.params.tenant }";
+    assert_eq!(prove(&folder, tenants)["outcome"], "proved");
+
+    let anonymous = "methods: [POST, PUT, PATCH, DELETE]\nnever: { anonymous: true }";
+    let answer = prove(&folder, anonymous);
+    let found = example(&folder, &answer, "open");
+    assert_eq!((&found["kind"], &found["method"]), (&"Anonymous".into(), &"POST".into()), "{found:#}");
+    assert_eq!(answer["routes"].as_array().unwrap().len(), 3);
+
+    let strangers = "routes: [order]\nnever: { when: \"principal.tenant != \\\"acme\\\"\" }";
+    let found = example(&folder, &prove(&folder, strangers), "order");
+    assert_eq!(
+        found["path"],
+        format!("/tenants/{}/orders/x", found["attributes"]["tenant"].as_str().unwrap())
+    );
+}
+
+#[test]
+fn roles_that_include_roles_are_part_of_the_proof() {
+    let only = "routes: /admin/**\nallowed_only_if: { roles: [ADMIN] }";
+    let folder = gate(&[&admin("MANAGER")]);
+    let found = example(&folder, &prove(&folder, only), "admin");
+    assert_eq!(found["roles"], serde_json::json!(["MANAGER"]));
+    // Nobody is an administrator and no user: that hierarchy does not exist.
+    let users = "routes: /admin/**\nallowed_only_if: { roles: [USER] }";
+    assert_eq!(prove(&folder, users)["outcome"], "proved");
+    let always = "routes: /admin/**\nalways_if: { roles: [ADMIN] }";
+    assert_eq!(prove(&folder, always)["outcome"], "proved");
+    // Where a manager is an administrator, that is said, and found where only roles of one's own count.
+    let turned = configuration(&[&admin("ADMIN")]).replace(
+        "MANAGER: { includes: [USER] }, ADMIN: { includes: [MANAGER] }",
+        "MANAGER: { includes: [ADMIN] }, ADMIN: {}",
+    );
+    let folder = Folder::new(&turned);
+    let answer = prove(&folder, only);
+    assert_eq!((&answer["outcome"], &answer["included"][0]["by"][0]), (&"proved".into(), &"MANAGER".into()));
+    let direct = "routes: /admin/**\nallowed_only_if: { direct_roles: [ADMIN] }";
+    let found = example(&folder, &prove(&folder, direct), "admin");
+    assert_eq!(found["roles"], serde_json::json!(["MANAGER"]));
+}
+
+#[test]
+fn every_kind_of_fact_is_led_along_the_real_path() {
+    let policy = "name: records, match: { path: \"/records/{id}\", hosts: [api.example.com] }, authenticate: [local, partner], authorize: policy";
+    let folder = gate(&[]);
+    folder.rewrite(&format!("policies: [records.cedar]\n{}", configuration(&[policy])));
+    folder.write(
+        "records.cedar",
+        r#"
+        permit(principal is User, action, resource) when {
+            context.headers has purpose && context.headers.purpose == "care" &&
+            context.ip.isInRange(ip("10.0.0.0/8")) && context.secure &&
+            context.time.toTime() >= duration("8h") && context.time.toTime() < duration("18h") &&
+            principal has clearance && principal.clearance + 1 > 3 && principal.scopes.contains("records:read")
+        };
+        permit(principal == ApiKey::"haechi|it's", action == Action::"GET", resource == Route::"records");
+        forbid(principal, action in Action::"write", resource) unless { principal has mfa && principal.mfa };
+        "#,
+    );
+    let found = example(&folder, &prove(&folder, "never: { authenticators: [local] }"), "records");
+    assert_eq!((&found["headers"]["purpose"], &found["host"]), (&"care".into(), &"api.example.com".into()));
+    assert!(found["ip"].as_str().unwrap().starts_with("10."), "{found:#}");
+    let found = example(&folder, &prove(&folder, "never: { authenticators: [partner] }"), "records");
+    assert_eq!((&found["subject"], &found["issuer"]), (&"it's".into(), &"haechi".into()), "{found:#}");
+    // A write needs mfa, an overflow denies, and a whole network is no address.
+    for proved in [
+        "methods: [POST, DELETE]\nallowed_only_if: { when: principal.mfa }",
+        "never: { when: principal.clearance == 9223372036854775807 && principal is User }",
+        "allowed_only_if: { when: \"principal is ApiKey || context.ip.isInRange(ip(\\\"10.0.0.0/9\\\")) || context.ip.isInRange(ip(\\\"10.128.0.0/9\\\"))\" }",
+        "never: { anonymous: true }",
+    ] {
+        assert_eq!(prove(&folder, proved)["outcome"], "proved", "{proved}");
+    }
+}
+
+#[test]
+fn a_route_that_takes_the_requests_first_is_the_one_that_is_judged() {
+    let login = "name: login, match: { path: /admin/login }, authenticate: anonymous, authorize: any";
+    let folder = gate(&[&admin("ADMIN"), login]);
+    let answer = prove(&folder, "routes: /admin/login\nnever: { anonymous: true }");
+    assert_eq!(answer["routes"].as_array().unwrap().len(), 1, "{answer:#}");
+    example(&folder, &answer, "login");
+    let none = prove(&folder, "routes: /nowhere/**\nnever: { anonymous: true }");
+    assert_eq!((&none["outcome"], none["routes"].as_array().unwrap().len()), (&"proved".into(), 0));
+}
+
+#[test]
+fn what_cannot_be_analysed_is_not_proved() {
+    let odd = "name: odd, match: { path: /odd }, authenticate: local, authorize: { when: '[resource] == [Route::\"odd\"]' }";
+    let folder = gate(&[odd]);
+    let answer = prove(&folder, "never: { anonymous: true }");
+    assert_eq!(answer["outcome"], "not_decided", "{answer:#}");
+    let why = answer["routes"][0]["why"].as_str().unwrap();
+    assert!(why.contains("haechi.yaml:") && why.contains("cannot be analysed"), "{why}");
+}
+
+#[test]
+fn faults_of_properties_have_their_places() {
+    let folder = gate(&[&admin("ADMIN")]);
+    folder.write(
+        "properties.yaml",
+        "- name: a\n  routes: [admn]\n  never: { anonymous: true }\n- name: b\n  never: { roles: [ADMIM], when: principal.tenat == \"x\" }\n- name: c\n",
+    );
+    let told = haechi(folder.path(), &["prove"]);
+    assert_eq!(told.code, 1, "{told:#?}");
+    for part in
+        ["properties.yaml:2:12", "`admin`", "5:20", "`ADMIN`", "5:44", "`tenant`", "6:3", "exactly one of"]
+    {
+        assert!(told.stderr.contains(part), "no `{part}`: {}", told.stderr);
+    }
+    let missing = haechi(folder.path(), &["prove", "nowhere.yaml"]);
+    assert!(missing.code == 1 && missing.stderr.contains("nowhere.yaml"), "{missing:#?}");
+}
+
+#[test]
+fn without_the_solver_it_is_wrong_usage_and_says_where_to_get_it() {
+    let folder = gate(&[&admin("ADMIN")]);
+    folder.write("properties.yaml", "- { name: a, never: { anonymous: true } }\n");
+    for arguments in [&["prove"][..], &["diff", "haechi.yaml", "haechi.yaml"]] {
+        let told = program(folder.path()).args(arguments).env("PATH", folder.path()).output().unwrap();
+        let said = String::from_utf8_lossy(&told.stderr);
+        assert_eq!(told.status.code(), Some(2), "{said}");
+        assert!(told.stdout.is_empty() && said.contains("apt install cvc5"), "{said}");
+    }
+    // Checking, and so running, never needs it.
+    assert!(program(folder.path()).arg("check").env("PATH", folder.path()).status().unwrap().success());
+}
+
+/// What `haechi diff` says about the way from one list of routes to another.
+#[track_caller]
+fn diff(old: &[&str], new: &[&str], more: &[&str]) -> (Folder, i32, Vec<Value>) {
+    let folder = gate(old);
+    folder.write("new.yaml", &format!("listeners: [{{ bind: 127.0.0.1:0 }}]\n{}", configuration(new)));
+    let arguments = ["diff", "haechi.yaml", "new.yaml", "--output", "json"];
+    let told = haechi(folder.path(), &[&arguments[..], more].concat());
+    let found: Value = serde_json::from_str(&told.stdout).unwrap_or_else(|_| panic!("{told:#?}"));
+    let routes = found["routes"].as_array().unwrap().clone();
+    (folder, told.code, routes)
+}
+
+#[test]
+fn the_four_ways_in_which_access_can_change() {
+    let mfa = admin("USER").replace("roles: [USER]", "roles: [USER], when: principal.mfa");
+    for (old, new, relation) in [
+        (admin("ADMIN"), admin("MANAGER"), "wider"),
+        (admin("MANAGER"), admin("ADMIN"), "narrower"),
+        (admin("USER"), admin("USER, ADMIN"), "same"),
+        (mfa, admin("ADMIN"), "incomparable"),
+    ] {
+        let (folder, code, routes) = diff(&[&old], &[&new], &["--fail-on", "wider"]);
+        let route = &routes[0];
+        assert_eq!(route["relation"], relation, "{route:#}");
+        let (gained, lost) = (route.get("gained"), route.get("lost"));
+        assert_eq!(gained.is_some(), ["wider", "incomparable"].contains(&relation), "{route:#}");
+        assert_eq!(lost.is_some(), ["narrower", "incomparable"].contains(&relation), "{route:#}");
+        assert_eq!(code, i32::from(gained.is_some()), "{route:#}");
+        for (example, denies) in [(gained, "haechi.yaml"), (lost, "new.yaml")] {
+            let Some(example) = example else { continue };
+            explained(&folder, example, "allowed");
+            let allows = if denies == "new.yaml" { "haechi.yaml" } else { "new.yaml" };
+            let command = example["explain"].as_str().unwrap();
+            let mut other = example.clone();
+            other["explain"] = command.replace(&format!("-c {allows}"), &format!("-c {denies}")).into();
+            explained(&folder, &other, "denied");
+        }
+    }
+}
+
+#[test]
+fn routes_that_come_go_move_and_ask_otherwise() {
+    let moved = OPEN.replace("/open", "/public");
+    let key = ORDER.replace("authenticate: local", "authenticate: [local, partner]");
+    let reads = admin("ADMIN").replace("\"/admin/**\"", "\"/admin/**\", methods: [GET]");
+    let (folder, code, routes) =
+        diff(&[&reads, OPEN, ORDER], &[&admin("ADMIN"), &moved, &key, &OPEN.replace("open", "new")], &[]);
+    assert_eq!(code, 0);
+    let find = |name: &str| routes.iter().find(|route| route["route"] == name).unwrap();
+    assert_eq!((&find("new")["change"], &find("open")["change"]), (&"added".into(), &"moved".into()));
+    assert_eq!(find("new")["gained"]["before"], "404: no route takes it");
+    explained(&folder, &find("new")["gained"], "allowed");
+    let admin = find("admin");
+    assert_eq!(admin["relation"], "wider", "{admin:#}");
+    assert!(
+        admin["gained"]["method"] != "GET" && admin["notes"][0].as_str().unwrap().starts_with("methods: ")
+    );
+    let order = find("order");
+    assert_eq!((&order["relation"], &order["gained"]["authenticator"]), (&"wider".into(), &"partner".into()));
+    assert_eq!(order["notes"][0], "authenticate: `local` -> any of `local`, `partner`");
+    let (_, code, routes) = diff(&[OPEN, ORDER], &[ORDER], &["--fail-on", "narrower"]);
+    assert_eq!((code, &routes[1]["change"]), (1, &"removed".into()), "{routes:#?}");
+    let same = haechi(folder.path(), &["diff", "new.yaml", "new.yaml", "--fail-on", "any"]).success();
+    assert!(same.stdout.contains("0 changed, 4 the same"), "{}", same.stdout);
+}
+
+#[test]
+fn a_larger_role_is_wider_though_no_route_changed() {
+    let folder = gate(&[&admin("ADMIN")]);
+    let larger = configuration(&[&admin("ADMIN")]).replace(
+        "USER: {}, MANAGER: { includes: [USER] }, ADMIN: { includes: [MANAGER] }",
+        "ADMIN: {}, MANAGER: {}, USER: { includes: [ADMIN] }",
+    );
+    folder.write("new.yaml", &format!("listeners: [{{ bind: 127.0.0.1:0 }}]\n{larger}"));
+    let told = haechi(folder.path(), &["diff", "haechi.yaml", "new.yaml"]).success();
+    assert!(
+        told.stdout.starts_with("wider") && told.stdout.contains("with the role USER"),
+        "{}",
+        told.stdout
+    );
+}
