@@ -39,6 +39,7 @@ mod no_request_lost;
 mod observability;
 mod paths;
 mod prove;
+mod policies;
 mod proxy_protocol;
 mod pyjwt;
 mod reload;
