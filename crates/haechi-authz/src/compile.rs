@@ -1,6 +1,7 @@
 //! From the rules of routes and the texts of policy files to policies that were parsed and strictly validated.
 
 mod clauses;
+mod messages;
 mod names;
 mod scope;
 
@@ -9,7 +10,7 @@ pub use scope::{Constraint, Scope};
 use crate::expr::Expr;
 use crate::{Place, Source, Vocabulary};
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
-use miette::Diagnostic;
+use messages::{fault_of, faults_of};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -120,6 +121,8 @@ impl Told {
     fn sorted(mut self) -> Self {
         for list in [&mut self.faults, &mut self.odd] {
             list.sort_by_key(|fault| (fault.within.order(), fault.offset));
+            // Cedar says the same once for each kind of principal.
+            list.dedup();
         }
         self
     }
@@ -266,44 +269,27 @@ fn validate(validator: &Validator, policies: &[Parsed], files: &[PolicyFile], to
     let result = validator.validate(&set, ValidationMode::Strict);
     let by_id: HashMap<String, &Parsed> =
         sound.map(|parsed| (parsed.policy.policy.id().to_string(), parsed)).collect();
-    let placed = |error: &dyn Diagnostic, id: &PolicyId| {
-        let parsed = by_id.get(&id.to_string())?;
-        let most = files.get(parsed.file).map_or(0, |file| file.text.len());
-        let mut fault = fault_of(error, Within::File(parsed.file), 0, most);
-        // What Cedar says of the whole policy is said of its beginning.
-        fault.offset = fault.offset.clamp(parsed.start, parsed.end);
-        Some(fault)
-    };
-    told.faults.extend(result.validation_errors().filter_map(|error| placed(error, error.policy_id())));
-    told.odd.extend(result.validation_warnings().filter_map(|error| placed(error, error.policy_id())));
-}
-
-/// Every error that `error` tells of.
-fn faults_of(error: &dyn Diagnostic, within: Within, shift: usize, most: usize) -> Vec<PolicyFault> {
-    let first = fault_of(error, within, shift, most);
-    let related = error.related().into_iter().flatten();
-    std::iter::once(first).chain(related.map(|other| fault_of(other, within, shift, most))).collect()
-}
-
-/// One error of Cedar's, whose text began `shift` bytes before ours and holds `most` bytes of ours.
-fn fault_of(error: &dyn Diagnostic, within: Within, shift: usize, most: usize) -> PolicyFault {
-    let label = error.labels().and_then(|mut labels| labels.next());
-    let (offset, length) = label.as_ref().map_or((0, 0), |label| (label.offset(), label.len()));
-    let offset = offset.saturating_sub(shift).min(most);
-    let named = label.as_ref().and_then(|label| label.label()).map(|label| format!(": {label}"));
-    PolicyFault {
-        within,
-        offset,
-        length: length.min(most.saturating_sub(offset)),
-        message: format!("{}{}", without_id(&error.to_string()), named.unwrap_or_default()),
-        help: error.help().map(|help| help.to_string()),
+    let parsed = |id: &PolicyId| by_id.get(&id.to_string()).copied();
+    let text = |parsed: &Parsed| files.get(parsed.file).map_or("", |file| &*file.text);
+    for error in result.validation_errors() {
+        if let Some(parsed) = parsed(error.policy_id()) {
+            let fault = messages::of_error(error, Within::File(parsed.file), 0, text(parsed));
+            told.faults.push(parsed.holding(fault));
+        }
+    }
+    for warning in result.validation_warnings() {
+        if let Some(parsed) = parsed(warning.policy_id()) {
+            let fault = messages::of_warning(warning, Within::File(parsed.file), 0, text(parsed));
+            told.odd.push(parsed.holding(fault));
+        }
     }
 }
 
-/// Cedar begins its messages with the policy's internal id, which nobody wrote.
-fn without_id(message: &str) -> &str {
-    let rest = message.strip_prefix("for policy `").and_then(|rest| rest.split_once("`, "));
-    rest.map_or(message, |(_, rest)| rest)
+impl Parsed {
+    /// What Cedar says of the whole policy is said of its beginning.
+    fn holding(&self, fault: PolicyFault) -> PolicyFault {
+        PolicyFault { offset: fault.offset.clamp(self.start, self.end), ..fault }
+    }
 }
 
 impl Within {

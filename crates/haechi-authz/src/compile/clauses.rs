@@ -1,12 +1,12 @@
 //! The clauses of a route as Cedar expressions.
 
-use super::{ClausePolicy, PolicyFault, Told, Within, fault_of, faults_of, names, scope};
+use super::messages::{faults_of, of_error, of_warning};
+use super::{ClausePolicy, PolicyFault, Told, Within, names, scope};
 use crate::Vocabulary;
 use crate::expr::{EntityName, Expr, Var};
 use crate::rule::Clause;
 use crate::schema::{OWN_ATTRIBUTES, quoted};
 use cedar_policy::{Expression, Policy, PolicySet, ValidationMode, ValidationWarning, Validator};
-use miette::Diagnostic;
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -106,8 +106,8 @@ fn validated(validator: &Validator, head: &str, text: &str, within: Within, told
     };
     let result = validator.validate(&set, ValidationMode::Strict);
     let before = told.faults.len();
-    let placed = |error: &dyn Diagnostic| fault_of(error, within, head.len(), text.len());
-    told.faults.extend(result.validation_errors().map(|error| placed(error)));
+    let errors = result.validation_errors();
+    told.faults.extend(errors.map(|error| of_error(error, within, head.len(), text)));
     for warning in result.validation_warnings() {
         // The clause forbids what does not fulfil the condition: impossible is what nobody can fail.
         told.odd.push(match warning {
@@ -115,7 +115,7 @@ fn validated(validator: &Validator, head: &str, text: &str, within: Within, told
                 let message = "the condition always holds: it asks for nothing".into();
                 PolicyFault { within, offset: 0, length: text.len(), message, help: None }
             }
-            other => placed(other),
+            other => of_warning(other, within, head.len(), text),
         });
     }
     (told.faults.len() == before).then_some(())

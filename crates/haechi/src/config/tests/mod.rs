@@ -3,6 +3,7 @@
 mod contract;
 mod faults;
 mod meaning;
+mod policies;
 mod refused;
 mod schema;
 mod tls;
