@@ -9,6 +9,7 @@ mod client_address;
 mod connection;
 mod context_headers;
 mod cors;
+mod decisions;
 mod finish;
 mod forward;
 #[cfg(any(fuzzing, test))]
@@ -44,6 +45,7 @@ mod worker;
 
 pub use accept::{adopt, bind, share};
 pub use cors::{Cors, CorsOrigins};
+pub use decisions::{Answers, Decided, Desk, Headers, Judged, Outcome, Question, Wanted};
 pub use finish::FieldRules;
 pub use headers::identity_headers;
 pub use identity::IdentityCall;

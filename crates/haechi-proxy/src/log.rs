@@ -19,6 +19,8 @@ pub(crate) struct Line {
     pub(crate) received: Timestamp,
     pub(crate) id: RequestId,
     pub(crate) decision: Option<DecisionId>,
+    /// In which direction shadow policies differ.
+    pub(crate) shadow: Option<&'static str>,
     pub(crate) client: IpAddr,
     pub(crate) method: Option<Method>,
     pub(crate) host: Option<Host>,
@@ -39,6 +41,7 @@ impl Line {
             received,
             id,
             decision: None,
+            shadow: None,
             client,
             method: None,
             host: None,
@@ -171,6 +174,7 @@ impl AccessLog {
             out.push(b'"');
         }
         optional(out, "reason", line.reason.as_deref());
+        optional(out, "shadow", line.shadow);
         number(out, "bytes_sent", line.sent);
         number(out, "duration_us", u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         out.extend_from_slice(b"}\n");

@@ -28,6 +28,7 @@ enum Family {
     Requests,
     Authn,
     Authz,
+    Shadow,
     Preflight,
     Upstream,
     UpstreamConnections,
@@ -123,6 +124,11 @@ impl WorkerMetrics {
     pub(crate) fn authz(&self, route: &Arc<str>, result: &'static str, took: Duration) {
         self.count(Key { family: Family::Authz, name: route.clone(), what: result, status: 0 });
         self.shard.authz.observe(&AUTHZ_BOUNDS, u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// Shadow policies would have decided otherwise, in this direction.
+    pub(crate) fn shadow(&self, route: &Arc<str>, direction: &'static str) {
+        self.count(Key { family: Family::Shadow, name: route.clone(), what: direction, status: 0 });
     }
 
     pub(crate) fn preflight(&self, route: &Arc<str>, result: &'static str) {
@@ -274,6 +280,7 @@ const FAMILIES: &[(Family, &str, &str)] = &[
     (Family::Requests, "haechi_http_requests", "Requests by route, method and status"),
     (Family::Authn, "haechi_authn", "What authenticators said"),
     (Family::Authz, "haechi_authz_decisions", "Decisions by route"),
+    (Family::Shadow, "haechi_authz_shadow", "Decisions that shadow policies would have made otherwise"),
     (Family::Preflight, "haechi_cors_preflights", "Browsers' questions before cross-origin requests"),
     (Family::Upstream, "haechi_upstream_requests", "Exchanges with services by result"),
     (
@@ -304,6 +311,7 @@ impl EncodeMetric for Counters<'_> {
                 Family::Requests => vec![("route", name), ("method", key.what), ("status", &status)],
                 Family::Authn => vec![("authenticator", name), ("result", key.what)],
                 Family::Authz | Family::Preflight => vec![("route", name), ("result", key.what)],
+                Family::Shadow => vec![("route", name), ("direction", key.what)],
                 Family::Upstream => vec![("service", name), ("result", key.what)],
                 Family::UpstreamConnections => vec![("service", name), ("kind", key.what)],
                 Family::UpstreamRetries => vec![("service", name), ("result", key.what)],

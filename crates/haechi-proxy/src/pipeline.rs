@@ -135,6 +135,9 @@ async fn pass(
         Err(refusal) => return refuse(&refusal, to, entry),
     };
     entry.caller(&caller);
+    entry.headers(plan.headers(&head));
+
+    let Some(judged) = plan.judged_route(route_index) else { return refuse(&Refusal::Internal, to, entry) };
 
     // Authorize: the only step that turns a head into something that can be forwarded.
     let decision = DecisionId::from_bits(worker.random_bits());
@@ -146,19 +149,20 @@ async fn pass(
     let permitted = match permitted {
         Ok(permitted) => {
             worker.metrics().authz(&route.name, "allow", begun.elapsed());
-            entry.decided(permitted.decision());
+            entry.decided(permitted.decision(), judged);
             permitted
         }
         Err(Refused::Denied(decision, reason)) => {
-            worker.metrics().authz(&route.name, "deny", begun.elapsed());
-            entry.decided(&decision);
+            let result = if matches!(reason, DenyReason::Error(_)) { "error" } else { "deny" };
+            worker.metrics().authz(&route.name, result, begun.elapsed());
+            entry.decided(&decision, judged);
             entry.reason(reason.describe());
             return refuse(&forbidden(&reason), request.to, entry);
         }
         Err(Refused::Undecided(decision, unavailable)) => {
             worker.metrics().authz(&route.name, "unavailable", begun.elapsed());
-            entry.decided(&decision);
-            entry.reason(unavailable.to_string());
+            entry.decided(&decision, judged);
+            entry.undecided(unavailable.to_string());
             return refuse(&Refusal::CannotTell, request.to, entry);
         }
     };

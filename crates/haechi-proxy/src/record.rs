@@ -1,5 +1,6 @@
 //! What is recorded of a request: one line in the access log and the counters, whatever becomes of it.
 
+use crate::decisions::{Decided, Headers, Judged, direction};
 use crate::limits::Limit;
 use crate::log::Line;
 use crate::plan::Route;
@@ -28,8 +29,20 @@ struct Kept {
     line: Line,
     taste: Taste,
     over: bool,
+    secure: bool,
+    /// The declared request headers that are no credential.
+    headers: Headers,
+    /// What was decided, and about which route.
+    made: Option<Made>,
     /// Only of a request that is traced.
     spans: Option<Spans>,
+}
+
+/// A decision that was made about the request.
+struct Made {
+    decision: Decision,
+    route: Arc<Judged>,
+    undecided: bool,
 }
 
 /// What became of a request, in one word.
@@ -81,6 +94,7 @@ impl Entry {
         entry.0.line.method = Some(head.method.clone());
         entry.0.line.host = Some(head.host.clone());
         entry.0.line.path = Some(head.path.clone());
+        entry.0.secure = head.secure;
         if trace.sampled && worker.traces().is_on() {
             entry.0.spans = Some(Spans::new(*trace, worker.random_bits() as u64, head, entry.0.begun));
         }
@@ -100,6 +114,9 @@ impl Entry {
             line: Line::new(id, received, client),
             taste: Taste::Problem,
             over: false,
+            secure: false,
+            headers: Headers::default(),
+            made: None,
             spans: None,
         }))
     }
@@ -167,9 +184,28 @@ impl Entry {
         }
     }
 
-    pub(crate) fn decided(&mut self, decision: &Decision) {
+    /// The declared request headers that are no credential, for the record of the decision.
+    pub(crate) fn headers(&mut self, headers: Headers) {
+        self.0.headers = headers;
+    }
+
+    /// It was decided about the request, on this route.
+    pub(crate) fn decided(&mut self, decision: &Decision, route: &Arc<Judged>) {
         self.0.line.decision = Some(decision.id);
+        if let Some(direction) = direction(decision) {
+            self.0.line.shadow = Some(direction);
+            self.0.worker.metrics().shadow(&route.name, direction);
+        }
+        self.0.made = Some(Made { decision: decision.clone(), route: route.clone(), undecided: false });
         self.step(|| Work::Authorize { decision: decision.id, allowed: decision.is_allowed() });
+    }
+
+    /// The decision could not be made, for this reason.
+    pub(crate) fn undecided(&mut self, reason: String) {
+        self.reason(reason);
+        if let Some(made) = &mut self.0.made {
+            made.undecided = true;
+        }
     }
 
     pub(crate) fn upstream(&mut self, service: &Arc<str>, endpoint: &crate::plan::Endpoint) {
@@ -237,6 +273,9 @@ impl Entry {
             begun: self.0.begun,
             taste: self.0.taste,
             over: true,
+            secure: false,
+            headers: Headers::default(),
+            made: None,
             spans: None,
         };
         Self(Box::new(std::mem::replace(&mut *self.0, empty)))
@@ -265,5 +304,31 @@ impl Drop for Entry {
         if let Some(spans) = self.0.spans.take() {
             spans.finish(&self.0.line, took, self.0.worker.traces());
         }
+        if let Some(decided) = self.0.remembered() {
+            self.0.worker.remember(decided);
+        }
+    }
+}
+
+impl Kept {
+    /// What is remembered of the decision. The request is over: its parts are moved.
+    fn remembered(&mut self) -> Option<Decided> {
+        let Made { decision, route, undecided } = self.made.take()?;
+        let line = &mut self.line;
+        let reason = line.reason.take().filter(|_| undecided);
+        Some(Decided {
+            decision,
+            unavailable: reason.map(|reason| reason.into_owned().into()),
+            received: line.received,
+            request: line.id,
+            method: line.method.take()?,
+            host: line.host.take()?,
+            path: line.path.take()?,
+            client: line.client,
+            secure: self.secure,
+            headers: std::mem::take(&mut self.headers),
+            route,
+            caller: line.caller.take()?,
+        })
     }
 }

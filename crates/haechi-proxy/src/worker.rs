@@ -1,12 +1,13 @@
 //! One worker: a thread, a single-threaded runtime, its listeners, its caches and its connections to services.
 
 use crate::connection;
+use crate::decisions::{Decided, Desk, Headers, Judged, Remembered, Seat};
 use crate::io::Buffers;
 use crate::limits::{AddressCount, Budget, ClientCount, Descriptor, Limit};
 use crate::log::{AccessLog, LogSink};
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::panic;
-use crate::plan::{Authentication, IdentityToken, Limits, Plan, Service};
+use crate::plan::{Authentication, IdentityToken, Limits, Plan, Route, Service};
 use crate::record::Entry;
 use crate::spans::{TraceSink, Traces};
 use crate::ticks::{TICK, Ticks, Timer};
@@ -16,7 +17,7 @@ use arc_swap::ArcSwap;
 use fastrand::Rng;
 use haechi_authn::{Authenticator, Chain, CredentialPlace, Scheme};
 use haechi_authz::Memo;
-use haechi_core::{Caller, Clock, Timestamp};
+use haechi_core::{Caller, Clock, RequestHead, Timestamp};
 use quick_cache::unsync::Cache;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -54,6 +55,8 @@ pub struct Shared {
     pub traces: Option<TraceSink>,
     /// What connections may take, over all workers.
     pub budget: Arc<Budget>,
+    /// Where workers are asked about decisions.
+    pub desk: Desk,
     /// Set once, when the process is to end: listeners close, requests in flight finish.
     pub draining: Arc<AtomicBool>,
 }
@@ -88,6 +91,8 @@ pub(crate) struct Worker {
     /// Since when this worker takes no more connections.
     draining_since: Cell<Option<Instant>>,
     no_more: Notify,
+    decisions: RefCell<Remembered>,
+    seat: RefCell<Seat>,
     /// The record of the request that panicked, until it is answered.
     broken: RefCell<Option<Entry>>,
 }
@@ -99,6 +104,10 @@ pub(crate) struct LocalPlan {
     chains: Vec<Option<Rc<Ways>>>,
     balancers: Vec<Balancer>,
     schemes: Schemes,
+    /// By route, for the records of decisions.
+    judged_routes: Vec<Arc<Judged>>,
+    /// The request headers that policies may read and that are no credential: the name in policies, and the field's.
+    headers: Vec<(Box<str>, Box<str>)>,
     tokens: RefCell<Cache<TokenKey, Minted>>,
     /// Decisions under this plan.
     pub(crate) memo: Memo,
@@ -156,6 +165,8 @@ impl Worker {
             connections: Cell::new(0),
             draining_since: Cell::new(None),
             no_more: Notify::new(),
+            decisions: RefCell::default(),
+            seat: RefCell::new(shared.desk.seat()),
             broken: RefCell::default(),
             shared,
         });
@@ -178,6 +189,7 @@ impl Worker {
             self.ticks.advance();
             self.log.hand_over();
             self.traces.hand_over();
+            self.answer_questions();
             self.metrics.connections(self.connections.get());
             self.metrics.buffered(self.buffers.held());
             if self.buffers.are_short() {
@@ -199,6 +211,20 @@ impl Worker {
                 }
             }
         }
+    }
+
+    /// Answers whoever asks about decisions.
+    fn answer_questions(&self) {
+        for taken in self.seat.borrow_mut().take() {
+            let generation = self.plan().shared.generation;
+            let decided = self.decisions.borrow().answer(&taken.question, generation);
+            taken.answer(decided);
+        }
+    }
+
+    /// Keeps a decision for whoever asks about it.
+    pub(crate) fn remember(&self, decided: Decided) {
+        self.decisions.borrow_mut().keep(decided);
     }
 
     /// The plan in force, as this worker runs it.
@@ -393,14 +419,29 @@ impl LocalPlan {
             });
             made.clone()
         };
+        let chains = shared.routes.iter().map(|route| ways(&route.authentication)).collect();
         Self {
-            chains: shared.routes.iter().map(|route| ways(&route.authentication)).collect(),
+            chains,
             balancers: balancers(&shared, previous),
+            judged_routes: judged_routes(&shared),
+            headers: recorded_headers(&shared, &schemes),
             schemes,
             tokens: RefCell::new(Cache::new(TOKENS)),
             memo: Memo::default(),
             shared,
         }
+    }
+
+    /// What is recorded of decisions about a route.
+    pub(crate) fn judged_route(&self, route: usize) -> Option<&Arc<Judged>> {
+        self.judged_routes.get(route)
+    }
+
+    /// The declared headers of a request, for the record of the decision.
+    pub(crate) fn headers(&self, head: &RequestHead) -> Headers {
+        let value = |field: &str| head.fields.sole_named(field.as_bytes()).ok().flatten();
+        let text = |field: &str| std::str::from_utf8(value(field)?).ok();
+        self.headers.iter().filter_map(|(name, field)| Some((name.clone(), text(field)?.into()))).collect()
     }
 
     /// The authenticators of a route; `None` only for a route that has none, which is never let through.
@@ -459,6 +500,29 @@ impl LocalPlan {
     fn sweep(&self) {
         self.pools().for_each(|pool| pool.sweep());
     }
+}
+
+fn judged_routes(plan: &Plan) -> Vec<Arc<Judged>> {
+    let vocabulary = plan.enforcer.engine().compiled().vocabulary();
+    let labels = |index: usize| vocabulary.routes.get(index).map(|route| route.labels.clone());
+    let judged = |(index, route): (usize, &Route)| {
+        let (name, pattern) = (route.name.clone(), route.pattern.clone());
+        Arc::new(Judged { name, pattern, labels: labels(index).unwrap_or_default() })
+    };
+    plan.routes.iter().enumerate().map(judged).collect()
+}
+
+/// A header that carries a credential is not recorded, whatever policies read of it.
+fn recorded_headers(plan: &Plan, schemes: &Schemes) -> Vec<(Box<str>, Box<str>)> {
+    const CREDENTIALS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
+    let places: Vec<_> = schemes.values().map(|(_, scheme)| scheme.credential_place()).collect();
+    let is_credential = |field: &str| {
+        let at = |place: &CredentialPlace| matches!(place, CredentialPlace::Field(name) if **name == *field);
+        CREDENTIALS.contains(&field) || places.iter().any(at)
+    };
+    let declared = &plan.enforcer.engine().compiled().vocabulary().headers;
+    let recorded = declared.iter().filter(|(_, field)| !is_credential(field));
+    recorded.map(|(name, field)| (name.clone(), field.clone())).collect()
 }
 
 fn balancers(plan: &Plan, previous: Option<&LocalPlan>) -> Vec<Balancer> {

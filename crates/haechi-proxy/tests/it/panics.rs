@@ -123,6 +123,7 @@ impl Gate {
             traces: None,
             log: Some(LogSink { lines: sender, dropped: Arc::default(), format: LogFormat::Json }),
             budget: Budget::new(1000),
+            desk: haechi_proxy::Desk::default(),
             draining: Arc::new(AtomicBool::new(false)),
         };
         let worker =

@@ -17,7 +17,7 @@ use crate::cli::output;
 use crate::config::Config;
 use arc_swap::ArcSwap;
 use haechi_admin::Context;
-use haechi_proxy::{Budget, EndpointGauges, Endpoints, Metrics, Shared, Upkeep};
+use haechi_proxy::{Budget, Desk, EndpointGauges, Endpoints, Metrics, Shared, Upkeep};
 use haechi_store::Store;
 use prometheus_client::registry::Registry;
 use std::io;
@@ -119,6 +119,7 @@ impl Gate {
             log: log.sink.clone(),
             budget,
             traces: traces.sink.clone(),
+            desk: Desk::default(),
             draining: Arc::new(AtomicBool::new(false)),
         };
         let draining = shared.draining.clone();

@@ -1,0 +1,198 @@
+//! Where the control side asks workers what they remember. Workers look in passing, in their tick: at one number, unless somebody asks.
+
+use super::{Decided, Outcome};
+use haechi_core::Timestamp;
+use haechi_core::id::DecisionId;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+/// How long workers may take. They look at the desk twenty times a second.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub enum Question {
+    /// The decision of this id.
+    Of(DecisionId),
+    /// The newest ones.
+    Recent(Wanted),
+    /// The first request of each route and direction on which the shadow policies in force differ.
+    Shadow,
+}
+
+/// Which of the newest decisions.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Only those made before this one.
+    pub before: Option<(Timestamp, DecisionId)>,
+    /// Only with this outcome.
+    pub outcome: Option<Outcome>,
+    /// Only on the route of this name.
+    pub route: Option<Box<str>>,
+    /// Only about callers with this subject.
+    pub subject: Option<Box<str>>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl Wanted {
+    pub(super) fn takes(&self, decided: &Decided) -> bool {
+        self.before.is_none_or(|before| decided.moment() < before)
+            && self.outcome.is_none_or(|outcome| decided.outcome() == outcome)
+            && self.route.as_ref().is_none_or(|route| **route == *decided.route.name)
+            && self.subject.as_ref().is_none_or(|subject| **subject == *decided.caller.subject)
+    }
+}
+
+/// What workers answered.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    /// In no order.
+    pub decided: Vec<Decided>,
+    /// Whether every worker has answered.
+    pub complete: bool,
+}
+
+/// Where questions lie until every worker has taken them up.
+#[derive(Clone, Debug, Default)]
+pub struct Desk(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// The number of the newest question, for workers to see that there is one.
+    newest: AtomicU64,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    questions: Vec<Asked>,
+    workers: usize,
+}
+
+#[derive(Debug)]
+struct Asked {
+    number: u64,
+    question: Arc<Question>,
+    answers: UnboundedSender<Vec<Decided>>,
+    /// Workers that have not taken it up.
+    left: usize,
+}
+
+impl Desk {
+    /// Asks every worker. What has not come in time is missing.
+    pub async fn ask(&self, question: Question) -> Answers {
+        let only_one = matches!(question, Question::Of(_));
+        let (answers, mut answered) = unbounded_channel();
+        let number = self.0.put(question, answers);
+        let _cleared = Cleared { desk: &self.0, number };
+        let mut told = Answers::default();
+        let gather = async {
+            while let Some(decided) = answered.recv().await {
+                told.decided.extend(decided);
+                if only_one && !told.decided.is_empty() {
+                    break;
+                }
+            }
+        };
+        let complete = tokio::time::timeout(ANSWERED_WITHIN, gather).await.is_ok();
+        Answers { complete, ..told }
+    }
+
+    /// A worker's place.
+    pub(crate) fn seat(&self) -> Seat {
+        let mut open = self.0.open();
+        open.workers += 1;
+        Seat { desk: self.0.clone(), seen: self.0.newest.load(Ordering::Relaxed) }
+    }
+}
+
+impl Shared {
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, question: Question, answers: UnboundedSender<Vec<Decided>>) -> u64 {
+        let mut open = self.open();
+        let number = self.newest.load(Ordering::Relaxed) + 1;
+        let left = open.workers;
+        if left > 0 {
+            open.questions.push(Asked { number, question: Arc::new(question), answers, left });
+        }
+        self.newest.store(number, Ordering::Release);
+        number
+    }
+}
+
+/// A question that nobody waits for any more does not stay.
+struct Cleared<'a> {
+    desk: &'a Shared,
+    number: u64,
+}
+
+impl Drop for Cleared<'_> {
+    fn drop(&mut self) {
+        self.desk.open().questions.retain(|asked| asked.number != self.number);
+    }
+}
+
+/// A worker's place at the desk, for as long as the worker runs.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    desk: Arc<Shared>,
+    seen: u64,
+}
+
+/// A question that a worker has taken up.
+pub(crate) struct Taken {
+    pub(crate) question: Arc<Question>,
+    answers: UnboundedSender<Vec<Decided>>,
+}
+
+impl Taken {
+    /// Answers it.
+    pub(crate) fn answer(self, decided: Vec<Decided>) {
+        // Whoever asked may have left.
+        let _ = self.answers.send(decided);
+    }
+}
+
+impl Seat {
+    /// The questions that this worker has not taken up yet.
+    pub(crate) fn take(&mut self) -> Vec<Taken> {
+        if self.desk.newest.load(Ordering::Acquire) == self.seen {
+            return Vec::new();
+        }
+        let desk = self.desk.clone();
+        let mut open = desk.open();
+        self.take_from(&mut open)
+    }
+
+    fn take_from(&mut self, open: &mut Open) -> Vec<Taken> {
+        let mut taken = Vec::new();
+        open.questions.retain_mut(|asked| {
+            if asked.number > self.seen {
+                asked.left -= 1;
+                taken.push(Taken { question: asked.question.clone(), answers: asked.answers.clone() });
+            }
+            asked.left > 0
+        });
+        self.seen = self.desk.newest.load(Ordering::Relaxed);
+        taken
+    }
+}
+
+impl Drop for Seat {
+    /// Nobody waits for a worker that is gone.
+    fn drop(&mut self) {
+        let desk = self.desk.clone();
+        let mut open = desk.open();
+        self.take_from(&mut open);
+        open.workers -= 1;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! Decisions that were made lately, kept by each worker for whoever asks about one of them.
+//!
+//! A request's record is moved in here when the request is over; nothing is copied, and nobody waits. The control side asks at the
+//! [`Desk`], which workers look at in passing.
+
+mod desk;
+mod ring;
+
+pub(crate) use desk::Seat;
+pub use desk::{Answers, Desk, Question, Wanted};
+pub(crate) use ring::Remembered;
+
+use haechi_authz::Decision;
+use haechi_core::id::{DecisionId, RequestId};
+use haechi_core::{Caller, CanonicalPath, Host, PathPattern, Timestamp};
+use http::Method;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// A decision with the request and the caller that it was about. Credentials, cookies, bodies and query values have no place in it.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// The decision.
+    pub decision: Decision,
+    /// Why it could not be made, where a decision point could not tell.
+    pub unavailable: Option<Box<str>>,
+    /// When the head of the request was complete.
+    pub received: Timestamp,
+    /// The request, as answers, logs and backends have it.
+    pub request: RequestId,
+    /// Its method.
+    pub method: Method,
+    /// The host that it named.
+    pub host: Host,
+    /// Its canonical path.
+    pub path: CanonicalPath,
+    /// The client, as far back as trusted proxies vouch for it.
+    pub client: IpAddr,
+    /// Whether the client came over TLS, as far back as trusted proxies vouch for it.
+    pub secure: bool,
+    /// The request headers that policies may read and that are no credential: the name in policies, and the value.
+    pub headers: Headers,
+    /// The route, as it was then.
+    pub route: Arc<Judged>,
+    /// Who was calling.
+    pub caller: Arc<Caller>,
+}
+
+/// Names in policies, and values.
+pub type Headers = Box<[(Box<str>, Box<str>)]>;
+
+/// What a record needs of a route, also when the route is long gone.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The configured name.
+    pub name: Arc<str>,
+    /// Its pattern, for the path parameters.
+    pub pattern: PathPattern,
+    /// Its labels.
+    pub labels: Vec<Arc<str>>,
+}
+
+/// What a decision came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Yes.
+    Allow,
+    /// No.
+    Deny,
+    /// A decision point could not tell.
+    Unavailable,
+}
+
+impl Outcome {
+    /// As records and metrics have it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl Decided {
+    /// What it came to.
+    pub fn outcome(&self) -> Outcome {
+        match (&self.unavailable, self.decision.is_allowed()) {
+            (Some(_), _) => Outcome::Unavailable,
+            (None, true) => Outcome::Allow,
+            (None, false) => Outcome::Deny,
+        }
+    }
+
+    /// Its place among all decisions.
+    pub const fn moment(&self) -> (Timestamp, DecisionId) {
+        (self.received, self.decision.id)
+    }
+
+    /// About how many bytes it keeps from being freed. What a caller's words take is bounded by its credential.
+    fn weight(&self) -> usize {
+        let Caller { subject, roles, scopes, attributes, .. } = &*self.caller;
+        let words = roles.len() + scopes.len() + attributes.len();
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len() + 32).sum();
+        size_of::<Self>()
+            + self.path.as_str().len()
+            + self.host.name().len()
+            + subject.len()
+            + 64 * words
+            + headers
+    }
+}
+
+/// What shadow policies would have done, in a word for metrics.
+pub(crate) fn direction(decision: &Decision) -> Option<&'static str> {
+    let shadow = decision.shadow.as_ref()?;
+    Some(if shadow.is_allowed() { "deny_to_allow" } else { "allow_to_deny" })
+}
