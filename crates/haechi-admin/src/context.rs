@@ -1,5 +1,6 @@
 //! What the endpoints know.
 
+use crate::decisions::Decisions;
 use haechi_core::ports::BoxFuture;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
@@ -21,13 +22,22 @@ pub trait Health: Send + Sync {
     fn components(&self) -> BoxFuture<'_, Vec<Component>>;
 }
 
-/// Port: who may change what the gate does.
+/// Port: who may change what the gate does, and who may look.
 pub trait Operators: Send + Sync {
-    /// Whether the bearer of this token holds the role `haechi-admin`.
+    /// Whether the bearer of this token holds a role that allows what the call needs.
     ///
     /// # Errors
     /// [`NotAdmitted`].
-    fn admit(&self, token: &str) -> Result<(), NotAdmitted>;
+    fn admit(&self, token: &str, needs: Needs) -> Result<(), NotAdmitted>;
+}
+
+/// What a call needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needs {
+    /// To see: `haechi-admin` or `haechi-auditor`.
+    Read,
+    /// To change: `haechi-admin`.
+    Change,
 }
 
 /// Why a caller may not.
@@ -81,6 +91,8 @@ pub struct Context {
     pub health: Arc<dyn Health>,
     /// Who may change what the gate does.
     pub operators: Arc<dyn Operators>,
+    /// The decisions that were made lately.
+    pub decisions: Arc<dyn Decisions>,
     /// The configuration.
     pub configuration: Arc<dyn Configuration>,
     /// What `/metrics` shows.

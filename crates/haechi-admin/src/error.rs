@@ -21,13 +21,13 @@ pub(crate) enum AdminError {
     Metrics,
     #[error("the call must name this address in `Host`")]
     Host,
-    #[error("the call needs a bearer token with the role `haechi-admin`")]
+    #[error("the call needs a bearer token with the role `haechi-admin`, or, to read, `haechi-auditor`")]
     NoCredential,
     #[error("the token does not hold")]
     BadCredential,
     #[error("the call has more than one `Authorization`")]
     AmbiguousCredential,
-    #[error("the call needs the role `haechi-admin`")]
+    #[error("the call needs the role `haechi-admin`, or, to read, `haechi-auditor`")]
     Forbidden,
     #[error(
         "the call needs a token with the role `haechi-admin`, and no `identity` is configured that could give one"
@@ -35,6 +35,12 @@ pub(crate) enum AdminError {
     NoIdentity,
     #[error("whether the token holds cannot be found out now")]
     CannotTell,
+    #[error("no decision of this id is remembered: only the newest are, and only since the process started")]
+    NoDecision,
+    #[error("not every worker has answered in time")]
+    WorkersSilent,
+    #[error("the query cannot be read: {0}")]
+    BadQuery(String),
     #[error("a configuration has at most 8 MiB")]
     TooLarge,
     #[error("the configuration is not UTF-8")]
@@ -64,7 +70,9 @@ impl AdminError {
             Self::BadCredential => (StatusCode::UNAUTHORIZED, "bad-credential"),
             Self::AmbiguousCredential => (StatusCode::BAD_REQUEST, "ambiguous-credential"),
             Self::Forbidden | Self::NoIdentity => (StatusCode::FORBIDDEN, "forbidden"),
-            Self::CannotTell => (StatusCode::SERVICE_UNAVAILABLE, "cannot-tell"),
+            Self::CannotTell | Self::WorkersSilent => (StatusCode::SERVICE_UNAVAILABLE, "cannot-tell"),
+            Self::NoDecision => (StatusCode::NOT_FOUND, "no-decision"),
+            Self::BadQuery(_) => (StatusCode::BAD_REQUEST, "bad-query"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
             Self::NotText => (StatusCode::BAD_REQUEST, "not-text"),
             Self::Refused(_) => (StatusCode::UNPROCESSABLE_ENTITY, "configuration"),
@@ -90,7 +98,7 @@ impl IntoResponse for AdminError {
         let more = match self {
             Self::NoCredential => Some((header::WWW_AUTHENTICATE, CHALLENGE)),
             Self::BadCredential => Some((header::WWW_AUTHENTICATE, BAD_TOKEN)),
-            Self::CannotTell => Some((header::RETRY_AFTER, RETRY_AFTER)),
+            Self::CannotTell | Self::WorkersSilent => Some((header::RETRY_AFTER, RETRY_AFTER)),
             _ => None,
         };
         response.headers_mut().extend(more.map(|(name, value)| (Some(name), value)));

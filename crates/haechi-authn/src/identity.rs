@@ -15,4 +15,4 @@ pub use provider::{
     TokenRefused,
 };
 pub use revocations::watch_revocations;
-pub use tokens::{ACCESS_TOKEN_TYPE, IDENTITY_TOKEN_TYPE, RESERVED_CLAIMS};
+pub use tokens::{ACCESS_TOKEN_TYPE, IDENTITY_TOKEN_TYPE, OPERATORS, RESERVED_CLAIMS, operator_token};

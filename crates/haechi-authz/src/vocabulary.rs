@@ -1,7 +1,6 @@
 //! What policies can speak of: the roles, attributes, request headers and routes of one configuration.
 
 use crate::Rule;
-use haechi_core::pattern::Segment;
 use haechi_core::{AttributeType, MethodSet, PathPattern, RoleTable};
 use http::Method;
 use std::collections::BTreeMap;
@@ -71,10 +70,6 @@ impl Vocabulary {
 impl RouteFacts {
     /// The values of the named segments in `path`, which the pattern matches: the canonical text, escapes and all.
     pub fn params<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let segments = path.strip_prefix('/').unwrap_or(path).split('/');
-        self.pattern.segments().iter().zip(segments).filter_map(|(part, value)| match part {
-            Segment::Param(name) => Some((&**name, value)),
-            _ => None,
-        })
+        self.pattern.values(path)
     }
 }

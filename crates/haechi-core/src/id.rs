@@ -23,6 +23,13 @@ macro_rules! hex_id {
                 self.0
             }
 
+            /// Reads the 32 hex digits as they are written; `None` for anything else.
+            pub fn parse(text: &str) -> Option<Self> {
+                let digits = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+                let bits = u128::from_str_radix(text, 16).ok().filter(|bits| digits && *bits != 0)?;
+                Some(Self(bits))
+            }
+
             /// The 32 hex digits as ASCII bytes.
             pub fn hex(self) -> [u8; 32] {
                 hex32(self.0)
@@ -63,6 +70,10 @@ mod tests {
     fn hex_and_display_agree() {
         let id = RequestId::from_bits(0x0123_4567_89ab_cdef_0000_0000_0000_0042);
         assert_eq!(id.to_string().as_bytes(), id.hex());
+        assert_eq!(RequestId::parse(&id.to_string()), Some(id));
+        for text in ["", "1", "+123456789abcdef0000000000000042", &id.to_string().to_uppercase()] {
+            assert_eq!(RequestId::parse(text), None, "{text}");
+        }
     }
 
     #[test]

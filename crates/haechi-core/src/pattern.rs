@@ -90,6 +90,15 @@ impl PathPattern {
             _ => None,
         })
     }
+
+    /// The parameters with what stands for them in `path`, which the pattern matches: the canonical text, escapes and all.
+    pub fn values<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let segments = path.strip_prefix('/').unwrap_or(path).split('/');
+        self.segments.iter().zip(segments).filter_map(|(part, value)| match part {
+            Segment::Param(name) => Some((&**name, value)),
+            _ => None,
+        })
+    }
 }
 
 fn segment(part: &str, last: bool) -> Result<Segment, PatternFault> {

@@ -1,6 +1,8 @@
 //! The endpoints: one file each.
 
+mod admitted;
 mod config;
+mod decisions;
 mod health;
 mod metrics;
 
@@ -25,6 +27,9 @@ pub(crate) fn router(context: Context) -> Router {
         .route("/metrics", get(metrics::metrics))
         .route("/api/v1/config/reload", post(config::reload))
         .route("/api/v1/config/validate", post(config::validate))
+        .route("/api/v1/decisions", get(decisions::list))
+        .route("/api/v1/decisions/shadow", get(decisions::shadow))
+        .route("/api/v1/decisions/{id}", get(decisions::one))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .fallback(|| async { AdminError::NotFound })
         .layer(from_fn(local_host))

@@ -83,6 +83,28 @@ pub(super) fn access_token(
     signer.sign(ACCESS_TOKEN_TYPE, &claims).map(Secret::new)
 }
 
+/// The `aud` of tokens that the admin listener takes and no route does.
+pub const OPERATORS: &str = "urn:haechi:admin";
+
+/// An access token for the admin listener alone, made by whoever can read the signing keys.
+///
+/// # Errors
+/// [`SigningFault`].
+pub fn operator_token(
+    signer: &Signer,
+    issuer: &str,
+    subject: &str,
+    role: &str,
+    now: Timestamp,
+    lifetime: Duration,
+) -> Result<Secret<String>, SigningFault> {
+    let span = Span { from: now, lifetime };
+    let mut claims = common(issuer, subject, OPERATORS, &Attributes::new(), span)?;
+    claims.insert("roles".into(), json!([role]));
+    claims.insert("scope".into(), "".into());
+    signer.sign(ACCESS_TOKEN_TYPE, &claims).map(Secret::new)
+}
+
 /// A token that tells a service who is calling.
 pub(super) fn identity_token(
     signer: &Signer,

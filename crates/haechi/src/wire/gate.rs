@@ -1,6 +1,7 @@
 //! The running gate: control runtime, workers, admin listener, log writer; and its end.
 
 use super::assembly::{Assembly, AssemblyFault};
+use super::decisions::AtTheDesk;
 use super::descriptors::{self, TooFew};
 use super::endpoints::{SystemResolver, WebProbe};
 use super::health::Parts;
@@ -285,7 +286,8 @@ impl Admin {
         registry.register_collector(Box::new(EndpointGauges(shared.plan.clone())));
         registry.register_collector(Box::new(parts.clone()));
         let (health, registry) = (Arc::new(parts), Arc::new(registry));
-        let context = Context { health, operators, configuration: Arc::new(configuration), registry };
+        let (decisions, configuration) = (Arc::new(AtTheDesk(shared.desk.clone())), Arc::new(configuration));
+        let context = Context { health, operators, decisions, configuration, registry };
         let (end, ended) = oneshot::channel();
         let ended = async move {
             // Told, or nobody left to tell: both are the end.

@@ -2,6 +2,7 @@
 
 mod assembly;
 mod authenticators;
+mod decisions;
 mod descriptors;
 mod endpoints;
 mod fetch;

@@ -1,14 +1,15 @@
-//! Who may change what: callers with a token of the embedded identity provider and the role `haechi-admin`.
+//! Who may change what, and who may look: callers with a token of the embedded identity provider and the role `haechi-admin`, or `haechi-auditor`.
 
 use super::assembly::Ground;
 use crate::config::Config;
-use haechi_admin::NotAdmitted;
+use haechi_admin::{Needs, NotAdmitted};
+use haechi_authn::identity::OPERATORS;
 use haechi_authn::keys::KeySource;
 use haechi_authn::schemes::jwt::{ClaimsMap, DEFAULT_LEEWAY, JwtAuthenticator, JwtConfig, JwtFault};
 use haechi_authn::{Attempt, Authenticator, Look};
 use haechi_core::caller::Vouched;
 use haechi_core::id::RequestId;
-use haechi_core::{CanonicalPath, Clock, Fields, Host, RequestHead, RoleTable, role};
+use haechi_core::{Caller, CanonicalPath, Clock, Fields, Host, RequestHead, RoleTable, role};
 use http::Method;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -31,7 +32,7 @@ impl Operators {
             Some((issuer, keyring)) => Some(JwtAuthenticator::new(JwtConfig {
                 name: "admin".into(),
                 issuer: issuer.to_string(),
-                audiences: vec![issuer.to_string()],
+                audiences: vec![issuer.to_string(), OPERATORS.to_owned()],
                 keys: Arc::new(KeySource::embedded(&issuer, keyring.verifying())),
                 algorithms: JwtAuthenticator::default_algorithms(),
                 leeway: DEFAULT_LEEWAY,
@@ -68,12 +69,16 @@ impl Operators {
     }
 }
 
+fn may(caller: &Caller, needs: Needs) -> bool {
+    caller.has_role(role::ADMIN) || (needs == Needs::Read && caller.has_role(role::AUDITOR))
+}
+
 impl haechi_admin::Operators for Operators {
-    fn admit(&self, token: &str) -> Result<(), NotAdmitted> {
+    fn admit(&self, token: &str, needs: Needs) -> Result<(), NotAdmitted> {
         let tokens = self.tokens.as_ref().ok_or(NotAdmitted::NoIdentity)?;
         let head = self.head(token).ok_or(NotAdmitted::Invalid)?;
         match tokens.for_worker().look(&head, head.received) {
-            Look::Done(Attempt::Verified(caller)) if caller.has_role(role::ADMIN) => Ok(()),
+            Look::Done(Attempt::Verified(caller)) if may(&caller, needs) => Ok(()),
             Look::Done(Attempt::Verified(_)) => Err(NotAdmitted::Forbidden),
             Look::Done(Attempt::Absent | Attempt::Rejected(_)) => Err(NotAdmitted::Invalid),
             // Keys and revocations are at hand: whoever would have to ask has lost them.

@@ -1,0 +1,213 @@
+//! What the workers remember of decisions, as the admin API tells it.
+
+use haechi_admin::decisions::{
+    CallerRecord, CannotTell, DecisionRecord, EvaluationError, ExternalAnswer, Fact, Origin, Outcome, Place,
+    RequestRecord, ShadowVerdict, WantedDecisions,
+};
+use haechi_authz::{DenyReason, Read, Source, Verdict, principal_id, principal_kind};
+use haechi_core::id::DecisionId;
+use haechi_core::ports::BoxFuture;
+use haechi_core::{AttributeValue, Caller, Timestamp};
+use haechi_proxy::{Decided, Desk, Question, Wanted};
+use serde_json::{Value, json};
+use std::collections::HashSet;
+
+/// Asks the workers.
+pub(crate) struct AtTheDesk(pub(crate) Desk);
+
+impl haechi_admin::Decisions for AtTheDesk {
+    fn find(&self, id: DecisionId) -> BoxFuture<'_, Result<Option<DecisionRecord>, CannotTell>> {
+        Box::pin(async move {
+            let answers = self.0.ask(Question::Of(id)).await;
+            match answers.decided.first() {
+                Some(decided) => Ok(Some(record(decided))),
+                // A worker that is silent may be the one that knows.
+                None if answers.complete => Ok(None),
+                None => Err(CannotTell),
+            }
+        })
+    }
+
+    fn newest(&self, wanted: WantedDecisions) -> BoxFuture<'_, Result<Vec<DecisionRecord>, CannotTell>> {
+        let limit = wanted.limit;
+        let question = Question::Recent(Wanted {
+            before: wanted.before,
+            outcome: wanted.outcome.map(asked_for),
+            route: wanted.route.map(String::into_boxed_str),
+            subject: wanted.subject.map(String::into_boxed_str),
+            limit,
+        });
+        Box::pin(async move {
+            let mut decided = self.all(question).await?;
+            decided.sort_by_key(|decided| std::cmp::Reverse(decided.moment()));
+            Ok(decided.iter().take(limit).map(record).collect())
+        })
+    }
+
+    fn shadow(&self) -> BoxFuture<'_, Result<Vec<DecisionRecord>, CannotTell>> {
+        Box::pin(async {
+            let mut decided = self.all(Question::Shadow).await?;
+            decided.sort_by_key(Decided::moment);
+            // Each worker has a first one; the first of those counts.
+            let mut seen = HashSet::new();
+            decided.retain(|decided| seen.insert((decided.route.name.clone(), decided.decision.is_allowed())));
+            Ok(decided.iter().map(record).collect())
+        })
+    }
+}
+
+impl AtTheDesk {
+    async fn all(&self, question: Question) -> Result<Vec<Decided>, CannotTell> {
+        let answers = self.0.ask(question).await;
+        if answers.complete { Ok(answers.decided) } else { Err(CannotTell) }
+    }
+}
+
+const fn asked_for(outcome: Outcome) -> haechi_proxy::Outcome {
+    match outcome {
+        Outcome::Allow => haechi_proxy::Outcome::Allow,
+        Outcome::Deny => haechi_proxy::Outcome::Deny,
+        Outcome::Unavailable => haechi_proxy::Outcome::Unavailable,
+    }
+}
+
+fn record(decided: &Decided) -> DecisionRecord {
+    let (decision, verdict) = (&decided.decision, &*decided.decision.verdict);
+    let reason = decision.reason();
+    let names = |names: &[std::sync::Arc<str>]| names.iter().map(ToString::to_string).collect();
+    let (any_of_roles, all_of_scopes) = match &reason {
+        Some(DenyReason::Roles(roles)) => (names(roles), Vec::new()),
+        Some(DenyReason::Scopes(scopes)) => (Vec::new(), names(scopes)),
+        _ => (Vec::new(), Vec::new()),
+    };
+    let unavailable = decided.unavailable.as_ref().map(ToString::to_string);
+    DecisionRecord {
+        id: decision.id.to_string(),
+        time: rfc3339(decided.received),
+        received: decided.received,
+        generation: decision.generation,
+        outcome: match decided.outcome() {
+            haechi_proxy::Outcome::Allow => Outcome::Allow,
+            haechi_proxy::Outcome::Deny => Outcome::Deny,
+            haechi_proxy::Outcome::Unavailable => Outcome::Unavailable,
+        },
+        reason: unavailable.or_else(|| reason.as_ref().map(DenyReason::describe)),
+        any_of_roles,
+        all_of_scopes,
+        decided_by: verdict.decided_by.iter().map(origin).collect(),
+        errors: verdict.errors.iter().map(error).collect(),
+        read: verdict.reads.iter().map(|read| fact(read, decided)).collect(),
+        external: decision.external.as_ref().map(|external| ExternalAnswer {
+            name: external.name.to_string(),
+            allowed: external.allowed,
+            cached: external.cached,
+        }),
+        shadow: decision.shadow.as_deref().map(shadow),
+        request: request(decided),
+        caller: caller(&decided.caller),
+    }
+}
+
+fn shadow(verdict: &Verdict) -> ShadowVerdict {
+    ShadowVerdict {
+        outcome: if verdict.is_allowed() { Outcome::Allow } else { Outcome::Deny },
+        reason: verdict.denied.as_ref().map(DenyReason::describe),
+        decided_by: verdict.decided_by.iter().map(origin).collect(),
+    }
+}
+
+fn error((source, message): &(Source, String)) -> EvaluationError {
+    EvaluationError { origin: origin(source), message: message.clone() }
+}
+
+fn origin(source: &Source) -> Origin {
+    let place = |place: &haechi_authz::Place| Place {
+        file: place.file.to_string(),
+        line: place.line,
+        column: place.column,
+    };
+    match source {
+        Source::Grant => Origin::Route,
+        Source::Clause(name, at) => {
+            Origin::Clause { name: (*name).to_owned(), place: at.as_ref().map(place) }
+        }
+        Source::Policy(at, id) => {
+            Origin::Policy { place: place(at), id: id.as_ref().map(ToString::to_string) }
+        }
+    }
+}
+
+fn request(decided: &Decided) -> RequestRecord {
+    let headers = decided.headers.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+    RequestRecord {
+        id: decided.request.to_string(),
+        method: decided.method.to_string(),
+        host: decided.host.to_string(),
+        path: decided.path.to_string(),
+        route: decided.route.name.to_string(),
+        client: decided.client.to_string(),
+        secure: decided.secure,
+        headers: headers.collect(),
+    }
+}
+
+fn caller(caller: &Caller) -> CallerRecord {
+    let attributes = caller.attributes.iter().map(|(name, value)| (name.to_string(), plain(value)));
+    CallerRecord {
+        kind: principal_kind(caller.kind).to_owned(),
+        subject: caller.subject.to_string(),
+        issuer: caller.issuer.to_string(),
+        authenticator: caller.authenticator.to_string(),
+        roles: caller.roles.iter().map(ToString::to_string).collect(),
+        scopes: caller.scopes.iter().map(ToString::to_string).collect(),
+        attributes: attributes.collect(),
+        credential_id: caller.credential_id.as_ref().map(ToString::to_string),
+    }
+}
+
+/// A fact as it was at that request; `null` where there was none.
+fn fact(read: &Read, decided: &Decided) -> Fact {
+    let Decided { caller, headers, route, path, .. } = decided;
+    let header = |name: &str| headers.iter().find(|(known, _)| **known == *name).map(|(_, value)| &**value);
+    let attribute = |name: &str| caller.attributes.get(name).map(plain);
+    let value = match read {
+        Read::PrincipalType => json!(principal_kind(caller.kind)),
+        Read::Principal => {
+            json!(format!("{}::{:?}", principal_kind(caller.kind), principal_id(caller)))
+        }
+        Read::Role(name) => json!(caller.has_role(name)),
+        Read::Subject => json!(caller.subject),
+        Read::Issuer => json!(caller.issuer),
+        Read::Authenticator => json!(caller.authenticator),
+        Read::Scopes => json!(caller.scopes),
+        Read::Attribute(name) => json!(attribute(name)),
+        Read::Method => json!(decided.method.as_str()),
+        Read::Route => json!(route.name),
+        Read::Labels => json!(route.labels),
+        Read::Host => json!(decided.host.name()),
+        Read::Path => json!(path.as_str()),
+        Read::Param(name) => {
+            json!(route.pattern.values(path.as_str()).find(|(known, _)| **known == **name).map(|(_, value)| value))
+        }
+        Read::Params => route.pattern.values(path.as_str()).map(|(name, value)| (name.to_owned(), json!(value))).collect(),
+        Read::Header(name) => json!(header(name)),
+        Read::Headers => headers.iter().map(|(name, value)| (name.to_string(), json!(value))).collect(),
+        Read::Ip => json!(decided.client.to_canonical().to_string()),
+        Read::Time => json!(rfc3339(decided.received)),
+        Read::Secure => json!(decided.secure),
+        Read::Hierarchy => Value::Null,
+    };
+    Fact { name: read.to_string(), value }
+}
+
+fn plain(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::Bool(value) => json!(value),
+        AttributeValue::Long(value) => json!(value),
+        AttributeValue::String(value) => json!(value),
+    }
+}
+
+fn rfc3339(at: Timestamp) -> String {
+    humantime::format_rfc3339_millis(at.to_system()).to_string()
+}
