@@ -58,7 +58,7 @@ pub struct DecisionRecord {
     /// When the head of the request was complete, RFC 3339.
     pub time: String,
     /// The same in milliseconds, for paging.
-    #[serde(skip)]
+    #[serde(skip, default = "unknown")]
     pub received: Timestamp,
     /// The configuration that decided.
     pub generation: u64,
@@ -90,6 +90,10 @@ pub struct DecisionRecord {
     pub request: RequestRecord,
     /// Who was calling.
     pub caller: CallerRecord,
+}
+
+const fn unknown() -> Timestamp {
+    Timestamp::from_millis(0)
 }
 
 /// A clause of a route, or a policy of a file.

@@ -8,6 +8,8 @@ mod endpoints;
 mod error;
 mod server;
 
-pub use context::{Component, Configuration, Context, Health, InForce, Needs, NotAdmitted, Operators, Refused};
+pub use context::{
+    Component, Configuration, Context, Health, InForce, Needs, NotAdmitted, Operators, Refused,
+};
 pub use decisions::Decisions;
 pub use server::serve;

@@ -6,8 +6,8 @@ use crate::context::InForce;
 use crate::error::AdminError;
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::response::IntoResponse;
 use serde_json::json;
 

@@ -52,7 +52,8 @@ pub(super) async fn list(
         return Err(AdminError::BadQuery(format!("`limit` is between 1 and {LONGEST_PAGE}")));
     }
     let before = asked.cursor.as_deref().map(|cursor| place(cursor).ok_or(cursor)).transpose();
-    let before = before.map_err(|_| AdminError::BadQuery("`cursor` is not one that a page gave".to_owned()))?;
+    let before =
+        before.map_err(|_| AdminError::BadQuery("`cursor` is not one that a page gave".to_owned()))?;
     let Asked { outcome, route, subject, .. } = asked;
     // One more tells whether there is another page.
     let wanted = WantedDecisions { before, outcome, route, subject, limit: limit + 1 };

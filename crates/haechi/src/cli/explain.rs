@@ -1,6 +1,7 @@
 //! `haechi explain`: what the gate would do with a request, and why, on the code that serves requests.
 
 mod caller;
+mod decision;
 mod inquiry;
 mod judge;
 mod reason;
@@ -22,6 +23,9 @@ use std::sync::Arc;
 
 /// Explains, as text or JSON.
 pub(crate) fn explain(common: &Common, arguments: &ExplainArgs) -> Result<(), Failure> {
+    if let Some(id) = &arguments.made.decision {
+        return decision::decision(common, id, &arguments.made, arguments.caller.token.as_deref());
+    }
     let config = configuration(&common.config)?;
     let inquiry = inquiry(&config, arguments)?;
     let runtime = control_runtime().map_err(Failure::fault)?;
@@ -35,7 +39,10 @@ pub(crate) fn explain(common: &Common, arguments: &ExplainArgs) -> Result<(), Fa
 }
 
 fn inquiry(config: &Config, arguments: &ExplainArgs) -> Result<Inquiry, Failure> {
-    let plain = Inquiry::new(arguments.method.clone(), arguments.path.clone());
+    let (Some(method), Some(path)) = (&arguments.method, &arguments.path) else {
+        return Err(Failure::usage("`--method` and `--path` say which request is meant"));
+    };
+    let plain = Inquiry::new(method.clone(), path.clone());
     Ok(Inquiry {
         host: arguments.host.clone().unwrap_or_else(|| plain.host.clone()),
         client: arguments.ip.unwrap_or(plain.client),

@@ -6,6 +6,7 @@ use haechi_authn::declared::DeclaredAttributes;
 use haechi_core::{Attributes, Secret, Timestamp};
 use ipnet::IpNet;
 use std::io::{self, BufRead, IsTerminal, Read};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// No line with a password is longer.
@@ -28,6 +29,12 @@ pub(crate) fn header(text: &str) -> Result<(String, String), String> {
     let named = http::HeaderName::from_bytes(name.as_bytes()).is_ok();
     let valued = http::HeaderValue::from_str(value).is_ok();
     if named && valued { Ok((name.into(), value.into())) } else { Err("write `Name: value`".into()) }
+}
+
+/// The address of an admin listener, as an URL or by itself.
+pub(crate) fn admin(text: &str) -> Result<SocketAddr, String> {
+    let address = text.strip_prefix("http://").unwrap_or(text);
+    address.trim_end_matches('/').parse().map_err(|_| "expected `http://ADDRESS:PORT`".to_owned())
 }
 
 /// A moment, as RFC 3339 writes it.

@@ -1,5 +1,6 @@
 //! The command line: what may be typed, one file per command.
 
+pub(crate) mod admin;
 mod analysis;
 pub(crate) mod check;
 pub(crate) mod completions;
@@ -194,11 +195,11 @@ pub(crate) struct DiffArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ExplainArgs {
     /// The request's method.
-    #[arg(long, value_name = "M")]
-    pub(crate) method: http::Method,
+    #[arg(long, value_name = "M", required_unless_present = "decision")]
+    pub(crate) method: Option<http::Method>,
     /// The request's path, with its query where it has one.
-    #[arg(long, value_name = "P")]
-    pub(crate) path: String,
+    #[arg(long, value_name = "P", required_unless_present = "decision")]
+    pub(crate) path: Option<String>,
     /// The host that the request names.
     #[arg(long, value_name = "H")]
     pub(crate) host: Option<String>,
@@ -220,6 +221,21 @@ pub(crate) struct ExplainArgs {
     /// Who is calling.
     #[command(flatten)]
     pub(crate) caller: CallerArgs,
+    /// A decision that a running gate has made.
+    #[command(flatten)]
+    pub(crate) made: DecisionArgs,
+}
+
+/// A decision that a running gate has made, instead of a request.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DecisionArgs {
+    /// A decision of the running gate, by its id; `--token` then is the operator's, and one is made with the store's keys where it is left out.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["method", "path", "host", "ip", "headers", "time", "secure", "all",
+        "key", "as_user", "anonymous", "roles", "scopes", "attributes", "authenticator"])]
+    pub(crate) decision: Option<String>,
+    /// The admin listener's address, where it is not to be read from the configuration.
+    #[arg(long, value_name = "URL", requires = "decision", value_parser = input::admin)]
+    pub(crate) admin: Option<SocketAddr>,
 }
 
 /// Who is calling: a credential, a user in the store, or roles and attributes to suppose. Nobody where all are left out.

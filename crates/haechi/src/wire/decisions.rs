@@ -50,7 +50,8 @@ impl haechi_admin::Decisions for AtTheDesk {
             decided.sort_by_key(Decided::moment);
             // Each worker has a first one; the first of those counts.
             let mut seen = HashSet::new();
-            decided.retain(|decided| seen.insert((decided.route.name.clone(), decided.decision.is_allowed())));
+            decided
+                .retain(|decided| seen.insert((decided.route.name.clone(), decided.decision.is_allowed())));
             Ok(decided.iter().map(record).collect())
         })
     }
@@ -187,9 +188,17 @@ fn fact(read: &Read, decided: &Decided) -> Fact {
         Read::Host => json!(decided.host.name()),
         Read::Path => json!(path.as_str()),
         Read::Param(name) => {
-            json!(route.pattern.values(path.as_str()).find(|(known, _)| **known == **name).map(|(_, value)| value))
+            json!(
+                route
+                    .pattern
+                    .values(path.as_str())
+                    .find(|(known, _)| **known == **name)
+                    .map(|(_, value)| value)
+            )
         }
-        Read::Params => route.pattern.values(path.as_str()).map(|(name, value)| (name.to_owned(), json!(value))).collect(),
+        Read::Params => {
+            route.pattern.values(path.as_str()).map(|(name, value)| (name.to_owned(), json!(value))).collect()
+        }
         Read::Header(name) => json!(header(name)),
         Read::Headers => headers.iter().map(|(name, value)| (name.to_string(), json!(value))).collect(),
         Read::Ip => json!(decided.client.to_canonical().to_string()),
