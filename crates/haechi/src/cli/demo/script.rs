@@ -154,6 +154,11 @@ pub(super) fn welcome(
     }
     let _ = writeln!(
         text,
+        "{dim}# why not? with the decision_id of a 403, which its body names{plain}\nhaechi explain -c {} --admin {admin_url} --decision ID\n",
+        file.display()
+    );
+    let _ = writeln!(
+        text,
         "{bold}Decisions{plain}, as they fall {dim}(Ctrl-C ends the demo and removes its files){plain}:\n"
     );
     text

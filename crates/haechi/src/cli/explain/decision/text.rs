@@ -17,8 +17,7 @@ pub(super) fn render(record: &DecisionRecord, config: &Path) -> String {
 
 fn write_all(record: &DecisionRecord, config: &Path, out: &mut String) -> std::fmt::Result {
     let DecisionRecord { request, caller, .. } = record;
-    writeln!(out, "{} {}{}  =>  {}", request.method, request.host, request.path, spoken(record.outcome))?;
-    writeln!(out, "{}, generation {}", record.time, record.generation)?;
+    writeln!(out, "{}  {} {}{}", spoken(record.outcome), request.method, request.host, request.path)?;
     write_why(record, out)?;
     write_read(record, out)?;
     let over = if request.secure { "TLS" } else { "plain HTTP" };
@@ -26,6 +25,7 @@ fn write_all(record: &DecisionRecord, config: &Path, out: &mut String) -> std::f
     for (name, value) in &request.headers {
         writeln!(out, "  {name}: {value}")?;
     }
+    writeln!(out, "  {}, generation {}", record.time, record.generation)?;
     writeln!(out, "  request {}, decision {}", request.id, record.id)?;
     write_caller(caller, out)?;
     writeln!(out, "\nlook closer, under the configuration as it is now\n  {}", again(record, config))
@@ -40,9 +40,8 @@ const fn spoken(outcome: Outcome) -> &'static str {
 }
 
 fn write_why(record: &DecisionRecord, out: &mut String) -> std::fmt::Result {
-    writeln!(out, "\nwhy")?;
     if let Some(reason) = &record.reason {
-        writeln!(out, "  {reason}")?;
+        writeln!(out, "  because {reason}")?;
     }
     if !record.any_of_roles.is_empty() {
         writeln!(out, "  any of these roles would have done: {}", record.any_of_roles.join(", "))?;
