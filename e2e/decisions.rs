@@ -24,7 +24,7 @@ identity: {{ issuer: http://localhost:8080 }}
 authenticators: {{ local: {{ type: jwt, issuer: self }}, partner: {{ type: api_key, header: X-API-Key }} }}
 roles: {{ USER: {{}}, ADMIN: {{ includes: [USER] }} }}
 caller_attributes: {{ tenant: string }}
-context_headers: {{ tenant: X-Tenant, key: X-API-Key }}
+context_headers: {{ tenant: X-Tenant }}
 policies: [rules.cedar]
 {}",
         routes_to(
