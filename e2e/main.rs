@@ -17,6 +17,7 @@ mod authz;
 mod basic;
 mod commands;
 mod cors;
+mod decision_points;
 mod decisions;
 mod demo;
 mod deployment;

@@ -151,7 +151,7 @@ impl Enforcer {
 }
 
 async fn ask(point: &dyn DecisionPoint, facts: &Facts<'_>, memo: &Memo) -> Result<External, Unavailable> {
-    let question = point.question(facts);
+    let question = point.question(facts)?;
     let mut key = point.name().as_bytes().to_vec();
     key.push(0);
     key.extend(&question);

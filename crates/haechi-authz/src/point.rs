@@ -14,7 +14,10 @@ pub trait DecisionPoint: Send + Sync + fmt::Debug {
 
     /// The question as it is sent. Equal questions have equal answers for as long as [`Self::keeps`] says; so nothing in it may change from
     /// request to request without being part of what is asked.
-    fn question(&self, facts: &Facts<'_>) -> Vec<u8>;
+    ///
+    /// # Errors
+    /// [`Unavailable`] for facts that cannot be asked about.
+    fn question(&self, facts: &Facts<'_>) -> Result<Vec<u8>, Unavailable>;
 
     /// How long answers are kept.
     fn keeps(&self) -> Keeps;

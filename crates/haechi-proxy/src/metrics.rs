@@ -22,6 +22,10 @@ const REQUEST_BOUNDS: [u64; 14] = [
 const AUTHZ_BOUNDS: [u64; 10] =
     [250, 500, 1_000, 2_500, 5_000, 10_000, 50_000, 250_000, 1_000_000, 10_000_000];
 
+/// Upper bounds of the histogram of decision points, in microseconds.
+const POINT_BOUNDS: [u64; 10] =
+    [500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, 1_000_000];
+
 /// Which counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Family {
@@ -29,6 +33,7 @@ enum Family {
     Authn,
     Authz,
     Shadow,
+    DecisionPoint,
     Preflight,
     Upstream,
     UpstreamConnections,
@@ -55,6 +60,7 @@ struct Shard {
     counters: Mutex<Vec<(Key, Arc<AtomicU64>)>>,
     requests: Cells<{ REQUEST_BOUNDS.len() + 1 }>,
     authz: Cells<{ AUTHZ_BOUNDS.len() + 1 }>,
+    points: Cells<{ POINT_BOUNDS.len() + 1 }>,
     connections: AtomicU64,
     buffered: AtomicU64,
     panics: AtomicU64,
@@ -129,6 +135,14 @@ impl WorkerMetrics {
     /// Shadow policies would have decided otherwise, in this direction.
     pub(crate) fn shadow(&self, route: &Arc<str>, direction: &'static str) {
         self.count(Key { family: Family::Shadow, name: route.clone(), what: direction, status: 0 });
+    }
+
+    /// What came of a question to a decision point, and how long it took where it was sent.
+    pub(crate) fn decision_point(&self, point: &Arc<str>, result: &'static str, took: Option<Duration>) {
+        self.count(Key { family: Family::DecisionPoint, name: point.clone(), what: result, status: 0 });
+        if let Some(took) = took {
+            self.shard.points.observe(&POINT_BOUNDS, micros(took));
+        }
     }
 
     pub(crate) fn preflight(&self, route: &Arc<str>, result: &'static str) {
@@ -260,6 +274,12 @@ impl Collector for Metrics {
         let name = "haechi_authz_duration_seconds";
         let help = "Time to decide one request";
         encoder.encode_descriptor(name, help, None, MetricType::Histogram).and_then(|e| authz.encode(e))?;
+        let points = add_up(shards.iter().map(|shard| &shard.points), &POINT_BOUNDS, 1e-6);
+        let (name, help) = (
+            "haechi_decision_point_duration_seconds",
+            "Time until a decision point's answer was there, or was given up",
+        );
+        encoder.encode_descriptor(name, help, None, MetricType::Histogram).and_then(|e| points.encode(e))?;
         let panics: u64 = shards.iter().map(|shard| shard.panics.load(Relaxed)).sum();
         let (name, help) = ("haechi_panics", "Requests and connections that ended with a panic of the gate");
         let counter = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
@@ -281,6 +301,7 @@ const FAMILIES: &[(Family, &str, &str)] = &[
     (Family::Authn, "haechi_authn", "What authenticators said"),
     (Family::Authz, "haechi_authz_decisions", "Decisions by route"),
     (Family::Shadow, "haechi_authz_shadow", "Decisions that shadow policies would have made otherwise"),
+    (Family::DecisionPoint, "haechi_decision_point_requests", "What decision points said"),
     (Family::Preflight, "haechi_cors_preflights", "Browsers' questions before cross-origin requests"),
     (Family::Upstream, "haechi_upstream_requests", "Exchanges with services by result"),
     (
@@ -312,6 +333,7 @@ impl EncodeMetric for Counters<'_> {
                 Family::Authn => vec![("authenticator", name), ("result", key.what)],
                 Family::Authz | Family::Preflight => vec![("route", name), ("result", key.what)],
                 Family::Shadow => vec![("route", name), ("direction", key.what)],
+                Family::DecisionPoint => vec![("decision_point", name), ("result", key.what)],
                 Family::Upstream => vec![("service", name), ("result", key.what)],
                 Family::UpstreamConnections => vec![("service", name), ("kind", key.what)],
                 Family::UpstreamRetries => vec![("service", name), ("result", key.what)],

@@ -24,7 +24,7 @@ use crate::websocket::handshake::{BadHandshake, Handshake, Upgradable};
 use crate::worker::{LocalPlan, Worker};
 use haechi_authn::chain::Outcome;
 use haechi_authn::{Attempt, Fault};
-use haechi_authz::{DenyReason, Refused};
+use haechi_authz::{DenyReason, External, Permitted, Refused};
 use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{Caller, CanonicalPath, Irregular, RequestHead};
 use std::rc::Rc;
@@ -143,6 +143,8 @@ async fn pass(
     let decision = DecisionId::from_bits(worker.random_bits());
     let begun = Instant::now();
     let permitted = plan.shared.enforcer.enforce(head, route_index, caller, decision, &plan.memo).await;
+
+    asked_outside(worker, &permitted, begun);
 
     // Record: before the decision is acted on, so that nothing happens that was not written down.
     request.to.decision = Some(decision);
@@ -337,6 +339,26 @@ fn settle(
             Fault::InvalidToken => Refusal::BadCredential { challenges: challenges(), token: true },
             Fault::InvalidCredentials => Refusal::BadCredential { challenges: challenges(), token: false },
         }),
+    }
+}
+
+/// Counts what a decision point said, where one was asked.
+fn asked_outside(worker: &Worker, outcome: &Result<Permitted, Refused>, begun: Instant) {
+    let decision = match outcome {
+        Ok(permitted) => permitted.decision(),
+        Err(Refused::Denied(decision, _)) => decision,
+        Err(Refused::Undecided(_, unavailable)) => {
+            let took = Some(begun.elapsed());
+            return worker.metrics().decision_point(&unavailable.name, "unavailable", took);
+        }
+    };
+    if let Some(External { name, allowed, cached }) = &decision.external {
+        let (result, took) = match (cached, allowed) {
+            (true, _) => ("cached", None),
+            (false, true) => ("allow", Some(begun.elapsed())),
+            (false, false) => ("deny", Some(begun.elapsed())),
+        };
+        worker.metrics().decision_point(name, result, took);
     }
 }
 

@@ -28,8 +28,8 @@ impl DecisionPoint for Point {
         &self.name
     }
 
-    fn question(&self, facts: &Facts<'_>) -> Vec<u8> {
-        facts.head.path.as_str().into()
+    fn question(&self, facts: &Facts<'_>) -> Result<Vec<u8>, Unavailable> {
+        Ok(facts.head.path.as_str().into())
     }
 
     fn keeps(&self) -> Keeps {

@@ -34,6 +34,8 @@ pub(super) type BufferSize = Size<{ 1 << 20 }, { 1 << 40 }>;
 pub(super) type ConnectionCount = Count<1, 1_000_000>;
 /// How many workers.
 pub(super) type WorkerCount = Count<1, 1024>;
+/// How long an answer of a decision point is kept: at most 1 h.
+pub(super) type AnswerLifetime = Lasting<0, { 60 * MINUTE }>;
 /// How much of a service's traffic an endpoint gets, beside the others.
 pub(super) type Weight = Count<0, 1000>;
 /// Over how long a share grows: at most 1 h.
@@ -55,6 +57,8 @@ pub(super) type FailureCount = Count<1, 1000>;
 
 pub(super) const CONNECT_TIMEOUT: Timeout = Lasting(Duration::from_secs(2));
 pub(super) const RESPONSE_TIMEOUT: Timeout = Lasting(Duration::from_secs(30));
+pub(super) const POINT_TIMEOUT: Timeout = Lasting(Duration::from_secs(1));
+pub(super) const NOT_KEPT: AnswerLifetime = Lasting(Duration::ZERO);
 pub(super) const WEIGHT: Weight = Count(1);
 pub(super) const SAMPLE: Share = Fraction(0.1);
 pub(super) const PREFLIGHT_AGE: PreflightAge = Lasting(Duration::from_secs(10 * 60));

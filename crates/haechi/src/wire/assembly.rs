@@ -5,6 +5,7 @@ use super::authenticators::{self, AuthenticatorFault, Built, Materials};
 use super::fetch::WebFetch;
 use super::identity::{self, IdentityFault};
 use super::plan::{self, PlanFault};
+use super::points::decision_points;
 use crate::config::Config;
 use crate::config::meant::{Authenticator, AuthenticatorKind};
 use haechi_authn::RevocationWatch;
@@ -134,7 +135,9 @@ impl Assembly {
             control: &ground.control,
         };
         let built = Arc::new(authenticators::build(&materials, before)?);
-        let plan = plan::plan(config, generation, &built.authenticators, identity, &ground.endpoints)?;
+        let points = decision_points(config, &ground.control).map_err(PlanFault::from)?;
+        let endpoints = &ground.endpoints;
+        let plan = plan::plan(config, generation, &built.authenticators, identity, endpoints, points)?;
         Ok(Self { ground: ground.clone(), built, plan })
     }
 

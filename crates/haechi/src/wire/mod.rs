@@ -15,6 +15,7 @@ mod operators;
 mod otlp;
 pub(crate) mod panics;
 mod plan;
+mod points;
 mod reload;
 mod resilience;
 mod rules;

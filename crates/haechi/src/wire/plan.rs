@@ -1,12 +1,13 @@
 //! From the configuration as it is meant to the plan that the workers run.
 
+use super::points::PointFault;
 use super::resilience::{ejection, health_check, retries};
 use super::tls;
 use crate::config::meant::{self, Authenticate, Config};
 use haechi_authn::Authenticator;
 use haechi_authn::identity::Provider;
 use haechi_authn::schemes::{anonymous, passthrough};
-use haechi_authz::{Enforcer, EnforcerParts, Engine};
+use haechi_authz::{DecisionPoint, Enforcer, EnforcerParts, Engine};
 use haechi_core::{Irregular, MethodSet, PathPattern};
 use haechi_proxy::{
     Authentication, Balance, Circuit, Endpoint, Endpoints, HashKey, IdentityCall, IdentityToken, Limits,
@@ -33,6 +34,8 @@ pub(crate) enum PlanFault {
     #[error(transparent)]
     DecisionPoint(#[from] haechi_authz::NoSuchPoint),
     #[error(transparent)]
+    Point(#[from] PointFault),
+    #[error(transparent)]
     Tls(#[from] tls::TlsFault),
 }
 
@@ -43,6 +46,7 @@ pub(crate) fn plan(
     authenticators: &Authenticators,
     identity: Option<Arc<Provider>>,
     endpoints: &Endpoints,
+    points: Vec<Arc<dyn DecisionPoint>>,
 ) -> Result<Plan, PlanFault> {
     let services: Vec<Service> =
         config.services.values().map(|written| service(written, endpoints)).collect::<Result<_, _>>()?;
@@ -61,7 +65,7 @@ pub(crate) fn plan(
     let enforcer = Enforcer::new(EnforcerParts {
         engine: Engine::new(config.policies.clone())?,
         shadow: config.shadow_policies.clone().map(Engine::new).transpose()?,
-        points: Vec::new(),
+        points,
         own: routes.len() - config.routes.len(),
         generation,
     })?;

@@ -2,6 +2,7 @@
 //! is opened, no key is fetched, and nobody could come in.
 
 use super::plan::{PlanFault, plan};
+use super::points::unasked;
 use crate::config::Config;
 use crate::config::meant::{Authenticate, AuthenticatorKind, Issuer, Users};
 use haechi_authn::Authenticator;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 pub(crate) fn rules(config: &Config) -> Result<Plan, PlanFault> {
     let nobody: Arc<dyn Authenticator> = Arc::new(anonymous::authenticator());
     let authenticators = config.authenticators.keys().map(|name| (name.clone(), nobody.clone())).collect();
-    plan(config, 0, &authenticators, None, &Endpoints::default())
+    plan(config, 0, &authenticators, None, &Endpoints::default(), unasked(config))
 }
 
 /// Who can come to each route, and by which hosts.

@@ -2,6 +2,7 @@
 
 mod answers;
 mod authenticator;
+mod decision_points;
 mod identity;
 mod names;
 mod overlap;
@@ -15,6 +16,7 @@ mod telemetry;
 mod tls;
 
 pub(crate) use authenticator::{ApiKey, Authenticator, AuthenticatorKind, Basic, Issuer, Jwt, Keys, Users};
+pub(crate) use decision_points::DecisionPoint;
 pub(crate) use identity::Identity;
 pub(crate) use resilience::{Ejection, Health, Retries};
 pub(crate) use route::{Authenticate, Route};
@@ -22,7 +24,7 @@ pub(crate) use service::{Balance, Endpoint, Service};
 pub(crate) use telemetry::Traces;
 pub(crate) use tls::{ListenerTls, ServiceTls};
 
-pub(crate) use super::written::{HashBy, LogFormat, Protocol, RetryOn};
+pub(crate) use super::written::{HashBy, LogFormat, PointType, Protocol, RetryOn};
 pub(super) use resolve::resolve;
 
 use super::report::Report;
@@ -56,6 +58,8 @@ pub(crate) struct Config {
     pub roles: RoleTable,
     /// By name.
     pub authenticators: BTreeMap<Arc<str>, Authenticator>,
+    /// By name.
+    pub decision_points: BTreeMap<Arc<str>, DecisionPoint>,
     /// By name.
     pub services: BTreeMap<Arc<str>, Service>,
     /// In the order written; no two can win the same request.

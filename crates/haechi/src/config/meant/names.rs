@@ -16,6 +16,7 @@ pub(super) struct Resolver<'a> {
     pub(super) faults: Vec<Fault>,
     pub(super) warnings: Vec<Fault>,
     authenticators: BTreeSet<&'a str>,
+    decision_points: BTreeSet<&'a str>,
     services: BTreeSet<&'a str>,
     roles: BTreeSet<&'a str>,
 }
@@ -23,10 +24,20 @@ pub(super) struct Resolver<'a> {
 impl<'a> Resolver<'a> {
     pub(super) fn new(written: &'a written::Config, source: &'a Source) -> Self {
         let authenticators = written.authenticators.0.iter().map(|(name, _)| &*name.value.0).collect();
+        let decision_points = written.decision_points.0.iter().map(|(name, _)| &*name.value.0).collect();
         let services = written.services.0.iter().map(|(name, _)| &*name.value.0).collect();
         let mut roles: BTreeSet<&str> = written.roles.0.iter().map(|(name, _)| &*name.value.0).collect();
         roles.extend([role::ADMIN, role::AUDITOR]);
-        Self { written, source, faults: Vec::new(), warnings: Vec::new(), authenticators, services, roles }
+        Self {
+            written,
+            source,
+            faults: Vec::new(),
+            warnings: Vec::new(),
+            authenticators,
+            decision_points,
+            services,
+            roles,
+        }
     }
 
     pub(super) fn fault<T>(&mut self, fault: Fault) -> Option<T> {
@@ -51,6 +62,14 @@ impl<'a> Resolver<'a> {
             return Some(name.value.0.clone());
         }
         let fault = self.undeclared("authenticator", "authenticators", name, &self.authenticators);
+        self.fault(fault)
+    }
+
+    pub(super) fn decision_point(&mut self, name: &At<Identifier>) -> Option<Arc<str>> {
+        if self.decision_points.contains(&*name.value.0) {
+            return Some(name.value.0.clone());
+        }
+        let fault = self.undeclared("decision point", "decision_points", name, &self.decision_points);
         self.fault(fault)
     }
 

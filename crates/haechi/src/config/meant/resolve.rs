@@ -2,7 +2,9 @@
 
 use super::names::Resolver;
 use super::{AccessLog, Config, Drain, Limits, Listener, LogTarget};
-use super::{authenticator, identity, overlap, policies, restart, route, service, telemetry, tls};
+use super::{
+    authenticator, decision_points, identity, overlap, policies, restart, route, service, telemetry, tls,
+};
 use crate::config::read::Maybe;
 use crate::config::report::{Fault, Report};
 use crate::config::source::{At, Source};
@@ -41,6 +43,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     let caller_attributes = caller_attributes(resolver);
     let roles = roles(resolver);
     let authenticators = authenticators(resolver);
+    let decision_points = decision_points::decision_points(resolver);
     let services = services(resolver);
     let written_traces = written.telemetry.given().and_then(|telemetry| telemetry.traces.given());
     let traces = written_traces.and_then(|written| telemetry::traces(resolver, written));
@@ -65,6 +68,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         caller_attributes,
         roles: roles?,
         authenticators: authenticators?,
+        decision_points: decision_points?,
         services: services?,
         routes: routes.into_iter().collect::<Option<_>>()?,
         policies,
@@ -249,6 +253,7 @@ fn odd(resolver: &mut Resolver<'_>) {
         let fault = Fault::new(name.span, format!("no route asks the authenticator `{}`", name.value));
         resolver.warnings.push(fault.help("name it under a route's `authenticate`, or remove it"));
     }
+    decision_points::unused(resolver);
     identity_without_callers(resolver);
     if written.routes.is_empty() {
         let fault = Fault::of_file("there are no routes: every request is answered 404");

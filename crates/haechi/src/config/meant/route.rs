@@ -183,13 +183,26 @@ fn authorize(resolver: &mut Resolver<'_>, written: &At<written::Authorize>) -> O
         written::Authorize::Policy => return Some(Rule::policy()),
         written::Authorize::Clauses(clauses) => clauses,
     };
-    if clauses.roles.is_absent() && clauses.scopes.is_absent() && clauses.when.is_absent() {
+    if [
+        clauses.roles.is_absent(),
+        clauses.scopes.is_absent(),
+        clauses.when.is_absent(),
+        clauses.external.is_absent(),
+    ]
+    .iter()
+    .all(|absent| *absent)
+    {
         let fault = Fault::new(written.span, "`authorize` has no clause; a route is never open by omission");
-        let help = "add `roles`, `scopes` or `when`, or write `authorize: any`";
+        let help = "add `roles`, `scopes`, `when` or `external`, or write `authorize: any`";
         return resolver.fault(fault.help(help));
     }
     // In this order they are asked, told and explained.
-    let asked = [roles(resolver, clauses), scopes(resolver, clauses), when(resolver, clauses)];
+    let asked = [
+        roles(resolver, clauses),
+        scopes(resolver, clauses),
+        when(resolver, clauses),
+        external(resolver, clauses),
+    ];
     Rule::all_of(asked.into_iter().flatten().collect()).ok()
 }
 
@@ -213,6 +226,10 @@ fn when(resolver: &Resolver<'_>, clauses: &written::Clauses) -> Option<Clause> {
     let first = text.len() - text.trim_start().len();
     let place = resolver.place(resolver.source.place_in(when.span, &text, first));
     Some(Clause::When(Condition { text, place }))
+}
+
+fn external(resolver: &mut Resolver<'_>, clauses: &written::Clauses) -> Option<Clause> {
+    resolver.decision_point(clauses.external.given()?).map(Clause::External)
 }
 
 fn names_some<T>(resolver: &mut Resolver<'_>, listed: &At<Vec<T>>, key: &str) {

@@ -220,6 +220,15 @@ fn authorities(resolver: &mut Resolver<'_>, file: &At<FilePath>) -> Option<Arc<R
     Some(Arc::new(roots))
 }
 
+/// The same, one by one.
+pub(super) fn authority_certificates(
+    resolver: &mut Resolver<'_>,
+    file: &At<FilePath>,
+) -> Option<Vec<CertificateDer<'static>>> {
+    authorities(resolver, file)?;
+    certificates(resolver, file)
+}
+
 fn certificates(resolver: &mut Resolver<'_>, file: &At<FilePath>) -> Option<Vec<CertificateDer<'static>>> {
     let text = read(resolver, file)?;
     let name = resolver.written_at(file.span);

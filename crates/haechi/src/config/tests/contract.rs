@@ -25,7 +25,6 @@ fn every_key_of_the_contract_is_known_and_what_is_not_built_is_refused() {
             not_built("`external`"),
             not_there("policies/*.cedar"),
             not_there("next/*.cedar"),
-            not_built("`decision_points`"),
             not_built("`rate_limit`"),
             not_built("`audit`"),
         ]
@@ -45,7 +44,7 @@ fn the_rest_of_the_contract_loads() {
         "opaque:",
         "browser:",
     ];
-    let more = ["mesh:", "legacy:  {", "decision_points:", "opa:", "pdp:", "rate_limit:", "audit:"];
+    let more = ["mesh:", "legacy:  {", "rate_limit:", "audit:"];
     let built = |line: &&str| !unbuilt.iter().chain(&more).any(|key| line.trim_start().starts_with(key));
     let text: Vec<&str> = CONTRACT.lines().filter(built).collect();
     let folder = tempfile::tempdir().unwrap();
@@ -58,7 +57,10 @@ fn the_rest_of_the_contract_loads() {
     let config = crate::config::load(&folder.path().join("haechi.yaml"));
     let config = config.unwrap_or_else(|report| panic!("{report}"));
     assert_eq!((config.routes.len(), config.services.len(), config.authenticators.len()), (5, 5, 4));
-    assert_eq!(config.warnings.faults().len(), 1, "only `corp` is unused: {}", config.warnings);
+    let points: Vec<_> =
+        config.decision_points.values().map(|point| (&*point.name, point.timeout.as_millis())).collect();
+    assert_eq!(points, [("opa", 500), ("pdp", 1000)]);
+    assert_eq!(config.warnings.faults().len(), 3, "`corp`, `opa` and `pdp` are unused: {}", config.warnings);
     assert_eq!(config.policies.policies().len(), 1);
     assert_eq!(config.shadow_policies.unwrap().policies().len(), 1);
     assert_eq!(config.policies.vocabulary().headers["tenant"], "x-tenant".into());

@@ -431,6 +431,47 @@ fn traces_go_where_nobody_else_reads_them() {
 }
 
 #[test]
+fn who_decides_outside_is_named_and_cannot_be_overheard() {
+    let point = |point: &str| {
+        let before = format!("decision_points: {{ opa: {{ {point} }} }}\n");
+        of_routes(&before, &[&[("authorize", "{ external: opa }")]])
+    };
+    let local = "type: opa, url: \"http://127.0.0.1:8181/v1/data/http/allow\"";
+    assert_eq!(point(local), [""; 0]);
+    assert_eq!(
+        point(&format!("{local}, timeout: 200ms, cache: {{ allow: 5s }}, token: \"${{env:SECRET}}\"")),
+        [""; 0]
+    );
+    assert_eq!(point("type: authzen, url: \"https://pdp.example.com/access/v1/evaluation\""), [""; 0]);
+    assert_eq!(point("type: authzen, url: \"http://pdp.example.com/e\", allow_http: true"), [""; 0]);
+    assert_refused(&point("type: authzen, url: \"http://pdp.example.com/e\""), "over plain `http`");
+    assert_refused(&point("type: opa, url: \"127.0.0.1:8181\""), "is not a web address");
+    assert_refused(&point("url: \"https://pdp.example.com/e\""), "a decision point needs `type`");
+    assert_refused(&point("type: opa"), "a decision point needs `url`");
+    assert_refused(
+        &point("type: oqa, url: \"https://pdp.example.com/e\""),
+        "`oqa` is not a decision point's type",
+    );
+    assert_refused(&point(&format!("{local}, timeout: 0s")), "`0s` is not a duration");
+    assert_refused(&point(&format!("{local}, cache: {{ allow: 2h }}")), "`2h` is not a duration");
+    assert_refused(&point(&format!("{local}, cache: 5s")), "expected `cache` of a decision point");
+    assert_refused(
+        &point(&format!("{local}, tls: {{ ca: ca.pem }}")).as_slice()[..1],
+        "`tls` is for an address with `https://`",
+    );
+    assert_refused(&point(&format!("{local}, token: \"\"")), "cannot be sent as a bearer token");
+    let hidden = point(&format!("{local}, token: \"hunter2 \\n\""));
+    assert_refused(&hidden, "cannot be sent as a bearer token");
+    assert!(!hidden[0].contains("hunter2"));
+    let named = |external: &str| {
+        let before = format!("decision_points: {{ opa: {{ {local} }} }}\n");
+        of_routes(&before, &[&[("authorize", external)]])
+    };
+    assert_refused(&named("{ external: oppa }"), "there is no decision point `oppa`");
+    assert_refused(&named("{ external: opa, scopes: [a] }"), "nobody can pass");
+}
+
+#[test]
 fn numbers_and_booleans_are_not_text() {
     assert_refused(&of_routes("", &[&[("name", "1")]]), "found the bare value `1`");
     assert_refused(&of_routes("", &[&[("name", "true")]]), "found the bare value `true`");

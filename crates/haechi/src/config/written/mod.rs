@@ -2,6 +2,7 @@
 
 mod answers;
 mod authenticators;
+mod decision_points;
 mod identity;
 mod resilience;
 mod routes;
@@ -10,6 +11,8 @@ mod telemetry;
 
 pub(super) use answers::{Cors, Origins, ResponseHeaders};
 pub(super) use authenticators::{Authenticator, Basic, Jwt, Keys};
+pub(crate) use decision_points::PointType;
+pub(super) use decision_points::{DecisionPoint, PointTls};
 pub(super) use identity::{AccessToken, Identity, RefreshToken};
 pub(crate) use resilience::RetryOn;
 pub(super) use resilience::{Health, Retries};
@@ -58,6 +61,8 @@ record! {
         optional policies as "policies": Vec<At<PolicyPattern>>,
         /// Cedar policy files that are evaluated beside those in force. Where they differ, that is recorded; they are never enforced.
         optional shadow_policies as "shadow_policies": Vec<At<PolicyPattern>>,
+        /// Deciders outside the gate, which routes ask as well.
+        default decision_points as "decision_points": Named<Identifier, DecisionPoint> = Named(Vec::new()),
         /// Named sets of backend endpoints.
         default services as "services": Named<Identifier, Service> = Named(Vec::new()),
         /// What may be asked for, who may ask, and which service answers. The most specific pattern wins, whatever the order.
@@ -77,7 +82,6 @@ record! {
     }
     unbuilt {
         "shared_state": "A Redis that makes rate limits, sessions and revocations one across nodes.",
-        "decision_points": "External deciders.",
         "audit": "The record of every decision.",
     }
 }

@@ -112,9 +112,8 @@ record! {
         optional scopes as "scopes": At<Vec<ScopeName>>,
         /// A Cedar expression over `principal`, `action`, `resource` and `context`. An attribute that is missing makes it false.
         optional when as "when": At<ConditionText>,
-    }
-    unbuilt {
-        "external": "An external decider.",
+        /// The decision point that must say yes as well, by its name under `decision_points`. It is asked after the other clauses, where they hold.
+        optional external as "external": At<Identifier>,
     }
 }
 

@@ -1,0 +1,197 @@
+//! Decision points: what is asked outside the gate, and what the answers mean.
+//!
+//! Questions are asked on the control runtime, so that a worker waits for an answer without standing still and all workers share connections.
+
+mod answer;
+mod question;
+#[cfg(test)]
+mod tests;
+mod unasked;
+
+use super::fetch::plain;
+use crate::config::Config;
+use crate::config::meant::{self, PointType};
+use haechi_authz::point::Answering;
+use haechi_authz::{DecisionPoint, Facts, Keeps, Unavailable, Vocabulary};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, Url};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
+
+/// An answer is a yes or a no; more than this is something else.
+const LONGEST_ANSWER: usize = 64 * 1024;
+/// Questions under way to one decision point, over all workers.
+const UNDER_WAY: usize = 256;
+/// Questions that wait for their turn or are under way. One more cannot be asked.
+const WAITING: usize = 4096;
+/// Many servers close a connection that was idle for five seconds; a question sent into one that closes would go unanswered.
+const IDLE: Duration = Duration::from_secs(4);
+
+/// Why the points cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PointFault {
+    #[error("the client for the decision point `{0}` cannot be made: {1}")]
+    Client(Arc<str>, reqwest::Error),
+    #[error("the token of the decision point `{0}` cannot be sent")]
+    Token(Arc<str>),
+}
+
+/// One decision point, for all workers.
+struct Point {
+    name: Arc<str>,
+    kind: PointType,
+    url: Url,
+    timeout: Duration,
+    keeps: Keeps,
+    vocabulary: Arc<Vocabulary>,
+    client: Client,
+    control: Handle,
+    room: Arc<Semaphore>,
+    turn: Arc<Semaphore>,
+}
+
+/// Every decision point that the configuration names.
+pub(crate) fn decision_points(
+    config: &Config,
+    control: &Handle,
+) -> Result<Vec<Arc<dyn DecisionPoint>>, PointFault> {
+    let point = |written: &meant::DecisionPoint| {
+        let point: Arc<dyn DecisionPoint> = Arc::new(Point {
+            name: written.name.clone(),
+            kind: written.kind,
+            url: written.url.clone(),
+            timeout: written.timeout,
+            keeps: written.keeps,
+            vocabulary: config.policies.vocabulary().clone(),
+            client: client(written)?,
+            control: control.clone(),
+            room: Arc::new(Semaphore::new(WAITING)),
+            turn: Arc::new(Semaphore::new(UNDER_WAY)),
+        });
+        Ok(point)
+    };
+    config.decision_points.values().map(point).collect()
+}
+
+/// The same names, for commands that ask nobody.
+pub(crate) fn unasked(config: &Config) -> Vec<Arc<dyn DecisionPoint>> {
+    let unasked = |name: &Arc<str>| -> Arc<dyn DecisionPoint> { Arc::new(unasked::Unasked(name.clone())) };
+    config.decision_points.keys().map(unasked).collect()
+}
+
+/// Follows no redirect and uses no proxy: only the configured address is asked.
+fn client(written: &meant::DecisionPoint) -> Result<Client, PointFault> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(token) = &written.token {
+        let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
+        let mut value = value.map_err(|_| PointFault::Token(written.name.clone()))?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    let unmade = |fault| PointFault::Client(written.name.clone(), fault);
+    let agent = concat!("haechi/", env!("CARGO_PKG_VERSION"));
+    let mut builder = Client::builder().redirect(Policy::none()).no_proxy().pool_idle_timeout(IDLE);
+    builder = builder.user_agent(agent).default_headers(headers);
+    if let Some(authorities) = &written.authorities {
+        let authority = |der: &rustls::pki_types::CertificateDer<'static>| Certificate::from_der(der);
+        let authorities = authorities.iter().map(authority).collect::<Result<Vec<_>, _>>();
+        builder = builder.tls_certs_only(authorities.map_err(unmade)?);
+    } else if written.url.scheme() == "http" {
+        // The system's certificates would be read for nothing.
+        builder = builder.tls_certs_only([]);
+    }
+    builder.build().map_err(unmade)
+}
+
+impl DecisionPoint for Point {
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    fn question(&self, facts: &Facts<'_>) -> Result<Vec<u8>, Unavailable> {
+        let question = match self.kind {
+            PointType::Opa => question::opa(facts, &self.vocabulary),
+            PointType::Authzen => question::authzen(facts, &self.vocabulary),
+        };
+        question.map_err(|reason| self.unavailable(reason))
+    }
+
+    fn keeps(&self) -> Keeps {
+        self.keeps
+    }
+
+    fn ask(&self, question: Vec<u8>) -> Answering<'_> {
+        Box::pin(async move {
+            let told = self.told(question).await.map_err(|reason| self.unavailable(reason))?;
+            let meant = match self.kind {
+                PointType::Opa => answer::opa(&told),
+                PointType::Authzen => answer::authzen(&told),
+            };
+            meant.map_err(|reason| self.unavailable(reason))
+        })
+    }
+}
+
+impl Point {
+    fn unavailable(&self, reason: String) -> Unavailable {
+        Unavailable { name: self.name.clone(), reason }
+    }
+
+    /// The body of a good answer, or why there is none.
+    async fn told(&self, question: Vec<u8>) -> Result<Vec<u8>, String> {
+        let Ok(room) = self.room.clone().try_acquire_owned() else {
+            return Err("too many questions are waiting for it".to_owned());
+        };
+        let request = self.client.post(self.url.clone()).body(question);
+        let (turn, timeout) = (self.turn.clone(), self.timeout);
+        let asked = self.control.spawn(async move {
+            let answer = async {
+                let _turn = turn.acquire_owned().await.map_err(|_| "the gate ends".to_owned())?;
+                exchange(request).await
+            };
+            let answer = tokio::time::timeout(timeout, answer).await;
+            drop(room);
+            answer
+                .unwrap_or_else(|_| Err(format!("no answer within {}", humantime::format_duration(timeout))))
+        });
+        let _given_up = AbortOnDrop(asked.abort_handle());
+        asked.await.unwrap_or_else(|_| Err("the question was given up".to_owned()))
+    }
+}
+
+async fn exchange(request: reqwest::RequestBuilder) -> Result<Vec<u8>, String> {
+    let unreachable = |error: reqwest::Error| plain(&error.without_url());
+    let mut answer = request.send().await.map_err(unreachable)?;
+    if answer.status() != reqwest::StatusCode::OK {
+        return Err(format!("it answered with status {}", answer.status().as_u16()));
+    }
+    let mut body = Vec::new();
+    while let Some(piece) = answer.chunk().await.map_err(unreachable)? {
+        if body.len() + piece.len() > LONGEST_ANSWER {
+            return Err("its answer is longer than 64 KiB".to_owned());
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body)
+}
+
+/// A client that is gone needs no answer.
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl fmt::Debug for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Point").field("name", &self.name).field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
