@@ -116,7 +116,7 @@ pub(crate) enum Command {
     /// Check the configuration; exit 1 and file:line:column where it is at fault.
     Check,
     /// Tell which route a request takes, who would be calling, and what is asked of them.
-    Explain(ExplainArgs),
+    Explain(Box<ExplainArgs>),
     /// Try access rules on cases: who may do what, and who may not.
     Test(TestArgs),
     /// Prove properties for every caller and every request, or show who does what they forbid. Needs the program cvc5.
