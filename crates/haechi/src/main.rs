@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Command::Prove(arguments) => cli::prove::prove(&common, &arguments),
         Command::Diff(arguments) => cli::diff::diff(&common, &arguments),
         Command::Test(arguments) => cli::test::test(&common, &arguments),
+        Command::Matrix(arguments) => cli::matrix::matrix(&common, &arguments),
     });
     done.map_or_else(
         |failure| {

@@ -10,6 +10,7 @@ pub(crate) mod explain;
 pub(crate) mod health;
 pub(crate) mod input;
 pub(crate) mod key;
+pub(crate) mod matrix;
 pub(crate) mod output;
 pub(crate) mod prove;
 pub(crate) mod run;
@@ -75,6 +76,10 @@ pub(crate) enum Form {
     Json,
     /// JUnit's XML (`haechi test`).
     Junit,
+    /// Comma-separated values (`haechi matrix`).
+    Csv,
+    /// A page that stands alone (`haechi matrix`).
+    Html,
 }
 
 impl CommonArgs {
@@ -85,6 +90,7 @@ impl CommonArgs {
     pub(crate) fn of(self, command: &Command) -> Result<Common, Failure> {
         let more: &[Form] = match command {
             Command::Test(_) => &[Form::Junit],
+            Command::Matrix(_) => &[Form::Csv, Form::Html],
             _ => &[],
         };
         let output = match self.output {
@@ -119,6 +125,8 @@ pub(crate) enum Command {
     Explain(Box<ExplainArgs>),
     /// Try access rules on cases: who may do what, and who may not.
     Test(TestArgs),
+    /// Show who may do what: routes, methods and roles in a table.
+    Matrix(MatrixArgs),
     /// Prove properties for every caller and every request, or show who does what they forbid. Needs the program cvc5.
     Prove(ProveArgs),
     /// Tell what access a change of the configuration adds or removes, with an example of each. Needs the program cvc5.
@@ -284,6 +292,14 @@ pub(crate) struct TestArgs {
     pub(crate) coverage: bool,
 }
 
+/// `haechi matrix`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MatrixArgs {
+    /// Only the route of this name; may be repeated.
+    #[arg(long = "route", id = "routes", value_name = "NAME")]
+    pub(crate) routes: Vec<String>,
+}
+
 /// Why a command did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -356,7 +372,7 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_not_there() {
-        for command in ["matrix", "client", "token", "signing-key", "audit"] {
+        for command in ["client", "token", "signing-key", "audit"] {
             assert!(Cli::try_parse_from(["haechi", command]).is_err(), "{command}");
         }
         let create = ["haechi", "key", "create", "--owner", "a"];

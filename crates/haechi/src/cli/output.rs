@@ -41,16 +41,21 @@ pub(crate) fn list<T: Serialize>(
         Format::Json => json(&records),
         Format::Text => {
             let rows: Vec<Vec<String>> = records.iter().map(row).collect();
-            columns(heads, &rows).iter().try_for_each(|text| line(text))
+            headed(heads, &rows).iter().try_for_each(|text| line(text))
         }
     }
 }
 
 /// Rows under their heads, each column as wide as its widest value.
-fn columns(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+fn headed(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let heads: Vec<String> = heads.iter().map(|head| head.to_uppercase()).collect();
+    columns(&std::iter::once(heads).chain(rows.iter().cloned()).collect::<Vec<_>>())
+}
+
+/// Rows, each column as wide as its widest value.
+pub(crate) fn columns(rows: &[Vec<String>]) -> Vec<String> {
     let rows: Vec<Vec<String>> =
-        std::iter::once(&heads).chain(rows).map(|row| row.iter().map(|cell| shown(cell)).collect()).collect();
+        rows.iter().map(|row| row.iter().map(|cell| shown(cell)).collect()).collect();
     let width = |column: usize| {
         rows.iter()
             .filter_map(|row| row.get(column))
@@ -58,7 +63,8 @@ fn columns(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
             .max()
             .unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
+    let most = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..most).map(width).collect();
     let padded = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
@@ -91,12 +97,12 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::columns;
+    use super::headed;
 
     #[test]
     fn columns_line_up_and_obey_nobody() {
         let rows =
             [vec!["alice".to_owned(), "USER".to_owned()], vec!["\u{1b}[2J".to_owned(), "-".to_owned()]];
-        assert_eq!(columns(&["name", "roles"], &rows), ["NAME   ROLES", "alice  USER", "\u{fffd}[2J   -"]);
+        assert_eq!(headed(&["name", "roles"], &rows), ["NAME   ROLES", "alice  USER", "\u{fffd}[2J   -"]);
     }
 }
