@@ -1,11 +1,11 @@
 //! Policy files, conditions and the request headers that they read: who may pass, and what comes into force when they change.
 
 use crate::harness::{Folder, Gate, PATIENCE, curl, eventually, haechi, routes_to};
+use haechi_core::{Clock, SystemClock};
 use haechi_testkit::jose::{Key, with};
 use haechi_testkit::{Backend, IdentityProvider};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 struct Site {
     backend: Backend,
@@ -184,7 +184,7 @@ fn a_condition_compares_caller_and_request() {
 
 #[test]
 fn doors_are_open_in_business_hours() {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let seconds = SystemClock.now().as_seconds().unsigned_abs();
     let hour = seconds / 3600 % 24;
     let within = |from: u64, to: u64| {
         let (from, to) = ((hour + from) % 24, (hour + to) % 24);

@@ -2,6 +2,13 @@
 //!
 //! Rounds of ours and of plain Cedar alternate, and the median of the rounds is told, so that a machine whose speed changes changes both.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a benchmark is no part of the gate"
+)]
+
 use cedar_policy::{
     Authorizer, Context, Entities, Entity, EntityUid, PolicySet, Request, RestrictedExpression,
 };

@@ -1,6 +1,7 @@
 //! From the rules of routes and the texts of policy files to policies that were parsed and strictly validated.
 
 mod clauses;
+pub(crate) mod depth;
 mod messages;
 mod names;
 mod scope;
@@ -88,6 +89,13 @@ pub struct FilePolicy {
 /// # Errors
 /// Everything that is wrong, in the order of the texts.
 pub fn compile(vocabulary: Arc<Vocabulary>, files: &[PolicyFile]) -> Result<Compiled, Vec<PolicyFault>> {
+    depth::with_room(|| compile_all(vocabulary, files)).unwrap_or_else(|| {
+        let message = "there is no thread to read the policies on".into();
+        Err(vec![PolicyFault { within: Within::Schema, offset: 0, length: 0, message, help: None }])
+    })
+}
+
+fn compile_all(vocabulary: Arc<Vocabulary>, files: &[PolicyFile]) -> Result<Compiled, Vec<PolicyFault>> {
     let schema = match Schema::from_cedarschema_str(&crate::schema::text(&vocabulary)) {
         Ok((schema, _)) => schema,
         Err(error) => return Err(vec![fault_of(&error, Within::Schema, 0, usize::MAX)]),
@@ -194,6 +202,9 @@ fn parse_file(
     faults: &mut Vec<PolicyFault>,
 ) {
     let within = Within::File(index);
+    if let Err(fault) = depth::check(&file.text, within) {
+        return faults.push(fault);
+    }
     let set: PolicySet = match file.text.parse() {
         Ok(set) => set,
         Err(errors) => return faults.extend(faults_of(&errors, within, 0, file.text.len())),

@@ -1,5 +1,6 @@
 //! The engine: Cedar on a route's slice, behind the memo.
 
+use crate::compile::depth::with_room;
 use crate::entities::{self, Names};
 use crate::slice::{Slice, SliceFault, Slices};
 use crate::vocabulary::action_index;
@@ -30,7 +31,8 @@ impl Engine {
     /// # Errors
     /// When a policy cannot be prepared, which validated policies can.
     pub fn new(compiled: Arc<Compiled>) -> Result<Self, SliceFault> {
-        let slices = Slices::new(&compiled)?;
+        let slices = with_room(|| Slices::new(&compiled))
+            .ok_or_else(|| SliceFault("there is no thread to prepare them on".into()))??;
         let names = Names::new(compiled.vocabulary());
         Ok(Self { compiled, slices, names, authorizer: Authorizer::new(), tag: 0 })
     }

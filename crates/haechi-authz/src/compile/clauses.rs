@@ -65,6 +65,10 @@ pub(super) fn condition(
 ) -> Option<Expr> {
     let Standing { within, route } = standing;
     let faults = &mut told.faults;
+    if let Err(fault) = super::depth::check(text, within) {
+        faults.push(fault);
+        return None;
+    }
     // By itself first, so that no bracket of it can close one of ours.
     if let Err(errors) = text.parse::<Expression>() {
         faults.extend(faults_of(&errors, within, 0, text.len()));

@@ -1,6 +1,7 @@
 //! The matrix as one page that stands alone: no scripts, nothing from elsewhere, readable in print and without colours.
 
 use super::{Entry, Matrix, Outcome, Row};
+use haechi_core::{Clock, SystemClock};
 use std::fmt::Write;
 
 const STYLE: &str = "
@@ -42,7 +43,7 @@ fn write_page(matrix: &Matrix, out: &mut String) -> std::fmt::Result {
     writeln!(out, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")?;
     writeln!(out, "<title>Who may do what: {file}</title>\n<style>{STYLE}</style>\n</head>\n<body>")?;
     writeln!(out, "<h1>Who may do what</h1>")?;
-    let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now());
+    let now = humantime::format_rfc3339_seconds(SystemClock.now().to_system());
     writeln!(out, "<p>Made by Haechi {} from <code>{file}</code> at {now}.</p>", env!("CARGO_PKG_VERSION"))?;
     writeln!(
         out,

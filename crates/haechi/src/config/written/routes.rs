@@ -99,7 +99,7 @@ record! {
 pub(in crate::config) enum Authorize {
     Any,
     Policy,
-    Clauses(Clauses),
+    Clauses(Box<Clauses>),
 }
 
 record! {
@@ -183,7 +183,7 @@ fn stands_alone(name: &At<Identifier>, reader: &mut Reader<'_>) -> Option<()> {
 impl Value for Authorize {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         if let Kind::Mapping(_) = node.kind {
-            return Clauses::read(node, reader).map(Self::Clauses);
+            return Clauses::read(node, reader).map(Box::new).map(Self::Clauses);
         }
         match reader.text("what the caller must be allowed", node)?.as_str() {
             "any" => Some(Self::Any),
