@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 PROXIES = ("backend", "nginx", "haproxy", "envoy", "haechi")
 MANY_TOKENS = 10_000
+# How many policies there are in the setting `policies`, and how many of them are about one route.
+POLICIES, POLICIES_PER_ROUTE = 1_000, 20
 GRPC_METHOD = "/bench.Echo/Say"
 # What the setting `h2` and `grpc` put on each of their connections at once.
 H2_CONNECTIONS, H2_STREAMS = 16, 10
@@ -25,6 +27,8 @@ class Setting:
     tokens: str = "one"
     """`none`, `one`, `many` (10,000 in turn) or `cold` (each sent once)."""
     routes: int = 1
+    authorize: str = "{ roles: [USER] }"
+    """What the routes ask of callers: clauses, `any`, or `policy`, for which there are 1,000 policies."""
     protocol: str = "http"
     """What the client speaks: `http` (1.1), `h2c` (HTTP/2 by prior knowledge), `https` (1.1 over TLS) or `grpc` (over h2c, to a backend that speaks it)."""
     load: str = "wrk"
@@ -55,6 +59,8 @@ SETTINGS = {
         Setting("jwt-cold", "RS256 token and role check, every token seen for the first time", ("haproxy", "envoy", "haechi"), tokens="cold"),
         Setting("routes-10", "token and role check, 10 routes asked in turn", ("haechi",), routes=10),
         Setting("routes-10k", "token and role check, 10,000 routes asked in turn", ("haechi",), routes=10_000),
+        Setting("any", "RS256 token, nothing asked of the caller, 50 routes", ("haechi",), routes=POLICIES // POLICIES_PER_ROUTE, authorize="any"),
+        Setting("policies", f"RS256 token, {POLICIES:,} policies, {POLICIES_PER_ROUTE} of them about each of 50 routes", ("haechi",), routes=POLICIES // POLICIES_PER_ROUTE, authorize="policy"),
         open_setting("h2", f"HTTP/2 from the client, {H2_STREAMS} streams on each of {H2_CONNECTIONS} connections", ("nginx", "envoy", "haechi"), "h2c", "h2load"),
         open_setting("tls", "a new TLS connection for each request, none resumed", ("nginx", "haechi"), "https", "handshakes"),
         open_setting("grpc", f"gRPC unary calls, {H2_STREAMS} at once on each of {H2_CONNECTIONS} connections", ("envoy", "haechi"), "grpc", "h2load"),

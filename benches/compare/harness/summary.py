@@ -74,6 +74,7 @@ def targets(results: Results, connections: int) -> list[Target]:
         compared("haechi jwt / Envoy jwt, CPU", 0.45, "", cpu("jwt", "haechi"), cpu("jwt", "envoy"), ratio),
         compared("haechi jwt-cold - haechi jwt, CPU", 16, "us", cpu("jwt-cold", "haechi"), cpu("jwt", "haechi"), difference),
         compared("haechi routes-10k over routes-10, CPU", 3, "%", cpu("routes-10k", "haechi"), cpu("routes-10", "haechi"), excess_percent),
+        compared("haechi policies over any, CPU", 5, "%", cpu("policies", "haechi"), cpu("any", "haechi"), excess_percent),
         resident_target(results, connections),
         start_target(results),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from ..settings import IDLE_CONNECTIONS, route_prefix
+from ..settings import IDLE_CONNECTIONS, POLICIES, POLICIES_PER_ROUTE, Setting, route_prefix
 from ..wire import certificate
 from . import Launch, Place
 
@@ -12,6 +12,8 @@ from . import Launch, Place
 def launch(place: Place) -> Launch:
     configuration = place.directory / "haechi.yaml"
     configuration.write_text("\n".join(lines(place)) + "\n")
+    if place.setting.authorize == "policy":
+        (place.directory / "bench.cedar").write_text(policies())
     if place.setting.authenticated:
         shutil.copy(place.needed_tokens.jwks, place.directory / "jwks.json")
     return Launch([str(place.program), "run", "-c", str(configuration)])
@@ -25,6 +27,7 @@ def lines(place: Place) -> list[str]:
         f"access_log: {{ target: {place.access_log} }}",
         *(TOKENS if place.setting.authenticated else []),
         *limits(place),
+        *(["policies: [bench.cedar]"] if place.setting.authorize == "policy" else []),
         f"services: {{ web: {{ endpoints: [http://127.0.0.1:{place.backend_port}]{', protocol: http2' if place.setting.protocol == 'grpc' else ''} }} }}",
         "routes:",
         *routes(place),
@@ -64,9 +67,18 @@ def routes(place: Place) -> list[str]:
     if not setting.authenticated:
         return [f"  - {{ name: plain, match: {{ path: /{setting.paths[0].split('/')[1]}/** }}, authenticate: anonymous, authorize: any, service: web }}"]
     if setting.routes == 1:
-        return [guarded("jwt", "/jwt/**")]
-    return [guarded(f"r{number:05d}", f"{route_prefix(number)}/items/{{id}}") for number in range(setting.routes)]
+        return [guarded(setting, "jwt", "/jwt/**")]
+    return [guarded(setting, f"r{number:05d}", f"{route_prefix(number)}/items/{{id}}") for number in range(setting.routes)]
 
 
-def guarded(name: str, path: str) -> str:
-    return f'  - {{ name: {name}, match: {{ path: "{path}" }}, authenticate: bench, authorize: {{ roles: [USER] }}, service: web }}'
+def guarded(setting: Setting, name: str, path: str) -> str:
+    return f'  - {{ name: {name}, match: {{ path: "{path}" }}, authenticate: bench, authorize: {setting.authorize}, service: web }}'
+
+
+def policies() -> str:
+    """Half of a route's policies name a role that the caller has not; most name a method."""
+    return "".join(
+        f'permit(principal in Role::"{"USER" if number % 2 else "ADMIN"}", action == Action::"{"GET" if number % 3 else "POST"}", '
+        f'resource == Route::"r{number // POLICIES_PER_ROUTE:05d}");\n'
+        for number in range(POLICIES)
+    )
