@@ -4,7 +4,7 @@ use crate::entities;
 use crate::slice::made;
 use crate::vocabulary::action_index;
 use crate::{Engine, Facts, Source};
-use cedar_policy::{Effect, Entities, Policy, PolicySet, Request};
+use cedar_policy::{AuthorizationError, Effect, Entities, Policy, PolicySet, Request};
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -76,8 +76,9 @@ impl Engine {
             Some(self.authorizer().is_authorized(request, &set, entities))
         };
         let Some(response) = alone(policy.clone()) else { return Says::NotApplicable };
-        if let Some(error) = response.diagnostics().errors().next() {
-            return Says::Error(error.to_string());
+        if let Some(AuthorizationError::PolicyEvaluationError(error)) = response.diagnostics().errors().next()
+        {
+            return Says::Error(error.inner().to_string());
         }
         if response.diagnostics().reason().next().is_some() {
             return Says::True;
