@@ -56,6 +56,37 @@ fn every_example_is_explained_and_points_at_the_schema() {
     }
 }
 
+/// The examples that have this file.
+fn examples_with(file: &str) -> Vec<PathBuf> {
+    let found: Vec<PathBuf> = examples().into_iter().filter(|folder| folder.join(file).exists()).collect();
+    assert!(found.len() >= 5, "{file}: {found:?}");
+    found
+}
+
+#[test]
+fn the_cases_of_every_example_pass_and_leave_nothing_unexercised() {
+    for folder in examples_with("cases.yaml") {
+        let tested = haechi(&folder, &["test", "-c", "haechi.yaml", "cases.yaml", "--coverage"]);
+        assert_eq!(tested.code, 0, "{}: {tested:#?}", folder.display());
+        let (_, coverage) = tested.stdout.split_once("\nexercised: ").unwrap();
+        assert_eq!(coverage.lines().count(), 1, "{}: {coverage}", folder.display());
+    }
+}
+
+#[test]
+fn the_properties_of_every_example_are_proved() {
+    for folder in examples_with("properties.yaml") {
+        let proved = haechi(&folder, &["prove", "--output", "json"]);
+        assert_eq!(proved.code, 0, "{}: {proved:#?}", folder.display());
+        let told: Value = serde_json::from_str(&proved.stdout).unwrap();
+        let properties = told["properties"].as_array().unwrap();
+        assert!(properties.len() >= 3, "{}: {told:#}", folder.display());
+        for property in properties {
+            assert_eq!(property["outcome"], "proved", "{}: {property:#}", folder.display());
+        }
+    }
+}
+
 #[test]
 fn the_schema_beside_the_examples_is_the_one_that_the_binary_prints() {
     let printed = haechi(&root(), &["schema", "config"]).success().stdout;
