@@ -49,6 +49,7 @@ mod response_headers;
 mod smuggling;
 mod streams;
 mod tls;
+mod tools;
 mod tracing;
 mod trailers;
 mod upgrade;

@@ -39,7 +39,8 @@ fn ways(config: &Config, authenticate: &Authenticate) -> Vec<Way> {
     }
 }
 
-fn way(config: &Config, name: &Arc<str>) -> Option<Way> {
+/// What an authenticator can say of whom it lets in; nothing where there is none of this name.
+pub(crate) fn way(config: &Config, name: &Arc<str>) -> Option<Way> {
     let own = || config.identity.as_ref().map(|identity| identity.issuer.clone());
     Some(match &config.authenticators.get(name)?.kind {
         AuthenticatorKind::Jwt(jwt) => {

@@ -3,7 +3,9 @@
 use super::judge::Gate;
 use crate::cli::Failure;
 use crate::config::Config;
-use crate::config::meant::{Authenticate, AuthenticatorKind, Issuer, Users};
+use crate::config::meant::{Authenticate, AuthenticatorKind};
+use crate::wire::{own_issuer, way};
+use haechi_authz::analysis::{Gives, Way};
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::{Attributes, Caller, CallerKind};
 use haechi_proxy::Route;
@@ -66,22 +68,14 @@ pub(super) fn key_header(config: &Config) -> Result<Arc<str>, Failure> {
     header.ok_or_else(|| Failure::fault("no authenticator of type `api_key` is configured"))
 }
 
-/// What the authenticator of this name says of whom it lets in.
+/// What the authenticator of this name says of whom it lets in; an unknown one stands for the store's users.
 pub(crate) fn vouching(config: &Config, authenticator: &str) -> Vouching {
-    let own = || config.identity.as_ref().map_or_else(String::new, |identity| identity.issuer.to_string());
-    let (kind, issuer, vouched) = match config.authenticators.get(authenticator).map(|known| &known.kind) {
-        Some(AuthenticatorKind::ApiKey(_)) => (CallerKind::ApiKey, "haechi".to_owned(), Vouched::BySelf),
-        Some(AuthenticatorKind::Jwt(jwt)) => match &jwt.issuer {
-            Issuer::Own => (CallerKind::User, own(), Vouched::BySelf),
-            Issuer::Named(issuer) => (CallerKind::User, issuer.to_string(), Vouched::ByOther),
-        },
-        Some(AuthenticatorKind::Basic(basic)) => match &basic.users {
-            Users::Store => (CallerKind::User, own(), Vouched::BySelf),
-            Users::File(_) => (CallerKind::User, format!("basic:{}", basic.realm), Vouched::ByOther),
-        },
-        None => (CallerKind::User, own(), Vouched::BySelf),
-    };
-    Vouching { kind, issuer, vouched }
+    let name = authenticator.into();
+    let way = way(config, &name).unwrap_or_else(|| Way::any(CallerKind::User, &name));
+    let issuer = way.issuer.unwrap_or_else(|| own_issuer(config)).to_string();
+    // Only our own word gives any role there is.
+    let vouched = if way.roles == Gives::Any { Vouched::BySelf } else { Vouched::ByOther };
+    Vouching { kind: way.kind, issuer, vouched }
 }
 
 /// The caller that is supposed, as the route would see it.

@@ -22,10 +22,10 @@ table { border-collapse: separate; border-spacing: 0; width: 100%; border: 1px s
 th, td { padding: .55rem .8rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 thead th { position: sticky; top: 0; z-index: 1; background: var(--head); font-size: .82rem; white-space: nowrap; }
 tbody tr:last-child > * { border-bottom: 0; }
-tbody th { font-weight: 600; min-width: 13rem; }
+tbody th { font-weight: 600; min-width: 9rem; }
 tbody th span { display: block; font-weight: 400; color: var(--soft); font-size: .85rem; }
 td.methods { font-size: .82rem; color: var(--soft); min-width: 6rem; }
-td .note { display: block; margin-top: .3rem; color: var(--soft); font-size: .82rem; min-width: 11rem; max-width: 22rem; overflow-wrap: anywhere; }
+td .note { display: block; margin-top: .3rem; color: var(--soft); font-size: .82rem; min-width: 8rem; max-width: 22rem; overflow-wrap: anywhere; }
 @media print { body { margin: 0; padding: 0; max-width: none; font-size: 10px; } thead th { position: static; }
   tr { break-inside: avoid; } .mark { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 ";
