@@ -4,25 +4,17 @@ use crate::http1;
 use crate::http2;
 use crate::io::{Reader, Stream, TlsStream};
 use crate::limits::Limit;
-use crate::plan::Listener;
 use crate::proxy_protocol::{self, Source};
+use crate::settings::Listener;
 use crate::ticks::Elapsed;
 use crate::tls::{ListenerTls, Session};
+use crate::transport::Transport;
 use crate::worker::Worker;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Poll, ready};
 use tokio::net::TcpStream;
-
-/// What is known of a client connection before its first request.
-#[derive(Clone, Debug)]
-pub(crate) struct Transport {
-    /// The other end, or the client for whom a trusted proxy says it connects.
-    pub(crate) peer: SocketAddr,
-    /// What the TLS handshake has agreed on; `None` without TLS.
-    pub(crate) tls: Option<Session>,
-}
 
 /// Serves a connection that came in on the listener with index `listener`, to its end.
 pub(crate) async fn serve(worker: Rc<Worker>, socket: TcpStream, peer: SocketAddr, listener: usize) {
@@ -50,7 +42,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, socket: TcpStream, peer: SocketAdd
     };
     let transport = Rc::new(transport);
     match protocol {
-        Some(Protocol::Http1) => http1::server::serve(worker, reader, transport).await,
+        Some(Protocol::Http1) => http1::connection::serve(worker, reader, transport).await,
         // Boxed, so that a connection that speaks HTTP/1.1 does not carry its size.
         Some(Protocol::Http2) => Box::pin(http2::server::serve(worker, reader, transport)).await,
         None => {}

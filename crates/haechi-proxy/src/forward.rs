@@ -1,5 +1,6 @@
 //! Forwarding: a permitted request to one endpoint, again only where that is harmless and allowed, and the answer back.
 
+use crate::forwarding::Forwarding;
 use crate::grpc;
 use crate::headers::Outgoing;
 use crate::http1::body::BodyError;
@@ -7,11 +8,15 @@ use crate::http1::client::{ExchangeError, Terms, UpstreamConnection};
 use crate::http2::RequestHead2;
 use crate::http2::client::{Failed, Multiplexed};
 use crate::lines::ResponseLines;
-use crate::message::{RequestBody, Response, ResponseBody};
-use crate::pipeline::{Forwarding, refuse};
-use crate::plan::Service;
-use crate::record::{Entry, Fate};
-use crate::respond::{Refusal, Taste};
+use crate::outcome::RequestOutcome;
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::reply::ErrorFormat;
+use crate::request_body::RequestBody;
+use crate::respond::refuse;
+use crate::response::{Response, ResponseBody};
+use crate::response_fields::end_to_end;
+use crate::settings::Service;
 use crate::upstream::attempts::{Answer, Attempts, Failure, Place};
 use crate::upstream::balance::Balancer;
 use crate::upstream::connect::Unreached;
@@ -20,7 +25,6 @@ use crate::upstream::reach::{self, Reached};
 use crate::upstream::retry::Failing;
 use crate::websocket;
 use haechi_authz::Permitted;
-use haechi_core::{FieldName, Fields};
 use http::StatusCode;
 use std::rc::Rc;
 use std::time::Duration;
@@ -31,27 +35,27 @@ pub(crate) async fn forward(
     service: usize,
     permitted: Permitted,
     body: RequestBody,
-    mut entry: Entry,
+    mut record: Record,
 ) -> Response {
     let to = request.to;
     let Some(target) = request.plan.service(service) else {
-        return refuse(&Refusal::Internal, to, entry);
+        return refuse(&Refusal::Internal, to, record);
     };
-    match send(&request, target, &permitted, body, &mut entry).await {
+    match send(&request, target, &permitted, body, &mut record).await {
         Ok((lines, body)) => {
-            entry.answered(lines.status, Fate::Forwarded);
+            record.answered(lines.status, RequestOutcome::Forwarded);
             match (&request.websocket, body) {
                 (Some(handshake), ResponseBody::Http1(body))
                     if lines.status == StatusCode::SWITCHING_PROTOCOLS =>
                 {
-                    websocket::open(&request, handshake, (lines, *body), permitted, &target.0.name, entry)
+                    websocket::open(&request, handshake, (lines, *body), permitted, &target.0.name, record)
                 }
-                (_, body) => respond(&request, lines, body, entry),
+                (_, body) => respond(&request, lines, body, record),
             }
         }
         Err(failure) => {
-            entry.reason(failure.reason);
-            refuse(&failure.refusal, to, entry)
+            record.reason(failure.reason);
+            refuse(&failure.refusal, to, record)
         }
     }
 }
@@ -62,7 +66,7 @@ async fn send(
     (service, balancer): (&Service, &Balancer),
     permitted: &Permitted,
     mut body: RequestBody,
-    entry: &mut Entry,
+    record: &mut Record,
 ) -> Result<Answer, Failure> {
     let bodiless = matches!(body, RequestBody::Empty);
     let mut attempts = Attempts::new(request, (service, balancer), permitted, bodiless);
@@ -74,18 +78,18 @@ async fn send(
             tokio::time::sleep(pause).await;
         }
         let index = place.index();
-        entry.upstream(&service.name, place.endpoint);
+        record.upstream(&service.name, place.endpoint);
         // Only a request without a body is sent again: what is left here is what every attempt sends.
         let body = std::mem::replace(&mut body, RequestBody::Empty);
         let span = request.worker.random_bits() as u64;
         let outcome = exchange(request, service, place, permitted, (body, span), left).await;
         let result = outcome.as_ref().map_or_else(|failure| failure.refusal.name(), |_| "answered");
         request.worker.metrics().upstream(&service.name, result);
-        entry.exchanged(
+        record.exchanged(
             span,
             outcome.as_ref().map(|(lines, _)| lines.status).map_err(|failure| failure.refusal.name()),
         );
-        let elapsed = entry.elapsed();
+        let elapsed = record.elapsed();
         let Some(next) = attempts.again(index, &outcome, elapsed) else { return outcome };
         (place, left) = (next, timeout.saturating_sub(elapsed));
     }
@@ -94,7 +98,7 @@ async fn send(
 /// How long the answer may take: at most as long as a gRPC caller waits for it.
 fn bounded(request: &Forwarding<'_>, service: &Service, permitted: &Permitted) -> Result<Duration, Failure> {
     let timeout = request.timeout(service);
-    if request.to.taste != Taste::Grpc {
+    if request.to.format != ErrorFormat::Grpc {
         return Ok(timeout);
     }
     let waits = grpc::timeout(&permitted.head().fields)
@@ -117,7 +121,7 @@ async fn exchange(
         service,
         origin: &request.origin,
         verified: &request.verified,
-        judged: request.plan.judged(request.route_index),
+        inspected: request.plan.credential_places(request.route_index),
         identity_token: token.as_deref(),
         body_length: body.length(),
         trace: &request.trace,
@@ -128,7 +132,7 @@ async fn exchange(
         answer: left,
         upload_stall: request.plan.shared.limits.body_stall,
         answer_stall: request.timeout(service),
-        interim: &|lines| request.interim.push(lines.status, passed_on(&lines.fields)),
+        interim: &|lines| request.interim.push(lines.status, end_to_end(&lines.fields)),
         switches: request.websocket.is_some(),
     };
     let limit = service.connect_timeout.min(left);
@@ -140,7 +144,7 @@ async fn exchange(
             exchange.over_http1(connection, true, place.home, body).await
         }
         Way::Open(opening) => {
-            let made = Box::pin(reach::new(request.worker, service, opening, limit)).await;
+            let made = Box::pin(reach::new(&**request.worker, service, opening, limit)).await;
             exchange.over_http1(made.map_err(unreached)?, false, place.home, body).await
         }
         Way::Shared => Box::pin(exchange.over_either(place.home, body)).await,
@@ -183,7 +187,7 @@ impl Exchange<'_> {
     async fn over_either(&self, mut home: Home, mut body: RequestBody) -> Result<Answer, Failure> {
         let mut again = true;
         loop {
-            let reached = reach::shared(self.request.worker, self.service, &home, self.limit).await;
+            let reached = reach::shared(&**self.request.worker, self.service, &home, self.limit).await;
             let connection = match reached.map_err(unreached)? {
                 Reached::Http2(_) if self.terms.switches => {
                     let reason = "a WebSocket needs a service that is spoken to in HTTP/1.1";
@@ -248,27 +252,8 @@ fn identity_token(
 }
 
 /// The backend's answer; the codec frames it anew.
-fn respond(request: &Forwarding<'_>, lines: ResponseLines, body: ResponseBody, entry: Entry) -> Response {
-    let mut fields = passed_on(&lines.fields);
+fn respond(request: &Forwarding<'_>, lines: ResponseLines, body: ResponseBody, record: Record) -> Response {
+    let mut fields = end_to_end(&lines.fields);
     fields.push(b"x-request-id", &request.to.id.hex());
-    Response { status: lines.status, fields, body, close: false, entry }
-}
-
-/// The fields of a backend's answer without what ends at this hop, and what only we say.
-pub(crate) fn passed_on(sent: &Fields) -> Fields {
-    let mut fields = Fields::with_capacity(sent.len() + 2, 512);
-    let nominated = |name: &[u8]| {
-        let options = sent.all(FieldName::Connection).flat_map(|value| value.split(|&b| b == b','));
-        options.map(<[u8]>::trim_ascii).any(|option| option.eq_ignore_ascii_case(name))
-    };
-    let has_connection = sent.has(FieldName::Connection);
-    for field in sent.iter() {
-        let ends_here = field.known.is_hop_by_hop()
-            || matches!(field.known, FieldName::ContentLength | FieldName::RequestId)
-            || (has_connection && nominated(field.name));
-        if !ends_here {
-            fields.push(field.name, field.value);
-        }
-    }
-    fields
+    Response { status: lines.status, fields, body, close: false, record }
 }

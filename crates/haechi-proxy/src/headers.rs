@@ -3,13 +3,14 @@
 use crate::ascii::{push_host, push_ip, push_number};
 use crate::client_address::Origin;
 use crate::context_headers::{ContextHeaders, Unclear};
-use crate::plan::{Route, Service};
+use crate::head_sink::HeadSink;
+use crate::settings::{Route, Service};
 use crate::trace::Trace;
 use crate::websocket::handshake::{self, Handshake};
 use haechi_authn::CredentialPlace;
 use haechi_authz::Permitted;
 use haechi_core::fields::Field;
-use haechi_core::{Caller, FieldName, Fields, Host};
+use haechi_core::{Caller, FieldName, Fields};
 use http::Method;
 
 /// A `Connection` field that names something it may not take away, or that cannot be read.
@@ -55,7 +56,7 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) origin: &'a Origin,
     pub(crate) verified: &'a [CredentialPlace],
     /// Where any of the route's authenticators looks.
-    pub(crate) judged: &'a [CredentialPlace],
+    pub(crate) inspected: &'a [CredentialPlace],
     pub(crate) identity_token: Option<&'a str>,
     /// Of the body: `Some(0)` when there is none, `None` when it is chunked.
     pub(crate) body_length: Option<u64>,
@@ -64,54 +65,6 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) span: u64,
     /// Our handshake, where the client asked for a WebSocket.
     pub(crate) websocket: Option<&'a Handshake>,
-}
-
-/// Where a head for a backend goes. It looks different in each protocol, and says the same.
-pub(crate) trait HeadSink {
-    /// What is asked for, and of whom.
-    fn begin(&mut self, method: &Method, target: impl FnOnce(&mut Vec<u8>), host: &Host);
-
-    /// A field whose lower-case name has two parts.
-    fn named(&mut self, prefix: &[u8], name: &[u8], value: impl FnOnce(&mut Vec<u8>));
-
-    /// A field.
-    fn field(&mut self, name: &[u8], value: impl FnOnce(&mut Vec<u8>)) {
-        self.named(b"", name, value);
-    }
-
-    /// A body follows whose length nobody knows.
-    fn chunked(&mut self);
-
-    /// Nothing follows.
-    fn end(&mut self);
-}
-
-/// HTTP/1.1.
-impl HeadSink for Vec<u8> {
-    fn begin(&mut self, method: &Method, target: impl FnOnce(&mut Vec<u8>), host: &Host) {
-        self.extend_from_slice(method.as_str().as_bytes());
-        self.push(b' ');
-        target(self);
-        self.extend_from_slice(b" HTTP/1.1\r\nhost: ");
-        push_host(self, host);
-        self.extend_from_slice(b"\r\n");
-    }
-
-    fn named(&mut self, prefix: &[u8], name: &[u8], value: impl FnOnce(&mut Vec<u8>)) {
-        self.extend_from_slice(prefix);
-        self.extend_from_slice(name);
-        self.extend_from_slice(b": ");
-        value(self);
-        self.extend_from_slice(b"\r\n");
-    }
-
-    fn chunked(&mut self) {
-        self.extend_from_slice(b"transfer-encoding: chunked\r\n");
-    }
-
-    fn end(&mut self) {
-        self.extend_from_slice(b"\r\n");
-    }
 }
 
 impl Outgoing<'_> {
@@ -175,7 +128,7 @@ impl Outgoing<'_> {
     /// never does: the backend would take it for judged.
     fn may_carry_credential(&self, sent: &Field<'_>) -> bool {
         let among = |places: &[CredentialPlace]| places.iter().any(|place| stands_at(place, sent));
-        !among(self.judged) || (self.route.forward_credentials && among(self.verified))
+        !among(self.inspected) || (self.route.forward_credentials && among(self.verified))
     }
 
     fn framing(&self, out: &mut impl HeadSink) {

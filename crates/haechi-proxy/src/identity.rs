@@ -1,33 +1,20 @@
 //! The embedded identity provider's calls over HTTP (contract section 6). What they do is `haechi-authn`'s; here they are read and answered.
 
+use crate::forwarding::Forwarding;
 use crate::io::Charge;
-use crate::message::{RequestBody, Response, ResponseBody};
-use crate::pipeline::{Forwarding, refuse};
-use crate::record::{Entry, Fate};
-use crate::respond::{Refusal, our_fields};
+use crate::outcome::RequestOutcome;
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::request_body::RequestBody;
+use crate::respond::{our_fields, refuse};
+use crate::response::{Response, ResponseBody};
+use crate::settings::IdentityCall;
 use haechi_authn::identity::{LoginRefused, LogoutRefused, Provider, RefreshRefused, TokenPair};
 use haechi_authz::Permitted;
 use haechi_core::{Caller, Fields, Secret};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::future::poll_fn;
-
-/// A call of the identity provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IdentityCall {
-    /// `POST /auth/login`
-    Login,
-    /// `POST /auth/refresh`
-    Refresh,
-    /// `POST /auth/logout`
-    Logout,
-    /// `GET /auth/me`
-    Me,
-    /// `GET /.well-known/jwks.json`
-    Jwks,
-    /// `GET /.well-known/openid-configuration`
-    Discovery,
-}
 
 /// The most that a call's body may be, in bytes.
 const MAX_BODY: usize = 16 * 1024;
@@ -66,10 +53,10 @@ pub(crate) async fn answer(
     call: IdentityCall,
     permitted: Permitted,
     mut body: RequestBody,
-    mut entry: Entry,
+    mut record: Record,
 ) -> Response {
     let Some(provider) = &request.plan.shared.identity else {
-        return refuse(&Refusal::Internal, request.to, entry);
+        return refuse(&Refusal::Internal, request.to, record);
     };
     let charge = request.worker.buffers().charge(0);
     let read = read(&mut body, charge);
@@ -82,8 +69,8 @@ pub(crate) async fn answer(
     let mut fields = Fields::with_capacity(4, 192);
     let (status, body) = match answer {
         Answer::Refused(refusal, reason) => {
-            entry.reason(reason);
-            return refuse(&refusal, request.to, entry);
+            record.reason(reason);
+            return refuse(&refusal, request.to, record);
         }
         Answer::Json(body) => {
             our_fields(&mut fields, &request.to, b"no-store");
@@ -101,8 +88,8 @@ pub(crate) async fn answer(
     if !body.is_empty() {
         fields.push(b"content-type", b"application/json");
     }
-    entry.answered(status, Fate::Answered);
-    Response { status, fields, body: ResponseBody::Full(body), close: false, entry }
+    record.answered(status, RequestOutcome::Answered);
+    Response { status, fields, body: ResponseBody::Full(body), close: false, record }
 }
 
 async fn read(body: &mut RequestBody, mut charge: Charge) -> Result<Vec<u8>, Refusal> {

@@ -3,19 +3,19 @@
 //! Open [`pipeline`] first: it is that sentence as code. One worker thread per core runs it on its own single-threaded runtime, with its own
 //! listener and its own pool of upstream connections.
 
-mod accept;
 mod ascii;
 mod client_address;
 mod connection;
 mod context_headers;
-mod cors;
 mod decisions;
 mod finish;
 mod forward;
+mod forwarding;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod grpc;
+mod head_sink;
 mod headers;
 mod http1;
 mod http2;
@@ -24,45 +24,53 @@ mod interim;
 mod io;
 mod limits;
 mod lines;
+mod listen;
 mod log;
-mod message;
 mod metrics;
+mod outcome;
 mod panic;
 mod pipeline;
 mod plan;
+mod preflight;
 mod proxy_protocol;
 mod record;
+mod refusal;
+mod reply;
+mod request_body;
 mod respond;
+mod response;
+mod response_fields;
 mod route;
+mod settings;
 mod spans;
 mod ticks;
 mod tls;
 mod trace;
 mod trailers;
+mod transport;
 mod upstream;
 mod websocket;
 mod worker;
 
-pub use accept::{adopt, bind, share};
-pub use cors::{Cors, CorsOrigins};
-pub use decisions::{Answers, Decided, Desk, Headers, Judged, Outcome, Question, Wanted};
-pub use finish::FieldRules;
+pub use decisions::{Answers, Decided, DecisionQueries, Headers, Outcome, Question, RecordedRoute, Wanted};
 pub use headers::identity_headers;
-pub use identity::IdentityCall;
 pub use limits::Budget;
+pub use listen::{adopt, bind, share};
 pub use log::{LogFormat, LogSink};
 pub use metrics::Metrics;
-pub use plan::{
-    Authentication, Balance, Endpoint, HashKey, IdentityToken, Limits, Listener, Plan, PlanParts, Route,
-    Service, Target,
-};
+pub use plan::{Plan, PlanParts};
 pub use route::{Conflict, Found, Router};
+pub use settings::{
+    Authentication, Balance, Circuit, Cors, CorsOrigins, Ejection, Endpoint, FieldRules, HashKey,
+    HealthCheck, IdentityCall, IdentityToken, Limits, Listener, Protocol, Retries, RetryOn, Route, Service,
+    Target,
+};
 pub use spans::{Step, TraceSink, TracedRequest, Work};
 pub use tls::{Certificates, ClientCertificates, ListenerTls, ServiceTls};
 pub use upstream::endpoint::EndpointState;
 pub use upstream::gauges::EndpointGauges;
 pub use upstream::registry::Endpoints;
 pub use upstream::resolve::Resolve;
-pub use upstream::settings::{Circuit, Ejection, HealthCheck, Protocol, Retries, RetryOn};
 pub use upstream::upkeep::{Probe, Upkeep};
-pub use worker::{Shared, start};
+pub use worker::Shared;
+pub use worker::run::start;

@@ -1,7 +1,7 @@
 //! The access log: one line a request, JSON or for people, without secrets and without a way to forge a line.
 
 use crate::ascii::{push_host, push_ip, push_number};
-use crate::record::Fate;
+use crate::outcome::RequestOutcome;
 use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{Caller, CanonicalPath, Host, Timestamp};
 use http::{Method, StatusCode};
@@ -30,7 +30,7 @@ pub(crate) struct Line {
     pub(crate) service: Option<Arc<str>>,
     pub(crate) endpoint: Option<(Arc<str>, u16)>,
     pub(crate) status: Option<StatusCode>,
-    pub(crate) fate: Fate,
+    pub(crate) outcome: RequestOutcome,
     pub(crate) reason: Option<Cow<'static, str>>,
     pub(crate) sent: u64,
 }
@@ -51,7 +51,7 @@ impl Line {
             service: None,
             endpoint: None,
             status: None,
-            fate: Fate::Aborted,
+            outcome: RequestOutcome::Aborted,
             reason: None,
             sent: 0,
         }
@@ -158,7 +158,7 @@ impl AccessLog {
         optional(out, "path", line.path.as_ref().map(CanonicalPath::as_str));
         optional(out, "route", line.route.as_deref());
         number(out, "status", line.status.map_or(0, |status| u64::from(status.as_u16())));
-        optional(out, "outcome", Some(line.fate.name()));
+        optional(out, "outcome", Some(line.outcome.name()));
         if let Some(caller) = &line.caller {
             optional(out, "authenticator", Some(&caller.authenticator));
             if !caller.subject.is_empty() {
@@ -243,10 +243,12 @@ fn escape(out: &mut Vec<u8>, text: &str) {
 /// A line for people: `200 GET /orders/1  alice@local  order  1.2 ms`.
 fn text(out: &mut Vec<u8>, line: &Line, took: Duration, color: bool) {
     let status = line.status.map_or_else(|| "---".to_owned(), |status| status.as_u16().to_string());
-    let (paint, plain) = match line.fate {
+    let (paint, plain) = match line.outcome {
         _ if !color => ("", ""),
-        Fate::Forwarded | Fate::Answered | Fate::Preflight => ("\x1b[32m", "\x1b[0m"),
-        Fate::Unauthenticated | Fate::Denied => ("\x1b[33m", "\x1b[0m"),
+        RequestOutcome::Forwarded | RequestOutcome::Answered | RequestOutcome::Preflight => {
+            ("\x1b[32m", "\x1b[0m")
+        }
+        RequestOutcome::Unauthenticated | RequestOutcome::Denied => ("\x1b[33m", "\x1b[0m"),
         _ => ("\x1b[31m", "\x1b[0m"),
     };
     let who = line.caller.as_ref().map_or_else(String::new, |caller| match &*caller.subject {
@@ -256,7 +258,7 @@ fn text(out: &mut Vec<u8>, line: &Line, took: Duration, color: bool) {
     let method = line.method.as_ref().map_or("?", Method::as_str);
     let path = line.path.as_ref().map_or("?", CanonicalPath::as_str);
     let mut shown = Vec::new();
-    escape(&mut shown, &format!("{method:<6} {path:<28} {:<15} {who}", line.fate.name()));
+    escape(&mut shown, &format!("{method:<6} {path:<28} {:<15} {who}", line.outcome.name()));
     display(out, "  ", &format_args!("{paint}{status}{plain} "), "");
     out.extend_from_slice(&shown);
     display(out, "  ", &format_args!("{:.1} ms", took.as_secs_f64() * 1000.0), "\n");

@@ -3,14 +3,16 @@
 //! What it leaves behind is sound: borrows of shared cells end as the stack unwinds, counters are given back by guards, and the connections of
 //! the request, whose state is unknown, are closed.
 
-use crate::connection::Transport;
 use crate::lines::RequestLines;
-use crate::message::{RequestBody, Response};
 use crate::pipeline::{self, Arrival};
-use crate::record::Entry;
-use crate::respond::{Addressee, Refusal};
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::reply::ReplyContext;
+use crate::request_body::RequestBody;
+use crate::respond;
+use crate::response::Response;
+use crate::transport::Transport;
 use crate::worker::Worker;
-use haechi_core::id::RequestId;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -39,8 +41,8 @@ pub(crate) fn answer_safely(
 pub(crate) async fn serve_safely(worker: &Rc<Worker>, mut work: Pin<&mut impl Future<Output = ()>>) {
     if poll_fn(|cx| poll_caught(work.as_mut(), cx)).await.is_none() {
         worker.metrics().panicked();
-        if let Some(mut entry) = worker.take_broken() {
-            entry.broken(WHY);
+        if let Some(mut record) = worker.recorder().take_panicked() {
+            record.broken(WHY);
         }
     }
 }
@@ -56,15 +58,19 @@ fn poll_caught<F: Future>(work: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Optio
 
 fn broken(worker: &Rc<Worker>, transport: &Transport) -> Response {
     worker.metrics().panicked();
-    let mut entry = worker.take_broken().unwrap_or_else(|| {
-        let id = RequestId::from_bits(worker.random_bits());
-        Entry::of_connection(worker, id, worker.now(), transport.peer.ip().to_canonical())
+    let mut record = worker.recorder().take_panicked().unwrap_or_else(|| {
+        let id = worker.request_id();
+        Record::of_connection(worker.recorder(), id, worker.now(), transport.peer.ip().to_canonical())
     });
-    entry.reason(WHY);
-    let line = entry.line();
-    let to =
-        Addressee { id: line.id, received: line.received, decision: line.decision, taste: entry.taste() };
-    let mut response = pipeline::refuse(&Refusal::Internal, to, entry);
+    record.reason(WHY);
+    let line = record.line();
+    let to = ReplyContext {
+        id: line.id,
+        received: line.received,
+        decision: line.decision,
+        format: record.format(),
+    };
+    let mut response = respond::refuse(&Refusal::Internal, to, record);
     response.close = true;
     response
 }

@@ -4,32 +4,37 @@
 //! reason, and the reason stands beside it.
 
 use crate::client_address::{self, Origin};
-use crate::connection::Transport;
-use crate::cors::Preflight;
 use crate::finish::Finish;
 use crate::forward;
+use crate::forwarding::Forwarding;
 use crate::headers;
 use crate::identity;
 use crate::interim::Interim;
 use crate::limits::Limit;
 use crate::lines::{HeadFault, RequestLines};
-use crate::message::{RequestBody, Response};
-use crate::plan::{Route, Service, Target};
-use crate::record::{Entry, Fate};
-use crate::respond::{self, Addressee, Refusal, Taste};
+use crate::preflight::Preflight;
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::reply::{ErrorFormat, ReplyContext};
+use crate::request_body::RequestBody;
+use crate::respond::{self, refuse};
+use crate::response::Response;
 use crate::route::Found;
+use crate::settings::Target;
 use crate::ticks::Timer;
 use crate::trace::Trace;
+use crate::transport::Transport;
 use crate::websocket::handshake::{BadHandshake, Handshake, Upgradable};
-use crate::worker::{LocalPlan, Worker};
+use crate::worker::Worker;
+use crate::worker::plan::WorkerPlan;
 use haechi_authn::chain::Outcome;
 use haechi_authn::{Attempt, Fault};
 use haechi_authz::{DenyReason, External, Permitted, Refused};
-use haechi_core::id::{DecisionId, RequestId};
+use haechi_core::id::DecisionId;
 use haechi_core::{Caller, CanonicalPath, Irregular, RequestHead};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// How a request came in.
 pub(crate) struct Arrival {
@@ -56,35 +61,39 @@ pub(crate) async fn answer(
         Ok(accepted) => accepted,
         Err(refused) => return *refused,
     };
-    let trace = Trace::of(&head.fields, head.id.hex(), || worker.traces().samples(head.id));
-    let mut entry = Entry::of_head(worker, &head, &trace);
-    let to =
-        Addressee { id: head.id, received: head.received, decision: None, taste: Taste::of(&head.fields) };
-    entry.tastes(to.taste);
+    let trace = Trace::of(&head.fields, head.id.hex(), || worker.recorder().traces().samples(head.id));
+    let mut record = Record::of_head(worker.recorder(), &head, &trace);
+    let to = ReplyContext {
+        id: head.id,
+        received: head.received,
+        decision: None,
+        format: ErrorFormat::of(&head.fields),
+    };
+    record.set_format(to.format);
 
     // A preflight: before routing, because it asks about another request than itself, and before authentication, because browsers send no
     // credential with it. The request that it announces takes the whole way.
     if let Some(asked) = Preflight::of(&head, &plan.shared.router, &plan.shared.routes) {
-        return preflight(&asked, to, entry);
+        return preflight(&asked, to, record);
     }
 
     // What slow clients hold is bounded. Over the bound nobody else is let in, until those that stand still are closed.
     if worker.buffers().are_used_up() {
-        entry.limit(Limit::Buffers);
-        return refuse(&Refusal::Overloaded, to, entry);
+        record.limit(Limit::Buffers);
+        return refuse(&Refusal::Overloaded, to, record);
     }
 
     // Route: before authentication, because the route says who is asked. What has no route needs no credential to be told so.
     let route_index = match plan.shared.router.find(head.host.name(), &head.path, &head.method) {
         Found::Route(index) => index,
         // An ambiguous path is refused as such unless a route asks for it.
-        _ if head.path.irregular() != Irregular::NONE => return refuse(&Refusal::BadRequest, to, entry),
-        other => return unrouted(other, &plan, to, entry),
+        _ if head.path.irregular() != Irregular::NONE => return refuse(&Refusal::BadRequest, to, record),
+        other => return unrouted(other, &plan, to, record),
     };
     let Some(route) = plan.shared.routes.get(route_index) else {
-        return refuse(&Refusal::Internal, to, entry);
+        return refuse(&Refusal::Internal, to, record);
     };
-    entry.route(route);
+    record.route(route);
     let finish = Finish::of(route, &head);
     let request = Forwarding {
         worker,
@@ -99,7 +108,7 @@ pub(crate) async fn answer(
         websocket,
         to,
     };
-    let mut response = pass(request, head, body, entry).await;
+    let mut response = pass(request, head, body, record).await;
     // What the route says about answers holds for ours as for the backend's: a browser that may not read a 401 cannot tell it from a broken line.
     if let Some(finish) = finish {
         finish.apply(&mut response.fields);
@@ -112,32 +121,34 @@ async fn pass(
     mut request: Forwarding<'_>,
     head: Box<RequestHead>,
     mut body: RequestBody,
-    mut entry: Entry,
+    mut record: Record,
 ) -> Response {
     let Forwarding { worker, plan, route, route_index, to, .. } = request;
     if !head.path.irregular().within(route.allow_in_path) {
-        return refuse(&Refusal::BadRequest, to, entry);
+        return refuse(&Refusal::BadRequest, to, record);
     }
     if let Some(limit) = route.max_body {
         body.limit(limit);
     }
     if body.length().is_some_and(|length| length > route.max_body.unwrap_or(plan.shared.limits.body)) {
-        return refuse(&Refusal::BodyTooLarge, to, entry);
+        return refuse(&Refusal::BodyTooLarge, to, record);
     }
 
     // Authenticate: before authorization, which is about somebody.
-    let Some(chain) = plan.chain(route_index) else { return refuse(&Refusal::Internal, to, entry) };
+    let Some(chain) = plan.chain(route_index) else { return refuse(&Refusal::Internal, to, record) };
     let outcome =
-        chain.authenticate(&head, head.received, |scheme, attempt| entry.attempt(scheme, attempt)).await;
+        chain.authenticate(&head, head.received, |scheme, attempt| record.attempt(scheme, attempt)).await;
     let caller;
     (caller, request.verified) = match settle(outcome, chain) {
         Ok(settled) => settled,
-        Err(refusal) => return refuse(&refusal, to, entry),
+        Err(refusal) => return refuse(&refusal, to, record),
     };
-    entry.caller(&caller);
-    entry.headers(plan.headers(&head));
+    record.caller(&caller);
+    record.headers(plan.headers(&head));
 
-    let Some(judged) = plan.judged_route(route_index) else { return refuse(&Refusal::Internal, to, entry) };
+    let Some(recorded) = plan.recorded_route(route_index) else {
+        return refuse(&Refusal::Internal, to, record);
+    };
 
     // Authorize: the only step that turns a head into something that can be forwarded.
     let decision = DecisionId::from_bits(worker.random_bits());
@@ -151,59 +162,38 @@ async fn pass(
     let permitted = match permitted {
         Ok(permitted) => {
             worker.metrics().authz(&route.name, "allow", begun.elapsed());
-            entry.decided(permitted.decision(), judged);
+            record.decided(permitted.decision(), recorded);
             permitted
         }
         Err(Refused::Denied(decision, reason)) => {
             let result = if matches!(reason, DenyReason::Error(_)) { "error" } else { "deny" };
             worker.metrics().authz(&route.name, result, begun.elapsed());
-            entry.decided(&decision, judged);
-            entry.reason(reason.describe());
-            return refuse(&forbidden(&reason), request.to, entry);
+            record.decided(&decision, recorded);
+            record.reason(reason.describe());
+            return refuse(&forbidden(&reason), request.to, record);
         }
         Err(Refused::Undecided(decision, unavailable)) => {
             worker.metrics().authz(&route.name, "unavailable", begun.elapsed());
-            entry.decided(&decision, judged);
-            entry.undecided(unavailable.to_string());
-            return refuse(&Refusal::CannotTell, request.to, entry);
+            record.decided(&decision, recorded);
+            record.undecided(unavailable.to_string());
+            return refuse(&Refusal::CannotTell, request.to, record);
         }
     };
 
     // Forward, and respond: only with a `Permitted`.
     match route.target {
-        Target::Service(service) => forward::forward(request, service, permitted, body, entry).await,
+        Target::Service(service) => forward::forward(request, service, permitted, body, record).await,
         // Rare and large: boxed, so that it does not weigh on every request.
-        Target::Identity(call) => Box::pin(identity::answer(request, call, permitted, body, entry)).await,
-    }
-}
-
-/// A request whose route is known, besides its head and body; the last step needs it beside the permitted request.
-pub(crate) struct Forwarding<'a> {
-    pub(crate) worker: &'a Rc<Worker>,
-    pub(crate) plan: &'a LocalPlan,
-    pub(crate) route: &'a Route,
-    pub(crate) route_index: usize,
-    pub(crate) origin: Origin,
-    pub(crate) trace: Trace,
-    pub(crate) verified: Vec<haechi_authn::CredentialPlace>,
-    pub(crate) timer: Timer,
-    pub(crate) interim: Interim,
-    pub(crate) websocket: Option<Handshake>,
-    pub(crate) to: Addressee,
-}
-
-impl Forwarding<'_> {
-    /// How long `service` may take to answer: the route may know better than its service.
-    pub(crate) fn timeout(&self, service: &Service) -> Duration {
-        self.route.timeout.unwrap_or(service.timeout)
+        Target::Identity(call) => Box::pin(identity::answer(request, call, permitted, body, record)).await,
     }
 }
 
 /// Answers a head that could not be read, or that did not come in time (`None`).
 pub(crate) fn answer_fault(worker: &Rc<Worker>, fault: Option<HeadFault>, transport: &Transport) -> Response {
-    let id = RequestId::from_bits(worker.random_bits());
+    let id = worker.request_id();
     let received = worker.now();
-    let mut entry = Entry::of_connection(worker, id, received, transport.peer.ip().to_canonical());
+    let mut record =
+        Record::of_connection(worker.recorder(), id, received, transport.peer.ip().to_canonical());
     let refusal = match fault {
         None => Refusal::HeadTimeout,
         Some(HeadFault::TargetTooLong) => Refusal::TargetTooLong,
@@ -212,8 +202,8 @@ pub(crate) fn answer_fault(worker: &Rc<Worker>, fault: Option<HeadFault>, transp
         Some(HeadFault::Expect) => Refusal::ExpectationFailed,
         Some(_) => Refusal::BadRequest,
     };
-    entry.reason(fault.map_or_else(|| "the head took too long".to_owned(), |fault| fault.to_string()));
-    refuse(&refusal, Addressee { id, received, decision: None, taste: Taste::Problem }, entry)
+    record.reason(fault.map_or_else(|| "the head took too long".to_owned(), |fault| fault.to_string()));
+    refuse(&refusal, ReplyContext { id, received, decision: None, format: ErrorFormat::Problem }, record)
 }
 
 /// The canonical head, where it comes from, and the handshake where it asks for a WebSocket.
@@ -222,20 +212,20 @@ type Accepted = (Box<RequestHead>, Origin, Option<Handshake>);
 /// From lines to a head: canonical path, client address, fields that may not be tampered with.
 fn accept(
     worker: &Rc<Worker>,
-    plan: &LocalPlan,
+    plan: &WorkerPlan,
     lines: RequestLines,
     arrival: &Arrival,
 ) -> Result<Accepted, Box<Response>> {
-    let id = RequestId::from_bits(worker.random_bits());
+    let id = worker.request_id();
     let received = worker.now();
     let Transport { peer, tls } = &*arrival.transport;
     let (peer, secure) = (*peer, tls.is_some());
     let refused = |refusal: Refusal, reason: String, lines: &RequestLines| {
-        let mut entry = Entry::of_connection(worker, id, received, peer.ip().to_canonical());
-        entry.method_and_host(&lines.method, &lines.host);
-        entry.reason(reason);
-        let to = Addressee { id, received, decision: None, taste: Taste::of(&lines.fields) };
-        Box::new(refuse(&refusal, to, entry))
+        let mut record = Record::of_connection(worker.recorder(), id, received, peer.ip().to_canonical());
+        record.method_and_host(&lines.method, &lines.host);
+        record.reason(reason);
+        let to = ReplyContext { id, received, decision: None, format: ErrorFormat::of(&lines.fields) };
+        Box::new(refuse(&refusal, to, record))
     };
     if lines.method == http::Method::CONNECT || lines.method == http::Method::TRACE {
         let allow = haechi_core::MethodSet::any().iter().cloned().collect();
@@ -289,30 +279,30 @@ fn accept(
     Ok((head, origin, websocket))
 }
 
-fn unrouted(found: Found, plan: &LocalPlan, to: Addressee, mut entry: Entry) -> Response {
+fn unrouted(found: Found, plan: &WorkerPlan, to: ReplyContext, mut record: Record) -> Response {
     match found {
         Found::MethodNotAllowed { route, allow } => {
             if let Some(route) = plan.shared.routes.get(route) {
-                entry.route(route);
+                record.route(route);
             }
-            refuse(&Refusal::MethodNotAllowed(allow), to, entry)
+            refuse(&Refusal::MethodNotAllowed(allow), to, record)
         }
         Found::Ambiguous => {
-            entry.reason("the path spells a literal of a route in another way");
-            refuse(&Refusal::BadRequest, to, entry)
+            record.reason("the path spells a literal of a route in another way");
+            refuse(&Refusal::BadRequest, to, record)
         }
-        Found::NotFound | Found::Route(_) => refuse(&Refusal::NotFound, to, entry),
+        Found::NotFound | Found::Route(_) => refuse(&Refusal::NotFound, to, record),
     }
 }
 
 /// Answers a browser's question about a request that it has not made yet.
-fn preflight(asked: &Preflight<'_>, to: Addressee, mut entry: Entry) -> Response {
-    entry.route(asked.route);
+fn preflight(asked: &Preflight<'_>, to: ReplyContext, mut record: Record) -> Response {
+    record.route(asked.route);
     if !asked.is_granted() {
-        entry.reason("the route's `cors` does not allow what the preflight asks for");
+        record.reason("the route's `cors` does not allow what the preflight asks for");
     }
-    entry.preflight(asked.is_granted());
-    respond::preflight(to, |fields| asked.write(fields), entry)
+    record.preflight(asked.is_granted());
+    respond::preflight(to, |fields| asked.write(fields), record)
 }
 
 /// What authentication came to: a caller, or an answer.
@@ -368,26 +358,4 @@ fn forbidden(reason: &DenyReason) -> Refusal {
         _ => None,
     };
     Refusal::Forbidden { scopes }
-}
-
-/// Answers with a refusal and records it as what it is.
-pub(crate) fn refuse(refusal: &Refusal, to: Addressee, mut entry: Entry) -> Response {
-    let fate = match refusal {
-        Refusal::NotFound | Refusal::MethodNotAllowed(_) => Fate::Unrouted,
-        Refusal::NoCredential { .. } | Refusal::BadCredential { .. } => Fate::Unauthenticated,
-        Refusal::Forbidden { .. } => Fate::Denied,
-        Refusal::CannotTell => Fate::Unavailable,
-        Refusal::BadGateway
-        | Refusal::GatewayTimeout
-        | Refusal::NoEndpoint
-        | Refusal::Overloaded
-        | Refusal::Internal => Fate::Failed,
-        _ => Fate::Refused,
-    };
-    if let Some(limit) = refusal.limit() {
-        entry.limit(limit);
-    }
-    entry.answered(refusal.status(), fate);
-    entry.problem(refusal.name());
-    respond::refuse(refusal, to, entry)
 }

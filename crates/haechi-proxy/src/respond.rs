@@ -1,248 +1,72 @@
-//! Answers of our own: the one place in the data plane where status codes are chosen (contract section 5).
+//! Answers of our own: the one place in the data plane where status codes are chosen (docs/answers.md).
 
-use crate::limits::Limit;
-use crate::message::{Response, ResponseBody};
-use crate::record::{Entry, Fate};
-use haechi_core::id::{DecisionId, RequestId};
-use haechi_core::{FieldName, Fields, Timestamp};
+use crate::outcome::RequestOutcome;
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::reply::{ErrorFormat, ReplyContext};
+use crate::response::{Response, ResponseBody};
+use haechi_core::Fields;
 use http::{Method, StatusCode};
 use serde::Serialize;
 
-/// Why a request goes no further.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// Could be read in two ways.
-    BadRequest,
-    /// A body that is not what the call takes.
-    BadBody,
-    /// A credential presented in a way that could be read as two.
-    AmbiguousCredential,
-    /// No route.
-    NotFound,
-    /// The route's pattern does not take the method.
-    MethodNotAllowed(Vec<Method>),
-    /// No credential.
-    NoCredential {
-        challenges: Vec<String>,
-    },
-    /// A credential that does not hold.
-    BadCredential {
-        challenges: Vec<String>,
-        token: bool,
-    },
-    /// Known, and not allowed. The scopes that the route asks for, when that is what was missing.
-    Forbidden {
-        scopes: Option<String>,
-    },
-    /// It could not be found out.
-    CannotTell,
-    /// For a host that this connection was not opened for.
-    Misdirected,
-    TargetTooLong,
-    HeadTooLarge,
-    TooManyFields,
-    BodyTooLarge,
-    /// The client took too long over the head of its request.
-    HeadTimeout,
-    /// The client took too long over the body of its request.
-    RequestTimeout,
-    ExpectationFailed,
-    /// A WebSocket of another version than 13.
-    UpgradeRequired,
-    /// The backend refused, broke off, or answered nonsense.
-    BadGateway,
-    GatewayTimeout,
-    NoEndpoint,
-    /// There is no room for the request at the moment.
-    Overloaded,
-    Internal,
-}
-
-/// What an answer of ours depends on besides the refusal.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Addressee {
-    pub(crate) id: RequestId,
-    pub(crate) received: Timestamp,
-    pub(crate) decision: Option<DecisionId>,
-    pub(crate) taste: Taste,
-}
-
-/// What sort of client asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Taste {
-    Problem,
-    Grpc,
-    Html,
-}
-
-impl Taste {
-    /// Reads it off the request.
-    pub(crate) fn of(fields: &Fields) -> Self {
-        let starts = |name, prefix: &[u8]| {
-            fields
-                .all(name)
-                .any(|v| v.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)))
-        };
-        if starts(FieldName::ContentType, b"application/grpc") {
-            Self::Grpc
-        } else if fields.all(FieldName::Accept).any(accepts_html) {
-            Self::Html
-        } else {
-            Self::Problem
-        }
+/// Answers with a refusal, and records it as what it is.
+pub(crate) fn refuse(refusal: &Refusal, to: ReplyContext, mut record: Record) -> Response {
+    if let Some(limit) = refusal.limit() {
+        record.limit(limit);
     }
-}
-
-fn accepts_html(value: &[u8]) -> bool {
-    let ranges = value.split(|&b| b == b',').map(|range| range.split(|&b| b == b';').next().unwrap_or(range));
-    ranges.map(<[u8]>::trim_ascii).any(|range| range.eq_ignore_ascii_case(b"text/html"))
-}
-
-impl Refusal {
-    /// Status, problem type, detail.
-    const fn facts(&self) -> (StatusCode, &'static str, &'static str) {
-        match self {
-            Self::BadRequest => (
-                StatusCode::BAD_REQUEST,
-                "ambiguous-request",
-                "the request could be read in more than one way and was not forwarded",
-            ),
-            Self::BadBody => (StatusCode::BAD_REQUEST, "bad-body", "the body is not what this call takes"),
-            Self::AmbiguousCredential => (
-                StatusCode::BAD_REQUEST,
-                "invalid-request",
-                "more than one credential, or a credential where none may stand",
-            ),
-            Self::NotFound => (StatusCode::NOT_FOUND, "no-route", "nothing is served at this address"),
-            Self::MethodNotAllowed(_) => (
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method-not-allowed",
-                "this address does not take this method",
-            ),
-            Self::NoCredential { .. } => {
-                (StatusCode::UNAUTHORIZED, "not-authenticated", "credentials are needed")
-            }
-            Self::BadCredential { .. } => {
-                (StatusCode::UNAUTHORIZED, "invalid-credentials", "the credentials are not valid")
-            }
-            Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden", "this caller may not do this"),
-            Self::CannotTell => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "cannot-tell",
-                "this cannot be decided at the moment; try again",
-            ),
-            Self::Misdirected => (
-                StatusCode::MISDIRECTED_REQUEST,
-                "misdirected-request",
-                "this connection was opened for another host; open one for this host",
-            ),
-            Self::TargetTooLong => (StatusCode::URI_TOO_LONG, "target-too-long", "the target is over 8 KiB"),
-            Self::HeadTooLarge | Self::TooManyFields => (
-                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-                "head-too-large",
-                "the header fields are over the limit",
-            ),
-            Self::BodyTooLarge => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "the body is over the limit")
-            }
-            Self::HeadTimeout | Self::RequestTimeout => {
-                (StatusCode::REQUEST_TIMEOUT, "request-timeout", "the request took too long to arrive")
-            }
-            Self::ExpectationFailed => {
-                (StatusCode::EXPECTATION_FAILED, "expectation-failed", "only `100-continue` can be expected")
-            }
-            Self::UpgradeRequired => (
-                StatusCode::UPGRADE_REQUIRED,
-                "websocket-version",
-                "only WebSocket version 13 is spoken here",
-            ),
-            Self::BadGateway => {
-                (StatusCode::BAD_GATEWAY, "bad-gateway", "the service behind this address failed")
-            }
-            Self::GatewayTimeout => (
-                StatusCode::GATEWAY_TIMEOUT,
-                "gateway-timeout",
-                "the service behind this address did not answer in time",
-            ),
-            Self::NoEndpoint => {
-                (StatusCode::SERVICE_UNAVAILABLE, "no-endpoint", "no instance of the service is available")
-            }
-            Self::Overloaded => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "overloaded",
-                "the gate has no room for this request at the moment; try again",
-            ),
-            Self::Internal => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "internal", "the gate failed on this request")
-            }
-        }
-    }
-
-    /// The status, for the record.
-    pub(crate) const fn status(&self) -> StatusCode {
-        self.facts().0
-    }
-
-    /// The stable name of the problem, for the record and the metrics.
-    pub(crate) const fn name(&self) -> &'static str {
-        self.facts().1
-    }
-
-    /// The limit that it stands for.
-    pub(crate) const fn limit(&self) -> Option<Limit> {
-        match self {
-            Self::TargetTooLong => Some(Limit::Target),
-            Self::HeadTooLarge => Some(Limit::Head),
-            Self::TooManyFields => Some(Limit::Fields),
-            Self::BodyTooLarge => Some(Limit::Body),
-            Self::HeadTimeout => Some(Limit::HeaderRead),
-            Self::RequestTimeout => Some(Limit::BodyStall),
-            _ => None,
-        }
-    }
-
-    /// Whether the connection closes after it: what could be read in two ways leaves it unclear where the next request begins.
-    pub(crate) const fn closes(&self) -> bool {
-        matches!(
-            self,
-            Self::BadRequest
-                | Self::TargetTooLong
-                | Self::HeadTooLarge
-                | Self::TooManyFields
-                | Self::BodyTooLarge
-                | Self::HeadTimeout
-                | Self::RequestTimeout
-                | Self::ExpectationFailed
-        )
-    }
-}
-
-/// Makes the answer to a refused request.
-pub(crate) fn refuse(refusal: &Refusal, to: Addressee, entry: Entry) -> Response {
-    let (status, ..) = refusal.facts();
+    let status = status(refusal);
+    record.answered(status, refusal.outcome());
+    record.problem(refusal.name());
     let mut fields = Fields::with_capacity(8, 256);
     our_fields(&mut fields, &to, b"no-store");
     specific_fields(refusal, &mut fields);
-    let (status, body) = match to.taste {
-        Taste::Grpc => grpc(refusal, status, &mut fields),
-        Taste::Html => (status, html(refusal, &to, &mut fields)),
-        Taste::Problem => (status, problem(refusal, &to, &mut fields)),
+    let (status, body) = match to.format {
+        ErrorFormat::Grpc => grpc(refusal, status, &mut fields),
+        ErrorFormat::Html => (status, html(refusal, status, &to, &mut fields)),
+        ErrorFormat::Problem => (status, problem(refusal, status, &to, &mut fields)),
     };
-    Response { status, fields, body: ResponseBody::Full(body), close: refusal.closes(), entry }
+    Response { status, fields, body: ResponseBody::Full(body), close: refusal.closes(), record }
+}
+
+/// The status of a refusal.
+pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::BadRequest => StatusCode::BAD_REQUEST,
+        Refusal::BadBody => StatusCode::BAD_REQUEST,
+        Refusal::AmbiguousCredential => StatusCode::BAD_REQUEST,
+        Refusal::NotFound => StatusCode::NOT_FOUND,
+        Refusal::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+        Refusal::NoCredential { .. } => StatusCode::UNAUTHORIZED,
+        Refusal::BadCredential { .. } => StatusCode::UNAUTHORIZED,
+        Refusal::Forbidden { .. } => StatusCode::FORBIDDEN,
+        Refusal::CannotTell => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+        Refusal::TargetTooLong => StatusCode::URI_TOO_LONG,
+        Refusal::HeadTooLarge | Refusal::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Refusal::HeadTimeout | Refusal::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        Refusal::ExpectationFailed => StatusCode::EXPECTATION_FAILED,
+        Refusal::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
+        Refusal::BadGateway => StatusCode::BAD_GATEWAY,
+        Refusal::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
+        Refusal::NoEndpoint => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
 }
 
 /// Makes the answer to a preflight, refused or not: a status that says nothing, because browsers go by the fields alone.
-pub(crate) fn preflight(to: Addressee, write: impl FnOnce(&mut Fields), mut entry: Entry) -> Response {
+pub(crate) fn preflight(to: ReplyContext, write: impl FnOnce(&mut Fields), mut record: Record) -> Response {
     let mut fields = Fields::with_capacity(10, 512);
     our_fields(&mut fields, &to, b"no-store");
     write(&mut fields);
     let status = StatusCode::NO_CONTENT;
-    entry.answered(status, Fate::Preflight);
-    Response { status, fields, body: ResponseBody::Full(Vec::new()), close: false, entry }
+    record.answered(status, RequestOutcome::Preflight);
+    Response { status, fields, body: ResponseBody::Full(Vec::new()), close: false, record }
 }
 
 /// What every answer of ours carries (RFC 9110 6.6.1 asks for `Date`).
-pub(crate) fn our_fields(fields: &mut Fields, to: &Addressee, cache_control: &[u8]) {
+pub(crate) fn our_fields(fields: &mut Fields, to: &ReplyContext, cache_control: &[u8]) {
     fields.push(b"date", httpdate::fmt_http_date(to.received.to_system()).as_bytes());
     fields.push(b"x-request-id", &to.id.hex());
     fields.push(b"cache-control", cache_control);
@@ -289,8 +113,8 @@ struct Problem<'a> {
 }
 
 /// RFC 9457.
-fn problem(refusal: &Refusal, to: &Addressee, fields: &mut Fields) -> Vec<u8> {
-    let (status, name, detail) = refusal.facts();
+fn problem(refusal: &Refusal, status: StatusCode, to: &ReplyContext, fields: &mut Fields) -> Vec<u8> {
+    let (name, detail) = (refusal.name(), refusal.detail());
     fields.push(b"content-type", b"application/problem+json");
     let problem = Problem {
         r#type: format!("urn:haechi:problem:{name}"),
@@ -303,8 +127,8 @@ fn problem(refusal: &Refusal, to: &Addressee, fields: &mut Fields) -> Vec<u8> {
     serde_json::to_vec(&problem).unwrap_or_default()
 }
 
-fn html(refusal: &Refusal, to: &Addressee, fields: &mut Fields) -> Vec<u8> {
-    let (status, _, detail) = refusal.facts();
+fn html(refusal: &Refusal, status: StatusCode, to: &ReplyContext, fields: &mut Fields) -> Vec<u8> {
+    let detail = refusal.detail();
     fields.push(b"content-type", b"text/html; charset=utf-8");
     fields.push(b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'");
     fields.push(b"x-content-type-options", b"nosniff");
@@ -333,6 +157,6 @@ fn grpc(refusal: &Refusal, status: StatusCode, fields: &mut Fields) -> (StatusCo
     };
     fields.push(b"content-type", b"application/grpc");
     fields.push(b"grpc-status", code.as_bytes());
-    fields.push(b"grpc-message", refusal.facts().2.as_bytes());
+    fields.push(b"grpc-message", refusal.detail().as_bytes());
     (StatusCode::OK, Vec::new())
 }

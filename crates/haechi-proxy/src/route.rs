@@ -1,6 +1,6 @@
 //! Which route a request takes: the most specific one, whatever the order in the file, at a cost that does not grow with the number of routes.
 
-use crate::plan::Route;
+use crate::settings::{Route, Target};
 use foldhash::fast::RandomState;
 use haechi_core::path::percent_decode;
 use haechi_core::pattern::Segment;
@@ -83,7 +83,7 @@ impl Router {
 
     /// The embedded identity provider answers on every host, also where a host's own routes would match first.
     fn share_built_in(&mut self, routes: &[Route]) -> Result<(), Conflict> {
-        let built_in = |route: &Route| matches!(route.target, crate::plan::Target::Identity(_));
+        let built_in = |route: &Route| matches!(route.target, Target::Identity(_));
         for (index, _) in routes.iter().enumerate().filter(|(_, route)| built_in(route)) {
             for tree in self.hosts.values_mut() {
                 tree.insert(index, routes)?;

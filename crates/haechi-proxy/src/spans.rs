@@ -3,7 +3,7 @@
 //! Nothing of it exists for a request that is not sampled. Queries, credentials and bodies have no place in it.
 
 use crate::log::Line;
-use crate::record::Fate;
+use crate::outcome::RequestOutcome;
 use crate::trace::Trace;
 use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{CanonicalPath, Host, RequestHead, Timestamp};
@@ -206,8 +206,8 @@ impl Spans {
     pub(crate) fn finish(self, line: &Line, took: Duration, traces: &Traces) {
         let (Some(method), Some(host), Some(path)) = (&line.method, &line.host, &line.path) else { return };
         let failed = line.status.is_some_and(|status| status.is_server_error());
-        let error = match line.fate {
-            Fate::Aborted => Some("aborted"),
+        let error = match line.outcome {
+            RequestOutcome::Aborted => Some("aborted"),
             _ => self.problem.filter(|_| failed),
         };
         traces.push(TracedRequest {

@@ -1,14 +1,14 @@
 //! Decisions that were made lately, kept by each worker for whoever asks about one of them.
 //!
 //! A request's record is moved in here when the request is over; nothing is copied, and nobody waits. The control side asks at the
-//! [`Desk`], which workers look at in passing.
+//! [`DecisionQueries`], which workers look at in passing.
 
-mod desk;
+mod queries;
 mod ring;
 
-pub(crate) use desk::Seat;
-pub use desk::{Answers, Desk, Question, Wanted};
-pub(crate) use ring::Remembered;
+pub(crate) use queries::QueryReader;
+pub use queries::{Answers, DecisionQueries, Question, Wanted};
+pub(crate) use ring::DecisionRings;
 
 use haechi_authz::Decision;
 use haechi_core::id::{DecisionId, RequestId};
@@ -41,7 +41,7 @@ pub struct Decided {
     /// The request headers that policies may read and that are no credential: the name in policies, and the value.
     pub headers: Headers,
     /// The route, as it was then.
-    pub route: Arc<Judged>,
+    pub route: Arc<RecordedRoute>,
     /// Who was calling.
     pub caller: Arc<Caller>,
 }
@@ -51,7 +51,7 @@ pub type Headers = Box<[(Box<str>, Box<str>)]>;
 
 /// What a record needs of a route, also when the route is long gone.
 #[derive(Clone, Debug)]
-pub struct Judged {
+pub struct RecordedRoute {
     /// The configured name.
     pub name: Arc<str>,
     /// Its pattern, for the path parameters.

@@ -16,13 +16,13 @@ const REFUSED_BYTES: usize = 3 * 1024 * 1024;
 
 /// The newest decisions of a worker, and examples of what shadow policies would change.
 #[derive(Debug)]
-pub(crate) struct Remembered {
+pub(crate) struct DecisionRings {
     allowed: Ring,
     refused: Ring,
     examples: Examples,
 }
 
-impl Default for Remembered {
+impl Default for DecisionRings {
     fn default() -> Self {
         Self {
             allowed: Ring::new(ALLOWED, ALLOWED_BYTES),
@@ -32,7 +32,7 @@ impl Default for Remembered {
     }
 }
 
-impl Remembered {
+impl DecisionRings {
     /// Keeps one more.
     pub(crate) fn keep(&mut self, decided: Decided) {
         if let Some(direction) = direction(&decided.decision) {

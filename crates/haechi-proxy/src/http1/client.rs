@@ -4,7 +4,7 @@ use super::body::{BodyError, Decoder, Framing, LAST_CHUNK, encode_chunk};
 use super::head::{self, Http1Answer};
 use crate::io::{Buffers, Charge, Reader, Stream};
 use crate::lines::{HeadFault, HeadLimits, MAX_FIELDS, ResponseLines};
-use crate::message::RequestBody;
+use crate::request_body::RequestBody;
 use crate::ticks::{Elapsed, Timer};
 use crate::trailers;
 use crate::upstream::circuit::OpenConnection;

@@ -5,8 +5,10 @@
 
 pub(crate) mod body;
 pub(crate) mod client;
+pub(crate) mod connection;
 pub(crate) mod head;
-pub(crate) mod server;
+pub(crate) mod request_body;
+mod response_head;
 
 #[cfg(test)]
 mod properties;

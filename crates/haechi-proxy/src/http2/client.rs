@@ -4,14 +4,13 @@ use super::body::Data;
 use super::link::{Io, Link};
 use crate::http1::body::BodyError;
 use crate::http1::client::{ExchangeError, MAX_INTERIM, Terms};
-use crate::io::{Reader, Stream};
+use crate::io::{Buffers, Reader, Stream};
 use crate::lines::{self, HeadFault, ResponseLines};
-use crate::message::RequestBody;
+use crate::request_body::RequestBody;
 use crate::ticks::{Elapsed, Timer};
 use crate::trailers;
 use crate::upstream::circuit::OpenConnection;
 use crate::upstream::pool::Home;
-use crate::worker::Worker;
 use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{Reason, SendStream};
@@ -61,12 +60,12 @@ pub(crate) struct Failed {
 impl Multiplexed {
     /// Begins to speak HTTP/2 on a fresh connection.
     pub(crate) async fn begin(
-        worker: &Worker,
+        buffers: &Buffers,
         stream: Stream,
         peer: SocketAddr,
         open: OpenConnection,
     ) -> Result<Rc<Self>, h2::Error> {
-        let link = Link::plain(Reader::new(Rc::new(stream), worker.buffers().clone()));
+        let link = Link::plain(Reader::new(Rc::new(stream), buffers.clone()));
         let (send, connection) = Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)

@@ -5,7 +5,7 @@
 //! `#fragment` in `:path` is cut off (by `http`), and `:scheme` is checked for its syntax and then dropped where there is no `:authority`. What is left is
 //! what is routed, decided, logged and forwarded, so nobody reads the request in another way behind us.
 
-use crate::headers::HeadSink;
+use crate::head_sink::HeadSink;
 use crate::lines::{self, HeadFault, HeadLimits, RequestLines};
 use bytes::Bytes;
 use haechi_core::{FieldName, Fields, Host};

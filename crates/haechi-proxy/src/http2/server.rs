@@ -3,11 +3,11 @@
 use super::guard::{Flood, FrameLimits};
 use super::link::{Io, Link};
 use super::stream;
-use crate::connection::Transport;
 use crate::io::Reader;
 use crate::panic;
-use crate::plan::Limits;
+use crate::settings::Limits;
 use crate::ticks::{Elapsed, Timer};
+use crate::transport::Transport;
 use crate::worker::Worker;
 use bytes::Bytes;
 use h2::server::{Builder, SendResponse};

@@ -3,14 +3,15 @@
 use super::body::{Data, InboundBody};
 use super::head::{self, Http2Head};
 use super::tunnelled::Tunnelled;
-use crate::connection::Transport;
 use crate::interim::{Interim, InterimAnswer};
-use crate::message::{RequestBody, Response, ResponseBody};
 use crate::panic;
 use crate::pipeline::{self, Arrival};
-use crate::plan::Limits;
-use crate::record::Entry;
+use crate::record::Record;
+use crate::request_body::RequestBody;
+use crate::response::{Response, ResponseBody};
+use crate::settings::Limits;
 use crate::ticks::{Elapsed, Timer};
+use crate::transport::Transport;
 use crate::websocket::handshake::Upgradable;
 use crate::websocket::peer::Peer;
 use crate::websocket::tunnel::Tunnel;
@@ -60,9 +61,9 @@ pub(crate) async fn serve(
         Err(fault) => pipeline::answer_fault(&worker, Some(fault), &transport),
     };
     let response = match (response, &data) {
-        (Response { status, fields, body: ResponseBody::Tunnel(tunnel), entry, .. }, Some(data)) => {
+        (Response { status, fields, body: ResponseBody::Tunnel(tunnel), record, .. }, Some(data)) => {
             let head = Head { status, fields };
-            return become_tunnel(&worker, &respond, head, data.clone(), tunnel, entry).await;
+            return become_tunnel(&worker, &respond, head, data.clone(), tunnel, record).await;
         }
         (response, _) => response,
     };
@@ -96,13 +97,13 @@ async fn become_tunnel(
     head: Head,
     data: Rc<RefCell<Data>>,
     tunnel: Box<Tunnel>,
-    mut entry: Entry,
+    mut record: Record,
 ) {
     let mut response = http::Response::new(());
     *response.status_mut() = head.status;
     let Some(fields) = head::header_map(&head.fields) else {
         respond.borrow_mut().send_reset(Reason::INTERNAL_ERROR);
-        return entry.broken("the answer's fields cannot be said in HTTP/2");
+        return record.broken("the answer's fields cannot be said in HTTP/2");
     };
     *response.headers_mut() = fields;
     let sent = respond.borrow_mut().send_response(response, false);
@@ -110,9 +111,9 @@ async fn become_tunnel(
         Ok(out) => {
             let client = Peer::Stream(Box::new(Tunnelled::new(data, out)));
             // Large, and rare: other streams should not carry its size.
-            Box::pin(tunnel.run(worker, client, entry)).await;
+            Box::pin(tunnel.run(worker, client, record)).await;
         }
-        Err(_) => entry.broken(WENT_AWAY),
+        Err(_) => record.broken(WENT_AWAY),
     }
 }
 
@@ -168,16 +169,16 @@ type Broken = &'static str;
 impl Answer {
     /// An answer that breaks off resets the stream, so that nobody takes the part for the whole.
     async fn send(&self, response: Response, head_only: bool) -> Result<(), ()> {
-        let Response { status, fields, mut body, mut entry, .. } = response;
-        let outcome = self.send_message(status, &fields, &mut body, &mut entry, head_only).await;
+        let Response { status, fields, mut body, mut record, .. } = response;
+        let outcome = self.send_message(status, &fields, &mut body, &mut record, head_only).await;
         match outcome {
             Ok(()) => {
-                entry.finished();
+                record.finished();
                 Ok(())
             }
             Err(why) => {
                 self.respond.borrow_mut().send_reset(Reason::INTERNAL_ERROR);
-                entry.broken(why);
+                record.broken(why);
                 Err(())
             }
         }
@@ -188,7 +189,7 @@ impl Answer {
         status: StatusCode,
         fields: &Fields,
         body: &mut ResponseBody,
-        entry: &mut Entry,
+        record: &mut Record,
         head_only: bool,
     ) -> Result<(), Broken> {
         let mut map = head::header_map(fields).ok_or("the answer's fields cannot be said in HTTP/2")?;
@@ -206,7 +207,7 @@ impl Answer {
         let ends = bodiless || body.is_over();
         let sent = self.respond.borrow_mut().send_response(head, ends);
         let mut out = sent.map_err(|_| WENT_AWAY)?;
-        if ends { Ok(()) } else { self.send_body(body, &mut out, entry).await }
+        if ends { Ok(()) } else { self.send_body(body, &mut out, record).await }
     }
 
     /// Waits a moment for the end of a request's body that nobody wanted. A reset at once would make some clients overlook the answer.
@@ -218,7 +219,7 @@ impl Answer {
         &self,
         body: &mut ResponseBody,
         out: &mut SendStream<Bytes>,
-        entry: &mut Entry,
+        record: &mut Record,
     ) -> Result<(), Broken> {
         let mut piece = Vec::new();
         loop {
@@ -234,7 +235,7 @@ impl Answer {
                         continue;
                     }
                     let count = count.min(room);
-                    entry.sent(count);
+                    record.sent(count);
                     body.take_into(count, &mut piece, |out, data| out.extend_from_slice(data));
                     if count > 0 && piece.len() < PIECE {
                         continue;

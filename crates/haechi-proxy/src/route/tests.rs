@@ -1,5 +1,5 @@
 use super::{Conflict, Found, Router};
-use crate::plan::{Authentication, Route, Target};
+use crate::settings::{Authentication, Route, Target};
 use haechi_core::{CanonicalPath, Irregular, MethodSet, PathPattern};
 use http::Method;
 use proptest::prelude::*;

@@ -1,7 +1,7 @@
 //! How a service's backends are spoken to over TLS.
 
 use super::provider;
-use crate::upstream::settings::Protocol;
+use crate::settings::resilience::Protocol;
 use rustls::client::ResolvesClientCert;
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};

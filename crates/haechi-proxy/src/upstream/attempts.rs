@@ -5,11 +5,11 @@ use super::circuit::Full;
 use super::pool::{Home, Way};
 use super::retry::Failing;
 use super::{balance, ejection, endpoint};
+use crate::forwarding::Forwarding;
 use crate::lines::ResponseLines;
-use crate::message::ResponseBody;
-use crate::pipeline::Forwarding;
-use crate::plan::{Endpoint, Service};
-use crate::respond::Refusal;
+use crate::refusal::Refusal;
+use crate::response::ResponseBody;
+use crate::settings::{Endpoint, Service};
 use haechi_authz::Permitted;
 use std::time::Duration;
 

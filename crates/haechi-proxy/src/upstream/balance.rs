@@ -3,7 +3,7 @@
 use super::endpoint;
 use super::pool::Pool;
 use super::retry::Budget;
-use crate::plan::{Balance, Endpoint, HashKey, Service};
+use crate::settings::{Balance, Endpoint, HashKey, Service};
 use fastrand::Rng;
 use foldhash::quality::FixedState;
 use haechi_authz::Permitted;

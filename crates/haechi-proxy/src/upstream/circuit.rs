@@ -1,8 +1,8 @@
 //! Limits of what one endpoint is asked to carry. Counted over all workers, each count by one atomic number.
 
 use super::endpoint::EndpointState;
-use super::settings::Circuit;
 use crate::limits::Descriptor;
+use crate::settings::Circuit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 

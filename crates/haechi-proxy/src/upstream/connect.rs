@@ -1,12 +1,12 @@
 //! New connections to endpoints.
 
+use super::dialer::Dialer;
 use super::pool::Opening;
 use crate::io::{Stream, TlsStream};
 use crate::limits::Limit;
-use crate::plan::Service;
-use crate::respond::Refusal;
+use crate::refusal::Refusal;
+use crate::settings::Service;
 use crate::tls::ServiceTls;
-use crate::worker::Worker;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,19 +18,19 @@ pub(crate) type Unreached = (Refusal, String);
 
 /// Makes the connection that `opening` gives leave for, its TLS handshake included, within `limit`. Tells where it leads.
 pub(crate) async fn connect(
-    worker: &Worker,
+    dialer: &impl Dialer,
     service: &Service,
     opening: &mut Opening,
     limit: Duration,
 ) -> Result<(Stream, SocketAddr), Unreached> {
-    let Some(descriptor) = worker.descriptor() else {
-        worker.metrics().limit(Limit::Descriptors);
+    let Some(descriptor) = dialer.descriptor() else {
+        dialer.metrics().limit(Limit::Descriptors);
         return Err((
             Refusal::Overloaded,
             "no file descriptor is free for a connection to the service".into(),
         ));
     };
-    worker.metrics().upstream_connection(&service.name, "new");
+    dialer.metrics().upstream_connection(&service.name, "new");
     opening.open.hold(descriptor);
     let endpoint = opening.open.endpoint();
     let begun = tokio::time::Instant::now();

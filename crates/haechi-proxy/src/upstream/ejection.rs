@@ -1,8 +1,8 @@
 //! Taking out endpoints whose requests fail, for a while, and never all of them.
 
 use super::endpoint::{EndpointState, millis};
-use super::settings::{Ejection, LONGEST_EJECTION};
-use crate::plan::{Endpoint, Service};
+use crate::settings::resilience::LONGEST_EJECTION;
+use crate::settings::{Ejection, Endpoint, Service};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 /// Counts a failure of `failing`, one of the endpoints of `service`, and takes it out when it was one too many in a row.
@@ -54,9 +54,8 @@ fn may_be_out(endpoints: &[Endpoint], max_percent: u32, now: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::settings::Ejection;
     use super::failed;
-    use crate::plan::Service;
+    use crate::settings::{Ejection, Service};
     use crate::upstream::balance::tests::service;
     use std::time::Duration;
 

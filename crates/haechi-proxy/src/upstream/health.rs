@@ -1,8 +1,8 @@
 //! Asking an endpoint again and again how it is.
 
 use super::endpoint::EndpointState;
-use super::settings::HealthCheck;
 use super::upkeep::{Probe, jittered};
+use crate::settings::HealthCheck;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
@@ -53,8 +53,8 @@ impl Streak {
 #[cfg(test)]
 mod tests {
     use super::{Streak, check};
+    use crate::settings::HealthCheck;
     use crate::upstream::endpoint::EndpointState;
-    use crate::upstream::settings::HealthCheck;
     use crate::upstream::upkeep::Probe;
     use haechi_core::ports::BoxFuture;
     use std::sync::Arc;

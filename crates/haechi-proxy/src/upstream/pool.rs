@@ -2,9 +2,9 @@
 
 use super::circuit::{Full, InFlight, OpenConnection, Waiting};
 use super::endpoint::EndpointState;
-use super::settings::{Circuit, Protocol};
 use super::shared::{Found, Made, SharedConnections};
 use crate::http1::client::UpstreamConnection;
+use crate::settings::{Circuit, Protocol};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;

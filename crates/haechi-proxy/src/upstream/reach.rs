@@ -2,14 +2,13 @@
 
 use super::circuit::Full;
 use super::connect::{self, Unreached};
+use super::dialer::Dialer;
 use super::pool::{Home, Opening};
-use super::settings::Protocol;
 use super::shared::{Found, Made, Making, outcome};
 use crate::http1::client::UpstreamConnection;
 use crate::http2::client::Multiplexed;
-use crate::plan::Service;
-use crate::respond::Refusal;
-use crate::worker::Worker;
+use crate::refusal::Refusal;
+use crate::settings::{Protocol, Service};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -22,18 +21,18 @@ pub(crate) enum Reached {
 
 /// A new connection for one exchange at a time, within `limit`.
 pub(crate) async fn new(
-    worker: &Worker,
+    dialer: &impl Dialer,
     service: &Service,
     mut opening: Opening,
     limit: Duration,
 ) -> Result<UpstreamConnection, Unreached> {
-    let (stream, peer) = connect::connect(worker, service, &mut opening, limit).await?;
-    Ok(UpstreamConnection::new(stream, worker.buffers().clone(), peer, opening.open))
+    let (stream, peer) = connect::connect(dialer, service, &mut opening, limit).await?;
+    Ok(UpstreamConnection::new(stream, dialer.buffers().clone(), peer, opening.open))
 }
 
 /// A part in a connection that carries many exchanges, within `limit`; or one of its own where the backend was asked and chose HTTP/1.1.
 pub(crate) async fn shared(
-    worker: &Worker,
+    dialer: &impl Dialer,
     service: &Service,
     home: &Home,
     limit: Duration,
@@ -41,17 +40,17 @@ pub(crate) async fn shared(
     loop {
         let made = match home.shared(&service.circuit).map_err(full)? {
             Found::Ready(connection) => {
-                worker.metrics().upstream_connection(&service.name, "reused");
+                dialer.metrics().upstream_connection(&service.name, "reused");
                 return Ok(Reached::Http2(connection));
             }
-            Found::Make(making) => return make(worker, service, home, making, limit).await,
+            Found::Make(making) => return make(dialer, service, home, making, limit).await,
             Found::Wait(waiting) => timeout(limit, outcome(waiting)).await,
         };
         match made {
             Ok(Some(Ok(Some(connection)))) => return Ok(Reached::Http2(connection)),
             Ok(Some(Ok(None))) => {
                 let opening = home.opening(&service.circuit).map_err(full)?;
-                return new(worker, service, opening, limit).await.map(Reached::Http1);
+                return new(dialer, service, opening, limit).await.map(Reached::Http1);
             }
             Ok(Some(Err(unreached))) => return Err(unreached),
             // Whoever was making it was given up by its client. Then another does.
@@ -63,14 +62,14 @@ pub(crate) async fn shared(
 
 /// Makes a connection for many, and tells those who wait what came of it.
 async fn make(
-    worker: &Worker,
+    dialer: &impl Dialer,
     service: &Service,
     home: &Home,
     making: Making,
     limit: Duration,
 ) -> Result<Reached, Unreached> {
     let (opening, tell) = making.begin();
-    let made = begin(worker, service, opening, limit).await;
+    let made = begin(dialer, service, opening, limit).await;
     let told: Made = match &made {
         Ok(Reached::Http2(connection)) => Ok(Some(connection.clone())),
         Ok(Reached::Http1(_)) => Ok(None),
@@ -81,16 +80,16 @@ async fn make(
 }
 
 async fn begin(
-    worker: &Worker,
+    dialer: &impl Dialer,
     service: &Service,
     mut opening: Opening,
     limit: Duration,
 ) -> Result<Reached, Unreached> {
-    let (stream, peer) = connect::connect(worker, service, &mut opening, limit).await?;
+    let (stream, peer) = connect::connect(dialer, service, &mut opening, limit).await?;
     let agreed = stream.agreed_on_http2();
     match service.protocol {
         Protocol::Auto if agreed == Some(false) => {
-            let buffers = worker.buffers().clone();
+            let buffers = dialer.buffers().clone();
             return Ok(Reached::Http1(UpstreamConnection::new(stream, buffers, peer, opening.open)));
         }
         // A backend without ALPN, or one that ignores it.
@@ -99,7 +98,7 @@ async fn begin(
         }
         _ => {}
     }
-    let begun = Multiplexed::begin(worker, stream, peer, opening.open);
+    let begun = Multiplexed::begin(dialer.buffers(), stream, peer, opening.open);
     match timeout(limit, begun).await {
         Ok(Ok(connection)) => Ok(Reached::Http2(connection)),
         Ok(Err(error)) => Err((Refusal::BadGateway, format!("HTTP/2 cannot begin: {error}"))),

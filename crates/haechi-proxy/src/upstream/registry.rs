@@ -47,8 +47,8 @@ impl std::fmt::Debug for Endpoints {
 #[cfg(test)]
 mod tests {
     use super::Endpoints;
+    use crate::settings::Protocol;
     use crate::tls::ServiceTls;
-    use crate::upstream::settings::Protocol;
     use rustls::RootCertStore;
     use rustls::pki_types::ServerName;
     use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Whether a request is sent again, and how many may be.
 
-use super::settings::{Retries, RetryOn};
 use crate::http1::client::ExchangeError;
+use crate::settings::{Retries, RetryOn};
 use http::StatusCode;
 use std::cell::Cell;
 

@@ -1,6 +1,6 @@
 //! Opening handshakes (RFC 6455 4, RFC 8441 5): the client's, checked; ours to the backend; and what both are answered.
 
-use crate::headers::HeadSink;
+use crate::head_sink::HeadSink;
 use crate::lines::{RequestLines, content_length};
 use aws_lc_rs::digest;
 use base64::Engine;

@@ -11,13 +11,15 @@ pub(crate) mod peer;
 mod standing;
 pub(crate) mod tunnel;
 
-use crate::forward::passed_on;
+use crate::forwarding::Forwarding;
 use crate::http1::client::UpstreamBody;
 use crate::lines::ResponseLines;
-use crate::message::{Response, ResponseBody};
-use crate::pipeline::{Forwarding, refuse};
-use crate::record::{Entry, Fate};
-use crate::respond::Refusal;
+use crate::outcome::RequestOutcome;
+use crate::record::Record;
+use crate::refusal::Refusal;
+use crate::respond::refuse;
+use crate::response::{Response, ResponseBody};
+use crate::response_fields::end_to_end;
 use haechi_authz::Permitted;
 use haechi_core::Fields;
 use handshake::Handshake;
@@ -31,22 +33,22 @@ pub(crate) fn open(
     (lines, body): (ResponseLines, UpstreamBody),
     permitted: Permitted,
     service: &Arc<str>,
-    mut entry: Entry,
+    mut record: Record,
 ) -> Response {
     if let Err(why) = handshake.check_answer(&lines.fields) {
-        entry.reason(why);
-        return refuse(&Refusal::BadGateway, request.to, entry);
+        record.reason(why);
+        return refuse(&Refusal::BadGateway, request.to, record);
     }
     let extended = handshake::is_extended(&lines.fields);
     let Some(tunnel) = Tunnel::new(request.worker, body, permitted, service, extended) else {
-        return refuse(&Refusal::Internal, request.to, entry);
+        return refuse(&Refusal::Internal, request.to, record);
     };
     let mut fields = Fields::with_capacity(lines.fields.len() + 4, 512);
-    for field in passed_on(&lines.fields).iter().filter(|field| !handshake::ends_here(field.name)) {
+    for field in end_to_end(&lines.fields).iter().filter(|field| !handshake::ends_here(field.name)) {
         fields.push(field.name, field.value);
     }
     fields.push(b"x-request-id", &request.to.id.hex());
     let status = handshake.answer(&mut fields);
-    entry.answered(status, Fate::Forwarded);
-    Response { status, fields, body: ResponseBody::Tunnel(Box::new(tunnel)), close: false, entry }
+    record.answered(status, RequestOutcome::Forwarded);
+    Response { status, fields, body: ResponseBody::Tunnel(Box::new(tunnel)), close: false, record }
 }

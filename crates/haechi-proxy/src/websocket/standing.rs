@@ -4,8 +4,8 @@
 //! by the plan in force, from routing on. What is known of the credential is in the worker's caches, so this costs next to nothing until
 //! something was revoked.
 
-use crate::plan::Target;
 use crate::route::Found;
+use crate::settings::Target;
 use crate::worker::Worker;
 use haechi_authn::{Attempt, LocalFuture};
 use haechi_authz::{Permitted, Read, Refused};

@@ -6,8 +6,8 @@ use super::peer::Peer;
 use super::standing::{Fall, Standing, Verdict};
 use crate::http1::client::{UpstreamBody, UpstreamConnection};
 use crate::limits::Limit;
-use crate::plan::Limits;
-use crate::record::Entry;
+use crate::record::Record;
+use crate::settings::Limits;
 use crate::ticks::{Elapsed, Timer};
 use crate::worker::Worker;
 use haechi_authn::LocalFuture;
@@ -62,7 +62,7 @@ impl Tunnel {
     }
 
     /// Carries both directions until one side ends them or the gate does. The record is written at the end.
-    pub(crate) async fn run(self: Box<Self>, worker: &Rc<Worker>, client: Peer, mut entry: Entry) {
+    pub(crate) async fn run(self: Box<Self>, worker: &Rc<Worker>, client: Peer, mut record: Record) {
         let _counted = worker.metrics().websocket();
         let limits = worker.limits();
         let Self { backend, _exchange, standing, extended } = *self;
@@ -80,15 +80,15 @@ impl Tunnel {
         };
         let end = running.carry().await;
         match end {
-            End::Closed => entry.finished(),
-            End::Lost(why) => entry.broken(why),
+            End::Closed => record.finished(),
+            End::Lost(why) => record.broken(why),
             End::Told(_, why) => {
-                entry.reason(why);
-                entry.finished();
+                record.reason(why);
+                record.finished();
             }
         }
         running.say_farewell(end).await;
-        entry.sent(usize::try_from(running.downward.bytes()).unwrap_or(usize::MAX));
+        record.sent(usize::try_from(running.downward.bytes()).unwrap_or(usize::MAX));
     }
 }
 

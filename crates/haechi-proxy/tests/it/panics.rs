@@ -123,7 +123,7 @@ impl Gate {
             traces: None,
             log: Some(LogSink { lines: sender, dropped: Arc::default(), format: LogFormat::Json }),
             budget: Budget::new(1000),
-            desk: haechi_proxy::Desk::default(),
+            decisions: haechi_proxy::DecisionQueries::default(),
             draining: Arc::new(AtomicBool::new(false)),
         };
         let worker =

@@ -8,14 +8,14 @@ use haechi_authz::{DenyReason, Read, Source, Verdict, principal_id, principal_ki
 use haechi_core::id::DecisionId;
 use haechi_core::ports::BoxFuture;
 use haechi_core::{AttributeValue, Caller, Timestamp};
-use haechi_proxy::{Decided, Desk, Question, Wanted};
+use haechi_proxy::{Decided, DecisionQueries, Question, Wanted};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 
 /// Asks the workers.
-pub(crate) struct AtTheDesk(pub(crate) Desk);
+pub(crate) struct WorkerDecisions(pub(crate) DecisionQueries);
 
-impl haechi_admin::Decisions for AtTheDesk {
+impl haechi_admin::Decisions for WorkerDecisions {
     fn find(&self, id: DecisionId) -> BoxFuture<'_, Result<Option<DecisionRecord>, CannotTell>> {
         Box::pin(async move {
             let answers = self.0.ask(Question::Of(id)).await;
@@ -57,7 +57,7 @@ impl haechi_admin::Decisions for AtTheDesk {
     }
 }
 
-impl AtTheDesk {
+impl WorkerDecisions {
     async fn all(&self, question: Question) -> Result<Vec<Decided>, CannotTell> {
         let answers = self.0.ask(question).await;
         if answers.complete { Ok(answers.decided) } else { Err(CannotTell) }

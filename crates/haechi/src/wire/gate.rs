@@ -1,7 +1,7 @@
 //! The running gate: control runtime, workers, admin listener, log writer; and its end.
 
 use super::assembly::{Assembly, AssemblyFault};
-use super::decisions::AtTheDesk;
+use super::decisions::WorkerDecisions;
 use super::descriptors::{self, TooFew};
 use super::endpoints::{SystemResolver, WebProbe};
 use super::health::Parts;
@@ -18,7 +18,7 @@ use crate::cli::output;
 use crate::config::Config;
 use arc_swap::ArcSwap;
 use haechi_admin::Context;
-use haechi_proxy::{Budget, Desk, EndpointGauges, Endpoints, Metrics, Shared, Upkeep};
+use haechi_proxy::{Budget, DecisionQueries, EndpointGauges, Endpoints, Metrics, Shared, Upkeep};
 use haechi_store::Store;
 use prometheus_client::registry::Registry;
 use std::io;
@@ -120,7 +120,7 @@ impl Gate {
             log: log.sink.clone(),
             budget,
             traces: traces.sink.clone(),
-            desk: Desk::default(),
+            decisions: DecisionQueries::default(),
             draining: Arc::new(AtomicBool::new(false)),
         };
         let draining = shared.draining.clone();
@@ -286,7 +286,8 @@ impl Admin {
         registry.register_collector(Box::new(EndpointGauges(shared.plan.clone())));
         registry.register_collector(Box::new(parts.clone()));
         let (health, registry) = (Arc::new(parts), Arc::new(registry));
-        let (decisions, configuration) = (Arc::new(AtTheDesk(shared.desk.clone())), Arc::new(configuration));
+        let (decisions, configuration) =
+            (Arc::new(WorkerDecisions(shared.decisions.clone())), Arc::new(configuration));
         let context = Context { health, operators, decisions, configuration, registry };
         let (end, ended) = oneshot::channel();
         let ended = async move {

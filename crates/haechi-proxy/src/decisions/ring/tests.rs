@@ -1,5 +1,5 @@
-use super::{ALLOWED, REFUSED, REFUSED_BYTES, Remembered};
-use crate::decisions::{Decided, Headers, Judged, Outcome, Question, Wanted};
+use super::{ALLOWED, DecisionRings, REFUSED, REFUSED_BYTES};
+use crate::decisions::{Decided, Headers, Outcome, Question, RecordedRoute, Wanted};
 use haechi_authz::{Decision, DenyReason, Verdict};
 use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{Caller, CanonicalPath, Host, PathPattern, Timestamp};
@@ -15,7 +15,8 @@ fn verdict(allowed: bool) -> Arc<Verdict> {
 
 /// A decision with this number, which is its time as well.
 fn decided(number: u64, allowed: bool, path: &str) -> Decided {
-    let judged = Judged { name: "r".into(), pattern: PathPattern::parse("/**").unwrap(), labels: Vec::new() };
+    let judged =
+        RecordedRoute { name: "r".into(), pattern: PathPattern::parse("/**").unwrap(), labels: Vec::new() };
     Decided {
         decision: Decision {
             id: DecisionId::from_bits(u128::from(number) + 1),
@@ -38,19 +39,19 @@ fn decided(number: u64, allowed: bool, path: &str) -> Decided {
     }
 }
 
-fn newest(remembered: &Remembered, wanted: Wanted) -> Vec<i64> {
+fn newest(remembered: &DecisionRings, wanted: Wanted) -> Vec<i64> {
     let found = remembered.answer(&Question::Recent(wanted), 1);
     found.iter().map(|decided| decided.received.as_millis()).collect()
 }
 
-fn knows(remembered: &Remembered, number: u64) -> bool {
+fn knows(remembered: &DecisionRings, number: u64) -> bool {
     let id = DecisionId::from_bits(u128::from(number) + 1);
     !remembered.answer(&Question::Of(id), 1).is_empty()
 }
 
 #[test]
 fn a_flood_of_allowed_requests_drives_out_no_refused_one() {
-    let mut remembered = Remembered::default();
+    let mut remembered = DecisionRings::default();
     remembered.keep(decided(0, false, "/"));
     let flood = 3 * ALLOWED as u64;
     (1..=flood).for_each(|number| remembered.keep(decided(number, true, "/")));
@@ -62,7 +63,7 @@ fn a_flood_of_allowed_requests_drives_out_no_refused_one() {
 
 #[test]
 fn a_flood_of_refused_requests_is_bounded_in_number_and_in_bytes() {
-    let mut remembered = Remembered::default();
+    let mut remembered = DecisionRings::default();
     (0..2 * REFUSED as u64).for_each(|number| remembered.keep(decided(number, false, "/")));
     assert_eq!(remembered.refused.records.len(), REFUSED);
     let long = format!("/{}", "a".repeat(8000));
@@ -74,7 +75,7 @@ fn a_flood_of_refused_requests_is_bounded_in_number_and_in_bytes() {
 
 #[test]
 fn the_newest_come_first_and_pages_follow_each_other() {
-    let mut remembered = Remembered::default();
+    let mut remembered = DecisionRings::default();
     // Requests end in another order than they begin.
     for number in [3, 1, 2, 6, 5, 4] {
         remembered.keep(decided(number, number % 2 == 0, "/"));
@@ -98,12 +99,12 @@ fn the_first_example_of_each_kind_is_kept_until_another_configuration_comes_into
         decided.decision.generation = generation;
         decided
     };
-    let mut remembered = Remembered::default();
+    let mut remembered = DecisionRings::default();
     remembered.keep(decided(0, true, "/"));
     for number in 1..=4 {
         remembered.keep(differing(number, number % 2 == 0, 1));
     }
-    let examples = |remembered: &Remembered, generation| {
+    let examples = |remembered: &DecisionRings, generation| {
         let found = remembered.answer(&Question::Shadow, generation);
         found.iter().map(|decided| decided.received.as_millis()).collect::<Vec<_>>()
     };

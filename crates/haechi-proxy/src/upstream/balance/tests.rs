@@ -1,9 +1,8 @@
 //! Which endpoints are chosen, and which never.
 
 use super::{Balancer, Passed};
-use crate::plan::{Balance, Endpoint, HashKey, Service};
+use crate::settings::{Balance, Circuit, Endpoint, HashKey, Service};
 use crate::upstream::endpoint::{EndpointState, FULL_SHARE, now};
-use crate::upstream::settings::Circuit;
 use fastrand::Rng;
 use proptest::prelude::*;
 use std::cell::RefCell;
@@ -21,7 +20,7 @@ pub(in crate::upstream) fn service(weights: &[u32]) -> Service {
     Service {
         endpoints: weights.iter().enumerate().map(endpoint).collect(),
         name: name.clone(),
-        protocol: crate::upstream::settings::Protocol::Http1,
+        protocol: crate::settings::Protocol::Http1,
         balance: Balance::RoundRobin,
         connect_timeout: Duration::from_secs(1),
         timeout: Duration::from_secs(1),

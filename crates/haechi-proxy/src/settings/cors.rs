@@ -2,9 +2,7 @@
 //!
 //! The gate alone speaks for such a route: it answers preflights, and what a backend says in `Access-Control-*` is replaced.
 
-use crate::plan::Route;
-use crate::route::{Found, Router};
-use haechi_core::{FieldName, Fields, MethodSet, RequestHead};
+use haechi_core::{FieldName, Fields, MethodSet};
 use http::Method;
 use std::time::Duration;
 
@@ -52,7 +50,7 @@ impl Cors {
     }
 
     /// Whether every field that a preflight asks for may be sent.
-    fn takes_headers(&self, fields: &Fields) -> bool {
+    pub(crate) fn takes_headers(&self, fields: &Fields) -> bool {
         let known =
             |asked: &[u8]| self.headers.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(asked));
         let lists = fields.iter().filter(|field| field.name == b"access-control-request-headers");
@@ -68,7 +66,7 @@ impl Cors {
         }
     }
 
-    fn write_grant(&self, granted: Option<&str>, fields: &mut Fields) {
+    pub(crate) fn write_grant(&self, granted: Option<&str>, fields: &mut Fields) {
         if matches!(self.origins, CorsOrigins::Listed(_)) && !varies_by_origin(fields) {
             // Also without a grant: a cache must not give one page's answer to another.
             fields.push(b"vary", b"Origin");
@@ -80,7 +78,7 @@ impl Cors {
         }
     }
 
-    fn write_preflight(&self, fields: &mut Fields) {
+    pub(crate) fn write_preflight(&self, fields: &mut Fields) {
         let methods: Vec<&str> = self.methods.iter().map(Method::as_str).collect();
         fields.push(b"access-control-allow-methods", methods.join(", ").as_bytes());
         if !self.headers.is_empty() {
@@ -94,46 +92,4 @@ fn varies_by_origin(fields: &Fields) -> bool {
     let vary = fields.iter().filter(|field| field.name == b"vary");
     let mut names = vary.flat_map(|field| field.value.split(|&b| b == b',')).map(<[u8]>::trim_ascii);
     names.any(|name| name == b"*" || name.eq_ignore_ascii_case(b"origin"))
-}
-
-/// A browser's question before a request that a page of another site wants to make.
-pub(crate) struct Preflight<'a> {
-    pub(crate) route: &'a Route,
-    cors: &'a Cors,
-    granted: Option<&'a str>,
-}
-
-impl<'a> Preflight<'a> {
-    /// Reads it off the request; `None` where the request is none, or asks for a route without rules about it.
-    ///
-    /// The route asked for is the one that would take the request announced, not one that takes `OPTIONS`.
-    pub(crate) fn of(head: &RequestHead, router: &Router, routes: &'a [Route]) -> Option<Self> {
-        if head.method != Method::OPTIONS {
-            return None;
-        }
-        head.fields.sole(FieldName::Origin).ok().flatten()?;
-        let method = head.fields.sole_named(b"access-control-request-method").ok().flatten()?;
-        let method = Method::from_bytes(method).ok()?;
-        let Found::Route(index) = router.find(head.host.name(), &head.path, &method) else { return None };
-        let route = routes.get(index)?;
-        let cors = route.cors.as_ref().filter(|_| head.path.irregular().within(route.allow_in_path))?;
-        let granted = cors.grant(&head.fields, &method).filter(|_| cors.takes_headers(&head.fields));
-        Some(Self { route, cors, granted })
-    }
-
-    /// Whether the request announced may be made.
-    pub(crate) const fn is_granted(&self) -> bool {
-        self.granted.is_some()
-    }
-
-    /// Appends the answer: what may be asked for, or nothing that a browser would take for a yes.
-    pub(crate) fn write(&self, fields: &mut Fields) {
-        if let Some(rules) = &self.route.response_headers {
-            rules.apply(fields);
-        }
-        self.cors.write_grant(self.granted, fields);
-        if self.is_granted() {
-            self.cors.write_preflight(fields);
-        }
-    }
 }

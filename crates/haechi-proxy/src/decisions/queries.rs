@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-/// How long workers may take. They look at the desk twenty times a second.
+/// How long workers may take. They look at the queries twenty times a second.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 
 /// What is asked.
@@ -57,7 +57,7 @@ pub struct Answers {
 
 /// Where questions lie until every worker has taken them up.
 #[derive(Clone, Debug, Default)]
-pub struct Desk(Arc<Shared>);
+pub struct DecisionQueries(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -81,13 +81,13 @@ struct Asked {
     left: usize,
 }
 
-impl Desk {
+impl DecisionQueries {
     /// Asks every worker. What has not come in time is missing.
     pub async fn ask(&self, question: Question) -> Answers {
         let only_one = matches!(question, Question::Of(_));
         let (answers, mut answered) = unbounded_channel();
         let number = self.0.put(question, answers);
-        let _cleared = Cleared { desk: &self.0, number };
+        let _cleared = Cleared { queries: &self.0, number };
         let mut told = Answers::default();
         let gather = async {
             while let Some(decided) = answered.recv().await {
@@ -102,10 +102,10 @@ impl Desk {
     }
 
     /// A worker's place.
-    pub(crate) fn seat(&self) -> Seat {
+    pub(crate) fn reader(&self) -> QueryReader {
         let mut open = self.0.open();
         open.workers += 1;
-        Seat { desk: self.0.clone(), seen: self.0.newest.load(Ordering::Relaxed) }
+        QueryReader { queries: self.0.clone(), seen: self.0.newest.load(Ordering::Relaxed) }
     }
 }
 
@@ -128,20 +128,20 @@ impl Shared {
 
 /// A question that nobody waits for any more does not stay.
 struct Cleared<'a> {
-    desk: &'a Shared,
+    queries: &'a Shared,
     number: u64,
 }
 
 impl Drop for Cleared<'_> {
     fn drop(&mut self) {
-        self.desk.open().questions.retain(|asked| asked.number != self.number);
+        self.queries.open().questions.retain(|asked| asked.number != self.number);
     }
 }
 
-/// A worker's place at the desk, for as long as the worker runs.
+/// A worker's place at the queries, for as long as the worker runs.
 #[derive(Debug)]
-pub(crate) struct Seat {
-    desk: Arc<Shared>,
+pub(crate) struct QueryReader {
+    queries: Arc<Shared>,
     seen: u64,
 }
 
@@ -159,14 +159,14 @@ impl Taken {
     }
 }
 
-impl Seat {
+impl QueryReader {
     /// The questions that this worker has not taken up yet.
     pub(crate) fn take(&mut self) -> Vec<Taken> {
-        if self.desk.newest.load(Ordering::Acquire) == self.seen {
+        if self.queries.newest.load(Ordering::Acquire) == self.seen {
             return Vec::new();
         }
-        let desk = self.desk.clone();
-        let mut open = desk.open();
+        let queries = self.queries.clone();
+        let mut open = queries.open();
         self.take_from(&mut open)
     }
 
@@ -179,16 +179,16 @@ impl Seat {
             }
             asked.left > 0
         });
-        self.seen = self.desk.newest.load(Ordering::Relaxed);
+        self.seen = self.queries.newest.load(Ordering::Relaxed);
         taken
     }
 }
 
-impl Drop for Seat {
+impl Drop for QueryReader {
     /// Nobody waits for a worker that is gone.
     fn drop(&mut self) {
-        let desk = self.desk.clone();
-        let mut open = desk.open();
+        let queries = self.queries.clone();
+        let mut open = queries.open();
         self.take_from(&mut open);
         open.workers -= 1;
     }

@@ -1,19 +1,22 @@
 //! Serving one client connection.
 
-use super::body::{BodyError, Decoder, Framing, LAST_CHUNK, encode_chunk};
+use super::body::{Decoder, Framing, LAST_CHUNK, encode_chunk};
 use super::head::{self, Http1Head};
-use crate::connection::Transport;
-use crate::interim::{Interim, InterimAnswer};
+use super::request_body::{Inbound, InboundBody};
+use super::response_head::{Coding, Shape, encode_fields, encode_head, encode_interim, encode_lines};
+use crate::interim::Interim;
 use crate::io::{Charge, Reader, Stream};
 use crate::limits::Limit;
 use crate::lines::{HeadFault, HeadLimits};
-use crate::message::{RequestBody, Response, ResponseBody};
 use crate::panic;
 use crate::pipeline::{self, Arrival};
-use crate::plan::Limits;
-use crate::record::Entry;
+use crate::record::Record;
+use crate::request_body::RequestBody;
+use crate::response::{Response, ResponseBody};
+use crate::settings::Limits;
 use crate::ticks::{Elapsed, Timer};
 use crate::trailers;
+use crate::transport::Transport;
 use crate::websocket::handshake::Upgradable;
 use crate::websocket::peer::Peer;
 use crate::websocket::tunnel::Tunnel;
@@ -24,7 +27,7 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, ready};
 
 /// Read so much of a body that nobody wanted, so that the connection can be kept; past it the connection closes.
 const DRAIN: usize = 64 * 1024;
@@ -43,23 +46,6 @@ pub(crate) async fn serve(worker: Rc<Worker>, reader: Reader, transport: Rc<Tran
     let timer = worker.timer();
     let mut connection = Connection { worker, stream, inbound, timer, out: Vec::new(), transport, interim };
     while let Next::Again = connection.exchange().await {}
-}
-
-/// What is shared between the connection and the body of the request in progress.
-pub(crate) struct Inbound {
-    reader: Reader,
-    decoder: Decoder,
-    /// Whether the client waits for `100 Continue` before it sends the body.
-    waits: bool,
-    /// Whether the final answer is on its way: no interim one may follow it.
-    answered: bool,
-    interim: Interim,
-}
-
-/// The body of an HTTP/1.1 request.
-pub(crate) struct InboundBody {
-    inbound: Rc<RefCell<Inbound>>,
-    framing: Framing,
 }
 
 struct Connection {
@@ -114,8 +100,8 @@ impl Connection {
         let response = self.await_answer(answering, http10).await;
         drop(held);
         let response = match response {
-            Response { status, fields, body: ResponseBody::Tunnel(tunnel), entry, .. } => {
-                self.become_tunnel(status, &fields, tunnel, entry, &limits).await;
+            Response { status, fields, body: ResponseBody::Tunnel(tunnel), record, .. } => {
+                self.become_tunnel(status, &fields, tunnel, record, &limits).await;
                 return Next::Close;
             }
             other => other,
@@ -217,19 +203,19 @@ impl Connection {
         status: StatusCode,
         fields: &Fields,
         tunnel: Box<Tunnel>,
-        mut entry: Entry,
+        mut record: Record,
         limits: &Limits,
     ) {
         encode_lines(&mut self.out, status, fields);
         self.out.extend_from_slice(b"\r\n");
         if let Err(fault) = self.flush(&mut ResponseBody::Full(Vec::new()), limits).await {
-            return entry.broken(fault);
+            return record.broken(fault);
         }
         self.out = Vec::new();
         let empty = Reader::new(self.stream.clone(), self.worker.buffers().clone());
         let reader = std::mem::replace(&mut self.inbound.borrow_mut().reader, empty);
         // Large, and rare: other connections should not carry its size.
-        Box::pin(tunnel.run(&self.worker, Peer::Client(reader), entry)).await;
+        Box::pin(tunnel.run(&self.worker, Peer::Client(reader), record)).await;
     }
 
     async fn refuse_head(&mut self, fault: Option<HeadFault>) -> Next {
@@ -244,21 +230,21 @@ impl Connection {
 
     /// Sends an answer, behind what is left of interim ones. An answer that breaks off leaves the connection unusable, so that nobody takes the part for the whole.
     async fn send(&mut self, response: Response, shape: Shape, limits: &Limits) -> Result<(), ()> {
-        let Response { status, fields, mut body, mut entry, .. } = response;
+        let Response { status, fields, mut body, mut record, .. } = response;
         if self.out.is_empty() {
             self.out = self.worker.buffers().lend_out();
         }
         let coding = encode_head(&mut self.out, status, &fields, &body, shape);
-        let outcome = self.send_body(&mut body, coding, shape.trailers, &mut entry, limits).await;
+        let outcome = self.send_body(&mut body, coding, shape.trailers, &mut record, limits).await;
         if let Err(fault) = outcome {
-            entry.broken(fault);
+            record.broken(fault);
             if coding == Coding::UntilClose {
                 // A plain close would look like the end of the answer.
                 self.stream.reset_on_close();
             }
             return Err(());
         }
-        entry.finished();
+        record.finished();
         // An idle connection holds nothing.
         self.worker.buffers().give_back_out(std::mem::take(&mut self.out));
         Ok(())
@@ -269,7 +255,7 @@ impl Connection {
         body: &mut ResponseBody,
         coding: Coding,
         trailers: bool,
-        entry: &mut Entry,
+        record: &mut Record,
         limits: &Limits,
     ) -> Result<(), &'static str> {
         if coding == Coding::None {
@@ -296,7 +282,7 @@ impl Connection {
                     return self.flush(body, limits).await;
                 }
                 Some(Ok(count)) => {
-                    entry.sent(count);
+                    record.sent(count);
                     body.take_into(count, &mut self.out, |out, data| match coding {
                         Coding::Chunked => encode_chunk(out, data),
                         _ => out.extend_from_slice(data),
@@ -425,124 +411,4 @@ fn parse(inbound: &RefCell<Inbound>, limits: HeadLimits) -> Option<Awaited> {
         },
     };
     Some(awaited)
-}
-
-impl InboundBody {
-    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyError>> {
-        let mut inbound = self.inbound.borrow_mut();
-        let Inbound { reader, decoder, waits, answered, interim } = &mut *inbound;
-        if *waits && !*answered {
-            if reader.unread().is_empty() {
-                interim.push(StatusCode::CONTINUE, Fields::default());
-            }
-            *waits = false;
-        }
-        decoder.poll_ready(cx, reader)
-    }
-
-    pub(crate) fn take_into(
-        &mut self,
-        count: usize,
-        out: &mut Vec<u8>,
-        encode: impl FnOnce(&mut Vec<u8>, &[u8]),
-    ) {
-        let mut inbound = self.inbound.borrow_mut();
-        let Inbound { reader, decoder, .. } = &mut *inbound;
-        encode(out, reader.unread().get(..count).unwrap_or_default());
-        decoder.consume(reader, count);
-    }
-
-    pub(crate) const fn length(&self) -> Option<u64> {
-        match self.framing {
-            Framing::Length(length) => Some(length),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn limit(&mut self, bytes: u64) {
-        self.inbound.borrow_mut().decoder = Decoder::new(self.framing, bytes);
-    }
-}
-
-/// What the answer's framing depends on.
-#[derive(Clone, Copy)]
-struct Shape {
-    http10: bool,
-    head_only: bool,
-    /// Whether the client takes trailer fields.
-    trailers: bool,
-    keep: bool,
-}
-
-/// How the body is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Coding {
-    /// The answer has no body, whatever its fields say.
-    None,
-    /// As it is; the length was told.
-    Plain,
-    Chunked,
-    /// As it is; the close ends it. Only for HTTP/1.0 clients.
-    UntilClose,
-}
-
-fn encode_interim(out: &mut Vec<u8>, answer: &InterimAnswer) {
-    encode_lines(out, answer.status, &answer.fields);
-    out.extend_from_slice(b"\r\n");
-}
-
-fn encode_lines(out: &mut Vec<u8>, status: StatusCode, fields: &Fields) {
-    out.extend_from_slice(b"HTTP/1.1 ");
-    out.extend_from_slice(status.as_str().as_bytes());
-    out.push(b' ');
-    out.extend_from_slice(status.canonical_reason().unwrap_or_default().as_bytes());
-    out.extend_from_slice(b"\r\n");
-    encode_fields(out, fields);
-}
-
-fn encode_fields(out: &mut Vec<u8>, fields: &Fields) {
-    for field in fields.iter() {
-        out.extend_from_slice(field.name);
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(field.value);
-        out.extend_from_slice(b"\r\n");
-    }
-}
-
-fn encode_head(
-    out: &mut Vec<u8>,
-    status: StatusCode,
-    fields: &Fields,
-    body: &ResponseBody,
-    shape: Shape,
-) -> Coding {
-    encode_lines(out, status, fields);
-    if status == StatusCode::UPGRADE_REQUIRED
-        && fields.iter().any(|field| field.name == b"sec-websocket-version")
-    {
-        // A 426 says to what (RFC 9110 15.5.22).
-        out.extend_from_slice(b"upgrade: websocket\r\nconnection: upgrade\r\n");
-    }
-    let bodiless = shape.head_only || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let coding = match body.length() {
-        Some(length) => {
-            if status != StatusCode::NO_CONTENT {
-                out.extend_from_slice(b"content-length: ");
-                crate::ascii::push_number(out, length);
-                out.extend_from_slice(b"\r\n");
-            }
-            Coding::Plain
-        }
-        None if bodiless => Coding::None,
-        None if shape.http10 => Coding::UntilClose,
-        None => {
-            out.extend_from_slice(b"transfer-encoding: chunked\r\n");
-            Coding::Chunked
-        }
-    };
-    if !shape.keep {
-        out.extend_from_slice(b"connection: close\r\n");
-    }
-    out.extend_from_slice(b"\r\n");
-    if bodiless { Coding::None } else { coding }
 }

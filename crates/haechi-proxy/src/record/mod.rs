@@ -1,13 +1,17 @@
-//! What is recorded of a request: one line in the access log and the counters, whatever becomes of it.
+//! What is recorded of a request: one line in the access log, the counters, its spans and its decision, whatever becomes of it.
 
-use crate::decisions::{Decided, Headers, Judged, direction};
+mod recorder;
+
+pub(crate) use recorder::Recorder;
+
+use crate::decisions::{Decided, Headers, RecordedRoute, direction};
 use crate::limits::Limit;
 use crate::log::Line;
-use crate::plan::Route;
-use crate::respond::Taste;
+use crate::outcome::RequestOutcome;
+use crate::reply::ErrorFormat;
+use crate::settings::{Endpoint, Route};
 use crate::spans::{Spans, Work};
 use crate::trace::Trace;
-use crate::worker::Worker;
 use haechi_authn::{Attempt, Scheme};
 use haechi_authz::Decision;
 use haechi_core::id::RequestId;
@@ -21,13 +25,13 @@ use std::time::{Duration, Instant};
 /// The record of one request. Dropping it writes it: a request that was given up midway is recorded as `aborted`.
 ///
 /// It is moved through every step of a request, so what it holds is kept in one place.
-pub(crate) struct Entry(Box<Kept>);
+pub(crate) struct Record(Box<Inner>);
 
-struct Kept {
-    worker: Rc<Worker>,
+struct Inner {
+    recorder: Rc<Recorder>,
     begun: Instant,
     line: Line,
-    taste: Taste,
+    format: ErrorFormat,
     over: bool,
     secure: bool,
     /// The declared request headers that are no credential.
@@ -41,78 +45,36 @@ struct Kept {
 /// A decision that was made about the request.
 struct Made {
     decision: Decision,
-    route: Arc<Judged>,
+    route: Arc<RecordedRoute>,
     undecided: bool,
 }
 
-/// What became of a request, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
-    /// Given up before it was answered.
-    Aborted,
-    /// Could be read in two ways, or over a limit.
-    Refused,
-    /// No route, or not with this method.
-    Unrouted,
-    /// No credential, or none that holds.
-    Unauthenticated,
-    /// Known and not allowed.
-    Denied,
-    /// Could not be found out.
-    Unavailable,
-    /// Forwarded and answered.
-    Forwarded,
-    /// Answered by the embedded identity provider.
-    Answered,
-    /// A browser's question before a cross-origin request, answered here.
-    Preflight,
-    /// The backend failed.
-    Failed,
-}
-
-impl Fate {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Aborted => "aborted",
-            Self::Refused => "refused",
-            Self::Unrouted => "unrouted",
-            Self::Unauthenticated => "unauthenticated",
-            Self::Denied => "denied",
-            Self::Unavailable => "unavailable",
-            Self::Forwarded => "forwarded",
-            Self::Answered => "answered",
-            Self::Preflight => "preflight",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl Entry {
+impl Record {
     /// Begins the record of a request whose head could be read.
-    pub(crate) fn of_head(worker: &Rc<Worker>, head: &RequestHead, trace: &Trace) -> Self {
-        let mut entry = Self::of_connection(worker, head.id, head.received, head.client);
-        entry.0.line.method = Some(head.method.clone());
-        entry.0.line.host = Some(head.host.clone());
-        entry.0.line.path = Some(head.path.clone());
-        entry.0.secure = head.secure;
-        if trace.sampled && worker.traces().is_on() {
-            entry.0.spans = Some(Spans::new(*trace, worker.random_bits() as u64, head, entry.0.begun));
+    pub(crate) fn of_head(recorder: &Rc<Recorder>, head: &RequestHead, trace: &Trace) -> Self {
+        let mut record = Self::of_connection(recorder, head.id, head.received, head.client);
+        record.0.line.method = Some(head.method.clone());
+        record.0.line.host = Some(head.host.clone());
+        record.0.line.path = Some(head.path.clone());
+        record.0.secure = head.secure;
+        if trace.sampled && recorder.traces().is_on() {
+            record.0.spans = Some(Spans::new(*trace, recorder.span_id(), head, record.0.begun));
         }
-        entry
+        record
     }
 
     /// Begins the record of a request whose head could not be read.
     pub(crate) fn of_connection(
-        worker: &Rc<Worker>,
+        recorder: &Rc<Recorder>,
         id: RequestId,
         received: Timestamp,
         client: IpAddr,
     ) -> Self {
-        Self(Box::new(Kept {
-            worker: worker.clone(),
+        Self(Box::new(Inner {
+            recorder: recorder.clone(),
             begun: Instant::now(),
             line: Line::new(id, received, client),
-            taste: Taste::Problem,
+            format: ErrorFormat::Problem,
             over: false,
             secure: false,
             headers: Headers::default(),
@@ -128,12 +90,13 @@ impl Entry {
     }
 
     /// What sort of client is answered, for an answer after a panic.
-    pub(crate) fn taste(&self) -> Taste {
-        self.0.taste
+    pub(crate) fn format(&self) -> ErrorFormat {
+        self.0.format
     }
 
-    pub(crate) fn tastes(&mut self, taste: Taste) {
-        self.0.taste = taste;
+    /// In which form the client reads errors.
+    pub(crate) fn set_format(&mut self, format: ErrorFormat) {
+        self.0.format = format;
     }
 
     /// What is told so far.
@@ -152,9 +115,9 @@ impl Entry {
 
     /// A step of a traced request is done.
     fn step(&mut self, what: impl FnOnce() -> Work) {
-        let Kept { spans, worker, .. } = &mut *self.0;
+        let Inner { spans, recorder, .. } = &mut *self.0;
         if let Some(spans) = spans {
-            spans.step(worker.random_bits() as u64, what());
+            spans.step(recorder.span_id(), what());
         }
     }
 
@@ -166,7 +129,7 @@ impl Entry {
             Attempt::Unavailable(unavailable) => ("unavailable", Some(&unavailable.reason)),
             Attempt::Verified(_) => ("verified", None),
         };
-        self.0.worker.metrics().authn(scheme.name(), result);
+        self.0.recorder.metrics().authn(scheme.name(), result);
         self.step(|| Work::Authenticate { authenticator: scheme.name().clone(), result });
         if let Some(reason) = reason {
             self.0.line.reason = Some(reason.clone());
@@ -180,7 +143,7 @@ impl Entry {
     /// Counts a browser's question.
     pub(crate) fn preflight(&self, granted: bool) {
         if let Some(route) = &self.0.line.route {
-            self.0.worker.metrics().preflight(route, if granted { "granted" } else { "refused" });
+            self.0.recorder.metrics().preflight(route, if granted { "granted" } else { "refused" });
         }
     }
 
@@ -190,11 +153,11 @@ impl Entry {
     }
 
     /// It was decided about the request, on this route.
-    pub(crate) fn decided(&mut self, decision: &Decision, route: &Arc<Judged>) {
+    pub(crate) fn decided(&mut self, decision: &Decision, route: &Arc<RecordedRoute>) {
         self.0.line.decision = Some(decision.id);
         if let Some(direction) = direction(decision) {
             self.0.line.shadow = Some(direction);
-            self.0.worker.metrics().shadow(&route.name, direction);
+            self.0.recorder.metrics().shadow(&route.name, direction);
         }
         self.0.made = Some(Made { decision: decision.clone(), route: route.clone(), undecided: false });
         self.step(|| Work::Authorize { decision: decision.id, allowed: decision.is_allowed() });
@@ -208,7 +171,7 @@ impl Entry {
         }
     }
 
-    pub(crate) fn upstream(&mut self, service: &Arc<str>, endpoint: &crate::plan::Endpoint) {
+    pub(crate) fn upstream(&mut self, service: &Arc<str>, endpoint: &Endpoint) {
         self.0.line.service = Some(service.clone());
         self.0.line.endpoint = Some((endpoint.state.host().clone(), endpoint.state.port()));
         if let Some(spans) = &mut self.0.spans {
@@ -218,7 +181,7 @@ impl Entry {
 
     /// What came of the exchange with the endpoint named last, under the span `span`: a status, or a problem.
     pub(crate) fn exchanged(&mut self, span: u64, outcome: Result<StatusCode, &'static str>) {
-        let Kept { spans: Some(spans), line, .. } = &mut *self.0 else { return };
+        let Inner { spans: Some(spans), line, .. } = &mut *self.0 else { return };
         let (Some(service), Some((host, port))) = (&line.service, &line.endpoint) else { return };
         let (service, host, port) = (service.clone(), host.clone(), *port);
         let (status, problem) = (outcome.ok(), outcome.err());
@@ -231,9 +194,9 @@ impl Entry {
     }
 
     /// The head of the answer is known.
-    pub(crate) fn answered(&mut self, status: StatusCode, fate: Fate) {
+    pub(crate) fn answered(&mut self, status: StatusCode, outcome: RequestOutcome) {
         self.0.line.status = Some(status);
-        self.0.line.fate = fate;
+        self.0.line.outcome = outcome;
     }
 
     /// The name of the problem that the answer tells of.
@@ -249,7 +212,7 @@ impl Entry {
 
     /// The request reached a limit.
     pub(crate) fn limit(&self, limit: Limit) {
-        self.0.worker.metrics().limit(limit);
+        self.0.recorder.metrics().limit(limit);
     }
 
     /// So many bytes of the answer's body went out.
@@ -259,7 +222,7 @@ impl Entry {
 
     /// The answer broke off.
     pub(crate) fn broken(&mut self, why: &'static str) {
-        self.0.line.fate = Fate::Aborted;
+        self.0.line.outcome = RequestOutcome::Aborted;
         self.0.line.reason = Some(why.into());
         self.0.over = true;
     }
@@ -267,11 +230,11 @@ impl Entry {
     /// The record itself, leaving an empty one.
     fn taken(&mut self) -> Self {
         let Line { id, received, client, .. } = self.0.line;
-        let empty = Kept {
-            worker: self.0.worker.clone(),
+        let empty = Inner {
+            recorder: self.0.recorder.clone(),
             line: Line::new(id, received, client),
             begun: self.0.begun,
-            taste: self.0.taste,
+            format: self.0.format,
             over: true,
             secure: false,
             headers: Headers::default(),
@@ -287,30 +250,30 @@ impl Entry {
     }
 }
 
-impl Drop for Entry {
+impl Drop for Record {
     fn drop(&mut self) {
         if std::thread::panicking() && !self.0.over {
-            let worker = self.0.worker.clone();
-            if worker.keep_broken(|| self.taken()) {
+            let recorder = self.0.recorder.clone();
+            if recorder.keep_panicked(|| self.taken()) {
                 return;
             }
         }
         if !self.0.over {
-            self.0.line.fate = Fate::Aborted;
+            self.0.line.outcome = RequestOutcome::Aborted;
         }
         let took = self.0.begun.elapsed();
-        self.0.worker.metrics().request(&self.0.line, took);
-        self.0.worker.log().write(&self.0.line, took);
+        self.0.recorder.metrics().request(&self.0.line, took);
+        self.0.recorder.log().write(&self.0.line, took);
         if let Some(spans) = self.0.spans.take() {
-            spans.finish(&self.0.line, took, self.0.worker.traces());
+            spans.finish(&self.0.line, took, self.0.recorder.traces());
         }
         if let Some(decided) = self.0.remembered() {
-            self.0.worker.remember(decided);
+            self.0.recorder.remember(decided);
         }
     }
 }
 
-impl Kept {
+impl Inner {
     /// What is remembered of the decision. The request is over: its parts are moved.
     fn remembered(&mut self) -> Option<Decided> {
         let Made { decision, route, undecided } = self.made.take()?;

@@ -1,69 +1,14 @@
-//! Bodies and answers between the rooms, independent of the protocol version that carries them.
+//! A response on its way to the client, independent of the protocol version that carries it.
 
 use crate::http1::body::BodyError;
 use crate::http1::client::UpstreamBody;
-use crate::http1::server::InboundBody;
-use crate::http2::body::InboundBody as Http2Body;
 use crate::http2::client::UpstreamBody as Http2UpstreamBody;
-use crate::record::Entry;
+use crate::record::Record;
 use crate::websocket::tunnel::Tunnel;
 use haechi_core::Fields;
 use http::StatusCode;
 use std::task::{Context, Poll};
 use std::time::Duration;
-
-/// A request's body.
-pub(crate) enum RequestBody {
-    /// There is none.
-    Empty,
-    /// From an HTTP/1.1 client.
-    Http1(InboundBody),
-    /// From an HTTP/2 client.
-    Http2(Http2Body),
-}
-
-impl RequestBody {
-    /// How many bytes can be taken now; 0 at the end.
-    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyError>> {
-        match self {
-            Self::Empty => Poll::Ready(Ok(0)),
-            Self::Http1(body) => body.poll_ready(cx),
-            Self::Http2(body) => body.poll_ready(cx),
-        }
-    }
-
-    /// Takes up to `count` of the ready bytes to the end of `out`. Returns how many.
-    pub(crate) fn take_into(
-        &mut self,
-        count: usize,
-        out: &mut Vec<u8>,
-        encode: impl FnOnce(&mut Vec<u8>, &[u8]),
-    ) {
-        match self {
-            Self::Empty => {}
-            Self::Http1(body) => body.take_into(count, out, encode),
-            Self::Http2(body) => body.take_into(count, out, encode),
-        }
-    }
-
-    /// The length in bytes, where it is known beforehand.
-    pub(crate) fn length(&self) -> Option<u64> {
-        match self {
-            Self::Empty => Some(0),
-            Self::Http1(body) => body.length(),
-            Self::Http2(body) => body.length(),
-        }
-    }
-
-    /// Bounds what may still be read.
-    pub(crate) fn limit(&mut self, bytes: u64) {
-        match self {
-            Self::Empty => {}
-            Self::Http1(body) => body.limit(bytes),
-            Self::Http2(body) => body.limit(bytes),
-        }
-    }
-}
 
 /// An answer on its way to the client.
 pub(crate) struct Response {
@@ -74,7 +19,7 @@ pub(crate) struct Response {
     /// Whether the connection cannot be relied on after this answer.
     pub(crate) close: bool,
     /// The access-log line, written when the answer has left or was given up.
-    pub(crate) entry: Entry,
+    pub(crate) record: Record,
 }
 
 /// An answer's body.

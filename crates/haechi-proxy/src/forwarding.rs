@@ -1,0 +1,37 @@
+//! A request that was let through, on its way to where its route leads.
+
+use crate::client_address::Origin;
+use crate::interim::Interim;
+use crate::reply::ReplyContext;
+use crate::settings::{Route, Service};
+use crate::ticks::Timer;
+use crate::trace::Trace;
+use crate::websocket::handshake::Handshake;
+use crate::worker::Worker;
+use crate::worker::plan::WorkerPlan;
+use haechi_authn::CredentialPlace;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What forwarding needs besides the permitted request and its body.
+pub(crate) struct Forwarding<'a> {
+    pub(crate) worker: &'a Rc<Worker>,
+    pub(crate) plan: &'a WorkerPlan,
+    pub(crate) route: &'a Route,
+    pub(crate) route_index: usize,
+    pub(crate) origin: Origin,
+    pub(crate) trace: Trace,
+    /// Where the credentials stand that were verified.
+    pub(crate) verified: Vec<CredentialPlace>,
+    pub(crate) timer: Timer,
+    pub(crate) interim: Interim,
+    pub(crate) websocket: Option<Handshake>,
+    pub(crate) to: ReplyContext,
+}
+
+impl Forwarding<'_> {
+    /// How long `service` may take to answer: the route may know better than its service.
+    pub(crate) fn timeout(&self, service: &Service) -> Duration {
+        self.route.timeout.unwrap_or(service.timeout)
+    }
+}

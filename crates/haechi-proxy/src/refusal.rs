@@ -1,0 +1,155 @@
+//! Why a request goes no further. What a client is answered is chosen in [`crate::respond`].
+
+use crate::limits::Limit;
+use crate::outcome::RequestOutcome;
+use http::Method;
+
+/// Why a request goes no further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Could be read in two ways.
+    BadRequest,
+    /// A body that is not what the call takes.
+    BadBody,
+    /// A credential presented in a way that could be read as two.
+    AmbiguousCredential,
+    /// No route.
+    NotFound,
+    /// The route's pattern does not take the method.
+    MethodNotAllowed(Vec<Method>),
+    /// No credential.
+    NoCredential {
+        challenges: Vec<String>,
+    },
+    /// A credential that does not hold.
+    BadCredential {
+        challenges: Vec<String>,
+        token: bool,
+    },
+    /// Known, and not allowed. The scopes that the route asks for, when that is what was missing.
+    Forbidden {
+        scopes: Option<String>,
+    },
+    /// It could not be found out.
+    CannotTell,
+    /// For a host that this connection was not opened for.
+    Misdirected,
+    TargetTooLong,
+    HeadTooLarge,
+    TooManyFields,
+    BodyTooLarge,
+    /// The client took too long over the head of its request.
+    HeadTimeout,
+    /// The client took too long over the body of its request.
+    RequestTimeout,
+    ExpectationFailed,
+    /// A WebSocket of another version than 13.
+    UpgradeRequired,
+    /// The backend refused, broke off, or answered nonsense.
+    BadGateway,
+    GatewayTimeout,
+    NoEndpoint,
+    /// There is no room for the request at the moment.
+    Overloaded,
+    Internal,
+}
+
+impl Refusal {
+    /// The stable name of the problem, for the answer, the record and the metrics.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::BadRequest => "ambiguous-request",
+            Self::BadBody => "bad-body",
+            Self::AmbiguousCredential => "invalid-request",
+            Self::NotFound => "no-route",
+            Self::MethodNotAllowed(_) => "method-not-allowed",
+            Self::NoCredential { .. } => "not-authenticated",
+            Self::BadCredential { .. } => "invalid-credentials",
+            Self::Forbidden { .. } => "forbidden",
+            Self::CannotTell => "cannot-tell",
+            Self::Misdirected => "misdirected-request",
+            Self::TargetTooLong => "target-too-long",
+            Self::HeadTooLarge | Self::TooManyFields => "head-too-large",
+            Self::BodyTooLarge => "body-too-large",
+            Self::HeadTimeout | Self::RequestTimeout => "request-timeout",
+            Self::ExpectationFailed => "expectation-failed",
+            Self::UpgradeRequired => "websocket-version",
+            Self::BadGateway => "bad-gateway",
+            Self::GatewayTimeout => "gateway-timeout",
+            Self::NoEndpoint => "no-endpoint",
+            Self::Overloaded => "overloaded",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// What the client is told. Nothing about which policy, role or key was missing.
+    pub(crate) const fn detail(&self) -> &'static str {
+        match self {
+            Self::BadRequest => "the request could be read in more than one way and was not forwarded",
+            Self::BadBody => "the body is not what this call takes",
+            Self::AmbiguousCredential => "more than one credential, or a credential where none may stand",
+            Self::NotFound => "nothing is served at this address",
+            Self::MethodNotAllowed(_) => "this address does not take this method",
+            Self::NoCredential { .. } => "credentials are needed",
+            Self::BadCredential { .. } => "the credentials are not valid",
+            Self::Forbidden { .. } => "this caller may not do this",
+            Self::CannotTell => "this cannot be decided at the moment; try again",
+            Self::Misdirected => "this connection was opened for another host; open one for this host",
+            Self::TargetTooLong => "the target is over 8 KiB",
+            Self::HeadTooLarge | Self::TooManyFields => "the header fields are over the limit",
+            Self::BodyTooLarge => "the body is over the limit",
+            Self::HeadTimeout | Self::RequestTimeout => "the request took too long to arrive",
+            Self::ExpectationFailed => "only `100-continue` can be expected",
+            Self::UpgradeRequired => "only WebSocket version 13 is spoken here",
+            Self::BadGateway => "the service behind this address failed",
+            Self::GatewayTimeout => "the service behind this address did not answer in time",
+            Self::NoEndpoint => "no instance of the service is available",
+            Self::Overloaded => "the gate has no room for this request at the moment; try again",
+            Self::Internal => "the gate failed on this request",
+        }
+    }
+
+    /// What the access log calls it.
+    pub(crate) const fn outcome(&self) -> RequestOutcome {
+        match self {
+            Self::NotFound | Self::MethodNotAllowed(_) => RequestOutcome::Unrouted,
+            Self::NoCredential { .. } | Self::BadCredential { .. } => RequestOutcome::Unauthenticated,
+            Self::Forbidden { .. } => RequestOutcome::Denied,
+            Self::CannotTell => RequestOutcome::Unavailable,
+            Self::BadGateway
+            | Self::GatewayTimeout
+            | Self::NoEndpoint
+            | Self::Overloaded
+            | Self::Internal => RequestOutcome::Failed,
+            _ => RequestOutcome::Refused,
+        }
+    }
+
+    /// The limit that it stands for.
+    pub(crate) const fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::TargetTooLong => Some(Limit::Target),
+            Self::HeadTooLarge => Some(Limit::Head),
+            Self::TooManyFields => Some(Limit::Fields),
+            Self::BodyTooLarge => Some(Limit::Body),
+            Self::HeadTimeout => Some(Limit::HeaderRead),
+            Self::RequestTimeout => Some(Limit::BodyStall),
+            _ => None,
+        }
+    }
+
+    /// Whether the connection closes after it: what could be read in two ways leaves it unclear where the next request begins.
+    pub(crate) const fn closes(&self) -> bool {
+        matches!(
+            self,
+            Self::BadRequest
+                | Self::TargetTooLong
+                | Self::HeadTooLarge
+                | Self::TooManyFields
+                | Self::BodyTooLarge
+                | Self::HeadTimeout
+                | Self::RequestTimeout
+                | Self::ExpectationFailed
+        )
+    }
+}

@@ -1,0 +1,44 @@
+//! To whom an answer of ours goes, and in which form.
+
+use haechi_core::id::{DecisionId, RequestId};
+use haechi_core::{FieldName, Fields, Timestamp};
+
+/// What an answer of ours depends on besides the refusal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReplyContext {
+    pub(crate) id: RequestId,
+    pub(crate) received: Timestamp,
+    pub(crate) decision: Option<DecisionId>,
+    pub(crate) format: ErrorFormat,
+}
+
+/// The form in which the client can read an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ErrorFormat {
+    Problem,
+    Grpc,
+    Html,
+}
+
+impl ErrorFormat {
+    /// Reads it off the request.
+    pub(crate) fn of(fields: &Fields) -> Self {
+        let starts = |name, prefix: &[u8]| {
+            fields
+                .all(name)
+                .any(|v| v.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)))
+        };
+        if starts(FieldName::ContentType, b"application/grpc") {
+            Self::Grpc
+        } else if fields.all(FieldName::Accept).any(accepts_html) {
+            Self::Html
+        } else {
+            Self::Problem
+        }
+    }
+}
+
+fn accepts_html(value: &[u8]) -> bool {
+    let ranges = value.split(|&b| b == b',').map(|range| range.split(|&b| b == b';').next().unwrap_or(range));
+    ranges.map(<[u8]>::trim_ascii).any(|range| range.eq_ignore_ascii_case(b"text/html"))
+}

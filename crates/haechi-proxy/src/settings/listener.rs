@@ -1,0 +1,20 @@
+//! How connections begin.
+
+use crate::tls::ListenerTls;
+use std::sync::Arc;
+
+/// How a listener's connections begin.
+#[derive(Clone, Debug, Default)]
+pub struct Listener {
+    /// With a TLS handshake, where there is one.
+    pub tls: Option<Arc<ListenerTls>>,
+    /// With a PROXY header, before anything else.
+    pub proxy_protocol: bool,
+}
+
+impl Listener {
+    /// Whether they begin with the first request.
+    pub(crate) const fn is_plain(&self) -> bool {
+        self.tls.is_none() && !self.proxy_protocol
+    }
+}

@@ -1,0 +1,17 @@
+//! What the configuration means to the data plane: values without behaviour of their own.
+
+pub(crate) mod cors;
+pub(crate) mod limits;
+pub(crate) mod listener;
+pub(crate) mod resilience;
+pub(crate) mod response_headers;
+pub(crate) mod route;
+pub(crate) mod service;
+
+pub use cors::{Cors, CorsOrigins};
+pub use limits::Limits;
+pub use listener::Listener;
+pub use resilience::{Circuit, Ejection, HealthCheck, Protocol, Retries, RetryOn};
+pub use response_headers::FieldRules;
+pub use route::{Authentication, IdentityCall, Route, Target};
+pub use service::{Balance, Endpoint, HashKey, IdentityToken, Service};

@@ -1,0 +1,105 @@
+//! A route, as the configuration means it.
+
+use super::cors::Cors;
+use super::response_headers::FieldRules;
+use haechi_authn::Authenticator;
+use haechi_core::{Irregular, MethodSet, PathPattern};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A route: what it matches, who may pass, where it leads.
+pub struct Route {
+    /// The configured name.
+    pub name: Arc<str>,
+    /// The path pattern.
+    pub pattern: PathPattern,
+    /// Hosts in canonical form, without ports; any host when empty.
+    pub hosts: Vec<Box<str>>,
+    /// The methods.
+    pub methods: MethodSet,
+    /// Who is asked.
+    pub authentication: Authentication,
+    /// Where it leads.
+    pub target: Target,
+    /// Ambiguous path spellings that the backend is known to read as we do.
+    pub allow_in_path: Irregular,
+    /// The most bytes of a request's body, instead of [`Limits::body`].
+    pub max_body: Option<u64>,
+    /// Whether credentials that were verified here travel on.
+    pub forward_credentials: bool,
+    /// Removed from the front of the path before forwarding.
+    pub strip_prefix: Option<Box<str>>,
+    /// Put before the path when forwarding.
+    pub add_prefix: Option<Box<str>>,
+    /// Instead of the service's [`Service::timeout`].
+    pub timeout: Option<Duration>,
+    /// Which pages of other sites may read the answers; browsers' own rule where there is none.
+    pub cors: Option<Cors>,
+    /// What changes in the heads of answers.
+    pub response_headers: Option<FieldRules>,
+}
+
+/// The authenticators of a route.
+#[derive(Clone)]
+pub enum Authentication {
+    /// Any one of them.
+    Any(Vec<Arc<dyn Authenticator>>),
+    /// All of them.
+    All(Vec<Arc<dyn Authenticator>>),
+}
+
+impl Authentication {
+    /// The authenticators in order.
+    pub fn authenticators(&self) -> &[Arc<dyn Authenticator>] {
+        match self {
+            Self::Any(list) | Self::All(list) => list,
+        }
+    }
+}
+
+/// Where a route leads.
+pub enum Target {
+    /// To the service with this index.
+    Service(usize),
+    /// To the embedded identity provider.
+    Identity(IdentityCall),
+}
+
+/// A call of the identity provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdentityCall {
+    /// `POST /auth/login`
+    Login,
+    /// `POST /auth/refresh`
+    Refresh,
+    /// `POST /auth/logout`
+    Logout,
+    /// `GET /auth/me`
+    Me,
+    /// `GET /.well-known/jwks.json`
+    Jwks,
+    /// `GET /.well-known/openid-configuration`
+    Discovery,
+}
+
+impl Route {
+    /// A route of any method of which nothing else is said.
+    pub fn new(name: &str, pattern: PathPattern, authentication: Authentication, target: Target) -> Self {
+        Self {
+            name: name.into(),
+            pattern,
+            hosts: Vec::new(),
+            methods: MethodSet::any(),
+            authentication,
+            target,
+            allow_in_path: Irregular::NONE,
+            max_body: None,
+            forward_credentials: false,
+            strip_prefix: None,
+            add_prefix: None,
+            timeout: None,
+            cors: None,
+            response_headers: None,
+        }
+    }
+}

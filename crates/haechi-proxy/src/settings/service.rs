@@ -1,0 +1,106 @@
+//! A service and its endpoints, as the configuration means them.
+
+use super::resilience::{Circuit, Ejection, HealthCheck, Protocol, Retries};
+use crate::upstream::endpoint::EndpointState;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A named set of endpoints.
+pub struct Service {
+    /// The configured name.
+    pub name: Arc<str>,
+    /// At least one.
+    pub endpoints: Vec<Endpoint>,
+    /// How one is chosen.
+    pub balance: Balance,
+    /// What is spoken to its endpoints.
+    pub protocol: Protocol,
+    /// For connecting, a TLS handshake included.
+    pub connect_timeout: Duration,
+    /// From the end of the request to the head of the answer, and between two pieces of it.
+    pub timeout: Duration,
+    /// Whether `X-Auth-*` fields are sent.
+    pub identity_headers: bool,
+    /// Whether a token signed by us is sent.
+    pub identity_token: Option<IdentityToken>,
+    /// Whether `X-HTTP-Method-Override` and its kin travel on.
+    pub allow_method_override: bool,
+    /// How endpoints are asked how they are; not at all without it.
+    pub health: Option<HealthCheck>,
+    /// When an endpoint that fails is left out for a while; never without it.
+    pub ejection: Option<Ejection>,
+    /// Over how long the share of an endpoint that comes back grows.
+    pub slow_start: Duration,
+    /// What one endpoint carries at most.
+    pub circuit: Circuit,
+    /// When a request is sent again; never without it.
+    pub retries: Option<Retries>,
+    /// How often names are resolved again.
+    pub resolve: Duration,
+}
+
+/// One backend address.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// What is known of it.
+    pub state: Arc<EndpointState>,
+    /// Its share beside the others; with 0 it gets no new requests.
+    pub weight: u32,
+}
+
+/// How an endpoint is chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Balance {
+    /// In turn, by weight.
+    RoundRobin,
+    /// The less busy of two taken at random.
+    LeastRequest,
+    /// At random, by weight.
+    Random,
+    /// The same endpoint for the same key.
+    Hash(HashKey),
+}
+
+/// What [`Balance::Hash`] hashes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HashKey {
+    /// The caller's subject.
+    Subject,
+    /// The client's address.
+    ClientIp,
+    /// The value of the field of this lower-case name.
+    Header(Box<str>),
+}
+
+/// The token that tells a service who is calling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdentityToken {
+    /// `aud`.
+    pub audience: Arc<str>,
+    /// From `iat` to `exp`.
+    pub lifetime: Duration,
+}
+
+impl Service {
+    /// A service with these endpoints, of which nothing else is asked.
+    pub fn new(name: &str, endpoints: Vec<Endpoint>) -> Self {
+        const PATIENCE: Duration = Duration::from_secs(30);
+        Self {
+            name: name.into(),
+            endpoints,
+            balance: Balance::RoundRobin,
+            protocol: Protocol::Http1,
+            connect_timeout: PATIENCE,
+            timeout: PATIENCE,
+            identity_headers: false,
+            identity_token: None,
+            allow_method_override: false,
+            health: None,
+            ejection: None,
+            slow_start: Duration::ZERO,
+            circuit: Circuit::default(),
+            retries: None,
+            resolve: PATIENCE,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The plan as one worker runs it.
+
+use super::identity_tokens::IdentityTokens;
+use super::recorded;
+use crate::decisions::{Headers, RecordedRoute};
+use crate::plan::Plan;
+use crate::settings::{Authentication, IdentityToken, Service};
+use crate::upstream::balance::Balancer;
+use crate::upstream::pool::Pool;
+use haechi_authn::{Authenticator, Chain, CredentialPlace, Scheme};
+use haechi_authz::Memo;
+use haechi_core::{Caller, RequestHead, Timestamp};
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// The plan as this worker runs it: the shared part, and schemes, pools and caches of its own.
+pub(crate) struct WorkerPlan {
+    pub(crate) shared: Arc<Plan>,
+    /// By route; routes that ask the same authenticators share one.
+    chains: Vec<Option<Rc<RouteChain>>>,
+    balancers: Vec<Balancer>,
+    schemes: Schemes,
+    /// By route, for the records of decisions.
+    recorded_routes: Vec<Arc<RecordedRoute>>,
+    /// The request headers that policies may read and that are no credential: the name in policies, and the field's.
+    headers: Vec<(Box<str>, Box<str>)>,
+    tokens: IdentityTokens,
+    /// Decisions under this plan.
+    pub(crate) memo: Memo,
+}
+
+/// By name, with what each was made from.
+type Schemes = HashMap<Arc<str>, (Arc<dyn Authenticator>, Rc<dyn Scheme>)>;
+
+/// Whether all are asked, and who.
+type Asked = (bool, Vec<Arc<str>>);
+
+/// The authenticators of a route.
+struct RouteChain {
+    chain: Chain,
+    /// Where the chain's authenticators look for credentials.
+    credential_places: Vec<CredentialPlace>,
+}
+
+impl RouteChain {
+    /// `None` without an authenticator.
+    fn new(schemes: Vec<Rc<dyn Scheme>>, all: bool) -> Option<Rc<Self>> {
+        let credential_places = schemes.iter().map(|scheme| scheme.credential_place()).collect();
+        let chain = if all { Chain::all(schemes) } else { Chain::any(schemes) };
+        chain.ok().map(|chain| Rc::new(Self { chain, credential_places }))
+    }
+}
+
+impl WorkerPlan {
+    /// Endpoints that stay keep their connections, authenticators that stay what they have verified.
+    pub(crate) fn new(shared: Arc<Plan>, previous: Option<&Self>) -> Self {
+        let mut schemes = Schemes::new();
+        let scheme = |authenticator: &Arc<dyn Authenticator>| {
+            let kept = previous.and_then(|previous| previous.schemes.get(authenticator.name()));
+            let kept = kept.filter(|(made_from, _)| Arc::ptr_eq(made_from, authenticator));
+            let scheme = kept.map_or_else(|| authenticator.for_worker(), |(_, scheme)| scheme.clone());
+            (authenticator.clone(), scheme)
+        };
+        let mut known: HashMap<Asked, Option<Rc<RouteChain>>> = HashMap::new();
+        let mut chain = |authentication: &Authentication| {
+            let authenticators = authentication.authenticators();
+            let names: Vec<_> =
+                authenticators.iter().map(|authenticator| authenticator.name().clone()).collect();
+            let all = matches!(authentication, Authentication::All(_));
+            let made = known.entry((all, names)).or_insert_with(|| {
+                let list = authenticators.iter().map(|authenticator| {
+                    let made = schemes.entry(authenticator.name().clone());
+                    made.or_insert_with(|| scheme(authenticator)).1.clone()
+                });
+                RouteChain::new(list.collect(), all)
+            });
+            made.clone()
+        };
+        let chains = shared.routes.iter().map(|route| chain(&route.authentication)).collect();
+        Self {
+            chains,
+            balancers: balancers(&shared, previous),
+            recorded_routes: recorded::routes(&shared),
+            headers: recorded::headers(&shared, schemes.values().map(|(_, scheme)| &**scheme)),
+            schemes,
+            tokens: IdentityTokens::new(),
+            memo: Memo::default(),
+            shared,
+        }
+    }
+
+    /// What is recorded of decisions about a route.
+    pub(crate) fn recorded_route(&self, route: usize) -> Option<&Arc<RecordedRoute>> {
+        self.recorded_routes.get(route)
+    }
+
+    /// The declared headers of a request, for the record of the decision.
+    pub(crate) fn headers(&self, head: &RequestHead) -> Headers {
+        let value = |field: &str| head.fields.sole_named(field.as_bytes()).ok().flatten();
+        let text = |field: &str| std::str::from_utf8(value(field)?).ok();
+        self.headers.iter().filter_map(|(name, field)| Some((name.clone(), text(field)?.into()))).collect()
+    }
+
+    /// The authenticators of a route; `None` only for a route that has none, which is never let through.
+    pub(crate) fn chain(&self, route: usize) -> Option<&Chain> {
+        self.chains.get(route)?.as_ref().map(|known| &known.chain)
+    }
+
+    /// Where the authenticators of a route look for credentials.
+    pub(crate) fn credential_places(&self, route: usize) -> &[CredentialPlace] {
+        self.chains.get(route).and_then(Option::as_ref).map_or(&[], |chain| &chain.credential_places)
+    }
+
+    /// A service and this worker's connections to it.
+    pub(crate) fn service(&self, index: usize) -> Option<(&Service, &Balancer)> {
+        Some((self.shared.services.get(index)?, self.balancers.get(index)?))
+    }
+
+    /// A token that tells a service who is calling.
+    ///
+    /// # Errors
+    /// When there is no key to sign with.
+    pub(crate) fn identity_token(
+        &self,
+        wanted: &IdentityToken,
+        caller: &Arc<Caller>,
+        now: Timestamp,
+    ) -> Result<Rc<str>, String> {
+        let provider = self.shared.identity.as_ref().ok_or("no identity provider is configured")?;
+        self.tokens.token(provider, wanted, caller, now)
+    }
+
+    /// By service.
+    pub(super) fn balancers(&self) -> &[Balancer] {
+        &self.balancers
+    }
+
+    /// Closes the idle connections that `next` does not take over. Requests that began under this plan may hold it for long.
+    pub(super) fn retire(&self, next: &Self) {
+        let kept: HashSet<*const Pool> = next.pools().map(Rc::as_ptr).collect();
+        self.pools().filter(|pool| !kept.contains(&Rc::as_ptr(pool))).for_each(|pool| pool.retire());
+    }
+
+    fn pools(&self) -> impl Iterator<Item = &Rc<Pool>> {
+        self.balancers.iter().flat_map(Balancer::pools)
+    }
+
+    pub(super) fn sweep(&self) {
+        self.pools().for_each(|pool| pool.sweep());
+    }
+}
+
+fn balancers(plan: &Plan, previous: Option<&WorkerPlan>) -> Vec<Balancer> {
+    let known = previous.map(|plan| plan.balancers.as_slice()).unwrap_or_default();
+    let by_name: HashMap<&str, &Balancer> = previous
+        .map(|plan| plan.shared.services.as_slice())
+        .unwrap_or_default()
+        .iter()
+        .map(|service| &*service.name)
+        .zip(known)
+        .collect();
+    plan.services.iter().map(|service| Balancer::new(service, by_name.get(&*service.name).copied())).collect()
+}
