@@ -3,11 +3,13 @@
 //! Open [`pipeline`] first: it is that sentence as code. One worker thread per core runs it on its own single-threaded runtime, with its own
 //! listener and its own pool of upstream connections.
 
+mod accept;
 mod ascii;
 mod client_address;
 mod connection;
 mod context_headers;
 mod decisions;
+mod dry_run;
 mod finish;
 mod forward;
 mod forwarding;
@@ -22,6 +24,7 @@ mod http2;
 mod identity;
 mod interim;
 mod io;
+mod judge;
 mod limits;
 mod lines;
 mod listen;
@@ -53,7 +56,9 @@ mod websocket;
 mod worker;
 
 pub use decisions::{Answers, Decided, DecisionQueries, Headers, Outcome, Question, RecordedRoute, Wanted};
+pub use dry_run::{DryOutcome, DryRequest, DryRun};
 pub use headers::identity_headers;
+pub use judge::{Observer, Refused};
 pub use limits::Budget;
 pub use listen::{adopt, bind, share};
 pub use log::{LogFormat, LogSink};

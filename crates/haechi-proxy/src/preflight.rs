@@ -7,7 +7,8 @@ use http::Method;
 
 /// A browser's question before a request that a page of another site wants to make.
 pub(crate) struct Preflight<'a> {
-    pub(crate) route: &'a Route,
+    pub(crate) route_index: usize,
+    route: &'a Route,
     cors: &'a Cors,
     granted: Option<&'a str>,
 }
@@ -27,7 +28,7 @@ impl<'a> Preflight<'a> {
         let route = routes.get(index)?;
         let cors = route.cors.as_ref().filter(|_| head.path.irregular().within(route.allow_in_path))?;
         let granted = cors.grant(&head.fields, &method).filter(|_| cors.takes_headers(&head.fields));
-        Some(Self { route, cors, granted })
+        Some(Self { route_index: index, route, cors, granted })
     }
 
     /// Whether the request announced may be made.

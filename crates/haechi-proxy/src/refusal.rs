@@ -1,6 +1,7 @@
 //! Why a request goes no further. What a client is answered is chosen in [`crate::respond`].
 
 use crate::limits::Limit;
+use crate::lines::HeadFault;
 use crate::outcome::RequestOutcome;
 use http::Method;
 
@@ -151,5 +152,21 @@ impl Refusal {
                 | Self::RequestTimeout
                 | Self::ExpectationFailed
         )
+    }
+}
+
+impl From<HeadFault> for Refusal {
+    fn from(fault: HeadFault) -> Self {
+        match fault {
+            HeadFault::TargetTooLong => Self::TargetTooLong,
+            HeadFault::TooLarge => Self::HeadTooLarge,
+            HeadFault::TooManyFields => Self::TooManyFields,
+            HeadFault::Expect => Self::ExpectationFailed,
+            HeadFault::Malformed
+            | HeadFault::BareLf
+            | HeadFault::Target
+            | HeadFault::Host
+            | HeadFault::Framing => Self::BadRequest,
+        }
     }
 }

@@ -28,6 +28,12 @@ pub(crate) fn refuse(refusal: &Refusal, to: ReplyContext, mut record: Record) ->
     Response { status, fields, body: ResponseBody::Full(body), close: refusal.closes(), record }
 }
 
+/// The status of an answer to a preflight, granted or not.
+pub(crate) const PREFLIGHT: StatusCode = StatusCode::NO_CONTENT;
+
+/// What stands for the status that a backend chooses.
+pub(crate) const FORWARDED: StatusCode = StatusCode::OK;
+
 /// The status of a refusal.
 pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
     match refusal {
@@ -60,7 +66,7 @@ pub(crate) fn preflight(to: ReplyContext, write: impl FnOnce(&mut Fields), mut r
     let mut fields = Fields::with_capacity(10, 512);
     our_fields(&mut fields, &to, b"no-store");
     write(&mut fields);
-    let status = StatusCode::NO_CONTENT;
+    let status = PREFLIGHT;
     record.answered(status, RequestOutcome::Preflight);
     Response { status, fields, body: ResponseBody::Full(Vec::new()), close: false, record }
 }

@@ -18,6 +18,17 @@ pub(crate) enum Framing {
     UntilClose,
 }
 
+impl Framing {
+    /// The length of the body in bytes, where it is known beforehand.
+    pub(crate) const fn length(self) -> Option<u64> {
+        match self {
+            Self::None => Some(0),
+            Self::Length(length) => Some(length),
+            Self::Chunked | Self::UntilClose => None,
+        }
+    }
+}
+
 /// Why a body could not be read to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {

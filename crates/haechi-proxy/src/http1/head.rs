@@ -55,6 +55,17 @@ pub(crate) fn complete(bytes: &[u8], limits: HeadLimits) -> Result<Option<usize>
     if bytes.len() >= limits.bytes { Err(HeadFault::TooLarge) } else { Ok(None) }
 }
 
+/// Reads a request head that is all there is.
+///
+/// # Errors
+/// What the codec would say of it, at once or when nothing more came.
+pub(crate) fn request_of(bytes: &[u8], limits: HeadLimits) -> Result<Http1Head, HeadFault> {
+    match complete(bytes, limits)? {
+        Some(length) if length == bytes.len() => request(bytes, limits),
+        _ => Err(HeadFault::Malformed),
+    }
+}
+
 /// Reads a complete request head.
 pub(crate) fn request(bytes: &[u8], limits: HeadLimits) -> Result<Http1Head, HeadFault> {
     let mut slots = [const { MaybeUninit::<httparse::Header<'_>>::uninit() }; MAX_FIELDS];

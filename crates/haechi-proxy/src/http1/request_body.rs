@@ -52,10 +52,7 @@ impl InboundBody {
     }
 
     pub(crate) const fn length(&self) -> Option<u64> {
-        match self.framing {
-            Framing::Length(length) => Some(length),
-            _ => None,
-        }
+        self.framing.length()
     }
 
     pub(crate) fn limit(&mut self, bytes: u64) {

@@ -188,6 +188,11 @@ impl Record {
         spans.step(span, Work::Upstream { service, host, port, status, problem });
     }
 
+    /// When the request began.
+    pub(crate) const fn begun(&self) -> Instant {
+        self.0.begun
+    }
+
     /// How long the request has been under way.
     pub(crate) fn elapsed(&self) -> Duration {
         self.0.begun.elapsed()

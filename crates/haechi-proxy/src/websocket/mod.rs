@@ -1,14 +1,14 @@
 //! WebSocket (RFC 6455): a request that goes the way of every request, and then a tunnel between client and backend.
 //!
 //! [`handshake`] reads what the client asks and makes a handshake of our own for the backend; [`tunnel`] carries both directions with bounded
-//! memory; [`frames`] follows frame headers, so that the gate can say a Close of its own between two frames; [`standing`] judges the opening
+//! memory; [`frames`] follows frame headers, so that the gate can say a Close of its own between two frames; [`recheck`] judges the opening
 //! request again, once a second: a WebSocket lives as long as its request would be let through.
 
 mod direction;
 pub(crate) mod frames;
 pub(crate) mod handshake;
 pub(crate) mod peer;
-mod standing;
+mod recheck;
 pub(crate) mod tunnel;
 
 use crate::forwarding::Forwarding;

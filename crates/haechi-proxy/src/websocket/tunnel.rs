@@ -3,7 +3,7 @@
 use super::direction::{Course, Direction};
 use super::frames::{Sender, close};
 use super::peer::Peer;
-use super::standing::{Fall, Standing, Verdict};
+use super::recheck::{AccessLost, OpeningRequest, Rechecked};
 use crate::http1::client::{UpstreamBody, UpstreamConnection};
 use crate::limits::Limit;
 use crate::record::Record;
@@ -26,7 +26,7 @@ pub(crate) struct Tunnel {
     backend: Box<UpstreamConnection>,
     /// Counts as a request in flight to the backend until the end.
     _exchange: UpstreamBody,
-    standing: Standing,
+    opening: OpeningRequest,
     extended: bool,
 }
 
@@ -57,15 +57,15 @@ impl Tunnel {
         extended: bool,
     ) -> Option<Self> {
         let backend = Box::new(exchange.take_connection()?);
-        let standing = Standing::new(worker, permitted, service);
-        Some(Self { backend, _exchange: exchange, standing, extended })
+        let opening = OpeningRequest::new(worker, permitted, service);
+        Some(Self { backend, _exchange: exchange, opening, extended })
     }
 
     /// Carries both directions until one side ends them or the gate does. The record is written at the end.
     pub(crate) async fn run(self: Box<Self>, worker: &Rc<Worker>, client: Peer, mut record: Record) {
         let _counted = worker.metrics().websocket();
         let limits = worker.limits();
-        let Self { backend, _exchange, standing, extended } = *self;
+        let Self { backend, _exchange, opening, extended } = *self;
         let mut running = Running {
             worker: worker.clone(),
             timer: worker.timer(),
@@ -73,8 +73,8 @@ impl Tunnel {
             backend: Peer::Backend(backend),
             upward: Direction::new(Sender::Client, extended),
             downward: Direction::new(Sender::Server, extended),
-            standing,
-            judging: None,
+            opening,
+            rechecking: None,
             active: Instant::now(),
             limits,
         };
@@ -101,8 +101,8 @@ struct Running {
     upward: Direction,
     /// From backend to client.
     downward: Direction,
-    standing: Standing,
-    judging: Option<LocalFuture<Verdict>>,
+    opening: OpeningRequest,
+    rechecking: Option<LocalFuture<Rechecked>>,
     /// When a byte last moved.
     active: Instant,
     limits: Limits,
@@ -124,14 +124,14 @@ impl Running {
     }
 
     fn poll_carry(&mut self, cx: &mut Context<'_>) -> Poll<End> {
-        if let Some(judging) = &mut self.judging
-            && let Poll::Ready(verdict) = judging.as_mut().poll(cx)
+        if let Some(rechecking) = &mut self.rechecking
+            && let Poll::Ready(rechecked) = rechecking.as_mut().poll(cx)
         {
-            self.judging = None;
-            match self.standing.learn(verdict) {
+            self.rechecking = None;
+            match self.opening.learn(rechecked) {
                 None => {}
-                Some(Fall::Refused(why)) => return Poll::Ready(End::Told(NOT_ALLOWED, why)),
-                Some(Fall::Unknown) => {
+                Some(AccessLost::Refused(why)) => return Poll::Ready(End::Told(NOT_ALLOWED, why)),
+                Some(AccessLost::Unavailable) => {
                     return Poll::Ready(End::Told(
                         TRY_AGAIN,
                         "it could not be found out whether it may go on",
@@ -184,7 +184,7 @@ impl Running {
             self.worker.metrics().limit(Limit::WebSocketIdle);
             return Some(IDLE);
         }
-        self.judging.get_or_insert_with(|| self.standing.judge());
+        self.rechecking.get_or_insert_with(|| self.opening.recheck());
         None
     }
 

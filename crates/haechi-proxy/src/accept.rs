@@ -1,0 +1,108 @@
+//! Accept: from what a codec read to the one canonical request. From here on nothing looks at the wire again.
+
+use crate::client_address::{self, Origin};
+use crate::headers;
+use crate::judge::Refused;
+use crate::lines::RequestLines;
+use crate::plan::Plan;
+use crate::refusal::Refusal;
+use crate::tls::Session;
+use crate::websocket::handshake::{BadHandshake, Handshake, Upgradable};
+use haechi_core::id::RequestId;
+use haechi_core::{CanonicalPath, MethodSet, RequestHead, Timestamp};
+use http::Method;
+use std::net::SocketAddr;
+
+/// What is known of a request besides its head.
+pub(crate) struct Arrived<'a> {
+    pub(crate) id: RequestId,
+    /// When its head was complete.
+    pub(crate) received: Timestamp,
+    /// The other end of its connection.
+    pub(crate) peer: SocketAddr,
+    /// Whether its connection is TLS.
+    pub(crate) secure: bool,
+    /// What the TLS handshake has agreed on, where there was one.
+    pub(crate) tls: Option<&'a Session>,
+    /// What its connection or stream can become.
+    pub(crate) upgradable: Upgradable,
+}
+
+/// A request that can be read in one way only.
+pub(crate) struct Accepted {
+    pub(crate) head: Box<RequestHead>,
+    pub(crate) origin: Origin,
+    /// The handshake where it asks for a WebSocket.
+    pub(crate) websocket: Option<Handshake>,
+}
+
+/// A request that could be read in two ways, with what is known of it for the record.
+pub(crate) struct NotAccepted {
+    pub(crate) refused: Refused,
+    pub(crate) lines: RequestLines,
+}
+
+/// Makes the canonical request, or says why there is none. `nonce` is for our own WebSocket handshake.
+pub(crate) fn accept(
+    lines: RequestLines,
+    arrived: &Arrived<'_>,
+    plan: &Plan,
+    nonce: impl FnOnce() -> u128,
+) -> Result<Accepted, Box<NotAccepted>> {
+    match check(&lines, arrived, plan, nonce) {
+        Ok((path, origin, websocket)) => {
+            let RequestLines { method, host, query, fields, .. } = lines;
+            let head = RequestHead {
+                id: arrived.id,
+                received: arrived.received,
+                method,
+                host,
+                path,
+                query,
+                fields,
+                client: origin.client,
+                peer: arrived.peer,
+                secure: origin.secure,
+            };
+            Ok(Accepted { head: Box::new(head), origin, websocket })
+        }
+        Err(refused) => Err(Box::new(NotAccepted { refused, lines })),
+    }
+}
+
+fn check(
+    lines: &RequestLines,
+    arrived: &Arrived<'_>,
+    plan: &Plan,
+    nonce: impl FnOnce() -> u128,
+) -> Result<(CanonicalPath, Origin, Option<Handshake>), Refused> {
+    if lines.method == Method::CONNECT || lines.method == Method::TRACE {
+        let allow = MethodSet::any().iter().cloned().collect();
+        return Err(Refused::new(Refusal::MethodNotAllowed(allow), "the method is never forwarded"));
+    }
+    let path = CanonicalPath::parse(&lines.path).map_err(bad_request)?;
+    headers::check_connection(&lines.fields).map_err(bad_request)?;
+    headers::check_context(&lines.fields, &plan.context_headers).map_err(bad_request)?;
+    if arrived.tls.is_some_and(|session| !session.covers(lines.host.name())) {
+        let reason = "the host has another certificate than the connection was opened with";
+        return Err(Refused::new(Refusal::Misdirected, reason));
+    }
+    let websocket = Handshake::of(lines, arrived.upgradable, nonce).map_err(|fault| {
+        let refusal = match fault {
+            BadHandshake::Malformed(_) => Refusal::BadRequest,
+            BadHandshake::Version => Refusal::UpgradeRequired,
+        };
+        Refused::new(refusal, fault.to_string())
+    })?;
+    let origin =
+        client_address::origin(&lines.fields, arrived.peer.ip(), arrived.secure, &plan.trusted_proxies);
+    let Ok(origin) = origin else {
+        let reason = "a trusted proxy sent a forwarding field that cannot be read";
+        return Err(Refused::new(Refusal::BadRequest, reason));
+    };
+    Ok((path, origin, websocket))
+}
+
+fn bad_request(fault: impl std::fmt::Display) -> Refused {
+    Refused::new(Refusal::BadRequest, fault.to_string())
+}

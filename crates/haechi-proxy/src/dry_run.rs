@@ -1,0 +1,146 @@
+//! What the gate would do with a request that nobody has sent: for commands.
+
+use crate::accept::{Accepted, Arrived, accept};
+use crate::http1;
+use crate::judge::{Judged, Observer, Refused, judge};
+use crate::plan::Plan;
+use crate::refusal::Refusal;
+use crate::respond;
+use crate::websocket::handshake::Upgradable;
+use crate::worker::plan::WorkerPlan;
+use haechi_core::id::RequestId;
+use haechi_core::{RequestHead, Timestamp};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A plan without a worker.
+pub struct DryRun(WorkerPlan);
+
+/// A request, as an HTTP/1.1 client would send it.
+#[derive(Clone, Debug)]
+pub struct DryRequest<'a> {
+    /// The method, as sent.
+    pub method: &'a str,
+    /// Path and query, as sent.
+    pub target: &'a str,
+    /// Names and values, `Host` among them.
+    pub headers: &'a [(String, String)],
+    /// The other end of the connection.
+    pub peer: SocketAddr,
+    /// Whether the connection is TLS.
+    pub secure: bool,
+    /// The time that policies see.
+    pub time: Timestamp,
+    /// The time as of which credentials are checked.
+    pub now: Timestamp,
+}
+
+/// What would become of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DryOutcome {
+    /// It would go on to where its route leads.
+    Forwarded,
+    /// It would be answered as a preflight.
+    Preflight {
+        /// Whether the request that it announces may be made.
+        granted: bool,
+    },
+    /// It would be refused.
+    Refused(Refused),
+}
+
+impl DryRun {
+    /// With caches of its own, like a worker's.
+    pub fn new(plan: Arc<Plan>) -> Self {
+        Self(WorkerPlan::new(plan, None))
+    }
+
+    /// The plan.
+    pub fn plan(&self) -> &Plan {
+        &self.0.shared
+    }
+
+    /// Judges a request as the pipeline does. `accepted` sees the canonical head, `observer` each step after it.
+    pub async fn judge<O: Observer>(
+        &self,
+        request: &DryRequest<'_>,
+        accepted: impl FnOnce(&RequestHead),
+        observer: &mut O,
+    ) -> DryOutcome {
+        match self.judged(request, accepted, observer).await {
+            Ok(Judged::Permitted(_)) => DryOutcome::Forwarded,
+            Ok(Judged::Preflight(asked)) => DryOutcome::Preflight { granted: asked.is_granted() },
+            Err(refused) => DryOutcome::Refused(refused),
+        }
+    }
+
+    async fn judged<O: Observer>(
+        &self,
+        request: &DryRequest<'_>,
+        accepted: impl FnOnce(&RequestHead),
+        observer: &mut O,
+    ) -> Result<Judged<'_>, Refused> {
+        let limits = self.0.shared.limits.head_limits();
+        let read = http1::head::request_of(&request.bytes()?, limits);
+        let read = read.map_err(|fault| Refused::new(Refusal::from(fault), fault.to_string()))?;
+        let arrived = Arrived {
+            id: RequestId::from_bits(0),
+            received: request.time,
+            peer: request.peer,
+            secure: request.secure,
+            tls: None,
+            upgradable: Upgradable::Connection,
+        };
+        let body = read.framing.length();
+        let Accepted { head, .. } =
+            accept(read.lines, &arrived, &self.0.shared, || 0).map_err(|not| not.refused)?;
+        accepted(&head);
+        judge(head, body, &self.0, request.now, observer).await
+    }
+}
+
+impl DryRequest<'_> {
+    /// The head as it would stand on the wire.
+    fn bytes(&self) -> Result<Vec<u8>, Refused> {
+        let mut out = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
+        let mut lines = 1;
+        for (name, value) in self.headers {
+            lines += 1;
+            out.extend([name, ": ", value, "\r\n"]);
+        }
+        out.push_str("\r\n");
+        // A line break inside a part would begin another field.
+        if out.bytes().filter(|&byte| byte == b'\n').count() != lines + 1 {
+            return Err(Refused::new(Refusal::BadRequest, "a part of the request has a line break"));
+        }
+        Ok(out.into_bytes())
+    }
+}
+
+impl DryOutcome {
+    /// The status of the answer; 200 stands for whatever the backend says.
+    pub const fn status(&self) -> u16 {
+        let status = match self {
+            Self::Forwarded => respond::FORWARDED,
+            Self::Preflight { .. } => respond::PREFLIGHT,
+            Self::Refused(refused) => respond::status(&refused.refusal),
+        };
+        status.as_u16()
+    }
+
+    /// What the access log would call it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Forwarded => "forwarded",
+            Self::Preflight { .. } => "preflight",
+            Self::Refused(refused) => refused.refusal.outcome().name(),
+        }
+    }
+}
+
+impl Refused {
+    /// Why, for the operator.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}

@@ -1,0 +1,223 @@
+//! Judge: route, authenticate, authorize. This order stands here and nowhere else: the pipeline, the check of open WebSockets and the commands
+//! that tell what the gate would do all call [`judge`].
+
+use crate::preflight::Preflight;
+use crate::refusal::Refusal;
+use crate::route::Found;
+use crate::settings::Route;
+use crate::worker::plan::WorkerPlan;
+use haechi_authn::chain::{Chain, Outcome};
+use haechi_authn::{Attempt, CredentialPlace, Fault, Scheme};
+use haechi_authz::{DenyReason, Permitted, Refused as NotPermitted};
+use haechi_core::id::DecisionId;
+use haechi_core::{Caller, Irregular, RequestHead, Timestamp};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Sees each step of a judgement.
+pub trait Observer {
+    /// The route that takes the request was found.
+    fn routed(&mut self, _route: usize, _head: &RequestHead) {}
+
+    /// The route's pattern wins, and does not take the method.
+    fn method_not_allowed(&mut self, _route: usize) {}
+
+    /// The request is a preflight for a request that this route would take.
+    fn preflight(&mut self, _route: usize, _granted: bool) {}
+
+    /// The caller to be taken as given, instead of asking the route's authenticators; an error stands for a caller whom they would not know.
+    /// Only for commands that say what would become of a request.
+    fn supposed(&mut self, _route: usize) -> Option<Result<Arc<Caller>, String>> {
+        None
+    }
+
+    /// An authenticator was asked.
+    fn attempted(&mut self, _scheme: &dyn Scheme, _attempt: &Attempt) {}
+
+    /// It is known who is calling.
+    fn authenticated(&mut self, _head: &RequestHead, _caller: &Arc<Caller>) {}
+
+    /// Authorization begins. Returns the id of the decision.
+    fn deciding(&mut self) -> DecisionId;
+
+    /// Authorization is over.
+    fn decided(&mut self, _route: usize, _outcome: &Result<Permitted, NotPermitted>) {}
+}
+
+/// A request that goes on.
+pub(crate) enum Judged<'p> {
+    /// To where its route leads.
+    Permitted(Passed<'p>),
+    /// It is answered as a preflight.
+    Preflight(Preflight<'p>),
+}
+
+/// A request that may be forwarded.
+pub(crate) struct Passed<'p> {
+    pub(crate) permitted: Permitted,
+    pub(crate) route: &'p Route,
+    pub(crate) route_index: usize,
+    /// Where the credentials stand that were verified.
+    pub(crate) verified: Vec<CredentialPlace>,
+}
+
+/// A request that goes no further, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub(crate) refusal: Refusal,
+    /// For the record. Never leaves the gate.
+    pub(crate) reason: Cow<'static, str>,
+}
+
+impl Refused {
+    pub(crate) fn new(refusal: Refusal, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { refusal, reason: reason.into() }
+    }
+
+    fn internal() -> Self {
+        Self::new(Refusal::Internal, "the plan has no such route")
+    }
+}
+
+/// Judges a request by `plan`. `body` is the length of its body where that is known; credentials are checked as of `now`.
+pub(crate) async fn judge<'p, O: Observer>(
+    head: Box<RequestHead>,
+    body: Option<u64>,
+    plan: &'p WorkerPlan,
+    now: Timestamp,
+    observer: &mut O,
+) -> Result<Judged<'p>, Refused> {
+    // A preflight: before routing, because it asks about another request than itself, and before authentication, because browsers send no
+    // credential with it. The request that it announces takes the whole way.
+    if let Some(asked) = Preflight::of(&head, &plan.shared.router, &plan.shared.routes) {
+        observer.preflight(asked.route_index, asked.is_granted());
+        return Ok(Judged::Preflight(asked));
+    }
+
+    // Route: before authentication, because the route says who is asked. What has no route needs no credential to be told so.
+    let route_index = route(&head, plan, observer)?;
+    let route = plan.shared.routes.get(route_index).ok_or_else(Refused::internal)?;
+    observer.routed(route_index, &head);
+    check_path_and_body(&head, body, route, plan)?;
+
+    // Authenticate: before authorization, which is about somebody.
+    let (caller, verified) = match observer.supposed(route_index) {
+        Some(supposed) => (supposed.map_err(|reason| no_credential(plan, route_index, reason))?, Vec::new()),
+        None => authenticate(&head, route_index, plan, now, observer).await?,
+    };
+    observer.authenticated(&head, &caller);
+
+    // Authorize: the only step that turns a head into something that can be forwarded.
+    let decision = observer.deciding();
+    let outcome = plan.shared.enforcer.enforce(head, route_index, caller, decision, &plan.memo).await;
+    observer.decided(route_index, &outcome);
+    match outcome {
+        Ok(permitted) => Ok(Judged::Permitted(Passed { permitted, route, route_index, verified })),
+        Err(NotPermitted::Denied(_, reason)) => Err(Refused::new(forbidden(&reason), reason.describe())),
+        Err(NotPermitted::Undecided(_, unavailable)) => {
+            Err(Refused::new(Refusal::CannotTell, unavailable.to_string()))
+        }
+    }
+}
+
+/// The index of the route that takes the request.
+fn route(head: &RequestHead, plan: &WorkerPlan, observer: &mut impl Observer) -> Result<usize, Refused> {
+    match plan.shared.router.find(head.host.name(), &head.path, &head.method) {
+        Found::Route(index) => Ok(index),
+        // An ambiguous path is refused as such unless a route asks for it.
+        _ if head.path.irregular() != Irregular::NONE => Err(Refused::new(
+            Refusal::BadRequest,
+            "the path could be read in two ways, and no route takes it",
+        )),
+        Found::Ambiguous => {
+            let reason = "the path spells a literal of a route in another way";
+            Err(Refused::new(Refusal::BadRequest, reason))
+        }
+        Found::NotFound => Err(Refused::new(Refusal::NotFound, "no route matches")),
+        Found::MethodNotAllowed { route, allow } => {
+            observer.method_not_allowed(route);
+            let name = plan.shared.routes.get(route).map_or("", |route| &route.name);
+            let methods = allow.iter().map(http::Method::as_str).collect::<Vec<_>>().join(", ");
+            let reason = format!(
+                "the winning pattern, of route `{name}`, takes {methods}; no less specific one is tried"
+            );
+            Err(Refused::new(Refusal::MethodNotAllowed(allow), reason))
+        }
+    }
+}
+
+fn check_path_and_body(
+    head: &RequestHead,
+    body: Option<u64>,
+    route: &Route,
+    plan: &WorkerPlan,
+) -> Result<(), Refused> {
+    if !head.path.irregular().within(route.allow_in_path) {
+        let reason =
+            "the path could be read in two ways, and the route's `allow_in_path` does not name the reason";
+        return Err(Refused::new(Refusal::BadRequest, reason));
+    }
+    let limit = route.max_body.unwrap_or(plan.shared.limits.body);
+    if body.is_some_and(|length| length > limit) {
+        return Err(Refused::new(
+            Refusal::BodyTooLarge,
+            format!("the body is over the limit of {limit} bytes"),
+        ));
+    }
+    Ok(())
+}
+
+/// Asks the route's authenticators who is calling.
+async fn authenticate(
+    head: &RequestHead,
+    route: usize,
+    plan: &WorkerPlan,
+    now: Timestamp,
+    observer: &mut impl Observer,
+) -> Result<(Arc<Caller>, Vec<CredentialPlace>), Refused> {
+    let chain = plan.chain(route).ok_or_else(Refused::internal)?;
+    let Outcome { attempt, verified } =
+        chain.authenticate(head, now, |scheme, attempt| observer.attempted(scheme, attempt)).await;
+    match attempt {
+        Attempt::Verified(caller) => Ok((caller, verified)),
+        Attempt::Absent => Err(no_credential(plan, route, NO_CREDENTIAL)),
+        Attempt::Unavailable(unavailable) => Err(Refused::new(Refusal::CannotTell, unavailable.reason)),
+        Attempt::Rejected(rejection) => {
+            let refusal = match rejection.fault {
+                Fault::InvalidRequest => Refusal::AmbiguousCredential,
+                Fault::InvalidToken => Refusal::BadCredential { challenges: challenges(chain), token: true },
+                Fault::InvalidCredentials => {
+                    Refusal::BadCredential { challenges: challenges(chain), token: false }
+                }
+            };
+            Err(Refused::new(refusal, rejection.reason))
+        }
+    }
+}
+
+const NO_CREDENTIAL: &str = "there is no credential, and the route asks for one";
+
+fn no_credential(plan: &WorkerPlan, route: usize, reason: impl Into<Cow<'static, str>>) -> Refused {
+    let challenges = plan.chain(route).map(challenges).unwrap_or_default();
+    Refused::new(Refusal::NoCredential { challenges }, reason)
+}
+
+/// One for each way in.
+fn challenges(chain: &Chain) -> Vec<String> {
+    let mut list: Vec<String> = Vec::new();
+    for scheme in chain.schemes() {
+        let challenge = scheme.challenge();
+        if !challenge.is_empty() && !list.iter().any(|known| known == challenge) {
+            list.push(challenge.to_owned());
+        }
+    }
+    list
+}
+
+fn forbidden(reason: &DenyReason) -> Refusal {
+    let scopes = match reason {
+        DenyReason::Scopes(scopes) => Some(scopes.join(" ")),
+        _ => None,
+    };
+    Refusal::Forbidden { scopes }
+}

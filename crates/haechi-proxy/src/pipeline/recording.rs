@@ -1,0 +1,111 @@
+//! Each step of a judgement, into the request's record and the counters.
+
+use crate::finish::Finish;
+use crate::judge::Observer;
+use crate::record::Record;
+use crate::worker::Worker;
+use crate::worker::plan::WorkerPlan;
+use haechi_authn::{Attempt, Scheme};
+use haechi_authz::{Decision, DenyReason, External, Permitted, Refused};
+use haechi_core::id::DecisionId;
+use haechi_core::{Caller, RequestHead};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What is learned of a request while it is judged.
+pub(super) struct Recording<'a, 'r> {
+    worker: &'a Worker,
+    plan: &'a WorkerPlan,
+    record: &'r mut Record,
+    /// When authorization began.
+    begun: Instant,
+    /// What the route changes about the answer.
+    pub(super) finish: Option<Finish<'a>>,
+    /// The decision, once there is one.
+    pub(super) decision: Option<DecisionId>,
+}
+
+impl<'a, 'r> Recording<'a, 'r> {
+    pub(super) fn new(worker: &'a Worker, plan: &'a WorkerPlan, record: &'r mut Record) -> Self {
+        let begun = record.begun();
+        Self { worker, plan, record, begun, finish: None, decision: None }
+    }
+
+    fn route(&mut self, index: usize) {
+        if let Some(route) = self.plan.shared.routes.get(index) {
+            self.record.route(route);
+        }
+    }
+
+    /// Counts what a decision point said, where one was asked.
+    fn decision_point(&self, outcome: &Result<Permitted, Refused>) {
+        let metrics = self.worker.metrics();
+        let took = || Some(self.begun.elapsed());
+        let decision = match outcome {
+            Ok(permitted) => permitted.decision(),
+            Err(Refused::Denied(decision, _)) => decision,
+            Err(Refused::Undecided(_, unavailable)) => {
+                return metrics.decision_point(&unavailable.name, "unavailable", took());
+            }
+        };
+        if let Some(External { name, allowed, cached }) = &decision.external {
+            let (result, took) = match (cached, allowed) {
+                (true, _) => ("cached", None),
+                (false, true) => ("allow", took()),
+                (false, false) => ("deny", took()),
+            };
+            metrics.decision_point(name, result, took);
+        }
+    }
+}
+
+impl Observer for Recording<'_, '_> {
+    fn routed(&mut self, index: usize, head: &RequestHead) {
+        self.route(index);
+        self.finish = self.plan.shared.routes.get(index).and_then(|route| Finish::of(route, head));
+    }
+
+    fn method_not_allowed(&mut self, index: usize) {
+        self.route(index);
+    }
+
+    fn preflight(&mut self, index: usize, granted: bool) {
+        self.route(index);
+        if !granted {
+            self.record.reason("the route's `cors` does not allow what the preflight asks for");
+        }
+        self.record.preflight(granted);
+    }
+
+    fn attempted(&mut self, scheme: &dyn Scheme, attempt: &Attempt) {
+        self.record.attempt(scheme, attempt);
+    }
+
+    fn authenticated(&mut self, head: &RequestHead, caller: &Arc<Caller>) {
+        self.record.caller(caller);
+        self.record.headers(self.plan.headers(head));
+    }
+
+    fn deciding(&mut self) -> DecisionId {
+        self.begun = Instant::now();
+        let id = DecisionId::from_bits(self.worker.random_bits());
+        self.decision = Some(id);
+        id
+    }
+
+    fn decided(&mut self, index: usize, outcome: &Result<Permitted, Refused>) {
+        self.decision_point(outcome);
+        let (decision, result): (&Decision, _) = match outcome {
+            Ok(permitted) => (permitted.decision(), "allow"),
+            Err(Refused::Denied(decision, DenyReason::Error(_))) => (decision, "error"),
+            Err(Refused::Denied(decision, _)) => (decision, "deny"),
+            Err(Refused::Undecided(decision, _)) => (decision, "unavailable"),
+        };
+        let Some(route) = self.plan.recorded_route(index) else { return };
+        self.worker.metrics().authz(&route.name, result, self.begun.elapsed());
+        self.record.decided(decision, route);
+        if let Err(Refused::Undecided(_, unavailable)) = outcome {
+            self.record.undecided(unavailable.to_string());
+        }
+    }
+}
