@@ -1,5 +1,7 @@
 //! `haechi explain`: what the gate would do with a request, and why, on the code that serves requests.
 
+#[cfg(test)]
+mod agreement;
 mod caller;
 mod decision;
 mod inquiry;
@@ -10,7 +12,7 @@ mod text;
 mod told;
 
 pub(crate) use caller::{Supposed, Who, vouching};
-pub(crate) use inquiry::{Inquiry, PointAnswer, Points};
+pub(crate) use inquiry::Inquiry;
 pub(crate) use judge::{Gate, judge};
 pub(crate) use text::render;
 pub(crate) use told::Explanation;
@@ -19,6 +21,7 @@ use super::{CallerArgs, Common, ExplainArgs, Failure, Format, configuration, inp
 use crate::config::Config;
 use crate::wire::{Assembly, control_runtime};
 use haechi_authn::identity::check_roles;
+use haechi_proxy::DryRun;
 use std::sync::Arc;
 
 /// Explains, as text or JSON.
@@ -30,7 +33,8 @@ pub(crate) fn explain(common: &Common, arguments: &ExplainArgs) -> Result<(), Fa
     let inquiry = inquiry(&config, arguments)?;
     let runtime = control_runtime().map_err(Failure::fault)?;
     let assembly = Assembly::new(&config, &runtime).map_err(Failure::fault)?;
-    let gate = Gate { config: &config, plan: &assembly.plan, assembly: Some(&assembly) };
+    let dry = DryRun::new(assembly.plan.clone());
+    let gate = Gate { config: &config, dry: &dry, assembly: Some(&assembly), answers: None };
     let explanation = runtime.block_on(judge(gate, &inquiry))?;
     match common.output {
         Format::Json => output::json(&explanation),

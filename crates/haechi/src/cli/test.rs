@@ -3,14 +3,16 @@
 mod coverage;
 mod report;
 
-use super::explain::{Explanation, Gate, Inquiry, PointAnswer, Points, Supposed, Who, judge};
+use super::explain::{Explanation, Gate, Inquiry, Supposed, Who, judge};
 use super::{Common, Failure, Form, TestArgs, configuration, output};
-use crate::config::{Case, CaseCaller, Config, Expect, PointSays, load_cases};
-use crate::wire::{control_runtime, rules};
+use crate::config::{Case, CaseCaller, Config, Expect, load_cases};
+use crate::wire::{GivenAnswers, control_runtime, rules};
 use coverage::Coverage;
 use haechi_core::CallerKind;
+use haechi_proxy::DryRun;
 use serde::Serialize;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What came of one case.
 #[derive(Debug, Serialize)]
@@ -41,9 +43,10 @@ struct Told {
 pub(crate) fn test(common: &Common, arguments: &TestArgs) -> Result<(), Failure> {
     let config = configuration(&common.config)?;
     let cases = read(&arguments.cases, &config)?;
-    let plan = rules(&config).map_err(Failure::fault)?;
+    let answers = GivenAnswers::default();
+    let dry = DryRun::new(Arc::new(rules(&config, &answers).map_err(Failure::fault)?));
     let runtime = control_runtime().map_err(Failure::fault)?;
-    let gate = Gate { config: &config, plan: &plan, assembly: None };
+    let gate = Gate { config: &config, dry: &dry, assembly: None, answers: Some(&answers) };
     let told = runtime.block_on(run(gate, &cases, arguments.coverage))?;
     match common.form {
         Form::Json => output::json(&told)?,
@@ -95,11 +98,6 @@ async fn run(gate: Gate<'_>, cases: &[(&Path, Case)], covering: bool) -> Result<
 
 fn inquiry(case: &Case) -> Inquiry {
     let plain = Inquiry::new(case.method.clone(), case.path.clone());
-    let answer = |says: &PointSays| match says {
-        PointSays::Allow => PointAnswer::Allow,
-        PointSays::Deny => PointAnswer::Deny,
-        PointSays::Unavailable => PointAnswer::Unavailable,
-    };
     Inquiry {
         host: case.host.clone().unwrap_or_else(|| plain.host.clone()),
         client: case.ip.unwrap_or(plain.client),
@@ -107,7 +105,7 @@ fn inquiry(case: &Case) -> Inquiry {
         secure: case.secure,
         time: case.time,
         who: case.caller.as_ref().map_or(Who::Nobody, who),
-        points: Points::Given(case.points.iter().map(|(name, says)| (name.clone(), answer(says))).collect()),
+        points: case.points.clone(),
         ..plain
     }
 }

@@ -42,7 +42,7 @@ pub(crate) struct Ground {
 pub(crate) struct Assembly {
     pub(crate) ground: Arc<Ground>,
     pub(crate) built: Arc<Built>,
-    pub(crate) plan: Plan,
+    pub(crate) plan: Arc<Plan>,
 }
 
 /// Why it cannot be put together.
@@ -138,7 +138,7 @@ impl Assembly {
         let points = decision_points(config, &ground.control).map_err(PlanFault::from)?;
         let endpoints = &ground.endpoints;
         let plan = plan::plan(config, generation, &built.authenticators, identity, endpoints, points)?;
-        Ok(Self { ground: ground.clone(), built, plan })
+        Ok(Self { ground: ground.clone(), built, plan: Arc::new(plan) })
     }
 
     /// Waits until keys were asked for once and revocations are known, or neither comes: for commands that judge once and end, and for a

@@ -114,7 +114,7 @@ impl Gate {
         let log = LogWriter::start(&config.access_log).map_err(StartFault::Log)?;
         let traces = Exporter::start(config.traces.as_ref(), &control)?;
         let shared = Shared {
-            plan: Arc::new(ArcSwap::from_pointee(plan)),
+            plan: Arc::new(ArcSwap::new(plan)),
             clock: ground.clock.clone(),
             metrics: Metrics::default(),
             log: log.sink.clone(),

@@ -178,7 +178,7 @@ impl Reloader {
         let keys = tokio::time::timeout(KEYS_WITHIN, built.asked_once());
         let _ = tokio::join!(keys, self.upkeep.prepare(&plan));
         self.upkeep.follow(&plan);
-        self.plan.store(Arc::new(plan));
+        self.plan.store(plan);
         self.built.store(built);
         self.record.generation.store(generation, Relaxed);
         let reloaded = Reloaded::of(&config, generation);

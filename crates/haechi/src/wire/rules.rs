@@ -2,22 +2,56 @@
 //! is opened, no key is fetched, and nobody could come in.
 
 use super::plan::{PlanFault, plan};
-use super::points::unasked;
+use super::points::{GivenAnswers, unasked};
 use crate::config::Config;
 use crate::config::meant::{Authenticate, AuthenticatorKind, Issuer, Users};
-use haechi_authn::Authenticator;
-use haechi_authn::schemes::anonymous;
+use haechi_authn::{Attempt, Authenticator, CredentialPlace, Look, Scheme};
 use haechi_authz::analysis::{Gives, Ground, Way};
-use haechi_core::CallerKind;
+use haechi_core::{CallerKind, RequestHead, Timestamp};
 use haechi_proxy::{Endpoints, Plan};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 use std::sync::Arc;
 
-/// The plan that the workers would run, but for its authenticators.
-pub(crate) fn rules(config: &Config) -> Result<Plan, PlanFault> {
-    let nobody: Arc<dyn Authenticator> = Arc::new(anonymous::authenticator());
-    let authenticators = config.authenticators.keys().map(|name| (name.clone(), nobody.clone())).collect();
-    plan(config, 0, &authenticators, None, &Endpoints::default(), unasked(config))
+/// The plan that the workers would run, but for its authenticators, which find no credential, and its decision points, which say what is given.
+pub(crate) fn rules(config: &Config, answers: &GivenAnswers) -> Result<Plan, PlanFault> {
+    let blind = |name: &Arc<str>| -> (Arc<str>, Arc<dyn Authenticator>) {
+        (name.clone(), Arc::new(Blind(name.clone())))
+    };
+    let authenticators = config.authenticators.keys().map(blind).collect();
+    plan(config, 0, &authenticators, None, &Endpoints::default(), unasked(config, answers))
+}
+
+/// Stands for an authenticator that is not asked. It finds no credential in any request.
+#[derive(Clone)]
+struct Blind(Arc<str>);
+
+impl Authenticator for Blind {
+    fn name(&self) -> &Arc<str> {
+        &self.0
+    }
+
+    fn for_worker(&self) -> Rc<dyn Scheme> {
+        Rc::new(self.clone())
+    }
+}
+
+impl Scheme for Blind {
+    fn name(&self) -> &Arc<str> {
+        &self.0
+    }
+
+    fn challenge(&self) -> &str {
+        ""
+    }
+
+    fn credential_place(&self) -> CredentialPlace {
+        CredentialPlace::Nowhere
+    }
+
+    fn look(&self, _: &RequestHead, _: Timestamp) -> Look {
+        Look::Done(Attempt::Absent)
+    }
 }
 
 /// Who can come to each route, and by which hosts.

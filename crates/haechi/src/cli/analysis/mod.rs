@@ -8,7 +8,7 @@ pub(super) use show::{explain_command, lines};
 
 use super::{Failure, configuration};
 use crate::config::Config;
-use crate::wire::{grounds, rules};
+use crate::wire::{GivenAnswers, grounds, rules};
 use haechi_authz::analysis::{Example, Ground, Side, Solver, Takes};
 use haechi_core::CanonicalPath;
 use haechi_proxy::{Found, Plan};
@@ -26,7 +26,7 @@ pub(super) struct Loaded {
 impl Loaded {
     pub(super) fn new(file: &Path) -> Result<Self, Failure> {
         let config = configuration(file)?;
-        let plan = rules(&config).map_err(Failure::fault)?;
+        let plan = rules(&config, &GivenAnswers::default()).map_err(Failure::fault)?;
         let grounds = grounds(&config);
         Ok(Self { file: file.to_owned(), config, plan, grounds })
     }

@@ -3,12 +3,12 @@
 use super::judge::Gate;
 use crate::cli::Failure;
 use crate::config::Config;
-use crate::config::meant::{Authenticate, AuthenticatorKind};
+use crate::config::meant::AuthenticatorKind;
 use crate::wire::{own_issuer, way};
 use haechi_authz::analysis::{Gives, Way};
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::{Attributes, Caller, CallerKind};
-use haechi_proxy::Route;
+use haechi_proxy::{Authentication, Route};
 use std::sync::Arc;
 
 /// Who is calling.
@@ -49,16 +49,6 @@ pub(crate) struct Vouching {
     pub(crate) vouched: Vouched,
 }
 
-/// Who came of it: a caller, or nobody whom the route would take.
-pub(super) enum Came {
-    /// As the request says; authenticators are to be asked.
-    ByCredential,
-    /// This caller.
-    As(Box<Caller>),
-    /// Nobody: the route has no such way in.
-    NoSuchWay(String),
-}
-
 /// The header that carries API keys.
 pub(super) fn key_header(config: &Config) -> Result<Arc<str>, Failure> {
     let header = config.authenticators.values().find_map(|authenticator| match &authenticator.kind {
@@ -78,63 +68,76 @@ pub(crate) fn vouching(config: &Config, authenticator: &str) -> Vouching {
     Vouching { kind: way.kind, issuer, vouched }
 }
 
-/// The caller that is supposed, as the route would see it.
-pub(super) async fn supposed(
-    who: &Who,
-    gate: Gate<'_>,
-    index: usize,
-    route: &Route,
-) -> Result<Came, Failure> {
-    let config = gate.config;
-    let open = match config.routes.get(index).map(|route| &route.authenticate) {
-        Some(Authenticate::Anonymous) => Some("anonymous"),
-        Some(Authenticate::Passthrough) => Some("passthrough"),
-        _ => None,
-    };
-    // Such a route asks nobody who they are, whatever they could say.
-    if let (Some(name), None) = (open, gate.assembly) {
-        return Ok(Came::As(Box::new(Caller::anonymous(name))));
-    }
-    if open.is_some() || matches!(who, Who::Nobody | Who::Token(_) | Who::Key(_)) {
-        return Ok(Came::ByCredential);
-    }
-    let names = ways_in(gate, index, route);
-    let asked = match who {
-        Who::Supposed(supposed) => supposed.authenticator.clone(),
-        _ => None,
-    };
-    if let Some(asked) = &asked
-        && !names.contains(asked)
-    {
-        let ways = names.join("`, `");
-        return Ok(Came::NoSuchWay(format!("the route takes `{ways}`, not `{asked}`")));
-    }
-    let name = asked.or_else(|| names.first().cloned()).unwrap_or_else(|| "explain".into());
-    let Vouching { kind, issuer, vouched } = vouching(config, &name);
-    let (kind, vouched, claimed) = match who {
-        Who::User(user) => (CallerKind::User, Vouched::BySelf, of_store(user, gate).await?),
-        Who::Supposed(supposed) => {
-            let claimed = Claimed {
-                subject: supposed.subject.clone().unwrap_or_else(|| "somebody".into()),
-                issuer: supposed.issuer.clone().unwrap_or(issuer),
-                roles: supposed.roles.clone(),
-                scopes: supposed.scopes.clone(),
-                attributes: supposed.attributes.clone(),
-                ..Claimed::default()
-            };
-            (supposed.kind.unwrap_or(kind), vouched, claimed)
+/// A caller that is taken as given, before it is known through which authenticator.
+pub(super) enum Supposition<'a> {
+    /// None is: the route's authenticators are asked.
+    None,
+    /// This user of the store.
+    User(Gate<'a>, Claimed),
+    /// Whoever an authenticator says this of.
+    Supposed(Gate<'a>, &'a Supposed),
+}
+
+/// Who is taken as given.
+pub(super) async fn supposition<'a>(who: &'a Who, gate: Gate<'a>) -> Result<Supposition<'a>, Failure> {
+    Ok(match who {
+        Who::Nobody | Who::Token(_) | Who::Key(_) => Supposition::None,
+        Who::User(user) => Supposition::User(gate, of_store(user, gate).await?),
+        Who::Supposed(supposed) => Supposition::Supposed(gate, supposed),
+    })
+}
+
+impl Supposition<'_> {
+    /// The caller as the route with this index would see it; an error where it has no such way in, `None` where authenticators are asked.
+    pub(super) fn on_route(&self, index: usize) -> Option<Result<Arc<Caller>, String>> {
+        let gate = match self {
+            Self::None => return None,
+            Self::User(gate, _) | Self::Supposed(gate, _) => *gate,
+        };
+        let names = ways_in(gate.dry.plan().routes().get(index)?);
+        // Such a route asks nobody who they are, whatever they could say.
+        if names.iter().all(|name| matches!(&**name, "anonymous" | "passthrough")) {
+            return None;
         }
-        Who::Nobody | Who::Token(_) | Who::Key(_) => return Ok(Came::ByCredential),
-    };
-    Ok(Came::As(Box::new(Caller::new(kind, &name, vouched, &config.roles, claimed))))
+        let asked = match self {
+            Self::Supposed(_, supposed) => supposed.authenticator.clone(),
+            _ => None,
+        };
+        if let Some(asked) = &asked
+            && !names.contains(asked)
+        {
+            return Some(Err(format!("the route takes `{}`, not `{asked}`", names.join("`, `"))));
+        }
+        let name = asked.or_else(|| names.first().cloned())?;
+        let Vouching { kind, issuer, vouched } = vouching(gate.config, &name);
+        let (kind, vouched, claimed) = match self {
+            Self::None => return None,
+            Self::User(_, claimed) => (CallerKind::User, Vouched::BySelf, claimed.clone()),
+            Self::Supposed(_, supposed) => (supposed.kind.unwrap_or(kind), vouched, supposed.claimed(issuer)),
+        };
+        Some(Ok(Arc::new(Caller::new(kind, &name, vouched, &gate.config.roles, claimed))))
+    }
+}
+
+impl Supposed {
+    fn claimed(&self, issuer: String) -> Claimed {
+        Claimed {
+            subject: self.subject.clone().unwrap_or_else(|| "somebody".into()),
+            issuer: self.issuer.clone().unwrap_or(issuer),
+            roles: self.roles.clone(),
+            scopes: self.scopes.clone(),
+            attributes: self.attributes.clone(),
+            ..Claimed::default()
+        }
+    }
 }
 
 /// Through which authenticators the route learns who is calling; where it asks all of several, the first one says.
-fn ways_in(gate: Gate<'_>, index: usize, route: &Route) -> Vec<Arc<str>> {
-    match gate.config.routes.get(index).map(|route| &route.authenticate) {
-        Some(Authenticate::Any(names)) => names.clone(),
-        Some(Authenticate::All(names)) => names.iter().take(1).cloned().collect(),
-        _ => route.authentication.authenticators().iter().map(|known| known.name().clone()).collect(),
+fn ways_in(route: &Route) -> Vec<Arc<str>> {
+    let names = route.authentication.authenticators().iter().map(|known| known.name().clone());
+    match route.authentication {
+        Authentication::Any(_) => names.collect(),
+        Authentication::All(_) => names.take(1).collect(),
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::caller::{Who, key_header};
 use crate::cli::Failure;
-use crate::config::Config;
-use haechi_core::id::RequestId;
-use haechi_core::{CanonicalPath, Fields, Host, RequestHead, Timestamp};
+use crate::config::{Config, PointSays};
+use haechi_core::Timestamp;
+use haechi_proxy::DryRequest;
 use http::Method;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -23,24 +23,8 @@ pub(crate) struct Inquiry {
     /// Now, where it is left out.
     pub(crate) time: Option<Timestamp>,
     pub(crate) who: Who,
-    pub(crate) points: Points,
-}
-
-/// Where the answers of decision points come from.
-#[derive(Clone, Debug)]
-pub(crate) enum Points {
-    /// They are asked.
-    Asked,
-    /// They are given; nobody is asked.
-    Given(BTreeMap<String, PointAnswer>),
-}
-
-/// What a decision point is supposed to say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum PointAnswer {
-    Allow,
-    Deny,
-    Unavailable,
+    /// What decision points are supposed to say, where they are not asked.
+    pub(crate) points: BTreeMap<String, PointSays>,
 }
 
 impl Inquiry {
@@ -55,48 +39,32 @@ impl Inquiry {
             secure: false,
             time: None,
             who: Who::Nobody,
-            points: Points::Asked,
+            points: BTreeMap::new(),
         }
     }
 
-    /// Its head; the inner error is the gate's own refusal.
-    pub(super) fn head(
-        &self,
-        now: Timestamp,
-        config: &Config,
-    ) -> Result<Result<RequestHead, String>, Failure> {
-        let (path, query) = match self.path.split_once('?') {
-            Some((path, query)) => (path, Some(query.into())),
-            None => (&*self.path, None),
-        };
-        let path = match CanonicalPath::parse(path.as_bytes()) {
-            Ok(path) => path,
-            Err(fault) => return Ok(Err(fault.to_string())),
-        };
-        let host = match Host::parse(self.host.as_bytes()) {
-            Ok(host) => host,
-            Err(fault) => return Ok(Err(fault.to_string())),
-        };
-        let mut fields = Fields::default();
-        for (name, value) in &self.headers {
-            fields.push(name.to_ascii_lowercase().as_bytes(), value.as_bytes());
-        }
+    /// Its headers, `Host` and the credential among them.
+    pub(super) fn headers(&self, config: &Config) -> Result<Vec<(String, String)>, Failure> {
+        let mut headers = vec![("host".to_owned(), self.host.clone())];
+        headers.extend(self.headers.iter().cloned());
         match &self.who {
-            Who::Token(token) => fields.push(b"authorization", format!("Bearer {token}").as_bytes()),
-            Who::Key(key) => fields.push(key_header(config)?.as_bytes(), key.as_bytes()),
+            Who::Token(token) => headers.push(("authorization".into(), format!("Bearer {token}"))),
+            Who::Key(key) => headers.push((key_header(config)?.to_string(), key.clone())),
             Who::Nobody | Who::User(_) | Who::Supposed(_) => {}
         }
-        Ok(Ok(RequestHead {
-            id: RequestId::from_bits(0),
-            received: self.time.unwrap_or(now),
-            method: self.method.clone(),
-            host,
-            path,
-            query,
-            fields,
-            client: self.client,
+        Ok(headers)
+    }
+
+    /// As a client would send it, at `now` where no other time is given.
+    pub(super) fn request<'a>(&'a self, headers: &'a [(String, String)], now: Timestamp) -> DryRequest<'a> {
+        DryRequest {
+            method: self.method.as_str(),
+            target: &self.path,
+            headers,
             peer: (self.client, 0).into(),
             secure: self.secure,
-        }))
+            time: self.time.unwrap_or(now),
+            now,
+        }
     }
 }

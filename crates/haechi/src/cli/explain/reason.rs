@@ -31,6 +31,25 @@ pub(super) fn because(decision: &Decision, facts: &Facts<'_>) -> String {
     }
 }
 
+/// What permits a request; `clauses` says whether the route has any.
+pub(super) fn permitted_by(decision: &Decision, clauses: bool) -> String {
+    let policies: Vec<String> = decision
+        .verdict
+        .decided_by
+        .iter()
+        .filter(|source| matches!(source, Source::Policy(..)))
+        .map(Source::to_string)
+        .collect();
+    let outside = decision.external.as_ref();
+    let outside = outside.map_or_else(String::new, |point| format!(", and `{}` says yes", point.name));
+    match &policies[..] {
+        [] if clauses => format!("every clause of the route holds{outside}"),
+        [] => format!("the route lets through whoever comes this far{outside}"),
+        [one] => format!("{one} permits it{outside}"),
+        several => format!("{} permit it{outside}", several.join(", ")),
+    }
+}
+
 /// A clause or policy with its text and place.
 pub(super) fn rule_says(finding: Finding, config: &Config, route: usize, decision: &Decision) -> RuleSays {
     let route = config.routes.get(route);

@@ -57,7 +57,7 @@ impl Coverage {
                 }
             }
         }
-        for policy in gate.plan.enforcer().engine().compiled().policies() {
+        for policy in gate.dry.plan().enforcer().engine().compiled().policies() {
             seen.insert(Thing::Policy(policy.source.clone()), Seen::default());
         }
         let (routes, clauses, policies) = (Part::default(), Part::default(), Part::default());

@@ -8,6 +8,8 @@ mod question;
 mod tests;
 mod unasked;
 
+pub(crate) use unasked::GivenAnswers;
+
 use super::fetch::plain;
 use crate::config::Config;
 use crate::config::meant::{self, PointType};
@@ -78,9 +80,11 @@ pub(crate) fn decision_points(
     config.decision_points.values().map(point).collect()
 }
 
-/// The same names, for commands that ask nobody.
-pub(crate) fn unasked(config: &Config) -> Vec<Arc<dyn DecisionPoint>> {
-    let unasked = |name: &Arc<str>| -> Arc<dyn DecisionPoint> { Arc::new(unasked::Unasked(name.clone())) };
+/// Every decision point that the configuration names, none of which is asked: what they say is given.
+pub(crate) fn unasked(config: &Config, answers: &GivenAnswers) -> Vec<Arc<dyn DecisionPoint>> {
+    let unasked = |name: &Arc<str>| -> Arc<dyn DecisionPoint> {
+        Arc::new(unasked::Unasked { name: name.clone(), answers: answers.clone() })
+    };
     config.decision_points.keys().map(unasked).collect()
 }
 

@@ -1,29 +1,58 @@
-//! Decision points for commands that look at rules alone: nobody outside is asked.
+//! Decision points for commands that look at rules alone: nobody outside is asked, and answers may be given.
 
+use crate::config::PointSays;
 use haechi_authz::point::Answering;
 use haechi_authz::{DecisionPoint, Facts, Keeps, Unavailable};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// Stands for a decision point that is not asked. It allows nothing.
+/// The answers that decision points are supposed to give, by name. Without one, a decision point allows nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GivenAnswers(Arc<Mutex<BTreeMap<String, PointSays>>>);
+
+impl GivenAnswers {
+    /// From now on these.
+    pub(crate) fn give(&self, answers: BTreeMap<String, PointSays>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = answers;
+    }
+
+    fn of(&self, name: &str) -> Option<PointSays> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied()
+    }
+}
+
+/// Stands for a decision point that is not asked.
 #[derive(Debug)]
-pub(super) struct Unasked(pub(super) Arc<str>);
+pub(super) struct Unasked {
+    pub(super) name: Arc<str>,
+    pub(super) answers: GivenAnswers,
+}
 
 impl DecisionPoint for Unasked {
     fn name(&self) -> &Arc<str> {
-        &self.0
+        &self.name
     }
 
     fn question(&self, _: &Facts<'_>) -> Result<Vec<u8>, Unavailable> {
-        Err(Unavailable { name: self.0.clone(), reason: "it is not asked here".to_owned() })
+        Ok(Vec::new())
     }
 
+    /// Not at all: the next request may be given another.
     fn keeps(&self) -> Keeps {
         Keeps::default()
     }
 
     fn ask(&self, _: Vec<u8>) -> Answering<'_> {
-        Box::pin(async {
-            Err(Unavailable { name: self.0.clone(), reason: "it is not asked here".to_owned() })
-        })
+        let name = &self.name;
+        let unavailable = |reason: String| Err(Unavailable { name: name.clone(), reason });
+        let answer = match self.answers.of(name) {
+            Some(PointSays::Allow) => Ok(true),
+            Some(PointSays::Deny) => Ok(false),
+            Some(PointSays::Unavailable) => unavailable("it is supposed not to answer".to_owned()),
+            None => unavailable(format!(
+                "nothing says what it answers: add `decision_points: {{ {name}: allow }}`"
+            )),
+        };
+        Box::pin(std::future::ready(answer))
     }
 }
