@@ -1,8 +1,8 @@
 //! A store in memory that fails when told to, for the tests of this crate.
 
 use haechi_core::ports::{
-    ApiKeyRecord, ApiKeys, KeyState, LoginState, Revocations, Revoked, Rotation, Session, Sessions,
-    SigningKeyRecord, SigningKeys, StoreError, Stored, UserRecord, Users,
+    ApiKeyRecord, ApiKeys, Change, Changes, KeyState, LoginState, Revocations, Revoked, Rotation, Session,
+    Sessions, SigningKeyRecord, SigningKeys, StoreError, Stored, UserRecord, Users,
 };
 use haechi_core::{Clock, Secret, Timestamp};
 use std::collections::HashSet;
@@ -47,8 +47,7 @@ struct Facts {
     keys: Vec<ApiKeyRecord>,
     sessions: Vec<(Session, HashSet<[u8; 32]>)>,
     signing_keys: Vec<SigningKeyRecord>,
-    revoked: Vec<(Revoked, Timestamp)>,
-    epoch: u64,
+    changes: Vec<Change>,
 }
 
 pub(crate) struct FakeStore {
@@ -85,6 +84,15 @@ impl FakeStore {
 
     pub(crate) fn sessions(&self) -> Vec<Session> {
         self.facts.lock().unwrap().sessions.iter().map(|(session, _)| session.clone()).collect()
+    }
+
+    pub(crate) fn revoked(&self) -> Vec<Revoked> {
+        let facts = self.facts.lock().unwrap();
+        let revoked = facts.changes.iter().filter_map(|change| match change {
+            Change::Revoked { what, .. } => Some(what.clone()),
+            _ => None,
+        });
+        revoked.collect()
     }
 
     pub(crate) fn user(&self, name: &str) -> Option<UserRecord> {
@@ -133,9 +141,11 @@ impl FakeStore {
         change: impl FnOnce(&mut UserRecord) + Send + 'a,
     ) -> Stored<'a, ()> {
         self.answer(move |facts| {
-            facts.epoch += 1;
             let user = facts.users.iter_mut().find(|user| user.name == name);
-            user.map(change).ok_or_else(|| StoreError::Missing("user".into()))
+            let user = user.ok_or_else(|| StoreError::Missing("user".into()))?;
+            change(user);
+            facts.changes.push(Change::User(user.id.clone()));
+            Ok(())
         })
     }
 }
@@ -143,8 +153,7 @@ impl FakeStore {
 impl Facts {
     fn end(&mut self, ends: impl Fn(&Session) -> bool, until: Timestamp) {
         for (session, _) in self.sessions.extract_if(.., |(session, _)| ends(session)) {
-            self.revoked.push((Revoked::Session(session.id), until));
-            self.epoch += 1;
+            self.changes.push(Change::Revoked { what: Revoked::Session(session.id), until });
         }
     }
 }
@@ -189,10 +198,10 @@ impl Users for FakeStore {
 
     fn delete<'a>(&'a self, name: &'a str) -> Stored<'a, ()> {
         self.answer(move |facts| {
-            facts.epoch += 1;
-            let before = facts.users.len();
-            facts.users.retain(|user| user.name != name);
-            if facts.users.len() < before { Ok(()) } else { Err(StoreError::Missing("user".into())) }
+            let gone = facts.users.extract_if(.., |user| user.name == name).next();
+            let gone = gone.ok_or_else(|| StoreError::Missing("user".into()))?;
+            facts.changes.push(Change::User(gone.id));
+            Ok(())
         })
     }
 
@@ -241,7 +250,7 @@ impl ApiKeys for FakeStore {
 
     fn revoke<'a>(&'a self, id: &'a str) -> Stored<'a, ()> {
         self.answer(move |facts| {
-            facts.epoch += 1;
+            facts.changes.push(Change::ApiKey(id.to_owned()));
             let key = facts.keys.iter_mut().find(|key| key.id == id);
             key.map(|key| key.state = KeyState::Revoked).ok_or_else(|| StoreError::Missing("key".into()))
         })
@@ -304,25 +313,28 @@ impl Sessions for FakeStore {
 
 impl Revocations for FakeStore {
     fn epoch(&self) -> Stored<'_, u64> {
-        self.answer(|facts| Ok(facts.epoch))
+        self.answer(|facts| Ok(facts.changes.len() as u64))
     }
 
-    fn current(&self, now: Timestamp) -> Stored<'_, Vec<Revoked>> {
+    fn changes_since(&self, since: u64, limit: usize) -> Stored<'_, Changes> {
         self.answer(move |facts| {
-            Ok(facts.revoked.iter().filter(|(_, until)| *until > now).map(|(what, _)| what.clone()).collect())
+            let newest = facts.changes.len();
+            let from = usize::try_from(since).unwrap().min(newest);
+            let to = newest.min(from + limit);
+            let changes = facts.changes[from..to].to_vec();
+            Ok(Changes { changes, epoch: to as u64, newest: newest as u64, forgotten: 0 })
         })
     }
 
     fn revoke<'a>(&'a self, what: &'a Revoked, until: Timestamp) -> Stored<'a, ()> {
         self.answer(move |facts| {
-            facts.epoch += 1;
-            facts.revoked.push((what.clone(), until));
+            facts.changes.push(Change::Revoked { what: what.clone(), until });
             Ok(())
         })
     }
 
-    fn forget_expired(&self, now: Timestamp) -> Stored<'_, u64> {
-        self.answer(move |facts| Ok(facts.revoked.extract_if(.., |(_, until)| *until <= now).count() as u64))
+    fn forget_expired(&self, _now: Timestamp) -> Stored<'_, u64> {
+        self.answer(|_| Ok(0))
     }
 }
 
@@ -410,7 +422,9 @@ pub(crate) fn verified(attempt: crate::Attempt) -> Arc<haechi_core::Caller> {
     }
 }
 
-/// Makes the watch know `epoch` as of `as_of`.
-pub(crate) fn know(watch: &crate::RevocationWatch, epoch: u64, as_of: Timestamp) {
-    watch.replace(crate::RevocationView { epoch, revoked: Arc::default(), as_of });
+/// Makes the watch know these changes too, as of `as_of`.
+pub(crate) fn learn(watch: &crate::RevocationWatch, changes: &[Change], as_of: Timestamp) {
+    let view = crate::RevocationView::clone(&watch.view());
+    let epoch = view.epoch + changes.len() as u64;
+    watch.replace(view.with(changes, epoch, as_of));
 }

@@ -8,6 +8,7 @@ pub mod attempt;
 pub mod authorization;
 pub mod chain;
 pub mod control;
+mod credential_cache;
 pub mod declared;
 #[cfg(test)]
 mod fake;

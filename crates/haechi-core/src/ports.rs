@@ -5,13 +5,15 @@
 
 mod api_keys;
 mod clients;
+mod revocations;
 mod sessions;
 mod signing_keys;
 mod users;
 
 pub use api_keys::{ApiKeyRecord, ApiKeys, KeyState, Quota};
 pub use clients::{ClientRecord, Clients};
-pub use sessions::{Revocations, Revoked, Rotation, Session, Sessions};
+pub use revocations::{CHANGES_KEPT, Change, Changes, Revocations, Revoked};
+pub use sessions::{Rotation, Session, Sessions};
 pub use signing_keys::{SigningKeyRecord, SigningKeys};
 pub use users::{LoginState, UserRecord, Users};
 

@@ -2,15 +2,16 @@
 
 mod api_keys;
 mod clients;
+mod log;
 mod revocations;
 mod sessions;
 mod signing_keys;
 mod users;
 
-use haechi_core::Timestamp;
 use haechi_core::ports::{
-    ApiKeyRecord, ClientRecord, Revoked, Session, SigningKeyRecord, StoreError, Stored, UserRecord,
+    ApiKeyRecord, ClientRecord, Session, SigningKeyRecord, StoreError, Stored, UserRecord,
 };
+use log::Log;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -33,9 +34,7 @@ struct Facts {
     sessions: BTreeMap<String, Session>,
     /// Every remembered refresh token, and its session.
     refresh_tokens: BTreeMap<[u8; 32], String>,
-    /// What is revoked, and until when that is kept.
-    revocations: BTreeMap<Revoked, Timestamp>,
-    epoch: u64,
+    log: Log,
     /// In the order they were added.
     signing_keys: Vec<SigningKeyRecord>,
 }

@@ -1,12 +1,13 @@
 //! A store in an SQLite file that several processes may share: the gateway, and the commands that change it meanwhile.
 //!
-//! Every change is one `BEGIN IMMEDIATE` transaction, so that what it read still holds when it writes, and the revocation epoch grows in the very
-//! transaction that takes something away.
+//! Every change is one `BEGIN IMMEDIATE` transaction, so that what it read still holds when it writes, and what nodes must learn of
+//! is written to the log in the very transaction that changes it.
 
 mod api_keys;
 mod clients;
 mod fault;
 mod file;
+mod log;
 mod open;
 mod revocations;
 mod row;
@@ -18,8 +19,8 @@ mod users;
 use fault::Fault;
 use file::StoreFile;
 use haechi_core::ports::{StoreError, Stored};
+use sqlx::Transaction;
 use sqlx::sqlite::SqlitePool;
-use sqlx::{SqliteConnection, Transaction};
 use std::time::Duration;
 
 /// No answer in this time is no answer.
@@ -64,14 +65,5 @@ impl Sqlite {
 
     async fn write(&self) -> Result<Write, Fault> {
         Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
-    }
-}
-
-/// Makes the epoch grow, in the transaction of what it announces.
-async fn advance_epoch(write: &mut SqliteConnection) -> Result<(), Fault> {
-    let done = sqlx::query("UPDATE revocation_epoch SET value = value + 1").execute(write).await?;
-    match done.rows_affected() {
-        1 => Ok(()),
-        _ => Err(StoreError::Corrupt("the revocation epoch is missing".into()).into()),
     }
 }

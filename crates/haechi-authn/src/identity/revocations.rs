@@ -2,18 +2,20 @@
 
 use crate::control::STORE_ANSWERS_WITHIN;
 use crate::{RevocationView, RevocationWatch};
-use haechi_core::ports::{Revocations, StoreError};
-use haechi_core::{Clock, Timestamp};
+use haechi_core::Clock;
+use haechi_core::ports::{Revocations, StoreError, Stored};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
 const EVERY: Duration = Duration::from_secs(1);
-/// Expired entries are forgotten, and left out of the view, this often.
+/// What no longer matters is forgotten, here and in the store, this often.
 const TIDY_EVERY: Duration = Duration::from_secs(10 * 60);
+/// How many changes are asked for at once.
+const CHANGES_AT_ONCE: usize = 10_000;
 
-/// Asks once a second what was revoked, for ever. While the store does not answer the view grows stale, and what depends on it answers
-/// could-not-find-out. Needs a runtime with timers.
+/// Asks once a second what was revoked or changed, for ever. While the store does not answer the view grows stale, and what depends on it
+/// answers could-not-find-out. Needs a runtime with timers.
 pub async fn watch_revocations(
     store: Arc<dyn Revocations>,
     watch: Arc<RevocationWatch>,
@@ -27,8 +29,7 @@ pub async fn watch_revocations(
         ticks.tick().await;
         let now = clock.now();
         let tidy = tidied.is_none_or(|last| now.since(last) >= TIDY_EVERY);
-        let outcome = tokio::time::timeout(STORE_ANSWERS_WITHIN, poll(&*store, &watch, now, tidy)).await;
-        match outcome.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".into()))) {
+        match poll(&*store, &watch, &*clock, tidy, CHANGES_AT_ONCE).await {
             Ok(()) if tidy => tidied = Some(now),
             Ok(()) => {}
             Err(error) if well => tracing::warn!(%error, "what was revoked is not known"),
@@ -38,27 +39,52 @@ pub async fn watch_revocations(
     }
 }
 
-/// One poll. The view is as of the time before the store was asked.
+/// One poll. A new view comes in force when all changes are known, and is as of the time before the last of them were asked for.
 async fn poll(
     store: &dyn Revocations,
     watch: &RevocationWatch,
-    now: Timestamp,
-    all: bool,
+    clock: &dyn Clock,
+    tidy: bool,
+    at_once: usize,
 ) -> Result<(), StoreError> {
-    // The epoch first: what is revoked between the two calls is then in the set already, and the next poll sees the epoch grow.
-    let epoch = store.epoch().await?;
-    let known = watch.view();
-    let revoked = if all || epoch != known.epoch {
-        Arc::new(store.current(now).await?.into_iter().collect())
-    } else {
-        known.revoked.clone()
-    };
-    drop(known);
-    watch.replace(RevocationView { epoch, revoked, as_of: now });
-    if all {
-        store.forget_expired(now).await?;
+    let now = clock.now();
+    let view = catch_up(store, RevocationView::clone(&watch.view()), clock, at_once).await?;
+    watch.replace(if tidy { view.pruned(now) } else { view });
+    if tidy {
+        in_time(store.forget_expired(now)).await?;
     }
     Ok(())
+}
+
+/// `known` and what changed since; or everything from the beginning, where the store can no longer tell what changed since.
+async fn catch_up(
+    store: &dyn Revocations,
+    known: RevocationView,
+    clock: &dyn Clock,
+    at_once: usize,
+) -> Result<RevocationView, StoreError> {
+    let (mut view, mut anew) = (known, false);
+    loop {
+        let as_of = clock.now();
+        let page = in_time(store.changes_since(view.epoch, at_once)).await?;
+        if !anew && !page.follows(view.epoch) {
+            (view, anew) = (view.anew(), true);
+            continue;
+        }
+        let (last, forward) = (page.epoch >= page.newest, page.epoch > view.epoch);
+        if page.newest < view.epoch || !(last || forward) {
+            return Err(StoreError::Unavailable("the revocation epoch went back meanwhile".into()));
+        }
+        view = view.with(&page.changes, page.epoch, as_of);
+        if last {
+            return Ok(view);
+        }
+    }
+}
+
+async fn in_time<T>(answer: Stored<'_, T>) -> Result<T, StoreError> {
+    let answer = tokio::time::timeout(STORE_ANSWERS_WITHIN, answer).await;
+    answer.unwrap_or_else(|_| Err(StoreError::Unavailable("no answer in time".into())))
 }
 
 #[cfg(test)]
@@ -66,8 +92,9 @@ mod tests {
     use super::{poll, watch_revocations};
     use crate::RevocationWatch;
     use crate::fake::{FakeClock, FakeStore, Mood};
-    use haechi_core::Clock;
-    use haechi_core::ports::{Revocations, Revoked};
+    use crate::revocation::DependsOn;
+    use haechi_core::ports::{Change, Changes, Revocations, Revoked, StoreError, Stored};
+    use haechi_core::{Clock, Timestamp};
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -75,36 +102,120 @@ mod tests {
         Revoked::Session(id.into())
     }
 
+    struct World {
+        store: Arc<FakeStore>,
+        clock: Arc<FakeClock>,
+        watch: RevocationWatch,
+    }
+
+    impl World {
+        fn new() -> Self {
+            Self { store: FakeStore::new(), clock: FakeClock::new(), watch: RevocationWatch::new() }
+        }
+
+        async fn revoke(&self, id: &str) {
+            let until = self.clock.now().plus(Duration::from_secs(60));
+            self.store.revoke(&session(id), until).await.unwrap();
+        }
+
+        async fn poll(&self, tidy: bool) -> Result<(), StoreError> {
+            poll(&*self.store, &self.watch, &*self.clock, tidy, 2).await
+        }
+
+        fn knows(&self, session: &str) -> bool {
+            self.watch.view().is_revoked(&DependsOn::token(None, Some(session)))
+        }
+    }
+
     #[tokio::test]
-    async fn a_poll_reads_the_set_only_when_the_epoch_moved() {
-        let (store, clock, watch) = (FakeStore::new(), FakeClock::new(), RevocationWatch::new());
-        store.revoke(&session("a"), clock.now().plus(Duration::from_secs(60))).await.unwrap();
-        poll(&*store, &watch, clock.now(), true).await.unwrap();
-        assert!(watch.view().revoked.contains(&session("a")) && watch.view().is_fresh(clock.now()));
-        let (calls, before) = (store.asked(), watch.view().revoked.clone());
-        clock.advance(Duration::from_secs(4));
-        poll(&*store, &watch, clock.now(), false).await.unwrap();
-        assert_eq!(store.asked() - calls, 1, "the epoch only");
-        assert!(Arc::ptr_eq(&watch.view().revoked, &before), "nothing is copied");
-        assert_eq!(watch.view().as_of, clock.now());
-        store.revoke(&session("b"), clock.now().plus(Duration::from_secs(60))).await.unwrap();
-        poll(&*store, &watch, clock.now(), false).await.unwrap();
-        assert!(watch.view().revoked.contains(&session("b")));
-        clock.advance(Duration::from_secs(61));
-        poll(&*store, &watch, clock.now(), true).await.unwrap();
-        assert!(watch.view().revoked.is_empty(), "what has expired is forgotten");
+    async fn a_poll_reads_what_is_new() {
+        let world = World::new();
+        world.revoke("a").await;
+        world.poll(true).await.unwrap();
+        assert!(world.knows("a") && world.watch.view().is_fresh(world.clock.now()));
+        let (calls, version) = (world.store.asked(), world.watch.view().version());
+        world.clock.advance(Duration::from_secs(4));
+        world.poll(false).await.unwrap();
+        assert_eq!(world.store.asked() - calls, 1);
+        assert_eq!(world.watch.view().version(), version, "nothing is new");
+        assert_eq!(world.watch.view().as_of, world.clock.now());
+        world.revoke("b").await;
+        world.poll(false).await.unwrap();
+        assert_eq!(world.store.asked() - calls, 3, "the revocation and a poll");
+        assert!(world.knows("a") && world.knows("b"));
+        world.clock.advance(Duration::from_secs(61));
+        world.poll(true).await.unwrap();
+        assert!(!world.knows("a") && !world.knows("b"), "what has expired is forgotten");
+    }
+
+    #[tokio::test]
+    async fn much_is_read_in_parts_and_known_whole() {
+        let world = World::new();
+        for id in ["a", "b", "c", "d", "e"] {
+            world.revoke(id).await;
+        }
+        let calls = world.store.asked();
+        world.poll(false).await.unwrap();
+        assert_eq!(world.store.asked() - calls, 3);
+        assert!(["a", "b", "c", "d", "e"].into_iter().all(|id| world.knows(id)));
+        assert_eq!(world.watch.view().epoch, 5);
     }
 
     #[tokio::test]
     async fn a_store_that_is_down_leaves_the_view_as_old_as_it_is() {
-        let (store, clock, watch) = (FakeStore::new(), FakeClock::new(), RevocationWatch::new());
-        poll(&*store, &watch, clock.now(), true).await.unwrap();
-        let before = watch.view().as_of;
-        clock.advance(Duration::from_secs(6));
-        store.feels(Mood::Down);
-        assert!(poll(&*store, &watch, clock.now(), false).await.is_err());
-        assert_eq!(watch.view().as_of, before);
-        assert!(!watch.view().is_fresh(clock.now()));
+        let world = World::new();
+        world.poll(true).await.unwrap();
+        let before = world.watch.view().as_of;
+        world.clock.advance(Duration::from_secs(6));
+        world.store.feels(Mood::Down);
+        assert!(world.poll(false).await.is_err());
+        assert_eq!(world.watch.view().as_of, before);
+        assert!(!world.watch.view().is_fresh(world.clock.now()));
+    }
+
+    /// A store whose log was forgotten in part, or that was restored from a backup.
+    struct Behind(Changes);
+
+    impl Revocations for Behind {
+        fn epoch(&self) -> Stored<'_, u64> {
+            Box::pin(async { Ok(self.0.newest) })
+        }
+
+        fn changes_since(&self, since: u64, _limit: usize) -> Stored<'_, Changes> {
+            let whole = self.0.clone();
+            Box::pin(async move { Ok(if since == 0 { whole } else { Changes { changes: vec![], ..whole } }) })
+        }
+
+        fn revoke<'a>(&'a self, _what: &'a Revoked, _until: Timestamp) -> Stored<'a, ()> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn forget_expired(&self, _now: Timestamp) -> Stored<'_, u64> {
+            Box::pin(async { Ok(0) })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_store_cannot_tell_any_more_is_read_from_the_beginning() {
+        for (newest, forgotten) in [(9, 3), (1, 0)] {
+            let world = World::new();
+            world.revoke("a").await;
+            world.revoke("b").await;
+            world.poll(false).await.unwrap();
+            let before = world.watch.view().version();
+            let changes = vec![Change::Revoked { what: session("c"), until: Timestamp::MAX }];
+            let behind = Behind(Changes { changes, epoch: newest, newest, forgotten });
+            poll(&behind, &world.watch, &*world.clock, false, 2).await.unwrap();
+            assert!(world.knows("c") && !world.knows("a"), "{newest}");
+            let view = world.watch.view();
+            assert_eq!(view.epoch, newest);
+            let bystander = DependsOn::user("bystander");
+            assert!(!view.unchanged_since(before, &bystander), "{newest}: verified before, and nobody knows");
+            let version = view.version();
+            drop(view);
+            poll(&behind, &world.watch, &*world.clock, false, 2).await.unwrap();
+            assert_eq!(world.watch.view().version(), version, "{newest}: known from here on");
+        }
     }
 
     #[tokio::test(start_paused = true)]

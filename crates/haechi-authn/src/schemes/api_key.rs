@@ -6,12 +6,13 @@ use self::lookup::{KnownKey, Lookup};
 use super::SchemeDef;
 use crate::api_key::{ApiKey, looks_like_a_key};
 use crate::control::Control;
+use crate::credential_cache::{CredentialCache, Found};
 use crate::declared::DeclaredAttributes;
+use crate::revocation::DependsOn;
 use crate::{Attempt, Authenticator, CredentialPlace, Look, RevocationWatch, Scheme};
 use haechi_core::path::percent_decode;
 use haechi_core::ports::ApiKeys;
 use haechi_core::{RequestHead, RoleTable, Timestamp};
-use quick_cache::unsync::Cache;
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -67,13 +68,8 @@ struct Shared {
 
 struct OnWorker {
     shared: Arc<Shared>,
-    cache: Rc<RefCell<Cache<[u8; 32], Entry>>>,
-}
-
-struct Entry {
-    key: Arc<KnownKey>,
-    epoch: u64,
-    until: Timestamp,
+    /// By the key's SHA-256.
+    cache: Rc<RefCell<CredentialCache<[u8; 32], Arc<KnownKey>>>>,
 }
 
 impl ApiKeyAuthenticator {
@@ -97,7 +93,8 @@ impl Authenticator for ApiKeyAuthenticator {
     }
 
     fn for_worker(&self) -> Rc<dyn Scheme> {
-        Rc::new(OnWorker { shared: self.shared.clone(), cache: Rc::new(RefCell::new(Cache::new(CAPACITY))) })
+        let cache = CredentialCache::new(CAPACITY, Some(self.shared.watch.clone()));
+        Rc::new(OnWorker { shared: self.shared.clone(), cache: Rc::new(RefCell::new(cache)) })
     }
 }
 
@@ -137,11 +134,10 @@ impl Scheme for OnWorker {
 
 impl OnWorker {
     fn judge(&self, sha256: [u8; 32], client: IpAddr, now: Timestamp) -> Look {
-        // Taken before the store is asked, so that what is revoked meanwhile ends what is cached of it.
-        let epoch = self.shared.epoch(now);
-        if let Some(key) = epoch.and_then(|epoch| self.cached(&sha256, epoch, now)) {
+        if let Some(Found::Holds(key)) = self.cache.borrow_mut().find(&sha256, now, |_| true) {
             return Look::Done(self.shared.lookup.judge(&key, client, now));
         }
+        let version = self.cache.borrow().version(now);
         let (shared, cache) = (self.shared.clone(), self.cache.clone());
         Look::Wait(Box::pin(async move {
             let key = match shared.lookup.find(sha256).await {
@@ -150,27 +146,16 @@ impl OnWorker {
                 Err(unavailable) => return Attempt::Unavailable(unavailable),
             };
             let attempt = shared.lookup.judge(&key, client, now);
-            if let Some(epoch) = epoch {
-                cache.borrow_mut().insert(sha256, Entry { key, epoch, until: now.plus(CACHED_FOR) });
+            if let Some(version) = version {
+                let (depends_on, ends) = (DependsOn::api_key(key.id()), now.plus(CACHED_FOR));
+                cache.borrow_mut().keep(sha256, key, depends_on, ends, version);
             }
             attempt
         }))
     }
-
-    fn cached(&self, sha256: &[u8; 32], epoch: u64, now: Timestamp) -> Option<Arc<KnownKey>> {
-        let cache = self.cache.borrow();
-        let entry = cache.get(sha256)?;
-        (entry.epoch == epoch && now < entry.until).then(|| entry.key.clone())
-    }
 }
 
 impl Shared {
-    /// Within which epoch something may be cached now; `None` while that is not known.
-    fn epoch(&self, now: Timestamp) -> Option<u64> {
-        let view = self.watch.view();
-        view.is_fresh(now).then_some(view.epoch)
-    }
-
     fn has_key_in_query(&self, head: &RequestHead) -> bool {
         head.query.iter().flat_map(|query| query.split('&')).any(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

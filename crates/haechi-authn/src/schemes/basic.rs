@@ -1,14 +1,16 @@
 //! `basic`: a name and a password with every request (RFC 7617), of users in the store or in an htpasswd file.
 
-mod cache;
+mod keyed;
 
-use self::cache::{Cache, Keyed};
+use self::keyed::{CredentialKey, Keyed};
 use super::SchemeDef;
 use crate::authorization::{AuthScheme, Presented};
 use crate::control::Control;
+use crate::credential_cache::{CredentialCache, Found};
 use crate::declared::DeclaredAttributes;
 use crate::hashing::{Against, Htpasswd, PasswordPool};
 use crate::identity::{PasswordRefused, PasswordVerifier};
+use crate::revocation::DependsOn;
 use crate::{Attempt, Authenticator, CredentialPlace, Look, RevocationWatch, Scheme};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -29,6 +31,9 @@ pub const DEF: SchemeDef = SchemeDef {
 
 /// Waiting for the hashing pool and the store together.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+/// How many verified credentials a worker remembers, and for how long.
+const CAPACITY: usize = 1024;
+const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
 /// The authenticator.
 pub struct Basic {
@@ -76,7 +81,7 @@ struct Shared {
 
 struct OnWorker {
     shared: Arc<Shared>,
-    cache: Rc<RefCell<Cache>>,
+    cache: Rc<RefCell<CredentialCache<CredentialKey, Arc<Caller>>>>,
 }
 
 impl Basic {
@@ -104,7 +109,8 @@ impl Authenticator for Basic {
     }
 
     fn for_worker(&self) -> Rc<dyn Scheme> {
-        Rc::new(OnWorker { shared: self.shared.clone(), cache: Rc::new(RefCell::new(Cache::new())) })
+        let cache = CredentialCache::new(CAPACITY, self.shared.watch().cloned());
+        Rc::new(OnWorker { shared: self.shared.clone(), cache: Rc::new(RefCell::new(cache)) })
     }
 }
 
@@ -134,19 +140,19 @@ impl Scheme for OnWorker {
 impl OnWorker {
     fn judge(&self, text: &str, now: Timestamp) -> Look {
         let key = self.shared.keyed.key(text.as_bytes());
-        // Taken before the store is asked, so that what is revoked meanwhile ends what is cached of it.
-        let epoch = self.shared.epoch(now);
-        if let Some(caller) = epoch.and_then(|epoch| self.cache.borrow().caller(&key, epoch, now)) {
+        if let Some(Found::Holds(caller)) = self.cache.borrow_mut().find(&key, now, |_| true) {
             return Look::Done(Attempt::Verified(caller));
         }
         let Some((name, password)) = decode(text) else {
             return Look::Done(Attempt::invalid_credentials("not the base64 of `name:password` in UTF-8"));
         };
+        let version = self.cache.borrow().version(now);
         let (shared, cache) = (self.shared.clone(), self.cache.clone());
         Look::Wait(Box::pin(async move {
             let attempt = shared.verify(name, password).await;
-            if let (Attempt::Verified(caller), Some(epoch)) = (&attempt, epoch) {
-                cache.borrow_mut().keep(key, caller.clone(), epoch, now);
+            if let (Attempt::Verified(caller), Some(version)) = (&attempt, version) {
+                let (depends_on, ends) = (shared.depends_on(caller), now.plus(REMEMBERED_FOR));
+                cache.borrow_mut().keep(key, caller.clone(), depends_on, ends, version);
             }
             attempt
         }))
@@ -154,14 +160,17 @@ impl OnWorker {
 }
 
 impl Shared {
-    /// Within which epoch something may be cached now; `None` while that is not known.
-    fn epoch(&self, now: Timestamp) -> Option<u64> {
+    const fn watch(&self) -> Option<&Arc<RevocationWatch>> {
         match &self.accounts {
-            Accounts::Store { watch, .. } => {
-                let view = watch.view();
-                view.is_fresh(now).then_some(view.epoch)
-            }
-            Accounts::File { .. } => Some(0),
+            Accounts::Store { watch, .. } => Some(watch),
+            Accounts::File { .. } => None,
+        }
+    }
+
+    fn depends_on(&self, caller: &Caller) -> DependsOn {
+        match &self.accounts {
+            Accounts::Store { .. } => DependsOn::user(&caller.subject),
+            Accounts::File { .. } => DependsOn::nothing(),
         }
     }
 

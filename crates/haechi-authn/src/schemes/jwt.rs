@@ -1,6 +1,5 @@
 //! `jwt`: a signed token in `Authorization: Bearer` (RFC 6750, RFC 7519, RFC 8725, RFC 9068).
 
-mod cache;
 mod mapping;
 mod verify;
 
@@ -8,18 +7,18 @@ pub use mapping::{AttributeClaim, BadPointer, ClaimsMap, JsonPointer};
 
 use super::SchemeDef;
 use crate::authorization::{AuthScheme, token68};
+use crate::credential_cache::{CredentialCache, Found};
 use crate::jose::TokenFault;
 use crate::jose::algorithm::{Algorithm, AlgorithmSet};
 use crate::keys::{KeySet, KeySource, Newer};
 use crate::{Attempt, Authenticator, CredentialPlace, LocalFuture, Look, Readiness, RevocationWatch, Scheme};
-use cache::{Cache, Found};
 use haechi_core::caller::Vouched;
-use haechi_core::{Clock, RequestHead, RoleTable, Timestamp};
+use haechi_core::{Caller, Clock, RequestHead, RoleTable, Timestamp};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use verify::Verdict;
+use verify::{Verdict, Verified};
 
 /// What the configuration's `type:` says.
 pub const DEF: SchemeDef =
@@ -121,7 +120,7 @@ impl Authenticator for JwtAuthenticator {
     fn for_worker(&self) -> Rc<dyn Scheme> {
         Rc::new(JwtScheme(Rc::new(Worker {
             challenge: AuthScheme::Bearer.challenge(&self.0.name),
-            cache: RefCell::new(Cache::new(self.0.cache_entries)),
+            cache: RefCell::new(CredentialCache::new(self.0.cache_entries, self.0.revocations.clone())),
             config: self.0.clone(),
         })))
     }
@@ -138,6 +137,9 @@ impl Authenticator for JwtAuthenticator {
     }
 }
 
+/// Longer tokens are verified each time, in bytes: a few of them must not push out the others' memory.
+const MAX_REMEMBERED: usize = 4 * 1024;
+
 const STALE: &str = "what was revoked is not known recently enough";
 
 /// One worker's part. Negative outcomes are not remembered: their number is up to whoever sends them, they cost no more than one
@@ -147,7 +149,16 @@ struct JwtScheme(Rc<Worker>);
 struct Worker {
     config: Arc<JwtConfig>,
     challenge: String,
-    cache: RefCell<Cache>,
+    /// By all bytes of the token.
+    cache: RefCell<CredentialCache<Box<[u8]>, Known>>,
+}
+
+/// A token that was verified.
+#[derive(Clone)]
+struct Known {
+    caller: Arc<Caller>,
+    /// Of the key set that verified it.
+    generation: u64,
 }
 
 impl Scheme for JwtScheme {
@@ -231,11 +242,10 @@ fn refused(fault: &TokenFault) -> Attempt {
 impl Worker {
     /// What is known of the token from an earlier request, under these keys.
     fn known(&self, token: &[u8], keys: &KeySet, now: Timestamp) -> Option<Attempt> {
-        let mut cache = self.cache.borrow_mut();
-        Some(match cache.find(token, keys, self.config.revocations.as_deref(), now)? {
-            Found::Holds(caller) => Attempt::Verified(caller),
+        let same_keys = |known: &Known| known.generation == keys.generation() && keys.keys(now).is_some();
+        Some(match self.cache.borrow_mut().find(token, now, same_keys)? {
+            Found::Holds(known) => Attempt::Verified(known.caller),
             Found::Stale => Attempt::unavailable(STALE),
-            Found::Revoked => refused(&TokenFault::Revoked),
         })
     }
 
@@ -244,8 +254,11 @@ impl Worker {
             Ok(verified) => verified,
             Err(verdict) => return verdict,
         };
-        let caller = verified.caller.clone();
-        self.cache.borrow_mut().remember(token.as_bytes(), verified, keys.generation());
+        let Verified { caller, ends, depends_on, version } = verified;
+        if token.len() <= MAX_REMEMBERED {
+            let known = Known { caller: caller.clone(), generation: keys.generation() };
+            self.cache.borrow_mut().keep(token.as_bytes().into(), known, depends_on, ends, version);
+        }
         Verdict::Done(Attempt::Verified(caller))
     }
 }

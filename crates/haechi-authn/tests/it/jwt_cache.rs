@@ -1,7 +1,7 @@
 //! Remembered tokens: what ends them, and that remembering never makes a difference to the answer.
 
 use crate::support::{
-    NOW, bearer, claims, config, fixed, invalid_token, key_set, now, own_config, replaceable, revoked,
+    NOW, bearer, claims, config, fixed, invalid_token, key_set, learn, now, own_config, replaceable,
     unavailable, verified, worker,
 };
 use haechi_authn::schemes::jwt::{JwtAuthenticator, JwtConfig};
@@ -54,19 +54,19 @@ fn it_ends_with_the_keys() {
 #[test]
 fn it_ends_with_a_revocation_of_the_token_or_its_session() {
     let key = Key::ed25519("k1");
-    let watch = Arc::new(RevocationWatch::new());
-    let scheme = worker(own_config(fixed(&[&key]), &watch));
     for what in [Revoked::Token("t1".into()), Revoked::Session("s1".into())] {
+        let watch = Arc::new(RevocationWatch::new());
+        let scheme = worker(own_config(fixed(&[&key]), &watch));
         let own = with(&claims(), &json!({ "sid": "s1", "for": format!("{what:?}") }));
         let token = bearer(&key.token(&own));
-        watch.replace(revoked(1, NOW, &[]));
+        learn(&watch, NOW, &[]);
         let first = verified(now(&*scheme, &token, NOW));
-        watch.replace(revoked(2, NOW, &[Revoked::Session("s2".into()), Revoked::Token("s1".into())]));
+        learn(&watch, NOW, &[Revoked::Session("s2".into()), Revoked::Token("s1".into())]);
         assert!(
             Arc::ptr_eq(&first, &verified(now(&*scheme, &token, NOW))),
             "another's revocation changes nothing"
         );
-        watch.replace(revoked(3, NOW, std::slice::from_ref(&what)));
+        learn(&watch, NOW, std::slice::from_ref(&what));
         for _ in 0..2 {
             let attempt = now(&*scheme, &token, NOW);
             assert_eq!(invalid_token(&attempt), "the token or its session was revoked");
@@ -84,7 +84,7 @@ fn revocations_not_known_recently_are_not_known() {
     let token = bearer(&key.token(&claims()));
     assert!(matches!(authenticator.readiness(), Readiness::NotReady(_)));
     unavailable(&now(&*scheme, &token, NOW));
-    watch.replace(revoked(1, NOW, &[]));
+    learn(&watch, NOW, &[]);
     assert_eq!(authenticator.readiness(), Readiness::Ready);
     verified(now(&*scheme, &token, NOW));
     verified(now(&*scheme, &token, at(5)));

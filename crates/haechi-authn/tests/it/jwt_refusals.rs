@@ -240,7 +240,7 @@ fn a_shared_secret_verifies_what_it_is_configured_for() {
 fn our_own_tokens_name_their_type_and_themselves() {
     let key = Key::ed25519("k1");
     let watch = Arc::new(RevocationWatch::new());
-    watch.replace(crate::support::revoked(1, NOW, &[]));
+    crate::support::learn(&watch, NOW, &[]);
     let scheme = worker(own_config(fixed(&[&key]), &watch));
     let header = json!({ "alg": "EdDSA", "kid": "k1", "typ": "at+jwt" });
     let own = with(&claims(), &json!({ "sid": "s1", "aud": null }));

@@ -9,7 +9,7 @@ use haechi_authn::schemes::jwt::{
 use haechi_authn::{Attempt, Authenticator, Fault, Look, RevocationView, RevocationWatch, Scheme};
 use haechi_core::caller::Vouched;
 use haechi_core::id::RequestId;
-use haechi_core::ports::{BoxFuture, Revoked};
+use haechi_core::ports::{BoxFuture, Change, Revoked};
 use haechi_core::{
     AttributeType, Caller, CanonicalPath, Clock, Fields, Host, RequestHead, RoleTable, Timestamp,
 };
@@ -154,8 +154,13 @@ pub(crate) fn unavailable(attempt: &Attempt) -> &str {
     }
 }
 
-pub(crate) fn revoked(epoch: u64, as_of: Timestamp, what: &[Revoked]) -> RevocationView {
-    RevocationView { epoch, revoked: Arc::new(what.iter().cloned().collect()), as_of }
+/// Makes the watch know that these are revoked too, as of `as_of`.
+pub(crate) fn learn(watch: &RevocationWatch, as_of: Timestamp, what: &[Revoked]) {
+    let changes: Vec<_> =
+        what.iter().map(|what| Change::Revoked { what: what.clone(), until: Timestamp::MAX }).collect();
+    let view = RevocationView::clone(&watch.view());
+    let epoch = view.epoch + changes.len() as u64;
+    watch.replace(view.with(&changes, epoch, as_of));
 }
 
 /// Answers by address, counts, and can be told to be slow or down.

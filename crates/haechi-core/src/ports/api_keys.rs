@@ -68,7 +68,7 @@ pub trait ApiKeys: Send + Sync {
     fn list(&self) -> Stored<'_, Vec<ApiKeyRecord>>;
     /// Adds a key.
     fn add<'a>(&'a self, key: &'a ApiKeyRecord) -> Stored<'a, ()>;
-    /// Revokes for good and advances the revocation epoch; `Missing` without such a key.
+    /// Revokes for good and records [`super::Change::ApiKey`]; `Missing` without such a key.
     fn revoke<'a>(&'a self, id: &'a str) -> Stored<'a, ()>;
     /// Notes that the key was accepted at `now`.
     fn used<'a>(&'a self, id: &'a str, now: Timestamp) -> Stored<'a, ()>;

@@ -32,6 +32,6 @@ pub trait Clients: Send + Sync {
     fn list(&self) -> Stored<'_, Vec<ClientRecord>>;
     /// Adds a client; `Exists` where the name is taken.
     fn add<'a>(&'a self, client: &'a ClientRecord) -> Stored<'a, ()>;
-    /// Deletes by id; `Missing` without such a client.
+    /// Deletes by id and records [`super::Change::Client`]; `Missing` without such a client.
     fn delete<'a>(&'a self, id: &'a str) -> Stored<'a, ()>;
 }

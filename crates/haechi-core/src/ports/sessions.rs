@@ -1,4 +1,4 @@
-//! Login sessions (refresh-token families) and what was revoked.
+//! Login sessions (refresh-token families).
 
 use super::Stored;
 use crate::Timestamp;
@@ -44,30 +44,8 @@ pub trait Sessions: Send + Sync {
         next_sha256: &'a [u8; 32],
         now: Timestamp,
     ) -> Stored<'a, Rotation>;
-    /// Ends a session and revokes its access tokens (see [`Revocations`]), which all expire by `tokens_expire_at`.
+    /// Ends a session and revokes its access tokens (see [`super::Revocations`]), which all expire by `tokens_expire_at`.
     fn end<'a>(&'a self, session: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()>;
-    /// Ends all sessions of a user, likewise.
+    /// Ends all sessions of a user, likewise, and records that the user was changed.
     fn end_all_of<'a>(&'a self, user_id: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()>;
-}
-
-/// Something that no longer holds although its own expiry has not come.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Revoked {
-    /// Every access token of this session.
-    Session(String),
-    /// The token with this `jti`.
-    Token(String),
-}
-
-/// Where revocations are kept. One number, the epoch, grows with each; nodes poll it.
-pub trait Revocations: Send + Sync {
-    /// The epoch now. It grows with every revocation, of sessions, tokens and API keys alike, and with every change to a user or client that
-    /// takes something away (roles, password, disabled, deleted).
-    fn epoch(&self) -> Stored<'_, u64>;
-    /// Everything revoked that has not expired by `now`.
-    fn current(&self, now: Timestamp) -> Stored<'_, Vec<Revoked>>;
-    /// Revokes; the entry may be forgotten after `until`, when what it names has expired.
-    fn revoke<'a>(&'a self, what: &'a Revoked, until: Timestamp) -> Stored<'a, ()>;
-    /// Forgets what has expired by `now`. Returns how many.
-    fn forget_expired(&self, now: Timestamp) -> Stored<'_, u64>;
 }

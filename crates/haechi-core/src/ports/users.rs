@@ -35,7 +35,8 @@ pub struct LoginState {
     pub locked_until: Option<Timestamp>,
 }
 
-/// Where users are kept.
+/// Where users are kept. Every change that takes something away, or may, records [`super::Change::User`] in the same step: roles, password,
+/// disabled, deleted.
 pub trait Users: Send + Sync {
     /// The user of this name.
     fn by_name<'a>(&'a self, name: &'a str) -> Stored<'a, Option<UserRecord>>;

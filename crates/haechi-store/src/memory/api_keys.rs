@@ -3,7 +3,7 @@
 use super::{Facts, Memory};
 use crate::times::to_the_minute;
 use haechi_core::Timestamp;
-use haechi_core::ports::{ApiKeyRecord, ApiKeys, KeyState, StoreError, Stored};
+use haechi_core::ports::{ApiKeyRecord, ApiKeys, Change, KeyState, StoreError, Stored};
 use std::cmp::Reverse;
 
 impl ApiKeys for Memory {
@@ -36,7 +36,7 @@ impl ApiKeys for Memory {
     fn revoke<'a>(&'a self, id: &'a str) -> Stored<'a, ()> {
         self.answer(move |facts| {
             facts.api_key(id)?.state = KeyState::Revoked;
-            facts.epoch += 1;
+            facts.log.add(Change::ApiKey(id.to_owned()));
             Ok(())
         })
     }

@@ -1,7 +1,7 @@
 //! Machine clients, in memory.
 
 use super::Memory;
-use haechi_core::ports::{ClientRecord, Clients, StoreError, Stored};
+use haechi_core::ports::{Change, ClientRecord, Clients, StoreError, Stored};
 
 impl Clients for Memory {
     fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<ClientRecord>> {
@@ -29,7 +29,7 @@ impl Clients for Memory {
     fn delete<'a>(&'a self, id: &'a str) -> Stored<'a, ()> {
         self.answer(move |facts| {
             facts.clients.remove(id).ok_or_else(|| StoreError::Missing(format!("client `{id}`")))?;
-            facts.epoch += 1;
+            facts.log.add(Change::Client(id.to_owned()));
             Ok(())
         })
     }

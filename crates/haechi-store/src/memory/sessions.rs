@@ -3,7 +3,7 @@
 use super::{Facts, Memory};
 use crate::times::forget_after;
 use haechi_core::Timestamp;
-use haechi_core::ports::{Revoked, Rotation, Session, Sessions, StoreError, Stored};
+use haechi_core::ports::{Change, Revoked, Rotation, Session, Sessions, StoreError, Stored};
 
 impl Sessions for Memory {
     fn begin<'a>(&'a self, session: &'a Session) -> Stored<'a, ()> {
@@ -47,7 +47,7 @@ impl Sessions for Memory {
             for id in theirs.map(|session| session.id.clone()).collect::<Vec<_>>() {
                 facts.end(&id, tokens_expire_at);
             }
-            facts.epoch += 1;
+            facts.log.add(Change::User(user_id.to_owned()));
             Ok(())
         })
     }
@@ -81,7 +81,7 @@ impl Facts {
     fn end(&mut self, session: &str, until: Timestamp) {
         self.sessions.remove(session);
         self.refresh_tokens.retain(|_, owner| owner != session);
-        self.revoke(Revoked::Session(session.to_owned()), until);
+        self.log.add(Change::Revoked { what: Revoked::Session(session.to_owned()), until });
     }
 
     fn forget_sessions(&mut self, now: Timestamp) {

@@ -1,7 +1,7 @@
 //! Users, in memory.
 
 use super::{Facts, Memory};
-use haechi_core::ports::{LoginState, StoreError, Stored, UserRecord, Users};
+use haechi_core::ports::{Change, LoginState, StoreError, Stored, UserRecord, Users};
 use haechi_core::{Secret, Timestamp};
 
 impl Users for Memory {
@@ -28,35 +28,26 @@ impl Users for Memory {
     }
 
     fn set_roles<'a>(&'a self, name: &'a str, roles: &'a [String]) -> Stored<'a, ()> {
-        self.answer(move |facts| {
-            facts.user(name)?.roles = roles.to_vec();
-            facts.epoch += 1;
-            Ok(())
-        })
+        self.answer(move |facts| facts.change(name, |user| user.roles = roles.to_vec()))
     }
 
     fn set_password<'a>(&'a self, name: &'a str, hash: &'a Secret<String>) -> Stored<'a, ()> {
         self.answer(move |facts| {
-            let user = facts.user(name)?;
-            user.password_hash = hash.clone();
-            user.login = LoginState::default();
-            facts.epoch += 1;
-            Ok(())
+            facts.change(name, |user| {
+                user.password_hash = hash.clone();
+                user.login = LoginState::default();
+            })
         })
     }
 
     fn set_disabled<'a>(&'a self, name: &'a str, disabled: bool) -> Stored<'a, ()> {
-        self.answer(move |facts| {
-            facts.user(name)?.disabled = disabled;
-            facts.epoch += 1;
-            Ok(())
-        })
+        self.answer(move |facts| facts.change(name, |user| user.disabled = disabled))
     }
 
     fn delete<'a>(&'a self, name: &'a str) -> Stored<'a, ()> {
         self.answer(move |facts| {
-            facts.users.remove(name).ok_or_else(|| StoreError::Missing(named(name)))?;
-            facts.epoch += 1;
+            let user = facts.users.remove(name).ok_or_else(|| StoreError::Missing(named(name)))?;
+            facts.log.add(Change::User(user.id));
             Ok(())
         })
     }
@@ -86,8 +77,12 @@ impl Users for Memory {
 }
 
 impl Facts {
-    fn user(&mut self, name: &str) -> Result<&mut UserRecord, StoreError> {
-        self.users.get_mut(name).ok_or_else(|| StoreError::Missing(named(name)))
+    /// A change to the user `name` that nodes must learn of.
+    fn change(&mut self, name: &str, change: impl FnOnce(&mut UserRecord)) -> Result<(), StoreError> {
+        let user = self.users.get_mut(name).ok_or_else(|| StoreError::Missing(named(name)))?;
+        change(user);
+        self.log.add(Change::User(user.id.clone()));
+        Ok(())
     }
 
     fn user_of_id(&mut self, id: &str) -> Result<&mut UserRecord, StoreError> {

@@ -2,10 +2,10 @@
 
 use super::fault::{Fault, found, taken};
 use super::row::{Columns, json, optional_json};
-use super::{Sqlite, advance_epoch};
+use super::{Sqlite, log};
 use crate::times::to_the_minute;
 use haechi_core::Timestamp;
-use haechi_core::ports::{ApiKeyRecord, ApiKeys, KeyState, StoreError, Stored};
+use haechi_core::ports::{ApiKeyRecord, ApiKeys, Change, KeyState, StoreError, Stored};
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
@@ -77,7 +77,7 @@ impl ApiKeys for Sqlite {
                 .execute(&mut *write)
                 .await?;
             found(&done, || named(id))?;
-            advance_epoch(&mut write).await?;
+            log::record(&mut write, &Change::ApiKey(id.to_owned())).await?;
             Ok(write.commit().await?)
         })
     }

@@ -2,8 +2,8 @@
 
 use super::fault::{Fault, found, taken};
 use super::row::{Columns, json};
-use super::{Sqlite, advance_epoch};
-use haechi_core::ports::{ClientRecord, Clients, Stored};
+use super::{Sqlite, log};
+use haechi_core::ports::{Change, ClientRecord, Clients, Stored};
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;
 
@@ -53,7 +53,7 @@ impl Clients for Sqlite {
             let mut write = self.write().await?;
             let done = query("DELETE FROM clients WHERE id = ?").bind(id).execute(&mut *write).await?;
             found(&done, || format!("client `{id}`"))?;
-            advance_epoch(&mut write).await?;
+            log::record(&mut write, &Change::Client(id.to_owned())).await?;
             Ok(write.commit().await?)
         })
     }

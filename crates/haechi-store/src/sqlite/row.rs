@@ -28,6 +28,10 @@ impl Columns<'_> {
         Ok(self.0.try_get(column)?)
     }
 
+    pub(super) fn number(&self, column: &str) -> Result<i64, Fault> {
+        Ok(self.0.try_get(column)?)
+    }
+
     pub(super) fn bytes(&self, column: &str) -> Result<Vec<u8>, Fault> {
         Ok(self.0.try_get(column)?)
     }

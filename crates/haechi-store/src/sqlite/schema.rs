@@ -11,8 +11,10 @@ const APPLICATION_ID: i32 = 0x4841_4543;
 const TABLE: &str = "migrations";
 
 /// Every version of the schema, oldest first. Add to the end; never change one that was released.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "first", include_str!("../../migrations/sqlite/0001_first.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
+    (2, "changes", include_str!("../../migrations/sqlite/0002_changes.sql")),
+];
 
 /// Refuses a database that has something in it and is not a store of ours.
 pub(super) async fn refuse_foreign(connection: &mut SqliteConnection) -> Result<(), Refusal> {

@@ -1,12 +1,11 @@
 //! Login sessions, in SQLite.
 
 use super::fault::{Fault, taken};
-use super::revocations::{keep, revoke};
 use super::row::Columns;
-use super::{Sqlite, Write, advance_epoch};
+use super::{Sqlite, Write, log};
 use crate::times::forget_after;
 use haechi_core::Timestamp;
-use haechi_core::ports::{Revoked, Rotation, Session, Sessions, Stored};
+use haechi_core::ports::{Change, Revoked, Rotation, Session, Sessions, Stored};
 use sqlx::sqlite::{SqliteExecutor, SqliteRow};
 use sqlx::{SqliteConnection, query, query_scalar};
 
@@ -69,9 +68,9 @@ impl Sessions for Sqlite {
                 .fetch_all(&mut *write)
                 .await?;
             for session in ended {
-                keep(&mut write, &Revoked::Session(session), tokens_expire_at).await?;
+                revoke(&mut write, session, tokens_expire_at).await?;
             }
-            advance_epoch(&mut write).await?;
+            log::record(&mut write, &Change::User(user_id.to_owned())).await?;
             Ok(write.commit().await?)
         })
     }
@@ -148,7 +147,11 @@ async fn add_token(write: &mut SqliteConnection, session: &str, sha256: &[u8; 32
 
 async fn end(write: &mut SqliteConnection, session: &str, until: Timestamp) -> Result<(), Fault> {
     query("DELETE FROM sessions WHERE id = ?").bind(session).execute(&mut *write).await?;
-    revoke(write, &Revoked::Session(session.to_owned()), until).await
+    revoke(write, session.to_owned(), until).await
+}
+
+async fn revoke(write: &mut SqliteConnection, session: String, until: Timestamp) -> Result<(), Fault> {
+    log::record(write, &Change::Revoked { what: Revoked::Session(session), until }).await
 }
 
 async fn forget(write: &mut SqliteConnection, now: Timestamp) -> Result<(), Fault> {

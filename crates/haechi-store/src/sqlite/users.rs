@@ -2,8 +2,8 @@
 
 use super::fault::{Fault, found, taken};
 use super::row::{Columns, json};
-use super::{Sqlite, advance_epoch};
-use haechi_core::ports::{LoginState, StoreError, Stored, UserRecord, Users};
+use super::{Sqlite, log};
+use haechi_core::ports::{Change, LoginState, StoreError, Stored, UserRecord, Users};
 use haechi_core::{Secret, Timestamp};
 use sqlx::query;
 use sqlx::query::Query;
@@ -63,32 +63,37 @@ impl Users for Sqlite {
 
     fn set_roles<'a>(&'a self, name: &'a str, roles: &'a [String]) -> Stored<'a, ()> {
         self.answer(async move {
-            let update = query("UPDATE users SET roles = ? WHERE name = ?").bind(json(roles)?).bind(name);
+            let update =
+                query("UPDATE users SET roles = ? WHERE name = ? RETURNING id").bind(json(roles)?).bind(name);
             self.change(update, name).await
         })
     }
 
     fn set_password<'a>(&'a self, name: &'a str, hash: &'a Secret<String>) -> Stored<'a, ()> {
         self.answer(async move {
-            let update =
-                query("UPDATE users SET password_hash = ?, failures = 0, locked_until = NULL WHERE name = ?")
-                    .bind(hash.expose())
-                    .bind(name);
+            let update = query(
+                "UPDATE users SET password_hash = ?, failures = 0, locked_until = NULL WHERE name = ? \
+                 RETURNING id",
+            )
+            .bind(hash.expose())
+            .bind(name);
             self.change(update, name).await
         })
     }
 
     fn set_disabled<'a>(&'a self, name: &'a str, disabled: bool) -> Stored<'a, ()> {
         self.answer(async move {
-            let update = query("UPDATE users SET disabled = ? WHERE name = ?").bind(disabled).bind(name);
+            let update =
+                query("UPDATE users SET disabled = ? WHERE name = ? RETURNING id").bind(disabled).bind(name);
             self.change(update, name).await
         })
     }
 
     fn delete<'a>(&'a self, name: &'a str) -> Stored<'a, ()> {
-        self.answer(
-            async move { self.change(query("DELETE FROM users WHERE name = ?").bind(name), name).await },
-        )
+        self.answer(async move {
+            let delete = query("DELETE FROM users WHERE name = ? RETURNING id").bind(name);
+            self.change(delete, name).await
+        })
     }
 
     fn login_failed<'a>(
@@ -130,16 +135,16 @@ impl Users for Sqlite {
 }
 
 impl Sqlite {
-    /// A change to the user `name` that nodes must learn of.
+    /// A change to the user `name` that nodes must learn of; it returns the user's id.
     async fn change(
         &self,
         change: Query<'_, sqlx::Sqlite, SqliteArguments>,
         name: &str,
     ) -> Result<(), Fault> {
         let mut write = self.write().await?;
-        let done = change.execute(&mut *write).await?;
-        found(&done, || named(name))?;
-        advance_epoch(&mut write).await?;
+        let row = change.fetch_optional(&mut *write).await?;
+        let row = row.ok_or_else(|| StoreError::Missing(named(name)))?;
+        log::record(&mut write, &Change::User(Columns(&row).text("id")?)).await?;
         Ok(write.commit().await?)
     }
 }

@@ -1,23 +1,44 @@
 //! What the ports promise, held against every store.
 
 mod api_keys;
+mod changes;
 mod clients;
 mod sessions;
 mod signing_keys;
 mod users;
 
-use haechi_core::ports::{StoreError, Stored};
+use haechi_core::Timestamp;
+use haechi_core::ports::{Change, Revoked, StoreError, Stored};
 use haechi_store::Store;
 
 async fn epoch(store: &Store) -> u64 {
     store.revocations.epoch().await.unwrap()
 }
 
-/// Does `change` and asserts that nodes learn of it.
-async fn announced(store: &Store, change: Stored<'_, ()>) {
+/// Everything that changed after `since`.
+async fn changes(store: &Store, since: u64) -> Vec<Change> {
+    store.revocations.changes_since(since, usize::MAX).await.unwrap().changes
+}
+
+/// What is revoked, sorted.
+async fn revoked(store: &Store) -> Vec<(Revoked, Timestamp)> {
+    let all = changes(store, 0).await.into_iter();
+    let mut revoked: Vec<_> = all
+        .filter_map(|change| match change {
+            Change::Revoked { what, until } => Some((what, until)),
+            _ => None,
+        })
+        .collect();
+    revoked.sort();
+    revoked
+}
+
+/// Does `change` and asserts that nodes learn of just this.
+async fn announced(store: &Store, change: Stored<'_, ()>, expected: &[Change]) {
     let before = epoch(store).await;
     change.await.unwrap();
-    assert!(epoch(store).await > before, "the epoch did not grow");
+    assert_eq!(epoch(store).await, before + expected.len() as u64);
+    assert_eq!(changes(store, before).await, expected);
 }
 
 /// Does `change` and asserts that it failed as it should, and announced nothing.

@@ -2,7 +2,7 @@
 
 use crate::samples::{at, hash, session, signing_key, user};
 use crate::{Fixture, for_every_store};
-use haechi_core::ports::{Revoked, Rotation};
+use haechi_core::ports::{Change, Revoked, Rotation};
 use haechi_store::Store;
 use std::slice;
 use std::time::Duration;
@@ -44,8 +44,9 @@ async fn present_at_once(stores: &[Store]) {
     let count = |wanted: fn(&Rotation) -> bool| outcomes.iter().filter(|outcome| wanted(outcome)).count();
     assert_eq!(count(|outcome| matches!(outcome, Rotation::Rotated(_))), 1);
     assert_eq!(count(|outcome| matches!(outcome, Rotation::Replayed { .. })), 1);
-    let revoked = store.revocations.current(at(10)).await.unwrap();
-    assert_eq!(revoked, [Revoked::Session("s1".into())]);
+    let told = store.revocations.changes_since(0, 10).await.unwrap();
+    let revoked = Change::Revoked { what: Revoked::Session("s1".into()), until: at(2000) };
+    assert_eq!(told.changes, [revoked]);
 }
 
 async fn every_failure_counts(store: Store) {
@@ -86,6 +87,8 @@ async fn every_revocation_makes_the_epoch_grow(store: Store) {
     })
     .await;
     assert_eq!(store.revocations.epoch().await.unwrap(), before + u64::from(TASKS));
+    let told = store.revocations.changes_since(before, usize::MAX).await.unwrap();
+    assert_eq!((told.changes.len(), told.epoch), (usize::from(TASKS), told.newest));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -109,7 +112,7 @@ async fn a_caller_that_goes_away_leaves_no_lock_and_no_half_of_a_change() {
     let last = Revoked::Token("last".into());
     store.revocations.revoke(&last, at(60)).await.unwrap();
     other.revocations.revoke(&last, at(60)).await.unwrap();
-    let kept = other.revocations.current(at(0)).await.unwrap().len() as u64;
+    let kept = other.revocations.changes_since(0, usize::MAX).await.unwrap().changes.len() as u64;
     assert!(kept > 1, "no revocation was waited for");
     assert_eq!(other.revocations.epoch().await.unwrap(), kept + 1);
 }

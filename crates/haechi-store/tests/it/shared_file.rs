@@ -2,9 +2,13 @@
 
 use crate::Fixture;
 use crate::samples::{at, hash, session, user};
-use haechi_core::ports::{Revoked, Rotation, StoreError};
+use haechi_core::ports::{Change, Revoked, Rotation, StoreError};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+
+fn revoked(token: &str, until: i64) -> Change {
+    Change::Revoked { what: Revoked::Token(token.into()), until: at(until) }
+}
 
 #[tokio::test]
 async fn one_process_sees_what_another_did() {
@@ -15,7 +19,8 @@ async fn one_process_sees_what_another_did() {
     assert!(gateway.store.users.by_name("alice").await.unwrap().is_some());
     command.revocations.revoke(&Revoked::Token("t1".into()), at(60)).await.unwrap();
     assert_eq!(gateway.store.revocations.epoch().await.unwrap(), before + 1);
-    assert_eq!(gateway.store.revocations.current(at(0)).await.unwrap(), [Revoked::Token("t1".into())]);
+    let new = gateway.store.revocations.changes_since(before, 10).await.unwrap();
+    assert_eq!(new.changes, [revoked("t1", 60)]);
 }
 
 #[tokio::test]
@@ -29,7 +34,7 @@ async fn everything_is_there_after_a_restart() {
 
     let second = first.again().await;
     assert_eq!(second.revocations.epoch().await.unwrap(), epoch);
-    assert_eq!(second.revocations.current(at(0)).await.unwrap(), [Revoked::Token("t1".into())]);
+    assert_eq!(second.revocations.changes_since(0, 10).await.unwrap().changes, [revoked("t1", 60)]);
     let replay = second.sessions.rotate(&hash(1), &hash(3), at(2)).await.unwrap();
     assert_eq!(replay, Rotation::Replayed { session: "s1".into() });
 }

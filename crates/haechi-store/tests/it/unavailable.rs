@@ -40,7 +40,7 @@ async fn ask_all(store: &Store) -> Vec<(&'static str, Option<StoreError>)> {
         ("sessions.end", sessions.end("s1", at(9)).await.err()),
         ("sessions.end_all_of", sessions.end_all_of("alice", at(9)).await.err()),
         ("revocations.epoch", revocations.epoch().await.err()),
-        ("revocations.current", revocations.current(at(0)).await.err()),
+        ("revocations.changes_since", revocations.changes_since(0, 10).await.err()),
         ("revocations.revoke", revocations.revoke(&Revoked::Token("t".into()), at(9)).await.err()),
         ("revocations.forget_expired", revocations.forget_expired(at(0)).await.err()),
         ("signing_keys.list", signing.list().await.err()),
@@ -95,7 +95,7 @@ async fn every_table_is_dropped() {
     let mut raw = raw(&fixture.file()).await;
     raw.execute(
         "PRAGMA foreign_keys = OFF; DROP TABLE users; DROP TABLE clients; DROP TABLE api_keys; DROP TABLE refresh_tokens; \
-         DROP TABLE sessions; DROP TABLE revocations; DROP TABLE revocation_epoch; DROP TABLE signing_keys;",
+         DROP TABLE sessions; DROP TABLE changes; DROP TABLE change_epoch; DROP TABLE signing_keys;",
     )
     .await
     .unwrap();
@@ -107,13 +107,16 @@ async fn every_table_is_dropped() {
 async fn the_epoch_cannot_grow_so_nothing_is_taken_away_unannounced() {
     let fixture = filled().await;
     let store = &fixture.store;
-    raw(&fixture.file()).await.execute("DELETE FROM revocation_epoch").await.unwrap();
+    raw(&fixture.file()).await.execute("DELETE FROM change_epoch").await.unwrap();
     let corrupt = |answer| matches!(answer, Err(StoreError::Corrupt(_)));
     assert!(corrupt(store.ping().await));
     assert!(corrupt(store.users.set_disabled("alice", true).await));
     assert!(corrupt(store.sessions.end("s1", at(9)).await));
     assert!(!store.users.by_name("alice").await.unwrap().unwrap().disabled);
-    assert_eq!(store.revocations.current(at(0)).await.unwrap(), []);
+    assert!(corrupt(store.revocations.changes_since(0, 10).await.map(drop)));
+    let mut raw = raw(&fixture.file()).await;
+    raw.execute("INSERT INTO change_epoch VALUES (1, 9, 0)").await.unwrap();
+    assert_eq!(store.revocations.changes_since(0, 10).await.unwrap().changes, []);
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ async fn a_newer_version_s_database_is_left_alone() {
     fixture.store.close().await;
     let file = fixture.file();
     execute(&file, "INSERT INTO migrations VALUES (99, 'future', 0, 1, x'00', 0)").await;
-    let expected = OpenError::Newer { path: file.clone(), version: 99, known: 1 };
+    let expected = OpenError::Newer { path: file.clone(), version: 99, known: 2 };
     assert_eq!(refusal(&file).await, expected);
     assert!(expected.to_string().contains("newer version of haechi"));
 }

@@ -26,6 +26,12 @@ pub(super) struct KnownKey {
     noted: AtomicI64,
 }
 
+impl KnownKey {
+    pub(super) fn id(&self) -> &str {
+        &self.record.id
+    }
+}
+
 pub(super) struct Lookup {
     authenticator: Arc<str>,
     keys: Arc<dyn ApiKeys>,

@@ -2,9 +2,9 @@ use super::{ApiKeyAuthenticator, BadHeader, Sources};
 use crate::api_key::ApiKey;
 use crate::control::Control;
 use crate::declared::DeclaredAttributes;
-use crate::fake::{FakeClock, FakeStore, Mood, ask, head, know, refusal, verified};
+use crate::fake::{FakeClock, FakeStore, Mood, ask, head, learn, refusal, verified};
 use crate::{Attempt, Authenticator, CredentialPlace, Fault, Look, RevocationWatch, Scheme};
-use haechi_core::ports::{ApiKeyRecord, ApiKeys, KeyState};
+use haechi_core::ports::{ApiKeyRecord, ApiKeys, Change, KeyState};
 use haechi_core::{Attributes, CallerKind, Clock, RequestHead, Role, RoleTable};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ impl World {
     fn new() -> Self {
         let (store, clock) = (FakeStore::new(), FakeClock::new());
         let watch = Arc::new(RevocationWatch::new());
-        know(&watch, 0, clock.now());
+        learn(&watch, &[], clock.now());
         let sources = Sources {
             keys: store.clone(),
             watch: watch.clone(),
@@ -153,8 +153,22 @@ async fn revoking_ends_what_is_cached() {
     verified(world.ask(&scheme, &with(&key)).await);
     assert!(matches!(scheme.look(&with(&key), world.clock.now()), Look::Done(Attempt::Verified(_))));
     world.store.revoke("k-1").await.unwrap();
-    know(&world.watch, 1, world.clock.now());
+    learn(&world.watch, &[Change::ApiKey("k-1".into())], world.clock.now());
     assert_eq!(refusal(world.ask(&scheme, &with(&key)).await).1, "the API key is revoked");
+}
+
+#[tokio::test]
+async fn revoking_others_asks_no_store() {
+    let (world, scheme, key) = World::with_key(|_| {}).await;
+    verified(world.ask(&scheme, &with(&key)).await);
+    let calls = world.store.asked();
+    for second in 0..59 {
+        world.clock.advance(Duration::from_secs(1));
+        let others = [Change::ApiKey(format!("k-1{second}")), Change::User("k-1".into())];
+        learn(&world.watch, &others, world.clock.now());
+        assert!(matches!(scheme.look(&with(&key), world.clock.now()), Look::Done(Attempt::Verified(_))));
+    }
+    assert_eq!(world.store.asked(), calls);
 }
 
 #[tokio::test]
@@ -163,10 +177,10 @@ async fn nothing_cached_holds_while_nobody_knows_what_is_revoked_or_after_a_minu
     verified(world.ask(&scheme, &with(&key)).await);
     world.clock.advance(Duration::from_secs(6));
     assert!(matches!(scheme.look(&with(&key), world.clock.now()), Look::Wait(_)));
-    know(&world.watch, 0, world.clock.now());
+    learn(&world.watch, &[], world.clock.now());
     assert!(matches!(scheme.look(&with(&key), world.clock.now()), Look::Done(_)));
     world.clock.advance(Duration::from_secs(60));
-    know(&world.watch, 0, world.clock.now());
+    learn(&world.watch, &[], world.clock.now());
     assert!(matches!(scheme.look(&with(&key), world.clock.now()), Look::Wait(_)));
 }
 
@@ -195,7 +209,7 @@ async fn use_is_noted_once_a_minute_whichever_worker_sees_it() {
     settle().await;
     assert_eq!(world.store.used(), [("k-1".to_owned(), world.clock.now())]);
     world.clock.advance(Duration::from_secs(60));
-    know(&world.watch, 0, world.clock.now());
+    learn(&world.watch, &[], world.clock.now());
     verified(world.ask(&scheme, &with(&key)).await);
     settle().await;
     assert_eq!(world.store.used().len(), 2);

@@ -1,12 +1,13 @@
 use super::{Accounts, Basic};
 use crate::control::Control;
 use crate::declared::DeclaredAttributes;
-use crate::fake::{Mood, ask, head, know, refusal, verified};
+use crate::fake::{Mood, ask, head, learn, refusal, verified};
 use crate::hashing::Htpasswd;
 use crate::identity::passwords::tests::{PASSWORD, World};
 use crate::{Attempt, Authenticator, CredentialPlace, Fault, Look, RevocationWatch, Scheme};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use haechi_core::ports::{Change, Revoked, Users};
 use haechi_core::{AttributeType, Clock, Role, RoleTable};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -31,7 +32,7 @@ fn scheme(accounts: Accounts) -> Rc<dyn Scheme> {
 
 fn over_store(world: &World) -> (Rc<dyn Scheme>, Arc<RevocationWatch>) {
     let watch = Arc::new(RevocationWatch::new());
-    know(&watch, 1, world.clock.now());
+    learn(&watch, &[], world.clock.now());
     let accounts = Accounts::Store {
         verifier: Arc::new(world.verifier()),
         watch: watch.clone(),
@@ -123,7 +124,7 @@ async fn a_password_may_have_colons_and_any_letters() {
 }
 
 #[tokio::test]
-async fn what_is_cached_ends_with_the_epoch_with_time_and_with_knowledge() {
+async fn what_is_cached_ends_with_a_change_to_the_user_with_time_and_with_knowledge() {
     let world = World::new().await;
     let (scheme, watch) = over_store(&world);
     let request = authorization("mina", PASSWORD);
@@ -136,13 +137,13 @@ async fn what_is_cached_ends_with_the_epoch_with_time_and_with_knowledge() {
     assert_eq!(hashes().await, 0, "cached");
     world.clock.advance(Duration::from_secs(6));
     assert_eq!(hashes().await, 1, "nobody knows what was revoked since");
-    know(&watch, 1, world.clock.now());
+    learn(&watch, &[], world.clock.now());
     assert_eq!(hashes().await, 0, "what was cached before still holds");
-    know(&watch, 2, world.clock.now());
-    assert_eq!(hashes().await, 1, "something was revoked");
+    learn(&watch, &[user("u-1")], world.clock.now());
+    assert_eq!(hashes().await, 1, "the user was changed");
     assert_eq!(hashes().await, 0);
     world.clock.advance(Duration::from_secs(60));
-    know(&watch, 2, world.clock.now());
+    learn(&watch, &[], world.clock.now());
     assert_eq!(hashes().await, 1, "a minute is over");
     assert_eq!(
         refusal(ask(&*scheme, &authorization("mina", "wrong"), world.clock.now()).await).0,
@@ -150,13 +151,41 @@ async fn what_is_cached_ends_with_the_epoch_with_time_and_with_knowledge() {
     );
 }
 
+fn user(id: &str) -> Change {
+    Change::User(id.into())
+}
+
 #[tokio::test]
-async fn what_is_revoked_while_it_is_verified_is_not_cached_as_if_it_were_not() {
+async fn a_revocation_a_second_of_others_costs_no_hash_and_one_s_own_counts() {
+    let world = World::new().await;
+    let (scheme, watch) = over_store(&world);
+    let request = authorization("mina", PASSWORD);
+    verified(ask(&*scheme, &request, world.clock.now()).await);
+    let (hashes, calls) = (world.pool.done(), world.store.asked());
+    for second in 0..59 {
+        world.clock.advance(Duration::from_secs(1));
+        let session = Change::Revoked {
+            what: Revoked::Session(format!("s-{second}")),
+            until: world.clock.now().plus(Duration::from_secs(600)),
+        };
+        let others = [user(&format!("u-1{second}")), Change::ApiKey("u-1".into()), session];
+        learn(&watch, &others, world.clock.now());
+        verified(ask(&*scheme, &request, world.clock.now()).await);
+    }
+    assert_eq!((world.pool.done(), world.store.asked()), (hashes, calls));
+    world.store.set_disabled("mina", true).await.unwrap();
+    learn(&watch, &[user("u-1")], world.clock.now());
+    let (fault, _) = refusal(ask(&*scheme, &request, world.clock.now()).await);
+    assert_eq!(fault, Fault::InvalidCredentials);
+}
+
+#[tokio::test]
+async fn what_is_changed_while_it_is_verified_is_not_cached_as_if_it_were_not() {
     let world = World::new().await;
     let (scheme, watch) = over_store(&world);
     let request = authorization("mina", PASSWORD);
     let Look::Wait(answer) = scheme.look(&request, world.clock.now()) else { panic!("cached by whom?") };
-    know(&watch, 2, world.clock.now());
+    learn(&watch, &[user("u-1")], world.clock.now());
     verified(answer.await);
     assert!(matches!(scheme.look(&request, world.clock.now()), Look::Wait(_)));
 }

@@ -1,13 +1,14 @@
 //! Verifying a token that is seen for the first time.
 
 use super::{JwtConfig, STALE, refused};
+use crate::Attempt;
+use crate::credential_cache::Version;
 use crate::jose::claims::{self, Expected};
 use crate::jose::json::Object;
 use crate::jose::{Compact, Header, TokenFault};
 use crate::keys::{Choice, KeySet};
-use crate::{Attempt, RevocationView};
+use crate::revocation::DependsOn;
 use haechi_core::caller::{Claimed, Vouched};
-use haechi_core::ports::Revoked;
 use haechi_core::{Caller, CallerKind, Timestamp};
 use std::sync::Arc;
 
@@ -24,8 +25,9 @@ pub(super) struct Verified {
     pub(super) caller: Arc<Caller>,
     /// The first instant at which it does not.
     pub(super) ends: Timestamp,
-    /// The revocation epoch that it was checked against; 0 without.
-    pub(super) epoch: u64,
+    pub(super) depends_on: DependsOn,
+    /// Of the view of revocations that it was checked against.
+    pub(super) version: Version,
 }
 
 impl From<TokenFault> for Verdict {
@@ -51,8 +53,9 @@ pub(super) fn verify(
     let ends = claims::check(&claims, expected)?;
     check_type(config, &header)?;
     let caller = caller(config, &claims, ends)?;
-    let epoch = check_revoked(config, &caller, now)?;
-    Ok(Verified { caller: Arc::new(caller), ends, epoch })
+    let depends_on = DependsOn::token(caller.credential_id.as_deref(), caller.session.as_deref());
+    let version = check_revoked(config, &depends_on, now)?;
+    Ok(Verified { caller: Arc::new(caller), ends, depends_on, version })
 }
 
 fn check_signature(
@@ -115,20 +118,14 @@ fn caller(config: &JwtConfig, claims: &Object<'_>, ends: Timestamp) -> Result<Ca
     Ok(Caller::new(CallerKind::User, &config.name, config.vouched, &config.roles, claimed))
 }
 
-fn check_revoked(config: &JwtConfig, caller: &Caller, now: Timestamp) -> Result<u64, Verdict> {
+/// Whether the token or its session was revoked.
+fn check_revoked(config: &JwtConfig, depends_on: &DependsOn, now: Timestamp) -> Result<Version, Verdict> {
     let Some(watch) = &config.revocations else {
-        return Ok(0);
+        return Ok(Version::unwatched());
     };
     let view = watch.view();
     if !view.is_fresh(now) {
         return Err(Verdict::Done(Attempt::unavailable(STALE)));
     }
-    if is_revoked(&view, caller) { Err(TokenFault::Revoked.into()) } else { Ok(view.epoch) }
-}
-
-/// Whether the token behind this caller, or its session, was revoked.
-pub(super) fn is_revoked(view: &RevocationView, caller: &Caller) -> bool {
-    let has = |what: &Revoked| view.revoked.contains(what);
-    caller.credential_id.as_deref().is_some_and(|id| has(&Revoked::Token(id.to_owned())))
-        || caller.session.as_deref().is_some_and(|session| has(&Revoked::Session(session.to_owned())))
+    if view.is_revoked(depends_on) { Err(TokenFault::Revoked.into()) } else { Ok(Version::of(&view)) }
 }

@@ -1,7 +1,7 @@
 use super::{announced, exists, missing, refused};
 use crate::for_every_store;
 use crate::samples::{api_key, at, hash};
-use haechi_core::ports::{ApiKeyRecord, KeyState};
+use haechi_core::ports::{ApiKeyRecord, Change, KeyState};
 use haechi_store::Store;
 
 for_every_store![
@@ -60,7 +60,7 @@ async fn keys_are_listed_newest_first(store: Store) {
 async fn a_revoked_key_stays_and_is_announced(store: Store) {
     store.api_keys.add(&api_key("k1", 1)).await.unwrap();
     store.api_keys.add(&api_key("k2", 2)).await.unwrap();
-    announced(&store, store.api_keys.revoke("k1")).await;
+    announced(&store, store.api_keys.revoke("k1"), &[Change::ApiKey("k1".into())]).await;
     assert_eq!(by_id(&store, "k1").await.state, KeyState::Revoked);
     assert_eq!(by_id(&store, "k2").await.state, KeyState::Active);
     refused(&store, store.api_keys.revoke("k3"), missing("API key `k3`")).await;

@@ -1,7 +1,7 @@
 use super::{announced, exists, missing, refused};
 use crate::for_every_store;
 use crate::samples::client;
-use haechi_core::ports::ClientRecord;
+use haechi_core::ports::{Change, ClientRecord};
 use haechi_store::Store;
 
 for_every_store![a_client_comes_back_as_it_was, client_names_are_unique, a_deleted_client_is_announced];
@@ -30,6 +30,6 @@ async fn client_names_are_unique(store: Store) {
 async fn a_deleted_client_is_announced(store: Store) {
     store.clients.add(&client("orders")).await.unwrap();
     refused(&store, store.clients.delete("orders"), missing("client `orders`")).await;
-    announced(&store, store.clients.delete("id-of-orders")).await;
+    announced(&store, store.clients.delete("id-of-orders"), &[Change::Client("id-of-orders".into())]).await;
     assert!(store.clients.by_id("id-of-orders").await.unwrap().is_none());
 }

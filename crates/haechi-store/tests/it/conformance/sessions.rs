@@ -1,7 +1,7 @@
-use super::{announced, epoch, exists, refused};
+use super::{announced, epoch, exists, refused, revoked};
 use crate::for_every_store;
 use crate::samples::{at, hash, session};
-use haechi_core::ports::{Revoked, Rotation, Session};
+use haechi_core::ports::{Change, Revoked, Rotation, Session};
 use haechi_store::Store;
 
 for_every_store![
@@ -14,18 +14,14 @@ for_every_store![
     all_sessions_of_a_user_end,
     hashes_and_ids_are_never_given_twice,
     sessions_are_forgotten_when_nothing_of_them_can_be_valid,
-    what_is_revoked_stays_until_it_has_expired,
-    the_later_of_two_revocations_counts,
 ];
-
-async fn revoked(store: &Store, now: i64) -> Vec<Revoked> {
-    let mut all = store.revocations.current(at(now)).await.unwrap();
-    all.sort();
-    all
-}
 
 fn of(session: &str) -> Revoked {
     Revoked::Session(session.into())
+}
+
+fn ended(session: &str, until: i64) -> Change {
+    Change::Revoked { what: of(session), until: at(until) }
 }
 
 async fn rotate(store: &Store, presented: u8, next: u8, now: i64) -> Rotation {
@@ -51,7 +47,7 @@ async fn a_replay_ends_the_family(store: Store) {
     assert_eq!(rotate(&store, 1, 3, 20).await, Rotation::Replayed { session: "s1".into() });
     assert!(epoch(&store).await > before);
     // The last access token of the family may have been given at second 1000 and live for another 1000.
-    assert_eq!(revoked(&store, 2000).await, [of("s1")]);
+    assert_eq!(revoked(&store).await, [(of("s1"), at(2000))]);
     for token in [1, 2, 3] {
         assert_eq!(rotate(&store, token, 4, 30).await, Rotation::Unknown);
     }
@@ -74,23 +70,21 @@ async fn an_expired_session_is_unknown(store: Store) {
 
 async fn an_ended_session_is_unknown_and_revoked(store: Store) {
     store.sessions.begin(&session("s1", "alice", 1)).await.unwrap();
-    announced(&store, store.sessions.end("s1", at(600))).await;
+    announced(&store, store.sessions.end("s1", at(600)), &[ended("s1", 600)]).await;
     assert_eq!(rotate(&store, 1, 2, 10).await, Rotation::Unknown);
-    assert_eq!(revoked(&store, 600).await, [of("s1")]);
-    assert_eq!(revoked(&store, 601).await, []);
 }
 
 async fn ending_what_is_not_there_still_revokes(store: Store) {
-    announced(&store, store.sessions.end("s1", at(600))).await;
-    assert_eq!(revoked(&store, 0).await, [of("s1")]);
+    announced(&store, store.sessions.end("s1", at(600)), &[ended("s1", 600)]).await;
 }
 
 async fn all_sessions_of_a_user_end(store: Store) {
     for (id, user, token) in [("s1", "alice", 1), ("s2", "alice", 2), ("s3", "bob", 3)] {
         store.sessions.begin(&session(id, user, token)).await.unwrap();
     }
-    announced(&store, store.sessions.end_all_of("alice", at(600))).await;
-    assert_eq!(revoked(&store, 0).await, [of("s1"), of("s2")]);
+    let all = [ended("s1", 600), ended("s2", 600), Change::User("alice".into())];
+    announced(&store, store.sessions.end_all_of("alice", at(600)), &all).await;
+    announced(&store, store.sessions.end_all_of("nobody", at(600)), &[Change::User("nobody".into())]).await;
     assert_eq!(rotate(&store, 1, 11, 10).await, Rotation::Unknown);
     assert_eq!(rotate(&store, 2, 12, 10).await, Rotation::Unknown);
     assert!(matches!(rotate(&store, 3, 13, 10).await, Rotation::Rotated(_)));
@@ -115,27 +109,10 @@ async fn sessions_are_forgotten_when_nothing_of_them_can_be_valid(store: Store) 
     // Expired, but an access token of it may still live: it must be found by `end_all_of`.
     store.sessions.begin(&begin_at("s2", 2, 2000)).await.unwrap();
     store.sessions.end_all_of("alice", at(3000)).await.unwrap();
-    assert_eq!(revoked(&store, 2000).await, [of("s1"), of("s2")]);
+    let first = [(of("s1"), at(3000)), (of("s2"), at(3000))];
+    assert_eq!(revoked(&store).await, first);
     store.sessions.begin(&begin_at("s3", 3, 0)).await.unwrap();
     store.sessions.begin(&begin_at("s4", 4, 2001)).await.unwrap();
     store.sessions.end_all_of("alice", at(9000)).await.unwrap();
-    assert_eq!(revoked(&store, 9000).await, [of("s4")]);
-}
-
-async fn what_is_revoked_stays_until_it_has_expired(store: Store) {
-    let token = Revoked::Token("t1".into());
-    announced(&store, store.revocations.revoke(&token, at(10))).await;
-    announced(&store, store.revocations.revoke(&of("t1"), at(20))).await;
-    assert_eq!(revoked(&store, 10).await, [of("t1"), token]);
-    assert_eq!(store.revocations.forget_expired(at(10)).await, Ok(0));
-    assert_eq!(store.revocations.forget_expired(at(11)).await, Ok(1));
-    assert_eq!(revoked(&store, 0).await, [of("t1")]);
-}
-
-async fn the_later_of_two_revocations_counts(store: Store) {
-    for until in [10, 30, 20] {
-        announced(&store, store.revocations.revoke(&of("s1"), at(until))).await;
-    }
-    assert_eq!(revoked(&store, 30).await, [of("s1")]);
-    assert_eq!(revoked(&store, 31).await, []);
+    assert_eq!(revoked(&store).await, [&first[..], &[(of("s4"), at(9000))]].concat());
 }

@@ -2,7 +2,7 @@ use super::{announced, exists, missing, refused};
 use crate::for_every_store;
 use crate::samples::{at, user};
 use haechi_core::Secret;
-use haechi_core::ports::{LoginState, UserRecord};
+use haechi_core::ports::{Change, LoginState, UserRecord};
 use haechi_store::Store;
 
 for_every_store![
@@ -81,16 +81,17 @@ async fn what_takes_something_away_is_announced(store: Store) {
     store.users.add(&user("alice")).await.unwrap();
     store.users.add(&user("bob")).await.unwrap();
     let users = &store.users;
-    announced(&store, users.set_roles("alice", &["ADMIN".into()])).await;
-    announced(&store, users.set_password("alice", &Secret::from("$new"))).await;
-    announced(&store, users.set_disabled("alice", true)).await;
-    let alice = by_name(&store, "alice").await;
-    assert_eq!(alice.roles, ["ADMIN"]);
-    assert_eq!(alice.password_hash, Secret::from("$new"));
-    assert!(alice.disabled);
+    let alice = [Change::User("id-of-alice".into())];
+    announced(&store, users.set_roles("alice", &["ADMIN".into()]), &alice).await;
+    announced(&store, users.set_password("alice", &Secret::from("$new")), &alice).await;
+    announced(&store, users.set_disabled("alice", true), &alice).await;
+    let changed = by_name(&store, "alice").await;
+    assert_eq!(changed.roles, ["ADMIN"]);
+    assert_eq!(changed.password_hash, Secret::from("$new"));
+    assert!(changed.disabled);
     users.set_disabled("alice", false).await.unwrap();
     assert!(!by_name(&store, "alice").await.disabled);
-    announced(&store, users.delete("alice")).await;
+    announced(&store, users.delete("alice"), &alice).await;
     assert!(users.by_name("alice").await.unwrap().is_none());
     assert_same(&by_name(&store, "bob").await, &user("bob"));
 }
