@@ -9,6 +9,7 @@ mod agree;
 mod diff;
 mod example;
 mod field;
+mod finding;
 mod ground;
 mod matrix;
 mod meaning;
@@ -23,25 +24,12 @@ mod space;
 pub use agree::Form;
 pub use diff::{Change, Relation, RouteDiff, compare};
 pub use example::Example;
+pub use finding::Finding;
 pub use ground::{Gives, Ground, Side, Takes, Way};
 pub use matrix::{Cell, cell};
 pub use prove::{Concern, Demand, Group, Proof, Property, prove};
 pub use rewrite::Beyond;
 pub use solver::{NoSolver, Solver};
-
-use serde::Serialize;
-
-/// What was found about one question.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Finding {
-    /// Nobody and nothing: that is proved.
-    None,
-    /// This one. Cedar says so of the analysed form; whoever shows it asks the engine first.
-    Example(Box<Example>),
-    /// It could not be decided, and why.
-    Undecided(String),
-}
 
 #[cfg(test)]
 mod tests;

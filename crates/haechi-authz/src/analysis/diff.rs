@@ -1,8 +1,8 @@
 //! What changes between two configurations: who may pass that could not, and who may no longer.
 
-use super::Finding;
 use super::example::Wanted;
 use super::field::{Field, all};
+use super::finding::Finding;
 use super::ground::Side;
 use super::prove::{of_shape, read_by};
 use super::shape::Shape;

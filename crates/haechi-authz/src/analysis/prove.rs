@@ -1,8 +1,8 @@
 //! Properties of routes: proved, or an example that they do not hold for.
 
-use super::Finding;
 use super::example::Wanted;
 use super::field::{Field, all, any, fields, not, string};
+use super::finding::Finding;
 use super::ground::Side;
 use super::rewrite::{held, includes};
 use super::shape::Shape;

@@ -1,6 +1,6 @@
 //! API keys (contract section 7).
 
-use super::Stored;
+use super::stored::Stored;
 use crate::{Attributes, Timestamp};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 //! Machine clients for OAuth 2 `client_credentials`.
 
-use super::Stored;
+use super::stored::Stored;
 use crate::{Attributes, Timestamp};
 use serde::Serialize;
 

@@ -1,6 +1,6 @@
 //! Login sessions (refresh-token families).
 
-use super::Stored;
+use super::stored::Stored;
 use crate::Timestamp;
 
 /// A login and the refresh tokens that came of it.

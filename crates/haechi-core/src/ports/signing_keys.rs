@@ -1,6 +1,6 @@
 //! The private keys of the embedded identity provider.
 
-use super::Stored;
+use super::stored::Stored;
 use crate::{Secret, Timestamp};
 
 /// A signing key as the store keeps it.

@@ -1,6 +1,6 @@
 //! Users of the embedded identity provider and of `basic`.
 
-use super::Stored;
+use super::stored::Stored;
 use crate::{Attributes, Secret, Timestamp};
 use serde::Serialize;
 

@@ -4,6 +4,7 @@
 mod agreement;
 mod caller;
 mod decision;
+mod gate;
 mod inquiry;
 mod judge;
 mod reason;
@@ -12,8 +13,9 @@ mod text;
 mod told;
 
 pub(crate) use caller::{Supposed, Who, vouching};
+pub(crate) use gate::Gate;
 pub(crate) use inquiry::Inquiry;
-pub(crate) use judge::{Gate, judge};
+pub(crate) use judge::judge;
 pub(crate) use text::render;
 pub(crate) use told::Explanation;
 

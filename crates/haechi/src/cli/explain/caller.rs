@@ -1,6 +1,6 @@
 //! Callers that are taken as given.
 
-use super::judge::Gate;
+use super::gate::Gate;
 use crate::cli::Failure;
 use crate::config::Config;
 use crate::config::meant::AuthenticatorKind;
@@ -94,7 +94,7 @@ impl Supposition<'_> {
             Self::None => return None,
             Self::User(gate, _) | Self::Supposed(gate, _) => *gate,
         };
-        let names = ways_in(gate.dry.plan().routes().get(index)?);
+        let names = ways_in(gate.plan().routes().get(index)?);
         // Such a route asks nobody who they are, whatever they could say.
         if names.iter().all(|name| matches!(&**name, "anonymous" | "passthrough")) {
             return None;

@@ -1,30 +1,18 @@
 //! What the gate would do with a request: the code that serves requests, with every step told.
 
 use super::caller::{Supposition, supposition};
+use super::gate::Gate;
 use super::inquiry::Inquiry;
 use super::reason::{because, fact, permitted_by, rule_says};
 use super::route;
 use super::told::{Asked, Change, Explanation, Looked, Matched, Shadow};
 use crate::cli::Failure;
-use crate::config::Config;
-use crate::wire::{Assembly, GivenAnswers};
 use haechi_authn::{Attempt, Scheme};
 use haechi_authz::{Decision, Enforcer, Facts, Permitted, Refused, Source, Unavailable};
 use haechi_core::id::DecisionId;
-use haechi_core::{Caller, Clock, RequestHead, SystemClock, Timestamp};
-use haechi_proxy::{DryOutcome, DryRun, Observer, Plan, Route, Target, identity_headers};
+use haechi_core::{Caller, RequestHead};
+use haechi_proxy::{DryOutcome, Observer, Plan, Route, Target, identity_headers};
 use std::sync::Arc;
-
-/// The gate that would serve the request.
-#[derive(Clone, Copy)]
-pub(crate) struct Gate<'a> {
-    pub(crate) config: &'a Config,
-    pub(crate) dry: &'a DryRun,
-    /// Store, keys and authenticators, where credentials are to be checked.
-    pub(crate) assembly: Option<&'a Assembly>,
-    /// Where the answers of decision points are given; they are asked without it.
-    pub(crate) answers: Option<&'a GivenAnswers>,
-}
 
 /// Judges one request.
 pub(crate) async fn judge(gate: Gate<'_>, inquiry: &Inquiry) -> Result<Explanation, Failure> {
@@ -40,16 +28,6 @@ pub(crate) async fn judge(gate: Gate<'_>, inquiry: &Inquiry) -> Result<Explanati
     let request = inquiry.request(&headers, gate.now());
     let outcome = gate.dry.judge(&request, |head| accepted = Some(head.clone()), &mut steps).await;
     Ok(Explanation::of(gate, inquiry, accepted.as_ref(), steps, &outcome))
-}
-
-impl Gate<'_> {
-    fn now(&self) -> Timestamp {
-        self.assembly.map_or_else(|| SystemClock.now(), |assembly| assembly.ground.clock.now())
-    }
-
-    fn plan(&self) -> &Plan {
-        self.dry.plan()
-    }
 }
 
 /// What was seen of the judgement.

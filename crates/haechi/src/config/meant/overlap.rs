@@ -1,7 +1,8 @@
 //! What can be asked for in one way only: no two routes win the same request, and none lies below what the gate answers itself.
 
+use super::identity::Identity;
 use super::names::Resolver;
-use super::{Identity, Route};
+use super::route::Route;
 use crate::config::report::Fault;
 use haechi_core::pattern::Segment;
 use haechi_core::{Host, PathPattern};

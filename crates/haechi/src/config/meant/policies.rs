@@ -1,7 +1,7 @@
 //! What decides: the rules of routes and the policies of files, compiled against the vocabulary of the configuration.
 
-use super::Route;
 use super::names::Resolver;
+use super::route::Route;
 use crate::config::read::Maybe;
 use crate::config::report::Fault;
 use crate::config::source::{At, Source, Span};
