@@ -1,5 +1,7 @@
 //! The walls of the house: which room may import which, and what no room may have (ARCHITECTURE.md).
 
+mod circles;
+
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
