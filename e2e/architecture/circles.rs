@@ -25,7 +25,7 @@ const CIRCLES: &[(&str, &[&str])] = &[
     ("haechi-authn", &["hashing", "hashing::htpasswd", "hashing::pool"]),
     ("haechi-authn", &["identity", "identity::accounts", "identity::passwords", "identity::provider"]),
     ("haechi-authn", &["schemes::api_key", "schemes::api_key::lookup"]),
-    ("haechi-authn", &["schemes::jwt", "schemes::jwt::cache", "schemes::jwt::verify"]),
+    ("haechi-authn", &["schemes::jwt", "schemes::jwt::verify"]),
     ("haechi-authz", &["analysis", "analysis::matrix", "analysis::residual"]),
     ("haechi-authz", &["compile", "compile::messages"]),
     ("haechi-authz", &["entities", "slice"]),

@@ -1,6 +1,6 @@
 //! What was revoked or changed, as a log that nodes follow.
 
-use super::Stored;
+use super::stored::Stored;
 use crate::Timestamp;
 use std::time::Duration;
 
