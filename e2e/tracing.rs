@@ -96,6 +96,7 @@ fn named<'a>(spans: &'a [Value], name: &str) -> &'a Value {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told once")]
 fn spans_tell_of_every_step_and_hang_together() {
     let (backend, collector) = (Backend::saying("reached"), Backend::saying(""));
     let gate = start(&backend, &to(&collector, "0"));
@@ -278,6 +279,7 @@ fn what_is_left_is_exported_at_the_end() {
 
 /// Every way in which an answer can come about carries an id, which is the one that is logged.
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told once")]
 fn every_answer_carries_the_request_id() {
     let backend = Backend::start(|_| Answer::new(200, &[("X-Request-Id", "the-backends")], "reached"));
     let gate = start(&backend, "endpoint: \"http://127.0.0.1:1/v1/traces\", sample: 0");

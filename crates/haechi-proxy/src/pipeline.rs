@@ -25,6 +25,7 @@ use crate::trace::Trace;
 use crate::transport::Transport;
 use crate::websocket::handshake::Upgradable;
 use crate::worker::Worker;
+use haechi_authz::Permitted;
 use recording::Recording;
 use std::rc::Rc;
 
@@ -42,7 +43,7 @@ pub(crate) struct Arrival {
 pub(crate) async fn answer(
     worker: &Rc<Worker>,
     lines: RequestLines,
-    mut body: RequestBody,
+    body: RequestBody,
     arrival: Arrival,
 ) -> Response {
     // One plan for the whole request: a reload in the middle changes nothing for it.
@@ -83,11 +84,8 @@ pub(crate) async fn answer(
 
     // Forward, and respond: only with a `Permitted`.
     let mut response = match judged {
-        Ok(Judged::Permitted(passed)) => {
-            let Passed { permitted, route, route_index, verified } = passed;
-            if let Some(limit) = route.max_body {
-                body.limit(limit);
-            }
+        Ok(Judged::Permitted(Passed { permitted, route, route_index, verified })) => {
+            let (timer, interim) = (arrival.timer, arrival.interim);
             let request = Forwarding {
                 worker,
                 plan: &plan,
@@ -96,18 +94,12 @@ pub(crate) async fn answer(
                 origin,
                 trace,
                 verified,
-                timer: arrival.timer,
-                interim: arrival.interim,
+                timer,
+                interim,
                 websocket,
                 to,
             };
-            match route.target {
-                Target::Service(service) => forward::forward(request, service, permitted, body, record).await,
-                // Rare and large: boxed, so that it does not weigh on every request.
-                Target::Identity(call) => {
-                    Box::pin(identity::answer(request, call, permitted, body, record)).await
-                }
-            }
+            pass_on(request, permitted, body, record).await
         }
         Ok(Judged::Preflight(asked)) => respond::preflight(to, |fields| asked.write(fields), record),
         Err(refused) => {
@@ -120,6 +112,23 @@ pub(crate) async fn answer(
         finish.apply(&mut response.fields);
     }
     response
+}
+
+/// Lets a permitted request go where its route leads.
+async fn pass_on(
+    request: Forwarding<'_>,
+    permitted: Permitted,
+    mut body: RequestBody,
+    record: Record,
+) -> Response {
+    if let Some(limit) = request.route.max_body {
+        body.limit(limit);
+    }
+    match request.route.target {
+        Target::Service(service) => forward::forward(request, service, permitted, body, record).await,
+        // Rare and large: boxed, so that it does not weigh on every request.
+        Target::Identity(call) => Box::pin(identity::answer(request, call, permitted, body, record)).await,
+    }
 }
 
 /// Answers a request that could be read in two ways.

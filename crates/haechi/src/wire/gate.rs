@@ -1,6 +1,6 @@
 //! The running gate: control runtime, workers, admin listener, log writer; and its end.
 
-use super::assembly::{Assembly, AssemblyFault};
+use super::assembly::{Assembly, AssemblyFault, Ground};
 use super::decisions::WorkerDecisions;
 use super::descriptors::{self, TooFew};
 use super::endpoints::{SystemResolver, WebProbe};
@@ -18,7 +18,9 @@ use crate::cli::output;
 use crate::config::Config;
 use arc_swap::ArcSwap;
 use haechi_admin::Context;
-use haechi_proxy::{Budget, DecisionQueries, EndpointGauges, Endpoints, Metrics, Shared, Upkeep};
+use haechi_proxy::{
+    Budget, DecisionQueries, EndpointGauges, Endpoints, LogSink, Metrics, Plan, Shared, TraceSink, Upkeep,
+};
 use haechi_store::Store;
 use prometheus_client::registry::Registry;
 use std::io;
@@ -26,7 +28,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -106,23 +108,12 @@ impl Gate {
             control.block_on(assembly.settled());
         }
         let Assembly { ground, built, plan } = assembly;
-        let upkeep = upkeep(ground.endpoints.clone(), &control);
-        control.block_on(upkeep.prepare(&plan));
-        upkeep.follow(&plan);
+        let upkeep = upkeep(&plan, ground.endpoints.clone(), &control);
         let built = Arc::new(ArcSwap::new(built));
         let reloads = Arc::new(Record::new());
         let log = LogWriter::start(&config.access_log).map_err(StartFault::Log)?;
         let traces = Exporter::start(config.traces.as_ref(), &control)?;
-        let shared = Shared {
-            plan: Arc::new(ArcSwap::new(plan)),
-            clock: ground.clock.clone(),
-            metrics: Metrics::default(),
-            log: log.sink.clone(),
-            budget,
-            traces: traces.sink.clone(),
-            decisions: DecisionQueries::default(),
-            draining: Arc::new(AtomicBool::new(false)),
-        };
+        let shared = shared(plan, &ground, (log.sink.clone(), traces.sink.clone()), budget);
         let draining = shared.draining.clone();
         let ending = Arc::new(AtomicBool::new(false));
         let parts = Parts {
@@ -131,10 +122,7 @@ impl Gate {
             clock: ground.clock.clone(),
             watch: ground.watch.clone(),
             draining: ending.clone(),
-            dropped_lines: log
-                .sink
-                .as_ref()
-                .map_or_else(|| Arc::new(AtomicU64::new(0)), |sink| sink.dropped.clone()),
+            dropped_lines: log.sink.as_ref().map(|sink| sink.dropped.clone()).unwrap_or_default(),
             dropped_traces: traces.dropped.clone(),
             reloads: reloads.clone(),
         };
@@ -142,16 +130,15 @@ impl Gate {
         let workers = start_workers(&listening, config.workers.get(), &shared).map_err(StartFault::Thread)?;
         let (addresses, store) = (listening.addresses(), ground.store.clone());
         let seen = Stamp::of(file, config.watched_files());
-        let (read, plan) = ((file.to_owned(), config, seen), shared.plan.clone());
-        let reloader = Reloader::new(read, ground, plan, built, reloads, (upkeep, notify.clone()));
-        let reloader = Arc::new(reloader);
+        let read = (file.to_owned(), config, seen);
+        let following = (upkeep, notify.clone());
+        let reloader = Arc::new(Reloader::new(read, ground, shared.plan.clone(), built, reloads, following));
         control.spawn(reloader.clone().watch());
-        let admin = match listening.admin().map_err(StartFault::Thread)? {
-            Some(socket) => {
-                Some(Admin::start(socket, parts, operators, ByCall(reloader.clone()), &shared, &control)?)
-            }
-            None => None,
-        };
+        let configuration = ByCall(reloader.clone());
+        let admin = listening.admin().map_err(StartFault::Thread)?;
+        let admin = admin
+            .map(|socket| Admin::start(socket, parts, operators, configuration, &shared, &control))
+            .transpose()?;
         Ok(Self {
             control,
             workers,
@@ -310,9 +297,32 @@ pub(crate) fn control_runtime() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("control").enable_all().build()
 }
 
-fn upkeep(endpoints: Endpoints, control: &Runtime) -> Upkeep {
+/// What the workers share, with the first plan.
+fn shared(
+    plan: Arc<Plan>,
+    ground: &Ground,
+    (log, traces): (Option<LogSink>, Option<TraceSink>),
+    budget: Arc<Budget>,
+) -> Shared {
+    Shared {
+        plan: Arc::new(ArcSwap::new(plan)),
+        clock: ground.clock.clone(),
+        metrics: Metrics::default(),
+        log,
+        budget,
+        traces,
+        decisions: DecisionQueries::default(),
+        draining: Arc::default(),
+    }
+}
+
+/// Follows the endpoints of the first plan, whose names are resolved when this returns.
+fn upkeep(plan: &Plan, endpoints: Endpoints, control: &Runtime) -> Upkeep {
     let (resolver, probe) = (Arc::new(SystemResolver), Arc::new(WebProbe::default()));
-    Upkeep::new(endpoints, resolver, probe, control.handle().clone())
+    let upkeep = Upkeep::new(endpoints, resolver, probe, control.handle().clone());
+    control.block_on(upkeep.prepare(plan));
+    upkeep.follow(plan);
+    upkeep
 }
 
 fn start_workers(
