@@ -62,7 +62,7 @@ fn a_yes_lets_through_and_a_no_does_not() {
         assert_eq!(gate.get("/asked/a").expect(200).text(), "reached", "{yes}");
         let gate = asking(&backend, kind, &format!("{}/v1/no", point.url()), "");
         gate.get("/asked/a").expect(403);
-        assert_eq!(reason(&gate, 403), "the decision point `pdp` said no", "{no}");
+        assert_eq!(reason(&gate, 403), "the decision point `pdp` denied it", "{no}");
         assert_eq!(backend.recorded().len(), 1, "what was refused did not arrive: {no}");
         assert_eq!(results(&gate, "deny"), 1.0);
         assert_eq!(gate.metric("haechi_decision_point_duration_seconds_count", &[]), 1.0);

@@ -131,7 +131,7 @@ fn a_denial_is_explained_by_its_id() {
     let told = site.explain(id, &[]).success().stdout;
     for part in [
         "denied  GET 127.0.0.1",
-        "because the clause `roles` does not hold",
+        "because missing role: needs `ADMIN`",
         "any of these roles would have done: ADMIN",
         "generation 1",
         "roles   USER",

@@ -23,7 +23,7 @@ pub(crate) enum AdminError {
     Host,
     #[error("the call needs a bearer token with the role `haechi-admin`, or, to read, `haechi-auditor`")]
     NoCredential,
-    #[error("the token does not hold")]
+    #[error("the token is not valid")]
     BadCredential,
     #[error("the call has more than one `Authorization`")]
     AmbiguousCredential,
@@ -33,11 +33,11 @@ pub(crate) enum AdminError {
         "the call needs a token with the role `haechi-admin`, and no `identity` is configured that could give one"
     )]
     NoIdentity,
-    #[error("whether the token holds cannot be found out now")]
+    #[error("cannot verify the token now; try again")]
     CannotTell,
     #[error("no decision of this id is remembered: only the newest are, and only since the process started")]
     NoDecision,
-    #[error("not every worker has answered in time")]
+    #[error("not every worker answered in time")]
     WorkersSilent,
     #[error("the query cannot be read: {0}")]
     BadQuery(String),
@@ -45,7 +45,7 @@ pub(crate) enum AdminError {
     TooLarge,
     #[error("the configuration is not UTF-8")]
     NotText,
-    #[error("the configuration is at fault; nothing has changed")]
+    #[error("the configuration is invalid; nothing has changed")]
     Refused(Refused),
 }
 

@@ -97,13 +97,16 @@ impl DenyReason {
     /// In a few words, for logs and operators.
     pub fn describe(&self) -> String {
         match self {
-            Self::Roles(_) => "the clause `roles` does not hold".into(),
-            Self::Scopes(_) => "the clause `scopes` does not hold".into(),
-            Self::Condition(place) => format!("the clause `when` ({place}) does not hold"),
+            Self::Roles(names) => match &names[..] {
+                [one] => format!("missing role: needs `{one}`"),
+                several => format!("missing role: needs one of `{}`", several.join("`, `")),
+            },
+            Self::Scopes(names) => format!("missing scope: needs `{}`", names.join("`, `")),
+            Self::Condition(place) => format!("the condition `when` ({place}) is false"),
             Self::Forbidden(source) => format!("{source} forbids it"),
             Self::NoPermit => "no policy permits it".into(),
             Self::Error(source) => format!("{source} could not be evaluated"),
-            Self::External(name) => format!("the decision point `{name}` said no"),
+            Self::External(name) => format!("the decision point `{name}` denied it"),
             Self::NoRule => "the route has no rule".into(),
         }
     }

@@ -41,7 +41,7 @@ struct Members {
 
 /// What cannot be made of policies that were validated; the configuration is not taken.
 #[derive(Debug, thiserror::Error)]
-#[error("the policies cannot be prepared: {0}")]
+#[error("cannot compile the policies: {0}")]
 pub struct SliceFault(pub(crate) String);
 
 /// All slices of a configuration.

@@ -195,7 +195,7 @@ async fn authenticate(
     }
 }
 
-const NO_CREDENTIAL: &str = "there is no credential, and the route asks for one";
+const NO_CREDENTIAL: &str = "the route requires a credential, and the request has none";
 
 fn no_credential(plan: &WorkerPlan, route: usize, reason: impl Into<Cow<'static, str>>) -> Refused {
     let challenges = plan.chain(route).map(challenges).unwrap_or_default();

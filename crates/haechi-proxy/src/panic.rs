@@ -19,7 +19,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-const WHY: &str = "the gate panicked";
+const WHY: &str = "a panic while the request was handled";
 
 /// Answers one request, as [`pipeline::answer`] does; a panic on the way is answered 500, and the client's connection is to be closed.
 ///

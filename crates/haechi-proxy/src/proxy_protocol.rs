@@ -23,7 +23,7 @@ pub(crate) enum Source {
 
 /// A header that is none, or that could be read in two ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no proper PROXY header")]
+#[error("the PROXY header is malformed")]
 pub(crate) struct Malformed;
 
 /// Takes the header off the front of a connection, and not a byte more.

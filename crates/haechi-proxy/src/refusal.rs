@@ -86,7 +86,7 @@ impl Refusal {
     /// What the client is told. Nothing about which policy, role or key was missing.
     pub(crate) const fn detail(&self) -> &'static str {
         match self {
-            Self::BadRequest => "the request could be read in more than one way and was not forwarded",
+            Self::BadRequest => "the request is ambiguous and was not forwarded",
             Self::BadBody => "the body is not what this call takes",
             Self::AmbiguousCredential => "more than one credential, or a credential where none may stand",
             Self::NotFound => "nothing is served at this address",
@@ -105,7 +105,7 @@ impl Refusal {
             Self::BadGateway => "the service behind this address failed",
             Self::GatewayTimeout => "the service behind this address did not answer in time",
             Self::NoEndpoint => "no instance of the service is available",
-            Self::Overloaded => "the gate has no room for this request at the moment; try again",
+            Self::Overloaded => "the gateway is overloaded; try again later",
             Self::Internal => "the gate failed on this request",
         }
     }

@@ -38,7 +38,7 @@ pub enum HashingError {
     #[error("the password hashing pool is full")]
     Busy,
     /// The hashing broke off.
-    #[error("the password hashing broke off")]
+    #[error("password hashing stopped unexpectedly")]
     BrokeOff,
     /// The hashing failed.
     #[error(transparent)]
@@ -49,7 +49,7 @@ impl PasswordPool {
     /// A pool of `workers` threads of the control runtime with room for `queue` more passwords to wait.
     ///
     /// # Errors
-    /// [`UnusableHash::NotHashed`] when the machine gives no random bytes.
+    /// [`UnusableHash::NotHashed`] when cannot read random bytes from the system.
     pub fn new(control: Handle, workers: NonZeroUsize, queue: usize) -> Result<Self, UnusableHash> {
         let admitted = workers.get().saturating_add(queue).min(Semaphore::MAX_PERMITS);
         Ok(Self {

@@ -241,7 +241,7 @@ impl Provider {
 impl Inner {
     async fn login(&self, name: &str, password: Secret<String>) -> Result<TokenPair, LoginRefused> {
         let verified = self.verifier.verify(name, password).await?;
-        let missing = || LoginRefused::Unavailable("the machine gives no random bytes".into());
+        let missing = || LoginRefused::Unavailable("cannot read random bytes from the system".into());
         let refresh = RefreshToken::generate().ok_or_else(missing)?;
         let now = self.clock.now();
         let session = Session {
@@ -266,7 +266,7 @@ impl Inner {
 
     async fn refresh(&self, token: Secret<String>) -> Result<TokenPair, RefreshRefused> {
         let presented = RefreshToken::parse(token).ok_or(RefreshRefused::Invalid("not a refresh token"))?;
-        let missing = || RefreshRefused::Unavailable("the machine gives no random bytes".into());
+        let missing = || RefreshRefused::Unavailable("cannot read random bytes from the system".into());
         let next = RefreshToken::generate().ok_or_else(missing)?;
         // Before the token is used up: without a key there will be no new pair.
         let signer = self.signer().map_err(RefreshRefused::Unavailable)?;

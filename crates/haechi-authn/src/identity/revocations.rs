@@ -32,7 +32,7 @@ pub async fn watch_revocations(
         match poll(&*store, &watch, &*clock, tidy, CHANGES_AT_ONCE).await {
             Ok(()) if tidy => tidied = Some(now),
             Ok(()) => {}
-            Err(error) if well => tracing::warn!(%error, "what was revoked is not known"),
+            Err(error) if well => tracing::warn!(%error, "cannot read revocations from the store"),
             Err(_) => {}
         }
         well = watch.view().as_of >= now;

@@ -174,7 +174,7 @@ async fn attempt(shared: &Arc<Shared>) -> Result<Duration, String> {
             Ok(pause)
         }
         Err(reason) => {
-            tracing::warn!(issuer = %shared.issuer, reason, "key set not fetched; the last good one stays");
+            tracing::warn!(issuer = %shared.issuer, reason, "cannot fetch the key set; the last good one stays in use");
             shared.failed.fetch_add(1, Ordering::Relaxed);
             Err(reason)
         }

@@ -66,7 +66,7 @@ pub enum Accounts {
 
 /// The machine gives no random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the machine gives no random bytes")]
+#[error("cannot read random bytes from the system")]
 pub struct NoRandomness;
 
 struct Shared {

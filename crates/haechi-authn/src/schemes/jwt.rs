@@ -140,7 +140,7 @@ impl Authenticator for JwtAuthenticator {
 /// Longer tokens are verified each time, in bytes: a few of them must not push out the others' memory.
 const MAX_REMEMBERED: usize = 4 * 1024;
 
-const STALE: &str = "what was revoked is not known recently enough";
+const STALE: &str = "cannot read revocations from the store recently enough";
 
 /// One worker's part. Negative outcomes are not remembered: their number is up to whoever sends them, they cost no more than one
 /// verification, and a token refused now may hold later, when its time or its key has come.

@@ -30,7 +30,7 @@ pub struct Solver {
 
 /// The solver's program could not be started.
 #[derive(Debug, thiserror::Error)]
-#[error("`{program}` cannot be started: {reason}")]
+#[error("cannot start `{program}`: {reason}")]
 pub struct NoSolver {
     /// What was to be started.
     pub program: String,

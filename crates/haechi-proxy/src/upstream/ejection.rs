@@ -29,7 +29,7 @@ pub(crate) fn failed(service: &Service, failing: &EndpointState, now: u64) {
     failing.failures.store(0, Relaxed);
     tracing::warn!(
         service = %service.name, endpoint = %failing, failures, milliseconds = lasts,
-        "the endpoint failed too often in a row and gets no requests for a while"
+        "outlier detection ejected the endpoint: too many failures in a row"
     );
 }
 

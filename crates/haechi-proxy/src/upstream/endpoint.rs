@@ -170,7 +170,7 @@ impl EndpointState {
         if until != NEVER && self.ejected_until.compare_exchange(until, NEVER, Relaxed, Relaxed).is_ok() {
             self.failures.store(0, Relaxed);
             self.back_since.store(until, Relaxed);
-            tracing::info!(service = %self.service, endpoint = %self, "the endpoint takes requests again");
+            tracing::info!(service = %self.service, endpoint = %self, "the ejected endpoint takes requests again");
         }
         self.ramped(full, millis(slow_start), now)
     }

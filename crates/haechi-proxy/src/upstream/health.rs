@@ -41,11 +41,11 @@ impl Streak {
             state.set_healthy(false);
             tracing::warn!(
                 service = %state.service(), endpoint = %state, %problem,
-                "the endpoint is unhealthy and gets no requests"
+                "the endpoint failed its health checks and gets no requests"
             );
         } else if !state.is_healthy() && self.good >= check.healthy_after {
             state.set_healthy(true);
-            tracing::info!(service = %state.service(), endpoint = %state, "the endpoint is healthy again");
+            tracing::info!(service = %state.service(), endpoint = %state, "the endpoint passes its health checks again");
         }
     }
 }

@@ -36,7 +36,7 @@ pub(super) async fn once(state: &EndpointState, resolver: &dyn Resolve) -> bool 
         Err(_) => "no answer in time".to_owned(),
     };
     let known = state.addresses().len();
-    tracing::warn!(service = %state.service(), endpoint = %state, %problem, known, "the name cannot be resolved");
+    tracing::warn!(service = %state.service(), endpoint = %state, %problem, known, "cannot resolve the endpoint's name");
     false
 }
 

@@ -189,5 +189,5 @@ fn a_request_that_panicked_is_recorded_once_as_what_it_was() {
     let line: serde_json::Value = serde_json::from_str(&lines).unwrap();
     assert_eq!((&line["status"], &line["outcome"]), (&500.into(), &"failed".into()));
     assert_eq!((&line["route"], &line["path"]), (&"broken".into(), &"/broken/later".into()));
-    assert_eq!(line["reason"], "the gate panicked");
+    assert_eq!(line["reason"], "a panic while the request was handled");
 }

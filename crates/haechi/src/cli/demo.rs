@@ -82,7 +82,8 @@ fn seed(config: &Config, runtime: &Runtime) -> Result<Accounts, Failure> {
         let pool = PasswordPool::with_defaults(Handle::current()).map_err(Failure::fault)?;
         let mut users = Vec::new();
         for (name, role, clearance) in USERS {
-            let password = password().map_err(|_| Failure::fault("the machine gives no random bytes"))?;
+            let password =
+                password().map_err(|_| Failure::fault("cannot read random bytes from the system"))?;
             let hash = pool.hash(password.clone()).await.map_err(Failure::fault)?;
             store.users.add(&user(name, role, clearance, hash)).await?;
             users.push((name, password));
@@ -162,7 +163,7 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(folder = %self.0.display(), %error, "the demo's folder was not removed");
+            tracing::warn!(folder = %self.0.display(), %error, "cannot remove the demo's folder");
         }
     }
 }

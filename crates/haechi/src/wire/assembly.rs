@@ -48,7 +48,7 @@ pub(crate) struct Assembly {
 /// Why it cannot be put together.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AssemblyFault {
-    #[error("the password hash for comparison cannot be made: {0}")]
+    #[error("cannot hash the password for comparison: {0}")]
     Hashing(#[from] haechi_authn::hashing::UnusableHash),
     #[error(transparent)]
     Identity(#[from] IdentityFault),

@@ -76,13 +76,13 @@ enum Why {
 pub(crate) enum StartFault {
     #[error("cannot listen on {address}: {error}; is another process there?")]
     Bind { address: SocketAddr, error: io::Error },
-    #[error("the access log cannot be opened: {0}")]
+    #[error("cannot open the access log: {0}")]
     Log(io::Error),
-    #[error("a thread cannot be started: {0}")]
+    #[error("cannot start a thread: {0}")]
     Thread(io::Error),
-    #[error("signals cannot be listened to: {0}")]
+    #[error("cannot listen to signals: {0}")]
     Signals(io::Error),
-    #[error("operators cannot be told from others: {0}")]
+    #[error("cannot set up authentication for the admin API: {0}")]
     Operators(#[from] haechi_authn::schemes::jwt::JwtFault),
     #[error(transparent)]
     Descriptors(#[from] TooFew),
@@ -234,7 +234,7 @@ impl Gate {
             match worker.join() {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::error!(%error, "a worker failed"),
-                Err(_) => tracing::error!("a worker broke off"),
+                Err(_) => tracing::error!("a worker thread stopped unexpectedly"),
             }
         }
         self.log.finish();
@@ -346,6 +346,6 @@ async fn end_at_once(mut signals: Signals, why: Why) {
             left -= 1;
         }
     }
-    tracing::warn!("told again to end; requests in flight are cut off");
+    tracing::warn!("second signal to stop: closing in-flight requests");
     std::process::exit(1);
 }

@@ -27,7 +27,7 @@ const DEFAULT_LOCKOUT: Lockout =
 pub(crate) enum IdentityFault {
     #[error("the store cannot be opened: {0}")]
     Store(#[from] OpenError),
-    #[error("the signing keys cannot be loaded: {0}")]
+    #[error("cannot load the signing keys: {0}")]
     Keys(#[from] KeyringFault),
     #[error("`identity` needs `store`")]
     NoStore,
@@ -116,7 +116,7 @@ async fn keep_current(keyring: Arc<Keyring>) {
         if let Err(error) = &outcome
             && well
         {
-            tracing::warn!(%error, "the signing keys cannot be read again; the ones in force stay");
+            tracing::warn!(%error, "cannot reload the signing keys; the current ones stay in use");
         }
         well = outcome.is_ok();
     }

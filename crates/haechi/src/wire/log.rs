@@ -61,7 +61,7 @@ fn write(batches: &Receiver<Vec<u8>>, mut out: Box<dyn Write + Send>) {
         if let Err(error) = &outcome
             && !failing
         {
-            tracing::error!(%error, "the access log cannot be written");
+            tracing::error!(%error, "cannot write the access log");
         }
         failing = outcome.is_err();
     }

@@ -26,7 +26,7 @@ impl Notify {
         if let Some((socket, address)) = &self.0
             && let Err(error) = socket.send_to_addr(state.as_bytes(), address)
         {
-            tracing::warn!(%error, "the service manager cannot be told");
+            tracing::warn!(%error, "cannot notify the service manager");
         }
     }
 }

@@ -52,7 +52,7 @@ pub(crate) enum ReloadFault {
     Config(Box<Report>),
     #[error("error: {0}\n")]
     Assembly(#[from] AssemblyFault),
-    #[error("error: reloading broke off\n")]
+    #[error("error: the reload stopped unexpectedly\n")]
     Broken,
 }
 

@@ -74,7 +74,7 @@ impl Inherited {
     /// Says which sockets no listener is configured for; they close.
     fn tell_left(&self) {
         for Given { name, address, .. } in &self.sockets {
-            tracing::warn!(%address, name, "a socket was handed over and no listener has its address; it closes");
+            tracing::warn!(%address, name, "closing an inherited socket: no listener has its address");
         }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 /// Why TLS cannot be spoken although the configuration holds.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TlsFault {
-    #[error("TLS cannot be set up: {0}")]
+    #[error("cannot set up TLS: {0}")]
     Tls(#[from] rustls::Error),
     #[error(
         "the service `{0}` has endpoints with `https`, and the system has no certificate authorities: name some with `tls: {{ ca: FILE }}`"

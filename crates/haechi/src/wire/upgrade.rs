@@ -28,13 +28,13 @@ pub(crate) struct Program {
 /// Why no other process took over.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpgradeFault {
-    #[error("the sockets cannot be handed over: {0}")]
+    #[error("cannot hand over the sockets: {0}")]
     Sockets(io::Error),
-    #[error("`{path}` cannot be started: {error}")]
+    #[error("cannot start `{path}`: {error}")]
     Start { path: String, error: io::Error },
-    #[error("the process that was to follow ended with {0} before it was ready; what it said stands above")]
+    #[error("the new process exited with {0} before it was ready; its output is above")]
     Ended(ExitStatus),
-    #[error("the process that was to follow was not ready within {READY_WITHIN:?}, and was ended")]
+    #[error("the new process was not ready within {READY_WITHIN:?} and was stopped")]
     Late,
 }
 
@@ -89,7 +89,7 @@ impl Program {
 /// Tells whoever waits that this process takes over.
 pub(crate) fn tell_ready(predecessor: &UnixDatagram) {
     if let Err(error) = predecessor.send(READY) {
-        tracing::warn!(%error, "the process before this one cannot be told that this one is ready");
+        tracing::warn!(%error, "cannot tell the previous process that this one is ready");
     }
 }
 

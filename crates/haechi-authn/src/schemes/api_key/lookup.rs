@@ -95,7 +95,7 @@ impl Lookup {
             if noted.is_due(&id, now) {
                 let outcome = tokio::time::timeout(STORE_ANSWERS_WITHIN, keys.used(&id, now)).await;
                 if !matches!(outcome, Ok(Ok(()))) {
-                    tracing::warn!(key = id, "the use of an API key was not noted");
+                    tracing::warn!(key = id, "cannot record the last use of an API key");
                 }
             }
         });

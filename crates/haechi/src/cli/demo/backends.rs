@@ -22,7 +22,7 @@ async fn one(name: &'static str) -> io::Result<SocketAddr> {
         axum::Router::new().fallback(move |request: Request| async move { Json(told(name, &request)) });
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, service).await {
-            tracing::error!(%error, name, "a backend of the demo ended");
+            tracing::error!(%error, name, "a demo backend stopped");
         }
     });
     Ok(address)

@@ -45,7 +45,7 @@ pub(crate) struct Exporter {
 /// Why it cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExporterFault {
-    #[error("the client for `telemetry.traces` cannot be made: {0}")]
+    #[error("cannot set up the client for `telemetry.traces`: {0}")]
     Client(#[from] reqwest::Error),
     #[error("a header of `telemetry.traces` cannot be sent")]
     Header,
@@ -76,7 +76,7 @@ impl Exporter {
         // An exporter that broke off has nothing left to be told.
         let _ = end.send(());
         if control.block_on(async { timeout(LAST, task).await }).is_err() {
-            tracing::warn!("the last traces could not be exported in time");
+            tracing::warn!("cannot export the last traces in time");
         }
     }
 }
@@ -151,7 +151,7 @@ impl Collector {
             // Once, not with every batch.
             if !std::mem::replace(&mut self.failing, true) {
                 let error = error.without_url();
-                tracing::warn!(%error, "traces cannot be exported; they are dropped and counted");
+                tracing::warn!(%error, "cannot export traces; they are dropped and counted");
             }
         } else {
             self.failing = false;

@@ -37,7 +37,7 @@ const IDLE: Duration = Duration::from_secs(4);
 /// Why the points cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum PointFault {
-    #[error("the client for the decision point `{0}` cannot be made: {1}")]
+    #[error("cannot set up the client for the decision point `{0}`: {1}")]
     Client(Arc<str>, reqwest::Error),
     #[error("the token of the decision point `{0}` cannot be sent")]
     Token(Arc<str>),
