@@ -9,6 +9,7 @@ pub mod head;
 pub mod host;
 pub mod id;
 pub mod method;
+pub mod metrics;
 pub mod path;
 pub mod pattern;
 pub mod ports;
