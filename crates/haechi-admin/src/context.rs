@@ -1,8 +1,8 @@
 //! What the endpoints know.
 
 use crate::decisions::Decisions;
+use haechi_core::metrics::Source;
 use haechi_core::ports::BoxFuture;
-use prometheus_client::registry::Registry;
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -96,5 +96,5 @@ pub struct Context {
     /// The configuration.
     pub configuration: Arc<dyn Configuration>,
     /// What `/metrics` shows.
-    pub registry: Arc<Registry>,
+    pub metrics: Arc<[Box<dyn Source>]>,
 }

@@ -17,8 +17,6 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 pub(crate) enum AdminError {
     #[error("nothing is served at this address")]
     NotFound,
-    #[error("the metrics cannot be written")]
-    Metrics,
     #[error("the call must name this address in `Host`")]
     Host,
     #[error("the call needs a bearer token with the role `haechi-admin`, or, to read, `haechi-auditor`")]
@@ -64,7 +62,6 @@ impl AdminError {
     const fn status(&self) -> (StatusCode, &'static str) {
         match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found"),
-            Self::Metrics => (StatusCode::INTERNAL_SERVER_ERROR, "metrics"),
             Self::Host => (StatusCode::FORBIDDEN, "host"),
             Self::NoCredential => (StatusCode::UNAUTHORIZED, "no-credential"),
             Self::BadCredential => (StatusCode::UNAUTHORIZED, "bad-credential"),

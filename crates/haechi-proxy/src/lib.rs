@@ -62,7 +62,7 @@ pub use judge::{Observer, Refused};
 pub use limits::Budget;
 pub use listen::{adopt, bind, share};
 pub use log::{LogFormat, LogSink};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, declare_metrics};
 pub use plan::{Plan, PlanParts};
 pub use route::{Conflict, Found, Router};
 pub use settings::{

@@ -1,47 +1,44 @@
-//! How endpoints are, for a Prometheus registry.
+//! How endpoints are, as metrics.
 
 use super::endpoint::EndpointState;
 use crate::plan::Plan;
+use crate::settings::Service;
 use arc_swap::ArcSwap;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::DescriptorEncoder;
-use prometheus_client::metrics::MetricType;
+use haechi_core::metrics::{Gauge, Page, Source};
 use std::fmt;
 use std::sync::Arc;
 
 /// The endpoints of the plan in force.
 pub struct EndpointGauges(pub Arc<ArcSwap<Plan>>);
 
-type Reading = fn(&EndpointState) -> u32;
+/// What every endpoint is told apart by.
+const LABELS: &[&str] = &["service", "endpoint"];
 
-const GAUGES: [(&str, &str, Reading); 3] = [
-    (
-        "haechi_upstream_endpoint_healthy",
-        "1 while health checks find the endpoint well, or nobody checks",
-        |state| u32::from(state.is_healthy()),
-    ),
-    (
-        "haechi_upstream_endpoint_ejected",
-        "1 while the endpoint is left out because requests to it failed",
-        |state| u32::from(state.is_ejected()),
-    ),
-    ("haechi_upstream_endpoint_connections", "Open connections to the endpoint", EndpointState::connections),
-];
+impl Source for EndpointGauges {
+    fn show(&self, page: &mut Page) {
+        show(self.0.load().services(), page);
+    }
+}
 
-impl Collector for EndpointGauges {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let plan = self.0.load();
-        for (name, help, read) in GAUGES {
-            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            for service in plan.services() {
-                for endpoint in &service.endpoints {
-                    let labels =
-                        [("service", service.name.to_string()), ("endpoint", endpoint.state.to_string())];
-                    family.encode_family(&labels)?.encode_gauge(&read(&endpoint.state))?;
-                }
-            }
+/// Declares the gauges, and adds the endpoints of `services`.
+pub(crate) fn show(services: &[Service], page: &mut Page) {
+    let help = "1 while health checks find the endpoint healthy, or there are none";
+    let healthy = |state: &EndpointState| u32::from(state.is_healthy());
+    read(services, page.gauge("haechi_upstream_endpoint_healthy", help, LABELS), healthy);
+    let help = "1 while the endpoint is ejected as an outlier because requests to it failed";
+    let ejected = |state: &EndpointState| u32::from(state.is_ejected());
+    read(services, page.gauge("haechi_upstream_endpoint_ejected", help, LABELS), ejected);
+    let connections =
+        page.gauge("haechi_upstream_endpoint_connections", "Open connections to the endpoint", LABELS);
+    read(services, connections, EndpointState::connections);
+}
+
+fn read(services: &[Service], mut gauge: Gauge<'_>, value: impl Fn(&EndpointState) -> u32) {
+    for service in services {
+        for endpoint in &service.endpoints {
+            let name = endpoint.state.to_string();
+            gauge.set(&[&service.name, &name], f64::from(value(&endpoint.state)));
         }
-        Ok(())
     }
 }
 

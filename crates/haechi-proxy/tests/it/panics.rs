@@ -3,6 +3,7 @@
 use haechi_authn::schemes::anonymous;
 use haechi_authn::{Attempt, Authenticator, CredentialPlace, Look, Scheme};
 use haechi_authz::{Enforcer, EnforcerParts, Engine, Vocabulary, compile};
+use haechi_core::metrics::{Page, Source};
 use haechi_core::{PathPattern, RequestHead, SystemClock, Timestamp};
 use haechi_proxy::{
     Authentication, Budget, Endpoint, Endpoints, Limits, Listener, LogFormat, LogSink, Metrics, Plan,
@@ -10,7 +11,6 @@ use haechi_proxy::{
 };
 use haechi_testkit::http1::Head;
 use haechi_testkit::{Answer, Backend, PATIENCE, eventually};
-use prometheus_client::registry::Registry;
 use std::cell::RefCell;
 use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -104,7 +104,6 @@ fn plan(backend: SocketAddr) -> Plan {
 struct Gate {
     address: SocketAddr,
     shared: Shared,
-    registry: Registry,
     lines: Receiver<Vec<u8>>,
     worker: Option<JoinHandle<std::io::Result<()>>>,
 }
@@ -113,13 +112,10 @@ impl Gate {
     fn start(backend: SocketAddr) -> Self {
         let (address, sockets) = haechi_proxy::bind(([127, 0, 0, 1], 0).into(), 1).unwrap();
         let (sender, lines) = sync_channel(1024);
-        let metrics = Metrics::default();
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(metrics.clone()));
         let shared = Shared {
             plan: Arc::new(arc_swap::ArcSwap::from_pointee(plan(backend))),
             clock: Arc::new(SystemClock),
-            metrics,
+            metrics: Metrics::default(),
             traces: None,
             log: Some(LogSink { lines: sender, dropped: Arc::default(), format: LogFormat::Json }),
             budget: Budget::new(1000),
@@ -128,7 +124,7 @@ impl Gate {
         };
         let worker =
             haechi_proxy::start(shared.clone(), sockets.into_iter().enumerate().collect(), 0).unwrap();
-        Self { address, shared, registry, lines, worker: Some(worker) }
+        Self { address, shared, lines, worker: Some(worker) }
     }
 
     /// The status of the answer, and whether the connection closes.
@@ -141,9 +137,9 @@ impl Gate {
     }
 
     fn metrics(&self) -> String {
-        let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.registry).unwrap();
-        text
+        let mut page = Page::default();
+        self.shared.metrics.show(&mut page);
+        page.to_string()
     }
 }
 

@@ -18,11 +18,11 @@ use crate::cli::output;
 use crate::config::Config;
 use arc_swap::ArcSwap;
 use haechi_admin::Context;
+use haechi_core::metrics::Source;
 use haechi_proxy::{
     Budget, DecisionQueries, EndpointGauges, Endpoints, LogSink, Metrics, Plan, Shared, TraceSink, Upkeep,
 };
 use haechi_store::Store;
-use prometheus_client::registry::Registry;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixDatagram;
@@ -268,14 +268,15 @@ impl Admin {
             let _inside = control.enter();
             tokio::net::TcpListener::from_std(socket).map_err(bound)?
         };
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(shared.metrics.clone()));
-        registry.register_collector(Box::new(EndpointGauges(shared.plan.clone())));
-        registry.register_collector(Box::new(parts.clone()));
-        let (health, registry) = (Arc::new(parts), Arc::new(registry));
+        let metrics: [Box<dyn Source>; 3] = [
+            Box::new(shared.metrics.clone()),
+            Box::new(EndpointGauges(shared.plan.clone())),
+            Box::new(parts.clone()),
+        ];
+        let (health, metrics) = (Arc::new(parts), Arc::new(metrics));
         let (decisions, configuration) =
             (Arc::new(WorkerDecisions(shared.decisions.clone())), Arc::new(configuration));
-        let context = Context { health, operators, decisions, configuration, registry };
+        let context = Context { health, operators, decisions, configuration, metrics };
         let (end, ended) = oneshot::channel();
         let ended = async move {
             // Told, or nobody left to tell: both are the end.

@@ -1,0 +1,172 @@
+//! The metrics of the control side: keys, configuration, store, and what was dropped.
+
+use super::health::Parts;
+use haechi_authn::keys::KeyStats;
+use haechi_core::metrics::{Page, Source};
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What the control side counts, at one moment.
+#[derive(Default)]
+struct Numbers {
+    keys: Vec<KeyStats>,
+    generation: u64,
+    reload_succeeded: bool,
+    reloads_succeeded: u64,
+    reloads_refused: u64,
+    store: Option<StoreNumbers>,
+    dropped_lines: u64,
+    dropped_traces: u64,
+}
+
+struct StoreNumbers {
+    up: bool,
+    revocation_epoch: u64,
+}
+
+impl Source for Parts {
+    fn show(&self, page: &mut Page) {
+        let now = self.clock.now();
+        let store = self.store.as_ref().map(|_| {
+            let view = self.watch.view();
+            StoreNumbers { up: view.is_fresh(now), revocation_epoch: view.epoch }
+        });
+        let numbers = Numbers {
+            keys: self.built.load().stats(now),
+            generation: self.reloads.generation.load(Relaxed),
+            reload_succeeded: self.reloads.last_succeeded.load(Relaxed),
+            reloads_succeeded: self.reloads.succeeded.load(Relaxed),
+            reloads_refused: self.reloads.failed.load(Relaxed),
+            store,
+            dropped_lines: self.dropped_lines.load(Relaxed),
+            dropped_traces: self.dropped_traces.load(Relaxed),
+        };
+        numbers.show(page);
+    }
+}
+
+impl Numbers {
+    fn show(&self, page: &mut Page) {
+        self.show_keys(page);
+        self.show_configuration(page);
+        self.show_store(page);
+        let help = "Access log lines dropped because the writer was behind";
+        page.counter("haechi_access_log_dropped_total", help, &[]).add(&[], self.dropped_lines);
+        let help = "Requests whose traces were dropped because the collector was behind or failed";
+        page.counter("haechi_traces_dropped_total", help, &[]).add(&[], self.dropped_traces);
+    }
+
+    fn show_keys(&self, page: &mut Page) {
+        let help = "Fetches of key sets by issuer and result";
+        let mut fetches = page.counter("haechi_jwks_fetch_total", help, &["issuer", "result"]);
+        for source in &self.keys {
+            fetches.add(&[&source.issuer, "ok"], source.fetched);
+            fetches.add(&[&source.issuer, "failed"], source.failed);
+        }
+        let help = "Time since the keys in force were last confirmed";
+        let mut ages = page.gauge("haechi_jwks_age_seconds", help, &["issuer"]);
+        for source in &self.keys {
+            // An issuer whose keys come from several places is as old as the oldest of them.
+            let of_issuer = self.keys.iter().filter(|other| other.issuer == source.issuer);
+            let oldest = of_issuer.filter_map(|other| other.age).max();
+            if let Some(age) = oldest {
+                ages.set(&[&source.issuer], age.as_secs_f64());
+            }
+        }
+    }
+
+    fn show_configuration(&self, page: &mut Page) {
+        let help = "Generation of the configuration in force";
+        page.gauge("haechi_config_generation", help, &[]).set(&[], self.generation as f64);
+        let help = "1 if the last reload of the configuration succeeded";
+        let succeeded = f64::from(u8::from(self.reload_succeeded));
+        page.gauge("haechi_config_last_reload_success", help, &[]).set(&[], succeeded);
+        let help = "Reloads of the configuration by result";
+        let mut reloads = page.counter("haechi_config_reloads_total", help, &["result"]);
+        reloads.add(&["ok"], self.reloads_succeeded).add(&["refused"], self.reloads_refused);
+    }
+
+    fn show_store(&self, page: &mut Page) {
+        let mut up =
+            page.gauge("haechi_store_up", "1 while the store has answered in the last 5 seconds", &[]);
+        if let Some(store) = &self.store {
+            up.set(&[], f64::from(u8::from(store.up)));
+        }
+        let help = "Revocation epoch that this node knows";
+        let mut epoch = page.gauge("haechi_store_revocation_epoch", help, &[]);
+        if let Some(store) = &self.store {
+            epoch.set(&[], store.revocation_epoch as f64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KeyStats, Numbers};
+    use haechi_core::metrics::{Kind, Metric, Page};
+    use std::collections::BTreeSet;
+    use std::path::Path;
+    use std::time::Duration;
+
+    /// Every metric of the process.
+    fn declared() -> Page {
+        let mut page = Page::default();
+        haechi_proxy::declare_metrics(&mut page);
+        Numbers::default().show(&mut page);
+        page
+    }
+
+    /// How a row of the table in the docs must begin.
+    fn row(metric: &Metric) -> String {
+        let quoted = |label: &&str| format!("`{label}`");
+        let labels = metric.labels.iter().map(quoted).collect::<Vec<_>>().join(", ");
+        format!("| `{}` | {} | {labels} |", metric.name, metric.kind.name()).replace("|  |", "| |")
+    }
+
+    #[test]
+    fn the_docs_have_every_metric_and_no_other() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/observability.md");
+        let docs = std::fs::read_to_string(docs).unwrap();
+        let written = docs.lines().filter(|line| line.starts_with("| `haechi_"));
+        let beginning = |line: &str| line.splitn(5, '|').take(4).collect::<Vec<_>>().join("|") + "|";
+        let written: Vec<String> = written.map(beginning).collect();
+        let once: BTreeSet<&String> = written.iter().collect();
+        assert_eq!(once.len(), written.len(), "a metric has two rows: {written:#?}");
+        let page = declared();
+        let wanted: Vec<String> = page.metrics().map(row).collect();
+        let missing: Vec<_> = wanted.iter().filter(|row| !once.contains(row)).collect();
+        let outdated: Vec<_> = written.iter().filter(|row| !wanted.contains(row)).collect();
+        assert!(
+            missing.is_empty() && outdated.is_empty(),
+            "docs/observability.md lacks {missing:#?}\nand has {outdated:#?}, which nobody declares"
+        );
+    }
+
+    #[test]
+    fn names_and_helps_keep_the_conventions() {
+        for Metric { name, help, kind, labels } in declared().metrics() {
+            assert!(name.starts_with("haechi_"), "{name}");
+            assert_eq!(name.ends_with("_total"), *kind == Kind::Counter, "{name} is a {}", kind.name());
+            if let Kind::Histogram(bounds) = kind {
+                assert!(name.ends_with("_seconds") && bounds.is_sorted(), "{name}");
+            }
+            assert!(!help.is_empty() && !help.ends_with('.'), "{name}: {help}");
+            let distinct: BTreeSet<_> = labels.iter().collect();
+            assert_eq!(distinct.len(), labels.len(), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_with_two_sources_is_one_series() {
+        let keys = |fetched, age| KeyStats {
+            issuer: "https://id".into(),
+            fetched,
+            failed: 0,
+            age: Some(Duration::from_secs(age)),
+        };
+        let mut page = Page::default();
+        Numbers { keys: vec![keys(2, 30), keys(3, 10)], ..Numbers::default() }.show(&mut page);
+        let text = page.to_string();
+        assert!(text.contains("haechi_jwks_fetch_total{issuer=\"https://id\",result=\"ok\"} 5\n"), "{text}");
+        assert!(text.contains("haechi_jwks_age_seconds{issuer=\"https://id\"} 30\n"), "{text}");
+    }
+}
