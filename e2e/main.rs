@@ -37,6 +37,7 @@ mod interim;
 mod lifecycle;
 mod limits;
 mod matching;
+mod metrics;
 mod no_request_lost;
 mod observability;
 mod paths;

@@ -8,6 +8,7 @@ pub(crate) mod frames;
 mod gate;
 mod h2_backend;
 mod nginx;
+pub(crate) mod prometheus;
 mod python;
 mod raw;
 pub(crate) mod websocket;

@@ -1,0 +1,92 @@
+//! Prometheus, which scrapes a gate, and promtool.
+
+use super::{Folder, PATIENCE, curl, eventually};
+use serde_json::Value;
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command, Stdio};
+
+/// A running Prometheus; stopped when dropped.
+pub(crate) struct Prometheus {
+    child: Child,
+    address: SocketAddr,
+    folder: Folder,
+}
+
+impl Prometheus {
+    /// Starts, and scrapes `target` once a second.
+    #[track_caller]
+    pub(crate) fn scraping(target: SocketAddr) -> Self {
+        let folder = Folder::exactly("");
+        folder.write(
+            "prometheus.yml",
+            &format!(
+                "global: {{ scrape_interval: 1s, scrape_timeout: 1s }}\nscrape_configs: [{{ job_name: haechi, static_configs: [{{ targets: [\"{target}\"] }}] }}]\n"
+            ),
+        );
+        // The port is free until somebody else takes it; Prometheus does not say which one it got.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let log = std::fs::File::create(folder.file("prometheus.log")).unwrap();
+        let child = Command::new("prometheus")
+            .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=warn"])
+            .arg(format!("--web.listen-address={address}"))
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("prometheus is installed (scripts/test sees to it)");
+        let mut prometheus = Self { child, address, folder };
+        eventually(PATIENCE, || {
+            let ended = prometheus.child.try_wait().unwrap();
+            assert!(ended.is_none(), "{}", prometheus.log());
+            let ready = curl(&[&format!("http://{address}/-/ready")]);
+            (ready.status == 200).then_some(())
+        });
+        prometheus
+    }
+
+    /// The value of an expression for the series with this label; `None` where there is no such series, or its value is no number.
+    pub(crate) fn query(&self, expression: &str, label: &str, value: &str) -> Option<f64> {
+        let url = format!("http://{}/api/v1/query", self.address);
+        let answer =
+            curl(&["--get", "--data-urlencode", &format!("query={expression}"), &url]).expect(200).json();
+        let series = answer["data"]["result"].as_array()?.iter();
+        let found = series.into_iter().find(|series| series["metric"][label] == *value)?;
+        let number: f64 = found["value"][1].as_str()?.parse().ok()?;
+        number.is_finite().then_some(number)
+    }
+
+    /// Why the target cannot be scraped; empty where it can, or was not yet.
+    pub(crate) fn trouble(&self) -> String {
+        let targets: Value = curl(&[&format!("http://{}/api/v1/targets", self.address)]).expect(200).json();
+        targets["data"]["activeTargets"][0]["lastError"].as_str().unwrap_or_default().to_owned()
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.file("prometheus.log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// What `promtool check metrics` complains of in `page`.
+pub(crate) fn promtool(page: &str) -> String {
+    let mut child = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool is installed (scripts/test sees to it)");
+    child.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    if output.status.success() || !said.is_empty() { said } else { output.status.to_string() }
+}
