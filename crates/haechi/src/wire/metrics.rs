@@ -141,6 +141,31 @@ mod tests {
         );
     }
 
+    /// The parts of a text that look like the name of a metric.
+    fn named(text: &str) -> impl Iterator<Item = &str> {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        text.split(move |c| !is_part(c)).filter(|word| word.starts_with("haechi_"))
+    }
+
+    #[test]
+    fn no_page_names_a_metric_that_nobody_declares() {
+        let page = declared();
+        let known = |name: &str| {
+            page.metrics().any(|metric| {
+                let rest = name.strip_prefix(metric.name);
+                let series = matches!(metric.kind, Kind::Histogram(_));
+                rest == Some("") || (series && matches!(rest, Some("_bucket" | "_sum" | "_count")))
+            })
+        };
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        let pages = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        for path in pages.filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let unknown: Vec<&str> = named(&text).filter(|name| !known(name)).collect();
+            assert!(unknown.is_empty(), "{} names {unknown:?}", path.display());
+        }
+    }
+
     #[test]
     fn names_and_helps_keep_the_conventions() {
         for Metric { name, help, kind, labels } in declared().metrics() {
