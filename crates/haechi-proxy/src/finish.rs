@@ -12,11 +12,11 @@ pub(crate) struct Finish<'a> {
 impl<'a> Finish<'a> {
     /// For a request that takes `route`; `None` where the route leaves answers as they are.
     pub(crate) fn of(route: &'a Route, head: &RequestHead) -> Option<Self> {
-        if route.response_headers.is_none() && route.cors.is_none() {
+        if route.settings.response_headers.is_none() && route.settings.cors.is_none() {
             return None;
         }
-        let cors = route.cors.as_ref().map(|cors| (cors, cors.grant(&head.fields, &head.method)));
-        Some(Self { rules: route.response_headers.as_ref(), cors })
+        let cors = route.settings.cors.as_ref().map(|cors| (cors, cors.grant(&head.fields, &head.method)));
+        Some(Self { rules: route.settings.response_headers.as_ref(), cors })
     }
 
     /// Changes the fields of the answer.

@@ -135,7 +135,7 @@ async fn exchange(
         interim: &|lines| request.interim.push(lines.status, end_to_end(&lines.fields)),
         switches: request.websocket.is_some(),
     };
-    let limit = service.connect_timeout.min(left);
+    let limit = service.settings.connect_timeout.min(left);
     let exchange = Exchange { request, service, outgoing, terms, limit };
     // New connections are rare beside kept ones, and making them is large.
     match place.way {
@@ -246,7 +246,7 @@ fn identity_token(
     service: &Service,
     permitted: &Permitted,
 ) -> Result<Option<Rc<str>>, Failure> {
-    let Some(wanted) = &service.identity_token else { return Ok(None) };
+    let Some(wanted) = &service.settings.identity_token else { return Ok(None) };
     let minted = request.plan.identity_token(wanted, permitted.caller(), permitted.head().received);
     minted.map(Some).map_err(|error| Failure::ours(Refusal::CannotTell, error))
 }

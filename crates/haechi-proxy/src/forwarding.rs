@@ -32,6 +32,6 @@ pub(crate) struct Forwarding<'a> {
 impl Forwarding<'_> {
     /// How long `service` may take to answer: the route may know better than its service.
     pub(crate) fn timeout(&self, service: &Service) -> Duration {
-        self.route.timeout.unwrap_or(service.timeout)
+        self.route.settings.timeout.unwrap_or(service.settings.timeout)
     }
 }

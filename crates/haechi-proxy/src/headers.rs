@@ -74,7 +74,7 @@ impl Outgoing<'_> {
         self.client_fields(out);
         self.framing(out);
         self.forwarding_fields(out);
-        if self.service.identity_headers {
+        if self.service.settings.identity_headers {
             identity_fields(self.permitted.caller(), out);
         }
         if let Some(token) = self.identity_token {
@@ -89,10 +89,10 @@ impl Outgoing<'_> {
     fn request_line(&self, out: &mut impl HeadSink) {
         let head = self.permitted.head();
         let target = |out: &mut Vec<u8>| {
-            if let Some(prefix) = &self.route.add_prefix {
+            if let Some(prefix) = &self.route.settings.add_prefix {
                 out.extend_from_slice(prefix.as_bytes());
             }
-            let path = stripped(head.path.as_str(), self.route.strip_prefix.as_deref());
+            let path = stripped(head.path.as_str(), self.route.settings.strip_prefix.as_deref());
             out.extend_from_slice(path.as_bytes());
             if let Some(query) = &head.query {
                 out.push(b'?');
@@ -116,7 +116,7 @@ impl Outgoing<'_> {
     fn travels_on(&self, sent: &Field<'_>) -> bool {
         match sent.known {
             FieldName::Host | FieldName::ContentLength | FieldName::Expect => false,
-            FieldName::MethodOverride => self.service.allow_method_override,
+            FieldName::MethodOverride => self.service.settings.allow_method_override,
             FieldName::Authorization if self.identity_token.is_some() => false,
             known if known.is_reserved() || known.is_hop_by_hop() => false,
             _ if self.websocket.is_some() && handshake::ends_here(sent.name) => false,
@@ -128,7 +128,7 @@ impl Outgoing<'_> {
     /// never does: the backend would take it for judged.
     fn may_carry_credential(&self, sent: &Field<'_>) -> bool {
         let among = |places: &[CredentialPlace]| places.iter().any(|place| stands_at(place, sent));
-        !among(self.inspected) || (self.route.forward_credentials && among(self.verified))
+        !among(self.inspected) || (self.route.settings.forward_credentials && among(self.verified))
     }
 
     fn framing(&self, out: &mut impl HeadSink) {

@@ -157,7 +157,7 @@ fn check_path_and_body(
             "the path could be read in two ways, and the route's `allow_in_path` does not name the reason";
         return Err(Refused::new(Refusal::BadRequest, reason));
     }
-    let limit = route.max_body.unwrap_or(plan.shared.limits.body);
+    let limit = route.settings.max_body.unwrap_or(plan.shared.limits.body);
     if body.is_some_and(|length| length > limit) {
         return Err(Refused::new(
             Refusal::BodyTooLarge,

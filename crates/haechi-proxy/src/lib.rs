@@ -67,8 +67,8 @@ pub use plan::{Plan, PlanParts};
 pub use route::{Conflict, Found, Router};
 pub use settings::{
     Authentication, Balance, Circuit, Cors, CorsOrigins, Ejection, Endpoint, FieldRules, HashKey,
-    HealthCheck, IdentityCall, IdentityToken, Limits, Listener, Protocol, Retries, RetryOn, Route, Service,
-    Target,
+    HealthCheck, IdentityCall, IdentityToken, Limits, Listener, Protocol, Retries, RetryOn, Route,
+    RouteSettings, Service, ServiceSettings, Target,
 };
 pub use spans::{Step, TraceSink, TracedRequest, Work};
 pub use tls::{Certificates, ClientCertificates, ListenerTls, ServiceTls};

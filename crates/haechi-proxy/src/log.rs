@@ -63,11 +63,8 @@ impl Line {
 pub enum LogFormat {
     /// One JSON object.
     Json,
-    /// Aligned text; in colour where that is true.
-    Text {
-        /// Whether to use ANSI colours.
-        color: bool,
-    },
+    /// Aligned text, for people.
+    Text,
 }
 
 /// Where workers hand their lines to; the other end writes them.
@@ -79,6 +76,8 @@ pub struct LogSink {
     pub dropped: Arc<AtomicU64>,
     /// How lines are written.
     pub format: LogFormat,
+    /// Whether lines for people have ANSI colours.
+    pub color: bool,
 }
 
 /// A worker's end of the log: lines gather here and leave together, so that no request waits for the log.
@@ -108,7 +107,7 @@ impl AccessLog {
             let mut out = self.waiting.borrow_mut();
             match sink.format {
                 LogFormat::Json => self.json(&mut out, line, took),
-                LogFormat::Text { color } => text(&mut out, line, took, color),
+                LogFormat::Text => text(&mut out, line, took, sink.color),
             }
             out.len() >= HAND_OVER
         };

@@ -121,7 +121,7 @@ async fn pass_on(
     mut body: RequestBody,
     record: Record,
 ) -> Response {
-    if let Some(limit) = request.route.max_body {
+    if let Some(limit) = request.route.settings.max_body {
         body.limit(limit);
     }
     match request.route.target {

@@ -26,7 +26,8 @@ impl<'a> Preflight<'a> {
         let method = Method::from_bytes(method).ok()?;
         let Found::Route(index) = router.find(head.host.name(), &head.path, &method) else { return None };
         let route = routes.get(index)?;
-        let cors = route.cors.as_ref().filter(|_| head.path.irregular().within(route.allow_in_path))?;
+        let cors =
+            route.settings.cors.as_ref().filter(|_| head.path.irregular().within(route.allow_in_path))?;
         let granted = cors.grant(&head.fields, &method).filter(|_| cors.takes_headers(&head.fields));
         Some(Self { route_index: index, route, cors, granted })
     }
@@ -38,7 +39,7 @@ impl<'a> Preflight<'a> {
 
     /// Appends the answer: what may be asked for, or nothing that a browser would take for a yes.
     pub(crate) fn write(&self, fields: &mut Fields) {
-        if let Some(rules) = &self.route.response_headers {
+        if let Some(rules) = &self.route.settings.response_headers {
             rules.apply(fields);
         }
         self.cors.write_grant(self.granted, fields);

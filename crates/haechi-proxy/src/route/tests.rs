@@ -1,5 +1,5 @@
 use super::{Conflict, Found, Router};
-use crate::settings::{Authentication, Route, Target};
+use crate::settings::{Authentication, Route, RouteSettings, Target};
 use haechi_core::{CanonicalPath, Irregular, MethodSet, PathPattern};
 use http::Method;
 use proptest::prelude::*;
@@ -13,13 +13,7 @@ fn route(name: &str, pattern: &str, hosts: &[&str], methods: &[Method]) -> Route
         authentication: Authentication::Any(Vec::new()),
         target: Target::Service(0),
         allow_in_path: Irregular::NONE,
-        max_body: None,
-        forward_credentials: false,
-        strip_prefix: None,
-        add_prefix: None,
-        timeout: None,
-        cors: None,
-        response_headers: None,
+        settings: RouteSettings::default(),
     }
 }
 

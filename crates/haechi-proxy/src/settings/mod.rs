@@ -13,5 +13,5 @@ pub use limits::Limits;
 pub use listener::Listener;
 pub use resilience::{Circuit, Ejection, HealthCheck, Protocol, Retries, RetryOn};
 pub use response_headers::FieldRules;
-pub use route::{Authentication, IdentityCall, Route, Target};
-pub use service::{Balance, Endpoint, HashKey, IdentityToken, Service};
+pub use route::{Authentication, IdentityCall, Route, RouteSettings, Target};
+pub use service::{Balance, Endpoint, HashKey, IdentityToken, Service, ServiceSettings};

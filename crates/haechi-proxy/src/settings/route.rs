@@ -23,7 +23,14 @@ pub struct Route {
     pub target: Target,
     /// Ambiguous path spellings that the backend is known to read as we do.
     pub allow_in_path: Irregular,
-    /// The most bytes of a request's body, instead of [`Limits::body`].
+    /// What is done with a request that passes, and with its answer.
+    pub settings: RouteSettings,
+}
+
+/// What is done with a request that passes, and with its answer. By default nothing in particular.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteSettings {
+    /// The most bytes of a request's body, instead of [`Limits::body`](super::Limits::body).
     pub max_body: Option<u64>,
     /// Whether credentials that were verified here travel on.
     pub forward_credentials: bool,
@@ -31,7 +38,7 @@ pub struct Route {
     pub strip_prefix: Option<Box<str>>,
     /// Put before the path when forwarding.
     pub add_prefix: Option<Box<str>>,
-    /// Instead of the service's [`Service::timeout`].
+    /// Instead of the service's [`ServiceSettings::timeout`](super::ServiceSettings::timeout).
     pub timeout: Option<Duration>,
     /// Which pages of other sites may read the answers; browsers' own rule where there is none.
     pub cors: Option<Cors>,
@@ -93,13 +100,7 @@ impl Route {
             authentication,
             target,
             allow_in_path: Irregular::NONE,
-            max_body: None,
-            forward_credentials: false,
-            strip_prefix: None,
-            add_prefix: None,
-            timeout: None,
-            cors: None,
-            response_headers: None,
+            settings: RouteSettings::default(),
         }
     }
 }

@@ -11,9 +11,16 @@ pub struct Service {
     pub name: Arc<str>,
     /// At least one.
     pub endpoints: Vec<Endpoint>,
-    /// How one is chosen.
+    /// Everything else.
+    pub settings: ServiceSettings,
+}
+
+/// Everything about a service but its endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceSettings {
+    /// How an endpoint is chosen.
     pub balance: Balance,
-    /// What is spoken to its endpoints.
+    /// What is spoken to endpoints.
     pub protocol: Protocol,
     /// For connecting, a TLS handshake included.
     pub connect_timeout: Duration,
@@ -84,10 +91,15 @@ pub struct IdentityToken {
 impl Service {
     /// A service with these endpoints, of which nothing else is asked.
     pub fn new(name: &str, endpoints: Vec<Endpoint>) -> Self {
+        Self { name: name.into(), endpoints, settings: ServiceSettings::default() }
+    }
+}
+
+impl Default for ServiceSettings {
+    /// Endpoints in turn over HTTP/1.1, told nothing; none is watched, left out or asked again.
+    fn default() -> Self {
         const PATIENCE: Duration = Duration::from_secs(30);
         Self {
-            name: name.into(),
-            endpoints,
             balance: Balance::RoundRobin,
             protocol: Protocol::Http1,
             connect_timeout: PATIENCE,

@@ -69,7 +69,7 @@ impl<'a> Attempts<'a> {
         permitted: &'a Permitted,
         bodiless: bool,
     ) -> Self {
-        if service.retries.is_some() {
+        if service.settings.retries.is_some() {
             balancer.budget().request(request.worker.ticks());
         }
         let repeatable = bodiless && permitted.head().method.is_idempotent();
@@ -112,7 +112,7 @@ impl<'a> Attempts<'a> {
         };
         self.learn(index, failing);
         let failing = failing?;
-        let covered = self.service.retries.as_ref().filter(|retries| retries.covers(failing))?;
+        let covered = self.service.settings.retries.as_ref().filter(|retries| retries.covers(failing))?;
         if !self.repeatable
             || self.retries >= covered.attempts
             || elapsed >= self.request.timeout(self.service)
@@ -180,7 +180,8 @@ impl<'a> Attempts<'a> {
         else {
             return Err(Full::Connections);
         };
-        let (home, way) = pool.admit(&self.service.circuit, self.service.protocol, must_be_new)?;
+        let (home, way) =
+            pool.admit(&self.service.settings.circuit, self.service.settings.protocol, must_be_new)?;
         Ok(Place { endpoint, home, way, pause: None, index })
     }
 

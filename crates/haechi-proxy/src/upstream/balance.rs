@@ -76,7 +76,7 @@ impl Balancer {
         if shares.len() == 1 {
             return Some(0);
         }
-        match &service.balance {
+        match &service.settings.balance {
             Balance::RoundRobin => self.next_in_turn(&shares),
             Balance::Random => at_random(&shares, None, random),
             Balance::LeastRequest => self.less_busy_of_two(&shares, random),
@@ -124,8 +124,11 @@ fn weigh(service: &Service, shares: &mut [u64], is_out: impl Fn(usize) -> bool) 
     let mut any = false;
     for (index, (share, endpoint)) in shares.iter_mut().zip(&service.endpoints).enumerate() {
         let out = is_out(index);
-        *share =
-            if out { 0 } else { endpoint.state.share(endpoint.weight, service.slow_start, endpoint::now) };
+        *share = if out {
+            0
+        } else {
+            endpoint.state.share(endpoint.weight, service.settings.slow_start, endpoint::now)
+        };
         any |= *share > 0;
     }
     any

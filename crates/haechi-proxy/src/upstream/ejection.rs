@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 /// Counts a failure of `failing`, one of the endpoints of `service`, and takes it out when it was one too many in a row.
 pub(crate) fn failed(service: &Service, failing: &EndpointState, now: u64) {
-    let Some(ejection) = &service.ejection else { return };
+    let Some(ejection) = &service.settings.ejection else { return };
     let previous = failing.ejected_until.load(SeqCst);
     if previous > now {
         // What was under way when it was taken out may fail as well; that is nothing new.
@@ -63,7 +63,9 @@ mod tests {
 
     fn of(weights: &[u32], max_percent: u32) -> Service {
         let ejection = Ejection { failures: 3, first: Duration::from_secs(10), max_percent };
-        Service { ejection: Some(ejection), ..service(weights) }
+        let mut service = service(weights);
+        service.settings.ejection = Some(ejection);
+        service
     }
 
     fn fail(service: &Service, index: usize, times: usize, now: u64) {

@@ -38,7 +38,7 @@ pub(crate) async fn shared(
     limit: Duration,
 ) -> Result<Reached, Unreached> {
     loop {
-        let made = match home.shared(&service.circuit).map_err(full)? {
+        let made = match home.shared(&service.settings.circuit).map_err(full)? {
             Found::Ready(connection) => {
                 dialer.metrics().upstream_connection(&service.name, "reused");
                 return Ok(Reached::Http2(connection));
@@ -49,7 +49,7 @@ pub(crate) async fn shared(
         match made {
             Ok(Some(Ok(Some(connection)))) => return Ok(Reached::Http2(connection)),
             Ok(Some(Ok(None))) => {
-                let opening = home.opening(&service.circuit).map_err(full)?;
+                let opening = home.opening(&service.settings.circuit).map_err(full)?;
                 return new(dialer, service, opening, limit).await.map(Reached::Http1);
             }
             Ok(Some(Err(unreached))) => return Err(unreached),
@@ -87,7 +87,7 @@ async fn begin(
 ) -> Result<Reached, Unreached> {
     let (stream, peer) = connect::connect(dialer, service, &mut opening, limit).await?;
     let agreed = stream.agreed_on_http2();
-    match service.protocol {
+    match service.settings.protocol {
         Protocol::Auto if agreed == Some(false) => {
             let buffers = dialer.buffers().clone();
             return Ok(Reached::Http1(UpstreamConnection::new(stream, buffers, peer, opening.open)));

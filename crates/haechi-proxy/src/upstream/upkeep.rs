@@ -92,7 +92,7 @@ impl Upkeep {
     }
 
     fn tend(&self, service: &Service, state: &Arc<EndpointState>, before: Option<Tended>) -> Tended {
-        let (health, resolve) = (service.health.clone(), service.resolve);
+        let (health, resolve) = (service.settings.health.clone(), service.settings.resolve);
         let (mut checking, mut resolving) = (None, None);
         if let Some(mut before) = before {
             if before.health == health {

@@ -117,7 +117,12 @@ impl Gate {
             clock: Arc::new(SystemClock),
             metrics: Metrics::default(),
             traces: None,
-            log: Some(LogSink { lines: sender, dropped: Arc::default(), format: LogFormat::Json }),
+            log: Some(LogSink {
+                lines: sender,
+                dropped: Arc::default(),
+                format: LogFormat::Json,
+                color: false,
+            }),
             budget: Budget::new(1000),
             decisions: haechi_proxy::DecisionQueries::default(),
             draining: Arc::new(AtomicBool::new(false)),

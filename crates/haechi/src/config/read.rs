@@ -75,6 +75,15 @@ impl<T> Maybe<T> {
             _ => None,
         }
     }
+
+    /// What `meaning` makes of what is given; `None` when either is faulty.
+    pub(super) fn resolve<U>(&self, meaning: impl FnOnce(&T) -> Option<U>) -> Option<Option<U>> {
+        match self {
+            Self::Absent => Some(None),
+            Self::Faulty => None,
+            Self::Given(value) => meaning(value).map(Some),
+        }
+    }
 }
 
 pub(super) struct Reader<'a> {

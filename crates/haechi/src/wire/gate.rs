@@ -217,13 +217,13 @@ impl Gate {
 
     /// Not ready any more, then no more connections, then what is in flight finishes, then the log. A second signal to end ends at once.
     fn end(mut self, why: Why) {
-        let drain = self.reloader.config().drain;
+        let delay = self.reloader.config().drain_delay;
         self.control.spawn(end_at_once(self.signals, why));
         self.ending.store(true, Ordering::Relaxed);
         match why {
             Why::Told => {
                 self.notify.say("STOPPING=1");
-                self.control.block_on(async { tokio::time::sleep(drain.delay).await });
+                self.control.block_on(async { tokio::time::sleep(delay).await });
             }
             // Whoever asks the admin listener from now on is to hear the process that followed.
             Why::Upgraded => self.admin.iter_mut().for_each(Admin::end),

@@ -129,10 +129,7 @@ pub(crate) fn verifier(
     pool: &Arc<PasswordPool>,
     clock: &Arc<dyn Clock>,
 ) -> Arc<PasswordVerifier> {
-    let lockout = config.identity.as_ref().map_or(DEFAULT_LOCKOUT, |identity| Lockout {
-        failures: NonZeroU32::new(identity.lockout_failures).unwrap_or(NonZeroU32::MIN),
-        lasts: identity.lockout_for,
-    });
+    let lockout = config.identity.as_ref().map_or(DEFAULT_LOCKOUT, |identity| identity.lockout);
     Arc::new(PasswordVerifier::new(store.users.clone(), pool.clone(), clock.clone(), lockout))
 }
 

@@ -1,6 +1,6 @@
 //! The thread that writes the access log, so that no worker waits for a disk or a terminal.
 
-use crate::config::meant::{AccessLog, LogFormat, LogTarget};
+use crate::config::meant::{AccessLog, LogTarget};
 use haechi_proxy::LogSink;
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
@@ -36,11 +36,8 @@ impl LogWriter {
         let (sender, receiver) = sync_channel(WAITING);
         let thread =
             std::thread::Builder::new().name("access-log".into()).spawn(move || write(&receiver, out))?;
-        let format = match written.format {
-            LogFormat::Json => haechi_proxy::LogFormat::Json,
-            LogFormat::Text => haechi_proxy::LogFormat::Text { color: terminal },
-        };
-        let sink = LogSink { lines: sender, dropped: Arc::new(AtomicU64::new(0)), format };
+        let (format, color) = (written.format, terminal);
+        let sink = LogSink { lines: sender, dropped: Arc::new(AtomicU64::new(0)), format, color };
         Ok(Self { sink: Some(sink), thread: Some(thread) })
     }
 

@@ -18,7 +18,6 @@ pub(crate) mod panics;
 mod plan;
 mod points;
 mod reload;
-mod resilience;
 mod rules;
 mod signals;
 mod sockets;

@@ -1,17 +1,15 @@
 //! From the configuration as it is meant to the plan that the workers run.
 
 use super::points::PointFault;
-use super::resilience::{ejection, health_check, retries};
 use super::tls;
 use crate::config::meant::{self, Authenticate, Config};
 use haechi_authn::Authenticator;
 use haechi_authn::identity::Provider;
 use haechi_authn::schemes::{anonymous, passthrough};
 use haechi_authz::{DecisionPoint, Enforcer, EnforcerParts, Engine};
-use haechi_core::{Irregular, MethodSet, PathPattern};
+use haechi_core::{MethodSet, PathPattern};
 use haechi_proxy::{
-    Authentication, Balance, Circuit, Endpoint, Endpoints, HashKey, IdentityCall, IdentityToken, Limits,
-    Plan, PlanParts, Protocol, Route, Service, Target,
+    Authentication, Endpoint, Endpoints, IdentityCall, Plan, PlanParts, Route, RouteSettings, Service, Target,
 };
 use http::Method;
 use std::collections::{BTreeMap, HashMap};
@@ -71,12 +69,12 @@ pub(crate) fn plan(
     })?;
     Ok(Plan::new(PlanParts {
         generation,
-        listeners: config.listeners.iter().map(tls::listener).collect::<Result<_, _>>()?,
+        listeners: config.listeners.iter().map(|listener| listener.opening.clone()).collect(),
         routes,
         enforcer,
         services,
         trusted_proxies: config.trusted_proxies.clone(),
-        limits: limits(config),
+        limits: config.limits,
         identity,
     })?)
 }
@@ -90,13 +88,7 @@ fn route(written: &meant::Route, authentication: Authentication, service: usize)
         authentication,
         target: Target::Service(service),
         allow_in_path: written.allow_in_path,
-        max_body: written.max_body,
-        forward_credentials: written.forward_credentials || written.authenticate == Authenticate::Passthrough,
-        strip_prefix: written.rewrite.strip_prefix.clone(),
-        add_prefix: written.rewrite.add_prefix.as_ref().map(|path| path.as_str().into()),
-        timeout: written.timeout,
-        cors: written.cors.clone(),
-        response_headers: written.response_headers.clone(),
+        settings: written.settings.clone(),
     }
 }
 
@@ -112,11 +104,7 @@ fn authentication(written: &Authenticate, known: &Authenticators) -> Option<Auth
 }
 
 fn service(written: &meant::Service, endpoints: &Endpoints) -> Result<Service, tls::TlsFault> {
-    let protocol = match written.protocol {
-        meant::Protocol::Http1 => Protocol::Http1,
-        meant::Protocol::Http2 => Protocol::Http2,
-        meant::Protocol::Auto => Protocol::Auto,
-    };
+    let protocol = written.settings.protocol;
     let tls = written.tls.as_ref().map(|tls| tls::service(&written.name, tls, protocol)).transpose()?;
     let endpoint = |endpoint: &meant::Endpoint| {
         let host = endpoint.host.name().trim_start_matches('[').trim_end_matches(']');
@@ -129,63 +117,11 @@ fn service(written: &meant::Service, endpoints: &Endpoints) -> Result<Service, t
         let state = endpoints.state(&written.name, host, endpoint.port, tls);
         Ok(Endpoint { state, weight: endpoint.weight })
     };
-    let resilience = &written.resilience;
     Ok(Service {
         name: written.name.clone(),
         endpoints: written.endpoints.iter().map(endpoint).collect::<Result<_, _>>()?,
-        balance: match &written.balance {
-            meant::Balance::RoundRobin => Balance::RoundRobin,
-            meant::Balance::LeastRequest => Balance::LeastRequest,
-            meant::Balance::Random => Balance::Random,
-            meant::Balance::Hash(meant::HashBy::Subject) => Balance::Hash(HashKey::Subject),
-            meant::Balance::Hash(meant::HashBy::ClientIp) => Balance::Hash(HashKey::ClientIp),
-            meant::Balance::Hash(meant::HashBy::Header(name)) => {
-                Balance::Hash(HashKey::Header((&**name).into()))
-            }
-        },
-        protocol,
-        connect_timeout: written.connect_timeout,
-        timeout: written.timeout,
-        identity_headers: written.identity_headers,
-        identity_token: written
-            .identity_token
-            .as_ref()
-            .map(|token| IdentityToken { audience: token.audience.clone(), lifetime: token.lifetime }),
-        allow_method_override: written.allow_method_override,
-        health: resilience.health.as_ref().map(health_check),
-        ejection: resilience.ejection.map(ejection),
-        slow_start: resilience.slow_start,
-        circuit: Circuit {
-            connections: resilience.circuit.connections,
-            pending: resilience.circuit.pending,
-            requests: resilience.circuit.requests,
-        },
-        retries: resilience.retries.as_ref().map(retries),
-        resolve: resilience.resolve,
+        settings: written.settings.clone(),
     })
-}
-
-fn limits(config: &Config) -> Limits {
-    let (written, drain) = (&config.limits, config.drain);
-    Limits {
-        head: written.head,
-        fields: written.fields,
-        body: written.body,
-        handshake: written.handshake,
-        header_read: written.header_read,
-        idle: written.idle,
-        body_stall: written.body_stall,
-        write_stall: written.write_stall,
-        websocket_idle: written.websocket_idle,
-        connections: written.connections,
-        connections_per_address: written.connections_per_address,
-        buffers: written.buffers / config.workers,
-        grace: drain.grace,
-        http2_streams: written.http2_streams,
-        http2_resets: written.http2_resets,
-        http2_settings: written.http2_settings,
-        ..Limits::default()
-    }
 }
 
 /// The identity provider's calls. `logout` and `me` ask for one of its own tokens.
@@ -222,21 +158,11 @@ fn identity_routes(
     }
     let route =
         |(name, path, method, call, authentication): (&str, String, Method, IdentityCall, Authentication)| {
+            let pattern = PathPattern::parse(&path).map_err(|fault| PlanFault::IdentityPath(path, fault))?;
             Ok(Route {
-                name: name.into(),
-                pattern: PathPattern::parse(&path).map_err(|fault| PlanFault::IdentityPath(path, fault))?,
-                hosts: Vec::new(),
                 methods: MethodSet::new([method]),
-                authentication,
-                target: Target::Identity(call),
-                allow_in_path: Irregular::NONE,
-                max_body: Some(64 * 1024),
-                forward_credentials: false,
-                strip_prefix: None,
-                add_prefix: None,
-                timeout: None,
-                cors: None,
-                response_headers: None,
+                settings: RouteSettings { max_body: Some(64 * 1024), ..RouteSettings::default() },
+                ..Route::new(name, pattern, authentication, Target::Identity(call))
             })
         };
     calls.into_iter().map(route).collect()

@@ -1,7 +1,7 @@
 //! From configured certificates to TLS as the data plane speaks it.
 
 use crate::config::meant;
-use haechi_proxy::{Certificates, Listener, ListenerTls, Protocol, ServiceTls};
+use haechi_proxy::{Protocol, ServiceTls};
 use rustls::RootCertStore;
 use std::sync::{Arc, OnceLock};
 
@@ -14,18 +14,6 @@ pub(crate) enum TlsFault {
         "the service `{0}` has endpoints with `https`, and the system has no certificate authorities: name some with `tls: {{ ca: FILE }}`"
     )]
     NoAuthorities(Arc<str>),
-}
-
-/// How a listener's connections begin.
-pub(crate) fn listener(written: &meant::Listener) -> Result<Listener, TlsFault> {
-    let tls = match &written.tls {
-        Some(tls) => {
-            let certificates = Certificates::new(tls.first.clone(), tls.others.clone());
-            Some(Arc::new(ListenerTls::new(certificates, tls.clients.clone())?))
-        }
-        None => None,
-    };
-    Ok(Listener { tls, proxy_protocol: written.proxy_protocol })
 }
 
 /// How the backends of the service `name` are spoken to.

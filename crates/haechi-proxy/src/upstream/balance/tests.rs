@@ -1,7 +1,7 @@
 //! Which endpoints are chosen, and which never.
 
 use super::{Balancer, Passed};
-use crate::settings::{Balance, Circuit, Endpoint, HashKey, Service};
+use crate::settings::{Balance, Endpoint, HashKey, Service, ServiceSettings};
 use crate::upstream::endpoint::{EndpointState, FULL_SHARE, now};
 use fastrand::Rng;
 use proptest::prelude::*;
@@ -17,23 +17,15 @@ pub(in crate::upstream) fn service(weights: &[u32]) -> Service {
         let state = EndpointState::new(name.clone(), "127.0.0.1".into(), 7000 + index as u16, None);
         Endpoint { state: Arc::new(state), weight: *weight }
     };
-    Service {
-        endpoints: weights.iter().enumerate().map(endpoint).collect(),
-        name: name.clone(),
-        protocol: crate::settings::Protocol::Http1,
-        balance: Balance::RoundRobin,
-        connect_timeout: Duration::from_secs(1),
-        timeout: Duration::from_secs(1),
-        identity_headers: true,
-        identity_token: None,
-        allow_method_override: false,
-        health: None,
-        ejection: None,
-        slow_start: Duration::from_secs(10),
-        circuit: Circuit::default(),
-        retries: None,
-        resolve: Duration::from_secs(10),
-    }
+    let settings = ServiceSettings { slow_start: Duration::from_secs(10), ..ServiceSettings::default() };
+    Service { name: name.clone(), endpoints: weights.iter().enumerate().map(endpoint).collect(), settings }
+}
+
+/// The same, balanced like this.
+fn balanced(weights: &[u32], balance: Balance) -> Service {
+    let mut service = service(weights);
+    service.settings.balance = balance;
+    service
 }
 
 fn ways() -> impl Strategy<Value = Balance> {
@@ -68,7 +60,7 @@ proptest! {
         seed: u64,
     ) {
         let weights: Vec<u32> = endpoints.iter().map(|(weight, _)| *weight).collect();
-        let service = Service { balance, ..service(&weights) };
+        let service = balanced(&weights, balance);
         let mut passed = Passed::default();
         for (index, (_, trouble)) in endpoints.iter().enumerate() {
             let state = &service.endpoints[index].state;
@@ -117,12 +109,13 @@ fn shares(service: &Service, turns: usize) -> Vec<usize> {
 #[test]
 fn one_that_comes_back_starts_with_a_small_share() {
     for balance in [Balance::RoundRobin, Balance::Random, Balance::Hash(HashKey::Subject)] {
-        let service = Service { balance, slow_start: Duration::from_secs(3600), ..service(&[1, 1]) };
+        let mut service = balanced(&[1, 1], balance);
+        service.settings.slow_start = Duration::from_secs(3600);
         let back = &service.endpoints[0].state;
         back.set_healthy(false);
         back.set_healthy(true);
         let counts = shares(&service, 1100);
-        assert!((50..150).contains(&counts[0]), "{:?}: {counts:?}", service.balance);
+        assert!((50..150).contains(&counts[0]), "{:?}: {counts:?}", service.settings.balance);
     }
 }
 
@@ -143,7 +136,7 @@ fn a_share_grows_steadily_and_to_the_full() {
 
 #[test]
 fn a_key_stays_where_it_is_when_another_endpoint_goes() {
-    let service = Service { balance: Balance::Hash(HashKey::Subject), ..service(&[1, 1, 1]) };
+    let service = balanced(&[1, 1, 1], Balance::Hash(HashKey::Subject));
     let (balancer, random) = (Balancer::new(&service, None), RefCell::new(Rng::new()));
     let place = |key: u8| balancer.choose(&service, &Passed::default(), &random, |_| vec![key]).unwrap();
     let before: Vec<usize> = (0..100).map(place).collect();

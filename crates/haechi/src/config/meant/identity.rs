@@ -4,10 +4,12 @@ use super::names::Resolver;
 use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::written;
+use haechi_authn::identity::Lockout;
 use haechi_authn::jose::SigningAlgorithm;
 use haechi_authn::keys::WebOrigin;
 use haechi_core::PathPattern;
 use haechi_core::pattern::Segment;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,10 +26,8 @@ pub(crate) struct Identity {
     pub access_token_lifetime: Duration,
     /// How long a login lasts.
     pub refresh_token_lifetime: Duration,
-    /// After how many failures a user is locked out.
-    pub lockout_failures: u32,
-    /// For how long a user is locked out.
-    pub lockout_for: Duration,
+    /// When a user is locked out, and for how long.
+    pub lockout: Lockout,
 }
 
 /// Below which path the identity provider answers where the configuration does not say.
@@ -50,8 +50,10 @@ pub(super) fn identity(resolver: &mut Resolver<'_>, written: &At<written::Identi
         algorithm: access_token.algorithm,
         access_token_lifetime: access_token.lifetime.0,
         refresh_token_lifetime: refresh_token.lifetime.0,
-        lockout_failures: lockout.failures.0,
-        lockout_for: lockout.lasts.0,
+        lockout: Lockout {
+            failures: NonZeroU32::new(lockout.failures.0).unwrap_or(NonZeroU32::MIN),
+            lasts: lockout.lasts.0,
+        },
     })
 }
 

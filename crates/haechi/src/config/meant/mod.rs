@@ -18,18 +18,18 @@ mod tls;
 pub(crate) use authenticator::{ApiKey, Authenticator, AuthenticatorKind, Basic, Issuer, Jwt, Keys, Users};
 pub(crate) use decision_points::DecisionPoint;
 pub(crate) use identity::Identity;
-pub(crate) use resilience::{Ejection, Health, Retries};
 pub(crate) use route::{Authenticate, Route};
-pub(crate) use service::{Balance, Endpoint, Service};
+pub(crate) use service::{Endpoint, Service};
 pub(crate) use telemetry::Traces;
-pub(crate) use tls::{ListenerTls, ServiceTls};
+pub(crate) use tls::ServiceTls;
 
-pub(crate) use super::written::{HashBy, LogFormat, PointType, Protocol, RetryOn};
+pub(crate) use super::written::PointType;
 pub(super) use resolve::resolve;
 
 use super::report::Report;
 use haechi_authz::Compiled;
 use haechi_core::{AttributeType, RoleTable};
+use haechi_proxy::{Limits, LogFormat};
 use haechi_store::Location;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,12 +72,12 @@ pub(crate) struct Config {
     pub traces: Option<Traces>,
     /// One line for each request.
     pub access_log: AccessLog,
-    /// What a client may take.
+    /// What a client may take, and each worker's part of what they share.
     pub limits: Limits,
     /// Whether a changed file is reloaded without being asked.
     pub watch: bool,
-    /// How the gate ends.
-    pub drain: Drain,
+    /// How the gate ends: between not being ready any more and closing the listeners. `limits.grace` follows.
+    pub drain_delay: Duration,
     /// How many worker threads forward requests.
     pub workers: NonZeroUsize,
     /// What is odd but holds.
@@ -99,10 +99,8 @@ impl Config {
 pub(crate) struct Listener {
     /// Port 0 stands for a free one.
     pub bind: SocketAddr,
-    /// Certificates, and which clients must show one.
-    pub tls: Option<ListenerTls>,
-    /// Whether connections begin with a PROXY header.
-    pub proxy_protocol: bool,
+    /// How connections begin.
+    pub opening: haechi_proxy::Listener,
 }
 
 /// The access log.
@@ -125,48 +123,4 @@ pub(crate) enum LogTarget {
     Off,
     /// To the end of a file.
     File(PathBuf),
-}
-
-/// What a client may take of the gate's memory and time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limits {
-    /// Bytes of a request's head.
-    pub head: usize,
-    /// Header fields of a request.
-    pub fields: usize,
-    /// Bytes of a request's body, where the route says nothing.
-    pub body: u64,
-    /// How long a TLS handshake may take, or a PROXY header.
-    pub handshake: Duration,
-    /// How long a request's head may take to arrive.
-    pub header_read: Duration,
-    /// How long a connection may stay open between requests.
-    pub idle: Duration,
-    /// How long a request's body may stand still.
-    pub body_stall: Duration,
-    /// How long a client may take no byte of an answer.
-    pub write_stall: Duration,
-    /// How long a WebSocket may stay open without a byte in either direction.
-    pub websocket_idle: Duration,
-    /// Open client connections, over all listeners and workers.
-    pub connections: usize,
-    /// Of one client address.
-    pub connections_per_address: usize,
-    /// Bytes that connections may hold in buffers, over all workers.
-    pub buffers: usize,
-    /// Streams open at once on an HTTP/2 connection.
-    pub http2_streams: u32,
-    /// Streams that a client may reset in a second.
-    pub http2_resets: u32,
-    /// `SETTINGS` frames that a client may send in a second.
-    pub http2_settings: u32,
-}
-
-/// How the gate ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Drain {
-    /// Between not being ready any more and closing the listeners.
-    pub delay: Duration,
-    /// For requests in flight, once the listeners are closed.
-    pub grace: Duration,
 }

@@ -1,17 +1,17 @@
 //! From what is written to what is meant.
 
 use super::names::Resolver;
-use super::{AccessLog, Config, Drain, Limits, Listener, LogTarget};
+use super::{AccessLog, Config, Listener, LogTarget};
 use super::{
     authenticator, decision_points, identity, overlap, policies, restart, route, service, telemetry, tls,
 };
-use crate::config::read::Maybe;
 use crate::config::report::{Fault, Report};
 use crate::config::source::{At, Source};
 use crate::config::value::Identifier;
 use crate::config::written;
 use haechi_authn::identity::RESERVED_CLAIMS;
 use haechi_core::{AttributeType, RoleTable, role};
+use haechi_proxy::Limits;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -75,9 +75,9 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         shadow_policies: shadow,
         traces,
         access_log: access_log(written.access_log.as_ref()?, folder),
-        limits: limits(written.limits.as_ref()?, workers(written)),
+        limits: limits(written.limits.as_ref()?, written.drain.as_ref()?, workers(written)),
         watch: written.reload.as_ref()?.watch,
-        drain: drain(written.drain.as_ref()?),
+        drain_delay: written.drain.as_ref()?.delay.0,
         workers: workers(written),
         warnings: Report::warnings(resolver.source.clone(), Vec::new()),
         files: BTreeSet::new(),
@@ -89,10 +89,7 @@ fn listeners(resolver: &mut Resolver<'_>) -> Option<Vec<Listener>> {
     let mut lines = HashMap::new();
     let mut listeners = Vec::with_capacity(written.len());
     for listener in written {
-        let tls = match &listener.tls {
-            Maybe::Given(tls) => Some(tls::listener(resolver, tls)),
-            _ => None,
-        };
+        let tls = listener.tls.resolve(|tls| tls::listener(resolver, tls));
         let proxy_protocol = proxy_protocol(resolver, listener);
         let Some(bind) = &listener.bind else { continue };
         let first = lines.insert(bind.value, bind.span.start.line);
@@ -103,8 +100,9 @@ fn listeners(resolver: &mut Resolver<'_>) -> Option<Vec<Listener>> {
             );
         }
         // A listener that was to speak TLS and cannot has a fault; it never speaks without.
-        let Some(tls) = tls.map_or(Some(None), |tls| tls.map(Some)) else { continue };
-        listeners.push(Listener { bind: bind.value, tls, proxy_protocol });
+        let Some(tls) = tls else { continue };
+        let opening = haechi_proxy::Listener { tls, proxy_protocol };
+        listeners.push(Listener { bind: bind.value, opening });
     }
     if written.is_empty() {
         let fault = Fault::of_file("`listeners` is empty");
@@ -293,9 +291,11 @@ fn access_log(written: &written::AccessLog, folder: &Path) -> AccessLog {
     AccessLog { format: written.format, target }
 }
 
-fn limits(written: &written::Limits, workers: NonZeroUsize) -> Limits {
+fn limits(written: &written::Limits, drain: &written::Drain, workers: NonZeroUsize) -> Limits {
     const MIB: usize = 1 << 20;
     let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    let buffers = written.buffers.given().map(|buffers| size(buffers.0));
+    let buffers = buffers.unwrap_or_else(|| (8 * MIB * workers.get()).max(32 * MIB));
     Limits {
         head: size(written.head.0),
         fields: size(written.fields.0.into()),
@@ -308,18 +308,13 @@ fn limits(written: &written::Limits, workers: NonZeroUsize) -> Limits {
         websocket_idle: written.websocket_idle.0,
         connections: size(written.connections.0.into()),
         connections_per_address: size(written.connections_per_address.0.into()),
-        buffers: written
-            .buffers
-            .given()
-            .map_or((8 * MIB * workers.get()).max(32 * MIB), |buffers| size(buffers.0)),
+        buffers: buffers / workers,
+        grace: drain.grace.0,
         http2_streams: written.http2_streams.0,
         http2_resets: written.http2_resets.0,
         http2_settings: written.http2_settings.0,
+        ..Limits::default()
     }
-}
-
-const fn drain(written: &written::Drain) -> Drain {
-    Drain { delay: written.delay.0, grace: written.grace.0 }
 }
 
 fn workers(written: &written::Config) -> NonZeroUsize {

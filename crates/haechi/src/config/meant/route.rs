@@ -8,10 +8,9 @@ use crate::config::written;
 use haechi_authz::{Clause, Condition, Rule};
 use haechi_core::pattern::Segment;
 use haechi_core::{CanonicalPath, Host, Irregular, MethodSet, PathPattern, Role};
-use haechi_proxy::{Cors, FieldRules};
+use haechi_proxy::RouteSettings;
 use http::Method;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What may be asked for, who may ask, and which service answers.
 #[derive(Clone, Debug)]
@@ -32,25 +31,16 @@ pub(crate) struct Route {
     pub authorize: Rule,
     /// Which service answers; declared.
     pub service: Arc<str>,
-    /// What the backend sees of the path.
-    pub rewrite: Rewrite,
     /// Words for policies to go by.
     pub labels: Vec<Arc<str>>,
-    /// Whether the verified credential travels on.
-    pub forward_credentials: bool,
     /// Ambiguous spellings that it takes.
     pub allow_in_path: Irregular,
     /// Other sites' origins that may write here on a cookie.
     #[cfg_attr(not(test), expect(dead_code, reason = "no authenticator of this version reads cookies"))]
     pub origins: Vec<Box<str>>,
-    /// Bytes of a request's body, where it differs from the limit for all.
-    pub max_body: Option<u64>,
-    /// How long the service may take to answer, where it differs from the service's.
-    pub timeout: Option<Duration>,
-    /// Which pages of other sites may read; never everybody's with credentials.
-    pub cors: Option<Cors>,
-    /// What changes in the heads of answers; nothing that the gate or the protocol answers for.
-    pub response_headers: Option<FieldRules>,
+    /// What is done with a request that passes, and with its answer. Other sites may read never with credentials when all may; no header is
+    /// changed that the gate or the protocol answers for.
+    pub settings: RouteSettings,
 }
 
 /// Who must be calling. The names are declared, at least one, without repeats.
@@ -66,15 +56,6 @@ pub(crate) enum Authenticate {
     All(Vec<Arc<str>>),
 }
 
-/// What the backend sees of the path: first stripped, then added to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rewrite {
-    /// Literal whole segments that every path of the route begins with: `/tenants`, without a trailing slash.
-    pub strip_prefix: Option<Box<str>>,
-    /// Literal whole segments: `/v2`, without a trailing slash.
-    pub add_prefix: Option<CanonicalPath>,
-}
-
 /// What the names of the gate's own routes begin with.
 const RESERVED_PREFIX: &str = "identity-";
 
@@ -86,13 +67,18 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
     let authenticate = written.authenticate.as_ref().and_then(|a| authenticate(resolver, &a.value));
     let authorize = written.authorize.as_ref().and_then(|a| authorize(resolver, a));
     let service = written.service.as_ref().and_then(|service| resolver.service(service));
-    let rewrite = rewrite(resolver, written, path);
+    let rewrite = written.rewrite.as_ref();
+    let stripped =
+        rewrite.map(|rewrite| rewrite.strip_prefix.resolve(|prefix| strip_prefix(resolver, prefix, path?)));
+    let added = rewrite.map(|rewrite| rewrite.add_prefix.resolve(|prefix| add_prefix(resolver, prefix)));
     let cors = written.cors.given().zip(methods.as_ref());
     let cors = cors.and_then(|(cors, methods)| answers::cors(resolver, cors, methods));
     let response_headers = written
         .response_headers
         .given()
         .and_then(|rules| answers::response_headers(resolver, rules, !written.cors.is_absent()));
+    let passthrough = authenticate == Some(Authenticate::Passthrough);
+    let forward_credentials = written.forward_credentials || passthrough;
     can_pass(resolver, written);
     named_apart_from_own(resolver, written);
     Some(Route {
@@ -104,15 +90,18 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
         authenticate: authenticate?,
         authorize: authorize?,
         service: service?,
-        rewrite: rewrite?,
         labels: written.labels.iter().map(|label| label.0.clone()).collect(),
-        forward_credentials: written.forward_credentials,
         allow_in_path: written.allow_in_path.iter().fold(Irregular::NONE, |all, one| all.union(*one)),
         origins: written.origins.iter().map(|origin| origin.0.clone()).collect(),
-        max_body: written.max_body.given().map(|size| size.0),
-        timeout: written.timeout.given().map(|timeout| timeout.0),
-        cors,
-        response_headers,
+        settings: RouteSettings {
+            max_body: written.max_body.given().map(|size| size.0),
+            forward_credentials,
+            strip_prefix: stripped??,
+            add_prefix: added??,
+            timeout: written.timeout.given().map(|timeout| timeout.0),
+            cors,
+            response_headers,
+        },
     })
 }
 
@@ -269,23 +258,6 @@ fn can_pass(resolver: &mut Resolver<'_>, written: &written::Route) {
     }
 }
 
-fn rewrite(
-    resolver: &mut Resolver<'_>,
-    written: &written::Route,
-    path: Option<&At<PathPattern>>,
-) -> Option<Rewrite> {
-    let rewrite = written.rewrite.as_ref()?;
-    let strip_prefix = match rewrite.strip_prefix.given() {
-        None => None,
-        Some(prefix) => Some(strip_prefix(resolver, prefix, path?)?),
-    };
-    let add_prefix = match rewrite.add_prefix.given() {
-        None => None,
-        Some(prefix) => Some(add_prefix(resolver, prefix)?),
-    };
-    Some(Rewrite { strip_prefix, add_prefix })
-}
-
 fn strip_prefix(
     resolver: &mut Resolver<'_>,
     prefix: &At<PathPattern>,
@@ -304,9 +276,9 @@ fn strip_prefix(
         .fault(Fault::new(prefix.span, message).help("strip literal segments that the pattern begins with"))
 }
 
-fn add_prefix(resolver: &mut Resolver<'_>, prefix: &At<PathPattern>) -> Option<CanonicalPath> {
+fn add_prefix(resolver: &mut Resolver<'_>, prefix: &At<PathPattern>) -> Option<Box<str>> {
     whole_segments(resolver, prefix)?;
-    CanonicalPath::parse(prefix.as_str().as_bytes()).ok()
+    CanonicalPath::parse(prefix.as_str().as_bytes()).ok().map(|path| path.as_str().into())
 }
 
 fn whole_segments(resolver: &mut Resolver<'_>, prefix: &At<PathPattern>) -> Option<()> {

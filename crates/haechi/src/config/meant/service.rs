@@ -1,18 +1,17 @@
 //! Services.
 
 use super::names::Resolver;
-use super::resilience::{Resilience, resilience};
+use super::resilience;
 use super::tls::{self, ServiceTls};
-use super::{HashBy, Protocol};
 use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::value::Identifier;
 use crate::config::written;
 use haechi_core::Host;
+use haechi_proxy::{Circuit, IdentityToken, ServiceSettings};
 use rustls::pki_types::ServerName;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A named set of backend endpoints.
 #[derive(Clone, Debug)]
@@ -23,22 +22,8 @@ pub(crate) struct Service {
     pub endpoints: Vec<Endpoint>,
     /// How endpoints with `https://` are spoken to; there where there is one.
     pub tls: Option<ServiceTls>,
-    /// What is spoken to the endpoints.
-    pub protocol: Protocol,
-    /// How a request's endpoint is chosen.
-    pub balance: Balance,
-    /// How long a connection to an endpoint may take.
-    pub connect_timeout: Duration,
-    /// How long an endpoint may take to answer, up to the end of the answer's head.
-    pub timeout: Duration,
-    /// Whether the backend gets the `X-Auth-*` headers.
-    pub identity_headers: bool,
-    /// The JWT that the backend gets.
-    pub identity_token: Option<IdentityToken>,
-    /// Whether `X-HTTP-Method-Override` and its like pass.
-    pub allow_method_override: bool,
-    /// What is done about endpoints that are not well.
-    pub resilience: Resilience,
+    /// Everything else.
+    pub settings: ServiceSettings,
 }
 
 /// A backend.
@@ -54,39 +39,6 @@ pub(crate) struct Endpoint {
     pub weight: u32,
 }
 
-/// How a request's endpoint is chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Balance {
-    /// In turn.
-    RoundRobin,
-    /// The less busy of two taken at random.
-    LeastRequest,
-    /// At random.
-    Random,
-    /// What is alike goes to the same endpoint.
-    Hash(HashBy),
-}
-
-/// The JWT that a backend gets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct IdentityToken {
-    /// Its `aud`.
-    pub audience: Arc<str>,
-    /// How long it is valid.
-    pub lifetime: Duration,
-}
-
-impl From<&written::Balance> for Balance {
-    fn from(written: &written::Balance) -> Self {
-        match written {
-            written::Balance::RoundRobin => Self::RoundRobin,
-            written::Balance::LeastRequest => Self::LeastRequest,
-            written::Balance::Random => Self::Random,
-            written::Balance::Hash(by) => Self::Hash(by.clone()),
-        }
-    }
-}
-
 pub(super) fn service(
     resolver: &mut Resolver<'_>,
     name: &At<Identifier>,
@@ -94,8 +46,8 @@ pub(super) fn service(
 ) -> Option<Service> {
     let endpoints = endpoints(resolver, written);
     let tls = tls::service(resolver, written);
-    let resilience = resilience(resolver, written);
-    if let (Some(Some(tls)), Some(Resilience { health: Some(_), .. })) = (&tls, &resilience)
+    if let Some(Some(tls)) = &tls
+        && !written.health.is_absent()
         && matches!(tls.server_name, Some(ServerName::IpAddress(_)))
     {
         let message = "health checks cannot ask for a `server_name` that is an address";
@@ -103,23 +55,34 @@ pub(super) fn service(
         let fault = Fault::new(span, message);
         resolver.faults.push(fault.help("give the backend's certificate a name, or leave `health` out"));
     }
-    let identity = written.identity.as_ref()?;
-    let identity_token = match identity.token.given() {
-        Some(token) => Some(identity_token(resolver, token)?),
-        None => None,
-    };
-    Some(Service {
-        name: name.value.0.clone(),
-        endpoints: endpoints?,
-        tls: tls?,
+    let settings = settings(resolver, written);
+    Some(Service { name: name.value.0.clone(), endpoints: endpoints?, tls: tls?, settings: settings? })
+}
+
+fn settings(resolver: &mut Resolver<'_>, written: &written::Service) -> Option<ServiceSettings> {
+    let health = written.health.resolve(|health| resilience::health(resolver, health));
+    let retries = written.retries.resolve(|retries| resilience::retries(resolver, retries));
+    let identity = written.identity.as_ref();
+    let token = identity.map(|identity| identity.token.resolve(|token| identity_token(resolver, token)));
+    let circuit = written.circuit.as_ref()?;
+    Some(ServiceSettings {
+        balance: written.balance.clone(),
         protocol: written.protocol,
-        balance: (&written.balance).into(),
         connect_timeout: written.connect_timeout.0,
         timeout: written.timeout.0,
-        identity_headers: identity.headers,
-        identity_token,
+        identity_headers: identity?.headers,
+        identity_token: token??,
         allow_method_override: written.allow_method_override,
-        resilience: resilience?,
+        health: health?,
+        ejection: resilience::ejection(written.ejection.as_ref()?),
+        slow_start: written.slow_start.0,
+        circuit: Circuit {
+            connections: circuit.connections.0,
+            pending: circuit.pending.0,
+            requests: circuit.requests.0,
+        },
+        retries: retries?,
+        resolve: written.resolve.0,
     })
 }
 

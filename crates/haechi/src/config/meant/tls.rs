@@ -8,7 +8,7 @@ use crate::config::source::At;
 use crate::config::value::FilePath;
 use crate::config::written::{self, ClientCertificate};
 use haechi_core::Host;
-use haechi_proxy::ClientCertificates;
+use haechi_proxy::{Certificates, ClientCertificates, ListenerTls};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
@@ -16,17 +16,6 @@ use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, RootCertStore};
 use std::sync::Arc;
 use webpki::{EndEntityCert, KeyUsage};
-
-/// How a listener speaks TLS.
-#[derive(Clone, Debug)]
-pub(crate) struct ListenerTls {
-    /// Shown where a client names no host, or one that no certificate has.
-    pub first: Arc<CertifiedKey>,
-    /// The others, in the order written.
-    pub others: Vec<Arc<CertifiedKey>>,
-    /// Which clients must show one.
-    pub clients: ClientCertificates,
-}
 
 /// How backends are spoken to over TLS.
 #[derive(Clone, Debug)]
@@ -43,7 +32,7 @@ pub(crate) struct ServiceTls {
 pub(super) fn listener(
     resolver: &mut Resolver<'_>,
     written: &At<written::ListenerTls>,
-) -> Option<ListenerTls> {
+) -> Option<Arc<ListenerTls>> {
     let listed = written.certificates.as_ref();
     let pairs: Vec<_> =
         listed.iter().flat_map(|listed| listed.iter()).map(|pair| certified(resolver, pair)).collect();
@@ -53,7 +42,11 @@ pub(super) fn listener(
         resolver.faults.push(fault.help("add `{ certificate: site.pem, key: site.key }`"));
     }
     let mut pairs = pairs.into_iter().collect::<Option<Vec<_>>>()?.into_iter();
-    Some(ListenerTls { first: pairs.next()?, others: pairs.collect(), clients: clients? })
+    let certificates = Certificates::new(pairs.next()?, pairs.collect());
+    match ListenerTls::new(certificates, clients?) {
+        Ok(tls) => Some(Arc::new(tls)),
+        Err(error) => resolver.fault(Fault::new(written.span, format!("TLS cannot be set up: {error}"))),
+    }
 }
 
 fn clients(resolver: &mut Resolver<'_>, written: &written::ListenerTls) -> Option<ClientCertificates> {
@@ -96,7 +89,7 @@ pub(super) fn service(resolver: &mut Resolver<'_>, written: &written::Service) -
         let fault = Fault::new(given.span, "`tls` is for endpoints with `https://`, and there is none");
         resolver.faults.push(fault.help("write the endpoints with `https://`, or remove `tls`"));
     }
-    let authorities = given.map_or(Some(None), |given| file(resolver, &given.ca, authorities));
+    let authorities = given.map_or(Some(None), |given| given.ca.resolve(|file| authorities(resolver, file)));
     let identity = given.map_or(Some(None), |given| shown_to_backends(resolver, given));
     let server_name = given.and_then(|given| given.server_name.given());
     let unnamed = secure.into_iter().filter(|host| server_name.is_none() && name(host).is_none());
@@ -146,19 +139,6 @@ fn shown_to_backends(
             resolver.fault(fault.help("add the certificate that the key belongs to"))
         }
         _ => None,
-    }
-}
-
-/// What a file holds, where it is given; `None` when it is faulty.
-fn file<T>(
-    resolver: &mut Resolver<'_>,
-    written: &Maybe<At<FilePath>>,
-    read: impl FnOnce(&mut Resolver<'_>, &At<FilePath>) -> Option<T>,
-) -> Option<Option<T>> {
-    match written {
-        Maybe::Absent => Some(None),
-        Maybe::Faulty => None,
-        Maybe::Given(file) => read(resolver, file).map(Some),
     }
 }
 

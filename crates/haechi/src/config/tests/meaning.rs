@@ -1,13 +1,13 @@
 //! What a configuration comes to mean.
 
 use super::{HEAD, check};
-use crate::config::meant::{
-    Authenticate, AuthenticatorKind, Balance, HashBy, Issuer, Keys, LogTarget, RetryOn, Users,
-};
+use crate::config::meant::{Authenticate, AuthenticatorKind, Issuer, Keys, LogTarget, Users};
 use haechi_authn::jose::Algorithm;
 use haechi_authz::{Clause, Rule};
 use haechi_core::{Irregular, Role};
+use haechi_proxy::{Balance, HashKey, RetryOn};
 use haechi_store::Location;
+use http::StatusCode;
 use std::time::Duration;
 
 fn ok(text: &str) -> crate::config::Config {
@@ -53,15 +53,15 @@ routes:
     assert_eq!(route.hosts[0].name(), "api.example.com");
     assert!(route.methods.contains(&http::Method::HEAD));
     assert_eq!(route.allow_in_path, Irregular::SEMICOLON.union(Irregular::ENCODED_SLASH));
-    assert_eq!(route.rewrite.strip_prefix.as_deref(), Some("/v1"));
-    assert_eq!(route.rewrite.add_prefix.as_ref().unwrap().as_str(), "/v2");
-    assert_eq!(route.max_body, Some(1024));
+    assert_eq!(route.settings.strip_prefix.as_deref(), Some("/v1"));
+    assert_eq!(route.settings.add_prefix.as_deref(), Some("/v2"));
+    assert_eq!(route.settings.max_body, Some(1024));
     assert_eq!(&*route.origins[0], "https://app.example.com");
     let service = &config.services["s"];
-    assert_eq!(service.balance, Balance::Hash(HashBy::Header("x-session".into())));
+    assert_eq!(service.settings.balance, Balance::Hash(HashKey::Header("x-session".into())));
     assert_eq!((service.endpoints[0].host.name(), service.endpoints[0].port), ("one", 7001));
     assert_eq!((service.endpoints[1].port, service.endpoints[1].weight), (80, 3));
-    assert!(service.identity_headers);
+    assert!(service.settings.identity_headers);
     assert_eq!(config.store, Some(Location::Sqlite("haechi.db".into())));
 }
 
@@ -79,15 +79,15 @@ services:
     retries: { attempts: 2, on: [connect, 503], budget_percent: 10 }
     resolve: 1m
 "#);
-    let usual = &config.services["usual"].resilience;
+    let usual = &config.services["usual"].settings;
     assert_eq!((&usual.health, &usual.retries), (&None, &None));
     let ejection = usual.ejection.unwrap();
-    assert_eq!((ejection.failures, ejection.lasts.as_secs(), ejection.max_percent), (5, 10, 50));
+    assert_eq!((ejection.failures, ejection.first.as_secs(), ejection.max_percent), (5, 10, 50));
     let circuit = usual.circuit;
     assert_eq!((circuit.connections, circuit.pending, circuit.requests), (10_000, 4096, 10_000));
     assert_eq!((usual.slow_start.as_secs(), usual.resolve.as_secs()), (10, 10));
 
-    let written = &config.services["written"].resilience;
+    let written = &config.services["written"].settings;
     let health = written.health.as_ref().unwrap();
     assert_eq!((&*health.path, health.interval.as_secs(), health.timeout.as_secs()), ("/healthz?deep", 2, 1));
     assert_eq!((health.unhealthy_after, health.healthy_after), (4, 1));
@@ -96,7 +96,7 @@ services:
     assert_eq!((circuit.connections, circuit.pending, circuit.requests), (5, 6, 7));
     let retries = written.retries.as_ref().unwrap();
     assert_eq!((retries.attempts, retries.budget_percent), (2, 10));
-    assert_eq!(retries.on, [RetryOn::Connect, RetryOn::Status(503)]);
+    assert_eq!(retries.on, [RetryOn::Connect, RetryOn::Status(StatusCode::SERVICE_UNAVAILABLE)]);
     assert_eq!(written.resolve.as_secs(), 60);
     assert_eq!(config.services["written"].endpoints[1].weight, 0);
 }

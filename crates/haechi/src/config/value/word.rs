@@ -5,6 +5,7 @@ use crate::config::read::{Defs, Reader, Value};
 use crate::config::yaml::Node;
 use haechi_authn::jose::{Algorithm, SigningAlgorithm};
 use haechi_core::{AttributeType, Irregular};
+use haechi_proxy::{LogFormat, Protocol};
 use serde_json::{Value as Json, json};
 
 macro_rules! word_value {
@@ -31,18 +32,20 @@ macro_rules! word_value {
     };
 }
 
+macro_rules! words {
+    ($type:ty, $what:literal, { $($variant:ident = $word:literal),* $(,)? }) => {
+        word_value!($type, $what, [$(Self::$variant),*], |known: &Self| match known {
+            $( Self::$variant => $word, )*
+        });
+    };
+}
+
 word_value!(Algorithm, "an algorithm", Self::ALL, |known: &Self| known.name());
 word_value!(SigningAlgorithm, "a signing algorithm", Self::ALL, |known: &Self| known.name());
-word_value!(AttributeType, "an attribute type", [Self::String, Self::Long, Self::Bool], attribute_type);
 word_value!(Irregular, "a way to spell a path", Self::NAMES.map(|(_, flag)| flag), irregular);
-
-const fn attribute_type(kind: &AttributeType) -> &'static str {
-    match kind {
-        AttributeType::String => "string",
-        AttributeType::Long => "long",
-        AttributeType::Bool => "bool",
-    }
-}
+words!(AttributeType, "an attribute type", { String = "string", Long = "long", Bool = "bool" });
+words!(LogFormat, "a log format", { Json = "json", Text = "text" });
+words!(Protocol, "a protocol", { Http1 = "http1", Http2 = "http2", Auto = "auto" });
 
 fn irregular(flag: &Irregular) -> &'static str {
     Irregular::NAMES.iter().find(|(_, known)| known == flag).map_or("", |(name, _)| name)

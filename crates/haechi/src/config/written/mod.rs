@@ -14,11 +14,9 @@ pub(super) use authenticators::{Authenticator, Basic, Jwt, Keys};
 pub(crate) use decision_points::PointType;
 pub(super) use decision_points::{DecisionPoint, PointTls};
 pub(super) use identity::{AccessToken, Identity, RefreshToken};
-pub(crate) use resilience::RetryOn;
-pub(super) use resilience::{Health, Retries};
+pub(super) use resilience::{Ejection, Health, Retries, USUAL_RETRIES};
 pub(super) use routes::{Authenticate, Authorize, Clauses, Route};
-pub(super) use services::{Balance, IdentityToken, Service, ServiceTls};
-pub(crate) use services::{HashBy, Protocol};
+pub(super) use services::{IdentityToken, Service, ServiceTls};
 pub(super) use telemetry::{Telemetry, Traces};
 
 use super::choice::choice;
@@ -31,6 +29,7 @@ use super::record::record;
 use super::source::At;
 use super::value::{AttributeName, ContextHeader, ContextName, FilePath, Identifier, PolicyPattern};
 use haechi_core::AttributeType;
+use haechi_proxy::LogFormat;
 use haechi_store::Location;
 use ipnet::IpNet;
 use std::net::SocketAddr;
@@ -160,17 +159,6 @@ record! {
         default format as "format": LogFormat = LogFormat::Json,
         /// `stdout`, `stderr`, `off`, or a file, to whose end lines are added.
         default target as "target": String = "stdout".to_owned(),
-    }
-}
-
-choice! {
-    "a log format"
-    /// How a line of the access log is written.
-    pub(crate) enum LogFormat {
-        /// One JSON object a line.
-        Json = "json",
-        /// For people.
-        Text = "text",
     }
 }
 

@@ -8,6 +8,8 @@ use crate::config::record::record;
 use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::yaml::Node;
+use haechi_proxy::RetryOn;
+use http::StatusCode;
 use serde_json::{Value as Json, json};
 
 record! {
@@ -66,28 +68,21 @@ record! {
     }
 }
 
-/// What a request is sent again after.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RetryOn {
-    Connect,
-    Reset,
-    /// The backend's own answer: 500, 502, 503 or 504.
-    Status(u16),
-}
-
-impl RetryOn {
-    /// Where nothing is written.
-    pub(crate) const USUAL: [Self; 4] =
-        [Self::Connect, Self::Status(502), Self::Status(503), Self::Status(504)];
-}
+/// What a request is sent again after where nothing is written.
+pub(in crate::config) const USUAL_RETRIES: [RetryOn; 4] = [
+    RetryOn::Connect,
+    RetryOn::Status(StatusCode::BAD_GATEWAY),
+    RetryOn::Status(StatusCode::SERVICE_UNAVAILABLE),
+    RetryOn::Status(StatusCode::GATEWAY_TIMEOUT),
+];
 
 const WORDS: [(&str, RetryOn); 6] = [
     ("connect", RetryOn::Connect),
     ("reset", RetryOn::Reset),
-    ("500", RetryOn::Status(500)),
-    ("502", RetryOn::Status(502)),
-    ("503", RetryOn::Status(503)),
-    ("504", RetryOn::Status(504)),
+    ("500", RetryOn::Status(StatusCode::INTERNAL_SERVER_ERROR)),
+    ("502", RetryOn::Status(StatusCode::BAD_GATEWAY)),
+    ("503", RetryOn::Status(StatusCode::SERVICE_UNAVAILABLE)),
+    ("504", RetryOn::Status(StatusCode::GATEWAY_TIMEOUT)),
 ];
 
 impl Value for RetryOn {

@@ -10,8 +10,8 @@ use crate::config::source::At;
 use crate::config::value::{EndpointUrl, FilePath};
 use crate::config::yaml::{Kind, Node};
 use haechi_core::{FieldName, Host};
+use haechi_proxy::{Balance, HashKey, Protocol};
 use serde_json::{Value as Json, json};
-use std::sync::Arc;
 
 record! {
     "a service"
@@ -103,39 +103,6 @@ record! {
     }
 }
 
-/// How a request's endpoint is chosen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::config) enum Balance {
-    RoundRobin,
-    LeastRequest,
-    Random,
-    Hash(HashBy),
-}
-
-/// What a request's endpoint hangs on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum HashBy {
-    /// The caller's subject.
-    Subject,
-    /// The client's address.
-    ClientIp,
-    /// The value of the header field of this lower-case name.
-    Header(Arc<str>),
-}
-
-choice! {
-    "a protocol"
-    /// What is spoken to a service's endpoints.
-    pub(crate) enum Protocol {
-        /// HTTP/1.1.
-        Http1 = "http1",
-        /// HTTP/2: by prior knowledge to `http://`, agreed on with `https://`. What gRPC needs.
-        Http2 = "http2",
-        /// HTTP/2 with an `https://` endpoint that agrees to it, HTTP/1.1 with every other.
-        Auto = "auto",
-    }
-}
-
 choice! {
     "a way to balance"
     /// The ways to balance that are a word.
@@ -154,7 +121,7 @@ record! {
     /// Requests that are alike go to the same endpoint.
     struct HashBalance {
         /// What makes them alike: `subject`, `client_ip`, or `header:NAME`.
-        required hash as "hash": HashBy,
+        required hash as "hash": HashKey,
     }
 }
 
@@ -198,7 +165,7 @@ impl Value for Balance {
     }
 }
 
-impl Value for HashBy {
+impl Value for HashKey {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         let word = reader.text("what to hash", node)?;
         let header =
