@@ -1,13 +1,16 @@
 //! How the control side reaches endpoints: names through the system's resolver, health checks through `reqwest`.
 
+use super::http_client;
 use haechi_core::ports::BoxFuture;
 use haechi_proxy::{EndpointState, HealthCheck, Probe, Resolve, ServiceTls};
-use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, RequestBuilder};
 use rustls::ClientConfig;
 use std::io;
 use std::net::SocketAddr;
 use tokio::sync::OnceCell;
+
+/// The `User-Agent` of health checks, by which a backend's log can leave them out.
+const AGENT: &str = concat!("haechi-health/", env!("CARGO_PKG_VERSION"));
 
 /// The resolver of the operating system: its hosts file, then DNS.
 pub(crate) struct SystemResolver;
@@ -26,25 +29,24 @@ pub(crate) struct WebProbe(OnceCell<Client>);
 
 impl WebProbe {
     async fn ask(&self, endpoint: &EndpointState, path: &str) -> Result<(), String> {
-        let plain = |error: reqwest::Error| super::fetch::plain(&error.without_url());
         let asked = match endpoint.tls() {
             None => {
-                let client = self.0.get_or_try_init(|| async { client().build() }).await.map_err(plain)?;
+                let client = self
+                    .0
+                    .get_or_try_init(|| async { client().build() })
+                    .await
+                    .map_err(http_client::message)?;
                 client.get(format!("http://{endpoint}{path}"))
             }
-            Some(tls) => secured(endpoint, tls, path).map_err(plain)?,
+            Some(tls) => secured(endpoint, tls, path).map_err(http_client::message)?,
         };
-        let status = asked.send().await.map_err(plain)?.status();
+        let status = asked.send().await.map_err(http_client::message)?.status();
         if status.is_success() { Ok(()) } else { Err(format!("it answered {}", status.as_u16())) }
     }
 }
 
 fn client() -> ClientBuilder {
-    Client::builder()
-        .redirect(Policy::none())
-        .no_proxy()
-        .pool_max_idle_per_host(0)
-        .user_agent(concat!("haechi-health/", env!("CARGO_PKG_VERSION")))
+    http_client::builder().pool_max_idle_per_host(0).user_agent(AGENT)
 }
 
 /// A check under the same authorities, name and client certificate as requests.

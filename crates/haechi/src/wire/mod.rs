@@ -8,6 +8,7 @@ mod endpoints;
 mod fetch;
 mod gate;
 mod health;
+mod http_client;
 mod identity;
 mod log;
 mod metrics;

@@ -4,13 +4,13 @@
 mod messages;
 mod spans;
 
+use super::http_client;
 use crate::config::meant;
 use haechi_proxy::{TraceSink, TracedRequest};
 use messages::{ExportTraceServiceRequest, Resource, ResourceSpans, Scope, ScopeSpans};
 use prost::Message;
 use reqwest::Client;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::redirect::Policy;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
@@ -90,9 +90,7 @@ fn client(written: &meant::Traces) -> Result<Client, ExporterFault> {
         value.set_sensitive(true);
         headers.insert(name, value);
     }
-    let agent = concat!("haechi/", env!("CARGO_PKG_VERSION"));
-    let client = Client::builder().redirect(Policy::none()).no_proxy().timeout(TIMEOUT);
-    Ok(client.user_agent(agent).default_headers(headers).build()?)
+    Ok(http_client::builder().timeout(TIMEOUT).default_headers(headers).build()?)
 }
 
 /// Gathers and posts until it is told to end, and then what is there.
@@ -150,7 +148,7 @@ impl Collector {
             self.dropped.fetch_add(batch.len() as u64, Relaxed);
             // Once, not with every batch.
             if !std::mem::replace(&mut self.failing, true) {
-                let error = error.without_url();
+                let error = http_client::message(error);
                 tracing::warn!(%error, "cannot export traces; they are dropped and counted");
             }
         } else {

@@ -10,13 +10,12 @@ mod unasked;
 
 pub(crate) use unasked::GivenAnswers;
 
-use super::fetch::plain;
+use super::http_client::{self, BodyError};
 use crate::config::Config;
 use crate::config::meant::{self, PointType};
 use haechi_authz::point::Answering;
 use haechi_authz::{DecisionPoint, Facts, Keeps, Unavailable, Vocabulary};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Url};
 use std::fmt;
 use std::sync::Arc;
@@ -88,7 +87,6 @@ pub(crate) fn unasked(config: &Config, answers: &GivenAnswers) -> Vec<Arc<dyn De
     config.decision_points.keys().map(unasked).collect()
 }
 
-/// Follows no redirect and uses no proxy: only the configured address is asked.
 fn client(written: &meant::DecisionPoint) -> Result<Client, PointFault> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -99,9 +97,7 @@ fn client(written: &meant::DecisionPoint) -> Result<Client, PointFault> {
         headers.insert(AUTHORIZATION, value);
     }
     let unmade = |fault| PointFault::Client(written.name.clone(), fault);
-    let agent = concat!("haechi/", env!("CARGO_PKG_VERSION"));
-    let mut builder = Client::builder().redirect(Policy::none()).no_proxy().pool_idle_timeout(IDLE);
-    builder = builder.user_agent(agent).default_headers(headers);
+    let mut builder = http_client::builder().pool_idle_timeout(IDLE).default_headers(headers);
     if let Some(authorities) = &written.authorities {
         let authority = |der: &rustls::pki_types::CertificateDer<'static>| Certificate::from_der(der);
         let authorities = authorities.iter().map(authority).collect::<Result<Vec<_>, _>>();
@@ -170,19 +166,14 @@ impl Point {
 }
 
 async fn exchange(request: reqwest::RequestBuilder) -> Result<Vec<u8>, String> {
-    let unreachable = |error: reqwest::Error| plain(&error.without_url());
-    let mut answer = request.send().await.map_err(unreachable)?;
+    let answer = request.send().await.map_err(http_client::message)?;
     if answer.status() != reqwest::StatusCode::OK {
         return Err(format!("it answered with status {}", answer.status().as_u16()));
     }
-    let mut body = Vec::new();
-    while let Some(piece) = answer.chunk().await.map_err(unreachable)? {
-        if body.len() + piece.len() > LONGEST_ANSWER {
-            return Err("its answer is longer than 64 KiB".to_owned());
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
+    http_client::body(answer, LONGEST_ANSWER).await.map_err(|error| match error {
+        BodyError::TooLong => "its answer is longer than 64 KiB".to_owned(),
+        BodyError::Broken(error) => http_client::message(error),
+    })
 }
 
 /// A client that is gone needs no answer.
