@@ -5,6 +5,7 @@
 
 mod accept;
 mod ascii;
+mod batches;
 mod client_address;
 mod connection;
 mod context_headers;
@@ -55,6 +56,7 @@ mod upstream;
 mod websocket;
 mod worker;
 
+pub use batches::{BatchSender, batch_channel};
 pub use decisions::{Answers, Decided, DecisionQueries, Headers, Outcome, Question, RecordedRoute, Wanted};
 pub use dry_run::{DryOutcome, DryRequest, DryRun};
 pub use headers::identity_headers;

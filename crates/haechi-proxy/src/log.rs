@@ -1,17 +1,16 @@
 //! The access log: one line a request, JSON or for people, without secrets and without a way to forge a line.
 
 use crate::ascii::{push_host, push_ip, push_number};
+use crate::batches::{Batch, BatchSender};
 use crate::outcome::RequestOutcome;
 use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{Caller, CanonicalPath, Host, Timestamp};
 use http::{Method, StatusCode};
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::io::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
 
 /// What a line tells. Query values, credentials and bodies have no place in it.
@@ -67,70 +66,48 @@ pub enum LogFormat {
     Text,
 }
 
-/// Where workers hand their lines to; the other end writes them.
+/// Where workers send their lines; the other end writes them.
 #[derive(Clone, Debug)]
 pub struct LogSink {
-    /// Takes whole lines, many at a time. When it is full, lines are dropped and counted.
-    pub lines: SyncSender<Vec<u8>>,
-    /// Lines that were dropped.
-    pub dropped: Arc<AtomicU64>,
+    /// Takes whole lines.
+    pub lines: BatchSender<u8>,
     /// How lines are written.
     pub format: LogFormat,
     /// Whether lines for people have ANSI colours.
     pub color: bool,
 }
 
-/// A worker's end of the log: lines gather here and leave together, so that no request waits for the log.
+/// A worker's end of the log: lines gather here, so that no request waits for the log.
 pub(crate) struct AccessLog {
-    sink: Option<LogSink>,
-    waiting: RefCell<Vec<u8>>,
-    lines: Cell<u64>,
+    lines: Option<Batch<u8>>,
+    format: LogFormat,
+    color: bool,
     second: Cell<(i64, [u8; 19])>,
 }
 
-/// Hand over at this many bytes, at the latest.
-const HAND_OVER: usize = 64 * 1024;
+/// Lines are sent at this many bytes, at the latest.
+const SEND_AT: usize = 64 * 1024;
 
 impl AccessLog {
     pub(crate) fn new(sink: Option<LogSink>) -> Self {
-        Self {
-            sink,
-            waiting: RefCell::default(),
-            lines: Cell::new(0),
-            second: Cell::new((i64::MIN, [b' '; 19])),
-        }
+        let (format, color) =
+            sink.as_ref().map_or((LogFormat::Json, false), |sink| (sink.format, sink.color));
+        let lines = sink.map(|sink| Batch::new(sink.lines, SEND_AT));
+        Self { lines, format, color, second: Cell::new((i64::MIN, [b' '; 19])) }
     }
 
     pub(crate) fn write(&self, line: &Line, took: Duration) {
-        let Some(sink) = &self.sink else { return };
-        let full = {
-            let mut out = self.waiting.borrow_mut();
-            match sink.format {
-                LogFormat::Json => self.json(&mut out, line, took),
-                LogFormat::Text => text(&mut out, line, took, sink.color),
-            }
-            out.len() >= HAND_OVER
-        };
-        self.lines.set(self.lines.get() + 1);
-        if full {
-            self.hand_over();
-        }
+        let Some(lines) = &self.lines else { return };
+        lines.add(|out| match self.format {
+            LogFormat::Json => self.json(out, line, took),
+            LogFormat::Text => text(out, line, took, self.color),
+        });
     }
 
-    /// Gives the gathered lines to the writer; every tick, and when there are many.
-    pub(crate) fn hand_over(&self) {
-        let Some(sink) = &self.sink else { return };
-        let mut waiting = self.waiting.borrow_mut();
-        if waiting.is_empty() {
-            return;
-        }
-        let next = Vec::with_capacity(waiting.len() + waiting.len() / 4);
-        let lines = self.lines.replace(0);
-        match sink.lines.try_send(std::mem::replace(&mut *waiting, next)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                sink.dropped.fetch_add(lines, Ordering::Relaxed);
-            }
+    /// Sends the lines that were gathered; every tick.
+    pub(crate) fn send(&self) {
+        if let Some(lines) = &self.lines {
+            lines.send();
         }
     }
 

@@ -2,18 +2,16 @@
 //!
 //! Nothing of it exists for a request that is not sampled. Queries, credentials and bodies have no place in it.
 
+use crate::batches::{Batch, BatchSender};
 use crate::log::Line;
 use crate::outcome::RequestOutcome;
 use crate::trace::Trace;
 use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{CanonicalPath, Host, RequestHead, Timestamp};
 use http::{Method, StatusCode};
-use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc::Sender;
 
 /// A request that is over, for a trace.
 #[derive(Clone, Debug)]
@@ -97,66 +95,47 @@ pub enum Work {
     },
 }
 
-/// Where workers hand traced requests to.
+/// Where workers send traced requests.
 #[derive(Clone, Debug)]
 pub struct TraceSink {
-    /// Takes requests, many at a time. When it is full, they are dropped and counted.
-    pub requests: Sender<Vec<TracedRequest>>,
-    /// Requests that were dropped.
-    pub dropped: Arc<AtomicU64>,
+    /// Takes requests.
+    pub requests: BatchSender<TracedRequest>,
     /// Which part of the traces that begin here are sampled, from 0 to 1.
     pub sample: f64,
 }
 
-/// A worker's end: requests gather here and leave together, so that no request waits for a trace.
+/// A worker's end of the traces: requests gather here, so that none waits for a trace.
 pub(crate) struct Traces {
-    sink: Option<TraceSink>,
-    waiting: RefCell<Vec<TracedRequest>>,
+    requests: Option<Batch<TracedRequest>>,
+    sample: f64,
 }
 
-/// Hand over at this many requests, at the latest.
-const HAND_OVER: usize = 128;
+/// Requests are sent at this many, at the latest.
+const SEND_AT: usize = 128;
 
 impl Traces {
     pub(crate) fn new(sink: Option<TraceSink>) -> Self {
-        Self { sink, waiting: RefCell::default() }
+        let sample = sink.as_ref().map_or(0.0, |sink| sink.sample);
+        Self { requests: sink.map(|sink| Batch::new(sink.requests, SEND_AT)), sample }
     }
 
     /// Whether a trace that begins with this request is sampled.
     pub(crate) fn samples(&self, id: RequestId) -> bool {
         const PLACES: u32 = 53;
-        let Some(sink) = &self.sink else { return false };
         // The id is random; its lowest bits as a fraction of one.
         let fraction = (id.bits() as u64 >> (64 - PLACES)) as f64 / (1u64 << PLACES) as f64;
-        fraction < sink.sample
+        fraction < self.sample
     }
 
     /// Whether anybody takes requests.
     pub(crate) const fn is_on(&self) -> bool {
-        self.sink.is_some()
+        self.requests.is_some()
     }
 
-    fn push(&self, request: TracedRequest) {
-        let full = {
-            let mut waiting = self.waiting.borrow_mut();
-            waiting.push(request);
-            waiting.len() >= HAND_OVER
-        };
-        if full {
-            self.hand_over();
-        }
-    }
-
-    /// Gives the gathered requests away; every tick, and when there are many.
-    pub(crate) fn hand_over(&self) {
-        let Some(sink) = &self.sink else { return };
-        let mut waiting = self.waiting.borrow_mut();
-        if waiting.is_empty() {
-            return;
-        }
-        let count = waiting.len() as u64;
-        if sink.requests.try_send(std::mem::take(&mut *waiting)).is_err() {
-            sink.dropped.fetch_add(count, Ordering::Relaxed);
+    /// Sends the requests that were gathered; every tick.
+    pub(crate) fn send(&self) {
+        if let Some(requests) = &self.requests {
+            requests.send();
         }
     }
 }
@@ -210,7 +189,8 @@ impl Spans {
             RequestOutcome::Aborted => Some("aborted"),
             _ => self.problem.filter(|_| failed),
         };
-        traces.push(TracedRequest {
+        let Some(requests) = &traces.requests else { return };
+        let request = TracedRequest {
             trace: self.trace.id(),
             parent: self.trace.parent(),
             span: self.span,
@@ -226,6 +206,7 @@ impl Spans {
             status: line.status,
             error,
             steps: self.steps,
-        });
+        };
+        requests.add(|batch| batch.push(request));
     }
 }

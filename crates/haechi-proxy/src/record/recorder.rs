@@ -49,8 +49,8 @@ impl Recorder {
 
     /// Gives what has gathered to the control side; every tick.
     pub(crate) fn hand_over(&self) {
-        self.log.hand_over();
-        self.traces.hand_over();
+        self.log.send();
+        self.traces.send();
     }
 
     /// A span's id.

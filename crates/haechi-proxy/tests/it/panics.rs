@@ -7,7 +7,7 @@ use haechi_core::metrics::{Page, Source};
 use haechi_core::{PathPattern, RequestHead, SystemClock, Timestamp};
 use haechi_proxy::{
     Authentication, Budget, Endpoint, Endpoints, Limits, Listener, LogFormat, LogSink, Metrics, Plan,
-    PlanParts, Route, Service, Shared, Target,
+    PlanParts, Route, Service, Shared, Target, batch_channel,
 };
 use haechi_testkit::http1::Head;
 use haechi_testkit::{Answer, Backend, PATIENCE, eventually};
@@ -17,8 +17,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
+use tokio::sync::mpsc::Receiver;
 
 /// Panics at every request: at once, with a cell borrowed, or after it has waited.
 struct Panicking(Arc<str>);
@@ -111,18 +111,13 @@ struct Gate {
 impl Gate {
     fn start(backend: SocketAddr) -> Self {
         let (address, sockets) = haechi_proxy::bind(([127, 0, 0, 1], 0).into(), 1).unwrap();
-        let (sender, lines) = sync_channel(1024);
+        let (sender, lines) = batch_channel(1024);
         let shared = Shared {
             plan: Arc::new(arc_swap::ArcSwap::from_pointee(plan(backend))),
             clock: Arc::new(SystemClock),
             metrics: Metrics::default(),
             traces: None,
-            log: Some(LogSink {
-                lines: sender,
-                dropped: Arc::default(),
-                format: LogFormat::Json,
-                color: false,
-            }),
+            log: Some(LogSink { lines: sender, format: LogFormat::Json, color: false }),
             budget: Budget::new(1000),
             decisions: haechi_proxy::DecisionQueries::default(),
             draining: Arc::new(AtomicBool::new(false)),
@@ -182,9 +177,9 @@ fn a_panic_costs_one_request_and_the_worker_goes_on() {
 #[test]
 fn a_request_that_panicked_is_recorded_once_as_what_it_was() {
     let backend = Backend::saying("well");
-    let gate = Gate::start(backend.address());
+    let mut gate = Gate::start(backend.address());
     gate.ask("/broken/later");
-    let lines = gate.lines.recv_timeout(PATIENCE).unwrap();
+    let lines = eventually(PATIENCE, || gate.lines.try_recv().ok());
     let lines = String::from_utf8(lines).unwrap();
     assert_eq!(lines.lines().count(), 1, "{lines}");
     let line: serde_json::Value = serde_json::from_str(&lines).unwrap();

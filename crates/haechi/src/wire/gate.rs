@@ -122,7 +122,7 @@ impl Gate {
             clock: ground.clock.clone(),
             watch: ground.watch.clone(),
             draining: ending.clone(),
-            dropped_lines: log.sink.as_ref().map(|sink| sink.dropped.clone()).unwrap_or_default(),
+            dropped_lines: log.dropped.clone(),
             dropped_traces: traces.dropped.clone(),
             reloads: reloads.clone(),
         };

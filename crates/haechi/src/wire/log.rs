@@ -1,13 +1,13 @@
 //! The thread that writes the access log, so that no worker waits for a disk or a terminal.
 
 use crate::config::meant::{AccessLog, LogTarget};
-use haechi_proxy::LogSink;
+use haechi_proxy::{LogSink, batch_channel};
 use std::fs::OpenOptions;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
+use tokio::sync::mpsc::Receiver;
 
 /// Batches of lines that may wait for the writer; each is what a worker gathered in one tick.
 const WAITING: usize = 256;
@@ -16,6 +16,8 @@ const WAITING: usize = 256;
 pub(crate) struct LogWriter {
     /// For the workers; `None` when nothing is to be logged.
     pub(crate) sink: Option<LogSink>,
+    /// Lines that were dropped.
+    pub(crate) dropped: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -26,19 +28,19 @@ impl LogWriter {
     /// When the file cannot be opened or the thread cannot be made.
     pub(crate) fn start(written: &AccessLog) -> io::Result<Self> {
         let (out, terminal): (Box<dyn Write + Send>, bool) = match &written.target {
-            LogTarget::Off => return Ok(Self { sink: None, thread: None }),
+            LogTarget::Off => return Ok(Self { sink: None, dropped: Arc::default(), thread: None }),
             LogTarget::Stdout => (Box::new(io::stdout()), io::stdout().is_terminal()),
             LogTarget::Stderr => (Box::new(io::stderr()), io::stderr().is_terminal()),
             LogTarget::File(path) => {
                 (Box::new(OpenOptions::new().create(true).append(true).open(path)?), false)
             }
         };
-        let (sender, receiver) = sync_channel(WAITING);
+        let (sender, receiver) = batch_channel(WAITING);
         let thread =
-            std::thread::Builder::new().name("access-log".into()).spawn(move || write(&receiver, out))?;
-        let (format, color) = (written.format, terminal);
-        let sink = LogSink { lines: sender, dropped: Arc::new(AtomicU64::new(0)), format, color };
-        Ok(Self { sink: Some(sink), thread: Some(thread) })
+            std::thread::Builder::new().name("access-log".into()).spawn(move || write(receiver, out))?;
+        let dropped = sender.dropped().clone();
+        let sink = LogSink { lines: sender, format: written.format, color: terminal };
+        Ok(Self { sink: Some(sink), dropped, thread: Some(thread) })
     }
 
     /// Waits until every line that was handed over is written. The workers must have ended.
@@ -51,9 +53,9 @@ impl LogWriter {
     }
 }
 
-fn write(batches: &Receiver<Vec<u8>>, mut out: Box<dyn Write + Send>) {
+fn write(mut batches: Receiver<Vec<u8>>, mut out: Box<dyn Write + Send>) {
     let mut failing = false;
-    while let Ok(lines) = batches.recv() {
+    while let Some(lines) = batches.blocking_recv() {
         let outcome = out.write_all(&lines).and_then(|()| out.flush());
         if let Err(error) = &outcome
             && !failing

@@ -6,7 +6,7 @@ mod spans;
 
 use super::http_client;
 use crate::config::meant;
-use haechi_proxy::{TraceSink, TracedRequest};
+use haechi_proxy::{TraceSink, TracedRequest, batch_channel};
 use messages::{ExportTraceServiceRequest, Resource, ResourceSpans, Scope, ScopeSpans};
 use prost::Message;
 use reqwest::Client;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc::{Receiver, channel};
+use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -54,8 +54,11 @@ pub(crate) enum ExporterFault {
 impl Exporter {
     /// Starts it on `control`, where the configuration asks for one.
     pub(crate) fn start(written: Option<&meant::Traces>, control: &Runtime) -> Result<Self, ExporterFault> {
-        let dropped = Arc::new(AtomicU64::new(0));
-        let Some(written) = written else { return Ok(Self { sink: None, dropped, running: None }) };
+        let Some(written) = written else {
+            return Ok(Self { sink: None, dropped: Arc::default(), running: None });
+        };
+        let (sender, receiver) = batch_channel(WAITING);
+        let dropped = sender.dropped().clone();
         let collector = Collector {
             client: client(written)?,
             endpoint: written.endpoint.clone(),
@@ -63,10 +66,9 @@ impl Exporter {
             dropped: dropped.clone(),
             failing: false,
         };
-        let (sender, receiver) = channel(WAITING);
         let (end, ended) = oneshot::channel();
         let task = control.spawn(export(collector, receiver, ended));
-        let sink = TraceSink { requests: sender, dropped: dropped.clone(), sample: written.sample };
+        let sink = TraceSink { requests: sender, sample: written.sample };
         Ok(Self { sink: Some(sink), dropped, running: Some((end, task)) })
     }
 
