@@ -1,8 +1,8 @@
 //! Records of decisions, as operators and their tools see them, and the port through which the running gate tells of them.
 
-use haechi_core::Timestamp;
 use haechi_core::id::DecisionId;
 use haechi_core::ports::BoxFuture;
+use haechi_core::{Outcome, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -36,18 +36,6 @@ pub struct WantedDecisions {
     pub subject: Option<String>,
     /// At most so many.
     pub limit: usize,
-}
-
-/// What a decision came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Yes.
-    Allow,
-    /// No.
-    Deny,
-    /// A decision point could not tell.
-    Unavailable,
 }
 
 /// A decision: what it came to and why, and what it was about.

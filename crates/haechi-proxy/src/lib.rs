@@ -57,7 +57,7 @@ mod websocket;
 mod worker;
 
 pub use batches::{BatchSender, batch_channel};
-pub use decisions::{Answers, Decided, DecisionQueries, Headers, Outcome, Question, RecordedRoute, Wanted};
+pub use decisions::{Answers, Decided, DecisionQueries, Headers, Question, RecordedRoute, Wanted};
 pub use dry_run::{DryOutcome, DryRequest, DryRun};
 pub use headers::identity_headers;
 pub use judge::{Observer, Refused};

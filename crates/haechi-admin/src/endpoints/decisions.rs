@@ -2,15 +2,15 @@
 
 use super::admitted::Reader;
 use crate::Context;
-use crate::decisions::{DecisionRecord, Outcome, WantedDecisions};
+use crate::decisions::{DecisionRecord, WantedDecisions};
 use crate::error::AdminError;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header::CACHE_CONTROL;
 use axum::response::IntoResponse;
-use haechi_core::Timestamp;
 use haechi_core::id::DecisionId;
+use haechi_core::{Outcome, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
 

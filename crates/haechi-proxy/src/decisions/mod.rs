@@ -12,7 +12,7 @@ pub(crate) use ring::DecisionRings;
 
 use haechi_authz::Decision;
 use haechi_core::id::{DecisionId, RequestId};
-use haechi_core::{Caller, CanonicalPath, Host, PathPattern, Timestamp};
+use haechi_core::{Caller, CanonicalPath, Host, Outcome, PathPattern, Timestamp};
 use http::Method;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -60,35 +60,12 @@ pub struct RecordedRoute {
     pub labels: Vec<Arc<str>>,
 }
 
-/// What a decision came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Yes.
-    Allow,
-    /// No.
-    Deny,
-    /// A decision point could not tell.
-    Unavailable,
-}
-
-impl Outcome {
-    /// As records and metrics have it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Deny => "deny",
-            Self::Unavailable => "unavailable",
-        }
-    }
-}
-
 impl Decided {
     /// What it came to.
     pub fn outcome(&self) -> Outcome {
-        match (&self.unavailable, self.decision.is_allowed()) {
-            (Some(_), _) => Outcome::Unavailable,
-            (None, true) => Outcome::Allow,
-            (None, false) => Outcome::Deny,
+        match &self.unavailable {
+            Some(_) => Outcome::Unavailable,
+            None => Outcome::of(self.decision.is_allowed()),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Where the control side asks workers what they remember. Workers look in passing, in their tick: at one number, unless somebody asks.
 
-use super::{Decided, Outcome};
-use haechi_core::Timestamp;
+use super::Decided;
 use haechi_core::id::DecisionId;
+use haechi_core::{Outcome, Timestamp};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

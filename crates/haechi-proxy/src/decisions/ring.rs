@@ -1,8 +1,8 @@
 //! One worker's memory of decisions, bounded in number and in bytes.
 
-use super::{Decided, Outcome, Question, Wanted, direction};
-use haechi_core::Timestamp;
+use super::{Decided, Question, Wanted, direction};
 use haechi_core::id::DecisionId;
+use haechi_core::{Outcome, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use super::report::{Fault, Report};
 use super::source::{At, Source, Span};
 use super::value::{AttributeName, Identifier, ScopeName};
 use super::yaml::{self, Kind as NodeKind, Node};
-use haechi_core::{AttributeValue, Attributes, CallerKind, Timestamp};
+use haechi_core::{AttributeValue, Attributes, CallerKind, Outcome, Timestamp};
 use http::Method;
 use serde_json::{Value as Json, json};
 use std::cell::RefCell;
@@ -36,7 +36,7 @@ pub(crate) struct Case {
     pub(crate) caller: Option<CaseCaller>,
     pub(crate) expect: Expect,
     /// What decision points say, by name.
-    pub(crate) points: BTreeMap<String, PointSays>,
+    pub(crate) points: BTreeMap<String, Outcome>,
 }
 
 /// What authentication is supposed to have found out.
@@ -63,19 +63,6 @@ pub(crate) enum Expect {
 }
 
 choice! {
-    "an answer of a decision point"
-    /// What a decision point is supposed to say.
-    pub(crate) enum PointSays {
-        /// Yes.
-        Allow = "allow",
-        /// No.
-        Deny = "deny",
-        /// Nothing that could be understood.
-        Unavailable = "unavailable",
-    }
-}
-
-choice! {
     "a kind of caller"
     /// What sort of principal a caller is.
     pub(in crate::config) enum WrittenKind {
@@ -99,7 +86,7 @@ record! {
         /// `allow`, `deny`, 400, 401, 404, 405, 503, or `{ route: NAME }`.
         required expect as "expect": At<Expect>,
         /// What decision points say.
-        default decision_points as "decision_points": Named<Identifier, PointSays> = Named(Vec::new()),
+        default decision_points as "decision_points": Named<Identifier, Outcome> = Named(Vec::new()),
     }
 }
 

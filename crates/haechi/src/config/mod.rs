@@ -22,7 +22,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use cases::{Case, CaseCaller, Expect, PointSays, load_cases, parse_time};
+pub(crate) use cases::{Case, CaseCaller, Expect, load_cases, parse_time};
 pub(crate) use meant::Config;
 pub(crate) use placeholder::process_variable;
 pub(crate) use properties::load_properties;

@@ -1,13 +1,13 @@
 //! What the workers remember of decisions, as the admin API tells it.
 
 use haechi_admin::decisions::{
-    CallerRecord, CannotTell, DecisionRecord, EvaluationError, ExternalAnswer, Fact, Origin, Outcome, Place,
+    CallerRecord, CannotTell, DecisionRecord, EvaluationError, ExternalAnswer, Fact, Origin, Place,
     RequestRecord, ShadowVerdict, WantedDecisions,
 };
 use haechi_authz::{DenyReason, Read, Source, Verdict, principal_id, principal_kind};
 use haechi_core::id::DecisionId;
 use haechi_core::ports::BoxFuture;
-use haechi_core::{AttributeValue, Caller, Timestamp};
+use haechi_core::{AttributeValue, Caller, Outcome, Timestamp};
 use haechi_proxy::{Decided, DecisionQueries, Question, Wanted};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -32,7 +32,7 @@ impl haechi_admin::Decisions for WorkerDecisions {
         let limit = wanted.limit;
         let question = Question::Recent(Wanted {
             before: wanted.before,
-            outcome: wanted.outcome.map(asked_for),
+            outcome: wanted.outcome,
             route: wanted.route.map(String::into_boxed_str),
             subject: wanted.subject.map(String::into_boxed_str),
             limit,
@@ -64,14 +64,6 @@ impl WorkerDecisions {
     }
 }
 
-const fn asked_for(outcome: Outcome) -> haechi_proxy::Outcome {
-    match outcome {
-        Outcome::Allow => haechi_proxy::Outcome::Allow,
-        Outcome::Deny => haechi_proxy::Outcome::Deny,
-        Outcome::Unavailable => haechi_proxy::Outcome::Unavailable,
-    }
-}
-
 fn record(decided: &Decided) -> DecisionRecord {
     let (decision, verdict) = (&decided.decision, &*decided.decision.verdict);
     let reason = decision.reason();
@@ -87,11 +79,7 @@ fn record(decided: &Decided) -> DecisionRecord {
         time: rfc3339(decided.received),
         received: decided.received,
         generation: decision.generation,
-        outcome: match decided.outcome() {
-            haechi_proxy::Outcome::Allow => Outcome::Allow,
-            haechi_proxy::Outcome::Deny => Outcome::Deny,
-            haechi_proxy::Outcome::Unavailable => Outcome::Unavailable,
-        },
+        outcome: decided.outcome(),
         reason: unavailable.or_else(|| reason.as_ref().map(DenyReason::describe)),
         any_of_roles,
         all_of_scopes,
@@ -111,7 +99,7 @@ fn record(decided: &Decided) -> DecisionRecord {
 
 fn shadow(verdict: &Verdict) -> ShadowVerdict {
     ShadowVerdict {
-        outcome: if verdict.is_allowed() { Outcome::Allow } else { Outcome::Deny },
+        outcome: Outcome::of(verdict.is_allowed()),
         reason: verdict.denied.as_ref().map(DenyReason::describe),
         decided_by: verdict.decided_by.iter().map(origin).collect(),
     }

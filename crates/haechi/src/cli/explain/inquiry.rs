@@ -2,8 +2,8 @@
 
 use super::caller::{Who, key_header};
 use crate::cli::Failure;
-use crate::config::{Config, PointSays};
-use haechi_core::Timestamp;
+use crate::config::Config;
+use haechi_core::{Outcome, Timestamp};
 use haechi_proxy::DryRequest;
 use http::Method;
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ pub(crate) struct Inquiry {
     pub(crate) time: Option<Timestamp>,
     pub(crate) who: Who,
     /// What decision points are supposed to say, where they are not asked.
-    pub(crate) points: BTreeMap<String, PointSays>,
+    pub(crate) points: BTreeMap<String, Outcome>,
 }
 
 impl Inquiry {

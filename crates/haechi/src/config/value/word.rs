@@ -4,7 +4,7 @@ use crate::config::choice;
 use crate::config::read::{Defs, Reader, Value};
 use crate::config::yaml::Node;
 use haechi_authn::jose::{Algorithm, SigningAlgorithm};
-use haechi_core::{AttributeType, Irregular};
+use haechi_core::{AttributeType, Irregular, Outcome};
 use haechi_proxy::{LogFormat, Protocol};
 use serde_json::{Value as Json, json};
 
@@ -44,6 +44,7 @@ word_value!(Algorithm, "an algorithm", Self::ALL, |known: &Self| known.name());
 word_value!(SigningAlgorithm, "a signing algorithm", Self::ALL, |known: &Self| known.name());
 word_value!(Irregular, "a way to spell a path", Self::NAMES.map(|(_, flag)| flag), irregular);
 words!(AttributeType, "an attribute type", { String = "string", Long = "long", Bool = "bool" });
+word_value!(Outcome, "an answer of a decision point", Self::ALL, |known: &Self| known.name());
 words!(LogFormat, "a log format", { Json = "json", Text = "text" });
 words!(Protocol, "a protocol", { Http1 = "http1", Http2 = "http2", Auto = "auto" });
 

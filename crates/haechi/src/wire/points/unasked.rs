@@ -1,22 +1,22 @@
 //! Decision points for commands that look at rules alone: nobody outside is asked, and answers may be given.
 
-use crate::config::PointSays;
 use haechi_authz::point::Answering;
 use haechi_authz::{DecisionPoint, Facts, Keeps, Unavailable};
+use haechi_core::Outcome;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The answers that decision points are supposed to give, by name. Without one, a decision point allows nothing.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct GivenAnswers(Arc<Mutex<BTreeMap<String, PointSays>>>);
+pub(crate) struct GivenAnswers(Arc<Mutex<BTreeMap<String, Outcome>>>);
 
 impl GivenAnswers {
     /// From now on these.
-    pub(crate) fn give(&self, answers: BTreeMap<String, PointSays>) {
+    pub(crate) fn give(&self, answers: BTreeMap<String, Outcome>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = answers;
     }
 
-    fn of(&self, name: &str) -> Option<PointSays> {
+    fn of(&self, name: &str) -> Option<Outcome> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied()
     }
 }
@@ -46,9 +46,9 @@ impl DecisionPoint for Unasked {
         let name = &self.name;
         let unavailable = |reason: String| Err(Unavailable { name: name.clone(), reason });
         let answer = match self.answers.of(name) {
-            Some(PointSays::Allow) => Ok(true),
-            Some(PointSays::Deny) => Ok(false),
-            Some(PointSays::Unavailable) => unavailable("it is supposed not to answer".to_owned()),
+            Some(Outcome::Allow) => Ok(true),
+            Some(Outcome::Deny) => Ok(false),
+            Some(Outcome::Unavailable) => unavailable("it is supposed not to answer".to_owned()),
             None => unavailable(format!(
                 "nothing says what it answers: add `decision_points: {{ {name}: allow }}`"
             )),

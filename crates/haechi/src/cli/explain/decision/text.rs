@@ -1,7 +1,8 @@
 //! The record of a decision, for people.
 
 use crate::cli::output::shown;
-use haechi_admin::decisions::{CallerRecord, DecisionRecord, Origin, Outcome, Place, RequestRecord};
+use haechi_admin::decisions::{CallerRecord, DecisionRecord, Origin, Place, RequestRecord};
+use haechi_core::Outcome;
 use serde_json::Value;
 use std::fmt::Write;
 use std::path::Path;
