@@ -15,6 +15,7 @@ pub(crate) mod output;
 pub(crate) mod prove;
 pub(crate) mod run;
 pub(crate) mod schema;
+mod shell;
 pub(crate) mod store;
 pub(crate) mod test;
 pub(crate) mod user;

@@ -2,6 +2,7 @@
 
 use super::Loaded;
 use crate::cli::explain::vouching;
+use crate::cli::shell::quoted;
 use haechi_authz::analysis::Example;
 use haechi_core::{AttributeValue, CallerKind};
 use std::fmt::Write;
@@ -110,16 +111,6 @@ fn suppose(loaded: &Loaded, example: &Example, flag: &mut impl FnMut(&str, &str)
     }
     for (name, value) in &example.attributes {
         flag("attr", &format!("{name}={value}"));
-    }
-}
-
-/// As a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

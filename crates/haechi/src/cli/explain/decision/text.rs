@@ -1,6 +1,7 @@
 //! The record of a decision, for people.
 
 use crate::cli::output::shown;
+use crate::cli::shell::quoted;
 use haechi_admin::decisions::{CallerRecord, DecisionRecord, Origin, Place, RequestRecord};
 use haechi_core::Outcome;
 use serde_json::Value;
@@ -140,16 +141,4 @@ fn again(record: &DecisionRecord, config: &Path) -> String {
         words.push("--secure".to_owned());
     }
     words.join(" ")
-}
-
-/// For a shell.
-fn quoted(text: &str) -> String {
-    let plain = |b: u8| {
-        b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/' | b':' | b'=' | b'@' | b',')
-    };
-    if !text.is_empty() && text.bytes().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }
