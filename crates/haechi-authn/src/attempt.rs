@@ -45,6 +45,26 @@ pub struct Unavailable {
 }
 
 impl Attempt {
+    /// Its result in a word, as metrics and traces have it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Rejected(_) => "rejected",
+            Self::Unavailable(_) => "unavailable",
+            Self::Verified(_) => "verified",
+        }
+    }
+
+    /// Why nobody was verified although a credential came, for the operator. Never leaves the gate.
+    pub const fn reason(&self) -> Option<&Cow<'static, str>> {
+        match self {
+            Self::Rejected(Rejection { reason, .. }) | Self::Unavailable(Unavailable { reason }) => {
+                Some(reason)
+            }
+            Self::Absent | Self::Verified(_) => None,
+        }
+    }
+
     /// A token that does not hold.
     pub fn invalid_token(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::Rejected(Rejection { fault: Fault::InvalidToken, reason: reason.into() })

@@ -123,15 +123,10 @@ impl Record {
 
     /// Counts what one authenticator said.
     pub(crate) fn attempt(&mut self, scheme: &dyn Scheme, attempt: &Attempt) {
-        let (result, reason) = match attempt {
-            Attempt::Absent => ("absent", None),
-            Attempt::Rejected(rejection) => ("rejected", Some(&rejection.reason)),
-            Attempt::Unavailable(unavailable) => ("unavailable", Some(&unavailable.reason)),
-            Attempt::Verified(_) => ("verified", None),
-        };
+        let result = attempt.name();
         self.0.recorder.metrics().authn(scheme.name(), result);
         self.step(|| Work::Authenticate { authenticator: scheme.name().clone(), result });
-        if let Some(reason) = reason {
+        if let Some(reason) = attempt.reason() {
             self.0.line.reason = Some(reason.clone());
         }
     }

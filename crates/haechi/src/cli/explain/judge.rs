@@ -78,12 +78,12 @@ impl Observer for Steps<'_> {
 }
 
 fn asked(scheme: &dyn Scheme, attempt: &Attempt) -> Asked {
-    let (result, reason) = match attempt {
-        Attempt::Absent => ("no credential", None),
-        Attempt::Rejected(rejection) => ("rejected", Some(rejection.reason.to_string())),
-        Attempt::Unavailable(unavailable) => ("could not find out", Some(unavailable.reason.to_string())),
-        Attempt::Verified(_) => ("verified", None),
+    let result = match attempt {
+        Attempt::Absent => "no credential",
+        Attempt::Unavailable(_) => "could not find out",
+        Attempt::Rejected(_) | Attempt::Verified(_) => attempt.name(),
     };
+    let reason = attempt.reason().map(ToString::to_string);
     Asked { authenticator: scheme.name().to_string(), result, reason }
 }
 
