@@ -5,7 +5,7 @@ use crate::http2;
 use crate::io::{Reader, Stream, TlsStream};
 use crate::limits::Limit;
 use crate::proxy_protocol::{self, Source};
-use crate::settings::Listener;
+use crate::settings::{Listener, ListenerIndex};
 use crate::ticks::Elapsed;
 use crate::tls::{ListenerTls, Session};
 use crate::transport::Transport;
@@ -17,9 +17,9 @@ use std::task::{Poll, ready};
 use tokio::net::TcpStream;
 
 /// Serves a connection that came in on the listener with index `listener`, to its end.
-pub(crate) async fn serve(worker: Rc<Worker>, socket: TcpStream, peer: SocketAddr, listener: usize) {
+pub(crate) async fn serve(worker: Rc<Worker>, socket: TcpStream, peer: SocketAddr, listener: ListenerIndex) {
     // A listener keeps its socket and may change its ways; a connection keeps those it began with.
-    let Some(listener) = worker.plan().shared.listeners.get(listener).cloned() else { return };
+    let Some(listener) = worker.plan().shared.listener(listener).cloned() else { return };
     let opened = if listener.is_plain() {
         Some((Stream::tcp(socket), Transport { peer, tls: None }))
     } else {

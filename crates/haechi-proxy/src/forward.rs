@@ -16,7 +16,7 @@ use crate::request_body::RequestBody;
 use crate::respond::refuse;
 use crate::response::{Response, ResponseBody};
 use crate::response_fields::end_to_end;
-use crate::settings::Service;
+use crate::settings::{Service, ServiceIndex};
 use crate::upstream::attempts::{Answer, Attempts, Failure, Place};
 use crate::upstream::balance::Balancer;
 use crate::upstream::connect::Unreached;
@@ -32,7 +32,7 @@ use std::time::Duration;
 /// Forwards to the service with index `service`.
 pub(crate) async fn forward(
     request: Forwarding<'_>,
-    service: usize,
+    service: ServiceIndex,
     permitted: Permitted,
     body: RequestBody,
     mut record: Record,

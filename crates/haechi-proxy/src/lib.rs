@@ -68,9 +68,9 @@ pub use metrics::{Metrics, declare_metrics};
 pub use plan::{Plan, PlanParts};
 pub use route::{Conflict, Found, Router};
 pub use settings::{
-    Authentication, Balance, Circuit, Cors, CorsOrigins, Ejection, Endpoint, FieldRules, HashKey,
-    HealthCheck, IdentityCall, IdentityToken, Limits, Listener, Protocol, Retries, RetryOn, Route,
-    RouteSettings, Service, ServiceSettings, Target,
+    Authentication, Balance, Circuit, Cors, CorsOrigins, Ejection, Endpoint, EndpointIndex, FieldRules,
+    HashKey, HealthCheck, IdentityCall, IdentityToken, Limits, Listener, ListenerIndex, Protocol, Retries,
+    RetryOn, Route, RouteSettings, Service, ServiceIndex, ServiceSettings, Target,
 };
 pub use spans::{Step, TraceSink, TracedRequest, Work};
 pub use tls::{Certificates, ClientCertificates, ListenerTls, ServiceTls};

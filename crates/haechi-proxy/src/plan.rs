@@ -2,7 +2,7 @@
 
 use crate::context_headers::ContextHeaders;
 use crate::route::{Conflict, Router};
-use crate::settings::{Limits, Listener, Route, Service};
+use crate::settings::{Limits, Listener, ListenerIndex, Route, Service, ServiceIndex};
 use haechi_authn::identity::Provider;
 use haechi_authz::Enforcer;
 use ipnet::IpNet;
@@ -76,9 +76,19 @@ impl Plan {
         &self.routes
     }
 
-    /// The services by index.
+    /// The services.
     pub fn services(&self) -> &[Service] {
         &self.services
+    }
+
+    /// One of them.
+    pub fn service(&self, index: ServiceIndex) -> Option<&Service> {
+        self.services.get(index.get())
+    }
+
+    /// How the connections of a listener begin.
+    pub(crate) fn listener(&self, index: ListenerIndex) -> Option<&Listener> {
+        self.listeners.get(index.get())
     }
 
     /// The router.

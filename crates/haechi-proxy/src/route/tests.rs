@@ -1,5 +1,5 @@
 use super::{Conflict, Found, Router};
-use crate::settings::{Authentication, Route, RouteSettings, Target};
+use crate::settings::{Authentication, Route, RouteSettings, ServiceIndex, Target};
 use haechi_core::{CanonicalPath, Irregular, MethodSet, PathPattern};
 use http::Method;
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ fn route(name: &str, pattern: &str, hosts: &[&str], methods: &[Method]) -> Route
         hosts: hosts.iter().map(|host| (*host).into()).collect(),
         methods: if methods.is_empty() { MethodSet::any() } else { MethodSet::new(methods.iter().cloned()) },
         authentication: Authentication::Any(Vec::new()),
-        target: Target::Service(0),
+        target: Target::Service(ServiceIndex::new(0)),
         allow_in_path: Irregular::NONE,
         settings: RouteSettings::default(),
     }

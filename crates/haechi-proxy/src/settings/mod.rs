@@ -1,6 +1,7 @@
 //! What the configuration means to the data plane: values without behaviour of their own.
 
 pub(crate) mod cors;
+pub(crate) mod index;
 pub(crate) mod limits;
 pub(crate) mod listener;
 pub(crate) mod resilience;
@@ -9,6 +10,7 @@ pub(crate) mod route;
 pub(crate) mod service;
 
 pub use cors::{Cors, CorsOrigins};
+pub use index::{EndpointIndex, ListenerIndex, ServiceIndex};
 pub use limits::Limits;
 pub use listener::Listener;
 pub use resilience::{Circuit, Ejection, HealthCheck, Protocol, Retries, RetryOn};

@@ -1,6 +1,7 @@
 //! A route, as the configuration means it.
 
 use super::cors::Cors;
+use super::index::ServiceIndex;
 use super::response_headers::FieldRules;
 use haechi_authn::Authenticator;
 use haechi_core::{Irregular, MethodSet, PathPattern};
@@ -67,7 +68,7 @@ impl Authentication {
 /// Where a route leads.
 pub enum Target {
     /// To the service with this index.
-    Service(usize),
+    Service(ServiceIndex),
     /// To the embedded identity provider.
     Identity(IdentityCall),
 }

@@ -1,5 +1,6 @@
 //! A service and its endpoints, as the configuration means them.
 
+use super::index::EndpointIndex;
 use super::resilience::{Circuit, Ejection, HealthCheck, Protocol, Retries};
 use crate::upstream::endpoint::EndpointState;
 use std::sync::Arc;
@@ -92,6 +93,11 @@ impl Service {
     /// A service with these endpoints, of which nothing else is asked.
     pub fn new(name: &str, endpoints: Vec<Endpoint>) -> Self {
         Self { name: name.into(), endpoints, settings: ServiceSettings::default() }
+    }
+
+    /// One of its endpoints.
+    pub(crate) fn endpoint(&self, index: EndpointIndex) -> Option<&Endpoint> {
+        self.endpoints.get(index.get())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::forwarding::Forwarding;
 use crate::lines::ResponseLines;
 use crate::refusal::Refusal;
 use crate::response::ResponseBody;
-use crate::settings::{Endpoint, Service};
+use crate::settings::{Endpoint, EndpointIndex, Service};
 use haechi_authz::Permitted;
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub(crate) struct Place<'a> {
     pub(crate) way: Way,
     /// Before the request is sent there.
     pub(crate) pause: Option<Duration>,
-    index: usize,
+    index: EndpointIndex,
 }
 
 /// An attempt that came to nothing.
@@ -96,7 +96,7 @@ impl<'a> Attempts<'a> {
     /// Learns from what came of an attempt. Returns where the request goes again; `None` when what came is what the client gets.
     pub(crate) fn again(
         &mut self,
-        index: usize,
+        index: EndpointIndex,
         outcome: &Result<Answer, Failure>,
         elapsed: Duration,
     ) -> Option<Place<'a>> {
@@ -132,8 +132,8 @@ impl<'a> Attempts<'a> {
     }
 
     /// The endpoint is well or has failed, and so has the retry, if it was one.
-    fn learn(&self, index: usize, failing: Option<Failing>) {
-        let Some(endpoint) = self.service.endpoints.get(index) else { return };
+    fn learn(&self, index: EndpointIndex, failing: Option<Failing>) {
+        let Some(endpoint) = self.service.endpoint(index) else { return };
         let failed = failing.is_some_and(Failing::counts);
         if failed {
             ejection::failed(self.service, &endpoint.state, endpoint::now());
@@ -174,10 +174,8 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    fn enter(&self, index: usize, must_be_new: bool) -> Result<Place<'a>, Full> {
-        let (Some(endpoint), Some(pool)) =
-            (self.service.endpoints.get(index), self.balancer.pools().get(index))
-        else {
+    fn enter(&self, index: EndpointIndex, must_be_new: bool) -> Result<Place<'a>, Full> {
+        let (Some(endpoint), Some(pool)) = (self.service.endpoint(index), self.balancer.pool(index)) else {
             return Err(Full::Connections);
         };
         let (home, way) =
@@ -201,7 +199,7 @@ impl<'a> Attempts<'a> {
 
 impl Place<'_> {
     /// Which of the service's endpoints it is.
-    pub(crate) const fn index(&self) -> usize {
+    pub(crate) const fn index(&self) -> EndpointIndex {
         self.index
     }
 }

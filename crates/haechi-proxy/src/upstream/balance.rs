@@ -3,7 +3,7 @@
 use super::endpoint;
 use super::pool::Pool;
 use super::retry::Budget;
-use crate::settings::{Balance, Endpoint, HashKey, Service};
+use crate::settings::{Balance, Endpoint, EndpointIndex, HashKey, Service};
 use fastrand::Rng;
 use foldhash::quality::FixedState;
 use haechi_authz::Permitted;
@@ -26,9 +26,9 @@ pub(crate) struct Balancer {
 #[derive(Default)]
 pub(crate) struct Passed {
     /// They failed it: others go first.
-    pub(crate) failed: Vec<usize>,
+    pub(crate) failed: Vec<EndpointIndex>,
     /// They have no room: out of the question.
-    pub(crate) full: Vec<usize>,
+    pub(crate) full: Vec<EndpointIndex>,
 }
 
 impl Balancer {
@@ -52,6 +52,11 @@ impl Balancer {
         &self.pools
     }
 
+    /// The pool of one endpoint.
+    pub(crate) fn pool(&self, index: EndpointIndex) -> Option<&Rc<Pool>> {
+        self.pools.get(index.get())
+    }
+
     /// How many retries are left.
     pub(crate) fn budget(&self) -> &Budget {
         &self.budget
@@ -64,7 +69,7 @@ impl Balancer {
         passed: &Passed,
         random: &RefCell<Rng>,
         key: impl FnOnce(&HashKey) -> Vec<u8>,
-    ) -> Option<usize> {
+    ) -> Option<EndpointIndex> {
         let mut shares = self.shares.borrow_mut();
         if !weigh(service, &mut shares, |index| {
             passed.full.contains(&index) || passed.failed.contains(&index)
@@ -74,14 +79,15 @@ impl Balancer {
             return None;
         }
         if shares.len() == 1 {
-            return Some(0);
+            return Some(EndpointIndex::new(0));
         }
-        match &service.settings.balance {
+        let chosen = match &service.settings.balance {
             Balance::RoundRobin => self.next_in_turn(&shares),
             Balance::Random => at_random(&shares, None, random),
             Balance::LeastRequest => self.less_busy_of_two(&shares, random),
             Balance::Hash(by) => rendezvous(&service.endpoints, &shares, &key(by)),
-        }
+        };
+        chosen.map(EndpointIndex::new)
     }
 
     fn next_in_turn(&self, shares: &[u64]) -> Option<usize> {
@@ -120,10 +126,10 @@ impl Balancer {
 }
 
 /// Notes everybody's share, 0 for whom `is_out` names. Returns whether anybody is left.
-fn weigh(service: &Service, shares: &mut [u64], is_out: impl Fn(usize) -> bool) -> bool {
+fn weigh(service: &Service, shares: &mut [u64], is_out: impl Fn(EndpointIndex) -> bool) -> bool {
     let mut any = false;
     for (index, (share, endpoint)) in shares.iter_mut().zip(&service.endpoints).enumerate() {
-        let out = is_out(index);
+        let out = is_out(EndpointIndex::new(index));
         *share = if out {
             0
         } else {

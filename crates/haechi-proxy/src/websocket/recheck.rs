@@ -85,7 +85,7 @@ async fn recheck(worker: Rc<Worker>, permitted: Rc<Permitted>, service: Arc<str>
         Ok(Judged::Permitted(Passed { permitted, route, .. })) => {
             let leads_there = match route.target {
                 Target::Service(index) => {
-                    plan.shared.services.get(index).is_some_and(|found| found.name == service)
+                    plan.shared.service(index).is_some_and(|found| found.name == service)
                 }
                 Target::Identity(_) => false,
             };

@@ -4,7 +4,7 @@ use super::identity_tokens::IdentityTokens;
 use super::recorded;
 use crate::decisions::{Headers, RecordedRoute};
 use crate::plan::Plan;
-use crate::settings::{Authentication, IdentityToken, Service};
+use crate::settings::{Authentication, IdentityToken, Service, ServiceIndex};
 use crate::upstream::balance::Balancer;
 use crate::upstream::pool::Pool;
 use haechi_authn::{Authenticator, Chain, CredentialPlace, Scheme};
@@ -113,8 +113,8 @@ impl WorkerPlan {
     }
 
     /// A service and this worker's connections to it.
-    pub(crate) fn service(&self, index: usize) -> Option<(&Service, &Balancer)> {
-        Some((self.shared.services.get(index)?, self.balancers.get(index)?))
+    pub(crate) fn service(&self, index: ServiceIndex) -> Option<(&Service, &Balancer)> {
+        Some((self.shared.service(index)?, self.balancers.get(index.get())?))
     }
 
     /// A token that tells a service who is calling.

@@ -4,6 +4,7 @@ use super::{Shared, Worker};
 use crate::connection;
 use crate::limits::{AddressCount, ClientCount, Limit};
 use crate::panic;
+use crate::settings::ListenerIndex;
 use crate::ticks::TICK;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -23,7 +24,7 @@ const STOOD_STILL: Duration = Duration::from_secs(1);
 /// When the thread or its runtime cannot be made.
 pub fn start(
     shared: Shared,
-    listeners: Vec<(usize, TcpListener)>,
+    listeners: Vec<(ListenerIndex, TcpListener)>,
     index: usize,
 ) -> io::Result<JoinHandle<io::Result<()>>> {
     std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
@@ -33,7 +34,7 @@ pub fn start(
 }
 
 /// Runs a worker on the current thread, to its end.
-async fn run(shared: Shared, listeners: Vec<(usize, TcpListener)>) -> io::Result<()> {
+async fn run(shared: Shared, listeners: Vec<(ListenerIndex, TcpListener)>) -> io::Result<()> {
     let worker = Worker::new(shared);
     for (index, listener) in listeners {
         let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -78,7 +79,7 @@ async fn tick_until_drained(worker: &Worker) {
 
 /// Takes connections of the listener with this index in the plan, until no more are to be taken: then those that the kernel holds already are
 /// the last.
-async fn accept(worker: Rc<Worker>, listener: tokio::net::TcpListener, index: usize) {
+async fn accept(worker: Rc<Worker>, listener: tokio::net::TcpListener, index: ListenerIndex) {
     let mut no_more = pin!(worker.no_more.notified());
     loop {
         let accepted = tokio::select! {
@@ -104,7 +105,7 @@ async fn accept(worker: Rc<Worker>, listener: tokio::net::TcpListener, index: us
     }
 }
 
-fn serve(worker: &Rc<Worker>, socket: tokio::net::TcpStream, peer: SocketAddr, index: usize) {
+fn serve(worker: &Rc<Worker>, socket: tokio::net::TcpStream, peer: SocketAddr, index: ListenerIndex) {
     let open = match Open::count(worker, peer) {
         Ok(open) => open,
         // It is closed at once. Nothing was read, so nothing was half done, and no answer is due before a request.

@@ -6,8 +6,8 @@ use haechi_authz::{Enforcer, EnforcerParts, Engine, Vocabulary, compile};
 use haechi_core::metrics::{Page, Source};
 use haechi_core::{PathPattern, RequestHead, SystemClock, Timestamp};
 use haechi_proxy::{
-    Authentication, Budget, Endpoint, Endpoints, Limits, Listener, LogFormat, LogSink, Metrics, Plan,
-    PlanParts, Route, Service, Shared, Target, batch_channel,
+    Authentication, Budget, Endpoint, Endpoints, Limits, Listener, ListenerIndex, LogFormat, LogSink,
+    Metrics, Plan, PlanParts, Route, Service, ServiceIndex, Shared, Target, batch_channel,
 };
 use haechi_testkit::http1::Head;
 use haechi_testkit::{Answer, Backend, PATIENCE, eventually};
@@ -67,7 +67,7 @@ impl Scheme for PanickingScheme {
 
 fn route(name: &str, path: &str, asked: Arc<dyn Authenticator>) -> Route {
     let pattern = PathPattern::parse(path).unwrap();
-    Route::new(name, pattern, Authentication::Any(vec![asked]), Target::Service(0))
+    Route::new(name, pattern, Authentication::Any(vec![asked]), Target::Service(ServiceIndex::new(0)))
 }
 
 fn service(backend: SocketAddr) -> Service {
@@ -122,8 +122,12 @@ impl Gate {
             decisions: haechi_proxy::DecisionQueries::default(),
             draining: Arc::new(AtomicBool::new(false)),
         };
-        let worker =
-            haechi_proxy::start(shared.clone(), sockets.into_iter().enumerate().collect(), 0).unwrap();
+        let worker = haechi_proxy::start(
+            shared.clone(),
+            sockets.into_iter().map(|socket| (ListenerIndex::new(0), socket)).collect(),
+            0,
+        )
+        .unwrap();
         Self { address, shared, lines, worker: Some(worker) }
     }
 

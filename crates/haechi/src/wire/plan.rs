@@ -9,7 +9,8 @@ use haechi_authn::schemes::{anonymous, passthrough};
 use haechi_authz::{DecisionPoint, Enforcer, EnforcerParts, Engine};
 use haechi_core::{MethodSet, PathPattern};
 use haechi_proxy::{
-    Authentication, Endpoint, Endpoints, IdentityCall, Plan, PlanParts, Route, RouteSettings, Service, Target,
+    Authentication, Endpoint, Endpoints, IdentityCall, Plan, PlanParts, Route, RouteSettings, Service,
+    ServiceIndex, Target,
 };
 use http::Method;
 use std::collections::{BTreeMap, HashMap};
@@ -48,8 +49,8 @@ pub(crate) fn plan(
 ) -> Result<Plan, PlanFault> {
     let services: Vec<Service> =
         config.services.values().map(|written| service(written, endpoints)).collect::<Result<_, _>>()?;
-    let index: HashMap<&str, usize> =
-        config.services.keys().enumerate().map(|(i, name)| (&**name, i)).collect();
+    let index: HashMap<&str, ServiceIndex> =
+        config.services.keys().enumerate().map(|(i, name)| (&**name, ServiceIndex::new(i))).collect();
     let mut routes = Vec::with_capacity(config.routes.len() + 6);
     for written in &config.routes {
         let dangling = || PlanFault::Dangling(written.name.clone());
@@ -79,7 +80,7 @@ pub(crate) fn plan(
     })?)
 }
 
-fn route(written: &meant::Route, authentication: Authentication, service: usize) -> Route {
+fn route(written: &meant::Route, authentication: Authentication, service: ServiceIndex) -> Route {
     Route {
         name: written.name.clone(),
         pattern: written.path.clone(),

@@ -3,6 +3,7 @@
 
 use super::gate::StartFault;
 use crate::config::{self, Config};
+use haechi_proxy::ListenerIndex;
 use listenfd::ListenFd;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -117,11 +118,11 @@ impl Listening {
     }
 
     /// The sockets of each worker, each with its listener's index.
-    pub(super) fn for_workers(&self, workers: usize) -> io::Result<Vec<Vec<(usize, TcpListener)>>> {
-        let mut all: Vec<Vec<(usize, TcpListener)>> = (0..workers).map(|_| Vec::new()).collect();
+    pub(super) fn for_workers(&self, workers: usize) -> io::Result<Vec<Vec<(ListenerIndex, TcpListener)>>> {
+        let mut all: Vec<Vec<(ListenerIndex, TcpListener)>> = (0..workers).map(|_| Vec::new()).collect();
         for (index, (_, sockets)) in self.listeners.iter().enumerate() {
             for (worker, share) in all.iter_mut().zip(haechi_proxy::share(sockets, workers)?) {
-                worker.extend(share.into_iter().map(|socket| (index, socket)));
+                worker.extend(share.into_iter().map(|socket| (ListenerIndex::new(index), socket)));
             }
         }
         Ok(all)

@@ -1,7 +1,7 @@
 //! Which endpoints are chosen, and which never.
 
 use super::{Balancer, Passed};
-use crate::settings::{Balance, Endpoint, HashKey, Service, ServiceSettings};
+use crate::settings::{Balance, Endpoint, EndpointIndex, HashKey, Service, ServiceSettings};
 use crate::upstream::endpoint::{EndpointState, FULL_SHARE, now};
 use fastrand::Rng;
 use proptest::prelude::*;
@@ -72,8 +72,8 @@ proptest! {
                     state.set_healthy(false);
                     state.set_healthy(true);
                 }
-                Trouble::Full => passed.full.push(index),
-                Trouble::Failed => passed.failed.push(index),
+                Trouble::Full => passed.full.push(EndpointIndex::new(index)),
+                Trouble::Failed => passed.failed.push(EndpointIndex::new(index)),
             }
         }
         let takes = |index: usize, again: bool| {
@@ -90,7 +90,7 @@ proptest! {
             let chosen = balancer.choose(&service, &passed, &random, |_| vec![key]);
             prop_assert_eq!(chosen.is_some(), any(true));
             if let Some(index) = chosen {
-                prop_assert!(takes(index, !any(false)), "{index} of {endpoints:?}");
+                prop_assert!(takes(index.get(), !any(false)), "{index:?} of {endpoints:?}");
             }
         }
     }
@@ -101,7 +101,7 @@ fn shares(service: &Service, turns: usize) -> Vec<usize> {
     let mut counts = vec![0; service.endpoints.len()];
     for turn in 0..turns {
         let chosen = balancer.choose(service, &Passed::default(), &random, |_| turn.to_le_bytes().to_vec());
-        counts[chosen.unwrap()] += 1;
+        counts[chosen.unwrap().get()] += 1;
     }
     counts
 }
@@ -139,10 +139,10 @@ fn a_key_stays_where_it_is_when_another_endpoint_goes() {
     let service = balanced(&[1, 1, 1], Balance::Hash(HashKey::Subject));
     let (balancer, random) = (Balancer::new(&service, None), RefCell::new(Rng::new()));
     let place = |key: u8| balancer.choose(&service, &Passed::default(), &random, |_| vec![key]).unwrap();
-    let before: Vec<usize> = (0..100).map(place).collect();
+    let before: Vec<EndpointIndex> = (0..100).map(place).collect();
     service.endpoints[1].state.set_healthy(false);
     for (key, before) in (0..100).zip(before) {
         let after = place(key);
-        assert!(after == before || before == 1, "{key} moved from {before} to {after}");
+        assert!(after == before || before.get() == 1, "{key} moved from {before:?} to {after:?}");
     }
 }

@@ -4,7 +4,7 @@ use super::{Explanation, Gate, Inquiry, Who, judge};
 use crate::config::{Config, load};
 use crate::wire::{Assembly, control_runtime};
 use fastrand::Rng;
-use haechi_proxy::{Budget, DecisionQueries, DryRun, Metrics, Shared};
+use haechi_proxy::{Budget, DecisionQueries, DryRun, ListenerIndex, Metrics, Shared};
 use haechi_testkit::jose::{self, Key};
 use haechi_testkit::{Answer, Backend, PATIENCE};
 use http::Method;
@@ -93,7 +93,12 @@ impl Running {
             draining: Arc::default(),
         };
         let draining = shared.draining.clone();
-        let worker = haechi_proxy::start(shared, sockets.into_iter().enumerate().collect(), 0).unwrap();
+        let worker = haechi_proxy::start(
+            shared,
+            sockets.into_iter().map(|socket| (ListenerIndex::new(0), socket)).collect(),
+            0,
+        )
+        .unwrap();
         Self { address, draining, worker: Some(worker) }
     }
 

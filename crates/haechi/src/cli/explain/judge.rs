@@ -206,7 +206,7 @@ impl Explanation {
         self.headers = identity_headers(facts.caller);
         self.service = match gate.plan().routes().get(facts.route).map(|route| &route.target) {
             Some(Target::Service(index)) => {
-                gate.plan().services().get(*index).map(|service| service.name.to_string())
+                gate.plan().service(*index).map(|service| service.name.to_string())
             }
             _ => Some("the embedded identity provider".into()),
         };
