@@ -19,7 +19,7 @@ const MAY_IMPORT: [(&str, &[&str]); 8] = [
         "haechi",
         &["haechi-core", "haechi-authn", "haechi-authz", "haechi-store", "haechi-proxy", "haechi-admin"],
     ),
-    ("haechi-testkit", &["haechi-core"]),
+    ("haechi-testkit", &["haechi-core", "haechi-store"]),
 ];
 
 /// Crates from elsewhere that a room must do without, and why.

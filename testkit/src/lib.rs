@@ -1,5 +1,5 @@
-//! What the tests of Haechi share: a backend and an identity provider that do what they are told, a clock that stands still, and a way to
-//! wait for a condition instead of sleeping.
+//! What the tests of Haechi share: a backend and an identity provider that do what they are told, a clock that stands still, a store that
+//! fails when told to, and a way to wait for a condition instead of sleeping.
 //!
 //! Nothing here uses the gate's own HTTP or token code: a fault there must not be able to hide itself.
 #![allow(
@@ -16,11 +16,13 @@ pub mod http1;
 mod identity_provider;
 pub mod jose;
 pub mod load;
+mod store;
 mod unreachable;
 mod wait;
 
 pub use backend::{Answer, Backend, Latch, Recorded};
 pub use clock::FixedClock;
 pub use identity_provider::IdentityProvider;
+pub use store::{Fault, FaultyStore};
 pub use unreachable::Unreachable;
 pub use wait::{PATIENCE, eventually};

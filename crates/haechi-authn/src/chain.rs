@@ -161,7 +161,7 @@ fn ending_no_later(first: Arc<Caller>, other: &Caller) -> Arc<Caller> {
 #[cfg(test)]
 mod tests {
     use super::{Chain, EmptyChain, Outcome};
-    use crate::fake::{head, refusal, verified};
+    use crate::test_support::{head, refusal, verified};
     use crate::{Attempt, CredentialPlace, Fault, Look, Scheme};
     use haechi_core::{Caller, CallerKind, RequestHead, Role, Timestamp};
     use std::cell::Cell;

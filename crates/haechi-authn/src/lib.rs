@@ -10,8 +10,6 @@ pub mod chain;
 pub mod control;
 mod credential_cache;
 pub mod declared;
-#[cfg(test)]
-mod fake;
 pub mod hashing;
 pub mod identity;
 pub mod jose;
@@ -20,6 +18,8 @@ mod random;
 pub mod revocation;
 pub mod scheme;
 pub mod schemes;
+#[cfg(test)]
+mod test_support;
 
 pub use attempt::{Attempt, Fault, Rejection, Unavailable};
 pub use chain::{Chain, EmptyChain};

@@ -304,11 +304,12 @@ fn check_scopes(scopes: &[String]) -> Result<(), AccountError> {
 mod tests {
     use super::{AccountError, AccountStores, Accounts, KeySpec, UserSpec};
     use crate::declared::DeclaredAttributes;
-    use crate::fake::{FakeStore, Mood};
     use crate::hashing::PasswordFault;
     use crate::identity::passwords::tests::{PASSWORD, World};
-    use haechi_core::ports::{Revoked, Session, Sessions, StoreError};
+    use crate::test_support::{change_user, revoked, user};
+    use haechi_core::ports::{Revoked, Rotation, Session, StoreError};
     use haechi_core::{AttributeType, AttributeValue, Attributes, Clock, RoleTable, Secret};
+    use haechi_testkit::{Fault, FaultyStore};
     use std::collections::BTreeMap;
     use std::sync::Arc;
     use std::time::Duration;
@@ -319,12 +320,12 @@ mod tests {
 
     /// Whose sessions cannot be ended.
     fn stuck(world: &World) -> Accounts {
-        let sessions = FakeStore::new();
-        sessions.feels(Mood::Down);
+        let sessions = FaultyStore::new();
+        sessions.set_fault(Fault::Fails);
         accounts_with(world, sessions)
     }
 
-    fn accounts_with(world: &World, sessions: Arc<FakeStore>) -> Accounts {
+    fn accounts_with(world: &World, sessions: Arc<FaultyStore>) -> Accounts {
         let stores = AccountStores { users: world.store.clone(), sessions, api_keys: world.store.clone() };
         let roles = RoleTable::new(&BTreeMap::from([("USER".to_owned(), vec![])])).unwrap();
         let declared = DeclaredAttributes::new([("tenant".into(), AttributeType::String)].into());
@@ -347,11 +348,13 @@ mod tests {
             expires_at: world.clock.now().plus(Duration::from_secs(3600)),
             created_at: world.clock.now(),
         };
-        world.store.begin(&session).await.unwrap();
+        world.store.inner().sessions.begin(&session).await.unwrap();
     }
 
-    fn revoked(world: &World) -> Vec<Revoked> {
-        world.store.revoked()
+    /// Whether the session still works. Works once.
+    async fn is_alive(world: &World) -> bool {
+        let rotation = world.store.inner().sessions.rotate(&[1; 32], &[2; 32], world.clock.now()).await;
+        matches!(rotation, Ok(Rotation::Rotated(_)))
     }
 
     #[tokio::test]
@@ -406,8 +409,8 @@ mod tests {
                 _ => accounts.delete("mina").await,
             }
             .unwrap();
-            assert!(world.store.sessions().is_empty(), "{change}");
-            assert_eq!(revoked(&world), [Revoked::Session("s-1".into())], "{change}");
+            assert!(!is_alive(&world).await, "{change}");
+            assert_eq!(revoked(&world.store).await, [Revoked::Session("s-1".into())], "{change}");
         }
     }
 
@@ -415,12 +418,12 @@ mod tests {
     async fn whoever_only_gains_a_role_stays_logged_in() {
         let world = World::new().await;
         with_session(&world).await;
-        world.store.change_user("mina", |mina| mina.roles = vec!["USER".into()]);
+        change_user(&world.store, "mina", |mina| mina.roles = vec!["USER".into()]).await;
         let more = ["USER", "haechi-auditor", "USER"].map(str::to_owned).to_vec();
         let now = accounts(&world).set_roles("mina", more).await.unwrap();
         assert_eq!(now, ["USER", "haechi-auditor"]);
-        assert_eq!(world.store.user("mina").unwrap().roles, now);
-        assert_eq!(world.store.sessions().len(), 1);
+        assert_eq!(user(&world.store, "mina").await.unwrap().roles, now);
+        assert!(is_alive(&world).await);
     }
 
     #[tokio::test]
@@ -436,10 +439,11 @@ mod tests {
             };
             let first = run(stuck(&world)).await;
             assert!(matches!(first, Err(AccountError::SessionsNotEnded(_))), "{change}: {first:?}");
-            assert_eq!(world.store.user("mina").unwrap().disabled, ["disable", "delete"].contains(&change));
+            let mina = user(&world.store, "mina").await.unwrap();
+            assert_eq!(mina.disabled, ["disable", "delete"].contains(&change));
             run(accounts(&world)).await.unwrap();
-            assert!(world.store.sessions().is_empty(), "{change}");
-            assert_eq!(world.store.user("mina").is_none(), change == "delete");
+            assert!(!is_alive(&world).await, "{change}");
+            assert_eq!(user(&world.store, "mina").await.is_none(), change == "delete");
         }
     }
 
@@ -448,10 +452,10 @@ mod tests {
         let world = World::new().await;
         with_session(&world).await;
         accounts(&world).set_disabled("mina", false).await.unwrap();
-        assert_eq!(world.store.sessions().len(), 1);
+        assert!(is_alive(&world).await);
         let missing = accounts(&world).delete("nobody").await.unwrap_err();
         assert_eq!(missing.to_string(), "there is no user `nobody`");
-        world.store.feels(Mood::Down);
+        world.store.set_fault(Fault::Fails);
         assert!(matches!(accounts(&world).delete("mina").await, Err(AccountError::Store(_))));
     }
 

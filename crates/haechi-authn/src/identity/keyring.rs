@@ -165,14 +165,15 @@ fn current(
 #[cfg(test)]
 mod tests {
     use super::{Keyring, KeyringFault, new_signing_key};
-    use crate::fake::{FakeClock, FakeStore, Mood};
     use crate::jose::SigningAlgorithm;
+    use crate::test_support::clock;
     use haechi_core::Clock;
     use haechi_core::ports::SigningKeys;
+    use haechi_testkit::{Fault, FaultyStore, FixedClock};
     use std::sync::Arc;
     use std::time::Duration;
 
-    fn keyring(store: &Arc<FakeStore>, clock: &Arc<FakeClock>) -> Keyring {
+    fn keyring(store: &Arc<FaultyStore>, clock: &Arc<FixedClock>) -> Keyring {
         Keyring::new(store.clone(), clock.clone(), SigningAlgorithm::EdDsa)
     }
 
@@ -187,7 +188,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_first_key_is_made_once_for_all_nodes() {
-        let (store, clock) = (FakeStore::new(), FakeClock::new());
+        let (store, clock) = (FaultyStore::new(), clock());
         let (a, b) = (keyring(&store, &clock), keyring(&store, &clock));
         assert!(a.signer().is_none() && a.jwks_json().is_none());
         a.reload().await.unwrap();
@@ -201,7 +202,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_rotation_is_published_first_then_signs_then_the_old_one_goes() {
-        let (store, clock) = (FakeStore::new(), FakeClock::new());
+        let (store, clock) = (FaultyStore::new(), clock());
         let keyring = keyring(&store, &clock);
         keyring.reload().await.unwrap();
         let old = kid(&keyring);
@@ -222,12 +223,12 @@ mod tests {
 
     #[tokio::test]
     async fn what_cannot_be_loaded_changes_nothing() {
-        let (store, clock) = (FakeStore::new(), FakeClock::new());
+        let (store, clock) = (FaultyStore::new(), clock());
         let keyring = keyring(&store, &clock);
-        store.feels(Mood::Down);
+        store.set_fault(Fault::Fails);
         assert!(matches!(keyring.reload().await, Err(KeyringFault::Store(_))));
         assert!(keyring.signer().is_none());
-        store.feels(Mood::Well);
+        store.set_fault(Fault::None);
         keyring.reload().await.unwrap();
         let before = kid(&keyring);
         let mut broken = new_signing_key(SigningAlgorithm::EdDsa, clock.now(), clock.now()).unwrap();
@@ -239,7 +240,7 @@ mod tests {
 
     #[tokio::test]
     async fn another_algorithm_gets_a_first_key_of_its_own() {
-        let (store, clock) = (FakeStore::new(), FakeClock::new());
+        let (store, clock) = (FaultyStore::new(), clock());
         keyring(&store, &clock).reload().await.unwrap();
         let es256 = Keyring::new(store.clone(), clock.clone(), SigningAlgorithm::Es256);
         es256.reload().await.unwrap();

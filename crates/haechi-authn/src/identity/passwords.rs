@@ -157,10 +157,11 @@ impl From<HashingError> for PasswordRefused {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::{Lockout, PasswordRefused, PasswordVerifier};
-    use crate::fake::{FakeClock, FakeStore, Mood};
     use crate::hashing::PasswordPool;
-    use haechi_core::ports::{LoginState, UserRecord, Users};
+    use crate::test_support::{change_user, clock, user};
+    use haechi_core::ports::{LoginState, UserRecord};
     use haechi_core::{Attributes, Clock, Secret};
+    use haechi_testkit::{Fault, FaultyStore, FixedClock};
     use std::num::NonZeroU32;
     use std::sync::Arc;
     use std::time::Duration;
@@ -169,8 +170,8 @@ pub(crate) mod tests {
     pub(crate) const PASSWORD: &str = "tidal-orbit-mango-stove";
 
     pub(crate) struct World {
-        pub(crate) store: Arc<FakeStore>,
-        pub(crate) clock: Arc<FakeClock>,
+        pub(crate) store: Arc<FaultyStore>,
+        pub(crate) clock: Arc<FixedClock>,
         pub(crate) pool: Arc<PasswordPool>,
     }
 
@@ -178,7 +179,7 @@ pub(crate) mod tests {
         /// A store with the user `mina`, role MANAGER, tenant acme.
         pub(crate) async fn new() -> Self {
             let pool = PasswordPool::new(Handle::current(), std::num::NonZeroUsize::MIN, 4).unwrap();
-            let world = Self { store: FakeStore::new(), clock: FakeClock::new(), pool: Arc::new(pool) };
+            let world = Self { store: FaultyStore::new(), clock: clock(), pool: Arc::new(pool) };
             let mina = UserRecord {
                 id: "u-1".into(),
                 name: "mina".into(),
@@ -192,7 +193,7 @@ pub(crate) mod tests {
                 created_at: world.clock.now(),
                 login: LoginState::default(),
             };
-            Users::add(&*world.store, &mina).await.unwrap();
+            world.store.inner().users.add(&mina).await.unwrap();
             world
         }
 
@@ -217,9 +218,9 @@ pub(crate) mod tests {
         let world = World::new().await;
         assert_eq!(world.try_password("mina", PASSWORD).await, Ok("u-1".into()));
         assert_eq!(world.try_password("mina", "tidal-orbit-mango-stovf").await, WRONG);
-        assert_eq!(world.store.user("mina").unwrap().login.failures, 1);
+        assert_eq!(user(&world.store, "mina").await.unwrap().login.failures, 1);
         assert_eq!(world.try_password("mina", PASSWORD).await, Ok("u-1".into()));
-        assert_eq!(world.store.user("mina").unwrap().login.failures, 0, "success clears the count");
+        assert_eq!(user(&world.store, "mina").await.unwrap().login.failures, 0, "success clears the count");
     }
 
     #[tokio::test]
@@ -233,10 +234,11 @@ pub(crate) mod tests {
             ("mina", PASSWORD, false, true),
         ] {
             let locked_until = locked.then(|| world.clock.now().plus(Duration::from_secs(1)));
-            world.store.change_user("mina", |mina| {
+            change_user(&world.store, "mina", |mina| {
                 mina.disabled = disabled;
                 mina.login = LoginState { failures: 0, locked_until };
-            });
+            })
+            .await;
             let (hashes, calls) = (world.pool.done(), world.store.asked());
             let outcome = world.try_password(name, password).await;
             assert!(matches!(outcome, Err(PasswordRefused::Wrong(_))), "{name}");
@@ -263,11 +265,11 @@ pub(crate) mod tests {
             assert_eq!(world.try_password("mina", "wrong").await, WRONG);
         }
         assert_eq!(world.try_password("mina", PASSWORD).await, LOCKED);
-        let until = world.store.user("mina").unwrap().login.locked_until;
+        let until = user(&world.store, "mina").await.unwrap().login.locked_until;
         world.clock.advance(Duration::from_secs(899));
         assert_eq!(world.try_password("mina", "wrong").await, LOCKED);
         assert_eq!(
-            world.store.user("mina").unwrap().login.locked_until,
+            user(&world.store, "mina").await.unwrap().login.locked_until,
             until,
             "guessing on locks no longer"
         );
@@ -295,10 +297,10 @@ pub(crate) mod tests {
     #[tokio::test]
     async fn could_not_ask_is_not_wrong() {
         let world = World::new().await;
-        world.store.feels(Mood::Down);
+        world.store.set_fault(Fault::Fails);
         assert!(matches!(world.try_password("mina", PASSWORD).await, Err(PasswordRefused::Unavailable(_))));
-        world.store.feels(Mood::Well);
-        world.store.change_user("mina", |mina| mina.password_hash = Secret::from("garbled"));
+        world.store.set_fault(Fault::None);
+        change_user(&world.store, "mina", |mina| mina.password_hash = Secret::from("garbled")).await;
         assert!(matches!(world.try_password("mina", PASSWORD).await, Err(PasswordRefused::Unavailable(_))));
     }
 }

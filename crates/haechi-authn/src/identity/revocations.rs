@@ -91,10 +91,11 @@ async fn in_time<T>(answer: Stored<'_, T>) -> Result<T, StoreError> {
 mod tests {
     use super::{poll, watch_revocations};
     use crate::RevocationWatch;
-    use crate::fake::{FakeClock, FakeStore, Mood};
     use crate::revocation::DependsOn;
+    use crate::test_support::clock;
     use haechi_core::ports::{Change, Changes, Revocations, Revoked, StoreError, Stored};
     use haechi_core::{Clock, Timestamp};
+    use haechi_testkit::{Fault, FaultyStore, FixedClock};
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -103,19 +104,19 @@ mod tests {
     }
 
     struct World {
-        store: Arc<FakeStore>,
-        clock: Arc<FakeClock>,
+        store: Arc<FaultyStore>,
+        clock: Arc<FixedClock>,
         watch: RevocationWatch,
     }
 
     impl World {
         fn new() -> Self {
-            Self { store: FakeStore::new(), clock: FakeClock::new(), watch: RevocationWatch::new() }
+            Self { store: FaultyStore::new(), clock: clock(), watch: RevocationWatch::new() }
         }
 
         async fn revoke(&self, id: &str) {
             let until = self.clock.now().plus(Duration::from_secs(60));
-            self.store.revoke(&session(id), until).await.unwrap();
+            self.store.inner().revocations.revoke(&session(id), until).await.unwrap();
         }
 
         async fn poll(&self, tidy: bool) -> Result<(), StoreError> {
@@ -141,7 +142,7 @@ mod tests {
         assert_eq!(world.watch.view().as_of, world.clock.now());
         world.revoke("b").await;
         world.poll(false).await.unwrap();
-        assert_eq!(world.store.asked() - calls, 3, "the revocation and a poll");
+        assert_eq!(world.store.asked() - calls, 2);
         assert!(world.knows("a") && world.knows("b"));
         world.clock.advance(Duration::from_secs(61));
         world.poll(true).await.unwrap();
@@ -167,7 +168,7 @@ mod tests {
         world.poll(true).await.unwrap();
         let before = world.watch.view().as_of;
         world.clock.advance(Duration::from_secs(6));
-        world.store.feels(Mood::Down);
+        world.store.set_fault(Fault::Fails);
         assert!(world.poll(false).await.is_err());
         assert_eq!(world.watch.view().as_of, before);
         assert!(!world.watch.view().is_fresh(world.clock.now()));
@@ -220,7 +221,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_watch_goes_on_after_trouble() {
-        let (store, clock) = (FakeStore::new(), FakeClock::new());
+        let (store, clock) = (FaultyStore::new(), clock());
         let watch = Arc::new(RevocationWatch::new());
         let task = tokio::spawn(watch_revocations(store.clone(), watch.clone(), clock.clone()));
         let fresh = async |wanted: bool| {
@@ -234,10 +235,10 @@ mod tests {
             .unwrap();
         };
         fresh(true).await;
-        for mood in [Mood::Down, Mood::Hangs] {
-            store.feels(mood);
+        for fault in [Fault::Fails, Fault::Hangs] {
+            store.set_fault(fault);
             fresh(false).await;
-            store.feels(Mood::Well);
+            store.set_fault(Fault::None);
             fresh(true).await;
         }
         task.abort();

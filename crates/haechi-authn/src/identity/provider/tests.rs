@@ -3,16 +3,17 @@ use super::{
 };
 use crate::control::Control;
 use crate::declared::DeclaredAttributes;
-use crate::fake::Mood;
 use crate::identity::Keyring;
 use crate::identity::passwords::tests::{PASSWORD, World};
 use crate::jose::SigningAlgorithm;
+use crate::test_support::{change_user, revoked};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::ports::Revoked;
 use haechi_core::{AttributeType, AttributeValue, Attributes, Caller, CallerKind, Clock, RoleTable, Secret};
+use haechi_testkit::Fault;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,15 +80,11 @@ fn caller(pair: &TokenPair) -> Caller {
     Caller::new(CallerKind::User, &"local".into(), Vouched::BySelf, &RoleTable::default(), claimed)
 }
 
-fn revoked(world: &World) -> Vec<Revoked> {
-    world.store.revoked()
-}
-
 #[tokio::test]
 async fn a_login_gives_an_access_token_that_says_who() {
     let world = World::new().await;
     let evil = ("sub".into(), AttributeValue::String("root".into()));
-    world.store.change_user("mina", |mina| mina.attributes.extend([evil]));
+    change_user(&world.store, "mina", |mina| mina.attributes.extend([evil])).await;
     let provider = provider(&world).await;
     let pair = login(&provider, "mina", PASSWORD).await.unwrap();
     assert_eq!(pair.expires_in, Duration::from_secs(600));
@@ -112,14 +109,14 @@ async fn refusals_are_one_answer_and_could_not_ask_is_another() {
     for (name, password) in [("mina", "wrong"), ("nobody", PASSWORD)] {
         assert!(matches!(login(&provider, name, password).await, Err(LoginRefused::InvalidCredentials(_))));
     }
-    world.store.change_user("mina", |mina| mina.disabled = true);
+    change_user(&world.store, "mina", |mina| mina.disabled = true).await;
     assert!(matches!(login(&provider, "mina", PASSWORD).await, Err(LoginRefused::InvalidCredentials(_))));
-    assert!(world.store.sessions().is_empty());
-    for mood in [Mood::Down, Mood::Panics] {
-        world.store.feels(mood);
+    assert_eq!(world.store.asked_for("sessions.begin"), 0);
+    for fault in [Fault::Fails, Fault::Panics] {
+        world.store.set_fault(fault);
         assert!(
             matches!(login(&provider, "mina", PASSWORD).await, Err(LoginRefused::Unavailable(_))),
-            "{mood:?}"
+            "{fault:?}"
         );
     }
 }
@@ -128,10 +125,13 @@ async fn refusals_are_one_answer_and_could_not_ask_is_another() {
 async fn a_session_that_begins_while_the_user_is_disabled_ends_at_once() {
     let world = World::new().await;
     let provider = provider(&world).await;
-    world.store.when_a_session_begins(|user| user.disabled = true);
+    world.store.before("sessions.begin", |store| {
+        Box::pin(async move { store.users.set_disabled("mina", true).await.unwrap() })
+    });
     let refused = login(&provider, "mina", PASSWORD).await.unwrap_err();
     assert_eq!(refused, LoginRefused::InvalidCredentials("the user was changed meanwhile"));
-    assert!(world.store.sessions().is_empty());
+    assert_eq!(world.store.asked_for("sessions.begin"), 1);
+    assert!(matches!(revoked(&world.store).await[..], [Revoked::Session(_)]));
 }
 
 #[tokio::test]
@@ -156,7 +156,7 @@ async fn each_refresh_token_works_once_and_a_replay_ends_the_family() {
     let replayed = refresh(&provider, &first).await.unwrap_err();
     assert_eq!(replayed, RefreshRefused::Replayed { session: first.session.clone() });
     assert!(matches!(refresh(&provider, &second).await, Err(RefreshRefused::Invalid(_))), "the whole family");
-    assert_eq!(revoked(&world), [Revoked::Session(first.session)]);
+    assert_eq!(revoked(&world.store).await, [Revoked::Session(first.session)]);
 }
 
 #[tokio::test]
@@ -164,18 +164,19 @@ async fn a_refresh_reads_the_user_anew() {
     let world = World::new().await;
     let provider = provider(&world).await;
     let pair = login(&provider, "mina", PASSWORD).await.unwrap();
-    world.store.change_user("mina", |mina| {
+    change_user(&world.store, "mina", |mina| {
         mina.roles = vec!["USER".into()];
         mina.attributes = Attributes::new();
-    });
+    })
+    .await;
     let pair = refresh(&provider, &pair).await.unwrap();
     let (_, claims) = read(&provider, pair.access_token.expose());
     assert_eq!(claims["roles"], serde_json::json!(["USER"]));
     assert!(claims.get("tenant").is_none());
-    world.store.change_user("mina", |mina| mina.disabled = true);
+    change_user(&world.store, "mina", |mina| mina.disabled = true).await;
     let refused = refresh(&provider, &pair).await.unwrap_err();
     assert_eq!(refused, RefreshRefused::Invalid("the user is disabled or deleted"));
-    assert_eq!(revoked(&world), [Revoked::Session(pair.session)]);
+    assert_eq!(revoked(&world.store).await, [Revoked::Session(pair.session)]);
 }
 
 #[tokio::test]
@@ -187,9 +188,9 @@ async fn what_is_no_refresh_token_and_what_has_expired() {
     assert_eq!(nonsense, RefreshRefused::Invalid("not a refresh token"));
     assert_eq!(world.store.asked(), calls);
     let pair = login(&provider, "mina", PASSWORD).await.unwrap();
-    world.store.feels(Mood::Down);
+    world.store.set_fault(Fault::Fails);
     assert!(matches!(refresh(&provider, &pair).await, Err(RefreshRefused::Unavailable(_))));
-    world.store.feels(Mood::Well);
+    world.store.set_fault(Fault::None);
     world.clock.advance(Duration::from_secs(3600));
     assert!(matches!(refresh(&provider, &pair).await, Err(RefreshRefused::Invalid(_))));
 }
@@ -203,16 +204,16 @@ async fn logout_ends_the_session_and_only_ones_own() {
     assert_eq!(provider.logout(&stranger).await, Err(LogoutRefused::NoSession));
     let basic = Caller { session: None, ..caller(&pair) };
     assert_eq!(provider.logout(&basic).await, Err(LogoutRefused::NoSession));
-    assert_eq!(world.store.sessions().len(), 1);
-    world.store.feels(Mood::Down);
+    assert_eq!(revoked(&world.store).await, []);
+    world.store.set_fault(Fault::Fails);
     assert!(matches!(provider.logout(&caller(&pair)).await, Err(LogoutRefused::Unavailable(_))));
-    world.store.feels(Mood::Well);
+    world.store.set_fault(Fault::None);
     provider.logout(&caller(&pair)).await.unwrap();
-    assert_eq!(revoked(&world), [Revoked::Session(pair.session.clone())]);
+    assert_eq!(revoked(&world.store).await, [Revoked::Session(pair.session.clone())]);
     assert!(matches!(refresh(&provider, &pair).await, Err(RefreshRefused::Invalid(_))));
     let client = Caller { session: None, credential_id: Some("t-1".into()), ..caller(&pair) };
     provider.logout(&client).await.unwrap();
-    assert!(revoked(&world).contains(&Revoked::Token("t-1".into())));
+    assert!(revoked(&world.store).await.contains(&Revoked::Token("t-1".into())));
 }
 
 #[tokio::test]

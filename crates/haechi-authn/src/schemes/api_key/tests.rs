@@ -2,25 +2,26 @@ use super::{ApiKeyAuthenticator, BadHeader, Sources};
 use crate::api_key::ApiKey;
 use crate::control::Control;
 use crate::declared::DeclaredAttributes;
-use crate::fake::{FakeClock, FakeStore, Mood, ask, head, learn, refusal, verified};
+use crate::test_support::{ask, clock, head, learn, refusal, verified};
 use crate::{Attempt, Authenticator, CredentialPlace, Fault, Look, RevocationWatch, Scheme};
-use haechi_core::ports::{ApiKeyRecord, ApiKeys, Change, KeyState};
+use haechi_core::ports::{ApiKeyRecord, Change, KeyState};
 use haechi_core::{Attributes, CallerKind, Clock, RequestHead, Role, RoleTable};
+use haechi_testkit::{Fault as StoreFault, FaultyStore, FixedClock};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
 struct World {
-    store: Arc<FakeStore>,
-    clock: Arc<FakeClock>,
+    store: Arc<FaultyStore>,
+    clock: Arc<FixedClock>,
     watch: Arc<RevocationWatch>,
     authenticator: ApiKeyAuthenticator,
 }
 
 impl World {
     fn new() -> Self {
-        let (store, clock) = (FakeStore::new(), FakeClock::new());
+        let (store, clock) = (FaultyStore::new(), clock());
         let watch = Arc::new(RevocationWatch::new());
         learn(&watch, &[], clock.now());
         let sources = Sources {
@@ -54,7 +55,7 @@ impl World {
             state: KeyState::Active,
         };
         change(&mut record);
-        world.store.add(&record).await.unwrap();
+        world.store.inner().api_keys.add(&record).await.unwrap();
         let scheme = world.authenticator.for_worker();
         (world, scheme, key)
     }
@@ -152,7 +153,7 @@ async fn revoking_ends_what_is_cached() {
     let (world, scheme, key) = World::with_key(|_| {}).await;
     verified(world.ask(&scheme, &with(&key)).await);
     assert!(matches!(scheme.look(&with(&key), world.clock.now()), Look::Done(Attempt::Verified(_))));
-    world.store.revoke("k-1").await.unwrap();
+    world.store.inner().api_keys.revoke("k-1").await.unwrap();
     learn(&world.watch, &[Change::ApiKey("k-1".into())], world.clock.now());
     assert_eq!(refusal(world.ask(&scheme, &with(&key)).await).1, "the API key is revoked");
 }
@@ -161,14 +162,14 @@ async fn revoking_ends_what_is_cached() {
 async fn revoking_others_asks_no_store() {
     let (world, scheme, key) = World::with_key(|_| {}).await;
     verified(world.ask(&scheme, &with(&key)).await);
-    let calls = world.store.asked();
+    let calls = world.store.asked_for("api_keys.by_sha256");
     for second in 0..59 {
         world.clock.advance(Duration::from_secs(1));
         let others = [Change::ApiKey(format!("k-1{second}")), Change::User("k-1".into())];
         learn(&world.watch, &others, world.clock.now());
         assert!(matches!(scheme.look(&with(&key), world.clock.now()), Look::Done(Attempt::Verified(_))));
     }
-    assert_eq!(world.store.asked(), calls);
+    assert_eq!(world.store.asked_for("api_keys.by_sha256"), calls);
 }
 
 #[tokio::test]
@@ -187,15 +188,15 @@ async fn nothing_cached_holds_while_nobody_knows_what_is_revoked_or_after_a_minu
 #[tokio::test]
 async fn could_not_find_out_is_unavailable_and_not_remembered() {
     let (world, scheme, key) = World::with_key(|_| {}).await;
-    for mood in [Mood::Down, Mood::Panics] {
-        world.store.feels(mood);
+    for fault in [StoreFault::Fails, StoreFault::Panics] {
+        world.store.set_fault(fault);
         let attempt = world.ask(&scheme, &with(&key)).await;
-        assert!(matches!(attempt, Attempt::Unavailable(_)), "{mood:?}: {attempt:?}");
+        assert!(matches!(attempt, Attempt::Unavailable(_)), "{fault:?}: {attempt:?}");
     }
-    world.store.feels(Mood::Hangs);
+    world.store.set_fault(StoreFault::Hangs);
     tokio::time::pause();
     assert!(matches!(world.ask(&scheme, &with(&key)).await, Attempt::Unavailable(_)));
-    world.store.feels(Mood::Well);
+    world.store.set_fault(StoreFault::None);
     verified(world.ask(&scheme, &with(&key)).await);
 }
 
@@ -207,12 +208,14 @@ async fn use_is_noted_once_a_minute_whichever_worker_sees_it() {
         verified(world.ask(scheme, &with(&key)).await);
     }
     settle().await;
-    assert_eq!(world.store.used(), [("k-1".to_owned(), world.clock.now())]);
+    assert_eq!(world.store.asked_for("api_keys.used"), 1);
+    let record = world.store.inner().api_keys.by_id("k-1").await.unwrap().unwrap();
+    assert_eq!(record.last_used_at, Some(world.clock.now()));
     world.clock.advance(Duration::from_secs(60));
     learn(&world.watch, &[], world.clock.now());
     verified(world.ask(&scheme, &with(&key)).await);
     settle().await;
-    assert_eq!(world.store.used().len(), 2);
+    assert_eq!(world.store.asked_for("api_keys.used"), 2);
 }
 
 /// Lets the tasks that nobody waits for run: they need no more than a few polls.

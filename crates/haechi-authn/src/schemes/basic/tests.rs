@@ -1,14 +1,15 @@
 use super::{Accounts, Basic};
 use crate::control::Control;
 use crate::declared::DeclaredAttributes;
-use crate::fake::{Mood, ask, head, learn, refusal, verified};
 use crate::hashing::Htpasswd;
 use crate::identity::passwords::tests::{PASSWORD, World};
+use crate::test_support::{ask, change_user, head, learn, refusal, verified};
 use crate::{Attempt, Authenticator, CredentialPlace, Fault, Look, RevocationWatch, Scheme};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use haechi_core::ports::{Change, Revoked, Users};
+use haechi_core::ports::{Change, Revoked};
 use haechi_core::{AttributeType, Clock, Role, RoleTable};
+use haechi_testkit::Fault as StoreFault;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -71,13 +72,14 @@ async fn wrong_unknown_disabled_and_locked_are_one_answer() {
         let (fault, _) = refusal(ask(&*scheme, &authorization(name, password), world.clock.now()).await);
         assert_eq!(fault, Fault::InvalidCredentials);
     }
-    world.store.change_user("mina", |mina| mina.disabled = true);
+    change_user(&world.store, "mina", |mina| mina.disabled = true).await;
     let (fault, _) = refusal(ask(&*scheme, &authorization("mina", PASSWORD), world.clock.now()).await);
     assert_eq!(fault, Fault::InvalidCredentials);
-    world.store.change_user("mina", |mina| {
+    change_user(&world.store, "mina", |mina| {
         mina.disabled = false;
         mina.login.locked_until = Some(haechi_core::Timestamp::MAX);
-    });
+    })
+    .await;
     let (fault, _) = refusal(ask(&*scheme, &authorization("mina", PASSWORD), world.clock.now()).await);
     assert_eq!(fault, Fault::InvalidCredentials);
 }
@@ -173,7 +175,7 @@ async fn a_revocation_a_second_of_others_costs_no_hash_and_one_s_own_counts() {
         verified(ask(&*scheme, &request, world.clock.now()).await);
     }
     assert_eq!((world.pool.done(), world.store.asked()), (hashes, calls));
-    world.store.set_disabled("mina", true).await.unwrap();
+    world.store.inner().users.set_disabled("mina", true).await.unwrap();
     learn(&watch, &[user("u-1")], world.clock.now());
     let (fault, _) = refusal(ask(&*scheme, &request, world.clock.now()).await);
     assert_eq!(fault, Fault::InvalidCredentials);
@@ -207,12 +209,12 @@ async fn unknown_users_of_a_file_are_hashed_as_long() {
 async fn could_not_find_out_is_unavailable() {
     let world = World::new().await;
     let (scheme, _) = over_store(&world);
-    for mood in [Mood::Down, Mood::Panics] {
-        world.store.feels(mood);
+    for fault in [StoreFault::Fails, StoreFault::Panics] {
+        world.store.set_fault(fault);
         let attempt = ask(&*scheme, &authorization("mina", PASSWORD), world.clock.now()).await;
-        assert!(matches!(attempt, Attempt::Unavailable(_)), "{mood:?}: {attempt:?}");
+        assert!(matches!(attempt, Attempt::Unavailable(_)), "{fault:?}: {attempt:?}");
     }
-    world.store.feels(Mood::Hangs);
+    world.store.set_fault(StoreFault::Hangs);
     tokio::time::pause();
     let attempt = ask(&*scheme, &authorization("mina", PASSWORD), world.clock.now()).await;
     assert!(matches!(attempt, Attempt::Unavailable(_)));

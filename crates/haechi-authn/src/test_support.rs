@@ -1,0 +1,89 @@
+//! What the tests of this crate share.
+
+use haechi_core::Timestamp;
+use haechi_core::ports::{Change, Revoked, UserRecord};
+use haechi_testkit::{FaultyStore, FixedClock};
+use std::sync::Arc;
+
+/// A clock that tests move. It begins at a whole minute.
+pub(crate) fn clock() -> Arc<FixedClock> {
+    Arc::new(FixedClock::at(Timestamp::from_seconds(1_800_000_000)))
+}
+
+/// The user as the store has it.
+pub(crate) async fn user(store: &FaultyStore, name: &str) -> Option<UserRecord> {
+    store.inner().users.by_name(name).await.unwrap()
+}
+
+/// Puts a changed user in the place of the user of this name.
+pub(crate) async fn change_user(store: &FaultyStore, name: &str, change: impl FnOnce(&mut UserRecord)) {
+    let mut changed = user(store, name).await.unwrap();
+    change(&mut changed);
+    store.inner().users.delete(name).await.unwrap();
+    store.inner().users.add(&changed).await.unwrap();
+}
+
+/// Everything that is revoked for good, oldest first.
+pub(crate) async fn revoked(store: &FaultyStore) -> Vec<Revoked> {
+    let all = store.inner().revocations.changes_since(0, usize::MAX).await.unwrap().changes.into_iter();
+    let revoked = all.filter_map(|change| match change {
+        Change::Revoked { what, .. } => Some(what),
+        _ => None,
+    });
+    revoked.collect()
+}
+
+/// A request from 192.0.2.7 with these fields and this query.
+pub(crate) fn head(fields: &[(&str, &str)], query: Option<&str>) -> haechi_core::RequestHead {
+    let mut all = haechi_core::Fields::default();
+    for (name, value) in fields {
+        all.push(name.as_bytes(), value.as_bytes());
+    }
+    haechi_core::RequestHead {
+        id: haechi_core::id::RequestId::from_bits(1),
+        received: Timestamp::from_millis(0),
+        method: http::Method::GET,
+        host: haechi_core::Host::parse(b"localhost").unwrap(),
+        path: haechi_core::CanonicalPath::parse(b"/").unwrap(),
+        query: query.map(Into::into),
+        fields: all,
+        client: [192, 0, 2, 7].into(),
+        peer: ([192, 0, 2, 7], 4711).into(),
+        secure: false,
+    }
+}
+
+/// The answer of a scheme.
+pub(crate) async fn ask(
+    scheme: &dyn crate::Scheme,
+    head: &haechi_core::RequestHead,
+    now: Timestamp,
+) -> crate::Attempt {
+    match scheme.look(head, now) {
+        crate::Look::Done(attempt) => attempt,
+        crate::Look::Wait(later) => later.await,
+    }
+}
+
+/// The fault and the reason of a refusal; a panic for anything else.
+pub(crate) fn refusal(attempt: crate::Attempt) -> (crate::Fault, String) {
+    match attempt {
+        crate::Attempt::Rejected(rejection) => (rejection.fault, rejection.reason.into_owned()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The caller; a panic for anything else.
+pub(crate) fn verified(attempt: crate::Attempt) -> Arc<haechi_core::Caller> {
+    match attempt {
+        crate::Attempt::Verified(caller) => caller,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Makes the watch know these changes too, as of `as_of`.
+pub(crate) fn learn(watch: &crate::RevocationWatch, changes: &[Change], as_of: Timestamp) {
+    let view = crate::RevocationView::clone(&watch.view());
+    let epoch = view.epoch + changes.len() as u64;
+    watch.replace(view.with(changes, epoch, as_of));
+}

@@ -1,0 +1,166 @@
+//! A store in memory whose operations fail, hang or panic when they are told to, and are counted.
+
+use haechi_core::ports::{
+    ApiKeyRecord, ApiKeys, BoxFuture, Changes, ClientRecord, Clients, LoginState, Revocations, Revoked,
+    Rotation, Session, Sessions, SigningKeyRecord, SigningKeys, StoreError, Stored, UserRecord, Users,
+};
+use haechi_core::{Secret, Timestamp};
+use haechi_store::Store;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+/// What an operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// What it should.
+    None,
+    /// It gives an error: the store cannot be reached.
+    Fails,
+    /// It panics.
+    Panics,
+    /// It never gives anything.
+    Hangs,
+}
+
+/// The real store in memory, behind a wall that tests can break. Operations are named `users.by_name`, `api_keys.used` and so on.
+pub struct FaultyStore {
+    inner: Store,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Of all operations that have none of their own.
+    fault: Option<Fault>,
+    faults: HashMap<&'static str, Fault>,
+    before: HashMap<&'static str, Hook>,
+    asked: HashMap<&'static str, usize>,
+}
+
+type Hook = Arc<dyn Fn(Store) -> BoxFuture<'static, ()> + Send + Sync>;
+
+impl FaultyStore {
+    /// An empty store that works.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { inner: Store::in_memory(), state: Mutex::default() })
+    }
+
+    /// The store behind the wall: it always works, and is not counted.
+    pub const fn inner(&self) -> &Store {
+        &self.inner
+    }
+
+    /// What every operation does from now on.
+    pub fn set_fault(&self, fault: Fault) {
+        let mut state = self.state.lock().unwrap();
+        state.fault = Some(fault);
+        state.faults.clear();
+    }
+
+    /// What this operation does from now on.
+    pub fn set_fault_of(&self, operation: &'static str, fault: Fault) {
+        self.state.lock().unwrap().faults.insert(operation, fault);
+    }
+
+    /// Does this before each call of `operation`.
+    pub fn before(
+        &self,
+        operation: &'static str,
+        hook: impl Fn(Store) -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    ) {
+        self.state.lock().unwrap().before.insert(operation, Arc::new(hook));
+    }
+
+    /// How many calls there were.
+    pub fn asked(&self) -> usize {
+        self.state.lock().unwrap().asked.values().sum()
+    }
+
+    /// How many calls of `operation` there were.
+    pub fn asked_for(&self, operation: &str) -> usize {
+        self.state.lock().unwrap().asked.get(operation).copied().unwrap_or(0)
+    }
+
+    fn call<'a, T: Send + 'a>(&'a self, operation: &'static str, answer: Stored<'a, T>) -> Stored<'a, T> {
+        let mut state = self.state.lock().unwrap();
+        *state.asked.entry(operation).or_default() += 1;
+        let fault = state.faults.get(operation).copied().or(state.fault).unwrap_or(Fault::None);
+        let before = state.before.get(operation).cloned();
+        Box::pin(async move {
+            match fault {
+                Fault::None => {}
+                Fault::Fails => return Err(StoreError::Unavailable("as told".into())),
+                Fault::Panics => panic!("as told"),
+                Fault::Hangs => std::future::pending().await,
+            }
+            if let Some(before) = before {
+                before(self.inner.clone()).await;
+            }
+            answer.await
+        })
+    }
+}
+
+/// Implements a port: each operation by the inner store's, through [`FaultyStore::call`].
+macro_rules! port {
+    ($port:ident, $field:ident: $($operation:ident($($name:ident: $type:ty),*) -> $answer:ty;)*) => {
+        impl $port for FaultyStore {
+            $(
+                fn $operation<'a>(&'a self, $($name: $type),*) -> Stored<'a, $answer> {
+                    let name = concat!(stringify!($field), ".", stringify!($operation));
+                    self.call(name, self.inner.$field.$operation($($name),*))
+                }
+            )*
+        }
+    };
+}
+
+port! { Users, users:
+    by_name(name: &'a str) -> Option<UserRecord>;
+    by_id(id: &'a str) -> Option<UserRecord>;
+    list() -> Vec<UserRecord>;
+    add(user: &'a UserRecord) -> ();
+    set_roles(name: &'a str, roles: &'a [String]) -> ();
+    set_password(name: &'a str, hash: &'a Secret<String>) -> ();
+    set_disabled(name: &'a str, disabled: bool) -> ();
+    delete(name: &'a str) -> ();
+    login_failed(id: &'a str, limit: u32, locked_until: Timestamp) -> LoginState;
+    login_succeeded(id: &'a str) -> ();
+}
+
+port! { Clients, clients:
+    by_id(id: &'a str) -> Option<ClientRecord>;
+    list() -> Vec<ClientRecord>;
+    add(client: &'a ClientRecord) -> ();
+    delete(id: &'a str) -> ();
+}
+
+port! { ApiKeys, api_keys:
+    by_sha256(sha256: &'a [u8; 32]) -> Option<ApiKeyRecord>;
+    by_id(id: &'a str) -> Option<ApiKeyRecord>;
+    list() -> Vec<ApiKeyRecord>;
+    add(key: &'a ApiKeyRecord) -> ();
+    revoke(id: &'a str) -> ();
+    used(id: &'a str, now: Timestamp) -> ();
+}
+
+port! { Sessions, sessions:
+    begin(session: &'a Session) -> ();
+    rotate(presented_sha256: &'a [u8; 32], next_sha256: &'a [u8; 32], now: Timestamp) -> Rotation;
+    end(session: &'a str, tokens_expire_at: Timestamp) -> ();
+    end_all_of(user_id: &'a str, tokens_expire_at: Timestamp) -> ();
+}
+
+port! { Revocations, revocations:
+    epoch() -> u64;
+    changes_since(since: u64, limit: usize) -> Changes;
+    revoke(what: &'a Revoked, until: Timestamp) -> ();
+    forget_expired(now: Timestamp) -> u64;
+}
+
+port! { SigningKeys, signing_keys:
+    list() -> Vec<SigningKeyRecord>;
+    add_first(key: &'a SigningKeyRecord) -> SigningKeyRecord;
+    rotate(next: &'a SigningKeyRecord, published_until: Timestamp) -> ();
+    forget_unpublished(now: Timestamp) -> u64;
+}
