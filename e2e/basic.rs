@@ -1,6 +1,6 @@
 //! Names and passwords (RFC 7617), from the store and from an htpasswd file.
 
-use crate::harness::{Folder, Gate, PASSWORD, Reply, routes_to};
+use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Reply, eventually, haechi, routes_to};
 use haechi_testkit::Backend;
 use haechi_testkit::jose::base64;
 use serde_json::Value;
@@ -46,6 +46,36 @@ fn users_of_the_store() {
     as_user(&gate, "/admin/x", "alice", PASSWORD).expect(403);
     as_user(&gate, "/admin/x", "root", PASSWORD).expect(200);
     assert_eq!(backend.recorded().len(), 2);
+}
+
+/// A locked user is refused wherever the password is looked at: while requests go on well, it was not.
+#[test]
+fn a_change_to_others_ends_no_remembered_credential() {
+    let backend = Backend::saying("reached");
+    let gate = with_store(&backend);
+    let start = std::time::Instant::now();
+    as_user(&gate, "/x", "alice", PASSWORD).expect(200);
+    for n in 0..5 {
+        as_user(&gate, "/x", "alice", &format!("wrong {n}")).expect(401);
+    }
+    for verb in ["disable", "enable", "disable", "enable"] {
+        change(&gate, &["user", verb, "root"]);
+        let reply = as_user(&gate, "/x", "alice", PASSWORD);
+        // It is remembered for a minute, which may be over on a machine that is busy.
+        if start.elapsed() < std::time::Duration::from_secs(60) {
+            reply.expect(200);
+        }
+    }
+    change(&gate, &["user", "set-roles", "alice", "--role", "USER"]);
+    as_user(&gate, "/x", "alice", PASSWORD).expect(401);
+}
+
+/// Runs a command that changes a user, and waits until the gate knows.
+fn change(gate: &Gate, arguments: &[&str]) {
+    let epoch = || gate.metric("haechi_store_revocation_epoch", &[]);
+    let before = epoch();
+    haechi(gate.folder().path(), arguments).success();
+    eventually(PATIENCE, || (epoch() > before).then_some(()));
 }
 
 #[test]
