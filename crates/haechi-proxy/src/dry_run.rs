@@ -3,6 +3,7 @@
 use crate::accept::{Accepted, Arrived, accept};
 use crate::http1;
 use crate::judge::{Judged, Observer, Refused, judge};
+use crate::metrics::WorkerMetrics;
 use crate::plan::Plan;
 use crate::refusal::Refusal;
 use crate::respond;
@@ -52,7 +53,7 @@ pub enum DryOutcome {
 impl DryRun {
     /// With caches of its own, like a worker's.
     pub fn new(plan: Arc<Plan>) -> Self {
-        Self(WorkerPlan::new(plan, None))
+        Self(WorkerPlan::new(plan, None, &WorkerMetrics::default()))
     }
 
     /// The plan.

@@ -84,7 +84,7 @@ async fn send(
         let span = request.worker.random_bits() as u64;
         let outcome = exchange(request, service, place, permitted, (body, span), left).await;
         let result = outcome.as_ref().map_or_else(|failure| failure.refusal.name(), |_| "answered");
-        request.worker.metrics().upstream(&service.name, result);
+        balancer.metrics().requests.count(result);
         record.exchanged(
             span,
             outcome.as_ref().map(|(lines, _)| lines.status).map_err(|failure| failure.refusal.name()),
@@ -140,11 +140,11 @@ async fn exchange(
     // New connections are rare beside kept ones, and making them is large.
     match place.way {
         Way::Kept(connection) => {
-            request.worker.metrics().upstream_connection(&service.name, "reused");
+            place.home.count_reused();
             exchange.over_http1(connection, true, place.home, body).await
         }
         Way::Open(opening) => {
-            let made = Box::pin(reach::new(&**request.worker, service, opening, limit)).await;
+            let made = Box::pin(reach::new(&**request.worker, opening, limit)).await;
             exchange.over_http1(made.map_err(unreached)?, false, place.home, body).await
         }
         Way::Shared => Box::pin(exchange.over_either(place.home, body)).await,

@@ -10,24 +10,24 @@ mod worker;
 
 use crate::upstream::gauges;
 use haechi_core::metrics::{Page, Source};
-use named::{AuthenticatorMetrics, DecisionPointMetrics, ServiceMetrics};
-use route::RouteMetrics;
+pub(crate) use named::ServiceMetrics;
+use named::{AuthenticatorMetrics, DecisionPointMetrics};
+pub(crate) use route::RouteMetrics;
 use std::sync::{Arc, Mutex, PoisonError};
-use worker::Cells;
-pub(crate) use worker::WorkerMetrics;
+pub(crate) use worker::{PlanMetrics, WorkerMetrics};
 
 /// The data plane's metrics.
 #[derive(Clone, Default)]
 pub struct Metrics {
-    workers: Arc<Mutex<Vec<Arc<Cells>>>>,
+    workers: Arc<Mutex<Vec<Arc<WorkerMetrics>>>>,
 }
 
 impl Metrics {
-    /// Cells for one more worker.
-    pub(crate) fn worker(&self) -> WorkerMetrics {
-        let cells = Arc::new(Cells::default());
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(cells.clone());
-        WorkerMetrics::new(cells)
+    /// Metrics for one more worker.
+    pub(crate) fn worker(&self) -> Arc<WorkerMetrics> {
+        let metrics = Arc::new(WorkerMetrics::default());
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).push(metrics.clone());
+        metrics
     }
 }
 
@@ -38,9 +38,9 @@ impl Source for Metrics {
         AuthenticatorMetrics::default().show(page, "");
         DecisionPointMetrics::default().show(page, "");
         ServiceMetrics::default().show(page, "");
-        Cells::default().show(page);
+        WorkerMetrics::default().show(page);
         let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        workers.iter().for_each(|cells| cells.show(page));
+        workers.iter().for_each(|worker| worker.show(page));
     }
 }
 
@@ -55,3 +55,6 @@ impl std::fmt::Debug for Metrics {
         f.write_str("Metrics")
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,11 @@
 //! What one worker counts.
 
-use super::by_name::ByName;
+use super::by_name::{ByName, NamedList};
 use super::cells::{Counter, Histogram, Level, Total};
 use super::named::{AuthenticatorMetrics, DecisionPointMetrics, ServiceMetrics};
 use super::route::RouteMetrics;
 use crate::limits::Limit;
-use crate::log::Line;
-use foldhash::fast::RandomState;
 use haechi_core::metrics::Page;
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,152 +50,12 @@ const POINT_BOUNDS: [Duration; 13] = [
     Duration::from_secs(10),
 ];
 
-/// A worker's end of the metrics.
+/// One worker's metrics. The worker alone writes them.
 pub(crate) struct WorkerMetrics {
-    cells: Arc<Cells>,
-    routes: Known<RouteMetrics>,
-    authenticators: Known<AuthenticatorMetrics>,
-    points: Known<DecisionPointMetrics>,
-    services: Known<ServiceMetrics>,
-}
-
-/// The cells that the worker has looked up already.
-type Known<T> = RefCell<HashMap<Arc<str>, Arc<T>, RandomState>>;
-
-fn find<T: Default>(known: &Known<T>, all: &ByName<T>, name: &Arc<str>) -> Arc<T> {
-    let mut known = known.borrow_mut();
-    if let Some(cells) = known.get(name) {
-        return cells.clone();
-    }
-    known.entry(name.clone()).or_insert_with(|| all.of(name)).clone()
-}
-
-impl WorkerMetrics {
-    pub(super) fn new(cells: Arc<Cells>) -> Self {
-        Self {
-            cells,
-            routes: RefCell::default(),
-            authenticators: RefCell::default(),
-            points: RefCell::default(),
-            services: RefCell::default(),
-        }
-    }
-
-    fn route(&self, name: &Arc<str>) -> Arc<RouteMetrics> {
-        find(&self.routes, &self.cells.routes, name)
-    }
-
-    fn service(&self, name: &Arc<str>) -> Arc<ServiceMetrics> {
-        find(&self.services, &self.cells.services, name)
-    }
-
-    pub(crate) fn request(&self, line: &Line, took: Duration) {
-        let (method, status) = (line.method.as_ref(), line.status);
-        match &line.route {
-            Some(route) => self.route(route).request(method, status, took),
-            None => self.cells.unrouted.request(method, status, took),
-        }
-    }
-
-    pub(crate) fn authn(&self, authenticator: &Arc<str>, result: &'static str) {
-        find(&self.authenticators, &self.cells.authenticators, authenticator).attempts.count(result);
-    }
-
-    pub(crate) fn authz(&self, route: &Arc<str>, result: &'static str, took: Duration) {
-        self.route(route).decisions.count(result);
-        self.cells.decision_durations.observe(took);
-    }
-
-    /// Shadow policies would have decided otherwise, in this direction.
-    pub(crate) fn shadow(&self, route: &Arc<str>, direction: &'static str) {
-        self.route(route).shadow.count(direction);
-    }
-
-    /// What came of a question to a decision point, and how long it took where it was sent.
-    pub(crate) fn decision_point(&self, point: &Arc<str>, result: &'static str, took: Option<Duration>) {
-        find(&self.points, &self.cells.points, point).requests.count(result);
-        if let Some(took) = took {
-            self.cells.point_durations.observe(took);
-        }
-    }
-
-    pub(crate) fn preflight(&self, route: &Arc<str>, result: &'static str) {
-        self.route(route).preflights.count(result);
-    }
-
-    pub(crate) fn upstream(&self, service: &Arc<str>, result: &'static str) {
-        self.service(service).requests.count(result);
-    }
-
-    pub(crate) fn upstream_connection(&self, service: &Arc<str>, how: &'static str) {
-        self.service(service).connections.count(how);
-    }
-
-    pub(crate) fn upstream_retry(&self, service: &Arc<str>, result: &'static str) {
-        self.service(service).retries.count(result);
-    }
-
-    pub(crate) fn upstream_overflow(&self, service: &Arc<str>, what: &'static str) {
-        self.service(service).overflow.count(what);
-    }
-
-    /// Counts what became of one client's handshake.
-    pub(crate) fn tls_handshake(&self, result: &'static str) {
-        self.cells.tls_handshakes.count(result);
-    }
-
-    /// Counts what came of the beginning of one connection that was to have a PROXY header.
-    pub(crate) fn proxy_header(&self, result: &'static str) {
-        self.cells.proxy_headers.count(result);
-    }
-
-    /// An HTTP/2 connection was ended because its client passed a limit or broke the protocol.
-    pub(crate) fn http2_ended(&self, reason: &'static str) {
-        self.cells.http2_ended.count(reason);
-    }
-
-    /// A limit was reached, once more.
-    pub(crate) fn limit(&self, limit: Limit) {
-        self.cells.limits.count(limit.name());
-    }
-
-    pub(crate) fn connections(&self, now: usize) {
-        self.cells.connections.set(now);
-    }
-
-    /// What connections hold in buffers, in bytes.
-    pub(crate) fn buffered(&self, now: usize) {
-        self.cells.buffered.set(now);
-    }
-
-    /// One request, or connection, panicked.
-    pub(crate) fn panicked(&self) {
-        self.cells.panics.count();
-    }
-
-    /// One more open WebSocket, until the guard is dropped.
-    pub(crate) fn websocket(&self) -> OpenWebSocket {
-        self.cells.websockets.up();
-        OpenWebSocket(self.cells.clone())
-    }
-}
-
-/// An open WebSocket.
-pub(crate) struct OpenWebSocket(Arc<Cells>);
-
-impl Drop for OpenWebSocket {
-    fn drop(&mut self) {
-        // The worker that counted it is the one that drops it.
-        self.0.websockets.down();
-    }
-}
-
-/// One worker's cells. The worker alone writes them.
-pub(super) struct Cells {
     routes: ByName<RouteMetrics>,
     unrouted: RouteMetrics,
-    authenticators: ByName<AuthenticatorMetrics>,
-    points: ByName<DecisionPointMetrics>,
+    authenticators: NamedList<AuthenticatorMetrics>,
+    points: NamedList<DecisionPointMetrics>,
     services: ByName<ServiceMetrics>,
     decision_durations: Histogram<{ DECISION_BOUNDS.len() }>,
     point_durations: Histogram<{ POINT_BOUNDS.len() }>,
@@ -213,13 +69,13 @@ pub(super) struct Cells {
     websockets: Level,
 }
 
-impl Default for Cells {
+impl Default for WorkerMetrics {
     fn default() -> Self {
         Self {
             routes: ByName::default(),
             unrouted: RouteMetrics::default(),
-            authenticators: ByName::default(),
-            points: ByName::default(),
+            authenticators: NamedList::default(),
+            points: NamedList::default(),
             services: ByName::default(),
             decision_durations: Histogram::new(&DECISION_BOUNDS),
             point_durations: Histogram::new(&POINT_BOUNDS),
@@ -235,7 +91,110 @@ impl Default for Cells {
     }
 }
 
-impl Cells {
+impl WorkerMetrics {
+    /// The metrics of the routes and services with these names, by their indexes in a plan.
+    pub(crate) fn of_plan<'a>(
+        &self,
+        routes: impl Iterator<Item = &'a Arc<str>>,
+        services: impl Iterator<Item = &'a Arc<str>>,
+    ) -> PlanMetrics {
+        PlanMetrics {
+            routes: routes.map(|name| self.routes.of(name)).collect(),
+            services: services.map(|name| self.services.of(name)).collect(),
+        }
+    }
+
+    /// The metrics of requests without a route.
+    pub(crate) const fn unrouted(&self) -> &RouteMetrics {
+        &self.unrouted
+    }
+
+    pub(crate) fn authn(&self, authenticator: &Arc<str>, result: &'static str) {
+        self.authenticators.of(authenticator).attempts.count(result);
+    }
+
+    /// How long it took to decide about a request.
+    pub(crate) fn authz(&self, took: Duration) {
+        self.decision_durations.observe(took);
+    }
+
+    /// What came of a question to a decision point, and how long it took where it was sent.
+    pub(crate) fn decision_point(&self, point: &Arc<str>, result: &'static str, took: Option<Duration>) {
+        self.points.of(point).requests.count(result);
+        if let Some(took) = took {
+            self.point_durations.observe(took);
+        }
+    }
+
+    /// Counts what became of one client's handshake.
+    pub(crate) fn tls_handshake(&self, result: &'static str) {
+        self.tls_handshakes.count(result);
+    }
+
+    /// Counts what came of the beginning of one connection that was to have a PROXY header.
+    pub(crate) fn proxy_header(&self, result: &'static str) {
+        self.proxy_headers.count(result);
+    }
+
+    /// An HTTP/2 connection was ended because its client passed a limit or broke the protocol.
+    pub(crate) fn http2_ended(&self, reason: &'static str) {
+        self.http2_ended.count(reason);
+    }
+
+    /// A limit was reached, once more.
+    pub(crate) fn limit(&self, limit: Limit) {
+        self.limits.count(limit.name());
+    }
+
+    pub(crate) fn connections(&self, now: usize) {
+        self.connections.set(now);
+    }
+
+    /// What connections hold in buffers, in bytes.
+    pub(crate) fn buffered(&self, now: usize) {
+        self.buffered.set(now);
+    }
+
+    /// One request, or connection, panicked.
+    pub(crate) fn panicked(&self) {
+        self.panics.count();
+    }
+
+    /// One more open WebSocket, until the guard is dropped.
+    pub(crate) fn websocket(self: &Arc<Self>) -> OpenWebSocket {
+        self.websockets.up();
+        OpenWebSocket(self.clone())
+    }
+}
+
+/// An open WebSocket.
+pub(crate) struct OpenWebSocket(Arc<WorkerMetrics>);
+
+impl Drop for OpenWebSocket {
+    fn drop(&mut self) {
+        // The worker that counted it is the one that drops it.
+        self.0.websockets.down();
+    }
+}
+
+/// A worker's metrics of what a plan has, by index. The cells are the worker's: they go on under the next plan, where the name may have
+/// another index.
+pub(crate) struct PlanMetrics {
+    routes: Vec<Arc<RouteMetrics>>,
+    services: Vec<Arc<ServiceMetrics>>,
+}
+
+impl PlanMetrics {
+    pub(crate) fn route(&self, index: usize) -> Option<&Arc<RouteMetrics>> {
+        self.routes.get(index)
+    }
+
+    pub(crate) fn services(&self) -> &[Arc<ServiceMetrics>] {
+        &self.services
+    }
+}
+
+impl WorkerMetrics {
     pub(super) fn show(&self, page: &mut Page) {
         self.routes.each(|name, route| route.show(page, name));
         self.unrouted.show(page, "");

@@ -33,7 +33,7 @@ impl<'a, 'r> Recording<'a, 'r> {
 
     fn route(&mut self, index: usize) {
         if let Some(route) = self.plan.shared.routes.get(index) {
-            self.record.route(route);
+            self.record.route(route, self.plan.metrics().route(index));
         }
     }
 
@@ -102,7 +102,7 @@ impl Observer for Recording<'_, '_> {
             Err(Refused::Undecided(decision, _)) => (decision, "unavailable"),
         };
         let Some(route) = self.plan.recorded_route(index) else { return };
-        self.worker.metrics().authz(&route.name, result, self.begun.elapsed());
+        self.record.authorized(result, self.begun.elapsed());
         self.record.decided(decision, route);
         if let Err(Refused::Undecided(_, unavailable)) = outcome {
             self.record.undecided(unavailable.to_string());

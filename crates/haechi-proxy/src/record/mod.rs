@@ -7,6 +7,7 @@ pub(crate) use recorder::Recorder;
 use crate::decisions::{Decided, Headers, RecordedRoute, direction};
 use crate::limits::Limit;
 use crate::log::Line;
+use crate::metrics::RouteMetrics;
 use crate::outcome::RequestOutcome;
 use crate::reply::ErrorFormat;
 use crate::settings::{Endpoint, Route};
@@ -31,6 +32,8 @@ struct Inner {
     recorder: Rc<Recorder>,
     begun: Instant,
     line: Line,
+    /// Those of its route, once it is found.
+    metrics: Option<Arc<RouteMetrics>>,
     format: ErrorFormat,
     over: bool,
     secure: bool,
@@ -74,6 +77,7 @@ impl Record {
             recorder: recorder.clone(),
             begun: Instant::now(),
             line: Line::new(id, received, client),
+            metrics: None,
             format: ErrorFormat::Problem,
             over: false,
             secure: false,
@@ -105,8 +109,9 @@ impl Record {
     }
 
     /// The request's route was found.
-    pub(crate) fn route(&mut self, route: &Route) {
+    pub(crate) fn route(&mut self, route: &Route, metrics: Option<&Arc<RouteMetrics>>) {
         self.0.line.route = Some(route.name.clone());
+        self.0.metrics = metrics.cloned();
         if let Some(spans) = &mut self.0.spans {
             spans.route = Some(route.pattern.as_str().into());
         }
@@ -137,9 +142,7 @@ impl Record {
 
     /// Counts a browser's question.
     pub(crate) fn preflight(&self, granted: bool) {
-        if let Some(route) = &self.0.line.route {
-            self.0.recorder.metrics().preflight(route, if granted { "granted" } else { "refused" });
-        }
+        self.0.metrics().preflights.count(if granted { "granted" } else { "refused" });
     }
 
     /// The declared request headers that are no credential, for the record of the decision.
@@ -147,12 +150,18 @@ impl Record {
         self.0.headers = headers;
     }
 
+    /// Counts a decision about the request, which took so long.
+    pub(crate) fn authorized(&self, result: &'static str, took: Duration) {
+        self.0.metrics().decisions.count(result);
+        self.0.recorder.metrics().authz(took);
+    }
+
     /// It was decided about the request, on this route.
     pub(crate) fn decided(&mut self, decision: &Decision, route: &Arc<RecordedRoute>) {
         self.0.line.decision = Some(decision.id);
         if let Some(direction) = direction(decision) {
             self.0.line.shadow = Some(direction);
-            self.0.recorder.metrics().shadow(&route.name, direction);
+            self.0.metrics().shadow.count(direction);
         }
         self.0.made = Some(Made { decision: decision.clone(), route: route.clone(), undecided: false });
         self.step(|| Work::Authorize { decision: decision.id, allowed: decision.is_allowed() });
@@ -233,6 +242,7 @@ impl Record {
         let empty = Inner {
             recorder: self.0.recorder.clone(),
             line: Line::new(id, received, client),
+            metrics: None,
             begun: self.0.begun,
             format: self.0.format,
             over: true,
@@ -262,7 +272,7 @@ impl Drop for Record {
             self.0.line.outcome = RequestOutcome::Aborted;
         }
         let took = self.0.begun.elapsed();
-        self.0.recorder.metrics().request(&self.0.line, took);
+        self.0.metrics().request(self.0.line.method.as_ref(), self.0.line.status, took);
         self.0.recorder.log().write(&self.0.line, took);
         if let Some(spans) = self.0.spans.take() {
             spans.finish(&self.0.line, took, self.0.recorder.traces());
@@ -274,6 +284,11 @@ impl Drop for Record {
 }
 
 impl Inner {
+    /// Those of the request's route, or of requests without one.
+    fn metrics(&self) -> &RouteMetrics {
+        self.metrics.as_deref().unwrap_or_else(|| self.recorder.metrics().unrouted())
+    }
+
     /// What is remembered of the decision. The request is over: its parts are moved.
     fn remembered(&mut self) -> Option<Decided> {
         let Made { decision, route, undecided } = self.made.take()?;

@@ -7,10 +7,11 @@ use crate::metrics::WorkerMetrics;
 use crate::spans::{TraceSink, Traces};
 use fastrand::Rng;
 use std::cell::RefCell;
+use std::sync::Arc;
 
 /// A worker's counters, its ends of the access log and the traces, and the decisions that it remembers.
 pub(crate) struct Recorder {
-    metrics: WorkerMetrics,
+    metrics: Arc<WorkerMetrics>,
     log: AccessLog,
     traces: Traces,
     decisions: RefCell<DecisionRings>,
@@ -21,7 +22,7 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// Log lines and traced requests go to these; nowhere without one.
-    pub(crate) fn new(metrics: WorkerMetrics, log: Option<LogSink>, traces: Option<TraceSink>) -> Self {
+    pub(crate) fn new(metrics: Arc<WorkerMetrics>, log: Option<LogSink>, traces: Option<TraceSink>) -> Self {
         Self {
             metrics,
             log: AccessLog::new(log),
@@ -33,7 +34,7 @@ impl Recorder {
     }
 
     /// The counters.
-    pub(crate) const fn metrics(&self) -> &WorkerMetrics {
+    pub(crate) const fn metrics(&self) -> &Arc<WorkerMetrics> {
         &self.metrics
     }
 

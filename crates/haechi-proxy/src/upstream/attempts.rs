@@ -146,7 +146,7 @@ impl<'a> Attempts<'a> {
     }
 
     fn count(&self, result: &'static str) {
-        self.request.worker.metrics().upstream_retry(&self.service.name, result);
+        self.balancer.metrics().retries.count(result);
     }
 
     fn pause(&self) -> Duration {
@@ -166,7 +166,7 @@ impl<'a> Attempts<'a> {
             match self.enter(index, false) {
                 Ok(place) => return Ok(place),
                 Err(full) => {
-                    self.request.worker.metrics().upstream_overflow(&self.service.name, full.name());
+                    self.balancer.metrics().overflow.count(full.name());
                     self.passed.full.push(index);
                     last = Some(full);
                 }

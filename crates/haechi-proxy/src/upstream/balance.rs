@@ -3,6 +3,7 @@
 use super::endpoint;
 use super::pool::Pool;
 use super::retry::Budget;
+use crate::metrics::ServiceMetrics;
 use crate::settings::{Balance, Endpoint, EndpointIndex, HashKey, Service};
 use fastrand::Rng;
 use foldhash::quality::FixedState;
@@ -20,6 +21,7 @@ pub(crate) struct Balancer {
     /// The share of each endpoint in the choice that is being made: 0 for one that takes no part.
     shares: RefCell<Vec<u64>>,
     budget: Rc<Budget>,
+    metrics: Arc<ServiceMetrics>,
 }
 
 /// Endpoints that a request has been to, or could not go to.
@@ -33,17 +35,18 @@ pub(crate) struct Passed {
 
 impl Balancer {
     /// For `service`, with the connections and the budget of the one before, where they are for the same endpoints.
-    pub(crate) fn new(service: &Service, previous: Option<&Self>) -> Self {
+    pub(crate) fn new(service: &Service, previous: Option<&Self>, metrics: &Arc<ServiceMetrics>) -> Self {
         let known = previous.map(|balancer| balancer.pools.as_slice()).unwrap_or_default();
         let pool = |endpoint: &Endpoint| {
             let same = known.iter().find(|pool| Arc::ptr_eq(pool.state(), &endpoint.state));
-            same.map_or_else(|| Rc::new(Pool::new(endpoint.state.clone())), Rc::clone)
+            same.map_or_else(|| Rc::new(Pool::new(endpoint.state.clone(), metrics.clone())), Rc::clone)
         };
         Self {
             pools: service.endpoints.iter().map(pool).collect(),
             credit: RefCell::new(vec![0; service.endpoints.len()]),
             shares: RefCell::new(vec![0; service.endpoints.len()]),
             budget: previous.map(|balancer| balancer.budget.clone()).unwrap_or_default(),
+            metrics: metrics.clone(),
         }
     }
 
@@ -55,6 +58,11 @@ impl Balancer {
     /// The pool of one endpoint.
     pub(crate) fn pool(&self, index: EndpointIndex) -> Option<&Rc<Pool>> {
         self.pools.get(index.get())
+    }
+
+    /// The counters of the service.
+    pub(crate) fn metrics(&self) -> &ServiceMetrics {
+        &self.metrics
     }
 
     /// How many retries are left.

@@ -5,7 +5,6 @@ use super::pool::Opening;
 use crate::io::{Stream, TlsStream};
 use crate::limits::Limit;
 use crate::refusal::Refusal;
-use crate::settings::Service;
 use crate::tls::ServiceTls;
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -19,7 +18,6 @@ pub(crate) type Unreached = (Refusal, String);
 /// Makes the connection that `opening` gives leave for, its TLS handshake included, within `limit`. Tells where it leads.
 pub(crate) async fn connect(
     dialer: &impl Dialer,
-    service: &Service,
     opening: &mut Opening,
     limit: Duration,
 ) -> Result<(Stream, SocketAddr), Unreached> {
@@ -30,7 +28,7 @@ pub(crate) async fn connect(
             "no file descriptor is free for a connection to the service".into(),
         ));
     };
-    dialer.metrics().upstream_connection(&service.name, "new");
+    opening.count();
     opening.open.hold(descriptor);
     let endpoint = opening.open.endpoint();
     let begun = tokio::time::Instant::now();

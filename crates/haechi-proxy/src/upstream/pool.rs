@@ -4,6 +4,7 @@ use super::circuit::{Full, InFlight, OpenConnection, Waiting};
 use super::endpoint::EndpointState;
 use super::shared::{Found, Made, SharedConnections};
 use crate::http1::client::UpstreamConnection;
+use crate::metrics::ServiceMetrics;
 use crate::settings::{Circuit, Protocol};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -24,6 +25,8 @@ pub(crate) struct Pool {
     turn: Cell<usize>,
     /// Whether no plan in force has its endpoint: requests finish, and nothing is kept.
     retired: Cell<bool>,
+    /// Those of the service.
+    metrics: Arc<ServiceMetrics>,
 }
 
 /// Where a connection came from; counts as one request in flight until it is dropped.
@@ -47,12 +50,13 @@ pub(crate) struct Opening {
     pub(crate) open: OpenConnection,
     /// Which of the endpoint's addresses is tried first.
     pub(crate) turn: usize,
+    metrics: Arc<ServiceMetrics>,
     _waiting: Waiting,
 }
 
 impl Pool {
     /// Without any connection yet.
-    pub(crate) fn new(state: Arc<EndpointState>) -> Self {
+    pub(crate) fn new(state: Arc<EndpointState>, metrics: Arc<ServiceMetrics>) -> Self {
         Self {
             state,
             idle: RefCell::default(),
@@ -61,6 +65,7 @@ impl Pool {
             in_use: Cell::new(0),
             turn: Cell::new(0),
             retired: Cell::new(false),
+            metrics,
         }
     }
 
@@ -104,7 +109,7 @@ impl Pool {
         let open = OpenConnection::count(&self.state, circuit, has_none)?;
         let waiting = Waiting::count(&self.state, circuit)?;
         let turn = self.turn.replace(self.turn.get().wrapping_add(1));
-        Ok(Opening { open, turn, _waiting: waiting })
+        Ok(Opening { open, turn, metrics: self.metrics.clone(), _waiting: waiting })
     }
 
     /// The idle connection used last that still holds.
@@ -147,7 +152,19 @@ impl Pool {
     }
 }
 
+impl Opening {
+    /// The connection is being made.
+    pub(crate) fn count(&self) {
+        self.metrics.connections.count("new");
+    }
+}
+
 impl Home {
+    /// A connection that was there already is used again.
+    pub(crate) fn count_reused(&self) {
+        self.pool.metrics.connections.count("reused");
+    }
+
     /// A connection that carries many exchanges, or how to come to one.
     pub(crate) fn shared(&self, circuit: &Circuit) -> Result<Found, Full> {
         self.pool.shared.find(|has_none| self.pool.opening(circuit, has_none))

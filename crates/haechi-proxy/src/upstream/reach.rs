@@ -22,11 +22,10 @@ pub(crate) enum Reached {
 /// A new connection for one exchange at a time, within `limit`.
 pub(crate) async fn new(
     dialer: &impl Dialer,
-    service: &Service,
     mut opening: Opening,
     limit: Duration,
 ) -> Result<UpstreamConnection, Unreached> {
-    let (stream, peer) = connect::connect(dialer, service, &mut opening, limit).await?;
+    let (stream, peer) = connect::connect(dialer, &mut opening, limit).await?;
     Ok(UpstreamConnection::new(stream, dialer.buffers().clone(), peer, opening.open))
 }
 
@@ -40,7 +39,7 @@ pub(crate) async fn shared(
     loop {
         let made = match home.shared(&service.settings.circuit).map_err(full)? {
             Found::Ready(connection) => {
-                dialer.metrics().upstream_connection(&service.name, "reused");
+                home.count_reused();
                 return Ok(Reached::Http2(connection));
             }
             Found::Make(making) => return make(dialer, service, home, making, limit).await,
@@ -50,7 +49,7 @@ pub(crate) async fn shared(
             Ok(Some(Ok(Some(connection)))) => return Ok(Reached::Http2(connection)),
             Ok(Some(Ok(None))) => {
                 let opening = home.opening(&service.settings.circuit).map_err(full)?;
-                return new(dialer, service, opening, limit).await.map(Reached::Http1);
+                return new(dialer, opening, limit).await.map(Reached::Http1);
             }
             Ok(Some(Err(unreached))) => return Err(unreached),
             // Whoever was making it was given up by its client. Then another does.
@@ -85,7 +84,7 @@ async fn begin(
     mut opening: Opening,
     limit: Duration,
 ) -> Result<Reached, Unreached> {
-    let (stream, peer) = connect::connect(dialer, service, &mut opening, limit).await?;
+    let (stream, peer) = connect::connect(dialer, &mut opening, limit).await?;
     let agreed = stream.agreed_on_http2();
     match service.settings.protocol {
         Protocol::Auto if agreed == Some(false) => {

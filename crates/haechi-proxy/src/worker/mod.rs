@@ -76,7 +76,7 @@ impl Worker {
         buffers.set_share(shared.plan.load().limits.buffers);
         let recorder = Recorder::new(shared.metrics.worker(), shared.log.clone(), shared.traces.clone());
         Rc::new(Self {
-            plan: RefCell::new(Rc::new(WorkerPlan::new(shared.plan.load_full(), None))),
+            plan: RefCell::new(Rc::new(WorkerPlan::new(shared.plan.load_full(), None, recorder.metrics()))),
             buffers,
             ticks: Rc::default(),
             recorder: Rc::new(recorder),
@@ -106,7 +106,7 @@ impl Worker {
             return current;
         }
         self.buffers.set_share(newest.limits.buffers);
-        let next = Rc::new(WorkerPlan::new(newest.clone(), Some(&current)));
+        let next = Rc::new(WorkerPlan::new(newest.clone(), Some(&current), self.metrics()));
         *self.plan.borrow_mut() = next.clone();
         current.retire(&next);
         next
@@ -166,7 +166,7 @@ impl Worker {
         self.shared.budget.address(address, most).map(Some)
     }
 
-    pub(crate) fn metrics(&self) -> &WorkerMetrics {
+    pub(crate) fn metrics(&self) -> &Arc<WorkerMetrics> {
         self.recorder.metrics()
     }
 

@@ -3,6 +3,7 @@
 use super::identity_tokens::IdentityTokens;
 use super::recorded;
 use crate::decisions::{Headers, RecordedRoute};
+use crate::metrics::{PlanMetrics, ServiceMetrics, WorkerMetrics};
 use crate::plan::Plan;
 use crate::settings::{Authentication, IdentityToken, Service, ServiceIndex};
 use crate::upstream::balance::Balancer;
@@ -26,6 +27,7 @@ pub(crate) struct WorkerPlan {
     /// The request headers that policies may read and that are no credential: the name in policies, and the field's.
     headers: Vec<(Box<str>, Box<str>)>,
     tokens: IdentityTokens,
+    metrics: PlanMetrics,
     /// Decisions under this plan.
     pub(crate) memo: Memo,
 }
@@ -54,7 +56,7 @@ impl RouteChain {
 
 impl WorkerPlan {
     /// Endpoints that stay keep their connections, authenticators that stay what they have verified.
-    pub(crate) fn new(shared: Arc<Plan>, previous: Option<&Self>) -> Self {
+    pub(crate) fn new(shared: Arc<Plan>, previous: Option<&Self>, metrics: &WorkerMetrics) -> Self {
         let mut schemes = Schemes::new();
         let scheme = |authenticator: &Arc<dyn Authenticator>| {
             let kept = previous.and_then(|previous| previous.schemes.get(authenticator.name()));
@@ -78,16 +80,24 @@ impl WorkerPlan {
             made.clone()
         };
         let chains = shared.routes.iter().map(|route| chain(&route.authentication)).collect();
+        let services = shared.services.iter().map(|service| &service.name);
+        let metrics = metrics.of_plan(shared.routes.iter().map(|route| &route.name), services);
         Self {
             chains,
-            balancers: balancers(&shared, previous),
+            balancers: balancers(&shared, previous, &metrics),
             recorded_routes: recorded::routes(&shared),
             headers: recorded::headers(&shared, schemes.values().map(|(_, scheme)| &**scheme)),
             schemes,
             tokens: IdentityTokens::new(),
+            metrics,
             memo: Memo::default(),
             shared,
         }
+    }
+
+    /// The worker's metrics of what the plan has.
+    pub(crate) const fn metrics(&self) -> &PlanMetrics {
+        &self.metrics
     }
 
     /// What is recorded of decisions about a route.
@@ -151,7 +161,7 @@ impl WorkerPlan {
     }
 }
 
-fn balancers(plan: &Plan, previous: Option<&WorkerPlan>) -> Vec<Balancer> {
+fn balancers(plan: &Plan, previous: Option<&WorkerPlan>, metrics: &PlanMetrics) -> Vec<Balancer> {
     let known = previous.map(|plan| plan.balancers.as_slice()).unwrap_or_default();
     let by_name: HashMap<&str, &Balancer> = previous
         .map(|plan| plan.shared.services.as_slice())
@@ -160,5 +170,8 @@ fn balancers(plan: &Plan, previous: Option<&WorkerPlan>) -> Vec<Balancer> {
         .map(|service| &*service.name)
         .zip(known)
         .collect();
-    plan.services.iter().map(|service| Balancer::new(service, by_name.get(&*service.name).copied())).collect()
+    let balancer = |(service, metrics): (&Service, &Arc<ServiceMetrics>)| {
+        Balancer::new(service, by_name.get(&*service.name).copied(), metrics)
+    };
+    plan.services.iter().zip(metrics.services()).map(balancer).collect()
 }

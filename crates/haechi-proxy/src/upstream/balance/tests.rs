@@ -85,7 +85,7 @@ proptest! {
             }
         };
         let any = |again| (0..endpoints.len()).any(|index| takes(index, again));
-        let (balancer, random) = (Balancer::new(&service, None), RefCell::new(Rng::with_seed(seed)));
+        let (balancer, random) = (Balancer::new(&service, None, &Arc::default()), RefCell::new(Rng::with_seed(seed)));
         for key in 0..20u8 {
             let chosen = balancer.choose(&service, &passed, &random, |_| vec![key]);
             prop_assert_eq!(chosen.is_some(), any(true));
@@ -97,7 +97,7 @@ proptest! {
 }
 
 fn shares(service: &Service, turns: usize) -> Vec<usize> {
-    let (balancer, random) = (Balancer::new(service, None), RefCell::new(Rng::with_seed(7)));
+    let (balancer, random) = (Balancer::new(service, None, &Arc::default()), RefCell::new(Rng::with_seed(7)));
     let mut counts = vec![0; service.endpoints.len()];
     for turn in 0..turns {
         let chosen = balancer.choose(service, &Passed::default(), &random, |_| turn.to_le_bytes().to_vec());
@@ -137,7 +137,7 @@ fn a_share_grows_steadily_and_to_the_full() {
 #[test]
 fn a_key_stays_where_it_is_when_another_endpoint_goes() {
     let service = balanced(&[1, 1, 1], Balance::Hash(HashKey::Subject));
-    let (balancer, random) = (Balancer::new(&service, None), RefCell::new(Rng::new()));
+    let (balancer, random) = (Balancer::new(&service, None, &Arc::default()), RefCell::new(Rng::new()));
     let place = |key: u8| balancer.choose(&service, &Passed::default(), &random, |_| vec![key]).unwrap();
     let before: Vec<EndpointIndex> = (0..100).map(place).collect();
     service.endpoints[1].state.set_healthy(false);
