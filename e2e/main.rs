@@ -21,6 +21,7 @@ mod decision_points;
 mod decisions;
 mod demo;
 mod deployment;
+mod diagnostics;
 mod differential;
 mod drain;
 mod endpoints;

@@ -2,18 +2,23 @@
 
 mod cli;
 mod config;
+mod diagnostics;
 mod wire;
 
 use clap::Parser;
 use cli::{Cli, Command};
 use std::process::ExitCode;
+use std::time::Duration;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// How long the end waits for standard error to take what was said.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 fn main() -> ExitCode {
     use_small_pages();
-    log_events();
+    diagnostics::install();
     wire::panics::tell();
     let Cli { command, common } = Cli::parse();
     let done = common.of(&command).and_then(|common| match command {
@@ -31,6 +36,8 @@ fn main() -> ExitCode {
         Command::Test(arguments) => cli::test::test(&common, &arguments),
         Command::Matrix(arguments) => cli::matrix::matrix(&common, &arguments),
     });
+    // Nobody may be reading what is left to say.
+    diagnostics::flush(LAST_WORDS);
     done.map_or_else(
         |failure| {
             failure.tell();
@@ -38,16 +45,6 @@ fn main() -> ExitCode {
         },
         |()| ExitCode::SUCCESS,
     )
-}
-
-/// What the process has to say about itself goes to stderr, one JSON object a line; secrets are not in it by construction.
-fn log_events() {
-    tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_max_level(tracing::Level::INFO)
-        .with_writer(std::io::stderr)
-        .init();
 }
 
 /// Each thread's heap would otherwise begin with a huge page of 2 MiB, most of which nobody uses.

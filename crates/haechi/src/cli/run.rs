@@ -1,6 +1,7 @@
 //! `haechi run`: the gate.
 
-use super::{Common, Failure, configuration, output};
+use super::{Common, Failure, configuration};
+use crate::diagnostics;
 use crate::wire::{Gate, Inherited};
 
 /// Runs until SIGTERM or SIGINT, or until another process has taken over on SIGUSR2.
@@ -9,7 +10,7 @@ pub(crate) fn run(common: &Common) -> Result<(), Failure> {
         .map_err(|error| Failure::fault(format!("the sockets handed over cannot be used: {error}")))?;
     let config = configuration(&common.config)?;
     if !config.warnings.faults().is_empty() {
-        output::to_stderr(&config.warnings.to_string());
+        diagnostics::line(&config.warnings.to_string());
     }
     let gate = Gate::start(&common.config, config, inherited)
         .map_err(|fault| Failure::fault(format!("cannot start: {fault}")))?;

@@ -14,8 +14,8 @@ use super::signals::{Signals, Told};
 use super::sockets::{Inherited, Listening};
 use super::stamp::Stamp;
 use super::upgrade::{self, Program, UpgradeFault};
-use crate::cli::output;
 use crate::config::Config;
+use crate::diagnostics;
 use arc_swap::ArcSwap;
 use haechi_admin::Context;
 use haechi_core::metrics::Source;
@@ -170,7 +170,7 @@ impl Gate {
             self.addresses.iter().enumerate().map(|(index, address)| (index.to_string(), *address));
         for (listener, address) in listeners.chain(admin) {
             let line = serde_json::json!({ "event": "listening", "listener": listener, "address": address.to_string() });
-            output::to_stderr(&format!("{line}\n"));
+            diagnostics::line(&format!("{line}\n"));
         }
     }
 
@@ -211,7 +211,7 @@ impl Gate {
                 (serde_json::json!({ "event": "upgrade refused", "reason": fault.to_string() }), false)
             }
         };
-        output::to_stderr(&format!("{line}\n"));
+        diagnostics::line(&format!("{line}\n"));
         ready
     }
 

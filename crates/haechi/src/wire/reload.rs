@@ -4,8 +4,8 @@ use super::assembly::{Assembly, AssemblyFault, Ground};
 use super::authenticators::Built;
 use super::notify::Notify;
 use super::stamp::Stamp;
-use crate::cli::output;
 use crate::config::{self, Config, Report};
+use crate::diagnostics;
 use arc_swap::ArcSwap;
 use haechi_admin::{Configuration, InForce, Refused};
 use haechi_core::ports::BoxFuture;
@@ -107,7 +107,7 @@ impl Reloader {
             Ok(reloaded) => {
                 self.record.succeeded.fetch_add(1, Relaxed);
                 tell_reloaded(because, reloaded, begun.elapsed());
-                output::to_stderr(&self.config().warnings.to_string());
+                diagnostics::line(&self.config().warnings.to_string());
                 self.notify.say(&format!("READY=1\nSTATUS=generation {}", reloaded.generation));
             }
             Err(fault) => {
@@ -243,10 +243,10 @@ fn tell_reloaded(because: &str, reloaded: &Reloaded, took: Duration) {
         "authenticators": reloaded.authenticators,
         "took_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
     });
-    output::to_stderr(&format!("{line}\n"));
+    diagnostics::line(&format!("{line}\n"));
 }
 
 fn tell_refused(because: &str, generation: u64, fault: &ReloadFault) {
     let line = serde_json::json!({ "event": "reload refused", "because": because, "generation": generation });
-    output::to_stderr(&format!("{line}\n{fault}"));
+    diagnostics::line(&format!("{line}\n{fault}"));
 }
