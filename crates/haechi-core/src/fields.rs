@@ -12,6 +12,13 @@ pub use name::FieldName;
 pub struct Fields {
     text: Vec<u8>,
     entries: Vec<Entry>,
+    /// One bit for each name that was ever pushed: a request is looked through for many names, and has few of them.
+    seen: u32,
+}
+
+/// The name's bit in [`Fields::seen`]. Should two names come to share one, both are looked for where either is.
+const fn bit(name: FieldName) -> u32 {
+    1u32.wrapping_shl(name as u32)
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +48,7 @@ pub struct Repeated;
 impl Fields {
     /// No fields, with room for `count` of them in `bytes` bytes.
     pub fn with_capacity(count: usize, bytes: usize) -> Self {
-        Self { text: Vec::with_capacity(bytes), entries: Vec::with_capacity(count) }
+        Self { text: Vec::with_capacity(bytes), entries: Vec::with_capacity(count), seen: 0 }
     }
 
     /// Appends a field. The caller has checked that `name` is a token (RFC 9110 5.6.2) and `value` a field value.
@@ -54,6 +61,7 @@ impl Fields {
         }
         self.text.extend_from_slice(value);
         let known = self.text.get(start..name_end).map_or(FieldName::Other, FieldName::of);
+        self.seen |= bit(known);
         // A head is bounded far below 4 GiB by the codecs.
         self.entries.push(Entry {
             name: known,
@@ -65,7 +73,7 @@ impl Fields {
 
     /// Keeps the fields of which `keep` says so.
     pub fn retain(&mut self, mut keep: impl FnMut(Field<'_>) -> bool) {
-        let Self { text, entries } = self;
+        let Self { text, entries, .. } = self;
         entries.retain(|entry| entry.field(text).is_some_and(&mut keep));
     }
 
@@ -86,12 +94,17 @@ impl Fields {
 
     /// All values of the fields that mean `name`, in order.
     pub fn all(&self, name: FieldName) -> impl Iterator<Item = &[u8]> {
-        self.entries.iter().filter(move |e| e.name == name).filter_map(|e| self.field(e)).map(|f| f.value)
+        self.named(name).iter().filter(move |e| e.name == name).filter_map(|e| self.field(e)).map(|f| f.value)
     }
 
     /// Whether a field means `name`.
     pub fn has(&self, name: FieldName) -> bool {
-        self.entries.iter().any(|entry| entry.name == name)
+        self.named(name).iter().any(|entry| entry.name == name)
+    }
+
+    /// The entries among which those are that mean `name`.
+    fn named(&self, name: FieldName) -> &[Entry] {
+        if self.seen & bit(name) == 0 { &[] } else { &self.entries }
     }
 
     /// The value of a field that may stand once.

@@ -28,11 +28,11 @@ impl Host {
         let name = if let Some(inner) = name.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]")) {
             let address: Ipv6Addr =
                 std::str::from_utf8(inner).ok().and_then(|t| t.parse().ok()).ok_or(BadHost)?;
-            format!("[{address}]")
+            format!("[{address}]").into()
         } else {
             registered_name(name)?
         };
-        Ok(Self { name: name.into(), port })
+        Ok(Self { name, port })
     }
 
     /// The name, lower case, without a port.
@@ -63,14 +63,16 @@ fn split_port(value: &[u8]) -> Result<(&[u8], Option<u16>), BadHost> {
     }
 }
 
-fn registered_name(name: &[u8]) -> Result<String, BadHost> {
+fn registered_name(name: &[u8]) -> Result<Box<str>, BadHost> {
     let legal = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     let dots_apart =
         !name.starts_with(b".") && !name.ends_with(b".") && !name.windows(2).any(|pair| pair == b"..");
     if name.is_empty() || name.len() > 253 || !name.iter().all(legal) || !dots_apart {
         return Err(BadHost);
     }
-    Ok(name.iter().map(|b| char::from(b.to_ascii_lowercase())).collect())
+    let mut name: Box<str> = std::str::from_utf8(name).map_err(|_| BadHost)?.into();
+    name.make_ascii_lowercase();
+    Ok(name)
 }
 
 impl fmt::Display for Host {

@@ -53,18 +53,45 @@ macro_rules! hex_id {
 hex_id!(RequestId);
 hex_id!(DecisionId);
 
-fn hex32(bits: u128) -> [u8; 32] {
-    let mut out = [b'0'; 32];
-    for (index, digit) in out.iter_mut().enumerate() {
-        let nibble = ((bits >> (124 - 4 * index)) & 0xf) as u8;
-        *digit = if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 };
-    }
+/// 64 bits as 16 lower-case hex digits.
+pub fn hex16(bits: u64) -> [u8; 16] {
+    let mut out = [0; 16];
+    let (high, low) = out.split_at_mut(8);
+    high.copy_from_slice(&hex8((bits >> 32) as u32));
+    low.copy_from_slice(&hex8(bits as u32));
     out
+}
+
+fn hex32(bits: u128) -> [u8; 32] {
+    let mut out = [0; 32];
+    let (high, low) = out.split_at_mut(16);
+    high.copy_from_slice(&hex16((bits >> 64) as u64));
+    low.copy_from_slice(&hex16(bits as u64));
+    out
+}
+
+/// All eight digits at once, one in each byte of a number: a request has some hundred and fifty of them.
+const fn hex8(bits: u32) -> [u8; 8] {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let spread = bits as u64;
+    let spread = (spread | (spread << 16)) & 0x0000_ffff_0000_ffff;
+    let spread = (spread | (spread << 8)) & 0x00ff_00ff_00ff_00ff;
+    let digits = (spread | (spread << 4)) & 0x0f0f_0f0f_0f0f_0f0f;
+    // One in each byte whose digit is a letter.
+    let letters = ((digits + 6 * ONES) >> 4) & ONES;
+    (digits + b'0' as u64 * ONES + letters * (b'a' - b'0' - 10) as u64).to_be_bytes()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::RequestId;
+    use super::{RequestId, hex16};
+
+    #[test]
+    fn every_digit_is_written() {
+        assert_eq!(&hex16(0x0123_4567_89ab_cdef), b"0123456789abcdef");
+        assert_eq!(&hex16(u64::MAX), b"ffffffffffffffff");
+        assert_eq!(&hex16(0x9a00_0000_0000_00a9), b"9a000000000000a9");
+    }
 
     #[test]
     fn hex_and_display_agree() {

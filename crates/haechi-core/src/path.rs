@@ -83,6 +83,9 @@ impl CanonicalPath {
         if raw.first() != Some(&b'/') {
             return Err(PathFault::NotAbsolute);
         }
+        if let Some(text) = as_it_is(raw) {
+            return Ok(Self { text: text.into(), irregular: Irregular::NONE });
+        }
         let (text, irregular, high_escapes) = canonical_text(raw)?;
         if text.contains('.') && has_dot_segment(&text) {
             return Err(PathFault::DotSegment);
@@ -107,6 +110,21 @@ impl CanonicalPath {
     pub fn segments(&self) -> impl Iterator<Item = &str> {
         self.text.strip_prefix('/').unwrap_or(&self.text).split('/')
     }
+}
+
+/// The path as sent, where it is canonical and nothing in it could be read in two ways: no escape, no empty segment but the last, no dot segment,
+/// nothing that may not stand there. Most paths are so.
+fn as_it_is(raw: &[u8]) -> Option<&str> {
+    let (mut previous, mut dots) = (0, false);
+    for &byte in raw {
+        if !(is_plain(byte) || (byte == b'/' && previous != b'/')) {
+            return None;
+        }
+        dots |= byte == b'.';
+        previous = byte;
+    }
+    let text = std::str::from_utf8(raw).ok()?;
+    (!dots || !has_dot_segment(text)).then_some(text)
 }
 
 /// One pass: checks every byte, unescapes unreserved characters, notes what is irregular.
@@ -198,8 +216,22 @@ const fn is_unreserved(byte: u8) -> bool {
 
 /// `pchar` of RFC 3986 3.3 without escapes and without `;`.
 const fn is_plain(byte: u8) -> bool {
-    is_unreserved(byte)
-        || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@')
+    // One bit for each byte of ASCII, instead of twenty comparisons.
+    const PLAIN: u128 = {
+        let (mut bits, mut byte) = (0, 0);
+        while byte < 128u8 {
+            let listed = matches!(
+                byte,
+                b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@'
+            );
+            if listed || is_unreserved(byte) {
+                bits |= 1 << byte;
+            }
+            byte += 1;
+        }
+        bits
+    };
+    byte < 128 && PLAIN >> byte & 1 == 1
 }
 
 impl fmt::Debug for CanonicalPath {
@@ -286,6 +318,16 @@ mod tests {
     }
 
     proptest! {
+        /// The short way comes to what the long one does.
+        #[test]
+        fn a_path_that_stays_as_it_is_is_canonical(raw in "/[a-z0-9%/.;:@~_!-]{0,24}") {
+            if let Some(text) = super::as_it_is(raw.as_bytes()) {
+                let long = super::canonical_text(raw.as_bytes()).unwrap();
+                prop_assert_eq!(long, (text.to_owned(), Irregular::NONE, false));
+                prop_assert!(!super::has_dot_segment(text));
+            }
+        }
+
         #[test]
         fn canonical_form_is_a_fixed_point(raw in "/[a-zA-Z0-9%/.;:@~_!-]{0,40}") {
             if let Ok(path) = CanonicalPath::parse(raw.as_bytes()) {
