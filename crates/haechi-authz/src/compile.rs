@@ -13,7 +13,7 @@ use crate::{Place, Source, Vocabulary};
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use messages::{fault_of, faults_of};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The text of a policy file.
 #[derive(Clone, Debug)]
@@ -54,10 +54,29 @@ pub enum Within {
 #[derive(Debug)]
 pub struct Compiled {
     vocabulary: Arc<Vocabulary>,
-    schema: Schema,
+    checks: Checks,
     clauses: Vec<Vec<ClausePolicy>>,
     policies: Vec<FilePolicy>,
     warnings: Vec<PolicyFault>,
+}
+
+/// Validates against the schema. Both are made when something is to be validated: a configuration without policies and conditions needs neither, and
+/// they are large.
+#[derive(Debug)]
+struct Checks {
+    vocabulary: Arc<Vocabulary>,
+    validator: OnceLock<Validator>,
+}
+
+impl Checks {
+    fn validator(&self) -> Result<&Validator, PolicyFault> {
+        if let Some(made) = self.validator.get() {
+            return Ok(made);
+        }
+        let schema = Schema::from_json_value(crate::schema::json(&self.vocabulary))
+            .map_err(|error| fault_of(&error, Within::Schema, 0, usize::MAX))?;
+        Ok(self.validator.get_or_init(|| Validator::new(schema)))
+    }
 }
 
 /// A clause of a route as a Cedar policy: it forbids what does not fulfil it.
@@ -96,24 +115,22 @@ pub fn compile(vocabulary: Arc<Vocabulary>, files: &[PolicyFile]) -> Result<Comp
 }
 
 fn compile_all(vocabulary: Arc<Vocabulary>, files: &[PolicyFile]) -> Result<Compiled, Vec<PolicyFault>> {
-    let schema = match Schema::from_cedarschema_str(&crate::schema::text(&vocabulary)) {
-        Ok((schema, _)) => schema,
-        Err(error) => return Err(vec![fault_of(&error, Within::Schema, 0, usize::MAX)]),
-    };
+    let checks = Checks { vocabulary: vocabulary.clone(), validator: OnceLock::new() };
     let mut told = Told::default();
-    let validator = Validator::new(schema.clone());
     let mut policies = Vec::new();
     for (index, file) in files.iter().enumerate() {
         parse_file(&vocabulary, index, file, &mut policies, &mut told.faults);
     }
-    validate(&validator, &policies, files, &mut told);
+    if !policies.is_empty() {
+        validate(checks.validator().map_err(|fault| vec![fault])?, &policies, files, &mut told);
+    }
     let clauses = (0..vocabulary.routes.len())
-        .map(|route| clauses::of_route(&vocabulary, &validator, route, &mut told))
+        .map(|route| clauses::of_route(&vocabulary, &checks, route, &mut told))
         .collect();
     let Told { faults, odd: warnings } = told.sorted();
     if faults.is_empty() {
         let policies = policies.into_iter().map(|parsed| parsed.policy).collect();
-        return Ok(Compiled { vocabulary, schema, clauses, policies, warnings });
+        return Ok(Compiled { vocabulary, checks, clauses, policies, warnings });
     }
     Err(faults)
 }
@@ -143,9 +160,9 @@ impl Told {
 /// Everything that is wrong, within [`Within::Condition`] of this number.
 pub fn condition(compiled: &Compiled, number: usize, text: &str) -> Result<Expr, Vec<PolicyFault>> {
     let mut told = Told::default();
-    let validator = Validator::new(compiled.schema.clone());
+    let validator = compiled.checks.validator().map_err(|fault| vec![fault])?;
     let place = clauses::Standing { within: Within::Condition(number), route: None };
-    match clauses::condition(&compiled.vocabulary, &validator, place, text, &mut told) {
+    match clauses::condition(&compiled.vocabulary, validator, place, text, &mut told) {
         Some(expr) if told.faults.is_empty() => Ok(expr),
         _ => Err(told.faults),
     }
@@ -155,11 +172,6 @@ impl Compiled {
     /// The nouns that it was compiled with.
     pub const fn vocabulary(&self) -> &Arc<Vocabulary> {
         &self.vocabulary
-    }
-
-    /// The schema.
-    pub const fn schema(&self) -> &Schema {
-        &self.schema
     }
 
     /// The clauses of a route that are decided here, in order.

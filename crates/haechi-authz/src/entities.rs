@@ -9,20 +9,26 @@ use cedar_policy::{
 use cedar_policy_core::entities::{Entities as CoreEntities, NoEntitiesSchema, TCComputation};
 use cedar_policy_core::extensions::Extensions;
 use haechi_core::{AttributeValue, Caller, CallerKind, Timestamp};
+use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
-use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// `kind::"id"`. `kind` is one of our own, which are names.
 pub(crate) fn uid(kind: &str, id: &str) -> EntityUid {
-    let kind = EntityTypeName::from_str(kind).unwrap_or_else(|_| nameless());
-    EntityUid::from_type_name_and_id(kind, EntityId::new(id))
+    let known = KINDS.iter().find(|known| known.basename() == kind);
+    EntityUid::from_type_name_and_id(known.map_or_else(|| type_name(kind), Clone::clone), EntityId::new(id))
 }
 
-#[expect(clippy::expect_used, reason = "a constant that is a name")]
-fn nameless() -> EntityTypeName {
-    EntityTypeName::from_str("Unknown").expect("`Unknown` is a name")
+/// The types of our entities.
+static KINDS: LazyLock<[EntityTypeName; 7]> =
+    LazyLock::new(|| ["Role", "Service", "Route", "Action", "User", "ApiKey", "Anonymous"].map(type_name));
+
+/// Read as JSON: Cedar's parser of names as text would stay in memory for as long as the process runs.
+#[expect(clippy::expect_used, reason = "our types are constants that are names")]
+fn type_name(kind: &str) -> EntityTypeName {
+    let uid = EntityUid::from_json(json!({ "type": kind, "id": "" })).expect("the type is a name");
+    uid.type_name().clone()
 }
 
 /// The entity of a caller: two issuers may call two people by one name.

@@ -2,8 +2,8 @@
 
 use crate::Vocabulary;
 use crate::vocabulary::ACTIONS;
-use cedar_policy::SchemaFragment;
 use haechi_core::AttributeType;
+use serde_json::{Map, Value as Json, json};
 use std::fmt::Write;
 
 /// What callers have besides their declared attributes; the names cannot be declared again.
@@ -17,14 +17,88 @@ pub fn text(vocabulary: &Vocabulary) -> String {
     out
 }
 
-/// The same in Cedar's JSON, for tools that do not read the text.
-///
-/// # Errors
-/// When Cedar cannot say it so, which it can of every configuration that was checked.
-pub fn json(vocabulary: &Vocabulary) -> Result<serde_json::Value, String> {
-    let (schema, _) =
-        SchemaFragment::from_cedarschema_str(&text(vocabulary)).map_err(|error| error.to_string())?;
-    schema.to_json_value().map_err(|error| error.to_string())
+/// The same in Cedar's JSON: for tools that do not read the text, and for Cedar here. Its parser of the text would stay in memory for as long as the
+/// process runs.
+pub fn json(vocabulary: &Vocabulary) -> Json {
+    json!({ "": {
+        "commonTypes": {
+            "Headers": optional_strings(vocabulary.headers.keys().map(|name| &**name)),
+            "Params": optional_strings(vocabulary.params().into_iter()),
+            "Request": {
+                "type": "Record",
+                "attributes": {
+                    "headers": named("Headers"),
+                    "host": named("String"),
+                    "ip": named("ipaddr"),
+                    "params": named("Params"),
+                    "path": named("String"),
+                    "secure": named("Bool"),
+                    "time": named("datetime"),
+                },
+            },
+        },
+        "entityTypes": {
+            "Anonymous": { "shape": caller(vocabulary) },
+            "ApiKey": { "memberOfTypes": ["Role"], "shape": caller(vocabulary) },
+            "Role": { "memberOfTypes": ["Role"] },
+            "Route": {
+                "memberOfTypes": ["Service"],
+                "shape": { "type": "Record", "attributes": { "labels": set_of_strings() } },
+            },
+            "Service": {},
+            "User": { "memberOfTypes": ["Role"], "shape": caller(vocabulary) },
+        },
+        "actions": actions(),
+    } })
+}
+
+fn actions() -> Json {
+    let group = json!({ "appliesTo": { "resourceTypes": [], "principalTypes": [] } });
+    let groups = ["read", "write"].map(|name| (name, group.clone()));
+    let mut all: Vec<_> = ACTIONS.map(|(method, group)| (method, action(group))).into();
+    all.extend(groups);
+    all.sort_unstable_by_key(|(name, _)| *name);
+    all.into_iter().map(|(name, action)| (name.to_owned(), action)).collect()
+}
+
+fn action(group: &str) -> Json {
+    json!({
+        "appliesTo": {
+            "resourceTypes": ["Route"],
+            "principalTypes": ["User", "ApiKey", "Anonymous"],
+            "context": { "type": "Request" },
+        },
+        "memberOf": [{ "id": group }],
+    })
+}
+
+fn caller(vocabulary: &Vocabulary) -> Json {
+    let own = OWN_ATTRIBUTES.into_iter().map(|name| match name {
+        "scopes" => (name, set_of_strings()),
+        _ => (name, named("String")),
+    });
+    let declared = vocabulary.attributes.iter().map(|(name, kind)| (&**name, optional(cedar_type(*kind))));
+    let mut all: Vec<_> = own.chain(declared).collect();
+    all.sort_unstable_by_key(|(name, _)| *name);
+    let fields: Map<_, _> = all.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect();
+    json!({ "type": "Record", "attributes": fields })
+}
+
+fn optional_strings<'a>(names: impl Iterator<Item = &'a str>) -> Json {
+    let fields: Map<_, _> = names.map(|name| (name.to_owned(), optional("String"))).collect();
+    json!({ "type": "Record", "attributes": fields })
+}
+
+fn set_of_strings() -> Json {
+    json!({ "type": "Set", "element": named("String") })
+}
+
+fn named(name: &str) -> Json {
+    json!({ "type": "EntityOrCommon", "name": name })
+}
+
+fn optional(name: &str) -> Json {
+    json!({ "type": "EntityOrCommon", "name": name, "required": false })
 }
 
 fn write_all(vocabulary: &Vocabulary, out: &mut String) -> std::fmt::Result {
@@ -91,5 +165,23 @@ const fn cedar_type(kind: AttributeType) -> &'static str {
         AttributeType::String => "String",
         AttributeType::Long => "Long",
         AttributeType::Bool => "Bool",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{json, text};
+    use crate::Vocabulary;
+    use crate::testing::{route, rule, vocabulary};
+    use cedar_policy::SchemaFragment;
+
+    #[test]
+    fn text_and_json_say_the_same() {
+        let mut full = vocabulary();
+        full.routes = vec![route("r", "/a/{id}/{if}", rule(&["any"]))];
+        for vocabulary in [full, Vocabulary::default()] {
+            let (read, _) = SchemaFragment::from_cedarschema_str(&text(&vocabulary)).unwrap();
+            assert_eq!(read.to_json_value().unwrap().to_string(), json(&vocabulary).to_string());
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The clauses of a route as Cedar expressions.
 
 use super::messages::{faults_of, of_error, of_warning};
-use super::{ClausePolicy, PolicyFault, Told, Within, names, scope};
+use super::{Checks, ClausePolicy, PolicyFault, Told, Within, names, scope};
 use crate::Vocabulary;
 use crate::expr::{EntityName, Expr, Var};
 use crate::rule::Clause;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// What must hold on the route, clause by clause. Decision points are asked elsewhere.
 pub(super) fn of_route(
     vocabulary: &Vocabulary,
-    validator: &Validator,
+    checks: &Checks,
     route: usize,
     told: &mut Told,
 ) -> Vec<ClausePolicy> {
@@ -26,7 +26,13 @@ pub(super) fn of_route(
             Clause::Scopes(names) => Some(scopes(names)),
             Clause::When(when) => {
                 let standing = Standing { within: Within::Condition(route), route: Some(route) };
-                condition(vocabulary, validator, standing, &when.text, told)
+                match checks.validator() {
+                    Ok(validator) => condition(vocabulary, validator, standing, &when.text, told),
+                    Err(fault) => {
+                        told.faults.push(fault);
+                        None
+                    }
+                }
             }
             Clause::External(_) => None,
         };

@@ -25,6 +25,6 @@ fn cedar(common: &Common) -> Result<(), Failure> {
     let vocabulary = config.policies.vocabulary();
     match common.output {
         Format::Text => output::line(haechi_authz::schema::text(vocabulary).trim_end()),
-        Format::Json => output::json(&haechi_authz::schema::json(vocabulary).map_err(Failure::fault)?),
+        Format::Json => output::json(&haechi_authz::schema::json(vocabulary)),
     }
 }
