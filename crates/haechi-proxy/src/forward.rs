@@ -89,9 +89,8 @@ async fn send(
             span,
             outcome.as_ref().map(|(lines, _)| lines.status).map_err(|failure| failure.refusal.name()),
         );
-        let elapsed = record.elapsed();
-        let Some(next) = attempts.again(index, &outcome, elapsed) else { return outcome };
-        (place, left) = (next, timeout.saturating_sub(elapsed));
+        let Some(next) = attempts.again(index, &outcome, || record.elapsed()) else { return outcome };
+        (place, left) = (next, timeout.saturating_sub(record.elapsed()));
     }
 }
 
@@ -132,7 +131,7 @@ async fn exchange(
         answer: left,
         upload_stall: request.plan.shared.limits.body_stall,
         answer_stall: request.timeout(service),
-        interim: &|lines| request.interim.push(lines.status, end_to_end(&lines.fields)),
+        interim: &|lines| request.interim.push(lines.status, end_to_end(lines.fields.clone())),
         switches: request.websocket.is_some(),
     };
     let limit = service.settings.connect_timeout.min(left);
@@ -253,7 +252,7 @@ fn identity_token(
 
 /// The backend's answer; the codec frames it anew.
 fn respond(request: &Forwarding<'_>, lines: ResponseLines, body: ResponseBody, record: Record) -> Response {
-    let mut fields = end_to_end(&lines.fields);
+    let mut fields = end_to_end(lines.fields);
     fields.push(b"x-request-id", &request.to.id.hex());
     Response { status: lines.status, fields, body, close: false, record }
 }

@@ -43,9 +43,14 @@ pub(crate) fn check_context(fields: &Fields, context: &ContextHeaders) -> Result
     context.check_nominated(nominated(fields))
 }
 
-fn nominated(fields: &Fields) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn nominated(fields: &Fields) -> impl Iterator<Item = &[u8]> {
     let options = fields.all(FieldName::Connection).flat_map(|value| value.split(|&b| b == b','));
     options.map(<[u8]>::trim_ascii).filter(|name| !name.is_empty())
+}
+
+/// Whether `Connection` names a field that may end at this hop for that alone. Nearly always it says `keep-alive`, and that field ends here anyway.
+pub(crate) fn nominates(fields: &Fields) -> bool {
+    fields.all(FieldName::Connection).any(|value| !value.eq_ignore_ascii_case(b"keep-alive"))
 }
 
 /// Everything that the head for a backend is made of.
@@ -104,9 +109,9 @@ impl Outgoing<'_> {
 
     fn client_fields(&self, out: &mut impl HeadSink) {
         let fields = &self.permitted.head().fields;
-        let has_connection = fields.has(FieldName::Connection);
+        let nominates = nominates(fields);
         for sent in fields.iter().filter(|sent| self.travels_on(sent)) {
-            if has_connection && nominated(fields).any(|name| name.eq_ignore_ascii_case(sent.name)) {
+            if nominates && nominated(fields).any(|name| name.eq_ignore_ascii_case(sent.name)) {
                 continue;
             }
             out.field(sent.name, |out| out.extend_from_slice(sent.value));
@@ -229,8 +234,12 @@ fn identity_fields(caller: &Caller, out: &mut impl HeadSink) {
 /// Bytes outside visible ASCII, `,` and `%` as `%XX`.
 fn percent_encode(out: &mut Vec<u8>, text: &str) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let stays = |byte: u8| matches!(byte, 0x21..=0x7e) && byte != b',' && byte != b'%';
+    if text.bytes().all(stays) {
+        return out.extend_from_slice(text.as_bytes());
+    }
     for byte in text.bytes() {
-        if matches!(byte, 0x21..=0x7e) && byte != b',' && byte != b'%' {
+        if stays(byte) {
             out.push(byte);
         } else {
             out.push(b'%');

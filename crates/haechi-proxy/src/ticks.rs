@@ -101,8 +101,12 @@ impl Slot {
     }
 }
 
+/// How many ticks `time` takes, begun ones included. In parts, because a request asks several times, and dividing 128 bits is slow.
 fn ticks(time: Duration) -> u64 {
-    u64::try_from(time.as_millis().div_ceil(TICK.as_millis())).unwrap_or(NEVER - 1)
+    const LENGTH: u32 = TICK.subsec_nanos();
+    const PER_SECOND: u64 = (1_000_000_000 / LENGTH) as u64;
+    let rest = u64::from(time.subsec_nanos().div_ceil(LENGTH));
+    time.as_secs().saturating_mul(PER_SECOND).saturating_add(rest).min(NEVER - 1)
 }
 
 impl Timer {
@@ -126,11 +130,12 @@ impl Timer {
 
     async fn run<T>(&self, limit: Duration, since: u64, work: impl Future<Output = T>) -> Result<T, Elapsed> {
         let mut work = pin!(work);
-        let due = self.ticks.now.get().saturating_add(ticks(limit)).saturating_add(1);
+        let begun = self.ticks.now.get();
         let outcome = poll_fn(|cx| {
             if let Poll::Ready(done) = work.as_mut().poll(cx) {
                 return Poll::Ready(Ok(done));
             }
+            let due = begun.saturating_add(ticks(limit)).saturating_add(1);
             if self.ticks.now.get() >= due || self.slot.pressed.get() {
                 return Poll::Ready(Err(Elapsed));
             }
@@ -156,6 +161,7 @@ mod tests {
     use std::future::{Future, pending};
     use std::rc::Rc;
     use std::task::Poll;
+    use std::time::Duration;
 
     #[tokio::test]
     async fn a_limit_passes_after_its_ticks_and_not_before() {
@@ -184,6 +190,15 @@ mod tests {
         assert_eq!(ticks.press(TICK * 2).count(), 1);
         assert!(matches!(slow.as_mut().poll(&mut cx), Poll::Ready(Err(Elapsed))));
         assert!(other.as_mut().poll(&mut cx).is_pending());
+    }
+
+    #[test]
+    fn a_tick_that_has_begun_counts() {
+        let parts = [(0, 0), (1, 1), (50, 1), (51, 2), (999, 20), (1_000, 20), (1_001, 21), (30_000, 600)];
+        for (millis, expected) in parts {
+            assert_eq!(super::ticks(Duration::from_millis(millis)), expected, "{millis}");
+        }
+        assert_eq!(super::ticks(Duration::MAX), super::NEVER - 1);
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! W3C Trace Context, level 1: a valid `traceparent` is continued under a span of ours, anything else is replaced.
 
+use haechi_core::id::hex16;
 use haechi_core::{FieldName, Fields};
 
 /// The trace that a request belongs to.
@@ -36,13 +37,11 @@ impl Trace {
 
     /// Appends the value of the `traceparent` field that the backend gets.
     pub(crate) fn write(&self, out: &mut Vec<u8>, span: u64) {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
         out.extend_from_slice(b"00-");
         out.extend_from_slice(&self.id);
         out.push(b'-');
-        out.extend((0..16).rev().filter_map(|place| HEX.get(((span.max(1) >> (4 * place)) & 0xf) as usize)));
-        out.extend_from_slice(b"-0");
-        out.push(b'0' + u8::from(self.sampled));
+        out.extend_from_slice(&hex16(span.max(1)));
+        out.extend_from_slice(if self.sampled { b"-01" } else { b"-00" });
     }
 }
 

@@ -118,7 +118,8 @@ pub(crate) fn response(bytes: &[u8], to: &Method) -> Result<Http1Answer, HeadFau
         return Err(HeadFault::Malformed);
     }
     let status = StatusCode::from_u16(code).map_err(|_| HeadFault::Malformed)?;
-    let fields = collect(parsed.headers, bytes.len());
+    // With room for what we add to an answer, so that it is not moved for that.
+    let fields = collect(parsed.headers, bytes.len() + 64);
     let declared_length = lines::content_length(&fields)?;
     let framing = response_framing(&fields, declared_length, status, to)?;
     let persistent = if version == 0 { lists(&fields, b"keep-alive") } else { !lists(&fields, b"close") };
@@ -160,8 +161,8 @@ const fn is_token(byte: u8) -> bool {
         )
 }
 
-fn collect(headers: &[httparse::Header<'_>], head_length: usize) -> Fields {
-    let mut fields = Fields::with_capacity(headers.len(), head_length);
+fn collect(headers: &[httparse::Header<'_>], room: usize) -> Fields {
+    let mut fields = Fields::with_capacity(headers.len() + 1, room);
     for header in headers {
         fields.push(header.name.as_bytes(), header.value.trim_ascii());
     }

@@ -1,7 +1,7 @@
 //! A connected stream.
 
 use super::tls::TlsStream;
-use std::io;
+use std::io::{self, Read};
 use std::task::{Context, Poll, ready};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -44,16 +44,12 @@ impl Stream {
             Self::Tls(tls) => return tls.poll_read(cx, into),
         };
         loop {
-            ready!(socket.poll_read_ready(cx))?;
-            match socket.try_read(into) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Ok(count) => {
-                    if count < into.len() {
-                        drained(socket);
-                    }
-                    return Poll::Ready(Ok(count));
+            // Whoever calls has mostly just been told that there is something to read.
+            match read_now(socket, into) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(socket.poll_read_ready(cx))?
                 }
-                failed => return Poll::Ready(failed),
+                outcome => return Poll::Ready(outcome),
             }
         }
     }
@@ -65,9 +61,11 @@ impl Stream {
             Self::Tls(tls) => return tls.poll_write(cx, bytes),
         };
         loop {
-            ready!(socket.poll_write_ready(cx))?;
+            // Nearly always there is room.
             match socket.try_write(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready!(socket.poll_write_ready(cx))?
+                }
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 outcome => return Poll::Ready(outcome),
             }
@@ -123,12 +121,20 @@ impl Stream {
     }
 }
 
-/// A read that did not fill its buffer has emptied the socket: the next one waits for the kernel's word instead of asking in vain, which
-/// would be one system call more for each message. Readiness is edge-triggered and told on this thread, so nothing is missed.
-fn drained(socket: &TcpStream) {
-    let nothing = || -> io::Result<()> { Err(io::ErrorKind::WouldBlock.into()) };
-    // The error is the message to the runtime, not a failure.
-    let _ = socket.try_io(Interest::READABLE, nothing);
+/// Reads what is there. A read that did not fill its buffer has emptied the socket: the next one waits for the kernel's word instead of asking in
+/// vain, which would be one system call more for each message. Readiness is edge-triggered and told on this thread, so nothing is missed.
+fn read_now(socket: &TcpStream, into: &mut [u8]) -> io::Result<usize> {
+    let mut some = None;
+    let outcome = socket.try_io(Interest::READABLE, || {
+        let count = (&*socket2::SockRef::from(socket)).read(into)?;
+        if count == into.len() {
+            return Ok(count);
+        }
+        some = Some(count);
+        // The error is the message to the runtime, not a failure.
+        Err(io::ErrorKind::WouldBlock.into())
+    });
+    some.map_or(outcome, Ok)
 }
 
 /// Requests and answers leave in one write each; waiting for more would only add latency. A socket that refuses the option still works.

@@ -98,7 +98,7 @@ impl<'a> Attempts<'a> {
         &mut self,
         index: EndpointIndex,
         outcome: &Result<Answer, Failure>,
-        elapsed: Duration,
+        elapsed: impl FnOnce() -> Duration,
     ) -> Option<Place<'a>> {
         if let Err(Failure { stale: true, .. }) = outcome
             && self.repeatable
@@ -115,7 +115,7 @@ impl<'a> Attempts<'a> {
         let covered = self.service.settings.retries.as_ref().filter(|retries| retries.covers(failing))?;
         if !self.repeatable
             || self.retries >= covered.attempts
-            || elapsed >= self.request.timeout(self.service)
+            || elapsed() >= self.request.timeout(self.service)
         {
             return None;
         }

@@ -44,7 +44,7 @@ pub(crate) fn open(
         return refuse(&Refusal::Internal, request.to, record);
     };
     let mut fields = Fields::with_capacity(lines.fields.len() + 4, 512);
-    for field in end_to_end(&lines.fields).iter().filter(|field| !handshake::ends_here(field.name)) {
+    for field in end_to_end(lines.fields).iter().filter(|field| !handshake::ends_here(field.name)) {
         fields.push(field.name, field.value);
     }
     fields.push(b"x-request-id", &request.to.id.hex());
