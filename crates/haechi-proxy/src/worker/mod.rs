@@ -58,6 +58,8 @@ pub struct Shared {
 pub(crate) struct Worker {
     shared: Shared,
     plan: RefCell<Rc<WorkerPlan>>,
+    /// The plan in force, to be compared with: looking whether there is another one takes a few instructions.
+    newest: RefCell<arc_swap::Cache<Arc<ArcSwap<Plan>>, Arc<Plan>>>,
     buffers: Buffers,
     ticks: Rc<Ticks>,
     recorder: Rc<Recorder>,
@@ -77,6 +79,7 @@ impl Worker {
         let recorder = Recorder::new(shared.metrics.worker(), shared.log.clone(), shared.traces.clone());
         Rc::new(Self {
             plan: RefCell::new(Rc::new(WorkerPlan::new(shared.plan.load_full(), None, recorder.metrics()))),
+            newest: RefCell::new(arc_swap::Cache::new(shared.plan.clone())),
             buffers,
             ticks: Rc::default(),
             recorder: Rc::new(recorder),
@@ -100,13 +103,17 @@ impl Worker {
 
     /// The plan in force, as this worker runs it.
     pub(crate) fn plan(&self) -> Rc<WorkerPlan> {
-        let newest = self.shared.plan.load();
         let current = self.plan.borrow().clone();
-        if newest.generation == current.shared.generation {
-            return current;
-        }
+        let newest = {
+            let mut newest = self.newest.borrow_mut();
+            let newest = newest.load();
+            if newest.generation == current.shared.generation {
+                return current;
+            }
+            newest.clone()
+        };
         self.buffers.set_share(newest.limits.buffers);
-        let next = Rc::new(WorkerPlan::new(newest.clone(), Some(&current), self.metrics()));
+        let next = Rc::new(WorkerPlan::new(newest, Some(&current), self.metrics()));
         *self.plan.borrow_mut() = next.clone();
         current.retire(&next);
         next
