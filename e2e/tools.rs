@@ -1,8 +1,9 @@
 //! `explain`, `test` and `matrix`: what they say of access rules, and that the gate does as they say.
 
-use crate::harness::{Folder, Gate, haechi, python, routes_to};
+use crate::harness::{Folder, Gate, PASSWORD, haechi, python, routes_to};
 use haechi_testkit::Backend;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 const HEAD: &str = "\
 store: sqlite:haechi.db
@@ -246,15 +247,17 @@ fn the_matrix_is_a_table_csv_json_and_html() {
     let matrix = |form: &str| haechi(folder.path(), &["matrix", "--output", form]).success().stdout;
     let table = matrix("text");
     assert!(table.contains("[1] ") && table.contains("depends [1]"), "{table}");
+    assert!(table.contains("identity-login (built in)") && !table.contains("r1 (built in)"), "{table}");
     let json: Value = serde_json::from_str(&matrix("json")).unwrap();
     assert_eq!(json["columns"], json!(["anonymous", "no role", "ADMIN", "GUEST", "MANAGER", "USER"]));
     folder.write("matrix.csv", &matrix("csv"));
     let read = "import csv, sys; r = list(csv.DictReader(open(sys.argv[1], newline=''))); \
                 f = lambda n, m: [x for x in r if (x['route'], x['method']) == (n, m)][0]; \
-                print(len(r), f('r1', 'GET')['ADMIN'], f('r1', 'GET')['GUEST'], f('r2', 'GET')['USER'])";
+                print(len(r), f('r1', 'GET')['ADMIN'], f('r1', 'GET')['GUEST'], f('r2', 'GET')['USER'], \
+                f('r2', 'GET')['built in'], f('identity-login', 'POST')['built in'])";
     let parsed = python(read, &[folder.file("matrix.csv").to_str().unwrap()]);
     let scopes = "principal.scopes.containsAll([\"orders:read\", \"orders:write\"])";
-    assert_eq!(parsed, format!("42 allow deny depends: {scopes}"));
+    assert_eq!(parsed, format!("51 allow deny depends: {scopes} no yes"));
     folder.write("matrix.html", &matrix("html"));
     let parsed: Value =
         serde_json::from_str(&python(HTML, &[folder.file("matrix.html").to_str().unwrap()])).unwrap();
@@ -264,6 +267,13 @@ fn the_matrix_is_a_table_csv_json_and_html() {
         (&json!([]), &json!(json["rows"].as_array().unwrap().len() + 1))
     );
     assert!(parsed["text"].as_str().unwrap().contains(scopes), "{parsed}");
+    let login = haechi(folder.path(), &["matrix", "--route", "identity-login", "--output", "json"]).success();
+    let login: Value = serde_json::from_str(&login.stdout).unwrap();
+    assert_eq!(login["rows"].as_array().unwrap().len(), 1, "{login:#}");
+    assert_eq!(
+        (&login["rows"][0]["built_in"], &login["rows"][0]["methods"]),
+        (&json!(true), &json!(["POST"]))
+    );
     assert_eq!(haechi(folder.path(), &["matrix", "--output", "junit"]).code, 2);
     assert_eq!(haechi(folder.path(), &["matrix", "--route", "nowhere"]).code, 2);
     assert!(!folder.file("haechi.db").exists(), "no store is opened");
@@ -299,12 +309,15 @@ print(json.dumps({"unsafe": page.bad, "open": page.stack, "rows": page.rows, "te
 fn the_gate_does_as_the_matrix_says() {
     let backend = Backend::saying("reached");
     let folder = Folder::new(&configuration(&backend));
-    folder.write("rules.cedar", POLICIES);
+    let guests = "forbid(principal in Role::\"GUEST\", action, resource);";
+    folder.write("rules.cedar", &format!("{POLICIES}{guests}"));
     let matrix = haechi(folder.path(), &["matrix", "--output", "json"]).success().stdout;
     let matrix: Value = serde_json::from_str(&matrix).unwrap();
     let keys = ["ADMIN", "GUEST", "MANAGER", "USER"]
         .map(|role| (role, folder.create_key(&["--owner", "acme", "--role", role])));
+    folder.add_user("guest", &["GUEST", "USER"]);
     let gate = Gate::start_in(folder).ready();
+    built_in_routes_do_as_the_matrix_says(&gate, &matrix);
     let mut reached = 0;
     for (path, route, method) in
         [("/public/x", "r0", "GET"), ("/admin/x", "r1", "GET"), ("/admin/x", "r1", "DELETE")]
@@ -324,6 +337,35 @@ fn the_gate_does_as_the_matrix_says() {
     }
     assert_eq!(cell(&matrix, "r1", "DELETE", "ADMIN"), "depends");
     assert_eq!((reached, backend.recorded().len()), (6, 6), "what was refused did not arrive");
+}
+
+/// What is open to nobody in particular is, and what asks for one of our tokens takes it, of a caller whom every policy refuses as well.
+fn built_in_routes_do_as_the_matrix_says(gate: &Gate, matrix: &Value) {
+    let rows = matrix["rows"].as_array().unwrap().iter().filter(|row| row["built_in"] == true);
+    let names: BTreeSet<&str> = rows.map(|row| row["route"].as_str().unwrap()).collect();
+    let login = json!({ "username": "guest", "password": PASSWORD }).to_string();
+    let tokens = gate.curl("/auth/login", &["--json", &login]).expect(200).json();
+    let refresh = json!({ "refresh_token": tokens["refresh_token"] }).to_string();
+    let bearer = format!("Authorization: Bearer {}", tokens["access_token"].as_str().unwrap());
+    gate.curl("/closed", &["--header", &bearer, "--header", "X-Tenant: acme"]).expect(403);
+    let expected: [(&str, &str, &str, &[&str], u16); 6] = [
+        ("identity-login", "POST", "/auth/login", &["--json", &login], 200),
+        ("identity-refresh", "POST", "/auth/refresh", &["--json", &refresh], 200),
+        ("identity-jwks", "GET", "/.well-known/jwks.json", &[], 200),
+        ("identity-discovery", "GET", "/.well-known/openid-configuration", &[], 200),
+        ("identity-me", "GET", "/auth/me", &[], 200),
+        ("identity-logout", "POST", "/auth/logout", &["--request", "POST"], 204),
+    ];
+    assert_eq!(names, expected.iter().map(|(route, ..)| *route).collect());
+    for (route, method, path, asks, done) in expected {
+        let open = cell(matrix, route, method, "anonymous") == "allow";
+        gate.curl(path, asks).expect(if open { done } else { 401 });
+        assert_eq!(cell(matrix, route, method, "GUEST"), "allow", "{route}");
+        if !open {
+            gate.curl(path, &[asks, &["--header", &bearer]].concat()).expect(done);
+        }
+    }
+    gate.curl("/auth/nothing", &[]).expect(404);
 }
 
 fn cell<'a>(matrix: &'a Value, route: &str, method: &str, column: &str) -> &'a str {

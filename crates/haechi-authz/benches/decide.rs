@@ -52,7 +52,7 @@ fn vocabulary(routes: usize) -> Vocabulary {
     let roles = (0..50).map(|role| (format!("R{role}"), Vec::new())).collect();
     let route = |index: usize| RouteFacts {
         name: format!("route{index}").into(),
-        service: "s".into(),
+        service: Some("s".into()),
         labels: Vec::new(),
         pattern: PathPattern::parse(&format!("/r{index}/{{tenant}}/{{id}}")).unwrap(),
         methods: MethodSet::any(),

@@ -1,8 +1,6 @@
 //! The enforcer: the only mint of [`Permitted`].
 
-use crate::{
-    Decision, DecisionPoint, DenyReason, Engine, External, Facts, Memo, Source, Unavailable, Verdict,
-};
+use crate::{Decision, DecisionPoint, DenyReason, Engine, External, Facts, Memo, Unavailable, Verdict};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, RequestHead};
 use std::sync::Arc;
@@ -12,11 +10,9 @@ use std::sync::Arc;
 pub struct Enforcer {
     engine: Engine,
     shadow: Option<Engine>,
-    /// By configured route: who is asked besides.
+    /// By route: who is asked besides.
     points: Vec<Vec<Arc<dyn DecisionPoint>>>,
-    own: usize,
     generation: u64,
-    open: Arc<Verdict>,
 }
 
 /// What an [`Enforcer`] is made of.
@@ -28,8 +24,6 @@ pub struct EnforcerParts {
     pub shadow: Option<Engine>,
     /// The decision points that rules name.
     pub points: Vec<Arc<dyn DecisionPoint>>,
-    /// How many routes of the gate's own follow the configured ones. They ask only what authentication asks.
-    pub own: usize,
     /// The configuration's generation.
     pub generation: u64,
 }
@@ -76,19 +70,11 @@ impl Enforcer {
             .iter()
             .map(|route| route.rule.external().map(|name| named(&route.name, name)).collect())
             .collect::<Result<_, _>>()?;
-        let open = Verdict {
-            denied: None,
-            decided_by: vec![Source::Grant],
-            errors: Vec::new(),
-            reads: Arc::new([]),
-        };
         Ok(Self {
             engine: parts.engine,
             shadow: parts.shadow.map(Engine::as_shadow),
             points,
-            own: parts.own,
             generation: parts.generation,
-            open: Arc::new(open),
         })
     }
 
@@ -137,15 +123,9 @@ impl Enforcer {
 
     /// What the policies say, without asking anybody else.
     pub fn decide(&self, facts: &Facts<'_>, id: DecisionId, memo: &Memo) -> Decision {
-        let configured = self.points.len();
-        let verdict = if facts.route >= configured && facts.route < configured + self.own {
-            self.open.clone()
-        } else {
-            self.engine.decide(facts, memo)
-        };
+        let verdict = self.engine.decide(facts, memo);
         let differs = |shadow: &Arc<Verdict>| shadow.is_allowed() != verdict.is_allowed();
-        let asked = self.shadow.as_ref().filter(|_| facts.route < configured);
-        let shadow = asked.map(|shadow| shadow.decide(facts, memo)).filter(differs);
+        let shadow = self.shadow.as_ref().map(|shadow| shadow.decide(facts, memo)).filter(differs);
         Decision { id, generation: self.generation, verdict, shadow, external: None }
     }
 }

@@ -60,7 +60,7 @@ pub(crate) fn fixed(
     if let Some(facts) = route.and_then(|route| vocabulary.routes.get(route)) {
         let labels = facts.labels.iter().map(|label| RestrictedExpression::new_string(label.to_string()));
         let attributes = HashMap::from([("labels".to_owned(), RestrictedExpression::new_set(labels))]);
-        let service = HashSet::from([uid("Service", &facts.service)]);
+        let service: HashSet<_> = facts.service.iter().map(|name| uid("Service", name)).collect();
         all.push(Entity::new(uid("Route", &facts.name), attributes, service).map_err(text)?);
     }
     if let Some((method, group)) = action.and_then(|action| ACTIONS.get(action)) {

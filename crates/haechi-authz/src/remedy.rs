@@ -6,7 +6,6 @@ mod candidates;
 mod tests;
 
 use crate::{Engine, Facts, Memo, RouteFacts};
-pub(crate) use candidates::concerns_route;
 use candidates::{Candidate, candidates};
 use haechi_core::{AttributeValue, Caller, CallerKind, Role, RoleTable};
 use serde::Serialize;

@@ -6,8 +6,19 @@ use std::sync::Arc;
 /// A route's `authorize`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rule {
-    grants: bool,
+    grant: Grant,
     clauses: Vec<Clause>,
+}
+
+/// Who can permit what the clauses let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Grant {
+    /// The route itself.
+    Route,
+    /// A policy of a file.
+    Policies,
+    /// The route itself, and no policy of a file is about it.
+    BuiltIn,
 }
 
 /// One requirement.
@@ -40,12 +51,18 @@ pub struct NoClause;
 impl Rule {
     /// `authorize: any`: whoever authentication let through.
     pub const fn any() -> Self {
-        Self { grants: true, clauses: Vec::new() }
+        Self { grant: Grant::Route, clauses: Vec::new() }
     }
 
     /// `authorize: policy`: the policy files alone decide.
     pub const fn policy() -> Self {
-        Self { grants: false, clauses: Vec::new() }
+        Self { grant: Grant::Policies, clauses: Vec::new() }
+    }
+
+    /// A route that the gate brings itself, such as the login: whoever authentication let through. No policy file is about it, so that no
+    /// `forbid` about everything locks everybody out of the login, and no permit opens more.
+    pub const fn built_in() -> Self {
+        Self { grant: Grant::BuiltIn, clauses: Vec::new() }
     }
 
     /// All of these clauses.
@@ -61,13 +78,18 @@ impl Rule {
         if clauses.is_empty() || clauses.iter().any(empty) {
             Err(NoClause)
         } else {
-            Ok(Self { grants: true, clauses })
+            Ok(Self { grant: Grant::Route, clauses })
         }
     }
 
     /// Whether the route itself permits callers for whom its clauses hold; otherwise only a policy can.
     pub const fn grants(&self) -> bool {
-        self.grants
+        matches!(self.grant, Grant::Route | Grant::BuiltIn)
+    }
+
+    /// Whether the gate brings the route itself, and no policy of a file is about it.
+    pub const fn is_built_in(&self) -> bool {
+        matches!(self.grant, Grant::BuiltIn)
     }
 
     /// The clauses in the order they are asked.

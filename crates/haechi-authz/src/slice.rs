@@ -9,7 +9,7 @@ use crate::expr::{EntityName, Expr, Var};
 use crate::reads::{Everything, gather};
 use crate::rule::Clause;
 use crate::vocabulary::{ACTIONS, action_index};
-use crate::{Compiled, DenyReason, Read, Rule, Source};
+use crate::{Compiled, DenyReason, Read, RouteFacts, Rule, Source};
 use cedar_policy::{Entities, EntityUid, Policy, PolicyId, PolicySet};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeSet, HashMap};
@@ -139,7 +139,7 @@ impl<'a> Slicer<'a> {
         let mut by_route = Vec::with_capacity(routes.len());
         for (route, facts) in routes.iter().enumerate() {
             let rule = self.rule(route, &facts.rule)?;
-            let about = index.about(&facts.name, &facts.service);
+            let about = index.about(facts);
             let mut row = [None; ACTIONS.len()];
             for action in facts.methods.iter().filter_map(action_index) {
                 let applies = |number: &usize| {
@@ -312,9 +312,13 @@ impl<'a> Index<'a> {
         }
     }
 
-    /// In the order of the files, each once.
-    fn about(&self, route: &str, service: &str) -> Vec<usize> {
-        let named = self.routes.get(route).into_iter().chain(self.services.get(service)).flatten();
+    /// In the order of the files, each once; as [`crate::compile::Scope::is_about`] says, without asking every policy.
+    fn about(&self, route: &RouteFacts) -> Vec<usize> {
+        if route.rule.is_built_in() {
+            return Vec::new();
+        }
+        let of_service = route.service.as_deref().and_then(|service| self.services.get(service));
+        let named = self.routes.get(&*route.name).into_iter().chain(of_service).flatten();
         let all: BTreeSet<usize> = self.everywhere.iter().chain(named).copied().collect();
         all.into_iter().collect()
     }

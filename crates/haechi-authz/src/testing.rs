@@ -39,7 +39,7 @@ pub(crate) fn vocabulary() -> Vocabulary {
 pub(crate) fn route(name: &str, path: &str, rule: Rule) -> RouteFacts {
     RouteFacts {
         name: name.into(),
-        service: "s".into(),
+        service: Some("s".into()),
         labels: Vec::new(),
         pattern: PathPattern::parse(path).unwrap(),
         methods: MethodSet::any(),
@@ -81,13 +81,18 @@ impl World {
         let mut vocabulary = vocabulary();
         // A service that policies can name.
         let mut other = route("other", "/other", Rule::policy());
-        other.service = "other".into();
+        other.service = Some("other".into());
         vocabulary.routes.push(other);
         Self { vocabulary, policies: policies.into(), memo: Memo::default() }
     }
 
     pub(crate) fn route(mut self, name: &str, path: &str, written: &[&str]) -> Self {
         self.vocabulary.routes.push(route(name, path, rule(written)));
+        self
+    }
+
+    pub(crate) fn built_in(mut self, name: &str, path: &str) -> Self {
+        self.vocabulary.routes.push(RouteFacts { service: None, ..route(name, path, Rule::built_in()) });
         self
     }
 

@@ -15,7 +15,7 @@ pub struct Vocabulary {
     pub attributes: BTreeMap<Box<str>, AttributeType>,
     /// The request headers that policies may read: the name in policies, and the field's name in lower case.
     pub headers: BTreeMap<Box<str>, Box<str>>,
-    /// The configured routes, in their order.
+    /// The configured routes, in their order, then the built-in ones.
     pub routes: Vec<RouteFacts>,
 }
 
@@ -24,8 +24,8 @@ pub struct Vocabulary {
 pub struct RouteFacts {
     /// Its unique name.
     pub name: Arc<str>,
-    /// The service that answers.
-    pub service: Arc<str>,
+    /// The service that answers; none where the gate answers itself.
+    pub service: Option<Arc<str>>,
     /// Its labels.
     pub labels: Vec<Arc<str>>,
     /// Its pattern, whose named segments are `context.params`.
@@ -68,6 +68,11 @@ impl Vocabulary {
 }
 
 impl RouteFacts {
+    /// Whether this service answers.
+    pub fn is_of_service(&self, name: &str) -> bool {
+        self.service.as_deref() == Some(name)
+    }
+
     /// The values of the named segments in `path`, which the pattern matches: the canonical text, escapes and all.
     pub fn params<'a>(&'a self, path: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.pattern.values(path)

@@ -4,7 +4,6 @@ use super::ground::Way;
 use super::residual::{Known, and, may_err, or, truth};
 use crate::compile::FilePolicy;
 use crate::expr::Expr;
-use crate::remedy::concerns_route;
 use crate::slice::{concerns_action, made};
 use crate::vocabulary::action_index;
 use crate::{Compiled, RouteFacts};
@@ -83,9 +82,10 @@ fn about<'a>(
     facts: &'a RouteFacts,
     action: usize,
 ) -> impl Iterator<Item = &'a FilePolicy> {
-    compiled.policies().iter().filter(move |policy| {
-        concerns_action(&policy.scope.action, action) && concerns_route(&policy.scope.resource, facts)
-    })
+    compiled
+        .policies()
+        .iter()
+        .filter(move |policy| concerns_action(&policy.scope.action, action) && policy.scope.is_about(facts))
 }
 
 /// In Cedar, without tests for what is read in the same breath: a missing fact makes a condition false.

@@ -2,10 +2,9 @@
 
 use super::field::{all, any, not};
 use super::ground::Side;
-use super::rewrite::{Beyond, Rewriter};
-use crate::compile::{Constraint, FilePolicy};
-use crate::expr::{Expr, Var};
-use crate::{Rule, Source};
+use super::rewrite::Beyond;
+use crate::Source;
+use crate::expr::Expr;
 use cedar_policy::Effect;
 
 /// The condition of the route with this index, apart from decision points, which are taken to say yes.
@@ -21,7 +20,7 @@ pub(super) fn of_route(side: &Side<'_>, route: usize) -> Result<Expr, String> {
         parts.push(rewriter.rewrite(&clause.holds).map_err(|beyond| told(&source, &beyond))?);
     }
     let mut permits = Vec::new();
-    for policy in side.compiled.policies().iter().filter(|policy| may_concern(&rewriter, policy)) {
+    for policy in side.compiled.policies().iter().filter(|policy| policy.scope.is_about(rewriter.route)) {
         let whole = rewriter.rewrite(&policy.whole()).map_err(|beyond| told(&policy.source, &beyond))?;
         match policy.effect {
             Effect::Forbid => parts.push(not(whole)),
@@ -32,14 +31,10 @@ pub(super) fn of_route(side: &Side<'_>, route: usize) -> Result<Expr, String> {
             }
         }
     }
-    if !grants(&rewriter.route.rule) {
+    if !rewriter.route.rule.grants() {
         parts.push(any(permits));
     }
     Ok(all(parts))
-}
-
-const fn grants(rule: &Rule) -> bool {
-    rule.grants()
 }
 
 /// True, unless looking at it is an error. What cannot err need not be looked at.
@@ -56,12 +51,6 @@ fn may_err(expr: &Expr) -> bool {
         _ => false,
     };
     here || expr.children().into_iter().any(may_err)
-}
-
-fn may_concern(rewriter: &Rewriter<'_>, policy: &FilePolicy) -> bool {
-    let resource = policy.scope.resource.to_expr(Var::Resource);
-    resource.is_none_or(|resource| rewriter.rewrite(&resource) != Ok(Expr::bool(false)))
-        || matches!(policy.scope.resource, Constraint::All)
 }
 
 fn told(source: &Source, beyond: &Beyond) -> String {

@@ -31,9 +31,9 @@ pub struct Property {
 /// Which requests a property is about.
 #[derive(Clone, Debug)]
 pub enum Concern {
-    /// All that take a route.
+    /// All that take a configured route. The built-in ones, such as the login, are meant to be open, and a property is about them where it says so.
     All,
-    /// Those for a path that this pattern matches.
+    /// Those for a path that this pattern matches, whichever route takes them.
     Path(PathPattern),
     /// Those that take one of these routes.
     Routes(Vec<Arc<str>>),
@@ -104,7 +104,7 @@ fn concerned(side: &Side<'_>, route: usize, property: &Property) -> Option<(Shap
     let methods: Vec<Method> = facts.methods.iter().filter(asked).cloned().collect();
     let own = Shape::of(&facts.pattern);
     let shape = match &property.concern {
-        Concern::All => own,
+        Concern::All => (!facts.rule.is_built_in()).then_some(own)?,
         Concern::Routes(names) => names.contains(&facts.name).then_some(own)?,
         Concern::Path(pattern) => {
             let shape = own.meet(&Shape::of(pattern))?;
@@ -114,15 +114,16 @@ fn concerned(side: &Side<'_>, route: usize, property: &Property) -> Option<(Shap
     (!methods.is_empty()).then_some((shape, methods))
 }
 
-/// Whether all requests of this shape take another route, which is more specific and bound to no other hosts.
+/// Whether all requests of this shape take another route, which is more specific and bound to no other hosts. Built-in routes answer on all.
 fn taken_by_another(side: &Side<'_>, route: usize, own: &Shape, shape: &Shape) -> bool {
     let routes = side.compiled.vocabulary().routes.iter().enumerate();
     routes.filter(|(other, _)| *other != route).any(|(other, facts)| {
         let (mine, theirs) = (side.hosts(route), side.hosts(other));
         let same_hosts =
             mine.is_empty() == theirs.is_empty() && mine.iter().all(|host| theirs.contains(host));
+        let everywhere = facts.rule.is_built_in() || same_hosts;
         let pattern = Shape::of(&facts.pattern);
-        same_hosts && pattern.wins_over(own) && pattern.covers(shape)
+        everywhere && pattern.wins_over(own) && pattern.covers(shape)
     })
 }
 

@@ -128,7 +128,7 @@ impl Known<'_> {
             }
             Expr::Entity(known) if known.kind == "Route" => {
                 let route = self.vocabulary.routes.iter().find(|route| *route.name == *known.id)?;
-                Some(name.kind == "Service" && name.id == *route.service)
+                Some(name.kind == "Service" && route.is_of_service(&name.id))
             }
             _ => None,
         }

@@ -207,7 +207,7 @@ impl Rewriter<'_> {
     fn in_named(&self, var: Var, name: &EntityName) -> Option<Expr> {
         match (var, name.kind.as_str()) {
             (Var::Principal, "Role") => Some(held(self.vocabulary, &name.id)),
-            (Var::Resource, "Service") => Some(Expr::bool(*name.id == *self.route.service)),
+            (Var::Resource, "Service") => Some(Expr::bool(self.route.is_of_service(&name.id))),
             (Var::Action, "Action") => {
                 let methods =
                     ACTIONS.iter().filter(|(method, group)| name.id == *method || name.id == *group);
@@ -227,7 +227,7 @@ impl Rewriter<'_> {
             ("Role", "Role") => Expr::bool(includes(self.vocabulary, &one.id, &other.id)),
             ("Action", "Action") => Expr::bool(group(&one.id)),
             ("Route", "Service") if *one.id != *self.route.name => return None,
-            ("Route", "Service") => Expr::bool(*other.id == *self.route.service),
+            ("Route", "Service") => Expr::bool(self.route.is_of_service(&other.id)),
             // Only of who is calling is it known what roles they hold.
             ("User" | "ApiKey", "Role") => all(vec![principal(one), held(self.vocabulary, &other.id)]),
             _ => Expr::bool(false),

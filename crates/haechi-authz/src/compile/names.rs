@@ -68,8 +68,11 @@ fn unknown(
             None => vocabulary.params(),
         },
         "Role" => vocabulary.roles.names().map(|role| &**role).collect(),
-        "Route" => vocabulary.routes.iter().map(|route| &*route.name).collect(),
-        "Service" => vocabulary.routes.iter().map(|route| &*route.service).collect(),
+        "Route" => {
+            let own = vocabulary.routes.iter().filter(|route| !route.rule.is_built_in());
+            own.map(|route| &*route.name).collect()
+        }
+        "Service" => vocabulary.routes.iter().filter_map(|route| route.service.as_deref()).collect(),
         "Action" => ACTIONS.iter().map(|(name, _)| *name).chain(["read", "write"]).collect(),
         _ => return,
     };
@@ -77,6 +80,11 @@ fn unknown(
         return;
     }
     let (offset, length) = position(text, kind, name);
+    if kind == "Route" && vocabulary.route(name).is_some() {
+        let message = format!("no policy is about the built-in route `{name}`");
+        let help = "the login and its like stay open whatever policies say; name a route of yours";
+        return report(offset, length, message, Some(help.to_owned()));
+    }
     let whose = match (kind, route.and_then(|route| vocabulary.routes.get(route))) {
         ("path parameter", Some(route)) => format!(" of the route `{}`", route.name),
         _ => String::new(),

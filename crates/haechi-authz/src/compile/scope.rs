@@ -40,11 +40,14 @@ impl Scope {
         Ok(Self { principal: part("principal")?, action: part("action")?, resource: part("resource")? })
     }
 
-    /// Whether requests on the route can be what it is about.
+    /// Whether requests on the route can be what it is about. No policy is about a built-in route.
     pub fn is_about(&self, route: &RouteFacts) -> bool {
         let is_it = |name: &EntityName| name.kind == "Route" && name.id == *route.name;
         let holds_it =
-            |name: &EntityName| is_it(name) || (name.kind == "Service" && name.id == *route.service);
+            |name: &EntityName| is_it(name) || (name.kind == "Service" && route.is_of_service(&name.id));
+        if route.rule.is_built_in() {
+            return false;
+        }
         match &self.resource {
             Constraint::All => true,
             Constraint::Is(name) => is_it(name),

@@ -1,8 +1,10 @@
 use crate::point::Answering;
 use crate::testing::World;
 use crate::{
-    DecisionPoint, DenyReason, Enforcer, EnforcerParts, Facts, Keeps, Memo, Permitted, Refused, Unavailable,
+    DecisionPoint, DenyReason, Enforcer, EnforcerParts, Facts, Keeps, Memo, Permitted, Refused, Source,
+    Unavailable,
 };
+use haechi_core::Caller;
 use haechi_core::id::DecisionId;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -47,7 +49,7 @@ impl DecisionPoint for Point {
 fn enforcer(world: &World, point: &Arc<Point>) -> Enforcer {
     let points: Vec<Arc<dyn DecisionPoint>> = vec![point.clone()];
     let engine = world.engine().unwrap();
-    Enforcer::new(EnforcerParts { engine, shadow: None, points, own: 1, generation: 7 }).unwrap()
+    Enforcer::new(EnforcerParts { engine, shadow: None, points, generation: 7 }).unwrap()
 }
 
 async fn enforce(
@@ -126,22 +128,63 @@ async fn answers_are_kept_as_long_as_they_hold_and_no_longer() {
 
 #[tokio::test]
 async fn a_route_without_a_rule_is_denied() {
-    let (world, memo) = (world(), Memo::default());
+    let (world, memo) = (world().built_in("login", "/login"), Memo::default());
     let enforcer = enforcer(&world, &Point::new(|| Ok(true)));
-    // Two are configured and one is the gate's own; there is no fourth.
-    for (route, passes) in [(2, true), (3, false), (usize::MAX, false)] {
+    let routes = enforcer.engine().compiled().vocabulary().routes.len();
+    let all = std::iter::once(false).chain(std::iter::repeat_n(true, routes - 1));
+    let beyond = [(routes, false), (routes + 1, false), (usize::MAX, false)];
+    for (route, passes) in all.enumerate().chain(beyond) {
         let (head, _, caller) = world.ask("r").roles(&["ADMIN"]).parts();
         let outcome = enforcer.enforce(head, route, caller, DecisionId::from_bits(7), &memo).await;
         assert_eq!(outcome.is_ok(), passes, "{route}");
-        let refused = outcome.err();
-        assert!(passes || matches!(refused, Some(Refused::Denied(_, DenyReason::NoRule))));
+        if route >= routes {
+            assert!(matches!(outcome, Err(Refused::Denied(_, DenyReason::NoRule))), "{route}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_policy_is_about_a_built_in_route() {
+    let open = World::new("").built_in("login", "/login");
+    let about_all = [
+        "forbid(principal, action, resource);",
+        "forbid(principal, action, resource is Route);",
+        "permit(principal, action, resource) when { 9223372036854775807 + 1 == 0 };",
+    ];
+    for (policies, shadow) in about_all.iter().flat_map(|text| [(*text, ""), ("", *text)]) {
+        let world = World::new(policies).built_in("login", "/login");
+        let parts = EnforcerParts {
+            engine: world.engine().unwrap(),
+            shadow: Some(World::new(shadow).built_in("login", "/login").engine().unwrap()),
+            points: Vec::new(),
+            generation: 1,
+        };
+        let (enforcer, memo) = (Enforcer::new(parts).unwrap(), Memo::default());
+        let (head, route, _) = open.ask("login").parts();
+        let caller = Arc::new(Caller::anonymous("anonymous"));
+        let permitted = enforcer.enforce(head, route, caller, DecisionId::from_bits(7), &memo).await;
+        let decision =
+            permitted.unwrap_or_else(|refused| panic!("{policies}: {refused:?}")).decision().clone();
+        assert_eq!(decision.verdict.decided_by, [Source::Grant], "{policies}");
+        assert!(decision.shadow.is_none(), "{shadow}");
+    }
+}
+
+#[test]
+fn no_policy_can_name_a_built_in_route() {
+    for policy in [
+        "forbid(principal, action, resource == Route::\"login\");",
+        "permit(principal, action, resource) when { resource == Route::\"login\" };",
+    ] {
+        let faults = World::new(policy).built_in("login", "/login").engine().unwrap_err();
+        assert_eq!(faults[0].message, "no policy is about the built-in route `login`");
     }
 }
 
 #[test]
 fn a_rule_cannot_name_a_decision_point_that_is_not_there() {
     let engine = world().engine().unwrap();
-    let parts = EnforcerParts { engine, shadow: None, points: Vec::new(), own: 0, generation: 1 };
+    let parts = EnforcerParts { engine, shadow: None, points: Vec::new(), generation: 1 };
     assert_eq!(&*Enforcer::new(parts).unwrap_err().point, "opa");
 }
 
@@ -154,7 +197,6 @@ async fn shadow_policies_are_compared_and_never_enforced() {
         engine: world.engine().unwrap(),
         shadow: Some(next.engine().unwrap()),
         points: Vec::new(),
-        own: 0,
         generation: 1,
     };
     let (enforcer, memo) = (Enforcer::new(parts).unwrap(), Memo::default());

@@ -1,7 +1,6 @@
 //! What could be changed of a caller: only what the clauses and policies of the route look at, with values that they compare with.
 
 use super::Step;
-use crate::compile::Constraint;
 use crate::expr::{Expr, Var};
 use crate::reads::{Everything, gather};
 use crate::slice::concerns_action;
@@ -63,27 +62,11 @@ pub(super) fn candidates(engine: &Engine, facts: &Facts<'_>) -> Vec<Candidate> {
 fn expressions(engine: &Engine, index: usize, route: &RouteFacts, action: usize) -> Vec<Expr> {
     let compiled = engine.compiled();
     let clauses = compiled.clauses(index).iter().map(|clause| clause.holds.clone());
-    let about = compiled.policies().iter().filter(|policy| {
-        concerns_action(&policy.scope.action, action) && concerns_route(&policy.scope.resource, route)
-    });
+    let about = compiled
+        .policies()
+        .iter()
+        .filter(|policy| concerns_action(&policy.scope.action, action) && policy.scope.is_about(route));
     clauses.chain(about.map(crate::compile::FilePolicy::whole)).collect()
-}
-
-/// Whether a policy of this scope is about the route.
-pub(crate) fn concerns_route(constraint: &Constraint, route: &RouteFacts) -> bool {
-    let named = |kind: &str, id: &str| match kind {
-        "Route" => *id == *route.name,
-        "Service" => *id == *route.service,
-        _ => false,
-    };
-    match constraint {
-        Constraint::All => true,
-        Constraint::Is(name) => name.kind == "Route" && named("Route", &name.id),
-        Constraint::In(names) => names.iter().any(|name| named(&name.kind, &name.id)),
-        Constraint::Of(kind, within) => {
-            kind == "Route" && within.as_ref().is_none_or(|name| named(&name.kind, &name.id))
-        }
-    }
 }
 
 fn roles(vocabulary: &Vocabulary, facts: &Facts<'_>, reads: &[Read], found: &mut Vec<Candidate>) {

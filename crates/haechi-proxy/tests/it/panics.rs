@@ -2,7 +2,7 @@
 
 use haechi_authn::schemes::anonymous;
 use haechi_authn::{Attempt, Authenticator, CredentialPlace, Look, Scheme};
-use haechi_authz::{Enforcer, EnforcerParts, Engine, Vocabulary, compile};
+use haechi_authz::{Enforcer, EnforcerParts, Engine, RouteFacts, Rule, Vocabulary, compile};
 use haechi_core::metrics::{Page, Source};
 use haechi_core::{PathPattern, RequestHead, SystemClock, Timestamp};
 use haechi_proxy::{
@@ -76,22 +76,31 @@ fn service(backend: SocketAddr) -> Service {
 }
 
 /// Lets through whoever authentication lets through.
-fn enforcer(routes: usize) -> Enforcer {
-    let compiled = compile(Arc::new(Vocabulary::default()), &[]).unwrap();
-    let engine = Engine::new(Arc::new(compiled)).unwrap();
-    let parts = EnforcerParts { engine, shadow: None, points: Vec::new(), own: routes, generation: 1 };
+fn enforcer(routes: &[Route]) -> Enforcer {
+    let open = |route: &Route| RouteFacts {
+        name: route.name.clone(),
+        service: Some("web".into()),
+        labels: Vec::new(),
+        pattern: route.pattern.clone(),
+        methods: route.methods.clone(),
+        rule: Rule::any(),
+    };
+    let vocabulary = Vocabulary { routes: routes.iter().map(open).collect(), ..Vocabulary::default() };
+    let engine = Engine::new(Arc::new(compile(Arc::new(vocabulary), &[]).unwrap())).unwrap();
+    let parts = EnforcerParts { engine, shadow: None, points: Vec::new(), generation: 1 };
     Enforcer::new(parts).unwrap()
 }
 
 fn plan(backend: SocketAddr) -> Plan {
+    let routes = vec![
+        route("broken", "/broken/**", Arc::new(Panicking("broken".into()))),
+        route("well", "/well", Arc::new(anonymous::authenticator())),
+    ];
     let parts = PlanParts {
         generation: 1,
         listeners: vec![Listener::default()],
-        routes: vec![
-            route("broken", "/broken/**", Arc::new(Panicking("broken".into()))),
-            route("well", "/well", Arc::new(anonymous::authenticator())),
-        ],
-        enforcer: enforcer(2),
+        enforcer: enforcer(&routes),
+        routes,
         services: vec![service(backend)],
         trusted_proxies: Vec::new(),
         limits: Limits::default(),

@@ -25,6 +25,8 @@ struct Matrix {
 #[derive(Debug, Serialize)]
 struct Row {
     route: String,
+    /// Whether the gate brings the route itself; no policy is about such a route.
+    built_in: bool,
     pattern: String,
     hosts: Vec<String>,
     authenticators: Vec<String>,
@@ -69,8 +71,8 @@ enum Column<'a> {
 /// Prints it. Nobody is asked and no store is opened.
 pub(crate) fn matrix(common: &Common, arguments: &MatrixArgs) -> Result<(), Failure> {
     let config = configuration(&common.config)?;
-    let known = |name: &&String| !config.routes.iter().any(|route| *route.name == **name);
-    if let Some(name) = arguments.routes.iter().find(known) {
+    let names = config.route_names();
+    if let Some(name) = arguments.routes.iter().find(|name| !names.contains(&name.as_str())) {
         return Err(Failure::usage(format!("there is no route `{name}`")));
     }
     let matrix = made(&config, common.config.display().to_string(), &arguments.routes);
@@ -89,7 +91,7 @@ fn made(config: &Config, file: String, only: &[String]) -> Matrix {
         [Column::Anonymous, Column::NoRole].into_iter().chain(declared().map(Column::Role)).collect();
     let grounds = grounds(config);
     let mut rows: Vec<Row> = Vec::new();
-    for (index, (route, ground)) in config.routes.iter().zip(&grounds).enumerate() {
+    for (index, (route, ground)) in config.policies.vocabulary().routes.iter().zip(&grounds).enumerate() {
         if !only.is_empty() && !only.iter().any(|name| **name == *route.name) {
             continue;
         }
@@ -102,8 +104,9 @@ fn made(config: &Config, file: String, only: &[String]) -> Matrix {
                 Some(row) => row.methods.push(method.to_string()),
                 None => rows.push(Row {
                     route: route.name.to_string(),
-                    pattern: route.path.to_string(),
-                    hosts: route.hosts.iter().map(|host| host.name().to_owned()).collect(),
+                    built_in: route.rule.is_built_in(),
+                    pattern: route.pattern.to_string(),
+                    hosts: ground.hosts.iter().map(ToString::to_string).collect(),
                     authenticators: ground.ways.iter().map(|way| way.authenticator.to_string()).collect(),
                     methods: vec![method.to_string()],
                     cells,
@@ -169,7 +172,8 @@ fn table(matrix: &Matrix) -> String {
         heads.extend(matrix.columns.iter().cloned());
     }
     for row in &matrix.rows {
-        let mut cells = vec![row.route.clone(), row.pattern.clone(), row.methods.join(" ")];
+        let name = if row.built_in { format!("{} (built in)", row.route) } else { row.route.clone() };
+        let mut cells = vec![name, row.pattern.clone(), row.methods.join(" ")];
         for entry in &row.cells {
             let number = entry.note.as_deref().filter(|_| entry.outcome == Outcome::Depends).map(|note| {
                 notes.iter().position(|known| *known == note).unwrap_or_else(|| {
@@ -193,18 +197,18 @@ fn table(matrix: &Matrix) -> String {
 
 /// RFC 4180, one line for each route and method.
 fn csv(matrix: &Matrix) -> String {
-    let heads = ["route", "path", "hosts", "authenticators", "method"].map(str::to_owned);
+    let heads = ["route", "path", "hosts", "authenticators", "method", "built in"].map(str::to_owned);
     let mut out = line(heads.iter().chain(&matrix.columns).cloned());
     for row in &matrix.rows {
         for method in &row.methods {
             let lists = [row.hosts.join(" "), row.authenticators.join(" "), method.clone()];
+            let built_in = if row.built_in { "yes" } else { "no" }.to_owned();
             let cells = row.cells.iter().map(|entry| match (&entry.outcome, &entry.note) {
                 (Outcome::Depends, Some(note)) => format!("depends: {note}"),
                 (outcome, _) => outcome.word().to_owned(),
             });
-            out.push_str(&line(
-                [row.route.clone(), row.pattern.clone()].into_iter().chain(lists).chain(cells),
-            ));
+            let names = [row.route.clone(), row.pattern.clone()].into_iter();
+            out.push_str(&line(names.chain(lists).chain([built_in]).chain(cells)));
         }
     }
     out

@@ -43,6 +43,9 @@ enum Outcome {
 #[derive(Debug, Serialize)]
 struct OnRoute {
     route: Arc<str>,
+    /// Whether the gate brings the route itself.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    built_in: bool,
     outcome: Outcome,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
@@ -119,7 +122,8 @@ fn answer(loaded: &Loaded, property: &Property, proof: Proof) -> Answer {
 fn on_route(loaded: &Loaded, property: &Property, route: usize, finding: Finding) -> OnRoute {
     let facts = loaded.config.policies.vocabulary().routes.get(route);
     let name = facts.map_or_else(|| "".into(), |facts| facts.name.clone());
-    let told = |outcome, why, example| OnRoute { route: name.clone(), outcome, why, example };
+    let built_in = facts.is_some_and(|facts| facts.rule.is_built_in());
+    let told = |outcome, why, example| OnRoute { route: name.clone(), built_in, outcome, why, example };
     match finding {
         Finding::None => told(Outcome::Proved, None, None),
         Finding::Undecided(why) => told(Outcome::NotDecided, Some(why), None),
@@ -180,11 +184,12 @@ fn write_answer(out: &mut String, answer: &Answer) -> std::fmt::Result {
     };
     writeln!(out, "{word:<12} {}  ({about}, {} ms)", output::shown(&answer.name), answer.ms)?;
     for route in &answer.routes {
+        let own = if route.built_in { " (built in)" } else { "" };
         if let Some(why) = &route.why {
-            writeln!(out, "             on `{}`: {}", route.route, output::shown(why))?;
+            writeln!(out, "             on `{}`{own}: {}", route.route, output::shown(why))?;
         }
         if let Some(shown) = &route.example {
-            writeln!(out, "             on `{}`, for example:", route.route)?;
+            writeln!(out, "             on `{}`{own}, for example:", route.route)?;
             for line in &shown.lines {
                 writeln!(out, "               {}", output::shown(line))?;
             }

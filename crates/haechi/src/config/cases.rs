@@ -280,7 +280,7 @@ impl Resolver<'_> {
         };
         let expect = written.expect?;
         if let Expect::Route(name) = &expect.value {
-            let known: Vec<&str> = self.config.routes.iter().map(|route| &*route.name).collect();
+            let known = self.config.route_names();
             self.declared("route", name, expect.span, &known);
         }
         let request = written.request?;

@@ -123,7 +123,7 @@ impl Resolver<'_> {
             Maybe::Faulty => return None,
             Maybe::Given(Routes::Path(pattern)) => Concern::Path(pattern.clone()),
             Maybe::Given(Routes::Named(names)) => {
-                let known: Vec<&str> = self.config.routes.iter().map(|route| &*route.name).collect();
+                let known = self.config.route_names();
                 Concern::Routes(self.declared("route", names, &known))
             }
         };

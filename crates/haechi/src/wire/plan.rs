@@ -7,12 +7,10 @@ use haechi_authn::Authenticator;
 use haechi_authn::identity::Provider;
 use haechi_authn::schemes::{anonymous, passthrough};
 use haechi_authz::{DecisionPoint, Enforcer, EnforcerParts, Engine};
-use haechi_core::{MethodSet, PathPattern};
 use haechi_proxy::{
-    Authentication, Endpoint, Endpoints, IdentityCall, Plan, PlanParts, Route, RouteSettings, Service,
-    ServiceIndex, Target,
+    Authentication, Endpoint, Endpoints, Plan, PlanParts, Route, RouteSettings, Service, ServiceIndex,
+    Target,
 };
-use http::Method;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -26,8 +24,6 @@ pub(crate) enum PlanFault {
     Dangling(Arc<str>),
     #[error(transparent)]
     Conflict(#[from] haechi_proxy::Conflict),
-    #[error("the path `{0}` of the identity provider is not a pattern: {1}")]
-    IdentityPath(String, haechi_core::pattern::PatternFault),
     #[error(transparent)]
     Policies(#[from] haechi_authz::SliceFault),
     #[error(transparent)]
@@ -51,21 +47,23 @@ pub(crate) fn plan(
         config.services.values().map(|written| service(written, endpoints)).collect::<Result<_, _>>()?;
     let index: HashMap<&str, ServiceIndex> =
         config.services.keys().enumerate().map(|(i, name)| (&**name, ServiceIndex::new(i))).collect();
-    let mut routes = Vec::with_capacity(config.routes.len() + 6);
+    // In the order of the vocabulary, by whose indexes the enforcer knows them.
+    let mut routes = Vec::with_capacity(config.routes.len() + config.built_in.len());
     for written in &config.routes {
         let dangling = || PlanFault::Dangling(written.name.clone());
         let service = index.get(&*written.service).copied().ok_or_else(dangling)?;
         let authentication = authentication(&written.authenticate, authenticators).ok_or_else(dangling)?;
         routes.push(route(written, authentication, service));
     }
-    if let Some(identity) = &config.identity {
-        routes.extend(identity_routes(identity, config, authenticators)?);
+    for own in &config.built_in {
+        let dangling = || PlanFault::Dangling(own.name.clone());
+        let authentication = authentication(&own.authenticate, authenticators).ok_or_else(dangling)?;
+        routes.push(built_in(own, authentication));
     }
     let enforcer = Enforcer::new(EnforcerParts {
         engine: Engine::new(config.policies.clone())?,
         shadow: config.shadow_policies.clone().map(Engine::new).transpose()?,
         points,
-        own: routes.len() - config.routes.len(),
         generation,
     })?;
     Ok(Plan::new(PlanParts {
@@ -125,46 +123,10 @@ fn service(written: &meant::Service, endpoints: &Endpoints) -> Result<Service, t
     })
 }
 
-/// The identity provider's calls. `logout` and `me` ask for one of its own tokens.
-fn identity_routes(
-    identity: &meant::Identity,
-    config: &Config,
-    authenticators: &Authenticators,
-) -> Result<Vec<Route>, PlanFault> {
-    let own: Vec<_> = config
-        .authenticators
-        .values()
-        .filter(|a| matches!(&a.kind, meant::AuthenticatorKind::Jwt(jwt) if jwt.issuer == meant::Issuer::Own))
-        .filter_map(|a| authenticators.get(&a.name).cloned())
-        .take(1)
-        .collect();
-    let open = || Authentication::Any(vec![Arc::new(anonymous::authenticator())]);
-    let path = |rest: &str| format!("{}/{rest}", identity.path);
-    let mut calls = vec![
-        ("identity-login", path("login"), Method::POST, IdentityCall::Login, open()),
-        ("identity-refresh", path("refresh"), Method::POST, IdentityCall::Refresh, open()),
-        ("identity-jwks", "/.well-known/jwks.json".to_owned(), Method::GET, IdentityCall::Jwks, open()),
-        (
-            "identity-discovery",
-            "/.well-known/openid-configuration".to_owned(),
-            Method::GET,
-            IdentityCall::Discovery,
-            open(),
-        ),
-    ];
-    if !own.is_empty() {
-        let verified = Authentication::Any(own);
-        calls.push(("identity-logout", path("logout"), Method::POST, IdentityCall::Logout, verified.clone()));
-        calls.push(("identity-me", path("me"), Method::GET, IdentityCall::Me, verified));
+fn built_in(own: &meant::BuiltInRoute, authentication: Authentication) -> Route {
+    Route {
+        methods: own.methods.clone(),
+        settings: RouteSettings { max_body: Some(64 * 1024), ..RouteSettings::default() },
+        ..Route::new(&own.name, own.path.clone(), authentication, Target::Identity(own.call))
     }
-    let route =
-        |(name, path, method, call, authentication): (&str, String, Method, IdentityCall, Authentication)| {
-            let pattern = PathPattern::parse(&path).map_err(|fault| PlanFault::IdentityPath(path, fault))?;
-            Ok(Route {
-                methods: MethodSet::new([method]),
-                settings: RouteSettings { max_body: Some(64 * 1024), ..RouteSettings::default() },
-                ..Route::new(name, pattern, authentication, Target::Identity(call))
-            })
-        };
-    calls.into_iter().map(route).collect()
 }

@@ -54,13 +54,17 @@ impl Scheme for Blind {
     }
 }
 
-/// Who can come to each route, and by which hosts.
+/// Who can come to each route, the built-in ones last, and by which hosts.
 pub(crate) fn grounds(config: &Config) -> Vec<Ground> {
-    let of_route = |route: &crate::config::meant::Route| Ground {
+    let configured = config.routes.iter().map(|route| Ground {
         ways: ways(config, &route.authenticate),
         hosts: route.hosts.iter().map(|host| host.name().into()).collect(),
-    };
-    config.routes.iter().map(of_route).collect()
+    });
+    let built_in = config
+        .built_in
+        .iter()
+        .map(|route| Ground { ways: ways(config, &route.authenticate), hosts: Vec::new() });
+    configured.chain(built_in).collect()
 }
 
 fn ways(config: &Config, authenticate: &Authenticate) -> Vec<Way> {

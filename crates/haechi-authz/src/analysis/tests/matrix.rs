@@ -20,6 +20,7 @@ fn world() -> World {
     .route("sum", "/sum", &["when principal.clearance + 1 > 3"])
     .route("mixed", "/mixed", &["roles USER GUEST", "scopes a"])
     .route("policy", "/policy", &["policy"])
+    .built_in("login", "/login")
 }
 
 fn told(route: &str, method: Method, role: Option<&str>) -> (Option<bool>, Option<String>) {
@@ -34,6 +35,7 @@ fn told(route: &str, method: Method, role: Option<&str>) -> (Option<bool>, Optio
 #[test]
 fn what_is_decided_before_any_request_is_said_outright() {
     assert_eq!(told("roles", Method::GET, Some("ADMIN")), (Some(true), None));
+    assert_eq!(told("login", Method::POST, None), (Some(true), None));
     assert_eq!(told("roles", Method::GET, Some("USER")), (Some(false), None));
     assert_eq!(told("mixed", Method::GET, Some("GUEST")), (Some(false), None));
     assert_eq!(told("policy", Method::GET, Some("AUDITOR")), (Some(true), None));

@@ -1,5 +1,5 @@
 use super::world::{World, anonymous, arcs, example, group_when, key, only, roles, user, when};
-use crate::analysis::{Concern, Demand, Finding, Gives, Group, Way};
+use crate::analysis::{Concern, Demand, Finding, Gives, Group, Proof, Way};
 use crate::{Clause, Rule};
 use haechi_core::{AttributeValue, CallerKind, PathPattern};
 
@@ -40,6 +40,31 @@ async fn a_role_that_includes_another_is_told_of_and_found_where_only_direct_one
     assert_eq!(example(&proof).roles, [std::sync::Arc::from("MANAGER")]);
     let world = World::new(STAFF).route("admin", "/admin/**", vec![roles(&["ADMIN"])]);
     assert!(holds(&world, only(direct(&["ADMIN"]))).await);
+}
+
+#[tokio::test]
+async fn a_property_is_about_built_in_routes_where_it_says_so() {
+    let world = World::new(STAFF)
+        .policies("forbid(principal, action, resource);")
+        .route("all", "/**", vec![roles(&["USER"])])
+        .built_in("login", "/auth/login");
+    let never = || Demand::Never(Group { anonymous: Some(true), ..Group::default() });
+    let path = |path: &str| Concern::Path(PathPattern::parse(path).unwrap());
+    let of_routes = |proof: &Proof| proof.routes.iter().map(|(route, _)| *route).collect::<Vec<_>>();
+    for (concern, routes, holds) in [
+        (Concern::All, vec![0], true),
+        (path("/shop/**"), vec![0], true),
+        (path("/**"), vec![0, 1], false),
+        (path("/auth/**"), vec![0, 1], false),
+        // It takes every request for this path, so the other route has none of them.
+        (path("/auth/login"), vec![1], false),
+        (Concern::Routes(vec!["login".into()]), vec![1], false),
+    ] {
+        let proof = world.prove(concern.clone(), never()).await;
+        assert_eq!((of_routes(&proof), proof.holds()), (routes, holds), "{concern:?}");
+    }
+    let always = Demand::AlwaysIf(Group { anonymous: Some(true), ..Group::default() });
+    assert!(world.prove(path("/auth/login"), always).await.holds());
 }
 
 #[tokio::test]

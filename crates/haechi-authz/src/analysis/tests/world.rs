@@ -82,7 +82,7 @@ impl World {
     pub(super) fn with(mut self, name: &str, pattern: &str, rule: Rule, ways: Vec<Way>) -> Self {
         self.vocabulary.routes.push(RouteFacts {
             name: name.into(),
-            service: "backend".into(),
+            service: Some("backend".into()),
             labels: vec!["pii".into()],
             pattern: PathPattern::parse(pattern).unwrap(),
             methods: MethodSet::any(),
@@ -90,6 +90,10 @@ impl World {
         });
         self.grounds.push(Ground { ways, hosts: Vec::new() });
         self
+    }
+
+    pub(super) fn built_in(self, name: &str, pattern: &str) -> Self {
+        self.with(name, pattern, Rule::built_in(), vec![anonymous()])
     }
 
     pub(super) fn methods(mut self, methods: &[Method]) -> Self {

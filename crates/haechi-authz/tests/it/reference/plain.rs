@@ -7,7 +7,7 @@ use cedar_policy::{
 };
 use haechi_authz::{Clause, Facts};
 use haechi_core::{AttributeValue, Caller, CallerKind};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt::Write;
 
 pub(super) struct Plain<'a> {
@@ -40,7 +40,7 @@ impl<'a> Plain<'a> {
         for route in &world.vocabulary.routes {
             let labels = RestrictedExpression::new_set(route.labels.iter().map(|label| string(label)));
             let attributes = HashMap::from([("labels".to_owned(), labels)]);
-            let service = HashSet::from([uid("Service", &route.service)]);
+            let service = route.service.iter().map(|name| uid("Service", name)).collect();
             all.push(Entity::new(uid("Route", &route.name), attributes, service).unwrap());
         }
         let entities = Entities::from_entities(all, Some(&schema)).unwrap();

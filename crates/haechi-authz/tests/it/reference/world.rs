@@ -107,7 +107,7 @@ impl World {
         };
         RouteFacts {
             name: format!("route {index}").into(),
-            service: format!("s{}", if index == 0 { 0 } else { rng.u8(0..2) }).into(),
+            service: Some(format!("s{}", if index == 0 { 0 } else { rng.u8(0..2) }).into()),
             labels: LABELS.iter().filter(|_| rng.bool()).map(|label| Arc::from(*label)).collect(),
             pattern: PathPattern::parse(&path).unwrap(),
             methods: MethodSet::any(),
@@ -150,7 +150,10 @@ impl World {
         };
         let resource = match rng.u8(0..6) {
             0 | 1 => format!("resource == Route::\"route {}\"", rng.usize(0..self.vocabulary.routes.len())),
-            2 => format!("resource in Service::\"{}\"", self.vocabulary.routes[0].service),
+            2 => {
+                let service = self.vocabulary.routes[0].service.as_deref().unwrap();
+                format!("resource in Service::\"{service}\"")
+            }
             3 => "resource is Route".to_owned(),
             _ => "resource".to_owned(),
         };

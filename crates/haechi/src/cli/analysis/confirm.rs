@@ -68,10 +68,10 @@ impl Loaded {
     }
 
     fn on_route(&self, example: &Example, head: &RequestHead, route: usize) -> Judged {
-        let name = self.plan.routes().get(route).map_or("", |route| &route.name);
         let Some(ground) = self.grounds.get(route) else {
-            return Judged::refused(format!("the embedded identity provider answers (`{name}`)"));
+            return Judged::refused("403: the route has no rule");
         };
+        let name = self.plan.routes().get(route).map_or("", |route| &route.name);
         let way = ground
             .ways
             .iter()

@@ -76,6 +76,7 @@ pub(super) fn rule_says(finding: Finding, config: &Config, route: usize, decisio
             let effect = if finding.permits { "permit" } else { "forbid" };
             (effect, id.as_ref().map_or_else(String::new, |id| format!("`{id}`")), Some(place.clone()))
         }
+        (Source::Grant, _) if of_route.is_none() => ("grant", "built in".to_owned(), None),
         (Source::Grant, _) => ("grant", "authorize: any".to_owned(), of_route),
         (source, _) => ("requires", source.to_string(), of_route),
     };

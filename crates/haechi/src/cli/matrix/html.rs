@@ -48,7 +48,7 @@ fn write_page(matrix: &Matrix, out: &mut String) -> std::fmt::Result {
     writeln!(
         out,
         "<p>Each column is a caller who was given that role and no other, with the roles that it includes. Conditions are Cedar; \
-         a fact that is missing makes a condition false. Routes of the embedded identity provider are not listed.</p>"
+         a fact that is missing makes a condition false. No policy is about a built-in route, which the embedded identity provider answers.</p>"
     )?;
     writeln!(out, "<ul class=\"legend\">")?;
     for (word, meaning) in [
@@ -71,9 +71,10 @@ fn write_row(row: &Row, out: &mut String) -> std::fmt::Result {
     let (route, pattern) = (escaped(&row.route), escaped(&row.pattern));
     let hosts = row.hosts.iter().map(|host| format!("<span>on {}</span>", escaped(host))).collect::<String>();
     let ways = escaped(&row.authenticators.join(", "));
+    let built_in = if row.built_in { "<span>built in</span>" } else { "" };
     writeln!(
         out,
-        "<tr><th scope=\"row\">{route}<span><code>{pattern}</code></span>{hosts}<span>{ways}</span></th>"
+        "<tr><th scope=\"row\">{route}<span><code>{pattern}</code></span>{built_in}{hosts}<span>{ways}</span></th>"
     )?;
     writeln!(out, "<td class=\"methods\">{}</td>", escaped(&row.methods.join(" ")))?;
     row.cells.iter().try_for_each(|entry| write_cell(entry, out))?;

@@ -2,6 +2,7 @@
 
 mod answers;
 mod authenticator;
+mod built_in;
 mod decision_points;
 mod identity;
 mod names;
@@ -16,6 +17,7 @@ mod telemetry;
 mod tls;
 
 pub(crate) use authenticator::{ApiKey, Authenticator, AuthenticatorKind, Basic, Issuer, Jwt, Keys, Users};
+pub(crate) use built_in::BuiltInRoute;
 pub(crate) use decision_points::DecisionPoint;
 pub(crate) use identity::Identity;
 pub(crate) use route::{Authenticate, Route};
@@ -64,6 +66,8 @@ pub(crate) struct Config {
     pub services: BTreeMap<Arc<str>, Service>,
     /// In the order written; no two can win the same request.
     pub routes: Vec<Route>,
+    /// The routes that the gate brings itself. Their indices follow those of `routes`, here and wherever routes are counted.
+    pub built_in: Vec<BuiltInRoute>,
     /// What decides, by the indices of the routes.
     pub policies: Arc<Compiled>,
     /// What is evaluated beside it and never enforced; with the same vocabulary.
@@ -91,6 +95,11 @@ impl Config {
     /// The files on whose content this configuration depends, beside its own: when one of them changes, it is to be read again.
     pub(crate) fn watched_files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(PathBuf::as_path)
+    }
+
+    /// The names of all routes, the built-in ones last.
+    pub(crate) fn route_names(&self) -> Vec<&str> {
+        self.policies.vocabulary().routes.iter().map(|route| &*route.name).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can be asked for in one way only: no two routes win the same request, and none lies below what the gate answers itself.
 
+use super::built_in::{DISCOVERY_PATH, JWKS_PATH};
 use super::identity::Identity;
 use super::names::Resolver;
 use super::route::Route;
@@ -9,7 +10,7 @@ use haechi_core::{Host, PathPattern};
 use std::collections::HashMap;
 
 /// Paths that the gate answers itself wherever it signs tokens.
-const OWN_PATHS: [&str; 2] = ["/.well-known/jwks.json", "/.well-known/openid-configuration"];
+const OWN_PATHS: [&str; 2] = [JWKS_PATH, DISCOVERY_PATH];
 
 /// What of a pattern decides which requests it takes: parameters and `*` are alike.
 #[derive(PartialEq, Eq, Hash)]

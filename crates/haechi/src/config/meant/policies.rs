@@ -1,5 +1,6 @@
 //! What decides: the rules of routes and the policies of files, compiled against the vocabulary of the configuration.
 
+use super::built_in::BuiltInRoute;
 use super::names::Resolver;
 use super::route::Route;
 use crate::config::read::Maybe;
@@ -24,8 +25,10 @@ pub(super) fn policies(
     roles: Option<&RoleTable>,
     attributes: &BTreeMap<Box<str>, AttributeType>,
     routes: &[Option<Route>],
+    built_in: &[BuiltInRoute],
 ) -> Option<Deciding> {
     let headers = context_headers(resolver);
+    let own = built_in.iter().map(|route| Some(route.facts()));
     let vocabulary = Arc::new(Vocabulary {
         roles: roles?.clone(),
         attributes: attributes.clone(),
@@ -36,6 +39,7 @@ pub(super) fn policies(
             .iter()
             .zip(routes)
             .map(|(w, r)| facts(w, r.as_ref()))
+            .chain(own)
             .collect::<Option<_>>()?,
     });
     // A name that is declared with a fault is declared: policies that use it are not at fault.
@@ -101,7 +105,7 @@ fn facts(written: &At<written::Route>, route: Option<&Route>) -> Option<RouteFac
     Some(match route {
         Some(route) => RouteFacts {
             name: route.name.clone(),
-            service: route.service.clone(),
+            service: Some(route.service.clone()),
             labels: route.labels.clone(),
             pattern: route.path.clone(),
             methods: route.methods.clone(),
@@ -109,7 +113,7 @@ fn facts(written: &At<written::Route>, route: Option<&Route>) -> Option<RouteFac
         },
         None => RouteFacts {
             name: written.name.as_ref()?.value.0.clone(),
-            service: written.service.as_ref()?.value.0.clone(),
+            service: Some(written.service.as_ref()?.value.0.clone()),
             labels: Vec::new(),
             pattern: written.matches.as_ref()?.path.as_ref()?.value.clone(),
             methods: MethodSet::any(),

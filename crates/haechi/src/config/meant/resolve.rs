@@ -3,7 +3,8 @@
 use super::names::Resolver;
 use super::{AccessLog, Config, Listener, LogTarget};
 use super::{
-    authenticator, decision_points, identity, overlap, policies, restart, route, service, telemetry, tls,
+    authenticator, built_in, decision_points, identity, overlap, policies, restart, route, service,
+    telemetry, tls,
 };
 use crate::config::report::{Fault, Report};
 use crate::config::source::{At, Source};
@@ -50,7 +51,12 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     let routes: Vec<Option<super::Route>> =
         written.routes.iter().map(|written| route::route(resolver, written)).collect();
     let whole: Vec<super::Route> = routes.iter().flatten().cloned().collect();
-    let deciding = policies::policies(resolver, roles.as_ref(), &caller_attributes, &routes);
+    let built_in = match (&identity, &authenticators) {
+        (Some(Some(identity)), Some(known)) => built_in::routes(resolver, identity, known),
+        _ => Some(Vec::new()),
+    };
+    let own = built_in.as_deref().unwrap_or_default();
+    let deciding = policies::policies(resolver, roles.as_ref(), &caller_attributes, &routes, own);
     names_apart(resolver);
     overlap::routes_apart(resolver, &whole);
     overlap::clear_of_own_paths(resolver, &whole, identity.as_ref().and_then(Option::as_ref));
@@ -71,6 +77,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         decision_points: decision_points?,
         services: services?,
         routes: routes.into_iter().collect::<Option<_>>()?,
+        built_in: built_in?,
         policies,
         shadow_policies: shadow,
         traces,

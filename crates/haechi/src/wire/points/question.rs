@@ -87,7 +87,8 @@ struct Sent<'a> {
 /// Where a route leads, and what stands on it.
 #[derive(Serialize)]
 struct Stands<'a> {
-    service: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<&'a str>,
     labels: Vec<&'a str>,
 }
 
@@ -151,5 +152,5 @@ fn sent<'a>(facts: &Facts<'a>, vocabulary: &'a Vocabulary) -> Result<Sent<'a>, S
 }
 
 fn stands(route: &RouteFacts) -> Stands<'_> {
-    Stands { service: &route.service, labels: route.labels.iter().map(|label| &**label).collect() }
+    Stands { service: route.service.as_deref(), labels: route.labels.iter().map(|label| &**label).collect() }
 }

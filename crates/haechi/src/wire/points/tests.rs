@@ -19,7 +19,7 @@ fn vocabulary() -> Vocabulary {
         ]),
         routes: vec![RouteFacts {
             name: "order".into(),
-            service: "orders".into(),
+            service: Some("orders".into()),
             labels: vec!["pii".into()],
             pattern: PathPattern::parse("/tenants/{tenant}/orders/{id}").unwrap(),
             methods: MethodSet::any(),

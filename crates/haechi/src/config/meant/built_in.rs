@@ -1,0 +1,83 @@
+//! The routes that the gate brings itself: the embedded identity provider's calls.
+
+use super::authenticator::{Authenticator, AuthenticatorKind, Issuer};
+use super::identity::Identity;
+use super::names::Resolver;
+use super::route::Authenticate;
+use crate::config::report::Fault;
+use haechi_authz::{RouteFacts, Rule};
+use haechi_core::{MethodSet, PathPattern};
+use haechi_proxy::IdentityCall;
+use http::Method;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Where the public keys are, as OpenID Connect discovery has it.
+pub(super) const JWKS_PATH: &str = "/.well-known/jwks.json";
+/// Where discovery is (OpenID Connect Discovery 1.0, section 4).
+pub(super) const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
+
+/// A route that the gate brings itself. It has no rule that anybody wrote: whoever its authentication lets through is let through.
+#[derive(Clone, Debug)]
+pub(crate) struct BuiltInRoute {
+    /// Begins with `identity-`, as no configured route's does.
+    pub name: Arc<str>,
+    /// Literal.
+    pub path: PathPattern,
+    /// Which methods it takes.
+    pub methods: MethodSet,
+    /// Who may call it.
+    pub authenticate: Authenticate,
+    /// What it does.
+    pub call: IdentityCall,
+}
+
+impl BuiltInRoute {
+    /// What rules know of it.
+    pub(super) fn facts(&self) -> RouteFacts {
+        RouteFacts {
+            name: self.name.clone(),
+            service: None,
+            labels: Vec::new(),
+            pattern: self.path.clone(),
+            methods: self.methods.clone(),
+            rule: Rule::built_in(),
+        }
+    }
+}
+
+/// The calls of the identity provider. `logout` and `me` ask for one of its tokens, and are there where an authenticator takes them.
+pub(super) fn routes(
+    resolver: &mut Resolver<'_>,
+    identity: &Identity,
+    authenticators: &BTreeMap<Arc<str>, Authenticator>,
+) -> Option<Vec<BuiltInRoute>> {
+    let below = |rest: &str| format!("{}/{rest}", identity.path);
+    let open = || Authenticate::Anonymous;
+    let mut calls = vec![
+        ("identity-login", below("login"), Method::POST, open(), IdentityCall::Login),
+        ("identity-refresh", below("refresh"), Method::POST, open(), IdentityCall::Refresh),
+        ("identity-jwks", JWKS_PATH.to_owned(), Method::GET, open(), IdentityCall::Jwks),
+        ("identity-discovery", DISCOVERY_PATH.to_owned(), Method::GET, open(), IdentityCall::Discovery),
+    ];
+    let takes_tokens = |authenticator: &&Authenticator| matches!(&authenticator.kind, AuthenticatorKind::Jwt(jwt) if jwt.issuer == Issuer::Own);
+    if let Some(authenticator) = authenticators.values().find(takes_tokens) {
+        let known = || Authenticate::Any(vec![authenticator.name.clone()]);
+        calls.push(("identity-logout", below("logout"), Method::POST, known(), IdentityCall::Logout));
+        calls.push(("identity-me", below("me"), Method::GET, known(), IdentityCall::Me));
+    }
+    let mut routes = Vec::with_capacity(calls.len());
+    for (name, path, method, authenticate, call) in calls {
+        match PathPattern::parse(&path) {
+            Ok(path) => {
+                let methods = MethodSet::new([method]);
+                routes.push(BuiltInRoute { name: name.into(), path, methods, authenticate, call });
+            }
+            Err(why) => {
+                let message = format!("the identity provider cannot answer on `{path}`: {why}");
+                return resolver.fault(Fault::of_file(message).help("choose another `identity.path`"));
+            }
+        }
+    }
+    Some(routes)
+}
