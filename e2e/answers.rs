@@ -1,4 +1,4 @@
-//! Contract section 5: what a refusal looks like, and what it does not tell.
+//! What a refusal looks like, and what it does not tell (docs/answers.md).
 
 use crate::harness::{Folder, Gate, Reply, routes_to};
 use haechi_testkit::jose::{Key, with};

@@ -1,4 +1,4 @@
-//! API keys (contract section 7).
+//! API keys (docs/api-keys.md).
 
 use crate::harness::{Folder, Gate, PATIENCE, eventually, haechi, routes_to};
 use haechi_testkit::Backend;

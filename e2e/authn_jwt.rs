@@ -1,4 +1,4 @@
-//! Tokens of an issuer that is not us (RFC 8725; contract sections 2 and 5).
+//! Tokens of an issuer that is not us (RFC 8725; docs/authentication.md, docs/answers.md).
 
 use crate::harness::{Gate, PATIENCE, eventually, routes_to};
 use haechi_testkit::jose::{Key, base64url, claims, now, part, with};

@@ -1,4 +1,4 @@
-//! Contract section 4: what a backend receives, and what it never does.
+//! What a backend receives, and what it never does (docs/backends.md).
 
 use crate::harness::{Folder, Gate, open_gate, routes_to};
 use haechi_testkit::jose::{Key, with};

@@ -1,4 +1,4 @@
-//! The embedded identity provider (contract section 6).
+//! The embedded identity provider (docs/identity-provider.md).
 
 use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Reply, eventually, haechi_with_input, routes_to};
 use haechi_testkit::Backend;

@@ -1,4 +1,4 @@
-//! Contract section 2, rules of matching.
+//! Which route takes a request (docs/routing.md).
 
 use crate::harness::Gate;
 use haechi_testkit::Backend;

@@ -1,4 +1,4 @@
-//! Contract section 2: a path that could mean two things reaches no backend, and what arrives is what was decided on.
+//! A path that could mean two things reaches no backend, and what arrives is what was decided on (docs/routing.md).
 
 use crate::harness::{Gate, open_gate, routes_to};
 use haechi_testkit::Backend;

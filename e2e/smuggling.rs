@@ -1,4 +1,4 @@
-//! Whatever could be read in two ways is refused, the connection closes, and nothing arrives (RFC 9112; contract section 5).
+//! Whatever could be read in two ways is refused, the connection closes, and nothing arrives (RFC 9112; docs/answers.md).
 
 use crate::harness::{Gate, routes_to};
 use haechi_testkit::Backend;

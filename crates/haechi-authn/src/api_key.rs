@@ -1,4 +1,4 @@
-//! The text of an API key: `hk_<32 random bytes, base62>_<checksum>` (contract section 7).
+//! The text of an API key: `hk_<32 random bytes, base62>_<checksum>` (docs/api-keys.md).
 
 use crate::random;
 use haechi_core::Secret;

@@ -4,7 +4,7 @@ use crate::{Attributes, Role, RoleTable, Timestamp};
 use serde::{Serialize, Serializer};
 use std::sync::Arc;
 
-/// What sort of principal a caller is (contract section 3).
+/// What sort of principal a caller is (docs/authorization.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum CallerKind {
     /// A person or workload that an issuer vouches for.

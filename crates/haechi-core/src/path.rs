@@ -1,7 +1,7 @@
 //! The one parser of request paths.
 //!
 //! What it returns is what is routed, decided, logged and forwarded. A path that could mean two things is refused, never repaired
-//! (contract section 2; RFC 3986 sections 2.3, 3.3 and 6.2.2).
+//! (docs/routing.md; RFC 3986 sections 2.3, 3.3 and 6.2.2).
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Path patterns of routes: literals, `{name}`, `*`, `**` (contract section 2).
+//! Path patterns of routes: literals, `{name}`, `*`, `**` (docs/routing.md).
 
 use crate::CanonicalPath;
 use std::fmt;

@@ -14,7 +14,7 @@ pub enum Location {
 /// A `store` setting that names no store of this version. Shows the scheme and nothing else, as the rest may hold a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadLocation {
-    /// A store that the contract names and this version does not have.
+    /// A store that is planned, and not in this version.
     #[error(
         "`{0}` stores are not built in this version; write `sqlite:FILE`, for example `sqlite:haechi.db`"
     )]

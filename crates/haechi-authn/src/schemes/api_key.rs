@@ -1,4 +1,4 @@
-//! `api_key`: a key of the store's, in a field of its own (contract section 7).
+//! `api_key`: a key of the store's, in a field of its own (docs/api-keys.md).
 
 mod lookup;
 

@@ -66,7 +66,7 @@ impl FieldName {
         one.len() == other.len() && one.iter().zip(other).all(|(&a, &b)| fold(a) == fold(b))
     }
 
-    /// Whether a client's field of this name must never reach a backend (contract section 4).
+    /// Whether a client's field of this name must never reach a backend (docs/backends.md).
     pub const fn is_reserved(self) -> bool {
         matches!(
             self,

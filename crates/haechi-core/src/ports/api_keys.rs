@@ -1,4 +1,4 @@
-//! API keys (contract section 7).
+//! API keys (docs/api-keys.md).
 
 use super::stored::Stored;
 use crate::{Attributes, Timestamp};

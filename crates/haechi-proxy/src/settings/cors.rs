@@ -1,4 +1,4 @@
-//! Cross-origin resource sharing (Fetch standard, "HTTP extensions"; contract section 2, `cors` of a route).
+//! Cross-origin resource sharing (Fetch standard, "HTTP extensions"; docs/browsers.md).
 //!
 //! The gate alone speaks for such a route: it answers preflights, and what a backend says in `Access-Control-*` is replaced.
 

@@ -329,7 +329,7 @@ impl Failure {
         Self::Usage(what.to_string())
     }
 
-    /// The exit code (contract section 8).
+    /// The exit code (docs/commands.md).
     pub(crate) const fn code(&self) -> u8 {
         match self {
             Self::Fault(_) | Self::Config(_) | Self::Told => 1,

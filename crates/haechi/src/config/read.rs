@@ -183,7 +183,7 @@ impl Reader<'_> {
         Some(Fields { what, entries, span: node.span })
     }
 
-    /// Notes something that the contract has and this version does not.
+    /// Notes something that is planned, and not in this version.
     pub(super) fn unbuilt(&mut self, span: Span, what: &str) {
         let fault = Fault::new(span, format!("{what} is not built in this version"));
         self.faults.push(fault.help("remove it"));

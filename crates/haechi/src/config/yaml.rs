@@ -7,7 +7,7 @@ use super::source::{Position, Span};
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use std::collections::HashMap;
 
-/// So deep may values nest; the contract's deepest stands at 6.
+/// So deep may values nest; the deepest key stands at 6.
 const MAX_DEPTH: usize = 32;
 
 /// A value and its place.

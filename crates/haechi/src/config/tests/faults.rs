@@ -106,12 +106,12 @@ proptest! {
     }
 
     #[test]
-    fn no_mutilated_contract_makes_it_panic(
+    fn no_mutilated_configuration_makes_it_panic(
         start in 0usize..4000, length in 0usize..200, put in "[-:{}\\[\\],&*!|>'\"%#\n\t a0$]{0,8}",
     ) {
-        let contract: Vec<char> = include_str!("contract.yaml").chars().collect();
-        let text: String = contract.iter().take(start).chain(put.chars().collect::<Vec<_>>().iter())
-            .chain(contract.iter().skip(start + length)).collect();
+        let whole: Vec<char> = include_str!("every_key.yaml").chars().collect();
+        let text: String = whole.iter().take(start).chain(put.chars().collect::<Vec<_>>().iter())
+            .chain(whole.iter().skip(start + length)).collect();
         if let Err(report) = check(&text) {
             prop_assert!(!report.faults().is_empty());
             let _ = report.to_string();

@@ -1,6 +1,6 @@
 //! The loader as a whole.
 
-mod contract;
+mod every_key;
 mod faults;
 mod meaning;
 mod policies;

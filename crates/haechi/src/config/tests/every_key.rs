@@ -1,14 +1,13 @@
-//! The contract's example (its section 2).
+//! A configuration with every key that is built or planned (docs/configuration.md).
 
 use super::check;
 use haechi_authz::{Clause, Rule};
 
-/// With ellipses written out and a service for each route; otherwise word for word.
-const CONTRACT: &str = include_str!("contract.yaml");
+const EXAMPLE: &str = include_str!("every_key.yaml");
 
 #[test]
-fn every_key_of_the_contract_is_known_and_what_is_not_built_is_refused() {
-    let report = check(CONTRACT).unwrap_err();
+fn every_key_is_known_and_what_is_not_built_is_refused() {
+    let report = check(EXAMPLE).unwrap_err();
     let refused: Vec<&str> = report.faults().iter().map(|fault| &*fault.message).collect();
     let not_there = |file: &str| format!("`{file}` cannot be read: no such file or directory");
     let not_built = |what: &str| format!("{what} is not built in this version");
@@ -34,7 +33,7 @@ fn every_key_of_the_contract_is_known_and_what_is_not_built_is_refused() {
 }
 
 #[test]
-fn the_rest_of_the_contract_loads() {
+fn the_rest_loads() {
     let unbuilt = [
         "tls:",
         "certificates:",
@@ -46,7 +45,7 @@ fn the_rest_of_the_contract_loads() {
     ];
     let more = ["mesh:", "legacy:  {", "rate_limit:", "audit:"];
     let built = |line: &&str| !unbuilt.iter().chain(&more).any(|key| line.trim_start().starts_with(key));
-    let text: Vec<&str> = CONTRACT.lines().filter(built).collect();
+    let text: Vec<&str> = EXAMPLE.lines().filter(built).collect();
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
     for kind in ["policies", "next"] {
