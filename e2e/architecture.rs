@@ -3,7 +3,7 @@
 mod circles;
 
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -43,6 +43,24 @@ const BANNED_EVERYWHERE: [&str; 4] = ["serde_yaml", "jsonwebtoken", "openssl", "
 
 /// Rooms that give results, which others turn into statuses.
 const WITHOUT_STATUS_CODES: [&str; 3] = ["haechi-authn", "haechi-authz", "haechi-store"];
+
+/// Where statuses are chosen: one file for the data plane, one for the control plane.
+const CHOOSE_STATUSES: [&str; 2] = ["haechi-proxy/src/respond.rs", "haechi-admin/src/error.rs"];
+
+/// Files that name a status besides, and how often: to ask what another side said, to say 100 before a body, or to read a number. None of them
+/// decides what a client is told. The list may only shrink.
+const NAME_STATUSES: [(&str, usize); 10] = [
+    ("haechi-proxy/src/forward.rs", 1),
+    ("haechi-proxy/src/http1/client.rs", 1),
+    ("haechi-proxy/src/http1/head.rs", 3),
+    ("haechi-proxy/src/http1/request_body.rs", 1),
+    ("haechi-proxy/src/http1/response_head.rs", 4),
+    ("haechi-proxy/src/http2/body.rs", 1),
+    ("haechi-proxy/src/http2/client.rs", 2),
+    ("haechi-proxy/src/http2/stream.rs", 3),
+    ("haechi/src/config/written/resilience.rs", 7),
+    ("haechi/src/wire/points/mod.rs", 1),
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -111,6 +129,30 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// The product's part of a file: without the tests at its end.
+fn product(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap();
+    let tests = text.match_indices("#[cfg(test)]\nmod ").find(|(at, _)| {
+        let line = text[*at..].lines().nth(1).unwrap_or_default();
+        line.ends_with('{')
+    });
+    text[..tests.map_or(text.len(), |(at, _)| at)].to_owned()
+}
+
+fn is_of_tests(path: &Path) -> bool {
+    path.components()
+        .any(|part| ["tests", "tests.rs", "testing.rs"].iter().any(|name| part.as_os_str() == *name))
+}
+
+/// How often a text names a status: `StatusCode::NOT_FOUND`, or one made of a number.
+fn statuses_named(text: &str) -> usize {
+    let constant = |(at, found): &(usize, &str)| {
+        let name = &text[at + found.len()..];
+        name.chars().take(2).all(|c| c.is_ascii_uppercase())
+    };
+    text.match_indices("StatusCode::").filter(constant).count() + text.matches("StatusCode::from_u16").count()
+}
+
 #[test]
 fn status_codes_are_not_chosen_where_results_are_made() {
     for room in WITHOUT_STATUS_CODES {
@@ -122,4 +164,32 @@ fn status_codes_are_not_chosen_where_results_are_made() {
             assert!(!text.contains("StatusCode"), "`{}` knows HTTP statuses", path.display());
         }
     }
+}
+
+#[test]
+fn status_codes_are_chosen_in_one_file_of_each_plane() {
+    let mut found = Vec::new();
+    sources(&root().join("crates"), &mut found);
+    let mut named = BTreeMap::new();
+    for path in found
+        .iter()
+        .filter(|path| path.components().any(|part| part.as_os_str() == "src") && !is_of_tests(path))
+    {
+        let file = path.strip_prefix(root().join("crates")).unwrap().to_str().unwrap().to_owned();
+        match statuses_named(&product(path)) {
+            0 => {}
+            count if CHOOSE_STATUSES.contains(&&*file) => assert!(count > 10, "`{file}` was not read"),
+            count => drop(named.insert(file, count)),
+        }
+    }
+    let known: BTreeMap<String, usize> =
+        NAME_STATUSES.iter().map(|(file, count)| ((*file).to_owned(), *count)).collect();
+    for (file, count) in &named {
+        let before = known.get(file).copied().unwrap_or_default();
+        assert!(
+            *count <= before,
+            "`{file}` names {count} statuses, {before} before: choose them in `respond.rs`, or in the admin's `error.rs`"
+        );
+    }
+    assert_eq!(named, known, "there are fewer now: say so in the list");
 }

@@ -1,4 +1,4 @@
-//! The one place in the control plane where error statuses are chosen. Errors are `application/problem+json` (RFC 9457).
+//! The one place in the control plane where statuses are chosen (docs/answers.md). Errors are `application/problem+json` (RFC 9457).
 
 use crate::context::{NotAdmitted, Refused};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -75,6 +75,11 @@ impl AdminError {
             Self::Refused(_) => (StatusCode::UNPROCESSABLE_ENTITY, "configuration"),
         }
     }
+}
+
+/// The status of `/readyz`.
+pub(crate) const fn readiness(ready: bool) -> StatusCode {
+    if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
 impl IntoResponse for AdminError {

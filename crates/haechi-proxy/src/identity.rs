@@ -1,18 +1,16 @@
-//! The embedded identity provider's calls over HTTP (contract section 6). What they do is `haechi-authn`'s; here they are read and answered.
+//! The embedded identity provider's calls over HTTP (docs/identity-provider.md). What they do is `haechi-authn`'s; here they are read and answered.
 
 use crate::forwarding::Forwarding;
 use crate::io::Charge;
-use crate::outcome::RequestOutcome;
 use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::request_body::RequestBody;
-use crate::respond::{our_fields, refuse};
-use crate::response::{Response, ResponseBody};
+use crate::respond::{document, refuse};
+use crate::response::Response;
 use crate::settings::IdentityCall;
 use haechi_authn::identity::{LoginRefused, LogoutRefused, Provider, RefreshRefused, TokenPair};
 use haechi_authz::Permitted;
-use haechi_core::{Caller, Fields, Secret};
-use http::StatusCode;
+use haechi_core::{Caller, Secret};
 use serde::{Deserialize, Serialize};
 use std::future::poll_fn;
 
@@ -66,30 +64,15 @@ pub(crate) async fn answer(
         Ok(Err(refusal)) => Answer::Refused(refusal, "the body could not be read".into()),
         Err(_) => Answer::Refused(Refusal::RequestTimeout, "the body stalled".into()),
     };
-    let mut fields = Fields::with_capacity(4, 192);
-    let (status, body) = match answer {
+    match answer {
         Answer::Refused(refusal, reason) => {
             record.reason(reason);
-            return refuse(&refusal, request.to, record);
+            refuse(&refusal, request.to, record)
         }
-        Answer::Json(body) => {
-            our_fields(&mut fields, &request.to, b"no-store");
-            (StatusCode::OK, body)
-        }
-        Answer::Cacheable(body) => {
-            our_fields(&mut fields, &request.to, b"public, max-age=300");
-            (StatusCode::OK, body)
-        }
-        Answer::Nothing => {
-            our_fields(&mut fields, &request.to, b"no-store");
-            (StatusCode::NO_CONTENT, Vec::new())
-        }
-    };
-    if !body.is_empty() {
-        fields.push(b"content-type", b"application/json");
+        Answer::Json(body) => document(body, b"no-store", &request.to, record),
+        Answer::Cacheable(body) => document(body, b"public, max-age=300", &request.to, record),
+        Answer::Nothing => document(Vec::new(), b"no-store", &request.to, record),
     }
-    record.answered(status, RequestOutcome::Answered);
-    Response { status, fields, body: ResponseBody::Full(body), close: false, record }
 }
 
 async fn read(body: &mut RequestBody, mut charge: Charge) -> Result<Vec<u8>, Refusal> {

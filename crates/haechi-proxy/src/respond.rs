@@ -71,8 +71,30 @@ pub(crate) fn preflight(to: ReplyContext, write: impl FnOnce(&mut Fields), mut r
     Response { status, fields, body: ResponseBody::Full(Vec::new()), close: false, record }
 }
 
+/// Answers with a JSON document, or, without one, with 204.
+pub(crate) fn document(
+    body: Vec<u8>,
+    cache_control: &[u8],
+    to: &ReplyContext,
+    mut record: Record,
+) -> Response {
+    let mut fields = Fields::with_capacity(4, 192);
+    our_fields(&mut fields, to, cache_control);
+    let status = if body.is_empty() { StatusCode::NO_CONTENT } else { StatusCode::OK };
+    if !body.is_empty() {
+        fields.push(b"content-type", b"application/json");
+    }
+    record.answered(status, RequestOutcome::Answered);
+    Response { status, fields, body: ResponseBody::Full(body), close: false, record }
+}
+
+/// The status with which a WebSocket opens: 101 where the connection is upgraded (RFC 6455 4.2.2), 200 on a stream of its own (RFC 8441 5).
+pub(crate) const fn websocket(upgraded: bool) -> StatusCode {
+    if upgraded { StatusCode::SWITCHING_PROTOCOLS } else { StatusCode::OK }
+}
+
 /// What every answer of ours carries (RFC 9110 6.6.1 asks for `Date`).
-pub(crate) fn our_fields(fields: &mut Fields, to: &ReplyContext, cache_control: &[u8]) {
+fn our_fields(fields: &mut Fields, to: &ReplyContext, cache_control: &[u8]) {
     fields.push(b"date", httpdate::fmt_http_date(to.received.to_system()).as_bytes());
     fields.push(b"x-request-id", &to.id.hex());
     fields.push(b"cache-control", cache_control);

@@ -1,9 +1,9 @@
 //! `/livez` and `/readyz`, for supervisors and load balancers.
 
 use crate::Context;
+use crate::error::readiness;
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use serde_json::json;
 
@@ -16,7 +16,6 @@ pub(super) async fn live() -> impl IntoResponse {
 pub(super) async fn ready(State(context): State<Context>) -> impl IntoResponse {
     let components = context.health.components().await;
     let ready = components.iter().all(|component| component.reason.is_none());
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let word = if ready { "ready" } else { "not ready" };
-    (status, Json(json!({ "status": word, "components": components })))
+    (readiness(ready), Json(json!({ "status": word, "components": components })))
 }

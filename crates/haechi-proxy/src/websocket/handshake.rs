@@ -6,7 +6,7 @@ use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use haechi_core::{FieldName, Fields};
-use http::{Method, StatusCode};
+use http::Method;
 
 /// What the connection or stream of a request can become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,13 +89,13 @@ impl Handshake {
         Ok(())
     }
 
-    /// The status of an answer that lets the client in, and what it says besides the backend's fields.
-    pub(crate) fn answer(&self, fields: &mut Fields) -> StatusCode {
-        let Some(accept) = &self.accept else { return StatusCode::OK };
+    /// What an answer that lets the client in says besides the backend's fields, and whether it upgrades the connection.
+    pub(crate) fn answer(&self, fields: &mut Fields) -> bool {
+        let Some(accept) = &self.accept else { return false };
         fields.push(b"connection", b"Upgrade");
         fields.push(b"upgrade", b"websocket");
         fields.push(b"sec-websocket-accept", accept.as_bytes());
-        StatusCode::SWITCHING_PROTOCOLS
+        true
     }
 }
 
@@ -197,7 +197,7 @@ mod tests {
     fn the_example_of_the_rfc() {
         let handshake = asked(Method::GET, &GOOD, Upgradable::Connection).unwrap().unwrap();
         let mut fields = Fields::default();
-        assert_eq!(handshake.answer(&mut fields), 101);
+        assert!(handshake.answer(&mut fields));
         assert_eq!(
             fields.sole_named(b"sec-websocket-accept"),
             Ok(Some(&b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="[..]))

@@ -17,7 +17,7 @@ use crate::lines::ResponseLines;
 use crate::outcome::RequestOutcome;
 use crate::record::Record;
 use crate::refusal::Refusal;
-use crate::respond::refuse;
+use crate::respond::{self, refuse};
 use crate::response::{Response, ResponseBody};
 use crate::response_fields::end_to_end;
 use haechi_authz::Permitted;
@@ -48,7 +48,7 @@ pub(crate) fn open(
         fields.push(field.name, field.value);
     }
     fields.push(b"x-request-id", &request.to.id.hex());
-    let status = handshake.answer(&mut fields);
+    let status = respond::websocket(handshake.answer(&mut fields));
     record.answered(status, RequestOutcome::Forwarded);
     Response { status, fields, body: ResponseBody::Tunnel(Box::new(tunnel)), close: false, record }
 }

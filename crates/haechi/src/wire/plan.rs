@@ -8,8 +8,7 @@ use haechi_authn::identity::Provider;
 use haechi_authn::schemes::{anonymous, passthrough};
 use haechi_authz::{DecisionPoint, Enforcer, EnforcerParts, Engine};
 use haechi_proxy::{
-    Authentication, Endpoint, Endpoints, Plan, PlanParts, Route, RouteSettings, Service, ServiceIndex,
-    Target,
+    Authentication, Endpoint, Endpoints, Plan, PlanParts, Route, RouteSettings, Service, ServiceIndex, Target,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
