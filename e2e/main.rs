@@ -43,6 +43,7 @@ mod no_request_lost;
 mod observability;
 mod paths;
 mod policies;
+mod problems;
 mod prove;
 mod proxy_protocol;
 mod pyjwt;
