@@ -3,14 +3,16 @@
 //! Whoever has something to say, workers and libraries among them, puts a line into a bounded queue and goes on. A thread of its own writes
 //! them, so that a pipe that nobody reads, a full disk or a closed descriptor stops nobody. What finds no room, or cannot be written, is counted.
 
+mod lost;
 mod repeats;
 
+use lost::LOST;
 use repeats::Repeats;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 use tracing_subscriber::fmt::MakeWriter;
@@ -21,21 +23,6 @@ use tracing_subscriber::util::SubscriberInitExt;
 const WAITING: usize = 1024;
 
 static QUEUE: OnceLock<Option<SyncSender<Message>>> = OnceLock::new();
-
-/// Events that were left out.
-pub(crate) static LOST: Lost =
-    Lost { repeated: AtomicU64::new(0), full: AtomicU64::new(0), failed: AtomicU64::new(0) };
-
-/// Counts of what was left out, by reason.
-#[derive(Debug)]
-pub(crate) struct Lost {
-    /// The same was said too often within a second.
-    pub(crate) repeated: AtomicU64,
-    /// Standard error takes lines more slowly than they come.
-    pub(crate) full: AtomicU64,
-    /// Standard error takes none.
-    pub(crate) failed: AtomicU64,
-}
 
 enum Message {
     Line(Vec<u8>),

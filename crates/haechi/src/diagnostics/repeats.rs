@@ -1,6 +1,6 @@
 //! The same thing is said at most a few times a second.
 
-use super::LOST;
+use super::lost::LOST;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
