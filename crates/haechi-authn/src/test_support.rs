@@ -39,18 +39,16 @@ pub(crate) fn head(fields: &[(&str, &str)], query: Option<&str>) -> haechi_core:
     for (name, value) in fields {
         all.push(name.as_bytes(), value.as_bytes());
     }
-    haechi_core::RequestHead {
-        id: haechi_core::id::RequestId::from_bits(1),
-        received: Timestamp::from_millis(0),
-        method: http::Method::GET,
-        host: haechi_core::Host::parse(b"localhost").unwrap(),
-        path: haechi_core::CanonicalPath::parse(b"/").unwrap(),
-        query: query.map(Into::into),
-        fields: all,
-        client: [192, 0, 2, 7].into(),
-        peer: ([192, 0, 2, 7], 4711).into(),
-        secure: false,
-    }
+    haechi_core::RequestHead::new(
+        haechi_core::id::RequestId::from_bits(1),
+        Timestamp::from_millis(0),
+        haechi_core::ConnectionFacts::plain(([192, 0, 2, 7], 4711).into()),
+        http::Method::GET,
+        haechi_core::Host::parse(b"localhost").unwrap(),
+        haechi_core::CanonicalPath::parse(b"/").unwrap(),
+    )
+    .with_query(query.map(Into::into))
+    .with_fields(all)
 }
 
 /// The answer of a scheme.

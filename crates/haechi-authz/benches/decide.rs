@@ -16,8 +16,8 @@ use haechi_authz::{Engine, Facts, Memo, PolicyFile, RouteFacts, Rule, Vocabulary
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::id::RequestId;
 use haechi_core::{
-    AttributeType, AttributeValue, Caller, CallerKind, CanonicalPath, Fields, Host, MethodSet, PathPattern,
-    RequestHead, RoleTable, Timestamp,
+    AttributeType, AttributeValue, Caller, CallerKind, CanonicalPath, ConnectionFacts, Host, MethodSet,
+    PathPattern, RequestHead, RoleTable, Timestamp,
 };
 use http::Method;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -89,18 +89,16 @@ fn engine(text: &str, routes: usize) -> Engine {
 }
 
 fn head() -> RequestHead {
-    RequestHead {
-        id: RequestId::from_bits(1),
-        received: Timestamp::from_millis(1_764_000_000_000),
-        method: Method::GET,
-        host: Host::parse(b"api.example.com").unwrap(),
-        path: CanonicalPath::parse(b"/r0/acme/4711").unwrap(),
-        query: None,
-        fields: Fields::default(),
-        client: [10, 1, 2, 3].into(),
-        peer: ([10, 1, 2, 3], 4711).into(),
-        secure: true,
-    }
+    let client = [10, 1, 2, 3].into();
+    RequestHead::new(
+        RequestId::from_bits(1),
+        Timestamp::from_millis(1_764_000_000_000),
+        ConnectionFacts::plain((client, 4711).into()),
+        Method::GET,
+        Host::parse(b"api.example.com").unwrap(),
+        CanonicalPath::parse(b"/r0/acme/4711").unwrap(),
+    )
+    .with_client(client, true)
 }
 
 fn caller(role: &str) -> Caller {

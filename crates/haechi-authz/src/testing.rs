@@ -7,8 +7,8 @@ use crate::{
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::id::RequestId;
 use haechi_core::{
-    AttributeType, AttributeValue, Caller, CallerKind, CanonicalPath, Fields, Host, MethodSet, PathPattern,
-    RequestHead, RoleTable, Timestamp,
+    AttributeType, AttributeValue, Caller, CallerKind, CanonicalPath, ConnectionFacts, Host, MethodSet,
+    PathPattern, RequestHead, RoleTable, Timestamp,
 };
 use http::Method;
 use std::collections::BTreeMap;
@@ -122,18 +122,14 @@ impl World {
     pub(crate) fn ask(&self, route: &str) -> Ask<'_> {
         let index = self.vocabulary.route(route).unwrap();
         let pattern = self.vocabulary.routes[index].pattern.as_str().to_owned();
-        let head = RequestHead {
-            id: RequestId::from_bits(1),
-            received: Timestamp::from_millis(1_764_000_000_000),
-            method: Method::GET,
-            host: Host::parse(b"a").unwrap(),
-            path: CanonicalPath::parse(pattern.replace(['{', '}'], "").as_bytes()).unwrap(),
-            query: None,
-            fields: Fields::default(),
-            client: [127, 0, 0, 1].into(),
-            peer: ([127, 0, 0, 1], 1).into(),
-            secure: false,
-        };
+        let head = RequestHead::new(
+            RequestId::from_bits(1),
+            Timestamp::from_millis(1_764_000_000_000),
+            ConnectionFacts::plain(([127, 0, 0, 1], 1).into()),
+            Method::GET,
+            Host::parse(b"a").unwrap(),
+            CanonicalPath::parse(pattern.replace(['{', '}'], "").as_bytes()).unwrap(),
+        );
         Ask { world: self, route: index, head, claimed: Claimed::default() }
     }
 

@@ -46,6 +46,11 @@ pub struct Field<'a> {
 pub struct Repeated;
 
 impl Fields {
+    /// No fields.
+    pub const fn new() -> Self {
+        Self { text: Vec::new(), entries: Vec::new(), seen: 0 }
+    }
+
     /// No fields, with room for `count` of them in `bytes` bytes.
     pub fn with_capacity(count: usize, bytes: usize) -> Self {
         Self { text: Vec::with_capacity(bytes), entries: Vec::with_capacity(count), seen: 0 }

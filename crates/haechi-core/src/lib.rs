@@ -4,6 +4,7 @@
 
 pub mod attribute;
 pub mod caller;
+pub mod connection;
 pub mod fields;
 pub mod head;
 pub mod host;
@@ -20,6 +21,7 @@ pub mod time;
 
 pub use attribute::{AttributeType, AttributeValue, Attributes};
 pub use caller::{Caller, CallerKind};
+pub use connection::ConnectionFacts;
 pub use fields::{FieldName, Fields, Repeated};
 pub use head::RequestHead;
 pub use host::Host;

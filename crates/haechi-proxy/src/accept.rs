@@ -9,19 +9,16 @@ use crate::refusal::Refusal;
 use crate::tls::Session;
 use crate::websocket::handshake::{BadHandshake, Handshake, Upgradable};
 use haechi_core::id::RequestId;
-use haechi_core::{CanonicalPath, MethodSet, RequestHead, Timestamp};
+use haechi_core::{CanonicalPath, ConnectionFacts, MethodSet, RequestHead, Timestamp};
 use http::Method;
-use std::net::SocketAddr;
 
 /// What is known of a request besides its head.
 pub(crate) struct Arrived<'a> {
     pub(crate) id: RequestId,
     /// When its head was complete.
     pub(crate) received: Timestamp,
-    /// The other end of its connection.
-    pub(crate) peer: SocketAddr,
-    /// Whether its connection is TLS.
-    pub(crate) secure: bool,
+    /// The connection that it came over.
+    pub(crate) connection: ConnectionFacts,
     /// What the TLS handshake has agreed on, where there was one.
     pub(crate) tls: Option<&'a Session>,
     /// What its connection or stream can become.
@@ -52,18 +49,11 @@ pub(crate) fn accept(
     match check(&lines, arrived, plan, nonce) {
         Ok((path, origin, websocket)) => {
             let RequestLines { method, host, query, fields, .. } = lines;
-            let head = RequestHead {
-                id: arrived.id,
-                received: arrived.received,
-                method,
-                host,
-                path,
-                query,
-                fields,
-                client: origin.client,
-                peer: arrived.peer,
-                secure: origin.secure,
-            };
+            let Arrived { id, received, connection, .. } = arrived;
+            let head = RequestHead::new(*id, *received, connection.clone(), method, host, path)
+                .with_query(query)
+                .with_fields(fields)
+                .with_client(origin.client, origin.secure);
             Ok(Accepted { head: Box::new(head), origin, websocket })
         }
         Err(refused) => Err(Box::new(NotAccepted { refused, lines })),
@@ -94,8 +84,8 @@ fn check(
         };
         Refused::new(refusal, fault.to_string())
     })?;
-    let origin =
-        client_address::origin(&lines.fields, arrived.peer.ip(), arrived.secure, &plan.trusted_proxies);
+    let ConnectionFacts { peer, tls } = &arrived.connection;
+    let origin = client_address::origin(&lines.fields, peer.ip(), tls.is_some(), &plan.trusted_proxies);
     let Ok(origin) = origin else {
         let reason = "a trusted proxy sent a forwarding field that cannot be read";
         return Err(Refused::new(Refusal::BadRequest, reason));

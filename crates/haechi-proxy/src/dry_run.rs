@@ -9,8 +9,9 @@ use crate::refusal::Refusal;
 use crate::respond;
 use crate::websocket::handshake::Upgradable;
 use crate::worker::plan::WorkerPlan;
+use haechi_core::connection::TlsFacts;
 use haechi_core::id::RequestId;
-use haechi_core::{RequestHead, Timestamp};
+use haechi_core::{ConnectionFacts, RequestHead, Timestamp};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -87,8 +88,7 @@ impl DryRun {
         let arrived = Arrived {
             id: RequestId::from_bits(0),
             received: request.time,
-            peer: request.peer,
-            secure: request.secure,
+            connection: ConnectionFacts { peer: request.peer, tls: request.secure.then(TlsFacts::default) },
             tls: None,
             upgradable: Upgradable::Connection,
         };

@@ -53,8 +53,7 @@ pub(crate) async fn answer(
     let arrived = Arrived {
         id: worker.request_id(),
         received: worker.now(),
-        peer: arrival.transport.peer,
-        secure: arrival.transport.tls.is_some(),
+        connection: arrival.transport.facts(),
         tls: arrival.transport.tls.as_ref(),
         upgradable: arrival.upgradable,
     };
@@ -134,7 +133,7 @@ async fn pass_on(
 /// Answers a request that could be read in two ways.
 fn refuse_unread(worker: &Rc<Worker>, arrived: &Arrived<'_>, not: NotAccepted) -> Response {
     let NotAccepted { refused, lines } = not;
-    let client = arrived.peer.ip().to_canonical();
+    let client = arrived.connection.peer.ip().to_canonical();
     let mut record = Record::of_connection(worker.recorder(), arrived.id, arrived.received, client);
     record.method_and_host(&lines.method, &lines.host);
     record.reason(refused.reason);

@@ -1,6 +1,8 @@
 //! What is known of a client connection before its first request.
 
 use crate::tls::Session;
+use haechi_core::ConnectionFacts;
+use haechi_core::connection::TlsFacts;
 use std::net::SocketAddr;
 
 /// What is known of a client connection before its first request.
@@ -10,4 +12,12 @@ pub(crate) struct Transport {
     pub(crate) peer: SocketAddr,
     /// What the TLS handshake has agreed on; `None` without TLS.
     pub(crate) tls: Option<Session>,
+}
+
+impl Transport {
+    /// What every request over this connection is told of it.
+    pub(crate) fn facts(&self) -> ConnectionFacts {
+        let tls = self.tls.as_ref().map(|session| TlsFacts { client_certificate: session.client.clone() });
+        ConnectionFacts { peer: self.peer, tls }
+    }
 }

@@ -11,7 +11,8 @@ use haechi_core::caller::Vouched;
 use haechi_core::id::RequestId;
 use haechi_core::ports::{BoxFuture, Change, Revoked};
 use haechi_core::{
-    AttributeType, Caller, CanonicalPath, Clock, Fields, Host, RequestHead, RoleTable, Timestamp,
+    AttributeType, Caller, CanonicalPath, Clock, ConnectionFacts, Fields, Host, RequestHead, RoleTable,
+    Timestamp,
 };
 use haechi_testkit::FixedClock;
 use haechi_testkit::jose::Key;
@@ -29,18 +30,16 @@ pub(crate) fn head(fields: &[(&str, &str)], query: Option<&str>) -> RequestHead 
     for (name, value) in fields {
         all.push(name.as_bytes(), value.as_bytes());
     }
-    RequestHead {
-        id: RequestId::from_bits(1),
-        received: NOW,
-        method: http::Method::GET,
-        host: Host::parse(b"api.example.com").unwrap(),
-        path: CanonicalPath::parse(b"/").unwrap(),
-        query: query.map(Box::from),
-        fields: all,
-        client: [127, 0, 0, 1].into(),
-        peer: ([127, 0, 0, 1], 1).into(),
-        secure: false,
-    }
+    RequestHead::new(
+        RequestId::from_bits(1),
+        NOW,
+        ConnectionFacts::plain(([127, 0, 0, 1], 1).into()),
+        http::Method::GET,
+        Host::parse(b"api.example.com").unwrap(),
+        CanonicalPath::parse(b"/").unwrap(),
+    )
+    .with_query(query.map(Box::from))
+    .with_fields(all)
 }
 
 pub(crate) fn bearer(token: &str) -> RequestHead {

@@ -8,7 +8,7 @@ use haechi_authz::analysis::{
 use haechi_authz::{Engine, Facts, Memo};
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::id::RequestId;
-use haechi_core::{Caller, CallerKind, Fields, Host, RequestHead};
+use haechi_core::{Caller, CallerKind, ConnectionFacts, Fields, Host, RequestHead};
 use std::sync::Arc;
 
 /// Everybody who [`World::question`] makes up can come to every route.
@@ -61,18 +61,16 @@ fn head(example: &Example) -> RequestHead {
     for value in example.headers.values() {
         fields.push(b"x-purpose", value.as_bytes());
     }
-    RequestHead {
-        id: RequestId::from_bits(1),
-        received: example.time,
-        method: example.method.clone(),
-        host: Host::parse(example.host.as_bytes()).unwrap(),
-        path: example.path.clone(),
-        query: None,
-        fields,
-        client: example.ip,
-        peer: (example.ip, 1).into(),
-        secure: example.secure,
-    }
+    RequestHead::new(
+        RequestId::from_bits(1),
+        example.time,
+        ConnectionFacts::plain((example.ip, 1).into()),
+        example.method.clone(),
+        Host::parse(example.host.as_bytes()).unwrap(),
+        example.path.clone(),
+    )
+    .with_fields(fields)
+    .with_client(example.ip, example.secure)
 }
 
 fn caller(world: &World, example: &Example) -> Caller {

@@ -2,11 +2,10 @@
 
 use super::{Certificates, provider};
 use crate::io::TlsStream;
-use rustls::pki_types::CertificateDer;
+use haechi_core::connection::ClientCertificate;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientCertVerifierBuilder, NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{Connection, RootCertStore, ServerConfig, ServerConnection};
-use std::rc::Rc;
 use std::sync::Arc;
 
 /// How a listener speaks TLS: 1.2 and 1.3, no early data. Made anew with every configuration; connections keep what they began with.
@@ -85,8 +84,7 @@ pub(crate) struct Session {
     /// Whether HTTP/2 was agreed on (RFC 7301).
     pub(crate) http2: bool,
     /// The certificate that the client has shown and that was verified.
-    #[expect(dead_code, reason = "what the `mtls` authenticator will judge")]
-    pub(crate) client: Option<Rc<CertificateDer<'static>>>,
+    pub(crate) client: Option<ClientCertificate>,
 }
 
 impl Session {
@@ -103,7 +101,7 @@ impl Session {
                 certificate: server_name.as_deref().map_or(0, |name| tls.certificates.for_name(name)),
                 server_name,
                 http2: connection.alpn_protocol() == Some(b"h2"),
-                client: leaf.cloned().map(Rc::new),
+                client: leaf.map(|leaf| ClientCertificate::verified(leaf)),
             }
         })
     }

@@ -10,8 +10,8 @@ use crate::settings::Target;
 use crate::worker::Worker;
 use haechi_authn::LocalFuture;
 use haechi_authz::Permitted;
+use haechi_core::Timestamp;
 use haechi_core::id::DecisionId;
-use haechi_core::{RequestHead, Timestamp};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,7 +79,7 @@ impl OpeningRequest {
 async fn recheck(worker: Rc<Worker>, permitted: Rc<Permitted>, service: Arc<str>) -> Rechecked {
     let plan = worker.plan();
     let now = worker.now();
-    let head = Box::new(RequestHead { received: now, ..permitted.head().clone() });
+    let head = Box::new(permitted.head().clone().received_at(now));
     let judged = judge(head, Some(0), &plan, now, &mut Unrecorded(&worker)).await;
     match judged {
         Ok(Judged::Permitted(Passed { permitted, route, .. })) => {

@@ -9,9 +9,11 @@ use haechi_authn::schemes::jwt::{ClaimsMap, DEFAULT_LEEWAY, JwtAuthenticator, Jw
 use haechi_authn::{Attempt, Authenticator, Look};
 use haechi_core::caller::Vouched;
 use haechi_core::id::RequestId;
-use haechi_core::{Caller, CanonicalPath, Clock, Fields, Host, RequestHead, RoleTable, role};
+use haechi_core::{
+    Caller, CanonicalPath, Clock, ConnectionFacts, Fields, Host, RequestHead, RoleTable, role,
+};
 use http::Method;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 /// Judges operators' tokens.
@@ -53,19 +55,10 @@ impl Operators {
     fn head(&self, token: &str) -> Option<RequestHead> {
         let mut fields = Fields::default();
         fields.push(b"authorization", format!("Bearer {token}").as_bytes());
-        let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        Some(RequestHead {
-            id: RequestId::from_bits(0),
-            received: self.clock.now(),
-            method: Method::POST,
-            host: Host::parse(b"localhost").ok()?,
-            path: CanonicalPath::parse(b"/").ok()?,
-            query: None,
-            fields,
-            client,
-            peer: (client, 0).into(),
-            secure: false,
-        })
+        let connection = ConnectionFacts::plain((Ipv4Addr::LOCALHOST, 0).into());
+        let (host, path) = (Host::parse(b"localhost").ok()?, CanonicalPath::parse(b"/").ok()?);
+        let (id, now) = (RequestId::from_bits(0), self.clock.now());
+        Some(RequestHead::new(id, now, connection, Method::POST, host, path).with_fields(fields))
     }
 }
 

@@ -128,7 +128,7 @@ async fn expired_revoked_and_from_elsewhere() {
         "the API key is not accepted from this address"
     );
     for client in ["10.1.2.3", "::ffff:10.1.2.3"] {
-        let near = RequestHead { client: client.parse().unwrap(), ..with(&key) };
+        let near = with(&key).with_client(client.parse().unwrap(), false);
         verified(world.ask(&scheme, &near).await);
     }
     assert_eq!(

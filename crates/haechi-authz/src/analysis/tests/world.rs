@@ -12,8 +12,8 @@ use crate::{
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::id::RequestId;
 use haechi_core::{
-    AttributeType, Caller, CallerKind, CanonicalPath, Fields, Host, MethodSet, PathPattern, RequestHead,
-    RoleTable,
+    AttributeType, Caller, CallerKind, CanonicalPath, ConnectionFacts, Fields, Host, MethodSet, PathPattern,
+    RequestHead, RoleTable,
 };
 use http::Method;
 use std::collections::BTreeMap;
@@ -151,18 +151,15 @@ impl World {
             let field = &self.vocabulary.headers[name.as_str()];
             (field.as_bytes().to_vec(), value.as_bytes().to_vec())
         });
-        let head = RequestHead {
-            id: RequestId::from_bits(1),
-            received: example.time,
-            method: example.method.clone(),
-            host: Host::parse(example.host.as_bytes()).unwrap(),
-            path: example.path.clone(),
-            query: None,
-            fields: fields(headers),
-            client: example.ip,
-            peer: (example.ip, 1).into(),
-            secure: example.secure,
-        };
+        let head = RequestHead::new(
+            RequestId::from_bits(1),
+            example.time,
+            ConnectionFacts::plain((example.ip, 1).into()),
+            example.method.clone(),
+            Host::parse(example.host.as_bytes()).unwrap(),
+            example.path.clone(),
+        );
+        let head = head.with_fields(fields(headers)).with_client(example.ip, example.secure);
         engine.decide(&Facts { head: &head, route, caller: &caller }, &Memo::default()).is_allowed()
     }
 

@@ -5,8 +5,8 @@ use haechi_authz::{Clause, Compiled, Condition, Place, PolicyFile, RouteFacts, R
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::id::RequestId;
 use haechi_core::{
-    AttributeType, AttributeValue, Caller, CallerKind, CanonicalPath, Fields, Host, MethodSet, PathPattern,
-    RequestHead, RoleTable, Timestamp,
+    AttributeType, AttributeValue, Caller, CallerKind, CanonicalPath, ConnectionFacts, Fields, Host,
+    MethodSet, PathPattern, RequestHead, RoleTable, Timestamp,
 };
 use http::Method;
 use std::collections::{BTreeMap, HashMap};
@@ -195,18 +195,15 @@ impl World {
             1 => IpAddr::from(Ipv6Addr::LOCALHOST),
             _ => IpAddr::from([127, 0, 0, 1]),
         };
-        let head = RequestHead {
-            id: RequestId::from_bits(1),
-            received: Timestamp::from_millis(1_764_000_000_000 + rng.i64(0..200_000_000)),
-            method: pick(rng, &METHODS).parse::<Method>().unwrap(),
-            host: Host::parse(pick(rng, &["a.example", "b.example:8080"]).as_bytes()).unwrap(),
-            path: CanonicalPath::parse(path.join("/").as_bytes()).unwrap(),
-            query: None,
-            fields,
-            client,
-            peer: (client, 1).into(),
-            secure: rng.bool(),
-        };
+        let head = RequestHead::new(
+            RequestId::from_bits(1),
+            Timestamp::from_millis(1_764_000_000_000 + rng.i64(0..200_000_000)),
+            ConnectionFacts::plain((client, 1).into()),
+            pick(rng, &METHODS).parse::<Method>().unwrap(),
+            Host::parse(pick(rng, &["a.example", "b.example:8080"]).as_bytes()).unwrap(),
+            CanonicalPath::parse(path.join("/").as_bytes()).unwrap(),
+        );
+        let head = head.with_fields(fields).with_client(client, rng.bool());
         (head, route, self.caller(rng))
     }
 

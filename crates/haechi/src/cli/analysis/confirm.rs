@@ -5,7 +5,7 @@ use haechi_authz::analysis::{Example, Gives, Way};
 use haechi_authz::{Facts, Memo};
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::id::{DecisionId, RequestId};
-use haechi_core::{Caller, Fields, Host, RequestHead};
+use haechi_core::{Caller, ConnectionFacts, Fields, Host, RequestHead};
 use haechi_proxy::Found;
 
 /// What becomes of a request.
@@ -108,17 +108,10 @@ impl Loaded {
             // A header that only the other configuration declares is one that this one does not look at.
             fields.push(field.map_or(name.as_bytes(), |field| field.as_bytes()), value.as_bytes());
         }
-        Ok(RequestHead {
-            id: RequestId::from_bits(0),
-            received: example.time,
-            method: example.method.clone(),
-            host: Host::parse(example.host.as_bytes()).map_err(|fault| fault.to_string())?,
-            path: example.path.clone(),
-            query: None,
-            fields,
-            client: example.ip,
-            peer: (example.ip, 0).into(),
-            secure: example.secure,
-        })
+        let host = Host::parse(example.host.as_bytes()).map_err(|fault| fault.to_string())?;
+        let (id, connection) = (RequestId::from_bits(0), ConnectionFacts::plain((example.ip, 0).into()));
+        let (method, path) = (example.method.clone(), example.path.clone());
+        let head = RequestHead::new(id, example.time, connection, method, host, path);
+        Ok(head.with_fields(fields).with_client(example.ip, example.secure))
     }
 }

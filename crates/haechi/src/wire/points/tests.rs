@@ -3,8 +3,8 @@ use haechi_authz::{Facts, RouteFacts, Rule, Vocabulary};
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::id::RequestId;
 use haechi_core::{
-    AttributeValue, Caller, CallerKind, CanonicalPath, Fields, Host, MethodSet, PathPattern, RequestHead,
-    RoleTable, Timestamp,
+    AttributeValue, Caller, CallerKind, CanonicalPath, ConnectionFacts, Fields, Host, MethodSet, PathPattern,
+    RequestHead, RoleTable, Timestamp,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -34,18 +34,17 @@ fn head(id: u128, seconds: i64) -> RequestHead {
     let mut fields = Fields::default();
     fields.push(b"x-tenant", b"acme");
     fields.push(b"authorization", b"Bearer hunter2");
-    RequestHead {
-        id: RequestId::from_bits(id),
-        received: Timestamp::from_millis(1_764_000_000_000 + seconds * 1000),
-        method: http::Method::GET,
-        host: Host::parse(b"Shop.example.com:8080").unwrap(),
-        path: CanonicalPath::parse(b"/tenants/acme/orders/7").unwrap(),
-        query: Some("token=hunter2".into()),
-        fields,
-        client: "::ffff:192.0.2.7".parse().unwrap(),
-        peer: ([192, 0, 2, 7], 4000 + id as u16).into(),
-        secure: true,
-    }
+    RequestHead::new(
+        RequestId::from_bits(id),
+        Timestamp::from_millis(1_764_000_000_000 + seconds * 1000),
+        ConnectionFacts::plain(([192, 0, 2, 7], 4000 + id as u16).into()),
+        http::Method::GET,
+        Host::parse(b"Shop.example.com:8080").unwrap(),
+        CanonicalPath::parse(b"/tenants/acme/orders/7").unwrap(),
+    )
+    .with_query(Some("token=hunter2".into()))
+    .with_fields(fields)
+    .with_client("::ffff:192.0.2.7".parse().unwrap(), true)
 }
 
 fn caller() -> Caller {
