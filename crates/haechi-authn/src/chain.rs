@@ -8,6 +8,8 @@ use std::sync::Arc;
 /// The authenticators of a route, as one worker asks them. Never empty: openness is written by name.
 pub struct Chain {
     schemes: Vec<Rc<dyn Scheme>>,
+    /// Those of all schemes.
+    places: Vec<CredentialPlace>,
     rule: Rule,
 }
 
@@ -25,8 +27,20 @@ pub struct EmptyChain;
 pub struct Outcome {
     /// The attempt that decides.
     pub attempt: Attempt,
-    /// Where the verified credentials stand, for removal before forwarding.
-    pub verified: Vec<CredentialPlace>,
+    /// Whose credential was verified.
+    pub verified: Verified,
+}
+
+/// Which schemes of a chain have verified their credential (see [`Chain::places_of`]).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verified {
+    /// None.
+    #[default]
+    None,
+    /// The one with this index.
+    One(usize),
+    /// All of them.
+    All,
 }
 
 impl Chain {
@@ -50,12 +64,30 @@ impl Chain {
     }
 
     fn new(schemes: Vec<Rc<dyn Scheme>>, rule: Rule) -> Result<Self, EmptyChain> {
-        if schemes.is_empty() { Err(EmptyChain) } else { Ok(Self { schemes, rule }) }
+        if schemes.is_empty() {
+            return Err(EmptyChain);
+        }
+        let places = schemes.iter().flat_map(|scheme| scheme.credential_places()).cloned().collect();
+        Ok(Self { schemes, places, rule })
     }
 
     /// The schemes in order.
     pub fn schemes(&self) -> &[Rc<dyn Scheme>] {
         &self.schemes
+    }
+
+    /// Where any of the schemes looks for a credential.
+    pub fn places(&self) -> &[CredentialPlace] {
+        &self.places
+    }
+
+    /// Where those that were verified stand.
+    pub fn places_of(&self, verified: Verified) -> &[CredentialPlace] {
+        match verified {
+            Verified::None => &[],
+            Verified::One(index) => self.schemes.get(index).map_or(&[], |scheme| scheme.credential_places()),
+            Verified::All => &self.places,
+        }
     }
 
     /// Asks the schemes. `observe` sees each attempt, for metrics and explanations.
@@ -79,20 +111,20 @@ impl Chain {
     ) -> Outcome {
         let mut worst = Attempt::Absent;
         let mut open = None;
-        for scheme in &self.schemes {
+        for (index, scheme) in self.schemes.iter().enumerate() {
             let attempt = ask(&**scheme, head, now).await;
             observe(&**scheme, &attempt);
             if let Attempt::Verified(caller) = &attempt {
-                let verified =
-                    Outcome { verified: vec![scheme.credential_place()], attempt: attempt.clone() };
-                if caller.kind != CallerKind::Anonymous {
+                let is_open = caller.kind == CallerKind::Anonymous;
+                let verified = Outcome { attempt, verified: Verified::One(index) };
+                if !is_open {
                     return verified;
                 }
                 open.get_or_insert(verified);
                 continue;
             }
             if is_invalid_request(&attempt) {
-                return Outcome { attempt, verified: Vec::new() };
+                return Outcome::refused(attempt);
             }
             if weight(&attempt) > weight(&worst) {
                 worst = attempt;
@@ -100,7 +132,7 @@ impl Chain {
         }
         match open {
             Some(open) if matches!(worst, Attempt::Absent) => open,
-            _ => Outcome { attempt: worst, verified: Vec::new() },
+            _ => Outcome::refused(worst),
         }
     }
 
@@ -111,21 +143,27 @@ impl Chain {
         observe: &mut impl FnMut(&dyn Scheme, &Attempt),
     ) -> Outcome {
         let mut caller: Option<Arc<Caller>> = None;
-        let mut verified = Vec::with_capacity(self.schemes.len());
         for scheme in &self.schemes {
             let attempt = ask(&**scheme, head, now).await;
             observe(&**scheme, &attempt);
             let Attempt::Verified(found) = attempt else {
-                return Outcome { attempt, verified: Vec::new() };
+                return Outcome::refused(attempt);
             };
-            verified.push(scheme.credential_place());
             caller = Some(match caller {
                 None => found,
                 Some(first) => ending_no_later(first, &found),
             });
         }
-        let attempt = caller.map_or(Attempt::Absent, Attempt::Verified);
-        Outcome { attempt, verified }
+        match caller {
+            Some(caller) => Outcome { attempt: Attempt::Verified(caller), verified: Verified::All },
+            None => Outcome::refused(Attempt::Absent),
+        }
+    }
+}
+
+impl Outcome {
+    const fn refused(attempt: Attempt) -> Self {
+        Self { attempt, verified: Verified::None }
     }
 }
 
@@ -160,7 +198,7 @@ fn ending_no_later(first: Arc<Caller>, other: &Caller) -> Arc<Caller> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Chain, EmptyChain, Outcome};
+    use super::{Chain, EmptyChain, Outcome, Verified};
     use crate::test_support::{head, refusal, verified};
     use crate::{Attempt, CredentialPlace, Fault, Look, Scheme};
     use haechi_core::{Caller, CallerKind, RequestHead, Role, Timestamp};
@@ -170,6 +208,7 @@ mod tests {
 
     struct Fixed {
         name: Arc<str>,
+        places: [CredentialPlace; 2],
         attempt: Attempt,
         asked: Cell<u32>,
         later: bool,
@@ -184,8 +223,8 @@ mod tests {
             ""
         }
 
-        fn credential_place(&self) -> CredentialPlace {
-            CredentialPlace::Field(self.name.clone())
+        fn credential_places(&self) -> &[CredentialPlace] {
+            &self.places
         }
 
         fn look(&self, _: &RequestHead, _: Timestamp) -> Look {
@@ -196,7 +235,8 @@ mod tests {
     }
 
     fn fixed(name: &str, attempt: Attempt) -> Rc<Fixed> {
-        Rc::new(Fixed { name: name.into(), attempt, asked: Cell::new(0), later: name.starts_with("later") })
+        let (asked, later) = (Cell::new(0), name.starts_with("later"));
+        Rc::new(Fixed { name: name.into(), places: places(name), attempt, asked, later })
     }
 
     fn user(subject: &str, roles: &[&str], expires_at: Option<i64>) -> Attempt {
@@ -225,12 +265,9 @@ mod tests {
         Chain::all(schemes(of)).unwrap().authenticate(&head(&[], None), Timestamp::MAX, |_, _| {}).await
     }
 
-    fn places(outcome: &Outcome) -> Vec<CredentialPlace> {
-        outcome.verified.clone()
-    }
-
-    fn field(name: &str) -> CredentialPlace {
-        CredentialPlace::Field(name.into())
+    /// A scheme may look in several places.
+    fn places(name: &str) -> [CredentialPlace; 2] {
+        [CredentialPlace::Field(name.into()), CredentialPlace::Cookie(name.into())]
     }
 
     #[test]
@@ -246,7 +283,7 @@ mod tests {
         let (anna, bert) =
             (fixed("later-anna", user("anna", &[], None)), fixed("bert", user("bert", &[], None)));
         let outcome = any(&[&bad, &down, &anna, &bert]).await;
-        assert_eq!(places(&outcome), [field("later-anna")]);
+        assert_eq!(outcome.verified, Verified::One(2));
         assert_eq!(&*verified(outcome.attempt).subject, "anna");
         assert_eq!((bad.asked.get(), down.asked.get(), bert.asked.get()), (1, 1, 0));
     }
@@ -264,7 +301,7 @@ mod tests {
         for order in [[&bad, &down], [&down, &bad]] {
             let outcome = any(&order).await;
             assert!(matches!(outcome.attempt, Attempt::Unavailable(_)));
-            assert!(outcome.verified.is_empty());
+            assert_eq!(outcome.verified, Verified::None);
         }
     }
 
@@ -310,7 +347,7 @@ mod tests {
             ([&carl, &carl, &carl], None),
         ] {
             let outcome = all(&order).await;
-            assert_eq!(places(&outcome), order.map(|scheme| field(&scheme.name)));
+            assert_eq!(outcome.verified, Verified::All);
             let (first, caller) = (verified(order[0].attempt.clone()), verified(outcome.attempt));
             assert_eq!((&caller.subject, &caller.roles), (&first.subject, &first.roles));
             assert_eq!(caller.expires_at, expires.map(Timestamp::from_seconds));
@@ -328,9 +365,20 @@ mod tests {
                     std::mem::discriminant(&outcome.attempt),
                     std::mem::discriminant(&missing.attempt)
                 );
-                assert!(outcome.verified.is_empty());
+                assert_eq!(outcome.verified, Verified::None);
             }
         }
+    }
+
+    #[test]
+    fn places_are_those_of_the_schemes_that_verified() {
+        let (anna, bert) = (fixed("anna", user("anna", &[], None)), fixed("bert", user("bert", &[], None)));
+        let chain = Chain::any(schemes(&[&anna, &bert])).unwrap();
+        assert_eq!(chain.places(), [places("anna"), places("bert")].concat());
+        assert_eq!(chain.places_of(Verified::None), []);
+        assert_eq!(chain.places_of(Verified::One(1)), places("bert"));
+        assert_eq!(chain.places_of(Verified::One(2)), []);
+        assert_eq!(chain.places_of(Verified::All), chain.places());
     }
 
     #[tokio::test]

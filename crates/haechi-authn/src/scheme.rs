@@ -41,8 +41,8 @@ pub trait Scheme {
     /// The value of a `WWW-Authenticate` field that invites to this way in, without `error` (RFC 9110 11.6.1).
     fn challenge(&self) -> &str;
 
-    /// Where the credential stands, so that it can be removed before forwarding.
-    fn credential_place(&self) -> CredentialPlace;
+    /// Where the credential may stand, so that it can be removed before forwarding. Empty where there is none, or none that is removed.
+    fn credential_places(&self) -> &[CredentialPlace];
 
     /// Looks for a credential and judges it. What is in memory answers at once; what must ask the store, an issuer or the hashing pool
     /// answers later. A future that is returned owns all that it needs, and must turn its own panic or cancellation into `Unavailable`.
@@ -57,13 +57,15 @@ pub enum Look {
     Wait(LocalFuture<Attempt>),
 }
 
-/// Where a scheme reads its credential.
+/// Where a scheme reads its credential. Never in the query: it stands in logs and histories.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CredentialPlace {
-    /// Nowhere: there is none.
-    Nowhere,
     /// The `Authorization` field.
     Authorization,
     /// The field of this lower-case name.
     Field(Arc<str>),
+    /// The cookie of this name, which is compared byte for byte. The other cookies are none of the scheme's.
+    Cookie(Arc<str>),
+    /// The certificate that the client showed at the TLS handshake. It stands in no field.
+    Certificate,
 }

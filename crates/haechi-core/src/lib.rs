@@ -5,6 +5,7 @@
 pub mod attribute;
 pub mod caller;
 pub mod connection;
+pub mod cookies;
 pub mod fields;
 pub mod head;
 pub mod host;

@@ -24,6 +24,7 @@ use crate::upstream::pool::{Home, Way};
 use crate::upstream::reach::{self, Reached};
 use crate::upstream::retry::Failing;
 use crate::websocket;
+use haechi_authn::Chain;
 use haechi_authz::Permitted;
 use http::StatusCode;
 use std::rc::Rc;
@@ -114,13 +115,14 @@ async fn exchange(
     left: Duration,
 ) -> Result<Answer, Failure> {
     let token = identity_token(request, service, permitted)?;
+    let chain = request.plan.chain(request.route_index);
     let outgoing = Outgoing {
         permitted,
         route: request.route,
         service,
         origin: &request.origin,
-        verified: &request.verified,
-        inspected: request.plan.credential_places(request.route_index),
+        verified: chain.map_or(&[], |chain| chain.places_of(request.verified)),
+        inspected: chain.map_or(&[], Chain::places),
         identity_token: token.as_deref(),
         body_length: body.length(),
         trace: &request.trace,

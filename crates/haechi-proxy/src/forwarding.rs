@@ -9,7 +9,7 @@ use crate::trace::Trace;
 use crate::websocket::handshake::Handshake;
 use crate::worker::Worker;
 use crate::worker::plan::WorkerPlan;
-use haechi_authn::CredentialPlace;
+use haechi_authn::chain::Verified;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) route_index: usize,
     pub(crate) origin: Origin,
     pub(crate) trace: Trace,
-    /// Where the credentials stand that were verified.
-    pub(crate) verified: Vec<CredentialPlace>,
+    /// Whose credential was verified, of the route's authenticators.
+    pub(crate) verified: Verified,
     pub(crate) timer: Timer,
     pub(crate) interim: Interim,
     pub(crate) websocket: Option<Handshake>,

@@ -10,7 +10,7 @@ use crate::websocket::handshake::{self, Handshake};
 use haechi_authn::CredentialPlace;
 use haechi_authz::Permitted;
 use haechi_core::fields::Field;
-use haechi_core::{Caller, FieldName, Fields};
+use haechi_core::{Caller, FieldName, Fields, cookies};
 use http::Method;
 
 /// A `Connection` field that names something it may not take away, or that cannot be read.
@@ -114,7 +114,11 @@ impl Outgoing<'_> {
             if nominates && nominated(fields).any(|name| name.eq_ignore_ascii_case(sent.name)) {
                 continue;
             }
-            out.field(sent.name, |out| out.extend_from_slice(sent.value));
+            if sent.known == FieldName::Cookie {
+                write_cookies(&sent, |name| self.takes_cookie(name), out);
+            } else {
+                out.field(sent.name, |out| out.extend_from_slice(sent.value));
+            }
         }
     }
 
@@ -132,8 +136,17 @@ impl Outgoing<'_> {
     /// A credential that the gate was asked to judge travels on only when it was verified and the route forwards it. One that was not verified
     /// never does: the backend would take it for judged.
     fn may_carry_credential(&self, sent: &Field<'_>) -> bool {
-        let among = |places: &[CredentialPlace]| places.iter().any(|place| stands_at(place, sent));
-        !among(self.inspected) || (self.route.settings.forward_credentials && among(self.verified))
+        !self.takes(|place| fills(place, sent))
+    }
+
+    /// Likewise for a cookie, which shares its field with others.
+    fn takes_cookie(&self, name: &[u8]) -> bool {
+        self.takes(|place| matches!(place, CredentialPlace::Cookie(known) if known.as_bytes() == name))
+    }
+
+    fn takes(&self, stands_at: impl Fn(&CredentialPlace) -> bool) -> bool {
+        let forwarded = || self.route.settings.forward_credentials && self.verified.iter().any(&stands_at);
+        self.inspected.iter().any(&stands_at) && !forwarded()
     }
 
     fn framing(&self, out: &mut impl HeadSink) {
@@ -175,11 +188,31 @@ impl Outgoing<'_> {
     }
 }
 
-fn stands_at(place: &CredentialPlace, sent: &Field<'_>) -> bool {
+/// Whether the place is this whole field.
+fn fills(place: &CredentialPlace, sent: &Field<'_>) -> bool {
     match place {
-        CredentialPlace::Nowhere => false,
         CredentialPlace::Authorization => sent.known == FieldName::Authorization,
         CredentialPlace::Field(name) => sent.name == name.as_bytes(),
+        CredentialPlace::Cookie(_) | CredentialPlace::Certificate => false,
+    }
+}
+
+/// Writes a `Cookie` field without the cookies that are taken out of it; no field where none is left. The others stay as they were sent.
+fn write_cookies(sent: &Field<'_>, taken: impl Fn(&[u8]) -> bool, out: &mut impl HeadSink) {
+    let left = || cookies::of_field(sent.value).filter(|cookie| !taken(cookie.name));
+    if cookies::of_field(sent.value).all(|cookie| !taken(cookie.name)) {
+        out.field(sent.name, |out| out.extend_from_slice(sent.value));
+    } else if left().any(|cookie| !cookie.is_empty()) {
+        out.field(sent.name, |out| {
+            for (index, cookie) in left().enumerate() {
+                if index > 0 {
+                    out.push(b';');
+                }
+                // What followed a cookie that is gone may now begin or end the value, which has no white space around it.
+                out.extend_from_slice(if index == 0 { cookie.text.trim_ascii_start() } else { cookie.text });
+            }
+            out.truncate(out.trim_ascii_end().len());
+        });
     }
 }
 
@@ -250,7 +283,7 @@ fn percent_encode(out: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_connection, percent_encode, stripped};
+    use super::{check_connection, percent_encode, stripped, write_cookies};
     use haechi_core::Fields;
 
     #[test]
@@ -258,6 +291,43 @@ mod tests {
         let mut out = Vec::new();
         percent_encode(&mut out, "a,b%c d\u{e9}\r\n~");
         assert_eq!(String::from_utf8(out).unwrap(), "a%2Cb%25c%20d%C3%A9%0D%0A~");
+    }
+
+    /// What is left of `Cookie` fields when every `session` is taken out.
+    fn left(values: &[&str]) -> String {
+        let mut fields = Fields::default();
+        values.iter().for_each(|value| fields.push(b"Cookie", value.as_bytes()));
+        let mut out = Vec::new();
+        fields.iter().for_each(|sent| write_cookies(&sent, |name| name == b"session", &mut out));
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn only_the_cookie_that_is_a_credential_is_taken_out() {
+        for (sent, kept) in [
+            ("a=1; session=x; b=2", "cookie: a=1; b=2\r\n"),
+            ("session=x; a=1", "cookie: a=1\r\n"),
+            ("a=1 ; session=x", "cookie: a=1\r\n"),
+            ("session=x", ""),
+            ("session=x;", ""),
+            (" ; session=x ; ;", ""),
+            ("session=1; session=2;session=3", ""),
+            ("a=1;session=x;b=2;session=y; c=3", "cookie: a=1;b=2; c=3\r\n"),
+            (
+                "sessions=1; xsession=2; session=x; Session=3; session.id=4",
+                "cookie: sessions=1; xsession=2; Session=3; session.id=4\r\n",
+            ),
+            ("a=\"1\" ;  b = 2; session = \"x\"", "cookie: a=\"1\" ;  b = 2\r\n"),
+            ("a=session=x; b=session", "cookie: a=session=x; b=session\r\n"),
+            ("a=1;;session=x; ; b", "cookie: a=1;; ; b\r\n"),
+            ("=session; session", "cookie: =session\r\n"),
+        ] {
+            assert_eq!(left(&[sent]), kept, "{sent:?}");
+        }
+        for untouched in ["a=1; b=2", ";;", "a", "a=1;  b=2 ;", ""] {
+            assert_eq!(left(&[untouched]), format!("cookie: {untouched}\r\n"));
+        }
+        assert_eq!(left(&["a=1; session=x", "session=y", "b=2;session=z"]), "cookie: a=1\r\ncookie: b=2\r\n");
     }
 
     #[test]

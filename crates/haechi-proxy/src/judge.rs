@@ -6,8 +6,8 @@ use crate::refusal::Refusal;
 use crate::route::Found;
 use crate::settings::Route;
 use crate::worker::plan::WorkerPlan;
-use haechi_authn::chain::{Chain, Outcome};
-use haechi_authn::{Attempt, CredentialPlace, Fault, Scheme};
+use haechi_authn::chain::{Chain, Outcome, Verified};
+use haechi_authn::{Attempt, Fault, Scheme};
 use haechi_authz::{DenyReason, Permitted, Refused as NotPermitted};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, Irregular, RequestHead, Timestamp};
@@ -57,8 +57,8 @@ pub(crate) struct Passed<'p> {
     pub(crate) permitted: Permitted,
     pub(crate) route: &'p Route,
     pub(crate) route_index: usize,
-    /// Where the credentials stand that were verified.
-    pub(crate) verified: Vec<CredentialPlace>,
+    /// Whose credential was verified, of the route's authenticators.
+    pub(crate) verified: Verified,
 }
 
 /// A request that goes no further, and why.
@@ -102,7 +102,9 @@ pub(crate) async fn judge<'p, O: Observer>(
 
     // Authenticate: before authorization, which is about somebody.
     let (caller, verified) = match observer.supposed(route_index) {
-        Some(supposed) => (supposed.map_err(|reason| no_credential(plan, route_index, reason))?, Vec::new()),
+        Some(supposed) => {
+            (supposed.map_err(|reason| no_credential(plan, route_index, reason))?, Verified::None)
+        }
         None => authenticate(&head, route_index, plan, now, observer).await?,
     };
     observer.authenticated(&head, &caller);
@@ -174,7 +176,7 @@ async fn authenticate(
     plan: &WorkerPlan,
     now: Timestamp,
     observer: &mut impl Observer,
-) -> Result<(Arc<Caller>, Vec<CredentialPlace>), Refused> {
+) -> Result<(Arc<Caller>, Verified), Refused> {
     let chain = plan.chain(route).ok_or_else(Refused::internal)?;
     let Outcome { attempt, verified } =
         chain.authenticate(head, now, |scheme, attempt| observer.attempted(scheme, attempt)).await;

@@ -61,6 +61,7 @@ pub struct BadHeader(String);
 struct Shared {
     name: Arc<str>,
     header: Arc<str>,
+    places: [CredentialPlace; 1],
     challenge: String,
     watch: Arc<RevocationWatch>,
     lookup: Arc<Lookup>,
@@ -83,7 +84,8 @@ impl ApiKeyAuthenticator {
         let challenge = format!("ApiKey realm=\"{}\"", quotable(&name));
         let watch = sources.watch.clone();
         let lookup = Arc::new(Lookup::new(name.clone(), sources));
-        Ok(Self { shared: Arc::new(Shared { name, header, challenge, watch, lookup }) })
+        let places = [CredentialPlace::Field(header.clone())];
+        Ok(Self { shared: Arc::new(Shared { name, header, places, challenge, watch, lookup }) })
     }
 }
 
@@ -107,8 +109,8 @@ impl Scheme for OnWorker {
         &self.shared.challenge
     }
 
-    fn credential_place(&self) -> CredentialPlace {
-        CredentialPlace::Field(self.shared.header.clone())
+    fn credential_places(&self) -> &[CredentialPlace] {
+        &self.shared.places
     }
 
     /// A key in the query string is no credential: it stands in logs and histories. Beside one in the field it is a second one.

@@ -123,8 +123,8 @@ impl Scheme for OnWorker {
         &self.shared.challenge
     }
 
-    fn credential_place(&self) -> CredentialPlace {
-        CredentialPlace::Authorization
+    fn credential_places(&self) -> &[CredentialPlace] {
+        &[CredentialPlace::Authorization]
     }
 
     fn look(&self, head: &RequestHead, now: Timestamp) -> Look {

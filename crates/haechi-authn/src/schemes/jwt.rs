@@ -170,8 +170,8 @@ impl Scheme for JwtScheme {
         &self.0.challenge
     }
 
-    fn credential_place(&self) -> CredentialPlace {
-        CredentialPlace::Authorization
+    fn credential_places(&self) -> &[CredentialPlace] {
+        &[CredentialPlace::Authorization]
     }
 
     fn look(&self, head: &RequestHead, now: Timestamp) -> Look {

@@ -39,9 +39,9 @@ impl Scheme for Nobody {
         ""
     }
 
-    /// Nowhere, so that nothing is removed: with `passthrough` the service needs the credential.
-    fn credential_place(&self) -> CredentialPlace {
-        CredentialPlace::Nowhere
+    /// None, so that nothing is removed: with `passthrough` the service needs the credential.
+    fn credential_places(&self) -> &[CredentialPlace] {
+        &[]
     }
 
     fn look(&self, _: &RequestHead, _: Timestamp) -> Look {

@@ -37,7 +37,7 @@ fn a_token_in_order_names_its_caller() {
     assert_eq!(caller.credential_id.as_deref(), Some("t1"));
     assert_eq!(caller.session, None, "another issuer's session is not ours");
     assert_eq!(caller.expires_at, Some(NOW.plus(std::time::Duration::from_secs(630))));
-    assert_eq!(scheme.credential_place(), CredentialPlace::Authorization);
+    assert_eq!(scheme.credential_places(), [CredentialPlace::Authorization]);
     assert_eq!(scheme.challenge(), "Bearer realm=\"corp\"");
 }
 

@@ -8,7 +8,7 @@ use crate::plan::Plan;
 use crate::settings::{Authentication, IdentityToken, Service, ServiceIndex};
 use crate::upstream::balance::Balancer;
 use crate::upstream::pool::Pool;
-use haechi_authn::{Authenticator, Chain, CredentialPlace, Scheme};
+use haechi_authn::{Authenticator, Chain, Scheme};
 use haechi_authz::Memo;
 use haechi_core::{Caller, RequestHead, Timestamp};
 use std::collections::{HashMap, HashSet};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub(crate) struct WorkerPlan {
     pub(crate) shared: Arc<Plan>,
     /// By route; routes that ask the same authenticators share one.
-    chains: Vec<Option<Rc<RouteChain>>>,
+    chains: Vec<Option<Rc<Chain>>>,
     balancers: Vec<Balancer>,
     schemes: Schemes,
     /// By route, for the records of decisions.
@@ -38,22 +38,6 @@ type Schemes = HashMap<Arc<str>, (Arc<dyn Authenticator>, Rc<dyn Scheme>)>;
 /// Whether all are asked, and who.
 type Asked = (bool, Vec<Arc<str>>);
 
-/// The authenticators of a route.
-struct RouteChain {
-    chain: Chain,
-    /// Where the chain's authenticators look for credentials.
-    credential_places: Vec<CredentialPlace>,
-}
-
-impl RouteChain {
-    /// `None` without an authenticator.
-    fn new(schemes: Vec<Rc<dyn Scheme>>, all: bool) -> Option<Rc<Self>> {
-        let credential_places = schemes.iter().map(|scheme| scheme.credential_place()).collect();
-        let chain = if all { Chain::all(schemes) } else { Chain::any(schemes) };
-        chain.ok().map(|chain| Rc::new(Self { chain, credential_places }))
-    }
-}
-
 impl WorkerPlan {
     /// Endpoints that stay keep their connections, authenticators that stay what they have verified.
     pub(crate) fn new(shared: Arc<Plan>, previous: Option<&Self>, metrics: &WorkerMetrics) -> Self {
@@ -64,7 +48,7 @@ impl WorkerPlan {
             let scheme = kept.map_or_else(|| authenticator.for_worker(), |(_, scheme)| scheme.clone());
             (authenticator.clone(), scheme)
         };
-        let mut known: HashMap<Asked, Option<Rc<RouteChain>>> = HashMap::new();
+        let mut known: HashMap<Asked, Option<Rc<Chain>>> = HashMap::new();
         let mut chain = |authentication: &Authentication| {
             let authenticators = authentication.authenticators();
             let names: Vec<_> =
@@ -75,7 +59,9 @@ impl WorkerPlan {
                     let made = schemes.entry(authenticator.name().clone());
                     made.or_insert_with(|| scheme(authenticator)).1.clone()
                 });
-                RouteChain::new(list.collect(), all)
+                let list = list.collect();
+                // Without an authenticator there is no chain, and nobody is let through.
+                if all { Chain::all(list) } else { Chain::any(list) }.ok().map(Rc::new)
             });
             made.clone()
         };
@@ -114,12 +100,7 @@ impl WorkerPlan {
 
     /// The authenticators of a route; `None` only for a route that has none, which is never let through.
     pub(crate) fn chain(&self, route: usize) -> Option<&Chain> {
-        self.chains.get(route)?.as_ref().map(|known| &known.chain)
-    }
-
-    /// Where the authenticators of a route look for credentials.
-    pub(crate) fn credential_places(&self, route: usize) -> &[CredentialPlace] {
-        self.chains.get(route).and_then(Option::as_ref).map_or(&[], |chain| &chain.credential_places)
+        self.chains.get(route)?.as_deref()
     }
 
     /// A service and this worker's connections to it.

@@ -24,9 +24,9 @@ pub(super) fn headers<'a>(
     schemes: impl Iterator<Item = &'a dyn Scheme>,
 ) -> Vec<(Box<str>, Box<str>)> {
     const CREDENTIALS: [&str; 3] = ["authorization", "proxy-authorization", "cookie"];
-    let places: Vec<_> = schemes.map(Scheme::credential_place).collect();
+    let places: Vec<_> = schemes.flat_map(Scheme::credential_places).collect();
     let is_credential = |field: &str| {
-        let at = |place: &CredentialPlace| matches!(place, CredentialPlace::Field(name) if **name == *field);
+        let at = |place: &&CredentialPlace| matches!(place, CredentialPlace::Field(name) if **name == *field);
         CREDENTIALS.contains(&field) || places.iter().any(at)
     };
     let declared = &plan.enforcer.engine().compiled().vocabulary().headers;

@@ -47,8 +47,8 @@ impl Scheme for PanickingScheme {
         ""
     }
 
-    fn credential_place(&self) -> CredentialPlace {
-        CredentialPlace::Nowhere
+    fn credential_places(&self) -> &[CredentialPlace] {
+        &[]
     }
 
     fn look(&self, head: &RequestHead, _: Timestamp) -> Look {

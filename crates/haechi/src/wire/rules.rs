@@ -45,8 +45,8 @@ impl Scheme for Blind {
         ""
     }
 
-    fn credential_place(&self) -> CredentialPlace {
-        CredentialPlace::Nowhere
+    fn credential_places(&self) -> &[CredentialPlace] {
+        &[]
     }
 
     fn look(&self, _: &RequestHead, _: Timestamp) -> Look {

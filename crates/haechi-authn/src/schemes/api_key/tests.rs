@@ -79,7 +79,7 @@ async fn a_key_makes_its_owner_the_caller() {
     assert!(caller.has_scope("orders:read"));
     assert_eq!(caller.roles, [Role::from("USER")]);
     assert_eq!(scheme.challenge(), r#"ApiKey realm="partner""#);
-    assert_eq!(scheme.credential_place(), CredentialPlace::Field("x-api-key".into()));
+    assert_eq!(scheme.credential_places(), [CredentialPlace::Field("x-api-key".into())]);
 }
 
 #[tokio::test]
