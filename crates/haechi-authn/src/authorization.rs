@@ -50,16 +50,6 @@ impl AuthScheme {
         Ok(fields.sole(FieldName::Authorization)?.and_then(|value| self.parameter(value)))
     }
 
-    /// A `WWW-Authenticate` value that invites to this scheme.
-    pub fn challenge(self, realm: &str) -> String {
-        let realm: String = realm
-            .chars()
-            .filter(|c| !c.is_control())
-            .flat_map(|c| ['\\'].into_iter().filter(move |_| matches!(c, '"' | '\\')).chain([c]))
-            .collect();
-        format!("{} realm=\"{realm}\"", self.name())
-    }
-
     fn parameter(self, value: &[u8]) -> Option<&[u8]> {
         let name = self.name().as_bytes();
         let (named, rest) = value.split_at_checked(name.len())?;
@@ -138,10 +128,5 @@ mod tests {
     #[test]
     fn two_fields_are_not_decided_between() {
         assert_eq!(AuthScheme::Bearer.read(&fields(&["Bearer a", "Basic b"])), Err(Repeated));
-    }
-
-    #[test]
-    fn a_realm_cannot_leave_its_quotes() {
-        assert_eq!(AuthScheme::Basic.challenge("a\"b\\c\r\n"), r#"Basic realm="a\"b\\c""#);
     }
 }

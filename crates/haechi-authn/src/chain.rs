@@ -1,6 +1,6 @@
 //! Several authenticators for one route: any of them, or all.
 
-use crate::{Attempt, CredentialPlace, Fault, Look, Scheme};
+use crate::{Attempt, Challenge, CredentialPlace, Fault, Look, Scheme};
 use haechi_core::{Caller, CallerKind, RequestHead, Timestamp};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -74,6 +74,17 @@ impl Chain {
     /// The schemes in order.
     pub fn schemes(&self) -> &[Rc<dyn Scheme>] {
         &self.schemes
+    }
+
+    /// What invites to each way in, each once.
+    pub fn challenges(&self) -> Vec<Arc<Challenge>> {
+        let mut list: Vec<Arc<Challenge>> = Vec::with_capacity(self.schemes.len());
+        for challenge in self.schemes.iter().filter_map(|scheme| scheme.challenge()) {
+            if !list.contains(challenge) {
+                list.push(challenge.clone());
+            }
+        }
+        list
     }
 
     /// Where any of the schemes looks for a credential.
@@ -200,7 +211,7 @@ fn ending_no_later(first: Arc<Caller>, other: &Caller) -> Arc<Caller> {
 mod tests {
     use super::{Chain, EmptyChain, Outcome, Verified};
     use crate::test_support::{head, refusal, verified};
-    use crate::{Attempt, CredentialPlace, Fault, Look, Scheme};
+    use crate::{Attempt, Challenge, CredentialPlace, Fault, Look, Scheme};
     use haechi_core::{Caller, CallerKind, RequestHead, Role, Timestamp};
     use std::cell::Cell;
     use std::rc::Rc;
@@ -209,6 +220,7 @@ mod tests {
     struct Fixed {
         name: Arc<str>,
         places: [CredentialPlace; 2],
+        challenge: Option<Arc<Challenge>>,
         attempt: Attempt,
         asked: Cell<u32>,
         later: bool,
@@ -219,8 +231,8 @@ mod tests {
             &self.name
         }
 
-        fn challenge(&self) -> &str {
-            ""
+        fn challenge(&self) -> Option<&Arc<Challenge>> {
+            self.challenge.as_ref()
         }
 
         fn credential_places(&self) -> &[CredentialPlace] {
@@ -236,7 +248,8 @@ mod tests {
 
     fn fixed(name: &str, attempt: Attempt) -> Rc<Fixed> {
         let (asked, later) = (Cell::new(0), name.starts_with("later"));
-        Rc::new(Fixed { name: name.into(), places: places(name), attempt, asked, later })
+        let challenge = (name != "open").then(|| Arc::new(Challenge::bearer("r")));
+        Rc::new(Fixed { name: name.into(), places: places(name), challenge, attempt, asked, later })
     }
 
     fn user(subject: &str, roles: &[&str], expires_at: Option<i64>) -> Attempt {
@@ -379,6 +392,14 @@ mod tests {
         assert_eq!(chain.places_of(Verified::One(1)), places("bert"));
         assert_eq!(chain.places_of(Verified::One(2)), []);
         assert_eq!(chain.places_of(Verified::All), chain.places());
+    }
+
+    #[test]
+    fn each_way_in_is_told_once() {
+        let (open, anna) = (fixed("open", nobody()), fixed("anna", Attempt::Absent));
+        let chain = Chain::any(schemes(&[&open, &anna, &fixed("bert", Attempt::Absent)])).unwrap();
+        assert_eq!(chain.challenges(), [Arc::new(Challenge::bearer("r"))]);
+        assert!(Chain::any(schemes(&[&open])).unwrap().challenges().is_empty());
     }
 
     #[tokio::test]

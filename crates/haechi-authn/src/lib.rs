@@ -7,6 +7,7 @@ pub mod api_key;
 pub mod attempt;
 pub mod authorization;
 pub mod chain;
+pub mod challenge;
 pub mod control;
 mod credential_cache;
 pub mod declared;
@@ -23,5 +24,6 @@ mod test_support;
 
 pub use attempt::{Attempt, Fault, Rejection, Unavailable};
 pub use chain::{Chain, EmptyChain};
+pub use challenge::{Challenge, ChallengeError};
 pub use revocation::{RevocationView, RevocationWatch};
 pub use scheme::{Authenticator, CredentialPlace, LocalFuture, Look, Readiness, Scheme};

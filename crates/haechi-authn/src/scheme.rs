@@ -1,6 +1,6 @@
 //! The seam that every authenticator fills.
 
-use crate::Attempt;
+use crate::{Attempt, Challenge};
 use haechi_core::{RequestHead, Timestamp};
 use std::future::Future;
 use std::pin::Pin;
@@ -38,8 +38,8 @@ pub trait Scheme {
     /// The name under `authenticators:`.
     fn name(&self) -> &Arc<str>;
 
-    /// The value of a `WWW-Authenticate` field that invites to this way in, without `error` (RFC 9110 11.6.1).
-    fn challenge(&self) -> &str;
+    /// What invites to this way in; `None` where no credential is asked for.
+    fn challenge(&self) -> Option<&Arc<Challenge>>;
 
     /// Where the credential may stand, so that it can be removed before forwarding. Empty where there is none, or none that is removed.
     fn credential_places(&self) -> &[CredentialPlace];

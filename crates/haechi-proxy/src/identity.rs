@@ -138,7 +138,7 @@ async fn logout(provider: &Provider, caller: &Caller) -> Answer {
 }
 
 fn bad_login(reason: &str) -> Answer {
-    Answer::Refused(Refusal::BadCredential { challenges: Vec::new(), token: false }, reason.into())
+    Answer::Refused(Refusal::BadCredential { challenges: Vec::new(), error: None }, reason.into())
 }
 
 fn tokens(pair: &TokenPair) -> Answer {

@@ -7,7 +7,7 @@ use crate::route::Found;
 use crate::settings::Route;
 use crate::worker::plan::WorkerPlan;
 use haechi_authn::chain::{Chain, Outcome, Verified};
-use haechi_authn::{Attempt, Fault, Scheme};
+use haechi_authn::{Attempt, ChallengeError, Fault, Scheme};
 use haechi_authz::{DenyReason, Permitted, Refused as NotPermitted};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, Irregular, RequestHead, Timestamp};
@@ -185,12 +185,11 @@ async fn authenticate(
         Attempt::Absent => Err(no_credential(plan, route, NO_CREDENTIAL)),
         Attempt::Unavailable(unavailable) => Err(Refused::new(Refusal::CannotTell, unavailable.reason)),
         Attempt::Rejected(rejection) => {
+            let bad = |error| Refusal::BadCredential { challenges: chain.challenges(), error };
             let refusal = match rejection.fault {
                 Fault::InvalidRequest => Refusal::AmbiguousCredential,
-                Fault::InvalidToken => Refusal::BadCredential { challenges: challenges(chain), token: true },
-                Fault::InvalidCredentials => {
-                    Refusal::BadCredential { challenges: challenges(chain), token: false }
-                }
+                Fault::InvalidToken => bad(Some(ChallengeError::InvalidToken)),
+                Fault::InvalidCredentials => bad(None),
             };
             Err(Refused::new(refusal, rejection.reason))
         }
@@ -200,25 +199,13 @@ async fn authenticate(
 const NO_CREDENTIAL: &str = "the route requires a credential, and the request has none";
 
 fn no_credential(plan: &WorkerPlan, route: usize, reason: impl Into<Cow<'static, str>>) -> Refused {
-    let challenges = plan.chain(route).map(challenges).unwrap_or_default();
+    let challenges = plan.chain(route).map(Chain::challenges).unwrap_or_default();
     Refused::new(Refusal::NoCredential { challenges }, reason)
-}
-
-/// One for each way in.
-fn challenges(chain: &Chain) -> Vec<String> {
-    let mut list: Vec<String> = Vec::new();
-    for scheme in chain.schemes() {
-        let challenge = scheme.challenge();
-        if !challenge.is_empty() && !list.iter().any(|known| known == challenge) {
-            list.push(challenge.to_owned());
-        }
-    }
-    list
 }
 
 fn forbidden(reason: &DenyReason) -> Refusal {
     let scopes = match reason {
-        DenyReason::Scopes(scopes) => Some(scopes.join(" ")),
+        DenyReason::Scopes(scopes) => Some(scopes.join(" ").into()),
         _ => None,
     };
     Refusal::Forbidden { scopes }

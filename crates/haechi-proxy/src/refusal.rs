@@ -3,7 +3,9 @@
 use crate::limits::Limit;
 use crate::lines::HeadFault;
 use crate::outcome::RequestOutcome;
+use haechi_authn::{Challenge, ChallengeError};
 use http::Method;
+use std::sync::Arc;
 
 /// Why a request goes no further.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,16 +22,16 @@ pub(crate) enum Refusal {
     MethodNotAllowed(Vec<Method>),
     /// No credential.
     NoCredential {
-        challenges: Vec<String>,
+        challenges: Vec<Arc<Challenge>>,
     },
     /// A credential that does not hold.
     BadCredential {
-        challenges: Vec<String>,
-        token: bool,
+        challenges: Vec<Arc<Challenge>>,
+        error: Option<ChallengeError>,
     },
     /// Known, and not allowed. The scopes that the route asks for, when that is what was missing.
     Forbidden {
-        scopes: Option<String>,
+        scopes: Option<Box<str>>,
     },
     /// It could not be found out.
     CannotTell,

@@ -5,6 +5,7 @@ use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::reply::{ErrorFormat, ReplyContext};
 use crate::response::{Response, ResponseBody};
+use haechi_authn::{Challenge, ChallengeError};
 use haechi_core::Fields;
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -101,28 +102,25 @@ fn our_fields(fields: &mut Fields, to: &ReplyContext, cache_control: &[u8]) {
 }
 
 fn specific_fields(refusal: &Refusal, fields: &mut Fields) {
-    let challenge = |fields: &mut Fields, challenges: &[String], error: &str| {
-        for challenge in challenges {
-            let bearer = challenge.starts_with("Bearer");
-            let value =
-                if bearer && !error.is_empty() { format!("{challenge}, {error}") } else { challenge.clone() };
-            fields.push(b"www-authenticate", value.as_bytes());
-        }
+    let mut challenge = |challenge: &Challenge, error: Option<&ChallengeError>| {
+        fields.push(b"www-authenticate", challenge.told(error).as_bytes());
     };
     match refusal {
         Refusal::MethodNotAllowed(allow) => {
             let list = allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
             fields.push(b"allow", list.as_bytes());
         }
-        Refusal::NoCredential { challenges } => challenge(fields, challenges, ""),
-        Refusal::BadCredential { challenges, token } => {
-            challenge(fields, challenges, if *token { "error=\"invalid_token\"" } else { "" });
+        Refusal::NoCredential { challenges } => challenges.iter().for_each(|known| challenge(known, None)),
+        Refusal::BadCredential { challenges, error } => {
+            challenges.iter().for_each(|known| challenge(known, error.as_ref()));
         }
         Refusal::Forbidden { scopes: Some(scopes) } => {
-            let value = format!("Bearer error=\"insufficient_scope\", scope=\"{scopes}\"");
-            fields.push(b"www-authenticate", value.as_bytes());
+            let error = ChallengeError::InsufficientScope(scopes.clone());
+            challenge(&Challenge::bare_bearer(), Some(&error));
         }
-        Refusal::AmbiguousCredential => fields.push(b"www-authenticate", b"Bearer error=\"invalid_request\""),
+        Refusal::AmbiguousCredential => {
+            challenge(&Challenge::bare_bearer(), Some(&ChallengeError::InvalidRequest));
+        }
         Refusal::UpgradeRequired => fields.push(b"sec-websocket-version", b"13"),
         Refusal::CannotTell | Refusal::NoEndpoint | Refusal::Overloaded => fields.push(b"retry-after", b"2"),
         _ => {}

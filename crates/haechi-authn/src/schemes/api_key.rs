@@ -9,7 +9,7 @@ use crate::control::Control;
 use crate::credential_cache::{CredentialCache, Found};
 use crate::declared::DeclaredAttributes;
 use crate::revocation::DependsOn;
-use crate::{Attempt, Authenticator, CredentialPlace, Look, RevocationWatch, Scheme};
+use crate::{Attempt, Authenticator, Challenge, CredentialPlace, Look, RevocationWatch, Scheme};
 use haechi_core::path::percent_decode;
 use haechi_core::ports::ApiKeys;
 use haechi_core::{RequestHead, RoleTable, Timestamp};
@@ -62,7 +62,7 @@ struct Shared {
     name: Arc<str>,
     header: Arc<str>,
     places: [CredentialPlace; 1],
-    challenge: String,
+    challenge: Arc<Challenge>,
     watch: Arc<RevocationWatch>,
     lookup: Arc<Lookup>,
 }
@@ -81,7 +81,7 @@ impl ApiKeyAuthenticator {
     pub fn new(name: &str, header: &str, sources: Sources) -> Result<Self, BadHeader> {
         let header = checked(header)?;
         let name: Arc<str> = name.into();
-        let challenge = format!("ApiKey realm=\"{}\"", quotable(&name));
+        let challenge = Challenge::new("ApiKey", &name).into();
         let watch = sources.watch.clone();
         let lookup = Arc::new(Lookup::new(name.clone(), sources));
         let places = [CredentialPlace::Field(header.clone())];
@@ -105,8 +105,8 @@ impl Scheme for OnWorker {
         &self.shared.name
     }
 
-    fn challenge(&self) -> &str {
-        &self.shared.challenge
+    fn challenge(&self) -> Option<&Arc<Challenge>> {
+        Some(&self.shared.challenge)
     }
 
     fn credential_places(&self) -> &[CredentialPlace] {
@@ -177,10 +177,6 @@ fn checked(header: &str) -> Result<Arc<str>, BadHeader> {
         return Err(BadHeader(header.to_owned()));
     }
     Ok(lower.into())
-}
-
-fn quotable(name: &str) -> String {
-    name.chars().filter(|c| !c.is_control() && !matches!(c, '"' | '\\')).collect()
 }
 
 #[cfg(test)]

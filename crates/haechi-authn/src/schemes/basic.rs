@@ -11,7 +11,7 @@ use crate::declared::DeclaredAttributes;
 use crate::hashing::{Against, Htpasswd, PasswordPool};
 use crate::identity::{PasswordRefused, PasswordVerifier};
 use crate::revocation::DependsOn;
-use crate::{Attempt, Authenticator, CredentialPlace, Look, RevocationWatch, Scheme};
+use crate::{Attempt, Authenticator, Challenge, CredentialPlace, Look, RevocationWatch, Scheme};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use haechi_core::caller::{Claimed, Vouched};
@@ -72,7 +72,7 @@ pub struct NoRandomness;
 struct Shared {
     name: Arc<str>,
     realm: Arc<str>,
-    challenge: String,
+    challenge: Arc<Challenge>,
     accounts: Accounts,
     roles: Arc<RoleTable>,
     control: Control,
@@ -96,7 +96,7 @@ impl Basic {
         roles: Arc<RoleTable>,
         control: Control,
     ) -> Result<Self, NoRandomness> {
-        let challenge = format!("{}, charset=\"UTF-8\"", AuthScheme::Basic.challenge(realm));
+        let challenge = Challenge::new(AuthScheme::Basic.name(), realm).with("charset", "UTF-8").into();
         let keyed = Keyed::new().map_err(|_| NoRandomness)?;
         let (name, realm) = (name.into(), realm.into());
         Ok(Self { shared: Arc::new(Shared { name, realm, challenge, accounts, roles, control, keyed }) })
@@ -119,8 +119,8 @@ impl Scheme for OnWorker {
         &self.shared.name
     }
 
-    fn challenge(&self) -> &str {
-        &self.shared.challenge
+    fn challenge(&self) -> Option<&Arc<Challenge>> {
+        Some(&self.shared.challenge)
     }
 
     fn credential_places(&self) -> &[CredentialPlace] {

@@ -11,7 +11,9 @@ use crate::credential_cache::{CredentialCache, Found};
 use crate::jose::TokenFault;
 use crate::jose::algorithm::{Algorithm, AlgorithmSet};
 use crate::keys::{KeySet, KeySource, Newer};
-use crate::{Attempt, Authenticator, CredentialPlace, LocalFuture, Look, Readiness, RevocationWatch, Scheme};
+use crate::{
+    Attempt, Authenticator, Challenge, CredentialPlace, LocalFuture, Look, Readiness, RevocationWatch, Scheme,
+};
 use haechi_core::caller::Vouched;
 use haechi_core::{Caller, Clock, RequestHead, RoleTable, Timestamp};
 use std::cell::RefCell;
@@ -119,7 +121,7 @@ impl Authenticator for JwtAuthenticator {
 
     fn for_worker(&self) -> Rc<dyn Scheme> {
         Rc::new(JwtScheme(Rc::new(Worker {
-            challenge: AuthScheme::Bearer.challenge(&self.0.name),
+            challenge: Arc::new(Challenge::bearer(&self.0.name)),
             cache: RefCell::new(CredentialCache::new(self.0.cache_entries, self.0.revocations.clone())),
             config: self.0.clone(),
         })))
@@ -148,7 +150,7 @@ struct JwtScheme(Rc<Worker>);
 
 struct Worker {
     config: Arc<JwtConfig>,
-    challenge: String,
+    challenge: Arc<Challenge>,
     /// By all bytes of the token.
     cache: RefCell<CredentialCache<Box<[u8]>, Known>>,
 }
@@ -166,8 +168,8 @@ impl Scheme for JwtScheme {
         &self.0.config.name
     }
 
-    fn challenge(&self) -> &str {
-        &self.0.challenge
+    fn challenge(&self) -> Option<&Arc<Challenge>> {
+        Some(&self.0.challenge)
     }
 
     fn credential_places(&self) -> &[CredentialPlace] {

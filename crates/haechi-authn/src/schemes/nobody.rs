@@ -1,6 +1,6 @@
 //! The caller who is nobody in particular, whom `anonymous` and `passthrough` verify without looking at the request.
 
-use crate::{Attempt, Authenticator, CredentialPlace, Look, Scheme};
+use crate::{Attempt, Authenticator, Challenge, CredentialPlace, Look, Scheme};
 use haechi_core::{Caller, RequestHead, Timestamp};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -34,9 +34,8 @@ impl Scheme for Nobody {
         &self.name
     }
 
-    /// Empty: the gate asks for no credential. Whoever writes `WWW-Authenticate` leaves it out.
-    fn challenge(&self) -> &str {
-        ""
+    fn challenge(&self) -> Option<&Arc<Challenge>> {
+        None
     }
 
     /// None, so that nothing is removed: with `passthrough` the service needs the credential.

@@ -1,7 +1,7 @@
 //! A panic while serving one request costs that request only.
 
 use haechi_authn::schemes::anonymous;
-use haechi_authn::{Attempt, Authenticator, CredentialPlace, Look, Scheme};
+use haechi_authn::{Attempt, Authenticator, Challenge, CredentialPlace, Look, Scheme};
 use haechi_authz::{Enforcer, EnforcerParts, Engine, RouteFacts, Rule, Vocabulary, compile};
 use haechi_core::metrics::{Page, Source};
 use haechi_core::{PathPattern, RequestHead, SystemClock, Timestamp};
@@ -43,8 +43,8 @@ impl Scheme for PanickingScheme {
         &self.name
     }
 
-    fn challenge(&self) -> &str {
-        ""
+    fn challenge(&self) -> Option<&Arc<Challenge>> {
+        None
     }
 
     fn credential_places(&self) -> &[CredentialPlace] {

@@ -5,7 +5,7 @@ use super::plan::{PlanFault, plan};
 use super::points::{GivenAnswers, unasked};
 use crate::config::Config;
 use crate::config::meant::{Authenticate, AuthenticatorKind, Issuer, Users};
-use haechi_authn::{Attempt, Authenticator, CredentialPlace, Look, Scheme};
+use haechi_authn::{Attempt, Authenticator, Challenge, CredentialPlace, Look, Scheme};
 use haechi_authz::analysis::{Gives, Ground, Way};
 use haechi_core::{CallerKind, RequestHead, Timestamp};
 use haechi_proxy::{Endpoints, Plan};
@@ -41,8 +41,8 @@ impl Scheme for Blind {
         &self.0
     }
 
-    fn challenge(&self) -> &str {
-        ""
+    fn challenge(&self) -> Option<&Arc<Challenge>> {
+        None
     }
 
     fn credential_places(&self) -> &[CredentialPlace] {

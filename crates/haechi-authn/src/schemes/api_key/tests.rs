@@ -78,7 +78,7 @@ async fn a_key_makes_its_owner_the_caller() {
     assert_eq!(caller.credential_id.as_deref(), Some("k-1"));
     assert!(caller.has_scope("orders:read"));
     assert_eq!(caller.roles, [Role::from("USER")]);
-    assert_eq!(scheme.challenge(), r#"ApiKey realm="partner""#);
+    assert_eq!(scheme.challenge().unwrap().to_string(), r#"ApiKey realm="partner""#);
     assert_eq!(scheme.credential_places(), [CredentialPlace::Field("x-api-key".into())]);
 }
 

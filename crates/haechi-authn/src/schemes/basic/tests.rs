@@ -60,7 +60,7 @@ async fn a_user_of_the_store() {
     );
     assert_eq!(caller.roles, ["MANAGER", "USER"].map(Role::from));
     assert_eq!(caller.attributes.len(), 1);
-    assert_eq!(scheme.challenge(), r#"Basic realm="st\"aff", charset="UTF-8""#);
+    assert_eq!(scheme.challenge().unwrap().to_string(), r#"Basic realm="st\"aff", charset="UTF-8""#);
     assert_eq!(scheme.credential_places(), [CredentialPlace::Authorization]);
 }
 

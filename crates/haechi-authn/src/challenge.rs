@@ -1,0 +1,136 @@
+//! What a client is told of a way in (RFC 9110 11.6.1), and of why its credential did not do (RFC 6750 3).
+
+use std::fmt::{self, Display, Write};
+
+/// One challenge: an invitation to one way in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Challenge {
+    scheme: &'static str,
+    realm: Option<Box<str>>,
+    parameters: Vec<(&'static str, Box<str>)>,
+    tells_errors: bool,
+}
+
+/// Why a credential did not do, as far as the client may know (RFC 6750 3.1). A scheme other than `Bearer` may have no place for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChallengeError {
+    /// It was presented in a way that could be read as two.
+    InvalidRequest,
+    /// It does not hold.
+    InvalidToken,
+    /// It holds, and was not granted these scopes, divided by spaces.
+    InsufficientScope(Box<str>),
+}
+
+impl Challenge {
+    /// An invitation to `scheme`, whose challenges have no place for an error.
+    pub fn new(scheme: &'static str, realm: &str) -> Self {
+        Self { scheme, realm: Some(realm.into()), parameters: Vec::new(), tells_errors: false }
+    }
+
+    /// An invitation to `Bearer`, which tells errors.
+    pub fn bearer(realm: &str) -> Self {
+        Self { tells_errors: true, ..Self::new("Bearer", realm) }
+    }
+
+    /// `Bearer` for no realm in particular, for errors that are no authenticator's.
+    pub const fn bare_bearer() -> Self {
+        Self { scheme: "Bearer", realm: None, parameters: Vec::new(), tells_errors: true }
+    }
+
+    /// With one more parameter, whose name is a token (RFC 9110 5.6.2).
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.parameters.push((name, value.into()));
+        self
+    }
+
+    /// The value of a `WWW-Authenticate` field. The error is left out where the scheme has no place for it.
+    pub fn told(&self, error: Option<&ChallengeError>) -> String {
+        let mut told = self.scheme.to_owned();
+        let mut separator = " ";
+        let mut parameter = |name: &str, value: &str| {
+            // Writing to a text does not fail.
+            let _ = write!(told, "{separator}{name}={}", Quoted(value));
+            separator = ", ";
+        };
+        if let Some(realm) = &self.realm {
+            parameter("realm", realm);
+        }
+        self.parameters.iter().for_each(|(name, value)| parameter(name, value));
+        if let Some(error) = error.filter(|_| self.tells_errors) {
+            parameter("error", error.code());
+            if let ChallengeError::InsufficientScope(scopes) = error {
+                parameter("scope", scopes);
+            }
+        }
+        told
+    }
+}
+
+impl Display for Challenge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told(None))
+    }
+}
+
+impl ChallengeError {
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidToken => "invalid_token",
+            Self::InsufficientScope(_) => "insufficient_scope",
+        }
+    }
+}
+
+/// A `quoted-string` (RFC 9110 5.6.4) that nothing can leave.
+struct Quoted<'a>(&'a str);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for c in self.0.chars().filter(|c| !c.is_control()) {
+            if matches!(c, '"' | '\\') {
+                f.write_char('\\')?;
+            }
+            f.write_char(c)?;
+        }
+        f.write_char('"')
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Challenge, ChallengeError};
+
+    #[test]
+    fn an_error_is_told_where_the_scheme_has_a_place_for_it() {
+        let basic = Challenge::new("Basic", "staff").with("charset", "UTF-8");
+        let bearer = Challenge::bearer("corp");
+        for (error, told) in [
+            (None, r#"Bearer realm="corp""#),
+            (Some(ChallengeError::InvalidToken), r#"Bearer realm="corp", error="invalid_token""#),
+            (Some(ChallengeError::InvalidRequest), r#"Bearer realm="corp", error="invalid_request""#),
+            (
+                Some(ChallengeError::InsufficientScope("a:read b".into())),
+                r#"Bearer realm="corp", error="insufficient_scope", scope="a:read b""#,
+            ),
+        ] {
+            assert_eq!(bearer.told(error.as_ref()), told);
+            assert_eq!(basic.told(error.as_ref()), r#"Basic realm="staff", charset="UTF-8""#);
+        }
+    }
+
+    #[test]
+    fn parameters_begin_behind_the_scheme_whichever_is_first() {
+        let told = Challenge::bare_bearer().told(Some(&ChallengeError::InvalidRequest));
+        assert_eq!(told, r#"Bearer error="invalid_request""#);
+        assert_eq!(Challenge::bare_bearer().to_string(), "Bearer");
+    }
+
+    #[test]
+    fn a_realm_cannot_leave_its_quotes() {
+        assert_eq!(Challenge::new("Basic", "a\"b\\c\r\n").to_string(), r#"Basic realm="a\"b\\c""#);
+    }
+}
