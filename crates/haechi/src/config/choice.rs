@@ -61,14 +61,14 @@ macro_rules! choice {
     };
 }
 
-pub(super) use choice;
+pub(crate) use choice;
 
 use super::read::Reader;
 use super::report::Fault;
 use super::yaml::Node;
 
 /// Notes a word that is not one of those known.
-pub(super) fn unknown(
+pub(crate) fn unknown(
     reader: &mut Reader<'_>,
     node: &Node,
     what: &str,

@@ -4,20 +4,20 @@
 //! wrong. Nothing else in Haechi reads environment variables.
 
 mod cases;
-mod choice;
+pub(crate) mod choice;
 mod defaults;
 pub(crate) mod meant;
 mod passage;
-mod placeholder;
+pub(crate) mod placeholder;
 mod properties;
-mod read;
-mod record;
-mod report;
+pub(crate) mod read;
+pub(crate) mod record;
+pub(crate) mod report;
 mod schema;
-mod source;
-mod value;
+pub(crate) mod source;
+pub(crate) mod value;
 mod written;
-mod yaml;
+pub(crate) mod yaml;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const MAX_FILE: u64 = 1024 * 1024;
 
 /// What placeholders and relative paths refer to.
-pub(super) struct Surroundings<'a> {
+pub(crate) struct Surroundings<'a> {
     /// The configuration's folder.
     pub(super) folder: &'a Path,
     /// Reads an environment variable; `Err` where it is not UTF-8.
@@ -105,7 +105,7 @@ impl Surroundings<'_> {
 }
 
 /// An I/O error in lower case and without the number that the system gives it.
-pub(super) fn plain(error: &std::io::Error) -> String {
+pub(crate) fn plain(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 
 /// Something that can be written in a configuration: how it is read, and how the JSON Schema describes it. One description for both.
-pub(super) trait Value: Sized {
+pub(crate) trait Value: Sized {
     /// `None` when it is not one, which has then been noted.
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self>;
     /// The JSON Schema of what [`Value::read`] takes.
@@ -21,11 +21,11 @@ pub(super) trait Value: Sized {
 
 /// What a schema refers to by name.
 #[derive(Default)]
-pub(super) struct Defs(BTreeMap<&'static str, Json>);
+pub(crate) struct Defs(BTreeMap<&'static str, Json>);
 
 impl Defs {
     /// A reference to the definition `name`, which `describe` gives on first use.
-    pub(super) fn refer(&mut self, name: &'static str, describe: impl FnOnce(&mut Self) -> Json) -> Json {
+    pub(crate) fn refer(&mut self, name: &'static str, describe: impl FnOnce(&mut Self) -> Json) -> Json {
         if !self.0.contains_key(name) {
             self.0.insert(name, Json::Null);
             let described = describe(self);
@@ -34,19 +34,19 @@ impl Defs {
         json!({ "$ref": format!("#/$defs/{name}") })
     }
 
-    pub(super) fn into_json(self) -> Json {
+    pub(crate) fn into_json(self) -> Json {
         Json::Object(self.0.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect())
     }
 }
 
 /// Text that matches `pattern`, or a placeholder for such text.
-pub(super) fn text_schema(defs: &mut Defs, name: &'static str, description: &str, pattern: &str) -> Json {
+pub(crate) fn text_schema(defs: &mut Defs, name: &'static str, description: &str, pattern: &str) -> Json {
     let placeholder = placeholder_schema(defs);
     let text = json!({ "type": "string", "pattern": pattern });
     defs.refer(name, |_| json!({ "description": description, "anyOf": [text, placeholder] }))
 }
 
-pub(super) fn placeholder_schema(defs: &mut Defs) -> Json {
+pub(crate) fn placeholder_schema(defs: &mut Defs) -> Json {
     defs.refer("placeholder", |_| {
         json!({
             "description": "A value that stands elsewhere: `${env:NAME}` or `${file:PATH}`.",
@@ -58,18 +58,18 @@ pub(super) fn placeholder_schema(defs: &mut Defs) -> Json {
 
 /// A key that may be left out. Left out and written wrongly are told apart, so that one fault is not reported as two.
 #[derive(Clone, Debug)]
-pub(super) enum Maybe<T> {
+pub(crate) enum Maybe<T> {
     Absent,
     Faulty,
     Given(T),
 }
 
 impl<T> Maybe<T> {
-    pub(super) const fn is_absent(&self) -> bool {
+    pub(crate) const fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
 
-    pub(super) const fn given(&self) -> Option<&T> {
+    pub(crate) const fn given(&self) -> Option<&T> {
         match self {
             Self::Given(value) => Some(value),
             _ => None,
@@ -86,25 +86,25 @@ impl<T> Maybe<T> {
     }
 }
 
-pub(super) struct Reader<'a> {
-    pub(super) source: &'a mut Source,
-    pub(super) faults: Vec<Fault>,
-    pub(super) surroundings: &'a Surroundings<'a>,
+pub(crate) struct Reader<'a> {
+    pub(crate) source: &'a mut Source,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) surroundings: &'a Surroundings<'a>,
 }
 
 impl Reader<'_> {
     /// Notes a fault. `None`, so that it can stand for the value that is not there.
-    pub(super) fn fault<T>(&mut self, fault: Fault) -> Option<T> {
+    pub(crate) fn fault<T>(&mut self, fault: Fault) -> Option<T> {
         self.faults.push(fault);
         None
     }
 
     /// What a node says as it is written, for messages.
-    pub(super) fn written(&self, span: Span) -> String {
+    pub(crate) fn written(&self, span: Span) -> String {
         self.source.written(span)
     }
 
-    pub(super) fn expected<T>(&mut self, what: &str, node: &Node) -> Option<T> {
+    pub(crate) fn expected<T>(&mut self, what: &str, node: &Node) -> Option<T> {
         if matches!(node.kind, Kind::Faulty) {
             return None;
         }
@@ -112,7 +112,7 @@ impl Reader<'_> {
     }
 
     /// A single value with its placeholders put in.
-    pub(super) fn scalar(&mut self, what: &str, node: &Node) -> Option<String> {
+    pub(crate) fn scalar(&mut self, what: &str, node: &Node) -> Option<String> {
         let Kind::Scalar { text, .. } = &node.kind else { return self.expected(what, node) };
         if node.is_null() {
             return self.expected(what, node);
@@ -124,7 +124,7 @@ impl Reader<'_> {
     }
 
     /// Text: a number or boolean without quotes is not taken for it, because YAML readers differ about what it says.
-    pub(super) fn text(&mut self, what: &str, node: &Node) -> Option<String> {
+    pub(crate) fn text(&mut self, what: &str, node: &Node) -> Option<String> {
         if let Kind::Scalar { text, plain: true } = &node.kind
             && !node.is_null()
             && is_number_or_bool(text)
@@ -136,7 +136,7 @@ impl Reader<'_> {
     }
 
     /// A single value read by `parse`, whose error says what would be right.
-    pub(super) fn parsed<T>(
+    pub(crate) fn parsed<T>(
         &mut self,
         what: &str,
         node: &Node,
@@ -156,7 +156,7 @@ impl Reader<'_> {
     }
 
     /// The entries of a mapping.
-    pub(super) fn mapping<'n>(&mut self, what: &str, node: &'n Node) -> Option<&'n [(Key, Node)]> {
+    pub(crate) fn mapping<'n>(&mut self, what: &str, node: &'n Node) -> Option<&'n [(Key, Node)]> {
         match &node.kind {
             Kind::Mapping(entries) => Some(entries),
             _ => self.expected(what, node),
@@ -164,7 +164,7 @@ impl Reader<'_> {
     }
 
     /// The entries of a mapping whose keys are known; notes the keys that are not, and the ones that are not built.
-    pub(super) fn fields<'n>(
+    pub(crate) fn fields<'n>(
         &mut self,
         what: &'static str,
         node: &'n Node,
@@ -184,21 +184,21 @@ impl Reader<'_> {
     }
 
     /// Notes something that is planned, and not in this version.
-    pub(super) fn unbuilt(&mut self, span: Span, what: &str) {
+    pub(crate) fn unbuilt(&mut self, span: Span, what: &str) {
         let fault = Fault::new(span, format!("{what} is not built in this version"));
         self.faults.push(fault.help("remove it"));
     }
 }
 
 /// The entries of a record.
-pub(super) struct Fields<'n> {
+pub(crate) struct Fields<'n> {
     what: &'static str,
     entries: &'n [(Key, Node)],
     span: Span,
 }
 
 impl Fields<'_> {
-    pub(super) fn required<T: Value>(&self, reader: &mut Reader<'_>, key: &str, doc: &str) -> Option<T> {
+    pub(crate) fn required<T: Value>(&self, reader: &mut Reader<'_>, key: &str, doc: &str) -> Option<T> {
         match self.node(key) {
             Some(node) => T::read(node, reader),
             None => {
@@ -208,19 +208,19 @@ impl Fields<'_> {
         }
     }
 
-    pub(super) fn optional<T: Value>(&self, reader: &mut Reader<'_>, key: &str, _: &str) -> Maybe<T> {
+    pub(crate) fn optional<T: Value>(&self, reader: &mut Reader<'_>, key: &str, _: &str) -> Maybe<T> {
         match self.node(key) {
             None => Maybe::Absent,
             Some(node) => T::read(node, reader).map_or(Maybe::Faulty, Maybe::Given),
         }
     }
 
-    pub(super) fn default<T: Value>(&self, reader: &mut Reader<'_>, key: &str, default: T) -> T {
+    pub(crate) fn default<T: Value>(&self, reader: &mut Reader<'_>, key: &str, default: T) -> T {
         self.node(key).and_then(|node| T::read(node, reader)).unwrap_or(default)
     }
 
     /// A record that may be left out, and then is one without keys.
-    pub(super) fn section<T: Value>(&self, reader: &mut Reader<'_>, key: &str) -> Option<T> {
+    pub(crate) fn section<T: Value>(&self, reader: &mut Reader<'_>, key: &str) -> Option<T> {
         let empty = Node { kind: Kind::Mapping(Vec::new()), span: self.span };
         self.node(key).and_then(|node| T::read(node, reader)).or_else(|| T::read(&empty, reader))
     }
@@ -272,7 +272,7 @@ impl<T: Value> Value for Vec<T> {
 
 /// A mapping from names to values of one kind. A name stays even where its value cannot be read.
 #[derive(Clone, Debug)]
-pub(super) struct Named<N, T>(pub(super) Vec<(At<N>, Option<T>)>);
+pub(crate) struct Named<N, T>(pub(crate) Vec<(At<N>, Option<T>)>);
 
 impl<N: Name, T: Value> Value for Named<N, T> {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
@@ -301,7 +301,7 @@ impl<N: Name, T: Value> Value for Named<N, T> {
 }
 
 /// A kind of name.
-pub(super) trait Name: Sized {
+pub(crate) trait Name: Sized {
     /// With its article.
     const WHAT: &'static str;
     /// What it must look like, as JSON Schema writes it.

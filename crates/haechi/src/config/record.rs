@@ -4,14 +4,14 @@ use super::read::Defs;
 use serde_json::{Map, Value as Json, json};
 
 /// A key as the schema describes it.
-pub(super) struct KeySchema {
-    pub(super) key: &'static str,
-    pub(super) doc: String,
-    pub(super) need: Need,
-    pub(super) schema: Json,
+pub(crate) struct KeySchema {
+    pub(crate) key: &'static str,
+    pub(crate) doc: String,
+    pub(crate) need: Need,
+    pub(crate) schema: Json,
 }
 
-pub(super) enum Need {
+pub(crate) enum Need {
     Required,
     Optional,
     Default(Json),
@@ -19,7 +19,7 @@ pub(super) enum Need {
 }
 
 /// The schema of a record.
-pub(super) fn schema(doc: &str, tag: Option<(&str, &str)>, keys: Vec<KeySchema>) -> Json {
+pub(crate) fn schema(doc: &str, tag: Option<(&str, &str)>, keys: Vec<KeySchema>) -> Json {
     let mut properties = Map::new();
     let mut required: Vec<Json> = Vec::new();
     if let Some((key, value)) = tag {
@@ -57,12 +57,12 @@ pub(super) fn schema(doc: &str, tag: Option<(&str, &str)>, keys: Vec<KeySchema>)
 }
 
 /// Joins the lines of a doc comment.
-pub(super) fn doc(lines: &[&str]) -> String {
+pub(crate) fn doc(lines: &[&str]) -> String {
     lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
 }
 
 /// Keeps `Defs` out of the macro's imports.
-pub(super) type Definitions = Defs;
+pub(crate) type Definitions = Defs;
 
 /// Describes a record: its keys with their types, then what is not built in this version. A key is `required`, `optional`, has a `default`, or
 /// is a `section`: a record that stands for its own defaults where it is left out.
@@ -81,10 +81,10 @@ macro_rules! record {
     ) => {
         $(#[doc = $doc])*
         #[derive(Clone, Debug)]
-        pub(in crate::config) struct $name {
+        pub(crate) struct $name {
             $(
                 $(#[doc = $field_doc])*
-                pub(in crate::config) $field: $crate::config::record::record!(@type $need $type),
+                pub(crate) $field: $crate::config::record::record!(@type $need $type),
             )*
         }
 
@@ -155,4 +155,4 @@ macro_rules! record {
     };
 }
 
-pub(super) use record;
+pub(crate) use record;

@@ -21,29 +21,29 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    pub(super) fn new(span: Span, message: impl Into<String>) -> Self {
+    pub(crate) fn new(span: Span, message: impl Into<String>) -> Self {
         Self { span: Some(span), message: message.into(), help: None, elsewhere: None }
     }
 
-    pub(super) fn of_file(message: impl Into<String>) -> Self {
+    pub(crate) fn of_file(message: impl Into<String>) -> Self {
         Self { span: None, message: message.into(), help: None, elsewhere: None }
     }
 
     /// The same, in another file than the configuration.
     #[must_use]
-    pub(super) fn within(self, file: Arc<Source>) -> Self {
+    pub(crate) fn within(self, file: Arc<Source>) -> Self {
         Self { elsewhere: Some(file), ..self }
     }
 
     #[must_use]
-    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }
 
     /// The nearest of `known` names to what was written, or all of them where they are few.
     #[must_use]
-    pub(super) fn suggest<'a>(self, written: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn suggest<'a>(self, written: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let known: Vec<&str> = known.into_iter().take(1000).collect();
         if written.len() > 128 {
             return self;
@@ -62,7 +62,7 @@ impl Fault {
 }
 
 /// `a`, `b`, `c` with backticks.
-pub(super) fn listed<T: fmt::Display>(names: &[T]) -> String {
+pub(crate) fn listed<T: fmt::Display>(names: &[T]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
@@ -92,11 +92,11 @@ pub(crate) struct FaultLine<'a> {
 }
 
 impl Report {
-    pub(super) fn errors(source: Source, faults: Vec<Fault>) -> Self {
+    pub(crate) fn errors(source: Source, faults: Vec<Fault>) -> Self {
         Self::new(source, faults, "error")
     }
 
-    pub(super) fn warnings(source: Source, faults: Vec<Fault>) -> Self {
+    pub(crate) fn warnings(source: Source, faults: Vec<Fault>) -> Self {
         Self::new(source, faults, "warning")
     }
 
@@ -111,7 +111,7 @@ impl Report {
 
     /// The same, about a configuration that names these files.
     #[must_use]
-    pub(super) fn naming(self, files: BTreeSet<PathBuf>) -> Self {
+    pub(crate) fn naming(self, files: BTreeSet<PathBuf>) -> Self {
         Self { files, ..self }
     }
 

@@ -43,7 +43,7 @@ const MAX_LINE: usize = 4096;
 
 /// The file and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Source {
+pub(crate) struct Source {
     file: PathBuf,
     text: Arc<str>,
     /// The byte at which each line begins.
@@ -55,7 +55,7 @@ pub(super) struct Source {
 }
 
 impl Source {
-    pub(super) fn new(file: &Path, text: impl Into<Arc<str>>) -> Self {
+    pub(crate) fn new(file: &Path, text: impl Into<Arc<str>>) -> Self {
         let text = text.into();
         // As YAML counts (1.2, 5.4): a CR alone ends a line too. Another count would star other lines than those with secrets.
         let next = text.bytes().skip(1).chain([0]);
@@ -66,20 +66,20 @@ impl Source {
     }
 
     /// A file of policies. They are no secret, and `password:` in one names nothing.
-    pub(super) fn of_policies(file: &Path, text: String) -> Self {
+    pub(crate) fn of_policies(file: &Path, text: String) -> Self {
         Self { may_hold_secrets: false, ..Self::new(file, text) }
     }
 
-    pub(super) fn file(&self) -> &Path {
+    pub(crate) fn file(&self) -> &Path {
         &self.file
     }
 
-    pub(super) const fn text(&self) -> &Arc<str> {
+    pub(crate) const fn text(&self) -> &Arc<str> {
         &self.text
     }
 
     /// The place of the character that holds a byte.
-    pub(super) fn position(&self, byte: usize) -> Position {
+    pub(crate) fn position(&self, byte: usize) -> Position {
         let line = self.lines.partition_point(|start| *start <= byte).max(1);
         let start = self.lines.get(line - 1).copied().unwrap_or_default();
         let before = self.text.get(start..).unwrap_or_default().char_indices();
@@ -88,18 +88,18 @@ impl Source {
     }
 
     /// The byte at which a place begins; the end of the text for a place behind it.
-    pub(super) fn byte(&self, at: Position) -> usize {
+    pub(crate) fn byte(&self, at: Position) -> usize {
         let Some(&start) = self.lines.get(at.line.saturating_sub(1)) else { return self.text.len() };
         let mut before = self.text.get(start..).unwrap_or_default().char_indices();
         before.nth(at.column.saturating_sub(1)).map_or(self.text.len(), |(index, _)| start + index)
     }
 
-    pub(super) fn hide(&mut self, secret: Span) {
+    pub(crate) fn hide(&mut self, secret: Span) {
         self.secrets.push(secret);
     }
 
     /// The text of one line as it may be shown: what is secret is starred, what a terminal would obey is blanked.
-    pub(super) fn shown_line(&self, line: usize) -> String {
+    pub(crate) fn shown_line(&self, line: usize) -> String {
         let text = self.line(line);
         if text.len() > MAX_LINE {
             return format!("(a line of {} bytes)", text.len());
@@ -117,7 +117,7 @@ impl Source {
     }
 
     /// The text of a span as it was written, for messages: `${env:…}` stays unexpanded, secrets are starred, long text is cut.
-    pub(super) fn written(&self, span: Span) -> String {
+    pub(crate) fn written(&self, span: Span) -> String {
         if self.line(span.start.line).len() > MAX_LINE {
             return "…".to_owned();
         }

@@ -12,13 +12,13 @@ const MAX_DEPTH: usize = 32;
 
 /// A value and its place.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) kind: Kind,
-    pub(super) span: Span,
+pub(crate) struct Node {
+    pub(crate) kind: Kind,
+    pub(crate) span: Span,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Text as YAML reads it; `plain` where it stands without quotes.
     Scalar {
         text: String,
@@ -32,20 +32,20 @@ pub(super) enum Kind {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Key {
-    pub(super) text: String,
-    pub(super) span: Span,
+pub(crate) struct Key {
+    pub(crate) text: String,
+    pub(crate) span: Span,
 }
 
 impl Node {
-    pub(super) const fn is_null(&self) -> bool {
+    pub(crate) const fn is_null(&self) -> bool {
         match &self.kind {
             Kind::Scalar { text, plain: true } => matches!(text.as_bytes(), b"" | b"~" | b"null"),
             _ => false,
         }
     }
 
-    pub(super) const fn kind_name(&self) -> &'static str {
+    pub(crate) const fn kind_name(&self) -> &'static str {
         match self.kind {
             Kind::Scalar { .. } if self.is_null() => "nothing",
             Kind::Scalar { .. } => "a single value",
@@ -57,7 +57,7 @@ impl Node {
 }
 
 /// Reads one document. `None` where there is none, or where it cannot be read at all.
-pub(super) fn parse(text: &str, faults: &mut Vec<Fault>) -> Option<Node> {
+pub(crate) fn parse(text: &str, faults: &mut Vec<Fault>) -> Option<Node> {
     let mut builder = Builder { open: Vec::new(), root: None, documents: 0, faults };
     for event in Parser::new_from_str(text) {
         match event {

@@ -100,10 +100,10 @@ fn parse_web_address(text: &str) -> Result<Url, String> {
 
 /// `http://host:port` or `https://host:port` of a backend.
 #[derive(Clone, Debug)]
-pub(in crate::config) struct EndpointUrl {
-    pub(in crate::config) host: Host,
-    pub(in crate::config) port: u16,
-    pub(in crate::config) secure: bool,
+pub(crate) struct EndpointUrl {
+    pub(crate) host: Host,
+    pub(crate) port: u16,
+    pub(crate) secure: bool,
 }
 
 impl Value for EndpointUrl {
@@ -134,7 +134,7 @@ fn parse_endpoint(text: &str) -> Result<EndpointUrl, String> {
 
 /// A web origin (RFC 6454 6.2) as browsers write it.
 #[derive(Clone, Debug)]
-pub(in crate::config) struct Origin(pub(in crate::config) Box<str>);
+pub(crate) struct Origin(pub(crate) Box<str>);
 
 impl Value for Origin {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {

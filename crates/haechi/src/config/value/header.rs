@@ -8,7 +8,7 @@ use std::fmt;
 
 /// The name of a header field, lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::config) struct HeaderName(pub(in crate::config) Box<str>);
+pub(crate) struct HeaderName(pub(crate) Box<str>);
 
 impl Name for HeaderName {
     const WHAT: &'static str = "a header's name";
@@ -47,7 +47,7 @@ impl fmt::Display for HeaderName {
 /// The lower-case name of a request header that policies may read. What the gate decides about by itself, takes away or writes is none: a backend
 /// would see something else than policies do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::config) struct ContextHeader(pub(in crate::config) Box<str>);
+pub(crate) struct ContextHeader(pub(crate) Box<str>);
 
 impl Value for ContextHeader {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
@@ -81,7 +81,7 @@ impl Value for ContextHeader {
 
 /// The value of a header field that the gate writes: visible ASCII, with spaces or tabs within it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::config) struct FieldValueText(pub(in crate::config) Box<str>);
+pub(crate) struct FieldValueText(pub(crate) Box<str>);
 
 /// Bytes of one value. An answer's head has room for several such.
 const LONGEST: usize = 4096;

@@ -9,11 +9,11 @@ mod text;
 mod word;
 
 pub(crate) use address::parse_network;
-pub(super) use address::{EndpointUrl, Origin};
-pub(super) use header::{ContextHeader, FieldValueText, HeaderName};
-pub(super) use name::{AttributeName, ContextName, Identifier, ScopeName};
+pub(crate) use address::{EndpointUrl, Origin};
+pub(crate) use header::{ContextHeader, FieldValueText, HeaderName};
+pub(crate) use name::{AttributeName, ContextName, Identifier, ScopeName};
 pub(crate) use policies::matching_files;
-pub(super) use policies::{ConditionText, PolicyPattern, PolicyText};
+pub(crate) use policies::{ConditionText, PolicyPattern, PolicyText};
 pub(crate) use quantity::parse_duration;
-pub(super) use quantity::{Count, Fraction, Lasting, Size};
-pub(super) use text::{FieldNameText, FilePath};
+pub(crate) use quantity::{Count, Fraction, Lasting, Size};
+pub(crate) use text::{FieldNameText, FilePath};

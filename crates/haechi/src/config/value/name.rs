@@ -9,19 +9,19 @@ use std::sync::Arc;
 
 /// A letter, then letters, digits, `_`, `.`, `-`; at most 64 characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(in crate::config) struct Identifier(pub(in crate::config) Arc<str>);
+pub(crate) struct Identifier(pub(crate) Arc<str>);
 
 /// A name that Cedar takes for an attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(in crate::config) struct AttributeName(pub(in crate::config) Box<str>);
+pub(crate) struct AttributeName(pub(crate) Box<str>);
 
 /// What a request header is called in policies.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(in crate::config) struct ContextName(pub(in crate::config) Box<str>);
+pub(crate) struct ContextName(pub(crate) Box<str>);
 
 /// A scope (RFC 6749 3.3).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(in crate::config) struct ScopeName(pub(in crate::config) Arc<str>);
+pub(crate) struct ScopeName(pub(crate) Arc<str>);
 
 impl Name for Identifier {
     const WHAT: &'static str = "a name";

@@ -17,17 +17,17 @@ const MAX_FILES: usize = 10_000;
 
 /// The policy files that a path names, in which `*` stands for any part of a file's name. They must be readable now.
 #[derive(Clone, Debug)]
-pub(in crate::config) struct PolicyPattern(pub(in crate::config) Vec<PolicyText>);
+pub(crate) struct PolicyPattern(pub(crate) Vec<PolicyText>);
 
 /// A policy file.
 #[derive(Clone, Debug)]
-pub(in crate::config) struct PolicyText {
+pub(crate) struct PolicyText {
     /// As the configuration names it, with the file's name in place of the pattern.
-    pub(in crate::config) name: Arc<str>,
+    pub(crate) name: Arc<str>,
     /// What it holds.
-    pub(in crate::config) source: Arc<Source>,
+    pub(crate) source: Arc<Source>,
     /// Tells it from others, however they are named.
-    pub(in crate::config) file: PathBuf,
+    pub(crate) file: PathBuf,
 }
 
 impl Value for PolicyPattern {
@@ -139,7 +139,7 @@ fn is_like(name: &str, pattern: &str) -> bool {
 
 /// A condition: an expression in the language of policies, over as many lines as it needs.
 #[derive(Clone, Debug)]
-pub(in crate::config) struct ConditionText(pub(in crate::config) Arc<str>);
+pub(crate) struct ConditionText(pub(crate) Arc<str>);
 
 impl Value for ConditionText {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {

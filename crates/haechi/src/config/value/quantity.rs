@@ -11,19 +11,19 @@ const SIZE_UNITS: [(&str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB"
 
 /// A duration between `MIN` and `MAX` milliseconds, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::config) struct Lasting<const MIN: u64, const MAX: u64>(pub(in crate::config) Duration);
+pub(crate) struct Lasting<const MIN: u64, const MAX: u64>(pub(crate) Duration);
 
 /// A size between `MIN` and `MAX` bytes, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::config) struct Size<const MIN: u64, const MAX: u64>(pub(in crate::config) u64);
+pub(crate) struct Size<const MIN: u64, const MAX: u64>(pub(crate) u64);
 
 /// A number between `MIN` and `MAX`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::config) struct Count<const MIN: u32, const MAX: u32>(pub(in crate::config) u32);
+pub(crate) struct Count<const MIN: u32, const MAX: u32>(pub(crate) u32);
 
 /// A part of all, from 0 to 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::config) struct Fraction(pub(in crate::config) f64);
+pub(crate) struct Fraction(pub(crate) f64);
 
 impl Value for Fraction {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {

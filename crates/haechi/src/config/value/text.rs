@@ -53,7 +53,7 @@ impl Value for Secret<String> {
 
 /// A file, its path relative to the configuration made absolute or relative to the working folder. It must be readable now.
 #[derive(Clone, Debug)]
-pub(in crate::config) struct FilePath(pub(in crate::config) PathBuf);
+pub(crate) struct FilePath(pub(crate) PathBuf);
 
 impl Value for FilePath {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
@@ -77,7 +77,7 @@ impl Value for FilePath {
 
 /// The lower-case name of a header field in which a client may send a credential.
 #[derive(Clone, Debug)]
-pub(in crate::config) struct FieldNameText(pub(in crate::config) Arc<str>);
+pub(crate) struct FieldNameText(pub(crate) Arc<str>);
 
 impl Value for FieldNameText {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
