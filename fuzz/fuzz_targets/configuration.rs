@@ -6,6 +6,9 @@
 extern crate self as haechi_store;
 extern crate url as reqwest;
 
+#[allow(dead_code, reason = "the binary uses the rest")]
+#[path = "../../crates/haechi/src/authenticators/mod.rs"]
+mod authenticators;
 #[allow(dead_code, unused_imports, reason = "the binary uses the rest")]
 #[path = "../../crates/haechi/src/config/mod.rs"]
 mod config;
@@ -23,7 +26,7 @@ fuzz_target!(|data: &[u8]| {
     if names_files(text) {
         return;
     }
-    match config::check(Path::new("/nowhere/haechi.yaml"), text.to_owned()) {
+    match config::check(Path::new("/nowhere/haechi.yaml"), text.to_owned(), authenticators::ALL) {
         Ok(_) => {}
         Err(report) => {
             assert!(!report.faults().is_empty(), "refused without a reason");

@@ -1,5 +1,6 @@
 //! Haechi, an API gateway that decides who is calling and what they may do.
 
+mod authenticators;
 mod cli;
 mod config;
 mod diagnostics;

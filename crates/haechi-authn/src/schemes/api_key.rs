@@ -3,7 +3,6 @@
 mod lookup;
 
 use self::lookup::{KnownKey, Lookup};
-use super::SchemeDef;
 use crate::api_key::{ApiKey, looks_like_a_key};
 use crate::control::Control;
 use crate::credential_cache::{CredentialCache, Found};
@@ -18,13 +17,6 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// What the configuration writes.
-pub const DEF: SchemeDef = SchemeDef {
-    name: "api_key",
-    summary: "an API key of the store's, in a field of its own",
-    built_in: false,
-};
 
 /// The field, unless configured.
 pub const DEFAULT_HEADER: &str = "x-api-key";

@@ -3,7 +3,6 @@
 mod keyed;
 
 use self::keyed::{CredentialKey, Keyed};
-use super::SchemeDef;
 use crate::authorization::{AuthScheme, Presented};
 use crate::control::Control;
 use crate::credential_cache::{CredentialCache, Found};
@@ -21,13 +20,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
-
-/// What the configuration writes.
-pub const DEF: SchemeDef = SchemeDef {
-    name: "basic",
-    summary: "a name and a password with every request, of users in the store or in an htpasswd file",
-    built_in: false,
-};
 
 /// Waiting for the hashing pool and the store together.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);

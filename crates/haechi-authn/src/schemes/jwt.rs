@@ -5,7 +5,6 @@ mod verify;
 
 pub use mapping::{AttributeClaim, BadPointer, ClaimsMap, JsonPointer};
 
-use super::SchemeDef;
 use crate::authorization::{AuthScheme, token68};
 use crate::credential_cache::{CredentialCache, Found};
 use crate::jose::TokenFault;
@@ -21,10 +20,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use verify::{Verdict, Verified};
-
-/// What the configuration's `type:` says.
-pub const DEF: SchemeDef =
-    SchemeDef { name: "jwt", summary: "a signed token in `Authorization: Bearer`", built_in: false };
 
 /// How far clocks may differ, unless configured.
 pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(30);

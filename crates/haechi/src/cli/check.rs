@@ -2,11 +2,12 @@
 
 use super::output::{self, counted};
 use super::{Common, Failure, Format};
+use crate::authenticators;
 use crate::config::{Config, load};
 
 /// Says what the configuration holds, or everything that is wrong with it. Warnings go to stderr.
 pub(crate) fn check(common: &Common) -> Result<(), Failure> {
-    match (load(&common.config), common.output) {
+    match (load(&common.config, authenticators::ALL), common.output) {
         (Ok(config), Format::Text) => {
             output::to_stderr(&config.warnings.to_string());
             output::line(&summary(&config))

@@ -5,6 +5,7 @@ mod script;
 
 use super::store::accounts;
 use super::{DemoArgs, Failure, Format, output};
+use crate::authenticators;
 use crate::config::{self, Config};
 use crate::wire::{Gate, Inherited, control_runtime, open_store};
 use haechi_authn::hashing::PasswordPool;
@@ -43,7 +44,8 @@ pub(crate) fn demo(arguments: DemoArgs, format: Format) -> Result<(), Failure> {
     let file = folder.0.join("haechi.yaml");
     std::fs::write(&file, script::configuration(port, arguments.admin_port, backends, log))
         .map_err(|error| Failure::fault(format!("the demo's configuration cannot be written: {error}")))?;
-    let config = config::load(&file).map_err(|report| Failure::Config(Box::new(report)))?;
+    let config =
+        config::load(&file, authenticators::ALL).map_err(|report| Failure::Config(Box::new(report)))?;
     let accounts = seed(&config, &runtime)?;
     let gate = Gate::start(&file, config, Inherited::none()).map_err(|fault| {
         Failure::fault(format!("cannot start: {fault}; `--port` and `--admin-port` choose other ports"))

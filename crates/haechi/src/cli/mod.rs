@@ -20,6 +20,7 @@ pub(crate) mod store;
 pub(crate) mod test;
 pub(crate) mod user;
 
+use crate::authenticators;
 use crate::config::{Config, Report, load};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use haechi_core::Timestamp;
@@ -349,7 +350,7 @@ impl Failure {
 
 /// Loads the configuration for a command that works with what it declares.
 pub(crate) fn configuration(file: &Path) -> Result<Config, Failure> {
-    load(file).map_err(|report| Failure::Config(Box::new(report)))
+    load(file, authenticators::ALL).map_err(|report| Failure::Config(Box::new(report)))
 }
 
 #[cfg(test)]

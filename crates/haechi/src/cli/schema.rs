@@ -15,7 +15,7 @@ pub(crate) enum SchemaCommand {
 /// Prints a schema.
 pub(crate) fn schema(command: SchemaCommand, common: &Common) -> Result<(), Failure> {
     match command {
-        SchemaCommand::Config => output::json(&crate::config::json_schema()),
+        SchemaCommand::Config => output::json(&crate::config::json_schema(crate::authenticators::ALL)),
         SchemaCommand::Cedar => cedar(common),
     }
 }

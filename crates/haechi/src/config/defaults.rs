@@ -16,8 +16,6 @@ pub(super) type Delay = Lasting<0, DAY>;
 pub(super) type PreflightAge = Lasting<0, DAY>;
 /// How long something stays valid: 1 s to 10 years.
 pub(super) type Lifetime = Lasting<1000, { 3650 * DAY }>;
-/// How far clocks may differ: at most 10 min.
-pub(super) type Leeway = Lasting<0, { 10 * MINUTE }>;
 /// How long a token lives that cannot be looked up: 1 s to 1 day.
 pub(super) type TokenLifetime = Lasting<1000, DAY>;
 /// The size of a request's head: 1 KiB to 1 MiB.
@@ -83,7 +81,6 @@ pub(super) const REFRESH_TOKEN_LIFETIME: Lifetime = Lasting(Duration::from_secs(
 pub(super) const IDENTITY_TOKEN_LIFETIME: TokenLifetime = Lasting(Duration::from_secs(60));
 pub(super) const LOCKOUT_FAILURES: FailureCount = Count(5);
 pub(super) const LOCKOUT_FOR: Lifetime = Lasting(Duration::from_secs(15 * 60));
-pub(super) const LEEWAY: Leeway = Lasting(Duration::from_secs(30));
 
 pub(super) const HEAD: HeadSize = Size(16 << 10);
 pub(super) const FIELDS: FieldCount = Count(100);

@@ -20,7 +20,7 @@ mod written;
 pub(crate) mod yaml;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use cases::{Case, CaseCaller, Expect, load_cases, parse_time};
 pub(crate) use meant::Config;
@@ -30,6 +30,7 @@ pub(crate) use report::{Fault, Report};
 pub(crate) use schema::json_schema;
 pub(crate) use value::{matching_files, parse_duration, parse_network};
 
+use crate::config::read::Definitions;
 use placeholder::Surroundings;
 use read::{Reader, Value};
 use source::Source;
@@ -43,13 +44,13 @@ pub(crate) const LONGEST_ACCESS_TOKEN: std::time::Duration = std::time::Duration
 /// No configuration is longer.
 const MAX_FILE: u64 = 8 * 1024 * 1024;
 
-/// Reads and checks a configuration file.
+/// Reads and checks a configuration file, which may name `definitions`.
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub(crate) fn load(file: &Path) -> Result<Config, Report> {
+pub(crate) fn load(file: &Path, definitions: Definitions) -> Result<Config, Report> {
     let text = read(file)?;
-    checked(file, text, None)
+    checked(file, text, definitions, None)
 }
 
 /// Reads and checks a configuration file that is to follow on `in_force` without a restart.
@@ -58,7 +59,7 @@ pub(crate) fn load(file: &Path) -> Result<Config, Report> {
 /// Everything that is wrong with it, and everything that needs a restart.
 pub(crate) fn load_next(file: &Path, in_force: &Config) -> Result<Config, Report> {
     let text = read(file)?;
-    checked(file, text, Some(in_force))
+    checked(file, text, in_force.definitions, Some(in_force))
 }
 
 /// Checks a text that might come to stand in `file` and follow on `in_force` without a restart.
@@ -66,13 +67,13 @@ pub(crate) fn load_next(file: &Path, in_force: &Config) -> Result<Config, Report
 /// # Errors
 /// Everything that is wrong with it, and everything that needs a restart.
 pub(crate) fn check_next(file: &Path, text: String, in_force: &Config) -> Result<Config, Report> {
-    checked(file, text, Some(in_force))
+    checked(file, text, in_force.definitions, Some(in_force))
 }
 
 /// Checks a text by itself, for the fuzz target.
 #[cfg(fuzzing)]
-pub(crate) fn check(file: &Path, text: String) -> Result<Config, Report> {
-    checked(file, text, None)
+pub(crate) fn check(file: &Path, text: String, definitions: Definitions) -> Result<Config, Report> {
+    checked(file, text, definitions, None)
 }
 
 fn read(file: &Path) -> Result<String, Report> {
@@ -80,16 +81,22 @@ fn read(file: &Path) -> Result<String, Report> {
 }
 
 /// Relative paths are relative to the folder of `file`, which need not exist.
-fn checked(file: &Path, text: String, in_force: Option<&Config>) -> Result<Config, Report> {
+fn checked(
+    file: &Path,
+    text: String,
+    definitions: Definitions,
+    in_force: Option<&Config>,
+) -> Result<Config, Report> {
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
     let surroundings = Surroundings { folder, variable: &process_variable, files: RefCell::default() };
-    parse_in(&surroundings, file, text, in_force)
+    parse_in(&surroundings, file, text, definitions, in_force)
 }
 
 fn parse_in(
     surroundings: &Surroundings<'_>,
     file: &Path,
     text: String,
+    definitions: Definitions,
     in_force: Option<&Config>,
 ) -> Result<Config, Report> {
     let mut faults = Vec::new();
@@ -103,11 +110,12 @@ fn parse_in(
         }
         return Err(Report::errors(source, faults));
     };
-    let mut reader = Reader { source: &mut source, faults, surroundings };
+    let mut reader = Reader { definitions, source: &mut source, faults, surroundings };
     let written = written::Config::read(&tree, &mut reader);
     let mut faults = reader.faults;
-    let config = written
-        .and_then(|written| meant::resolve(&written, &source, surroundings.folder, in_force, &mut faults));
+    let config = written.and_then(|written| {
+        meant::resolve(&written, &source, definitions, surroundings.folder, in_force, &mut faults)
+    });
     let files = surroundings.files.take();
     match config {
         Some(config) if faults.is_empty() => Ok(Config { files, ..config }),

@@ -8,6 +8,7 @@ use super::report::{Fault, Report};
 use super::source::{At, Source, Span};
 use super::value::{ConditionText, Identifier, ScopeName};
 use super::yaml::{self, Kind, Node};
+use crate::authenticators::definition::open_words;
 use haechi_authz::PolicyFault;
 use haechi_authz::analysis::{Concern, Demand, Group, Property};
 use haechi_authz::compile::condition;
@@ -91,7 +92,8 @@ pub(crate) fn load_properties(file: &Path, config: &Config) -> Result<Vec<Proper
     let mut source = Source::new(file, text);
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
     let surroundings = Surroundings { folder, variable: &process_variable, files: RefCell::default() };
-    let mut reader = Reader { source: &mut source, faults, surroundings: &surroundings };
+    let definitions = config.definitions;
+    let mut reader = Reader { definitions, source: &mut source, faults, surroundings: &surroundings };
     let written = tree.as_ref().and_then(|tree| Vec::<At<Written>>::read(tree, &mut reader));
     let mut faults = reader.faults;
     let mut properties = Vec::new();
@@ -152,9 +154,10 @@ impl Resolver<'_> {
     fn group(&mut self, fits: &At<Fits>) -> Option<Group> {
         let before = self.faults.len();
         let roles: Vec<&str> = self.config.roles.names().map(|role| &**role).collect();
-        let authenticators: Vec<&str> = self.config.authenticators.keys().map(|name| &**name).collect();
-        let authenticators: Vec<&str> =
-            authenticators.into_iter().chain(["anonymous", "passthrough"]).collect();
+        let mut authenticators: Vec<&str> = self.config.authenticators.keys().map(|name| &**name).collect();
+        for word in open_words(self.config.definitions) {
+            authenticators.push(word);
+        }
         let group = Group {
             roles: self.listed("role", "roles", &fits.roles, &roles),
             direct_roles: self.listed("role", "direct_roles", &fits.direct_roles, &roles),

@@ -5,7 +5,9 @@ use super::report::Fault;
 use super::source::{At, Source, Span};
 use super::yaml::{Key, Kind, Node};
 use serde_json::{Map, Value as Json, json};
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 
 /// Something that can be written in a configuration: how it is read, and how the JSON Schema describes it. One description for both.
 pub(crate) trait Value: Sized {
@@ -19,23 +21,36 @@ pub(crate) trait Value: Sized {
     }
 }
 
+/// Something that a configuration may name and that is defined elsewhere, such as a type of authenticator. Whoever reads it knows what it is.
+pub(crate) trait Definition: Any + Debug + Sync {}
+
+/// Everything of the sort that a configuration may name.
+pub(crate) type Definitions = &'static [&'static dyn Definition];
+
 /// What a schema refers to by name.
-#[derive(Default)]
-pub(crate) struct Defs(BTreeMap<&'static str, Json>);
+pub(crate) struct Defs {
+    pub(crate) definitions: Definitions,
+    known: BTreeMap<&'static str, Json>,
+}
 
 impl Defs {
+    /// Nothing yet, for a configuration that may name these definitions.
+    pub(crate) const fn new(definitions: Definitions) -> Self {
+        Self { definitions, known: BTreeMap::new() }
+    }
+
     /// A reference to the definition `name`, which `describe` gives on first use.
     pub(crate) fn refer(&mut self, name: &'static str, describe: impl FnOnce(&mut Self) -> Json) -> Json {
-        if !self.0.contains_key(name) {
-            self.0.insert(name, Json::Null);
+        if !self.known.contains_key(name) {
+            self.known.insert(name, Json::Null);
             let described = describe(self);
-            self.0.insert(name, described);
+            self.known.insert(name, described);
         }
         json!({ "$ref": format!("#/$defs/{name}") })
     }
 
     pub(crate) fn into_json(self) -> Json {
-        Json::Object(self.0.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect())
+        Json::Object(self.known.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect())
     }
 }
 
@@ -87,6 +102,7 @@ impl<T> Maybe<T> {
 }
 
 pub(crate) struct Reader<'a> {
+    pub(crate) definitions: Definitions,
     pub(crate) source: &'a mut Source,
     pub(crate) faults: Vec<Fault>,
     pub(crate) surroundings: &'a Surroundings<'a>,

@@ -2,11 +2,12 @@
 
 use super::read::{Defs, Value};
 use super::written::Config;
+use crate::config::read::Definitions;
 use serde_json::Value as Json;
 
-/// The schema. It describes what the loader takes; what this version does not build yet is described, and refused by the loader.
-pub(crate) fn json_schema() -> Json {
-    let mut defs = Defs::default();
+/// The schema of a configuration that may name `definitions`. It describes what the loader takes; what this version does not build yet is described, and refused by the loader.
+pub(crate) fn json_schema(definitions: Definitions) -> Json {
+    let mut defs = Defs::new(definitions);
     Config::schema(&mut defs);
     let mut defs = defs.into_json();
     let root = defs.as_object_mut().and_then(|defs| defs.remove("Config"));

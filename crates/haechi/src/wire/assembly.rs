@@ -1,14 +1,16 @@
 //! Everything that judges requests, put together from a configuration: for the running gate, each time it is loaded, and for commands that
 //! judge one request.
 
-use super::authenticators::{self, AuthenticatorFault, Built, Materials};
+use super::authenticators::{self, AuthenticatorFault, Built, Fetching};
 use super::fetch::WebFetch;
 use super::identity::{self, IdentityFault};
 use super::plan::{self, PlanFault};
 use super::points::decision_points;
+use crate::authenticators::definition::Materials;
 use crate::config::Config;
-use crate::config::meant::{Authenticator, AuthenticatorKind};
+use crate::config::meant::Authenticator;
 use haechi_authn::RevocationWatch;
+use haechi_authn::control::Control;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::Keyring;
@@ -88,7 +90,7 @@ impl Ground {
 
     /// Where passwords are hashed, if any ever are: gathering randomness for it takes longer than all the rest of the start.
     fn pool(&self, config: &Config) -> Result<Option<&Arc<PasswordPool>>, AssemblyFault> {
-        let with_passwords = |a: &Authenticator| matches!(a.kind, AuthenticatorKind::Basic(_));
+        let with_passwords = |known: &Authenticator| known.settings.needs().password_pool;
         let needed = config.identity.is_some() || config.authenticators.values().any(with_passwords);
         if needed && self.pool.get().is_none() {
             // Reloads run one at a time: nobody else can have made another one meanwhile.
@@ -122,19 +124,21 @@ impl Assembly {
             clock: &ground.clock,
             control: &ground.control,
         })?;
+        let fetching = Fetching { fetch: &ground.fetch, clock: &ground.clock, control: &ground.control };
+        let verifier = ground.store.as_ref().zip(pool);
         let materials = Materials {
-            config,
-            store: ground.store.as_ref(),
-            identity: identity.as_ref(),
-            watch: &ground.watch,
             pool,
+            verifier: verifier.map(|(store, pool)| identity::verifier(config, store, pool, &ground.clock)),
+            api_keys: ground.store.as_ref().map(|store| &store.api_keys),
+            identity: identity.as_ref(),
+            own_issuer: identity::issuer(config),
+            watch: &ground.watch,
             roles: &Arc::new(config.roles.clone()),
             declared: &declared,
-            fetch: &ground.fetch,
             clock: &ground.clock,
-            control: &ground.control,
+            control: Control::new(ground.control.clone()),
         };
-        let built = Arc::new(authenticators::build(&materials, before)?);
+        let built = Arc::new(authenticators::build(config, &materials, &fetching, before)?);
         let points = decision_points(config, &ground.control).map_err(PlanFault::from)?;
         let endpoints = &ground.endpoints;
         let plan = plan::plan(config, generation, &built.authenticators, identity, endpoints, points)?;

@@ -5,7 +5,6 @@ use super::tls;
 use crate::config::meant::{self, Authenticate, Config};
 use haechi_authn::Authenticator;
 use haechi_authn::identity::Provider;
-use haechi_authn::schemes::{anonymous, passthrough};
 use haechi_authz::{DecisionPoint, Enforcer, EnforcerParts, Engine};
 use haechi_proxy::{
     Authentication, Endpoint, Endpoints, Plan, PlanParts, Route, RouteSettings, Service, ServiceIndex, Target,
@@ -94,8 +93,7 @@ fn authentication(written: &Authenticate, known: &Authenticators) -> Option<Auth
     let named =
         |names: &[Arc<str>]| names.iter().map(|name| known.get(name).cloned()).collect::<Option<Vec<_>>>();
     match written {
-        Authenticate::Anonymous => Some(Authentication::Any(vec![Arc::new(anonymous::authenticator())])),
-        Authenticate::Passthrough => Some(Authentication::Any(vec![Arc::new(passthrough::authenticator())])),
+        Authenticate::Open(open) => Some(Authentication::Any(vec![(open.build)()])),
         Authenticate::Any(names) => named(names).map(Authentication::Any),
         Authenticate::All(names) => named(names).map(Authentication::All),
     }

@@ -4,12 +4,11 @@
 use super::plan::{PlanFault, plan};
 use super::points::{GivenAnswers, unasked};
 use crate::config::Config;
-use crate::config::meant::{Authenticate, AuthenticatorKind, Issuer, Users};
+use crate::config::meant::Authenticate;
 use haechi_authn::{Attempt, Authenticator, Challenge, CredentialPlace, Look, Scheme};
-use haechi_authz::analysis::{Gives, Ground, Way};
-use haechi_core::{CallerKind, RequestHead, Timestamp};
+use haechi_authz::analysis::{Ground, Way};
+use haechi_core::{RequestHead, Timestamp};
 use haechi_proxy::{Endpoints, Plan};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -69,8 +68,7 @@ pub(crate) fn grounds(config: &Config) -> Vec<Ground> {
 
 fn ways(config: &Config, authenticate: &Authenticate) -> Vec<Way> {
     match authenticate {
-        Authenticate::Anonymous => vec![Way::anonymous(&"anonymous".into())],
-        Authenticate::Passthrough => vec![Way::anonymous(&"passthrough".into())],
+        Authenticate::Open(open) => vec![Way::anonymous(&open.word.into())],
         Authenticate::Any(names) => names.iter().filter_map(|name| way(config, name)).collect(),
         // The caller is the first one's.
         Authenticate::All(names) => names.iter().take(1).filter_map(|name| way(config, name)).collect(),
@@ -79,39 +77,6 @@ fn ways(config: &Config, authenticate: &Authenticate) -> Vec<Way> {
 
 /// What an authenticator can say of whom it lets in; nothing where there is none of this name.
 pub(crate) fn way(config: &Config, name: &Arc<str>) -> Option<Way> {
-    let own = || config.identity.as_ref().map(|identity| identity.issuer.clone());
-    Some(match &config.authenticators.get(name)?.kind {
-        AuthenticatorKind::Jwt(jwt) => {
-            let user = Way::any(CallerKind::User, name);
-            match &jwt.issuer {
-                Issuer::Own => Way { issuer: own(), ..user },
-                Issuer::Named(issuer) => Way {
-                    issuer: Some(issuer.clone()),
-                    roles: if jwt.claims.roles.is_some() {
-                        Gives::NotBuiltIn
-                    } else {
-                        Gives::Exactly(Vec::new())
-                    },
-                    scopes: jwt.claims.scopes.is_some(),
-                    attributes: Some(jwt.claims.attributes.keys().cloned().collect()),
-                    ..user
-                },
-            }
-        }
-        AuthenticatorKind::Basic(basic) => {
-            let user = Way { scopes: false, ..Way::any(CallerKind::User, name) };
-            match &basic.users {
-                Users::Store => Way { issuer: Some(super::identity::issuer(config)), ..user },
-                Users::File(_) => Way {
-                    issuer: Some(format!("basic:{}", basic.realm).into()),
-                    roles: Gives::Exactly(basic.roles.iter().map(|role| Arc::from(role.as_str())).collect()),
-                    attributes: Some(BTreeSet::new()),
-                    ..user
-                },
-            }
-        }
-        AuthenticatorKind::ApiKey(_) => {
-            Way { issuer: Some("haechi".into()), ..Way::any(CallerKind::ApiKey, name) }
-        }
-    })
+    let own_issuer = super::identity::issuer(config);
+    config.authenticators.get(name).map(|known| known.settings.way(name, &own_issuer))
 }

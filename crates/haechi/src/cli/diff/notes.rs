@@ -44,8 +44,7 @@ fn authenticate(authenticate: &Authenticate) -> String {
     let listed =
         |names: &[Arc<str>]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     match authenticate {
-        Authenticate::Anonymous => "`anonymous`".into(),
-        Authenticate::Passthrough => "`passthrough`".into(),
+        Authenticate::Open(open) => format!("`{}`", open.word),
         Authenticate::Any(names) if names.len() == 1 => listed(names),
         Authenticate::Any(names) => format!("any of {}", listed(names)),
         Authenticate::All(names) => format!("all of {}", listed(names)),
@@ -54,7 +53,7 @@ fn authenticate(authenticate: &Authenticate) -> String {
 
 fn authenticators(authenticate: &Authenticate) -> &[Arc<str>] {
     match authenticate {
-        Authenticate::Anonymous | Authenticate::Passthrough => &[],
+        Authenticate::Open(_) => &[],
         Authenticate::Any(names) | Authenticate::All(names) => names,
     }
 }

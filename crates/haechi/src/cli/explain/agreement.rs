@@ -1,6 +1,7 @@
 //! `explain` and the running gate say the same of the same request: some thousand requests, good and odd, take both ways.
 
 use super::{Explanation, Gate, Inquiry, Who, judge};
+use crate::authenticators::ALL;
 use crate::config::{Config, load};
 use crate::wire::{Assembly, control_runtime};
 use fastrand::Rng;
@@ -410,7 +411,7 @@ fn explain_says_of_thousands_of_requests_what_the_gate_does() {
     let file = folder.path().join("haechi.yaml");
     std::fs::write(&file, configuration(backend.address())).unwrap();
     std::fs::write(folder.path().join("users"), USERS).unwrap();
-    let config: Config = load(&file).unwrap_or_else(|report| panic!("{}", report));
+    let config: Config = load(&file, ALL).unwrap_or_else(|report| panic!("{}", report));
     let runtime = control_runtime().unwrap();
     let assembly = Assembly::new(&config, &runtime).unwrap();
     let dry = DryRun::new(assembly.plan.clone());

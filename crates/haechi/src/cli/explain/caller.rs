@@ -1,9 +1,9 @@
 //! Callers that are taken as given.
 
 use super::gate::Gate;
+use crate::authenticators::definition::open;
 use crate::cli::Failure;
 use crate::config::Config;
-use crate::config::meant::AuthenticatorKind;
 use crate::wire::{own_issuer, way};
 use haechi_authz::analysis::{Gives, Way};
 use haechi_core::caller::{Claimed, Vouched};
@@ -51,11 +51,8 @@ pub(crate) struct Vouching {
 
 /// The header that carries API keys.
 pub(super) fn key_header(config: &Config) -> Result<Arc<str>, Failure> {
-    let header = config.authenticators.values().find_map(|authenticator| match &authenticator.kind {
-        AuthenticatorKind::ApiKey(api_key) => Some(api_key.header.clone()),
-        _ => None,
-    });
-    header.ok_or_else(|| Failure::fault("no authenticator of type `api_key` is configured"))
+    let field = config.authenticators.values().find_map(|known| known.settings.key_field());
+    field.cloned().ok_or_else(|| Failure::fault("no authenticator of type `api_key` is configured"))
 }
 
 /// What the authenticator of this name says of whom it lets in; an unknown one stands for the store's users.
@@ -96,7 +93,7 @@ impl Supposition<'_> {
         };
         let names = ways_in(gate.plan().routes().get(index)?);
         // Such a route asks nobody who they are, whatever they could say.
-        if names.iter().all(|name| matches!(&**name, "anonymous" | "passthrough")) {
+        if names.iter().all(|name| open(gate.config.definitions, name).is_some()) {
             return None;
         }
         let asked = match self {

@@ -1,9 +1,10 @@
 //! The routes that the gate brings itself: the embedded identity provider's calls.
 
-use super::authenticator::{Authenticator, AuthenticatorKind, Issuer};
+use super::authenticator::Authenticator;
 use super::identity::Identity;
 use super::names::Resolver;
 use super::route::Authenticate;
+use crate::authenticators::ANONYMOUS;
 use crate::config::report::Fault;
 use haechi_authz::{RouteFacts, Rule};
 use haechi_core::{MethodSet, PathPattern};
@@ -53,14 +54,14 @@ pub(super) fn routes(
     authenticators: &BTreeMap<Arc<str>, Authenticator>,
 ) -> Option<Vec<BuiltInRoute>> {
     let below = |rest: &str| format!("{}/{rest}", identity.path);
-    let open = || Authenticate::Anonymous;
+    let open = || Authenticate::Open(ANONYMOUS);
     let mut calls = vec![
         ("identity-login", below("login"), Method::POST, open(), IdentityCall::Login),
         ("identity-refresh", below("refresh"), Method::POST, open(), IdentityCall::Refresh),
         ("identity-jwks", JWKS_PATH.to_owned(), Method::GET, open(), IdentityCall::Jwks),
         ("identity-discovery", DISCOVERY_PATH.to_owned(), Method::GET, open(), IdentityCall::Discovery),
     ];
-    let takes_tokens = |authenticator: &&Authenticator| matches!(&authenticator.kind, AuthenticatorKind::Jwt(jwt) if jwt.issuer == Issuer::Own);
+    let takes_tokens = |authenticator: &&Authenticator| authenticator.settings.takes_own_tokens();
     if let Some(authenticator) = authenticators.values().find(takes_tokens) {
         let known = || Authenticate::Any(vec![authenticator.name.clone()]);
         calls.push(("identity-logout", below("logout"), Method::POST, known(), IdentityCall::Logout));

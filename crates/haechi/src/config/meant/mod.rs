@@ -16,7 +16,7 @@ mod service;
 mod telemetry;
 mod tls;
 
-pub(crate) use authenticator::{ApiKey, Authenticator, AuthenticatorKind, Basic, Issuer, Jwt, Keys, Users};
+pub(crate) use authenticator::Authenticator;
 pub(crate) use built_in::BuiltInRoute;
 pub(crate) use decision_points::DecisionPoint;
 pub(crate) use identity::Identity;
@@ -29,6 +29,7 @@ pub(crate) use super::written::PointType;
 pub(super) use resolve::resolve;
 
 use super::report::Report;
+use crate::config::read::Definitions;
 use haechi_authz::Compiled;
 use haechi_core::{AttributeType, RoleTable};
 use haechi_proxy::{Limits, LogFormat};
@@ -58,6 +59,8 @@ pub(crate) struct Config {
     pub caller_attributes: BTreeMap<Box<str>, AttributeType>,
     /// The declared roles and the built-in ones.
     pub roles: RoleTable,
+    /// What it may name of what is defined elsewhere.
+    pub definitions: Definitions,
     /// By name.
     pub authenticators: BTreeMap<Arc<str>, Authenticator>,
     /// By name.

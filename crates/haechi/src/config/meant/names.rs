@@ -1,5 +1,6 @@
 //! Which names are declared, and faults about those that are not.
 
+use crate::config::read::Definitions;
 use crate::config::report::Fault;
 use crate::config::source::{At, Position, Source, Span};
 use crate::config::value::Identifier;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 pub(super) struct Resolver<'a> {
     pub(super) written: &'a written::Config,
     pub(super) source: &'a Source,
+    pub(super) definitions: Definitions,
     pub(super) faults: Vec<Fault>,
     pub(super) warnings: Vec<Fault>,
     authenticators: BTreeSet<&'a str>,
@@ -22,7 +24,7 @@ pub(super) struct Resolver<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    pub(super) fn new(written: &'a written::Config, source: &'a Source) -> Self {
+    pub(super) fn new(written: &'a written::Config, source: &'a Source, definitions: Definitions) -> Self {
         let authenticators = written.authenticators.0.iter().map(|(name, _)| &*name.value.0).collect();
         let decision_points = written.decision_points.0.iter().map(|(name, _)| &*name.value.0).collect();
         let services = written.services.0.iter().map(|(name, _)| &*name.value.0).collect();
@@ -31,6 +33,7 @@ impl<'a> Resolver<'a> {
         Self {
             written,
             source,
+            definitions,
             faults: Vec::new(),
             warnings: Vec::new(),
             authenticators,

@@ -8,6 +8,7 @@ use crate::config::report::Fault;
 use crate::config::source::{At, Source, Span};
 use crate::config::value::{ConditionText, PolicyPattern, PolicyText};
 use crate::config::written;
+use haechi_authn::CredentialPlace;
 use haechi_authz::{Compiled, PolicyFault, PolicyFile, RouteFacts, Rule, Vocabulary, Within, compile};
 use haechi_core::{AttributeType, FieldName, MethodSet, RoleTable};
 use std::collections::{BTreeMap, BTreeSet};
@@ -186,14 +187,15 @@ fn context_headers(resolver: &mut Resolver<'_>) -> Option<BTreeMap<Box<str>, Box
     complete.then_some(headers)
 }
 
-/// The headers in which authenticators look for keys.
-fn credential_headers(written: &written::Config) -> Vec<&str> {
+/// The headers in which authenticators look for credentials.
+fn credential_headers(written: &written::Config) -> Vec<Arc<str>> {
     let all = written.authenticators.0.iter().filter_map(|(_, written)| written.as_ref());
-    all.filter_map(|written| match written {
-        written::Authenticator::ApiKey(key) => Some(&*key.header.0),
-        _ => None,
-    })
-    .collect()
+    let fields = all.flat_map(|written| written.0.credential_places()).filter_map(|place| match place {
+        CredentialPlace::Field(name) => Some(name),
+        // No header of a name of its own, which is all that policies may read.
+        CredentialPlace::Authorization | CredentialPlace::Cookie(_) | CredentialPlace::Certificate => None,
+    });
+    fields.collect()
 }
 
 /// On a route with `authorize: policy` only a policy can permit.

@@ -6,6 +6,7 @@ use super::{
     authenticator, built_in, decision_points, identity, overlap, policies, restart, route, service,
     telemetry, tls,
 };
+use crate::config::read::Definitions;
 use crate::config::report::{Fault, Report};
 use crate::config::source::{At, Source};
 use crate::config::value::Identifier;
@@ -22,11 +23,12 @@ use std::sync::Arc;
 pub(in crate::config) fn resolve(
     written: &written::Config,
     source: &Source,
+    definitions: Definitions,
     folder: &Path,
     in_force: Option<&Config>,
     faults: &mut Vec<Fault>,
 ) -> Option<Config> {
-    let mut resolver = Resolver::new(written, source);
+    let mut resolver = Resolver::new(written, source, definitions);
     let config = config(&mut resolver, folder);
     if let (Some(config), Some(in_force)) = (&config, in_force) {
         restart::needed(&mut resolver, config, in_force);
@@ -60,7 +62,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     names_apart(resolver);
     overlap::routes_apart(resolver, &whole);
     overlap::clear_of_own_paths(resolver, &whole, identity.as_ref().and_then(Option::as_ref));
-    odd(resolver);
+    odd(resolver, authenticators.as_ref());
     let policies::Deciding { policies, shadow } = deciding?;
     Some(Config {
         listeners: listeners?,
@@ -72,6 +74,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
             None => None,
         },
         caller_attributes,
+        definitions: resolver.definitions,
         roles: roles?,
         authenticators: authenticators?,
         decision_points: decision_points?,
@@ -236,7 +239,7 @@ fn names_apart(resolver: &mut Resolver<'_>) {
 }
 
 /// What holds but is hardly what was meant.
-fn odd(resolver: &mut Resolver<'_>) {
+fn odd(resolver: &mut Resolver<'_>, authenticators: Option<&BTreeMap<Arc<str>, super::Authenticator>>) {
     let written = resolver.written;
     let services: BTreeSet<&str> =
         written.routes.iter().filter_map(|route| Some(&*route.service.as_ref()?.value.0)).collect();
@@ -244,7 +247,7 @@ fn odd(resolver: &mut Resolver<'_>) {
         let fault = Fault::new(name.span, format!("no route leads to the service `{}`", name.value));
         resolver.warnings.push(fault.help("add a route, or remove it"));
     }
-    let authenticators: BTreeSet<&str> = written
+    let asked: BTreeSet<&str> = written
         .routes
         .iter()
         .filter_map(|route| match &route.authenticate.as_ref()?.value {
@@ -253,13 +256,15 @@ fn odd(resolver: &mut Resolver<'_>) {
         })
         .flat_map(|names| names.iter().map(|name| &*name.value.0))
         .collect();
-    let unused = written.authenticators.0.iter().filter(|(name, _)| !authenticators.contains(&*name.value.0));
+    let unused = written.authenticators.0.iter().filter(|(name, _)| !asked.contains(&*name.value.0));
     for (name, _) in unused {
         let fault = Fault::new(name.span, format!("no route asks the authenticator `{}`", name.value));
         resolver.warnings.push(fault.help("name it under a route's `authenticate`, or remove it"));
     }
     decision_points::unused(resolver);
-    identity_without_callers(resolver);
+    if let Some(authenticators) = authenticators {
+        identity_without_callers(resolver, authenticators);
+    }
     if written.routes.is_empty() {
         let fault = Fault::of_file("there are no routes: every request is answered 404");
         resolver.warnings.push(fault.help("add `routes`"));
@@ -267,18 +272,16 @@ fn odd(resolver: &mut Resolver<'_>) {
 }
 
 /// An identity provider is of use where its access tokens are accepted, or where it signs tokens for services.
-fn identity_without_callers(resolver: &mut Resolver<'_>) {
+fn identity_without_callers(
+    resolver: &mut Resolver<'_>,
+    authenticators: &BTreeMap<Arc<str>, super::Authenticator>,
+) {
     let written = resolver.written;
     let Some(identity) = written.identity.given() else { return };
-    let accepts_own = |written: &written::Authenticator| match written {
-        written::Authenticator::Jwt(jwt) => jwt.issuer.as_ref().is_some_and(|issuer| issuer.value == "self"),
-        _ => false,
-    };
     let signs = |service: &written::Service| {
         service.identity.as_ref().is_some_and(|identity| !identity.token.is_absent())
     };
-    let accepted =
-        written.authenticators.0.iter().any(|(_, written)| written.as_ref().is_some_and(accepts_own));
+    let accepted = authenticators.values().any(|known| known.settings.takes_own_tokens());
     let used = accepted || written.services.0.iter().any(|(_, service)| service.as_ref().is_some_and(signs));
     if !used {
         let message =

@@ -2,6 +2,7 @@
 
 use super::answers;
 use super::names::Resolver;
+use crate::authenticators::definition::OpenScheme;
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
 use crate::config::written;
@@ -47,9 +48,7 @@ pub(crate) struct Route {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Authenticate {
     /// Nobody in particular, by the route's own choice.
-    Anonymous,
-    /// The credential travels on untouched; the backend verifies.
-    Passthrough,
+    Open(OpenScheme),
     /// Whoever one of these vouches for.
     Any(Vec<Arc<str>>),
     /// Whoever all of these vouch for.
@@ -77,8 +76,8 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
         .response_headers
         .given()
         .and_then(|rules| answers::response_headers(resolver, rules, !written.cors.is_absent()));
-    let passthrough = authenticate == Some(Authenticate::Passthrough);
-    let forward_credentials = written.forward_credentials || passthrough;
+    let by_scheme = matches!(&authenticate, Some(Authenticate::Open(open)) if open.forwards_credentials);
+    let forward_credentials = written.forward_credentials || by_scheme;
     can_pass(resolver, written);
     named_apart_from_own(resolver, written);
     Some(Route {
@@ -159,8 +158,7 @@ fn authenticate(resolver: &mut Resolver<'_>, written: &written::Authenticate) ->
         (!found.is_empty()).then_some(found)
     };
     Some(match written {
-        written::Authenticate::Anonymous => Authenticate::Anonymous,
-        written::Authenticate::Passthrough => Authenticate::Passthrough,
+        written::Authenticate::Open(open) => Authenticate::Open(*open),
         written::Authenticate::Any(names) => Authenticate::Any(declared(names)?),
         written::Authenticate::All(names) => Authenticate::All(declared(names)?),
     })
@@ -232,10 +230,9 @@ fn names_some<T>(resolver: &mut Resolver<'_>, listed: &At<Vec<T>>, key: &str) {
 /// Without a caller there is nobody who could hold a role or a scope.
 fn can_pass(resolver: &mut Resolver<'_>, written: &written::Route) {
     let Some(authenticate) = &written.authenticate else { return };
-    let word = match authenticate.value {
-        written::Authenticate::Anonymous => "anonymous",
-        written::Authenticate::Passthrough => "passthrough",
-        _ => return,
+    let written::Authenticate::Open(OpenScheme { word, forwards_credentials, .. }) = authenticate.value
+    else {
+        return;
     };
     if let Some(authorize) = &written.authorize
         && let written::Authorize::Clauses(clauses) = &authorize.value
@@ -247,10 +244,10 @@ fn can_pass(resolver: &mut Resolver<'_>, written: &written::Route) {
         let help = "name an authenticator under `authenticate`, or write `authorize: any`; a `when` may ask about the request";
         resolver.faults.push(Fault::new(authorize.span, message).help(help));
     }
-    if written.forward_credentials && word == "anonymous" {
+    if written.forward_credentials && !forwards_credentials {
         let fault = Fault::new(
             authenticate.span,
-            "`anonymous` verifies no credential that `forward_credentials` could send on",
+            format!("`{word}` verifies no credential that `forward_credentials` could send on"),
         );
         resolver
             .faults

@@ -53,7 +53,7 @@ fn the_rest_loads() {
         write(&format!("{kind}/reports.cedar"), REPORTS);
     }
     write("haechi.yaml", &text.join("\n"));
-    let config = crate::config::load(&folder.path().join("haechi.yaml"));
+    let config = super::load(&folder.path().join("haechi.yaml"));
     let config = config.unwrap_or_else(|report| panic!("{report}"));
     assert_eq!((config.routes.len(), config.services.len(), config.authenticators.len()), (5, 5, 4));
     let points: Vec<_> =

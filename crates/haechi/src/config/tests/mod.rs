@@ -11,14 +11,21 @@ mod validate;
 
 use super::placeholder::Surroundings;
 use super::{Config, Report, parse_in};
+use crate::authenticators::ALL;
+use crate::config::read::Definitions;
 use std::cell::RefCell;
 use std::path::Path;
 
 /// What every test's configuration can do without.
-const HEAD: &str = "listeners: [{ bind: 127.0.0.1:0 }]\n";
+pub(crate) const HEAD: &str = "listeners: [{ bind: 127.0.0.1:0 }]\n";
 
 /// Checks a text with two variables set and no files.
 fn check(text: &str) -> Result<Config, Report> {
+    check_with(ALL, text)
+}
+
+/// Likewise for a text that may name other schemes.
+pub(crate) fn check_with(definitions: Definitions, text: &str) -> Result<Config, Report> {
     let variable = |name: &str| {
         Ok(match name {
             "SECRET" => Some("0123456789abcdef0123456789abcdef".to_owned()),
@@ -27,7 +34,12 @@ fn check(text: &str) -> Result<Config, Report> {
         })
     };
     let surroundings = Surroundings { folder: Path::new(""), variable: &variable, files: RefCell::default() };
-    parse_in(&surroundings, Path::new("haechi.yaml"), text.to_owned(), None)
+    parse_in(&surroundings, Path::new("haechi.yaml"), text.to_owned(), definitions, None)
+}
+
+/// Loads a file that may name every scheme.
+fn load(file: &Path) -> Result<Config, Report> {
+    super::load(file, ALL)
 }
 
 /// `line:column message` for each fault, with the lines of [`HEAD`] before the text.

@@ -1,7 +1,7 @@
 //! Policy files, conditions and the headers that they read.
 
-use super::{HEAD, faults};
-use crate::config::{Config, Report, load};
+use super::{HEAD, faults, load};
+use crate::config::{Config, Report};
 
 const REST: &str = r#"caller_attributes: { tenant: string, clearance: long }
 context_headers: { region: X-Region }

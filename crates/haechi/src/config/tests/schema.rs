@@ -1,16 +1,17 @@
 //! The JSON Schema beside the loader.
 
+use crate::authenticators::ALL;
 use crate::config::json_schema;
 use serde_json::Value as Json;
 
 #[test]
 fn the_schema_is_the_one_on_record() {
-    insta::assert_snapshot!(serde_json::to_string_pretty(&json_schema()).unwrap());
+    insta::assert_snapshot!(serde_json::to_string_pretty(&json_schema(ALL)).unwrap());
 }
 
 #[test]
 fn every_record_is_closed_and_every_key_described() {
-    let schema = json_schema();
+    let schema = json_schema(ALL);
     let definitions = schema["$defs"].as_object().unwrap();
     assert_eq!(schema["additionalProperties"], Json::Bool(false));
     assert_eq!(schema["required"], serde_json::json!(["listeners"]));
@@ -39,7 +40,7 @@ fn every_reference_leads_somewhere() {
             _ => {}
         }
     }
-    let schema = json_schema();
+    let schema = json_schema(ALL);
     let mut found = Vec::new();
     references(&schema, &mut found);
     assert!(found.len() > 30);

@@ -27,7 +27,7 @@ fn said(text: &str) -> Vec<String> {
     let folder = folder();
     let file = folder.path().join("haechi.yaml");
     std::fs::write(&file, text).unwrap();
-    let report = match crate::config::load(&file) {
+    let report = match super::load(&file) {
         Ok(config) => config.warnings,
         Err(report) => report,
     };

@@ -1,5 +1,6 @@
 //! As much of JSON Schema as ours uses, but for patterns: what the loader takes, editors must not mark.
 
+use crate::authenticators::ALL;
 use crate::config::json_schema;
 use crate::config::yaml::{Kind, Node, parse};
 use serde_json::Value as Json;
@@ -7,7 +8,7 @@ use serde_json::Value as Json;
 /// Why the schema does not take a text, if so.
 fn refusal(text: &str) -> Option<String> {
     let node = parse(text, &mut Vec::new()).expect("YAML");
-    let schema = json_schema();
+    let schema = json_schema(ALL);
     takes(&schema, &schema, &json(&node)).err()
 }
 

@@ -1,225 +1,55 @@
 //! `authenticators`: ways to establish who is calling.
 
-use crate::config::defaults::{self, Leeway};
-use crate::config::read::{Defs, Maybe, Named, Reader, Value};
-use crate::config::record::record;
+use crate::authenticators::definition::{Record, types};
+use crate::config::read::{Defs, Reader, Value};
 use crate::config::report::Fault;
-use crate::config::source::At;
-use crate::config::value::{AttributeName, FieldNameText, FilePath, Identifier, Origin};
-use crate::config::yaml::{Kind, Node};
-use haechi_authn::jose::Algorithm;
-use haechi_authn::schemes::jwt::JsonPointer;
-use haechi_core::Secret;
-use reqwest::Url;
+use crate::config::yaml::Node;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
-/// One authenticator, by its `type`.
+/// One authenticator, of any type.
 #[derive(Clone, Debug)]
-pub(in crate::config) enum Authenticator {
-    Jwt(Box<At<Jwt>>),
-    Basic(At<Basic>),
-    ApiKey(At<ApiKey>),
-}
+pub(in crate::config) struct Authenticator(pub(in crate::config) Arc<dyn Record>);
 
-record! {
-    "a `jwt` authenticator"
-    tag "type" = "jwt"
-    /// JWTs in the `Authorization` field (RFC 6750, RFC 7519, RFC 8725).
-    struct Jwt {
-        /// Who must have issued the token, exactly as its `iss` says; `self` for the embedded identity provider.
-        required issuer as "issuer": At<String>,
-        /// Of which the token's `aud` must name one. Required unless `issuer` is `self`.
-        optional audiences as "audiences": At<Vec<String>>,
-        /// Where the keys come from; `discovery` where the issuer is a web address.
-        optional keys as "keys": At<Keys>,
-        /// Besides the issuer's own, the origins from which keys may be fetched where discovery leads there: `https://keys.example.com`.
-        optional key_origins as "key_origins": At<Vec<At<Origin>>>,
-        /// The algorithms that a token may be signed with. All asymmetric ones where this is left out.
-        optional algorithms as "algorithms": At<Vec<At<Algorithm>>>,
-        /// How far the issuer's clock may differ from ours.
-        default leeway as "leeway": Leeway = defaults::LEEWAY,
-        /// What the token's `typ` may be, where it has one; `at+jwt` and `JWT` where this is left out. With `issuer: self` always `at+jwt`.
-        optional token_types as "token_types": At<Vec<String>>,
-        /// Where in the token roles, scopes and attributes stand.
-        section claims as "claims": Claims,
-        /// Takes keys over plain `http` from an address that is not on loopback.
-        default allow_http as "allow_http": bool = false,
-    }
-}
-
-record! {
-    "a `basic` authenticator"
-    tag "type" = "basic"
-    /// A name and a password in the `Authorization` field (RFC 7617).
-    struct Basic {
-        /// What the client is told to log in to. The authenticator's name where this is left out.
-        optional realm as "realm": At<String>,
-        /// An htpasswd file (argon2id, bcrypt). Without it the users are those in the store.
-        optional users_file as "users_file": At<FilePath>,
-        /// The roles that every user in `users_file` holds; those in the store have their own.
-        optional roles as "roles": At<Vec<At<Identifier>>>,
-    }
-}
-
-record! {
-    "an `api_key` authenticator"
-    tag "type" = "api_key"
-    /// API keys in a header field.
-    struct ApiKey {
-        /// The header's name.
-        default header as "header": FieldNameText = FieldNameText(Arc::from("x-api-key")),
-    }
-}
-
-/// Where keys come from.
-#[derive(Clone, Debug)]
-pub(in crate::config) enum Keys {
-    Discovery,
-    JwksUrl(At<Url>),
-    JwksFile(At<FilePath>),
-    PemFile(At<FilePath>),
-    Secret(At<Secret<String>>),
-}
-
-record! {
-    "`keys`"
-    /// Where keys come from: exactly one of these.
-    struct KeyPlace {
-        /// The address of a key set (RFC 7517).
-        optional jwks_url as "jwks_url": At<Url>,
-        /// A file with a key set (RFC 7517).
-        optional jwks_file as "jwks_file": At<FilePath>,
-        /// A file with a public key or a certificate.
-        optional pem_file as "pem_file": At<FilePath>,
-        /// A secret that both sides know, at least as long as the hash: 32, 48 or 64 bytes.
-        optional secret as "secret": At<Secret<String>>,
-    }
-}
-
-/// Where in a token a caller's facts stand.
-#[derive(Clone, Debug)]
-pub(in crate::config) struct Claims {
-    pub(in crate::config) roles: Option<JsonPointer>,
-    pub(in crate::config) scopes: Option<JsonPointer>,
-    pub(in crate::config) attributes: Vec<(At<AttributeName>, Option<JsonPointer>)>,
-}
-
-const TYPES: [&str; 3] = ["jwt", "basic", "api_key"];
 const UNBUILT_TYPES: [&str; 4] = ["introspection", "oidc", "mtls", "external"];
 
 impl Value for Authenticator {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         let entries = reader.mapping("an authenticator", node)?;
+        let known: Vec<&str> = types(reader.definitions).map(|known| known.word).collect();
         let Some((_, kind)) = entries.iter().find(|(key, _)| key.text == "type") else {
             let fault = Fault::new(node.span, "an authenticator needs `type`");
-            return reader.fault(fault.help("add `type: jwt`, `type: basic` or `type: api_key`"));
+            return reader.fault(fault.help(format!("add {}", one_of(&known))));
         };
-        let word = reader.text("an authenticator type", kind)?;
-        match word.as_str() {
-            "jwt" => At::read(node, reader).map(Box::new).map(Self::Jwt),
-            "basic" => At::read(node, reader).map(Self::Basic),
-            "api_key" => At::read(node, reader).map(Self::ApiKey),
-            _ => {
-                let what = "an authenticator type";
-                crate::config::choice::unknown(reader, kind, what, &word, &TYPES, &UNBUILT_TYPES);
-                None
-            }
-        }
-    }
-
-    fn schema(defs: &mut Defs) -> Json {
-        let types = [At::<Jwt>::schema(defs), At::<Basic>::schema(defs), At::<ApiKey>::schema(defs)];
-        let [jwt, basic, api_key] = types;
-        defs.refer("Authenticator", |_| {
-            json!({
-                "description": "A named way to establish who is calling.",
-                "oneOf": [
-                    jwt, basic, api_key,
-                    {
-                        "description": "Not built in this version, which refuses it.",
-                        "type": "object",
-                        "properties": { "type": { "enum": UNBUILT_TYPES } },
-                        "required": ["type"],
-                    },
-                ],
-            })
-        })
-    }
-}
-
-impl Value for Keys {
-    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        if let Kind::Scalar { .. } = node.kind {
-            return match reader.text("a place of keys", node)?.as_str() {
-                "discovery" => Some(Self::Discovery),
-                word => {
-                    let known = [
-                        "discovery",
-                        "{ jwks_url: … }",
-                        "{ jwks_file: … }",
-                        "{ pem_file: … }",
-                        "{ secret: … }",
-                    ];
-                    crate::config::choice::unknown(reader, node, "a place of keys", word, &known, &[]);
-                    None
-                }
-            };
-        }
-        let before = reader.faults.len();
-        let place = KeyPlace::read(node, reader)?;
-        if reader.faults.len() > before {
+        let what = "an authenticator type";
+        let word = reader.text(what, kind)?;
+        let Some(found) = types(reader.definitions).find(|known| known.word == word) else {
+            crate::config::choice::unknown(reader, kind, what, &word, &known, &UNBUILT_TYPES);
             return None;
-        }
-        place.only().or_else(|| {
-            let fault = Fault::new(node.span, "`keys` names one place");
-            reader.fault(fault.help("keep one of `jwks_url`, `jwks_file`, `pem_file`, `secret`"))
-        })
-    }
-
-    fn schema(defs: &mut Defs) -> Json {
-        json!({ "anyOf": [{ "const": "discovery" }, KeyPlace::schema(defs)] })
-    }
-}
-
-impl KeyPlace {
-    fn only(self) -> Option<Keys> {
-        match (self.jwks_url, self.jwks_file, self.pem_file, self.secret) {
-            (Maybe::Given(url), Maybe::Absent, Maybe::Absent, Maybe::Absent) => Some(Keys::JwksUrl(url)),
-            (Maybe::Absent, Maybe::Given(file), Maybe::Absent, Maybe::Absent) => Some(Keys::JwksFile(file)),
-            (Maybe::Absent, Maybe::Absent, Maybe::Given(file), Maybe::Absent) => Some(Keys::PemFile(file)),
-            (Maybe::Absent, Maybe::Absent, Maybe::Absent, Maybe::Given(secret)) => Some(Keys::Secret(secret)),
-            _ => None,
-        }
-    }
-}
-
-impl Value for Claims {
-    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        reader.mapping("`claims`", node)?;
-        let Kind::Mapping(entries) = &node.kind else { return None };
-        let pointer = |name: &str, reader: &mut Reader<'_>| {
-            let (_, node) = entries.iter().find(|(key, _)| key.text == name)?;
-            JsonPointer::read(node, reader)
         };
-        let (roles, scopes) = (pointer("roles", reader), pointer("scopes", reader));
-        let others = entries.iter().filter(|(key, _)| key.text != "roles" && key.text != "scopes").cloned();
-        let others = Node { kind: Kind::Mapping(others.collect()), span: node.span };
-        let Named(attributes) = Named::read(&others, reader)?;
-        Some(Self { roles, scopes, attributes })
+        (found.read)(node, reader).map(Self)
     }
 
     fn schema(defs: &mut Defs) -> Json {
-        let pointer = JsonPointer::schema(defs);
-        let names = Named::<AttributeName, JsonPointer>::schema(defs);
-        json!({
+        let mut all: Vec<Json> = types(defs.definitions).map(|known| (known.schema)(defs)).collect();
+        all.push(json!({
+            "description": "Not built in this version, which refuses it.",
             "type": "object",
-            "properties": {
-                "roles": { "description": "Roles: a list, or words in one text. `/roles` where this is left out.", "allOf": [pointer] },
-                "scopes": { "description": "Scopes: a list, or words in one text. `/scope` where this is left out.", "allOf": [pointer] },
-            },
-            "propertyNames": names.get("propertyNames"),
-            "additionalProperties": pointer,
-        })
+            "properties": { "type": { "enum": UNBUILT_TYPES } },
+            "required": ["type"],
+        }));
+        defs.refer(
+            "Authenticator",
+            |_| json!({ "description": "A named way to establish who is calling.", "oneOf": all }),
+        )
+    }
+}
+
+/// `type: a`, `type: b` or `type: c`.
+fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`type: {word}`")).collect();
+    match quoted.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} or {last}", rest.join(", ")),
+        _ => quoted.concat(),
     }
 }

@@ -10,7 +10,7 @@ mod services;
 mod telemetry;
 
 pub(super) use answers::{Cors, Origins, ResponseHeaders};
-pub(super) use authenticators::{Authenticator, Basic, Jwt, Keys};
+pub(super) use authenticators::Authenticator;
 pub(crate) use decision_points::PointType;
 pub(super) use decision_points::{DecisionPoint, PointTls};
 pub(super) use identity::{AccessToken, Identity, RefreshToken};

@@ -1,6 +1,7 @@
 //! `routes`: what may be asked for, who may ask, and which service answers.
 
 use super::answers::{Cors, ResponseHeaders};
+use crate::authenticators::definition::{OpenScheme, open};
 use crate::config::defaults::{BodySize, Timeout};
 use crate::config::read::{Defs, Reader, Value};
 use crate::config::record::record;
@@ -77,8 +78,7 @@ record! {
 /// Who must be calling.
 #[derive(Clone, Debug)]
 pub(in crate::config) enum Authenticate {
-    Anonymous,
-    Passthrough,
+    Open(OpenScheme),
     Any(Vec<At<Identifier>>),
     All(Vec<At<Identifier>>),
 }
@@ -124,10 +124,9 @@ impl Value for Authenticate {
             Kind::Mapping(_) => Self::any_or_all(node, reader)?,
             _ => {
                 let name = At::<Identifier>::read(node, reader)?;
-                match &*name.value.0 {
-                    "anonymous" => Self::Anonymous,
-                    "passthrough" => Self::Passthrough,
-                    _ => Self::Any(vec![name]),
+                match open(reader.definitions, &name.value.0) {
+                    Some(open) => Self::Open(open),
+                    None => Self::Any(vec![name]),
                 }
             }
         };
@@ -172,7 +171,7 @@ fn not_empty(count: usize, node: &Node, reader: &mut Reader<'_>) -> Option<()> {
 }
 
 fn stands_alone(name: &At<Identifier>, reader: &mut Reader<'_>) -> Option<()> {
-    if !matches!(&*name.value.0, "anonymous" | "passthrough") {
+    if open(reader.definitions, &name.value.0).is_none() {
         return Some(());
     }
     let message = format!("`{}` does not stand among authenticators", name.value);

@@ -1,0 +1,177 @@
+//! `type: jwt`: a signed token in `Authorization: Bearer`.
+
+mod check;
+mod record;
+mod settings;
+
+use super::definition::{AuthenticatorType, Checks, KeyOrigin, Materials, Needs, Record, Settings};
+use crate::config::source::At;
+use haechi_authn::identity::Provider;
+use haechi_authn::keys::{DEFAULT_MAX_AGE, KeySource, Keys as VerifyingKeys, Origin, Refresh};
+use haechi_authn::schemes::jwt::{DEFAULT_CACHE_ENTRIES, JwtAuthenticator, JwtConfig};
+use haechi_authn::{Authenticator, CredentialPlace};
+use haechi_authz::analysis::{Gives, Way};
+use haechi_core::CallerKind;
+use haechi_core::caller::Vouched;
+use settings::{Issuer, JwtSettings, Keys};
+use std::sync::Arc;
+
+pub(super) const DEFINITION: AuthenticatorType = AuthenticatorType::of::<record::Jwt>("jwt");
+
+impl Record for At<record::Jwt> {
+    fn credential_places(&self) -> Vec<CredentialPlace> {
+        vec![CredentialPlace::Authorization]
+    }
+
+    fn check(&self, _: &Arc<str>, checks: &mut dyn Checks) -> Option<Arc<dyn Settings>> {
+        check::jwt(checks, self).map(|settings| Arc::new(settings) as Arc<dyn Settings>)
+    }
+}
+
+impl Settings for JwtSettings {
+    fn needs(&self) -> Needs<'_> {
+        let file = match &self.keys {
+            Keys::JwksFile(path) | Keys::PemFile(path) => Some(path.as_path()),
+            Keys::Own | Keys::Discovery | Keys::JwksUrl(_) | Keys::Secret(_) => None,
+        };
+        Needs { password_pool: false, file }
+    }
+
+    fn keys(&self, materials: &Materials<'_>) -> Result<Option<KeyOrigin>, String> {
+        let issuer = self.issuer(materials)?;
+        let origin = match &self.keys {
+            Keys::Own => {
+                let keys = own(materials)?.keyring().verifying();
+                return Ok(Some(KeyOrigin::Here(KeySource::embedded(&issuer, keys))));
+            }
+            Keys::Secret(secret) => {
+                let keys = VerifyingKeys::from_secret(secret, self.algorithms);
+                let keys = keys.map_err(|fault| fault.to_string())?;
+                return Ok(Some(KeyOrigin::Here(KeySource::fixed(&issuer, keys))));
+            }
+            Keys::Discovery => {
+                Origin::Discovery { issuer: issuer.to_string(), trusted: self.key_origins.clone() }
+            }
+            Keys::JwksUrl(url) => Origin::Jwks { url: url.to_string() },
+            Keys::JwksFile(path) => Origin::JwksFile(path.clone()),
+            Keys::PemFile(path) => Origin::PemFile(path.clone()),
+        };
+        let refresh = Refresh { origin, max_age: DEFAULT_MAX_AGE, allow_http: self.allow_http };
+        Ok(Some(KeyOrigin::Elsewhere(issuer, refresh)))
+    }
+
+    fn build(
+        &self,
+        name: &Arc<str>,
+        keys: Option<Arc<KeySource>>,
+        materials: &Materials<'_>,
+    ) -> Result<Arc<dyn Authenticator>, String> {
+        let issuer = self.issuer(materials)?;
+        let vouched = match &self.issuer {
+            Issuer::Own => Vouched::BySelf,
+            Issuer::Named(_) => Vouched::ByOther,
+        };
+        let own = vouched == Vouched::BySelf;
+        // Tokens that we sign for backends have another `typ` and another `aud`; neither may come back as an access token.
+        let audiences =
+            if own && self.audiences.is_empty() { vec![issuer.to_string()] } else { self.audiences.clone() };
+        let authenticator = JwtAuthenticator::new(JwtConfig {
+            name: name.clone(),
+            issuer: issuer.to_string(),
+            audiences,
+            keys: keys.ok_or("a token cannot be verified without keys")?,
+            algorithms: self.algorithms,
+            leeway: self.leeway,
+            token_types: self.token_types.clone(),
+            claims: self.claims.clone(),
+            roles: materials.roles.clone(),
+            revocations: own.then(|| materials.watch.clone()),
+            vouched,
+            cache_entries: DEFAULT_CACHE_ENTRIES,
+            clock: materials.clock.clone(),
+        });
+        Ok(Arc::new(authenticator.map_err(|fault| fault.to_string())?))
+    }
+
+    fn way(&self, name: &Arc<str>, own_issuer: &Arc<str>) -> Way {
+        let user = Way::any(CallerKind::User, name);
+        match &self.issuer {
+            Issuer::Own => Way { issuer: Some(own_issuer.clone()), ..user },
+            Issuer::Named(issuer) => Way {
+                issuer: Some(issuer.clone()),
+                roles: if self.claims.roles.is_some() {
+                    Gives::NotBuiltIn
+                } else {
+                    Gives::Exactly(Vec::new())
+                },
+                scopes: self.claims.scopes.is_some(),
+                attributes: Some(self.claims.attributes.keys().cloned().collect()),
+                ..user
+            },
+        }
+    }
+
+    fn takes_own_tokens(&self) -> bool {
+        self.issuer == Issuer::Own
+    }
+}
+
+impl JwtSettings {
+    fn issuer(&self, materials: &Materials<'_>) -> Result<Arc<str>, String> {
+        match &self.issuer {
+            Issuer::Own => Ok(own(materials)?.issuer().clone()),
+            Issuer::Named(issuer) => Ok(issuer.clone()),
+        }
+    }
+}
+
+fn own<'a>(materials: &Materials<'a>) -> Result<&'a Arc<Provider>, String> {
+    materials.identity.ok_or_else(|| "`issuer: self` needs `identity`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Issuer, JwtSettings, Keys};
+    use crate::authenticators::tests::settings;
+    use haechi_authn::jose::Algorithm;
+
+    fn jwt(rest: &str) -> JwtSettings {
+        let top = "store: sqlite:haechi.db\nidentity: { issuer: \"http://localhost:8080\" }\ncaller_attributes: { tenant: string, mfa: bool }";
+        settings(top, &format!("{{ type: jwt, {rest} }}"))
+    }
+
+    #[test]
+    fn our_own_tokens_are_told_from_those_that_we_sign_for_backends() {
+        let own = jwt("issuer: self");
+        assert_eq!((own.issuer, own.keys), (Issuer::Own, Keys::Own));
+        assert_eq!(own.token_types, ["at+jwt"]);
+    }
+
+    #[test]
+    fn what_is_left_out_is_the_usual() {
+        let corp = jwt(
+            "issuer: \"https://sso.example.com/realm/\", audiences: [a], claims: { roles: /realm_access/roles, mfa: /x~1y }",
+        );
+        assert_eq!(corp.issuer, Issuer::Named("https://sso.example.com/realm/".into()));
+        assert_eq!(corp.keys, Keys::Discovery);
+        let pointer = |text: &str| text.parse().ok();
+        assert_eq!(corp.claims.roles, pointer("/realm_access/roles"));
+        assert_eq!(corp.claims.scopes, pointer("/scope"));
+        assert_eq!(Some(&corp.claims.attributes["tenant"].pointer), pointer("/tenant").as_ref());
+        assert_eq!(Some(&corp.claims.attributes["mfa"].pointer), pointer("/x~1y").as_ref());
+        assert_eq!(corp.algorithms, Algorithm::asymmetric());
+        assert_eq!(corp.token_types, ["at+jwt", "JWT"]);
+        assert_eq!(corp.leeway.as_secs(), 30);
+    }
+
+    #[test]
+    fn algorithms_follow_the_keys() {
+        let shared = jwt("issuer: somebody, audiences: [a], keys: { secret: \"${env:SECRET}\" }");
+        assert_eq!(shared.algorithms.iter().collect::<Vec<_>>(), [Algorithm::Hs256]);
+        assert!(matches!(&shared.keys, Keys::Secret(secret) if secret.expose().len() == 32));
+        let set = jwt(
+            "issuer: x, audiences: [a], keys: { jwks_url: \"http://127.0.0.1:1/jwks\" }, algorithms: [ES256]",
+        );
+        assert_eq!(set.algorithms.iter().collect::<Vec<_>>(), [Algorithm::Es256]);
+    }
+}
