@@ -3,6 +3,7 @@
 use haechi_core::Caller;
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The outcome of an attempt to establish who is calling. Not tried is never tried-and-failed, and neither is we-could-not-check.
 #[derive(Clone, Debug)]
@@ -42,6 +43,21 @@ pub enum Fault {
 pub struct Unavailable {
     /// What the operator is told. Never leaves the gate.
     pub reason: Cow<'static, str>,
+    /// How long a client does well to wait before it tries again, where that is known.
+    pub retry_after: Option<Duration>,
+}
+
+impl Unavailable {
+    /// Nobody knows for how long.
+    pub fn new(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { reason: reason.into(), retry_after: None }
+    }
+
+    /// To be tried again after `wait`.
+    #[must_use]
+    pub fn retry_after(self, wait: Duration) -> Self {
+        Self { retry_after: Some(wait), ..self }
+    }
 }
 
 impl Attempt {
@@ -58,7 +74,7 @@ impl Attempt {
     /// Why nobody was verified although a credential came, for the operator. Never leaves the gate.
     pub const fn reason(&self) -> Option<&Cow<'static, str>> {
         match self {
-            Self::Rejected(Rejection { reason, .. }) | Self::Unavailable(Unavailable { reason }) => {
+            Self::Rejected(Rejection { reason, .. }) | Self::Unavailable(Unavailable { reason, .. }) => {
                 Some(reason)
             }
             Self::Absent | Self::Verified(_) => None,
@@ -82,6 +98,6 @@ impl Attempt {
 
     /// Could not find out.
     pub fn unavailable(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::Unavailable(Unavailable { reason: reason.into() })
+        Self::Unavailable(Unavailable::new(reason))
     }
 }

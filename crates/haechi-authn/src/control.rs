@@ -31,8 +31,8 @@ impl Control {
         let task = self.0.spawn(async move { tokio::time::timeout(limit, question).await });
         match task.await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(_)) => Err(Unavailable { reason: format!("no answer within {limit:?}").into() }),
-            Err(_) => Err(Unavailable { reason: "the question broke off".into() }),
+            Ok(Err(_)) => Err(Unavailable::new(format!("no answer within {limit:?}"))),
+            Err(_) => Err(Unavailable::new("the question broke off")),
         }
     }
 
@@ -55,6 +55,6 @@ mod tests {
         let late = control.ask(Duration::from_secs(2), std::future::pending::<()>()).await;
         assert_eq!(late.unwrap_err().reason, "no answer within 2s");
         let broken = control.ask(Duration::from_secs(2), async { panic!("as intended") }).await;
-        assert_eq!(broken, Err::<(), _>(crate::Unavailable { reason: "the question broke off".into() }));
+        assert_eq!(broken, Err::<(), _>(crate::Unavailable::new("the question broke off")));
     }
 }

@@ -249,7 +249,7 @@ fn identity_token(
 ) -> Result<Option<Rc<str>>, Failure> {
     let Some(wanted) = &service.settings.identity_token else { return Ok(None) };
     let minted = request.plan.identity_token(wanted, permitted.caller(), permitted.head().received);
-    minted.map(Some).map_err(|error| Failure::ours(Refusal::CannotTell, error))
+    minted.map(Some).map_err(|error| Failure::ours(Refusal::CANNOT_TELL, error))
 }
 
 /// The backend's answer; the codec frames it anew.

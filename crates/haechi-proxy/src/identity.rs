@@ -99,7 +99,7 @@ async fn perform(call: IdentityCall, provider: &Provider, permitted: &Permitted,
         IdentityCall::Me => json(&**permitted.caller()),
         IdentityCall::Jwks => match provider.keyring().jwks_json() {
             Some(keys) => Answer::Cacheable(keys.to_vec()),
-            None => Answer::Refused(Refusal::CannotTell, "the signing keys are not loaded yet".into()),
+            None => Answer::Refused(Refusal::CANNOT_TELL, "the signing keys are not loaded yet".into()),
         },
         IdentityCall::Discovery => Answer::Cacheable(provider.discovery_document().to_string().into_bytes()),
     }
@@ -112,7 +112,7 @@ async fn login(provider: &Provider, body: &[u8], client: std::net::IpAddr) -> An
     match provider.login(username, Secret::new(password), client).await {
         Ok(pair) => tokens(&pair),
         Err(refused @ LoginRefused::InvalidCredentials(_)) => bad_login(&refused.to_string()),
-        Err(refused) => Answer::Refused(Refusal::CannotTell, refused.to_string()),
+        Err(refused) => Answer::Refused(Refusal::CANNOT_TELL, refused.to_string()),
     }
 }
 
@@ -123,7 +123,7 @@ async fn refresh(provider: &Provider, body: &[u8]) -> Answer {
     match provider.refresh(Secret::new(refresh_token)).await {
         Ok(pair) => tokens(&pair),
         Err(refused @ RefreshRefused::Unavailable(_)) => {
-            Answer::Refused(Refusal::CannotTell, refused.to_string())
+            Answer::Refused(Refusal::CANNOT_TELL, refused.to_string())
         }
         Err(refused) => bad_login(&refused.to_string()),
     }
@@ -133,7 +133,7 @@ async fn logout(provider: &Provider, caller: &Caller) -> Answer {
     match provider.logout(caller).await {
         Ok(()) => Answer::Nothing,
         Err(refused @ LogoutRefused::NoSession) => Answer::Refused(Refusal::BadBody, refused.to_string()),
-        Err(refused) => Answer::Refused(Refusal::CannotTell, refused.to_string()),
+        Err(refused) => Answer::Refused(Refusal::CANNOT_TELL, refused.to_string()),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::route::Found;
 use crate::settings::Route;
 use crate::worker::plan::WorkerPlan;
 use haechi_authn::chain::{Chain, Outcome, Verified};
-use haechi_authn::{Attempt, ChallengeError, Fault, Scheme};
+use haechi_authn::{Attempt, ChallengeError, Fault, Scheme, Unavailable};
 use haechi_authz::{DenyReason, Permitted, Refused as NotPermitted};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, Irregular, RequestHead, Timestamp};
@@ -117,7 +117,7 @@ pub(crate) async fn judge<'p, O: Observer>(
         Ok(permitted) => Ok(Judged::Permitted(Passed { permitted, route, route_index, verified })),
         Err(NotPermitted::Denied(_, reason)) => Err(Refused::new(forbidden(&reason), reason.describe())),
         Err(NotPermitted::Undecided(_, unavailable)) => {
-            Err(Refused::new(Refusal::CannotTell, unavailable.to_string()))
+            Err(Refused::new(Refusal::CANNOT_TELL, unavailable.to_string()))
         }
     }
 }
@@ -183,7 +183,9 @@ async fn authenticate(
     match attempt {
         Attempt::Verified(caller) => Ok((caller, verified)),
         Attempt::Absent => Err(no_credential(plan, route, NO_CREDENTIAL)),
-        Attempt::Unavailable(unavailable) => Err(Refused::new(Refusal::CannotTell, unavailable.reason)),
+        Attempt::Unavailable(Unavailable { reason, retry_after }) => {
+            Err(Refused::new(Refusal::CannotTell { retry_after }, reason))
+        }
         Attempt::Rejected(rejection) => {
             let bad = |error| Refusal::BadCredential { challenges: chain.challenges(), error };
             let refusal = match rejection.fault {

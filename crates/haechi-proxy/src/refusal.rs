@@ -6,6 +6,7 @@ use crate::outcome::RequestOutcome;
 use haechi_authn::{Challenge, ChallengeError};
 use http::Method;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why a request goes no further.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +35,10 @@ pub(crate) enum Refusal {
         scopes: Option<Box<str>>,
     },
     /// It could not be found out.
-    CannotTell,
+    CannotTell {
+        /// When to try again, where that is known.
+        retry_after: Option<Duration>,
+    },
     /// For a host that this connection was not opened for.
     Misdirected,
     TargetTooLong,
@@ -58,6 +62,9 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// It could not be found out, and nobody knows for how long.
+    pub(crate) const CANNOT_TELL: Self = Self::CannotTell { retry_after: None };
+
     /// The stable name of the problem, for the answer, the record and the metrics.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
@@ -69,7 +76,7 @@ impl Refusal {
             Self::NoCredential { .. } => "not-authenticated",
             Self::BadCredential { .. } => "invalid-credentials",
             Self::Forbidden { .. } => "forbidden",
-            Self::CannotTell => "cannot-tell",
+            Self::CannotTell { .. } => "cannot-tell",
             Self::Misdirected => "misdirected-request",
             Self::TargetTooLong => "target-too-long",
             Self::HeadTooLarge | Self::TooManyFields => "head-too-large",
@@ -96,7 +103,7 @@ impl Refusal {
             Self::NoCredential { .. } => "credentials are needed",
             Self::BadCredential { .. } => "the credentials are not valid",
             Self::Forbidden { .. } => "this caller may not do this",
-            Self::CannotTell => "this cannot be decided at the moment; try again",
+            Self::CannotTell { .. } => "this cannot be decided at the moment; try again",
             Self::Misdirected => "this connection was opened for another host; open one for this host",
             Self::TargetTooLong => "the target is over 8 KiB",
             Self::HeadTooLarge | Self::TooManyFields => "the header fields are over the limit",
@@ -118,7 +125,7 @@ impl Refusal {
             Self::NotFound | Self::MethodNotAllowed(_) => RequestOutcome::Unrouted,
             Self::NoCredential { .. } | Self::BadCredential { .. } => RequestOutcome::Unauthenticated,
             Self::Forbidden { .. } => RequestOutcome::Denied,
-            Self::CannotTell => RequestOutcome::Unavailable,
+            Self::CannotTell { .. } => RequestOutcome::Unavailable,
             Self::BadGateway
             | Self::GatewayTimeout
             | Self::NoEndpoint

@@ -9,6 +9,7 @@ use haechi_authn::{Challenge, ChallengeError};
 use haechi_core::Fields;
 use http::{Method, StatusCode};
 use serde::Serialize;
+use std::time::Duration;
 
 /// Answers with a refusal, and records it as what it is.
 pub(crate) fn refuse(refusal: &Refusal, to: ReplyContext, mut record: Record) -> Response {
@@ -46,7 +47,7 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         Refusal::NoCredential { .. } => StatusCode::UNAUTHORIZED,
         Refusal::BadCredential { .. } => StatusCode::UNAUTHORIZED,
         Refusal::Forbidden { .. } => StatusCode::FORBIDDEN,
-        Refusal::CannotTell => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::CannotTell { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Misdirected => StatusCode::MISDIRECTED_REQUEST,
         Refusal::TargetTooLong => StatusCode::URI_TOO_LONG,
         Refusal::HeadTooLarge | Refusal::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -122,9 +123,22 @@ fn specific_fields(refusal: &Refusal, fields: &mut Fields) {
             challenge(&Challenge::bare_bearer(), Some(&ChallengeError::InvalidRequest));
         }
         Refusal::UpgradeRequired => fields.push(b"sec-websocket-version", b"13"),
-        Refusal::CannotTell | Refusal::NoEndpoint | Refusal::Overloaded => fields.push(b"retry-after", b"2"),
+        Refusal::CannotTell { retry_after } => {
+            fields.push(b"retry-after", seconds(retry_after.unwrap_or(RETRY_AFTER)).as_bytes());
+        }
+        Refusal::NoEndpoint | Refusal::Overloaded => {
+            fields.push(b"retry-after", seconds(RETRY_AFTER).as_bytes());
+        }
         _ => {}
     }
+}
+
+/// When a client is asked to try again, where nobody knows better.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// Whole seconds, never too early and never none (RFC 9110 10.2.3).
+fn seconds(wait: Duration) -> String {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1).to_string()
 }
 
 #[derive(Serialize)]
@@ -185,4 +199,47 @@ fn grpc(refusal: &Refusal, status: StatusCode, fields: &mut Fields) -> (StatusCo
     fields.push(b"grpc-status", code.as_bytes());
     fields.push(b"grpc-message", refusal.detail().as_bytes());
     (StatusCode::OK, Vec::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::specific_fields;
+    use crate::refusal::Refusal;
+    use haechi_authn::{Challenge, ChallengeError};
+    use haechi_core::Fields;
+    use std::time::Duration;
+
+    /// The values of the field `name` in the answer to `refusal`.
+    fn field(refusal: &Refusal, name: &str) -> Vec<String> {
+        let mut fields = Fields::default();
+        specific_fields(refusal, &mut fields);
+        let values = fields.iter().filter(|field| field.name == name.as_bytes());
+        values.map(|field| String::from_utf8(field.value.to_vec()).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_client_is_told_when_to_try_again() {
+        let told = |retry_after| field(&Refusal::CannotTell { retry_after }, "retry-after");
+        assert_eq!(told(None), ["2"]);
+        assert_eq!(told(Some(Duration::from_secs(30))), ["30"]);
+        assert_eq!(told(Some(Duration::from_millis(1001))), ["2"], "not too early");
+        assert_eq!(told(Some(Duration::ZERO)), ["1"], "not at once");
+        assert_eq!(field(&Refusal::Overloaded, "retry-after"), ["2"]);
+    }
+
+    #[test]
+    fn an_error_is_told_by_the_challenges_that_can_carry_it() {
+        let challenges = vec![Challenge::new("Basic", "staff").into(), Challenge::bearer("corp").into()];
+        let error = Some(ChallengeError::InvalidToken);
+        let told =
+            field(&Refusal::BadCredential { challenges: challenges.clone(), error }, "www-authenticate");
+        assert_eq!(told, [r#"Basic realm="staff""#, r#"Bearer realm="corp", error="invalid_token""#]);
+        let told = field(&Refusal::NoCredential { challenges }, "www-authenticate");
+        assert_eq!(told, [r#"Basic realm="staff""#, r#"Bearer realm="corp""#]);
+        let forbidden = Refusal::Forbidden { scopes: Some("a b".into()) };
+        let told = field(&forbidden, "www-authenticate");
+        assert_eq!(told, [r#"Bearer error="insufficient_scope", scope="a b""#]);
+        let told = field(&Refusal::AmbiguousCredential, "www-authenticate");
+        assert_eq!(told, [r#"Bearer error="invalid_request""#]);
+    }
 }

@@ -97,7 +97,7 @@ async fn recheck(worker: Rc<Worker>, permitted: Rc<Permitted>, service: Arc<str>
         }
         Ok(Judged::Preflight(_)) => Rechecked::Refused("its route leads elsewhere"),
         Err(refused) => match refused.refusal {
-            Refusal::CannotTell => Rechecked::Unavailable,
+            Refusal::CannotTell { .. } => Rechecked::Unavailable,
             Refusal::NoCredential { .. } | Refusal::BadCredential { .. } | Refusal::AmbiguousCredential => {
                 Rechecked::Refused("its credential no longer holds")
             }

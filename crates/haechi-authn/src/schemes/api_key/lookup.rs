@@ -56,7 +56,7 @@ impl Lookup {
         let question = async move { keys.by_sha256(&sha256).await };
         match self.control.ask(STORE_ANSWERS_WITHIN, question).await? {
             Ok(record) => Ok(record.map(|record| self.known(record))),
-            Err(error) => Err(Unavailable { reason: error.to_string().into() }),
+            Err(error) => Err(Unavailable::new(error.to_string())),
         }
     }
 
