@@ -44,11 +44,10 @@ impl Stream {
             Self::Tls(tls) => return tls.poll_read(cx, into),
         };
         loop {
-            // Whoever calls has mostly just been told that there is something to read.
+            // Asking the runtime first keeps turns: who always has something to read must let others be served.
+            ready!(socket.poll_read_ready(cx))?;
             match read_now(socket, into) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(socket.poll_read_ready(cx))?
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 outcome => return Poll::Ready(outcome),
             }
         }
@@ -61,11 +60,9 @@ impl Stream {
             Self::Tls(tls) => return tls.poll_write(cx, bytes),
         };
         loop {
-            // Nearly always there is room.
+            ready!(socket.poll_write_ready(cx))?;
             match socket.try_write(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    ready!(socket.poll_write_ready(cx))?
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 outcome => return Poll::Ready(outcome),
             }
