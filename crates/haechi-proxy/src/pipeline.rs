@@ -148,6 +148,14 @@ pub(crate) fn answer_fault(worker: &Rc<Worker>, fault: Option<HeadFault>, transp
     let client = transport.peer.ip().to_canonical();
     let mut record = Record::of_connection(worker.recorder(), id, received, client);
     let refusal = fault.map_or(Refusal::HeadTimeout, Refusal::from);
-    record.reason(fault.map_or_else(|| "the head took too long".to_owned(), |fault| fault.to_string()));
+    record.reason(
+        fault.map_or_else(
+            || "the request header was not complete in time".to_owned(),
+            |fault| fault.to_string(),
+        ),
+    );
     refuse(&refusal, ReplyContext { id, received, decision: None, format: ErrorFormat::Problem }, record)
 }
+
+#[cfg(test)]
+mod tests;
