@@ -5,12 +5,12 @@
 //! the engine. The solver is asked whether facts exist for which one condition holds and another does not; what it finds is made small, and
 //! counts only when Cedar itself says the same of it.
 
+mod access;
 mod agree;
 mod diff;
 mod example;
 mod field;
 mod finding;
-mod ground;
 mod matrix;
 mod meaning;
 mod model;
@@ -21,11 +21,11 @@ mod shape;
 mod solver;
 mod space;
 
+pub use access::{Gives, RouteAccess, Side, Takes, Way};
 pub use agree::Form;
 pub use diff::{Change, Relation, RouteDiff, compare};
 pub use example::Example;
 pub use finding::Finding;
-pub use ground::{Gives, Ground, Side, Takes, Way};
 pub use matrix::{Cell, cell};
 pub use prove::{Concern, Demand, Group, Proof, Property, prove};
 pub use rewrite::Beyond;

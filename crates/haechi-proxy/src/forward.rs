@@ -20,7 +20,7 @@ use crate::settings::{Service, ServiceIndex};
 use crate::upstream::attempts::{Answer, Attempts, Failure, Place};
 use crate::upstream::balance::Balancer;
 use crate::upstream::connect::Unreached;
-use crate::upstream::pool::{Home, Way};
+use crate::upstream::pool::{Acquired, ConnectionLease};
 use crate::upstream::reach::{self, Reached};
 use crate::upstream::retry::Failing;
 use crate::websocket;
@@ -140,15 +140,15 @@ async fn exchange(
     let exchange = Exchange { request, service, outgoing, terms, limit };
     // New connections are rare beside kept ones, and making them is large.
     match place.way {
-        Way::Kept(connection) => {
-            place.home.count_reused();
-            exchange.over_http1(connection, true, place.home, body).await
+        Acquired::Kept(connection) => {
+            place.lease.count_reused();
+            exchange.over_http1(connection, true, place.lease, body).await
         }
-        Way::Open(opening) => {
+        Acquired::Open(opening) => {
             let made = Box::pin(reach::new(&**request.worker, opening, limit)).await;
-            exchange.over_http1(made.map_err(unreached)?, false, place.home, body).await
+            exchange.over_http1(made.map_err(unreached)?, false, place.lease, body).await
         }
-        Way::Shared => Box::pin(exchange.over_either(place.home, body)).await,
+        Acquired::Shared => Box::pin(exchange.over_either(place.lease, body)).await,
     }
 }
 
@@ -167,14 +167,14 @@ impl Exchange<'_> {
         &self,
         connection: UpstreamConnection,
         kept: bool,
-        home: Home,
+        lease: ConnectionLease,
         body: RequestBody,
     ) -> Result<Answer, Failure> {
         let mut head = Vec::with_capacity(1024);
         self.outgoing.write(&mut head);
         let method = &self.outgoing.permitted.head().method;
         let timer = &self.request.timer;
-        match connection.exchange(head, body, method, home, timer, self.terms).await {
+        match connection.exchange(head, body, method, lease, timer, self.terms).await {
             Ok((lines, body)) => Ok((lines, ResponseBody::Http1(Box::new(body)))),
             Err(error) => {
                 let stale = kept && matches!(error, ExchangeError::Untouched);
@@ -185,24 +185,28 @@ impl Exchange<'_> {
 
     /// Over a connection that carries many exchanges, or one of its own where the backend chose HTTP/1.1. What the backend has not looked at is
     /// sent once more, whatever it asks for (RFC 9113 8.7).
-    async fn over_either(&self, mut home: Home, mut body: RequestBody) -> Result<Answer, Failure> {
+    async fn over_either(
+        &self,
+        mut lease: ConnectionLease,
+        mut body: RequestBody,
+    ) -> Result<Answer, Failure> {
         let mut again = true;
         loop {
-            let reached = reach::shared(&**self.request.worker, self.service, &home, self.limit).await;
+            let reached = reach::shared(&**self.request.worker, self.service, &lease, self.limit).await;
             let connection = match reached.map_err(unreached)? {
                 Reached::Http2(_) if self.terms.switches => {
                     let reason = "a WebSocket needs a service that is spoken to in HTTP/1.1";
                     return Err(Failure::ours(Refusal::BadGateway, reason.into()));
                 }
                 Reached::Http2(connection) => connection,
-                Reached::Http1(connection) => return self.over_http1(connection, false, home, body).await,
+                Reached::Http1(connection) => return self.over_http1(connection, false, lease, body).await,
             };
             let head = self.http2_head(&connection)?;
-            match connection.exchange(head, body, home, &self.request.timer, self.terms).await {
+            match connection.exchange(head, body, lease, &self.request.timer, self.terms).await {
                 Ok((lines, body)) => return Ok((lines, ResponseBody::Http2(Box::new(body)))),
                 Err(Failed { unprocessed: Some(untouched), .. }) if again => {
                     again = false;
-                    (body, home) = untouched;
+                    (body, lease) = untouched;
                 }
                 Err(Failed { error, .. }) => return Err(failed(&error)),
             }

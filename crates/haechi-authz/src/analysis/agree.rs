@@ -1,7 +1,7 @@
 //! The analysed form of a route, asked about one caller and request: it must say what the engine says, or no proof is worth anything.
 
+use super::access::Side;
 use super::field::{Field, all};
-use super::ground::Side;
 use super::model::{Model, Value};
 use super::prove::of_space;
 use super::shape::Shape;

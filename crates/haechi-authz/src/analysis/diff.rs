@@ -1,9 +1,9 @@
 //! What changes between two configurations: who may pass that could not, and who may no longer.
 
+use super::access::Side;
 use super::example::Wanted;
 use super::field::{Field, all};
 use super::finding::Finding;
-use super::ground::Side;
 use super::prove::{of_shape, read_by};
 use super::shape::Shape;
 use super::solver::{Question, Solver};

@@ -1,7 +1,7 @@
 //! From facts that a solver found to a caller and a request that a person can read, and send.
 
+use super::access::{Side, Way};
 use super::field::{Field, texts};
-use super::ground::{Side, Way};
 use super::model::{Model, Value, rfc3339};
 use super::shape::Shape;
 use super::solver::Question;

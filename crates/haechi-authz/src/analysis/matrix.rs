@@ -1,6 +1,6 @@
 //! Who may do what, before any request: allow, deny, or on which condition.
 
-use super::ground::Way;
+use super::access::Way;
 use super::residual::{Known, and, may_err, or, truth};
 use crate::compile::FilePolicy;
 use crate::expr::Expr;

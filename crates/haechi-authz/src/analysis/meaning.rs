@@ -1,7 +1,7 @@
 //! Whom a route lets pass, as one condition: it holds exactly where the engine allows.
 
+use super::access::Side;
 use super::field::{all, any, not};
-use super::ground::Side;
 use super::rewrite::Beyond;
 use crate::Source;
 use crate::expr::Expr;

@@ -1,9 +1,9 @@
 //! Properties of routes: proved, or an example that they do not hold for.
 
+use super::access::Side;
 use super::example::Wanted;
 use super::field::{Field, all, any, fields, not, string};
 use super::finding::Finding;
-use super::ground::Side;
 use super::rewrite::{held, includes};
 use super::shape::Shape;
 use super::solver::{Question, Solver};

@@ -1,7 +1,7 @@
 //! What is left of a condition when some facts are known. What is not known stays as it is, and nothing is dropped that could err.
 
 use super::Gives;
-use super::ground::Way;
+use super::access::Way;
 use crate::Vocabulary;
 use crate::expr::{EntityName, Expr, Var};
 use crate::schema::OWN_ATTRIBUTES;

@@ -1,7 +1,7 @@
 //! Which facts can come together: what no request and no caller can be is not looked for.
 
+use super::access::{Gives, Side, Way};
 use super::field::{Field, all, any, not, string, texts};
-use super::ground::{Gives, Side, Way};
 use crate::expr::{Expr, Var};
 use haechi_core::{CallerKind, CanonicalPath, Host};
 use http::Method;

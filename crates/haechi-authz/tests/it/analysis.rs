@@ -3,7 +3,7 @@
 use crate::reference::world::World;
 use fastrand::Rng;
 use haechi_authz::analysis::{
-    Concern, Demand, Example, Finding, Form, Ground, Group, Property, Side, Solver, Way, prove,
+    Concern, Demand, Example, Finding, Form, Group, Property, RouteAccess, Side, Solver, Way, prove,
 };
 use haechi_authz::{Engine, Facts, Memo};
 use haechi_core::caller::{Claimed, Vouched};
@@ -12,10 +12,10 @@ use haechi_core::{Caller, CallerKind, ConnectionFacts, Fields, Host, RequestHead
 use std::sync::Arc;
 
 /// Everybody who [`World::question`] makes up can come to every route.
-fn ground() -> Ground {
+fn access() -> RouteAccess {
     let kinds = [CallerKind::User, CallerKind::ApiKey].into_iter();
     let known = kinds.flat_map(|kind| ["local", "corp"].map(|name| Way::any(kind, &name.into())));
-    Ground { ways: known.chain([Way::anonymous(&"anonymous".into())]).collect(), hosts: Vec::new() }
+    RouteAccess { ways: known.chain([Way::anonymous(&"anonymous".into())]).collect(), hosts: Vec::new() }
 }
 
 #[test]
@@ -26,9 +26,9 @@ fn the_analysed_form_says_what_the_engine_says() {
         let world = World::generate(&mut rng);
         let compiled = Arc::new(world.compiled());
         let engine = Engine::new(compiled.clone()).unwrap();
-        let grounds: Vec<Ground> = world.vocabulary.routes.iter().map(|_| ground()).collect();
-        let side = Side { compiled: &compiled, grounds: &grounds, takes: &|_, _, _, _| true };
-        let made: Vec<_> = (0..grounds.len()).map(|route| Form::of(&side, route)).collect();
+        let access: Vec<RouteAccess> = world.vocabulary.routes.iter().map(|_| access()).collect();
+        let side = Side { compiled: &compiled, access: &access, takes: &|_, _, _, _| true };
+        let made: Vec<_> = (0..access.len()).map(|route| Form::of(&side, route)).collect();
         for form in &made {
             match form {
                 Ok(_) => forms += 1,
@@ -96,8 +96,8 @@ async fn whom_the_solver_finds_passes_and_where_it_finds_nobody_nobody_does() {
         let world = World::generate(&mut rng);
         let compiled = Arc::new(world.compiled());
         let engine = Engine::new(compiled.clone()).unwrap();
-        let grounds: Vec<Ground> = world.vocabulary.routes.iter().map(|_| ground()).collect();
-        let side = Side { compiled: &compiled, grounds: &grounds, takes: &|_, _, _, _| true };
+        let access: Vec<RouteAccess> = world.vocabulary.routes.iter().map(|_| access()).collect();
+        let side = Side { compiled: &compiled, access: &access, takes: &|_, _, _, _| true };
         let mut closed = Vec::new();
         for (route, finding) in prove(&side, &property, &mut solver).await.routes {
             match finding {

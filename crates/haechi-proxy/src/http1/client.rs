@@ -8,7 +8,7 @@ use crate::request_body::RequestBody;
 use crate::ticks::{Elapsed, Timer};
 use crate::trailers;
 use crate::upstream::circuit::OpenConnection;
-use crate::upstream::pool::Home;
+use crate::upstream::pool::ConnectionLease;
 use haechi_core::Fields;
 use http::{Method, StatusCode};
 use std::future::poll_fn;
@@ -103,7 +103,7 @@ impl UpstreamConnection {
         request_head: Vec<u8>,
         body: RequestBody,
         method: &Method,
-        home: Home,
+        lease: ConnectionLease,
         timer: &Timer,
         terms: Terms<'_>,
     ) -> Result<(ResponseLines, UpstreamBody), ExchangeError> {
@@ -144,7 +144,7 @@ impl UpstreamConnection {
             stall: terms.answer_stall,
             connection: Some(self),
             length,
-            home,
+            lease,
         };
         Ok((head.lines, body))
     }
@@ -346,7 +346,7 @@ pub(crate) struct UpstreamBody {
     keep: bool,
     stall: Duration,
     length: Option<u64>,
-    home: Home,
+    lease: ConnectionLease,
 }
 
 impl UpstreamBody {
@@ -413,7 +413,7 @@ impl Drop for UpstreamBody {
             && self.upload.is_none()
             && self.decoder.is_done()
         {
-            self.home.take_back(connection);
+            self.lease.take_back(connection);
         }
     }
 }

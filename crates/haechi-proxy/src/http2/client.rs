@@ -10,7 +10,7 @@ use crate::request_body::RequestBody;
 use crate::ticks::{Elapsed, Timer};
 use crate::trailers;
 use crate::upstream::circuit::OpenConnection;
-use crate::upstream::pool::Home;
+use crate::upstream::pool::ConnectionLease;
 use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{Reason, SendStream};
@@ -54,7 +54,7 @@ struct OneStream(Rc<Multiplexed>);
 pub(crate) struct Failed {
     pub(crate) error: ExchangeError,
     /// The request's body and its place, when nothing of it was taken and the backend has not looked at the request (RFC 9113 8.7).
-    pub(crate) unprocessed: Option<(RequestBody, Home)>,
+    pub(crate) unprocessed: Option<(RequestBody, ConnectionLease)>,
 }
 
 impl Multiplexed {
@@ -113,7 +113,7 @@ impl Multiplexed {
         self: Rc<Self>,
         request: http::Request<()>,
         body: RequestBody,
-        home: Home,
+        lease: ConnectionLease,
         timer: &Timer,
         terms: Terms<'_>,
     ) -> Result<(ResponseLines, UpstreamBody), Failed> {
@@ -124,14 +124,14 @@ impl Multiplexed {
         let (mut answer, out) = match sent {
             Ok(sent) => sent,
             Err(_) => {
-                return Err(Failed { error: ExchangeError::Untouched, unprocessed: Some((body, home)) });
+                return Err(Failed { error: ExchangeError::Untouched, unprocessed: Some((body, lease)) });
             }
         };
         let mut upload = Upload { body, out, state: State::of(bodiless), taken: 0, waits_for_client: false };
         let head = match answer_head(&mut answer, &mut upload, timer, terms).await {
             Ok(head) => head,
             Err(Trouble::Ours(error)) => return Err(Failed { error, unprocessed: None }),
-            Err(Trouble::Theirs(error)) => return Err(upload.failed(&error, home)),
+            Err(Trouble::Theirs(error)) => return Err(upload.failed(&error, lease)),
         };
         let (parts, recv) = head.into_parts();
         let fields = fields(&parts.headers);
@@ -150,7 +150,7 @@ impl Multiplexed {
             length: if tells_nothing { length } else { length.or(Some(0)) },
             trailers: None,
             _one: one,
-            _home: home,
+            _home: lease,
         };
         Ok((ResponseLines { status: parts.status, fields }, body))
     }
@@ -297,12 +297,12 @@ impl Upload {
     }
 
     /// What the backend's refusal means for the request.
-    fn failed(self, error: &h2::Error, home: Home) -> Failed {
+    fn failed(self, error: &h2::Error, lease: ConnectionLease) -> Failed {
         // A stream above the last one of a GOAWAY fails with it; one that was looked at fails with the connection instead.
         let unprocessed = error.is_remote()
             && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
             && self.taken == 0;
-        Failed { error: ExchangeError::Untouched, unprocessed: unprocessed.then_some((self.body, home)) }
+        Failed { error: ExchangeError::Untouched, unprocessed: unprocessed.then_some((self.body, lease)) }
     }
 }
 
@@ -314,7 +314,7 @@ pub(crate) struct UpstreamBody {
     length: Option<u64>,
     trailers: Option<Fields>,
     _one: OneStream,
-    _home: Home,
+    _home: ConnectionLease,
 }
 
 impl UpstreamBody {

@@ -2,7 +2,7 @@
 
 use super::balance::{Balancer, Passed};
 use super::circuit::Full;
-use super::pool::{Home, Way};
+use super::pool::{Acquired, ConnectionLease};
 use super::retry::Failing;
 use super::{balance, ejection, endpoint};
 use crate::forwarding::Forwarding;
@@ -35,8 +35,8 @@ pub(crate) struct Attempts<'a> {
 /// An endpoint that takes the request, and how it is reached.
 pub(crate) struct Place<'a> {
     pub(crate) endpoint: &'a Endpoint,
-    pub(crate) home: Home,
-    pub(crate) way: Way,
+    pub(crate) lease: ConnectionLease,
+    pub(crate) way: Acquired,
     /// Before the request is sent there.
     pub(crate) pause: Option<Duration>,
     index: EndpointIndex,
@@ -178,9 +178,9 @@ impl<'a> Attempts<'a> {
         let (Some(endpoint), Some(pool)) = (self.service.endpoint(index), self.balancer.pool(index)) else {
             return Err(Full::Connections);
         };
-        let (home, way) =
+        let (lease, way) =
             pool.admit(&self.service.settings.circuit, self.service.settings.protocol, must_be_new)?;
-        Ok(Place { endpoint, home, way, pause: None, index })
+        Ok(Place { endpoint, lease, way, pause: None, index })
     }
 
     /// Why each endpoint takes no requests.

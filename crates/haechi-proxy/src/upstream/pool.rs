@@ -30,13 +30,13 @@ pub(crate) struct Pool {
 }
 
 /// Where a connection came from; counts as one request in flight until it is dropped.
-pub(crate) struct Home {
+pub(crate) struct ConnectionLease {
     pool: Rc<Pool>,
     _in_flight: Option<InFlight>,
 }
 
 /// How an endpoint is reached.
-pub(crate) enum Way {
+pub(crate) enum Acquired {
     /// Over a connection that was kept.
     Kept(UpstreamConnection),
     /// Over a new one.
@@ -80,20 +80,20 @@ impl Pool {
         circuit: &Circuit,
         protocol: Protocol,
         must_be_new: bool,
-    ) -> Result<(Home, Way), Full> {
+    ) -> Result<(ConnectionLease, Acquired), Full> {
         let shares = self.shares(protocol);
         let in_flight = InFlight::count(&self.state, circuit, shares)?;
         let kept = if must_be_new || shares { None } else { self.idle() };
         let way = match kept {
-            Some(connection) => Way::Kept(connection),
-            None if shares => Way::Shared,
+            Some(connection) => Acquired::Kept(connection),
+            None if shares => Acquired::Shared,
             None => {
                 let has_none = self.in_use.get() == 0 && self.idle.borrow().is_empty();
-                Way::Open(self.opening(circuit, has_none)?)
+                Acquired::Open(self.opening(circuit, has_none)?)
             }
         };
         self.in_use.set(self.in_use.get() + 1);
-        Ok((Home { pool: self.clone(), _in_flight: in_flight }, way))
+        Ok((ConnectionLease { pool: self.clone(), _in_flight: in_flight }, way))
     }
 
     /// Whether its connections carry many exchanges each, as far as is known.
@@ -159,7 +159,7 @@ impl Opening {
     }
 }
 
-impl Home {
+impl ConnectionLease {
     /// A connection that was there already is used again.
     pub(crate) fn count_reused(&self) {
         self.pool.metrics.connections.count("reused");
@@ -190,7 +190,7 @@ impl Home {
     }
 }
 
-impl Drop for Home {
+impl Drop for ConnectionLease {
     fn drop(&mut self) {
         self.pool.in_use.set(self.pool.in_use.get().saturating_sub(1));
     }

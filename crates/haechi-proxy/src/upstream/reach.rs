@@ -3,7 +3,7 @@
 use super::circuit::Full;
 use super::connect::{self, Unreached};
 use super::dialer::Dialer;
-use super::pool::{Home, Opening};
+use super::pool::{ConnectionLease, Opening};
 use super::shared::{Found, Made, Making, outcome};
 use crate::http1::client::UpstreamConnection;
 use crate::http2::client::Multiplexed;
@@ -33,22 +33,22 @@ pub(crate) async fn new(
 pub(crate) async fn shared(
     dialer: &impl Dialer,
     service: &Service,
-    home: &Home,
+    lease: &ConnectionLease,
     limit: Duration,
 ) -> Result<Reached, Unreached> {
     loop {
-        let made = match home.shared(&service.settings.circuit).map_err(full)? {
+        let made = match lease.shared(&service.settings.circuit).map_err(full)? {
             Found::Ready(connection) => {
-                home.count_reused();
+                lease.count_reused();
                 return Ok(Reached::Http2(connection));
             }
-            Found::Make(making) => return make(dialer, service, home, making, limit).await,
+            Found::Make(making) => return make(dialer, service, lease, making, limit).await,
             Found::Wait(waiting) => timeout(limit, outcome(waiting)).await,
         };
         match made {
             Ok(Some(Ok(Some(connection)))) => return Ok(Reached::Http2(connection)),
             Ok(Some(Ok(None))) => {
-                let opening = home.opening(&service.settings.circuit).map_err(full)?;
+                let opening = lease.opening(&service.settings.circuit).map_err(full)?;
                 return new(dialer, opening, limit).await.map(Reached::Http1);
             }
             Ok(Some(Err(unreached))) => return Err(unreached),
@@ -63,7 +63,7 @@ pub(crate) async fn shared(
 async fn make(
     dialer: &impl Dialer,
     service: &Service,
-    home: &Home,
+    lease: &ConnectionLease,
     making: Making,
     limit: Duration,
 ) -> Result<Reached, Unreached> {
@@ -74,7 +74,7 @@ async fn make(
         Ok(Reached::Http1(_)) => Ok(None),
         Err(unreached) => Err(unreached.clone()),
     };
-    home.made(&tell, &told);
+    lease.made(&tell, &told);
     made
 }
 

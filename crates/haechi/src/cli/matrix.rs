@@ -4,7 +4,7 @@ mod html;
 
 use super::{Common, Failure, Form, MatrixArgs, configuration, output};
 use crate::config::Config;
-use crate::wire::grounds;
+use crate::wire::access;
 use haechi_authz::analysis::{Cell, Way, cell};
 use haechi_core::{CallerKind, Role};
 use http::Method;
@@ -89,16 +89,16 @@ fn made(config: &Config, file: String, only: &[String]) -> Matrix {
         || config.roles.names().filter(|role| !role.starts_with(haechi_core::role::RESERVED_PREFIX));
     let columns: Vec<Column<'_>> =
         [Column::Anonymous, Column::NoRole].into_iter().chain(declared().map(Column::Role)).collect();
-    let grounds = grounds(config);
+    let access = access(config);
     let mut rows: Vec<Row> = Vec::new();
-    for (index, (route, ground)) in config.policies.vocabulary().routes.iter().zip(&grounds).enumerate() {
+    for (index, (route, access)) in config.policies.vocabulary().routes.iter().zip(&access).enumerate() {
         if !only.is_empty() && !only.iter().any(|name| **name == *route.name) {
             continue;
         }
         let first = rows.len();
         for method in route.methods.iter() {
             let cells: Vec<Entry> =
-                columns.iter().map(|column| entry(config, index, method, &ground.ways, column)).collect();
+                columns.iter().map(|column| entry(config, index, method, &access.ways, column)).collect();
             let same = rows.iter_mut().skip(first).find(|row| row.cells == cells);
             match same {
                 Some(row) => row.methods.push(method.to_string()),
@@ -106,8 +106,8 @@ fn made(config: &Config, file: String, only: &[String]) -> Matrix {
                     route: route.name.to_string(),
                     built_in: route.rule.is_built_in(),
                     pattern: route.pattern.to_string(),
-                    hosts: ground.hosts.iter().map(ToString::to_string).collect(),
-                    authenticators: ground.ways.iter().map(|way| way.authenticator.to_string()).collect(),
+                    hosts: access.hosts.iter().map(ToString::to_string).collect(),
+                    authenticators: access.ways.iter().map(|way| way.authenticator.to_string()).collect(),
                     methods: vec![method.to_string()],
                     cells,
                 }),

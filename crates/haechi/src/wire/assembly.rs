@@ -27,7 +27,7 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 
 /// What stays for as long as the process runs, whatever is reloaded: the store, what is known of revocations, the signing keys, the threads
 /// that hash passwords.
-pub(crate) struct Ground {
+pub(crate) struct ProcessState {
     pub(crate) store: Option<Store>,
     pub(crate) clock: Arc<dyn Clock>,
     /// What is known of revocations; never fresh without a store.
@@ -42,7 +42,7 @@ pub(crate) struct Ground {
 
 /// What judges requests.
 pub(crate) struct Assembly {
-    pub(crate) ground: Arc<Ground>,
+    pub(crate) process: Arc<ProcessState>,
     pub(crate) built: Arc<Built>,
     pub(crate) plan: Arc<Plan>,
 }
@@ -60,7 +60,7 @@ pub(crate) enum AssemblyFault {
     Plan(#[from] PlanFault),
 }
 
-impl Ground {
+impl ProcessState {
     /// Opens the store and loads the signing keys; follows both on `control` from then on.
     fn new(config: &Config, control: &Runtime) -> Result<Self, IdentityFault> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -103,52 +103,52 @@ impl Ground {
 impl Assembly {
     /// Opens the store, starts the identity provider and the fetching of keys on `control`, and makes the first plan.
     pub(crate) fn new(config: &Config, control: &Runtime) -> Result<Self, AssemblyFault> {
-        Self::following(config, &Arc::new(Ground::new(config, control)?), 1, None)
+        Self::following(config, &Arc::new(ProcessState::new(config, control)?), 1, None)
     }
 
     /// The plan of generation `generation`. Authenticators and keys of the one before that would be made of the same stay.
     pub(crate) fn following(
         config: &Config,
-        ground: &Arc<Ground>,
+        process: &Arc<ProcessState>,
         generation: u64,
         before: Option<&Built>,
     ) -> Result<Self, AssemblyFault> {
-        let pool = ground.pool(config)?;
+        let pool = process.pool(config)?;
         let declared = Arc::new(DeclaredAttributes::new(config.caller_attributes.clone()));
         let identity = identity::provider(&identity::Materials {
             config,
-            store: ground.store.as_ref(),
-            keyring: ground.keyring.as_ref(),
+            store: process.store.as_ref(),
+            keyring: process.keyring.as_ref(),
             pool,
             declared: &declared,
-            clock: &ground.clock,
-            control: &ground.control,
+            clock: &process.clock,
+            control: &process.control,
         })?;
-        let fetching = Fetching { fetch: &ground.fetch, clock: &ground.clock, control: &ground.control };
-        let verifier = ground.store.as_ref().zip(pool);
+        let fetching = Fetching { fetch: &process.fetch, clock: &process.clock, control: &process.control };
+        let verifier = process.store.as_ref().zip(pool);
         let materials = Materials {
             pool,
-            verifier: verifier.map(|(store, pool)| identity::verifier(config, store, pool, &ground.clock)),
-            api_keys: ground.store.as_ref().map(|store| &store.api_keys),
+            verifier: verifier.map(|(store, pool)| identity::verifier(config, store, pool, &process.clock)),
+            api_keys: process.store.as_ref().map(|store| &store.api_keys),
             identity: identity.as_ref(),
             own_issuer: identity::issuer(config),
-            watch: &ground.watch,
+            watch: &process.watch,
             roles: &Arc::new(config.roles.clone()),
             declared: &declared,
-            clock: &ground.clock,
-            control: Control::new(ground.control.clone()),
+            clock: &process.clock,
+            control: Control::new(process.control.clone()),
         };
         let built = Arc::new(authenticators::build(config, &materials, &fetching, before)?);
-        let points = decision_points(config, &ground.control).map_err(PlanFault::from)?;
-        let endpoints = &ground.endpoints;
+        let points = decision_points(config, &process.control).map_err(PlanFault::from)?;
+        let endpoints = &process.endpoints;
         let plan = plan::plan(config, generation, &built.authenticators, identity, endpoints, points)?;
-        Ok(Self { ground: ground.clone(), built, plan: Arc::new(plan) })
+        Ok(Self { process: process.clone(), built, plan: Arc::new(plan) })
     }
 
     /// Waits until keys were asked for once and revocations are known, or neither comes: for commands that judge once and end, and for a
     /// gate whose sockets clients connect to already.
     pub(crate) async fn settled(&self) {
-        let Ground { store, watch, clock, .. } = &*self.ground;
+        let ProcessState { store, watch, clock, .. } = &*self.process;
         let known = async {
             while store.is_some() && !watch.view().is_fresh(clock.now()) {
                 tokio::time::sleep(Duration::from_millis(10)).await;

@@ -1,6 +1,6 @@
 //! The running gate: control runtime, workers, admin listener, log writer; and its end.
 
-use super::assembly::{Assembly, AssemblyFault, Ground};
+use super::assembly::{Assembly, AssemblyFault, ProcessState};
 use super::decisions::WorkerDecisions;
 use super::descriptors::{self, TooFew};
 use super::endpoints::{SystemResolver, WebProbe};
@@ -107,32 +107,32 @@ impl Gate {
         if awaited {
             control.block_on(assembly.settled());
         }
-        let Assembly { ground, built, plan } = assembly;
-        let upkeep = upkeep(&plan, ground.endpoints.clone(), &control);
+        let Assembly { process, built, plan } = assembly;
+        let upkeep = upkeep(&plan, process.endpoints.clone(), &control);
         let built = Arc::new(ArcSwap::new(built));
         let reloads = Arc::new(Record::new());
         let log = LogWriter::start(&config.access_log).map_err(StartFault::Log)?;
         let traces = Exporter::start(config.traces.as_ref(), &control)?;
-        let shared = shared(plan, &ground, (log.sink.clone(), traces.sink.clone()), budget);
+        let shared = shared(plan, &process, (log.sink.clone(), traces.sink.clone()), budget);
         let draining = shared.draining.clone();
         let ending = Arc::new(AtomicBool::new(false));
         let parts = Parts {
-            store: ground.store.clone(),
+            store: process.store.clone(),
             built: built.clone(),
-            clock: ground.clock.clone(),
-            watch: ground.watch.clone(),
+            clock: process.clock.clone(),
+            watch: process.watch.clone(),
             draining: ending.clone(),
             dropped_lines: log.dropped.clone(),
             dropped_traces: traces.dropped.clone(),
             reloads: reloads.clone(),
         };
-        let operators = Arc::new(Operators::new(&config, &ground)?);
+        let operators = Arc::new(Operators::new(&config, &process)?);
         let workers = start_workers(&listening, config.workers.get(), &shared).map_err(StartFault::Thread)?;
-        let (addresses, store) = (listening.addresses(), ground.store.clone());
+        let (addresses, store) = (listening.addresses(), process.store.clone());
         let seen = Stamp::of(file, config.watched_files());
         let read = (file.to_owned(), config, seen);
         let following = (upkeep, notify.clone());
-        let reloader = Arc::new(Reloader::new(read, ground, shared.plan.clone(), built, reloads, following));
+        let reloader = Arc::new(Reloader::new(read, process, shared.plan.clone(), built, reloads, following));
         control.spawn(reloader.clone().watch());
         let configuration = ByCall(reloader.clone());
         let admin = listening.admin().map_err(StartFault::Thread)?;
@@ -301,13 +301,13 @@ pub(crate) fn control_runtime() -> io::Result<Runtime> {
 /// What the workers share, with the first plan.
 fn shared(
     plan: Arc<Plan>,
-    ground: &Ground,
+    process: &ProcessState,
     (log, traces): (Option<LogSink>, Option<TraceSink>),
     budget: Arc<Budget>,
 ) -> Shared {
     Shared {
         plan: Arc::new(ArcSwap::new(plan)),
-        clock: ground.clock.clone(),
+        clock: process.clock.clone(),
         metrics: Metrics::default(),
         log,
         budget,

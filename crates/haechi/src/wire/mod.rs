@@ -30,5 +30,5 @@ pub(crate) use assembly::Assembly;
 pub(crate) use gate::{Gate, control_runtime};
 pub(crate) use identity::{issuer as own_issuer, open_store};
 pub(crate) use points::GivenAnswers;
-pub(crate) use rules::{grounds, rules, way};
+pub(crate) use rules::{access, rules, way};
 pub(crate) use sockets::Inherited;

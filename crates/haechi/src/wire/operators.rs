@@ -1,6 +1,6 @@
 //! Who may change what, and who may look: callers with a token of the embedded identity provider and the role `haechi-admin`, or `haechi-auditor`.
 
-use super::assembly::Ground;
+use super::assembly::ProcessState;
 use crate::config::Config;
 use haechi_admin::{Needs, NotAdmitted};
 use haechi_authn::identity::OPERATORS;
@@ -28,9 +28,9 @@ impl Operators {
     ///
     /// # Errors
     /// [`JwtFault`].
-    pub(crate) fn new(config: &Config, ground: &Ground) -> Result<Self, JwtFault> {
+    pub(crate) fn new(config: &Config, process: &ProcessState) -> Result<Self, JwtFault> {
         let issuer = config.identity.as_ref().map(|identity| identity.issuer.clone());
-        let tokens = match issuer.zip(ground.keyring()) {
+        let tokens = match issuer.zip(process.keyring()) {
             Some((issuer, keyring)) => Some(JwtAuthenticator::new(JwtConfig {
                 name: "admin".into(),
                 issuer: issuer.to_string(),
@@ -41,14 +41,14 @@ impl Operators {
                 token_types: vec!["at+jwt".to_owned()],
                 claims: ClaimsMap { roles: "/roles".parse().ok(), ..ClaimsMap::default() },
                 roles: Arc::new(RoleTable::default()),
-                revocations: Some(ground.watch.clone()),
+                revocations: Some(process.watch.clone()),
                 vouched: Vouched::BySelf,
                 cache_entries: 1,
-                clock: ground.clock.clone(),
+                clock: process.clock.clone(),
             })?),
             None => None,
         };
-        Ok(Self { tokens, clock: ground.clock.clone() })
+        Ok(Self { tokens, clock: process.clock.clone() })
     }
 
     /// The head that a route would have seen.

@@ -1,6 +1,6 @@
 //! Reloading: another configuration comes into force while the gate runs, whole or not at all.
 
-use super::assembly::{Assembly, AssemblyFault, Ground};
+use super::assembly::{Assembly, AssemblyFault, ProcessState};
 use super::authenticators::Built;
 use super::notify::Notify;
 use super::stamp::Stamp;
@@ -25,7 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Puts configurations into force, one at a time.
 pub(crate) struct Reloader {
     file: PathBuf,
-    ground: Arc<Ground>,
+    process: Arc<ProcessState>,
     config: ArcSwap<Config>,
     /// What the files looked like when they were last read. Whoever holds it is the only one to reload.
     seen: Mutex<Stamp>,
@@ -81,14 +81,14 @@ impl Reloader {
     /// Follows on `config`, which was read from `file` when it looked like `seen`.
     pub(crate) fn new(
         (file, config, seen): (PathBuf, Config, Stamp),
-        ground: Arc<Ground>,
+        process: Arc<ProcessState>,
         plan: Arc<ArcSwap<Plan>>,
         built: Arc<ArcSwap<Built>>,
         record: Arc<Record>,
         (upkeep, notify): (Upkeep, Arc<Notify>),
     ) -> Self {
         let (config, seen) = (ArcSwap::from_pointee(config), Mutex::new(seen));
-        Self { file, ground, config, seen, notify, plan, built, record, upkeep }
+        Self { file, process, config, seen, notify, plan, built, record, upkeep }
     }
 
     /// The configuration in force.
@@ -170,9 +170,9 @@ impl Reloader {
         *seen = looked;
         let config = Arc::new(config.map_err(ReloadFault::Config)?);
         let generation = self.record.generation.load(Relaxed) + 1;
-        let (wanted, ground, before) = (config.clone(), self.ground.clone(), self.built.load_full());
+        let (wanted, process, before) = (config.clone(), self.process.clone(), self.built.load_full());
         let assembled =
-            spawn_blocking(move || Assembly::following(&wanted, &ground, generation, Some(&before)));
+            spawn_blocking(move || Assembly::following(&wanted, &process, generation, Some(&before)));
         let Assembly { built, plan, .. } = assembled.await.map_err(|_| ReloadFault::Broken)??;
         // An issuer that is down does not keep the rest from coming into force; readiness tells about it.
         let keys = tokio::time::timeout(KEYS_WITHIN, built.asked_once());

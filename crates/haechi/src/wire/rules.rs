@@ -6,7 +6,7 @@ use super::points::{GivenAnswers, unasked};
 use crate::config::Config;
 use crate::config::meant::Authenticate;
 use haechi_authn::{Attempt, Authenticator, Challenge, CredentialPlace, Look, Scheme};
-use haechi_authz::analysis::{Ground, Way};
+use haechi_authz::analysis::{RouteAccess, Way};
 use haechi_core::{RequestHead, Timestamp};
 use haechi_proxy::{Endpoints, Plan};
 use std::rc::Rc;
@@ -54,15 +54,15 @@ impl Scheme for Blind {
 }
 
 /// Who can come to each route, the built-in ones last, and by which hosts.
-pub(crate) fn grounds(config: &Config) -> Vec<Ground> {
-    let configured = config.routes.iter().map(|route| Ground {
+pub(crate) fn access(config: &Config) -> Vec<RouteAccess> {
+    let configured = config.routes.iter().map(|route| RouteAccess {
         ways: ways(config, &route.authenticate),
         hosts: route.hosts.iter().map(|host| host.name().into()).collect(),
     });
     let built_in = config
         .built_in
         .iter()
-        .map(|route| Ground { ways: ways(config, &route.authenticate), hosts: Vec::new() });
+        .map(|route| RouteAccess { ways: ways(config, &route.authenticate), hosts: Vec::new() });
     configured.chain(built_in).collect()
 }
 

@@ -1,8 +1,8 @@
 //! Small configurations to ask about.
 
 use crate::analysis::{
-    Change, Concern, Demand, Example, Finding, Ground, Group, Proof, Property, RouteDiff, Side, Solver, Way,
-    compare, prove,
+    Change, Concern, Demand, Example, Finding, Group, Proof, Property, RouteAccess, RouteDiff, Side, Solver,
+    Way, compare, prove,
 };
 use crate::compile::condition;
 use crate::{
@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 pub(super) struct World {
     pub(super) vocabulary: Vocabulary,
-    pub(super) grounds: Vec<Ground>,
+    pub(super) access: Vec<RouteAccess>,
     pub(super) files: Vec<PolicyFile>,
 }
 
@@ -72,7 +72,7 @@ impl World {
             headers: BTreeMap::from([("tenant".into(), "x-tenant".into())]),
             routes: Vec::new(),
         };
-        Self { vocabulary, grounds: Vec::new(), files: Vec::new() }
+        Self { vocabulary, access: Vec::new(), files: Vec::new() }
     }
 
     pub(super) fn route(self, name: &str, pattern: &str, clauses: Vec<Clause>) -> Self {
@@ -88,7 +88,7 @@ impl World {
             methods: MethodSet::any(),
             rule,
         });
-        self.grounds.push(Ground { ways, hosts: Vec::new() });
+        self.access.push(RouteAccess { ways, hosts: Vec::new() });
         self
     }
 
@@ -113,7 +113,7 @@ impl World {
     pub(super) async fn prove(&self, concern: Concern, demand: Demand) -> Proof {
         let compiled = self.compiled();
         let takes = takes(&compiled);
-        let side = Side { compiled: &compiled, grounds: &self.grounds, takes: &takes };
+        let side = Side { compiled: &compiled, access: &self.access, takes: &takes };
         let property = Property { name: "it".into(), concern, methods: Vec::new(), demand };
         let mut solver = solver();
         let proof = prove(&side, &property, &mut solver).await;
@@ -166,8 +166,8 @@ impl World {
     pub(super) async fn compare(&self, new: &Self) -> Vec<RouteDiff> {
         let (before, after) = (self.compiled(), new.compiled());
         let (old_takes, new_takes) = (takes(&before), takes(&after));
-        let old_side = Side { compiled: &before, grounds: &self.grounds, takes: &old_takes };
-        let new_side = Side { compiled: &after, grounds: &new.grounds, takes: &new_takes };
+        let old_side = Side { compiled: &before, access: &self.access, takes: &old_takes };
+        let new_side = Side { compiled: &after, access: &new.access, takes: &new_takes };
         let mut solver = solver();
         let changes = compare(&old_side, &new_side, &mut solver).await;
         let (asked, took) = solver.spent();
@@ -180,10 +180,10 @@ impl World {
                 let route = |world: &Self| world.vocabulary.route(&change.name).unwrap();
                 assert!(passes.engine_allows(route(passes), example), "{example:?}");
                 let comes = |world: &Self| {
-                    let ground = &world.grounds[route(world)];
+                    let access = &world.access[route(world)];
                     let facts = &world.vocabulary.routes[route(world)];
                     let known = |way: &Way| way.authenticator == example.authenticator;
-                    ground.ways.iter().any(known) && facts.methods.contains(&example.method)
+                    access.ways.iter().any(known) && facts.methods.contains(&example.method)
                 };
                 assert!(!comes(not) || !not.engine_allows(route(not), example), "{example:?}");
             }

@@ -68,11 +68,11 @@ impl Loaded {
     }
 
     fn on_route(&self, example: &Example, head: &RequestHead, route: usize) -> Judged {
-        let Some(ground) = self.grounds.get(route) else {
+        let Some(access) = self.access.get(route) else {
             return Judged::refused("403: the route has no rule");
         };
         let name = self.plan.routes().get(route).map_or("", |route| &route.name);
-        let way = ground
+        let way = access
             .ways
             .iter()
             .find(|way| way.kind == example.kind && way.authenticator == example.authenticator);

@@ -8,8 +8,8 @@ pub(super) use show::{explain_command, lines};
 
 use super::{Failure, configuration};
 use crate::config::Config;
-use crate::wire::{GivenAnswers, grounds, rules};
-use haechi_authz::analysis::{Example, Ground, Side, Solver, Takes};
+use crate::wire::{GivenAnswers, access, rules};
+use haechi_authz::analysis::{Example, RouteAccess, Side, Solver, Takes};
 use haechi_core::CanonicalPath;
 use haechi_proxy::{Found, Plan};
 use http::Method;
@@ -20,27 +20,27 @@ pub(super) struct Loaded {
     pub(super) file: PathBuf,
     pub(super) config: Config,
     plan: Plan,
-    grounds: Vec<Ground>,
+    access: Vec<RouteAccess>,
 }
 
 impl Loaded {
     pub(super) fn new(file: &Path) -> Result<Self, Failure> {
         let config = configuration(file)?;
         let plan = rules(&config, &GivenAnswers::default()).map_err(Failure::fault)?;
-        let grounds = grounds(&config);
-        Ok(Self { file: file.to_owned(), config, plan, grounds })
+        let access = access(&config);
+        Ok(Self { file: file.to_owned(), config, plan, access })
     }
 
     /// As the solver is asked about it; `takes` is [`Self::takes`].
     pub(super) fn side<'a>(&'a self, takes: &'a Takes<'a>) -> Side<'a> {
-        Side { compiled: &self.config.policies, grounds: &self.grounds, takes }
+        Side { compiled: &self.config.policies, access: &self.access, takes }
     }
 
     /// Whether the example's authenticator is the first that its route asks.
     fn asks_first(&self, example: &Example) -> bool {
         let index = self.config.policies.vocabulary().route(&example.route);
-        let ground = index.and_then(|index| self.grounds.get(index));
-        let first = ground.and_then(|ground| ground.ways.first());
+        let access = index.and_then(|index| self.access.get(index));
+        let first = access.and_then(|access| access.ways.first());
         first.is_some_and(|way| way.authenticator == example.authenticator)
     }
 

@@ -85,7 +85,7 @@ impl Running {
         let (address, sockets) = haechi_proxy::bind(([127, 0, 0, 1], 0).into(), 1).unwrap();
         let shared = Shared {
             plan: Arc::new(arc_swap::ArcSwap::new(assembly.plan.clone())),
-            clock: assembly.ground.clock.clone(),
+            clock: assembly.process.clock.clone(),
             metrics: Metrics::default(),
             traces: None,
             log: None,

@@ -140,7 +140,7 @@ fn ways_in(route: &Route) -> Vec<Arc<str>> {
 
 /// What a token of this user would say.
 async fn of_store(user: &str, gate: Gate<'_>) -> Result<Claimed, Failure> {
-    let Some(store) = gate.assembly.and_then(|assembly| assembly.ground.store.as_ref()) else {
+    let Some(store) = gate.assembly.and_then(|assembly| assembly.process.store.as_ref()) else {
         return Err(Failure::fault("`--as` names a user of the store, and no `store` is configured"));
     };
     let record = store.users.by_name(user).await.map_err(|error| Failure::fault(error.to_string()))?;

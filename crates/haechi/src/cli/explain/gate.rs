@@ -19,7 +19,7 @@ pub(crate) struct Gate<'a> {
 impl Gate<'_> {
     /// The time.
     pub(super) fn now(&self) -> Timestamp {
-        self.assembly.map_or_else(|| SystemClock.now(), |assembly| assembly.ground.clock.now())
+        self.assembly.map_or_else(|| SystemClock.now(), |assembly| assembly.process.clock.now())
     }
 
     /// The plan that the workers would run.

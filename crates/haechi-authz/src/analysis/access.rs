@@ -63,7 +63,7 @@ impl Way {
 
 /// What is known of one route.
 #[derive(Clone, Debug, Default)]
-pub struct Ground {
+pub struct RouteAccess {
     /// The ways in. Without one, nobody comes.
     pub ways: Vec<Way>,
     /// The hosts that it is bound to; any when empty.
@@ -78,14 +78,14 @@ pub struct Side<'a> {
     /// Its rules.
     pub compiled: &'a Compiled,
     /// By route.
-    pub grounds: &'a [Ground],
+    pub access: &'a [RouteAccess],
     /// Its router.
     pub takes: &'a Takes<'a>,
 }
 
 impl fmt::Debug for Side<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Side").field("grounds", &self.grounds).finish_non_exhaustive()
+        f.debug_struct("Side").field("access", &self.access).finish_non_exhaustive()
     }
 }
 
@@ -96,10 +96,10 @@ impl Side<'_> {
     }
 
     pub(super) fn ways(&self, route: usize) -> &[Way] {
-        self.grounds.get(route).map_or(&[], |ground| &ground.ways)
+        self.access.get(route).map_or(&[], |access| &access.ways)
     }
 
     pub(super) fn hosts(&self, route: usize) -> &[Box<str>] {
-        self.grounds.get(route).map_or(&[], |ground| &ground.hosts)
+        self.access.get(route).map_or(&[], |access| &access.hosts)
     }
 }
