@@ -161,7 +161,7 @@ impl Told {
 pub fn condition(compiled: &Compiled, number: usize, text: &str) -> Result<Expr, Vec<PolicyFault>> {
     let mut told = Told::default();
     let validator = compiled.checks.validator().map_err(|fault| vec![fault])?;
-    let place = clauses::Standing { within: Within::Condition(number), route: None };
+    let place = clauses::ClausePlace { within: Within::Condition(number), route: None };
     match clauses::condition(&compiled.vocabulary, validator, place, text, &mut told) {
         Some(expr) if told.faults.is_empty() => Ok(expr),
         _ => Err(told.faults),

@@ -22,7 +22,7 @@ mod head_sink;
 mod headers;
 mod http1;
 mod http2;
-mod identity;
+mod identity_provider;
 mod interim;
 mod io;
 mod judge;

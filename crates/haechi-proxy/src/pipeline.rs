@@ -8,7 +8,7 @@ mod recording;
 use crate::accept::{Accepted, Arrived, NotAccepted, accept};
 use crate::forward;
 use crate::forwarding::Forwarding;
-use crate::identity;
+use crate::identity_provider;
 use crate::interim::Interim;
 use crate::judge::{Judged, Passed, judge};
 use crate::limits::Limit;
@@ -126,7 +126,9 @@ async fn pass_on(
     match request.route.target {
         Target::Service(service) => forward::forward(request, service, permitted, body, record).await,
         // Rare and large: boxed, so that it does not weigh on every request.
-        Target::Identity(call) => Box::pin(identity::answer(request, call, permitted, body, record)).await,
+        Target::Identity(call) => {
+            Box::pin(identity_provider::answer(request, call, permitted, body, record)).await
+        }
     }
 }
 

@@ -25,9 +25,9 @@ pub(super) fn of_route(
             Clause::Roles(names) => Some(roles(names)),
             Clause::Scopes(names) => Some(scopes(names)),
             Clause::When(when) => {
-                let standing = Standing { within: Within::Condition(route), route: Some(route) };
+                let at = ClausePlace { within: Within::Condition(route), route: Some(route) };
                 match checks.validator() {
-                    Ok(validator) => condition(vocabulary, validator, standing, &when.text, told),
+                    Ok(validator) => condition(vocabulary, validator, at, &when.text, told),
                     Err(fault) => {
                         told.faults.push(fault);
                         None
@@ -54,7 +54,7 @@ fn scopes(names: &[Arc<str>]) -> Expr {
 
 /// Where a condition stands.
 #[derive(Clone, Copy)]
-pub(super) struct Standing {
+pub(super) struct ClausePlace {
     /// What faults are said to be in.
     pub(super) within: Within,
     /// The route that it is about, if it is about one.
@@ -65,11 +65,11 @@ pub(super) struct Standing {
 pub(super) fn condition(
     vocabulary: &Vocabulary,
     validator: &Validator,
-    standing: Standing,
+    at: ClausePlace,
     text: &str,
     told: &mut Told,
 ) -> Option<Expr> {
-    let Standing { within, route } = standing;
+    let ClausePlace { within, route } = at;
     let faults = &mut told.faults;
     if let Err(fault) = super::depth::check(text, within) {
         faults.push(fault);

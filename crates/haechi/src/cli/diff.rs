@@ -3,7 +3,7 @@
 mod notes;
 mod text;
 
-use super::analysis::{Judged, Loaded, explain_command, lines, solver};
+use super::analysis::{ExampleOutcome, Loaded, explain_command, lines, solver};
 use super::{Common, DiffArgs, Failure, Format, output};
 use crate::wire::control_runtime;
 use clap::ValueEnum;
@@ -187,7 +187,7 @@ fn confirmed(
     other: &Loaded,
     example: &Example,
     kind: Kind,
-) -> Result<(Judged, Judged), String> {
+) -> Result<(ExampleOutcome, ExampleOutcome), String> {
     let allowed = allows.confirm(example, true)?;
     if kind == Kind::Kept && other.judge_by_name(example).is_none_or(|judged| judged.allowed) {
         let (method, path) = (&example.method, &example.path);

@@ -36,7 +36,7 @@ struct Source {
 /// What one authenticator is made of.
 #[derive(PartialEq, Eq)]
 struct MadeOf {
-    written: meant::Authenticator,
+    configured: meant::Authenticator,
     file: Option<FileDigest>,
 }
 
@@ -90,10 +90,10 @@ pub(crate) fn build(
     let like_before = before.filter(|before| before.common == common);
     let mut authenticators = BTreeMap::new();
     let mut made_of = BTreeMap::new();
-    for (name, written) in &config.authenticators {
-        let settings = &written.settings;
+    for (name, configured) in &config.authenticators {
+        let settings = &configured.settings;
         let fault = |why: String| AuthenticatorFault { name: name.clone(), why };
-        let of = MadeOf { written: written.clone(), file: settings.needs().file.and_then(digest) };
+        let of = MadeOf { configured: configured.clone(), file: settings.needs().file.and_then(digest) };
         let known = sources.iter().chain(before.into_iter().flat_map(|before| &before.sources));
         let origin = settings.keys(materials).map_err(fault)?;
         let source = origin.map(|origin| source(origin, of.file, known, keys)).transpose().map_err(fault)?;

@@ -33,8 +33,8 @@ impl LogWriter {
     ///
     /// # Errors
     /// When the file cannot be opened or the thread cannot be made.
-    pub(crate) fn start(written: &AccessLog) -> io::Result<Self> {
-        let (out, terminal) = match &written.target {
+    pub(crate) fn start(configured: &AccessLog) -> io::Result<Self> {
+        let (out, terminal) = match &configured.target {
             LogTarget::Off => return Ok(Self { sink: None, dropped: Arc::default(), end: None }),
             // Descriptors of its own: the standard library's handles have locks, which would be held for as long as nobody reads.
             LogTarget::Stdout => (own(io::stdout())?, io::stdout().is_terminal()),
@@ -50,7 +50,7 @@ impl LogWriter {
             let _ = ended.try_send(());
         };
         std::thread::Builder::new().name("access-log".into()).spawn(write)?;
-        let sink = LogSink { lines: sender, format: written.format, color: terminal };
+        let sink = LogSink { lines: sender, format: configured.format, color: terminal };
         Ok(Self { sink: Some(sink), dropped, end: Some(end) })
     }
 

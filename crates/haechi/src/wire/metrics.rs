@@ -126,15 +126,15 @@ mod tests {
     fn the_docs_have_every_metric_and_no_other() {
         let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/observability.md");
         let docs = std::fs::read_to_string(docs).unwrap();
-        let written = docs.lines().filter(|line| line.starts_with("| `haechi_"));
+        let configured = docs.lines().filter(|line| line.starts_with("| `haechi_"));
         let beginning = |line: &str| line.splitn(5, '|').take(4).collect::<Vec<_>>().join("|") + "|";
-        let written: Vec<String> = written.map(beginning).collect();
-        let once: BTreeSet<&String> = written.iter().collect();
-        assert_eq!(once.len(), written.len(), "a metric has two rows: {written:#?}");
+        let configured: Vec<String> = configured.map(beginning).collect();
+        let once: BTreeSet<&String> = configured.iter().collect();
+        assert_eq!(once.len(), configured.len(), "a metric has two rows: {configured:#?}");
         let page = declared();
         let wanted: Vec<String> = page.metrics().map(row).collect();
         let missing: Vec<_> = wanted.iter().filter(|row| !once.contains(row)).collect();
-        let outdated: Vec<_> = written.iter().filter(|row| !wanted.contains(row)).collect();
+        let outdated: Vec<_> = configured.iter().filter(|row| !wanted.contains(row)).collect();
         assert!(
             missing.is_empty() && outdated.is_empty(),
             "docs/observability.md lacks {missing:#?}\nand has {outdated:#?}, which nobody declares"

@@ -41,17 +41,20 @@ pub(crate) fn plan(
     endpoints: &Endpoints,
     points: Vec<Arc<dyn DecisionPoint>>,
 ) -> Result<Plan, PlanFault> {
-    let services: Vec<Service> =
-        config.services.values().map(|written| service(written, endpoints)).collect::<Result<_, _>>()?;
+    let services: Vec<Service> = config
+        .services
+        .values()
+        .map(|configured| service(configured, endpoints))
+        .collect::<Result<_, _>>()?;
     let index: HashMap<&str, ServiceIndex> =
         config.services.keys().enumerate().map(|(i, name)| (&**name, ServiceIndex::new(i))).collect();
     // In the order of the vocabulary, by whose indexes the enforcer knows them.
     let mut routes = Vec::with_capacity(config.routes.len() + config.built_in.len());
-    for written in &config.routes {
-        let dangling = || PlanFault::Dangling(written.name.clone());
-        let service = index.get(&*written.service).copied().ok_or_else(dangling)?;
-        let authentication = authentication(&written.authenticate, authenticators).ok_or_else(dangling)?;
-        routes.push(route(written, authentication, service));
+    for configured in &config.routes {
+        let dangling = || PlanFault::Dangling(configured.name.clone());
+        let service = index.get(&*configured.service).copied().ok_or_else(dangling)?;
+        let authentication = authentication(&configured.authenticate, authenticators).ok_or_else(dangling)?;
+        routes.push(route(configured, authentication, service));
     }
     for own in &config.built_in {
         let dangling = || PlanFault::Dangling(own.name.clone());
@@ -76,47 +79,47 @@ pub(crate) fn plan(
     })?)
 }
 
-fn route(written: &meant::Route, authentication: Authentication, service: ServiceIndex) -> Route {
+fn route(configured: &meant::Route, authentication: Authentication, service: ServiceIndex) -> Route {
     Route {
-        name: written.name.clone(),
-        pattern: written.path.clone(),
-        hosts: written.hosts.iter().map(|host| host.name().into()).collect(),
-        methods: written.methods.clone(),
+        name: configured.name.clone(),
+        pattern: configured.path.clone(),
+        hosts: configured.hosts.iter().map(|host| host.name().into()).collect(),
+        methods: configured.methods.clone(),
         authentication,
         target: Target::Service(service),
-        allow_in_path: written.allow_in_path,
-        settings: written.settings.clone(),
+        allow_in_path: configured.allow_in_path,
+        settings: configured.settings.clone(),
     }
 }
 
-fn authentication(written: &Authenticate, known: &Authenticators) -> Option<Authentication> {
+fn authentication(configured: &Authenticate, known: &Authenticators) -> Option<Authentication> {
     let named =
         |names: &[Arc<str>]| names.iter().map(|name| known.get(name).cloned()).collect::<Option<Vec<_>>>();
-    match written {
+    match configured {
         Authenticate::Open(open) => Some(Authentication::Any(vec![(open.build)()])),
         Authenticate::Any(names) => named(names).map(Authentication::Any),
         Authenticate::All(names) => named(names).map(Authentication::All),
     }
 }
 
-fn service(written: &meant::Service, endpoints: &Endpoints) -> Result<Service, tls::TlsFault> {
-    let protocol = written.settings.protocol;
-    let tls = written.tls.as_ref().map(|tls| tls::service(&written.name, tls, protocol)).transpose()?;
+fn service(configured: &meant::Service, endpoints: &Endpoints) -> Result<Service, tls::TlsFault> {
+    let protocol = configured.settings.protocol;
+    let tls = configured.tls.as_ref().map(|tls| tls::service(&configured.name, tls, protocol)).transpose()?;
     let endpoint = |endpoint: &meant::Endpoint| {
         let host = endpoint.host.name().trim_start_matches('[').trim_end_matches(']');
         let tls = match (endpoint.secure, &tls) {
             (false, _) => None,
             (true, Some(tls)) => Some(tls.clone()),
             // Never without, where it is asked for.
-            (true, None) => return Err(tls::TlsFault::NoAuthorities(written.name.clone())),
+            (true, None) => return Err(tls::TlsFault::NoAuthorities(configured.name.clone())),
         };
-        let state = endpoints.state(&written.name, host, endpoint.port, tls);
+        let state = endpoints.state(&configured.name, host, endpoint.port, tls);
         Ok(Endpoint { state, weight: endpoint.weight })
     };
     Ok(Service {
-        name: written.name.clone(),
-        endpoints: written.endpoints.iter().map(endpoint).collect::<Result<_, _>>()?,
-        settings: written.settings.clone(),
+        name: configured.name.clone(),
+        endpoints: configured.endpoints.iter().map(endpoint).collect::<Result<_, _>>()?,
+        settings: configured.settings.clone(),
     })
 }
 

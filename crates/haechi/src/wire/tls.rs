@@ -19,14 +19,14 @@ pub(crate) enum TlsFault {
 /// How the backends of the service `name` are spoken to.
 pub(crate) fn service(
     name: &Arc<str>,
-    written: &meant::ServiceTls,
+    configured: &meant::ServiceTls,
     protocol: Protocol,
 ) -> Result<Arc<ServiceTls>, TlsFault> {
-    let authorities = match &written.authorities {
+    let authorities = match &configured.authorities {
         Some(authorities) => authorities.clone(),
         None => system_authorities().ok_or_else(|| TlsFault::NoAuthorities(name.clone()))?,
     };
-    let (name, identity) = (written.server_name.clone(), written.identity.clone());
+    let (name, identity) = (configured.server_name.clone(), configured.identity.clone());
     Ok(Arc::new(ServiceTls::new(authorities, name, identity, protocol)?))
 }
 

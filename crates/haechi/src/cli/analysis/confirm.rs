@@ -9,14 +9,14 @@ use haechi_core::{Caller, ConnectionFacts, Fields, Host, RequestHead};
 use haechi_proxy::Found;
 
 /// What becomes of a request.
-pub(in crate::cli) struct Judged {
+pub(in crate::cli) struct ExampleOutcome {
     /// Whether it is forwarded.
     pub(in crate::cli) allowed: bool,
     /// In a few words.
     pub(in crate::cli) told: String,
 }
 
-impl Judged {
+impl ExampleOutcome {
     fn refused(told: impl Into<String>) -> Self {
         Self { allowed: false, told: told.into() }
     }
@@ -27,7 +27,7 @@ impl Loaded {
     ///
     /// # Errors
     /// What happens instead.
-    pub(in crate::cli) fn confirm(&self, example: &Example, allowed: bool) -> Result<Judged, String> {
+    pub(in crate::cli) fn confirm(&self, example: &Example, allowed: bool) -> Result<ExampleOutcome, String> {
         let head = self.head(example)?;
         let found = self.plan.router().find(head.host.name(), &head.path, &head.method);
         let takes = matches!(found, Found::Route(index) if self.plan.routes().get(index).is_some_and(|route| route.name == example.route));
@@ -40,36 +40,38 @@ impl Loaded {
     }
 
     /// What becomes of the example's request from the example's caller.
-    pub(in crate::cli) fn judge(&self, example: &Example) -> Judged {
+    pub(in crate::cli) fn judge(&self, example: &Example) -> ExampleOutcome {
         let head = match self.head(example) {
             Ok(head) => head,
-            Err(why) => return Judged::refused(format!("400: {why}")),
+            Err(why) => return ExampleOutcome::refused(format!("400: {why}")),
         };
         match self.plan.router().find(head.host.name(), &head.path, &head.method) {
             Found::Route(route) => self.on_route(example, &head, route),
-            Found::NotFound => Judged::refused("404: no route takes it"),
-            Found::MethodNotAllowed { .. } => Judged::refused(format!("405: not with {}", head.method)),
-            Found::Ambiguous => Judged::refused("400: the path could be read in two ways"),
+            Found::NotFound => ExampleOutcome::refused("404: no route takes it"),
+            Found::MethodNotAllowed { .. } => {
+                ExampleOutcome::refused(format!("405: not with {}", head.method))
+            }
+            Found::Ambiguous => ExampleOutcome::refused("400: the path could be read in two ways"),
         }
     }
 
     /// The same on the route of the example's name, whether or not the request would take it. `None` without such a route.
-    pub(in crate::cli) fn judge_by_name(&self, example: &Example) -> Option<Judged> {
+    pub(in crate::cli) fn judge_by_name(&self, example: &Example) -> Option<ExampleOutcome> {
         let route = self.config.policies.vocabulary().route(&example.route)?;
         let written = self.plan.routes().get(route)?;
         let head = self.head(example).ok()?;
         if !written.methods.contains(&head.method) {
-            return Some(Judged::refused(format!("405: not with {}", head.method)));
+            return Some(ExampleOutcome::refused(format!("405: not with {}", head.method)));
         }
         if !written.hosts.is_empty() && !written.hosts.iter().any(|host| **host == *head.host.name()) {
-            return Some(Judged::refused("404: not on this host"));
+            return Some(ExampleOutcome::refused("404: not on this host"));
         }
         Some(self.on_route(example, &head, route))
     }
 
-    fn on_route(&self, example: &Example, head: &RequestHead, route: usize) -> Judged {
+    fn on_route(&self, example: &Example, head: &RequestHead, route: usize) -> ExampleOutcome {
         let Some(access) = self.access.get(route) else {
-            return Judged::refused("403: the route has no rule");
+            return ExampleOutcome::refused("403: the route has no rule");
         };
         let name = self.plan.routes().get(route).map_or("", |route| &route.name);
         let way = access
@@ -77,14 +79,16 @@ impl Loaded {
             .iter()
             .find(|way| way.kind == example.kind && way.authenticator == example.authenticator);
         let Some(way) = way else {
-            return Judged::refused(format!("401: the route `{name}` asks other authenticators"));
+            return ExampleOutcome::refused(format!("401: the route `{name}` asks other authenticators"));
         };
         let caller = self.caller(example, way);
         let facts = Facts { head, route, caller: &caller };
         let decision = self.plan.enforcer().decide(&facts, DecisionId::from_bits(0), &Memo::default());
         match decision.reason() {
-            Some(reason) => Judged::refused(format!("403 on the route `{name}`: {}", reason.describe())),
-            None => Judged { allowed: true, told: format!("allowed on the route `{name}`") },
+            Some(reason) => {
+                ExampleOutcome::refused(format!("403 on the route `{name}`: {}", reason.describe()))
+            }
+            None => ExampleOutcome { allowed: true, told: format!("allowed on the route `{name}`") },
         }
     }
 

@@ -3,7 +3,7 @@
 mod confirm;
 mod show;
 
-pub(super) use confirm::Judged;
+pub(super) use confirm::ExampleOutcome;
 pub(super) use show::{explain_command, lines};
 
 use super::{Failure, configuration};

@@ -53,22 +53,25 @@ pub(crate) enum ExporterFault {
 
 impl Exporter {
     /// Starts it on `control`, where the configuration asks for one.
-    pub(crate) fn start(written: Option<&meant::Traces>, control: &Runtime) -> Result<Self, ExporterFault> {
-        let Some(written) = written else {
+    pub(crate) fn start(
+        configured: Option<&meant::Traces>,
+        control: &Runtime,
+    ) -> Result<Self, ExporterFault> {
+        let Some(configured) = configured else {
             return Ok(Self { sink: None, dropped: Arc::default(), running: None });
         };
         let (sender, receiver) = batch_channel(WAITING);
         let dropped = sender.dropped().clone();
         let collector = Collector {
-            client: client(written)?,
-            endpoint: written.endpoint.clone(),
-            service_name: written.service_name.clone(),
+            client: client(configured)?,
+            endpoint: configured.endpoint.clone(),
+            service_name: configured.service_name.clone(),
             dropped: dropped.clone(),
             failing: false,
         };
         let (end, ended) = oneshot::channel();
         let task = control.spawn(export(collector, receiver, ended));
-        let sink = TraceSink { requests: sender, sample: written.sample };
+        let sink = TraceSink { requests: sender, sample: configured.sample };
         Ok(Self { sink: Some(sink), dropped, running: Some((end, task)) })
     }
 
@@ -83,10 +86,10 @@ impl Exporter {
     }
 }
 
-fn client(written: &meant::Traces) -> Result<Client, ExporterFault> {
+fn client(configured: &meant::Traces) -> Result<Client, ExporterFault> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
-    for (name, value) in &written.headers {
+    for (name, value) in &configured.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| ExporterFault::Header)?;
         let mut value = HeaderValue::from_str(value.expose()).map_err(|_| ExporterFault::Header)?;
         value.set_sensitive(true);

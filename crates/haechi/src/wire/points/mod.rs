@@ -61,15 +61,15 @@ pub(crate) fn decision_points(
     config: &Config,
     control: &Handle,
 ) -> Result<Vec<Arc<dyn DecisionPoint>>, PointFault> {
-    let point = |written: &meant::DecisionPoint| {
+    let point = |configured: &meant::DecisionPoint| {
         let point: Arc<dyn DecisionPoint> = Arc::new(Point {
-            name: written.name.clone(),
-            kind: written.kind,
-            url: written.url.clone(),
-            timeout: written.timeout,
-            keeps: written.keeps,
+            name: configured.name.clone(),
+            kind: configured.kind,
+            url: configured.url.clone(),
+            timeout: configured.timeout,
+            keeps: configured.keeps,
             vocabulary: config.policies.vocabulary().clone(),
-            client: client(written)?,
+            client: client(configured)?,
             control: control.clone(),
             room: Arc::new(Semaphore::new(WAITING)),
             turn: Arc::new(Semaphore::new(UNDER_WAY)),
@@ -87,22 +87,22 @@ pub(crate) fn unasked(config: &Config, answers: &GivenAnswers) -> Vec<Arc<dyn De
     config.decision_points.keys().map(unasked).collect()
 }
 
-fn client(written: &meant::DecisionPoint) -> Result<Client, PointFault> {
+fn client(configured: &meant::DecisionPoint) -> Result<Client, PointFault> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Some(token) = &written.token {
+    if let Some(token) = &configured.token {
         let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
-        let mut value = value.map_err(|_| PointFault::Token(written.name.clone()))?;
+        let mut value = value.map_err(|_| PointFault::Token(configured.name.clone()))?;
         value.set_sensitive(true);
         headers.insert(AUTHORIZATION, value);
     }
-    let unmade = |fault| PointFault::Client(written.name.clone(), fault);
+    let unmade = |fault| PointFault::Client(configured.name.clone(), fault);
     let mut builder = http_client::builder().pool_idle_timeout(IDLE).default_headers(headers);
-    if let Some(authorities) = &written.authorities {
+    if let Some(authorities) = &configured.authorities {
         let authority = |der: &rustls::pki_types::CertificateDer<'static>| Certificate::from_der(der);
         let authorities = authorities.iter().map(authority).collect::<Result<Vec<_>, _>>();
         builder = builder.tls_certs_only(authorities.map_err(unmade)?);
-    } else if written.url.scheme() == "http" {
+    } else if configured.url.scheme() == "http" {
         // The system's certificates would be read for nothing.
         builder = builder.tls_certs_only([]);
     }

@@ -99,14 +99,14 @@ pub(super) fn opa(facts: &Facts<'_>, vocabulary: &Vocabulary) -> Result<Vec<u8>,
     let caller = OpaCaller { kind, known: known(facts.caller) };
     let request = OpaRequest { method: facts.head.method.as_str(), sent: sent(facts, vocabulary)? };
     let route = OpaRoute { name: &route.name, stands: stands(route) };
-    written(&Opa { input: Input { caller, request, route } })
+    configured(&Opa { input: Input { caller, request, route } })
 }
 
 /// AuthZEN's question.
 pub(super) fn authzen(facts: &Facts<'_>, vocabulary: &Vocabulary) -> Result<Vec<u8>, String> {
     let route = route(facts, vocabulary)?;
     let (r#type, id) = (principal_kind(facts.caller.kind), principal_id(facts.caller));
-    written(&Authzen {
+    configured(&Authzen {
         subject: Entity { r#type, id, properties: known(facts.caller) },
         action: Action { name: facts.head.method.as_str() },
         resource: Entity { r#type: "route", id: route.name.to_string(), properties: stands(route) },
@@ -114,8 +114,8 @@ pub(super) fn authzen(facts: &Facts<'_>, vocabulary: &Vocabulary) -> Result<Vec<
     })
 }
 
-fn written(question: &impl Serialize) -> Result<Vec<u8>, String> {
-    serde_json::to_vec(question).map_err(|fault| format!("the question cannot be written: {fault}"))
+fn configured(question: &impl Serialize) -> Result<Vec<u8>, String> {
+    serde_json::to_vec(question).map_err(|fault| format!("the question cannot be configured: {fault}"))
 }
 
 fn route<'a>(facts: &Facts<'_>, vocabulary: &'a Vocabulary) -> Result<&'a RouteFacts, String> {
