@@ -49,6 +49,15 @@ pub(crate) fn line(text: &str) {
     send(Message::Line(text.as_bytes().to_vec()));
 }
 
+/// Events that were left out so far, by reason: the same too often within a second, standard error too slow, standard error broken.
+pub(crate) fn dropped() -> [(&'static str, u64); 3] {
+    [
+        ("repeated", LOST.repeated.load(Relaxed)),
+        ("queue_full", LOST.full.load(Relaxed)),
+        ("write_failed", LOST.failed.load(Relaxed)),
+    ]
+}
+
 /// Waits until what was said is written, for a moment at most: nobody may be reading.
 pub(crate) fn flush(within: Duration) {
     if QUEUE.get().is_none() {

@@ -1,6 +1,7 @@
 //! The metrics of the control side: keys, configuration, store, and what was dropped.
 
 use super::health::Parts;
+use crate::diagnostics;
 use haechi_authn::keys::KeyStats;
 use haechi_core::metrics::{Page, Source};
 use std::sync::atomic::Ordering::Relaxed;
@@ -16,6 +17,7 @@ struct Numbers {
     store: Option<StoreNumbers>,
     dropped_lines: u64,
     dropped_traces: u64,
+    dropped_events: [(&'static str, u64); 3],
 }
 
 struct StoreNumbers {
@@ -39,6 +41,7 @@ impl Source for Parts {
             store,
             dropped_lines: self.dropped_lines.load(Relaxed),
             dropped_traces: self.dropped_traces.load(Relaxed),
+            dropped_events: diagnostics::dropped(),
         };
         numbers.show(page);
     }
@@ -49,10 +52,15 @@ impl Numbers {
         self.show_keys(page);
         self.show_configuration(page);
         self.show_store(page);
-        let help = "Access log lines dropped because the writer was behind";
+        let help = "Access log lines dropped because the writer was behind or could not write";
         page.counter("haechi_access_log_dropped_total", help, &[]).add(&[], self.dropped_lines);
         let help = "Requests whose traces were dropped because the collector was behind or failed";
         page.counter("haechi_traces_dropped_total", help, &[]).add(&[], self.dropped_traces);
+        let help = "Events of the process left out of standard error by reason";
+        let mut events = page.counter("haechi_diagnostics_dropped_total", help, &["reason"]);
+        for (reason, count) in self.dropped_events {
+            events.add(&[reason], count);
+        }
     }
 
     fn show_keys(&self, page: &mut Page) {
