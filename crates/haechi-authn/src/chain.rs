@@ -1,6 +1,7 @@
 //! Several authenticators for one route: any of them, or all.
 
-use crate::{Attempt, Challenge, CredentialPlace, Fault, Look, Scheme};
+use crate::effects::is_navigation;
+use crate::{Attempt, Challenge, CredentialPlace, Effects, Fault, LoginRedirect, Look, Scheme};
 use haechi_core::{Caller, CallerKind, RequestHead, Timestamp};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,6 +30,10 @@ pub struct Outcome {
     pub attempt: Attempt,
     /// Whose credential was verified.
     pub verified: Verified,
+    /// What those who verified it add to the answer.
+    pub effects: Effects,
+    /// Where to log in, for a browser that showed no credential.
+    pub login: Option<LoginRedirect>,
 }
 
 /// Which schemes of a chain have verified their credential (see [`Chain::places_of`]).
@@ -108,10 +113,14 @@ impl Chain {
         now: Timestamp,
         mut observe: impl FnMut(&dyn Scheme, &Attempt),
     ) -> Outcome {
-        match self.rule {
+        let mut outcome = match self.rule {
             Rule::Any => self.first_verified(head, now, &mut observe).await,
             Rule::All => self.all_verified(head, now, &mut observe).await,
+        };
+        if matches!(outcome.attempt, Attempt::Absent) && is_navigation(head) {
+            outcome.login = self.schemes.iter().find_map(|scheme| scheme.login(head));
         }
+        outcome
     }
 
     async fn first_verified(
@@ -127,7 +136,8 @@ impl Chain {
             observe(&**scheme, &attempt);
             if let Attempt::Verified(caller) = &attempt {
                 let is_open = caller.kind == CallerKind::Anonymous;
-                let verified = Outcome { attempt, verified: Verified::One(index) };
+                let effects = scheme.effects(head, caller);
+                let verified = Outcome { attempt, verified: Verified::One(index), effects, login: None };
                 if !is_open {
                     return verified;
                 }
@@ -154,27 +164,31 @@ impl Chain {
         observe: &mut impl FnMut(&dyn Scheme, &Attempt),
     ) -> Outcome {
         let mut caller: Option<Arc<Caller>> = None;
+        let mut effects = Effects::default();
         for scheme in &self.schemes {
             let attempt = ask(&**scheme, head, now).await;
             observe(&**scheme, &attempt);
             let Attempt::Verified(found) = attempt else {
                 return Outcome::refused(attempt);
             };
+            effects.extend(scheme.effects(head, &found));
             caller = Some(match caller {
                 None => found,
                 Some(first) => ending_no_later(first, &found),
             });
         }
         match caller {
-            Some(caller) => Outcome { attempt: Attempt::Verified(caller), verified: Verified::All },
+            Some(caller) => {
+                Outcome { attempt: Attempt::Verified(caller), verified: Verified::All, effects, login: None }
+            }
             None => Outcome::refused(Attempt::Absent),
         }
     }
 }
 
 impl Outcome {
-    const fn refused(attempt: Attempt) -> Self {
-        Self { attempt, verified: Verified::None }
+    fn refused(attempt: Attempt) -> Self {
+        Self { attempt, verified: Verified::None, effects: Effects::default(), login: None }
     }
 }
 
@@ -211,7 +225,9 @@ fn ending_no_later(first: Arc<Caller>, other: &Caller) -> Arc<Caller> {
 mod tests {
     use super::{Chain, EmptyChain, Outcome, Verified};
     use crate::test_support::{head, refusal, verified};
-    use crate::{Attempt, Challenge, CredentialPlace, Fault, Look, Scheme};
+    use crate::{
+        Attempt, Challenge, CredentialPlace, Effects, Fault, LoginRedirect, Look, Scheme, SetCookie,
+    };
     use haechi_core::{Caller, CallerKind, RequestHead, Role, Timestamp};
     use std::cell::Cell;
     use std::rc::Rc;
@@ -243,6 +259,14 @@ mod tests {
             self.asked.set(self.asked.get() + 1);
             let attempt = self.attempt.clone();
             if self.later { Look::Wait(Box::pin(async move { attempt })) } else { Look::Done(attempt) }
+        }
+
+        fn effects(&self, _: &RequestHead, _: &Caller) -> Effects {
+            Effects::default().with_cookie(SetCookie::new(&self.name, "1").unwrap())
+        }
+
+        fn login(&self, _: &RequestHead) -> Option<LoginRedirect> {
+            LoginRedirect::new(&format!("/login/{}", self.name)).ok()
         }
     }
 
@@ -380,6 +404,40 @@ mod tests {
                 );
                 assert_eq!(outcome.verified, Verified::None);
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn effects_are_those_of_the_schemes_that_verified() {
+        let set = |outcome: Outcome| {
+            let cookies = outcome.effects.cookies().iter().map(SetCookie::field_value);
+            cookies.map(|cookie| cookie.split('=').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let (bad, open) = (fixed("bad", Attempt::invalid_token("bad")), fixed("open", nobody()));
+        let (anna, bert) = (fixed("anna", user("anna", &[], None)), fixed("bert", user("bert", &[], None)));
+        assert_eq!(set(any(&[&open, &bad, &anna, &bert]).await), ["anna"]);
+        assert_eq!(set(all(&[&anna, &bert]).await), ["anna", "bert"]);
+        assert!(set(any(&[&open, &bad]).await).is_empty());
+        assert!(set(all(&[&anna, &bad]).await).is_empty(), "of a refusal nothing is kept");
+    }
+
+    #[tokio::test]
+    async fn only_a_browser_without_a_credential_is_sent_to_a_login() {
+        let page = head(&[("accept", "text/html")], None);
+        let (absent, other) = (fixed("absent", Attempt::Absent), fixed("other", Attempt::Absent));
+        let (bad, anna) =
+            (fixed("bad", Attempt::invalid_token("bad")), fixed("anna", user("anna", &[], None)));
+        let down = fixed("down", Attempt::unavailable("down"));
+        for (of, head, login) in [
+            (vec![&absent, &other], &page, Some("/login/absent")),
+            (vec![&absent], &head(&[], None), None),
+            (vec![&absent, &bad], &page, None),
+            (vec![&absent, &down], &page, None),
+            (vec![&absent, &anna], &page, None),
+        ] {
+            let chain = Chain::any(schemes(&of)).unwrap();
+            let outcome = chain.authenticate(head, Timestamp::MAX, |_, _| {}).await;
+            assert_eq!(outcome.login.as_ref().map(LoginRedirect::location), login);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The seam that every authenticator fills.
 
-use crate::{Attempt, Challenge};
-use haechi_core::{RequestHead, Timestamp};
+use crate::{Attempt, Challenge, Effects, LoginRedirect};
+use haechi_core::{Caller, RequestHead, Timestamp};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -47,6 +47,16 @@ pub trait Scheme {
     /// Looks for a credential and judges it. What is in memory answers at once; what must ask the store, an issuer or the hashing pool
     /// answers later. A future that is returned owns all that it needs, and must turn its own panic or cancellation into `Unavailable`.
     fn look(&self, head: &RequestHead, now: Timestamp) -> Look;
+
+    /// What is added to the answer, of a request whose caller this scheme has verified.
+    fn effects(&self, _head: &RequestHead, _caller: &Caller) -> Effects {
+        Effects::default()
+    }
+
+    /// Where a browser that shows no credential can log in. Asked only where a redirect can be followed to a page.
+    fn login(&self, _head: &RequestHead) -> Option<LoginRedirect> {
+        None
+    }
 }
 
 /// An answer now, or later.

@@ -7,7 +7,7 @@ use crate::route::Found;
 use crate::settings::Route;
 use crate::worker::plan::WorkerPlan;
 use haechi_authn::chain::{Chain, Outcome, Verified};
-use haechi_authn::{Attempt, ChallengeError, Fault, Scheme, Unavailable};
+use haechi_authn::{Attempt, ChallengeError, Effects, Fault, Scheme, Unavailable};
 use haechi_authz::{DenyReason, Permitted, Refused as NotPermitted};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, Irregular, RequestHead, Timestamp};
@@ -33,6 +33,9 @@ pub trait Observer {
 
     /// An authenticator was asked.
     fn attempted(&mut self, _scheme: &dyn Scheme, _attempt: &Attempt) {}
+
+    /// What authenticators add to the answer, whatever it will be.
+    fn effects(&mut self, _effects: Effects) {}
 
     /// It is known who is calling.
     fn authenticated(&mut self, _head: &RequestHead, _caller: &Arc<Caller>) {}
@@ -178,11 +181,17 @@ async fn authenticate(
     observer: &mut impl Observer,
 ) -> Result<(Arc<Caller>, Verified), Refused> {
     let chain = plan.chain(route).ok_or_else(Refused::internal)?;
-    let Outcome { attempt, verified } =
+    let Outcome { attempt, verified, effects, login } =
         chain.authenticate(head, now, |scheme, attempt| observer.attempted(scheme, attempt)).await;
     match attempt {
-        Attempt::Verified(caller) => Ok((caller, verified)),
-        Attempt::Absent => Err(no_credential(plan, route, NO_CREDENTIAL)),
+        Attempt::Verified(caller) => {
+            observer.effects(effects);
+            Ok((caller, verified))
+        }
+        Attempt::Absent => Err(match login {
+            Some(to) => Refused::new(Refusal::Login { to }, NO_CREDENTIAL),
+            None => no_credential(plan, route, NO_CREDENTIAL),
+        }),
         Attempt::Unavailable(Unavailable { reason, retry_after }) => {
             Err(Refused::new(Refusal::CannotTell { retry_after }, reason))
         }

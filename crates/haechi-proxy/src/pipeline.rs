@@ -78,7 +78,7 @@ pub(crate) async fn answer(
     let received = head.received;
     let mut recording = Recording::new(worker, &plan, &mut record);
     let judged = judge(head, body.length(), &plan, received, &mut recording).await;
-    let Recording { finish, decision, .. } = recording;
+    let Recording { finish, effects, decision, .. } = recording;
     to.decision = decision;
 
     // Forward, and respond: only with a `Permitted`.
@@ -110,6 +110,7 @@ pub(crate) async fn answer(
     if let Some(finish) = finish {
         finish.apply(&mut response.fields);
     }
+    respond::apply_effects(&effects, &mut response.fields);
     response
 }
 

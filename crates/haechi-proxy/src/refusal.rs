@@ -3,7 +3,7 @@
 use crate::limits::Limit;
 use crate::lines::HeadFault;
 use crate::outcome::RequestOutcome;
-use haechi_authn::{Challenge, ChallengeError};
+use haechi_authn::{Challenge, ChallengeError, LoginRedirect};
 use http::Method;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,10 @@ pub(crate) enum Refusal {
     /// No credential.
     NoCredential {
         challenges: Vec<Arc<Challenge>>,
+    },
+    /// No credential, of a browser that can be sent to a login.
+    Login {
+        to: LoginRedirect,
     },
     /// A credential that does not hold.
     BadCredential {
@@ -73,6 +77,7 @@ impl Refusal {
             Self::AmbiguousCredential => "invalid-request",
             Self::NotFound => "no-route",
             Self::MethodNotAllowed(_) => "method-not-allowed",
+            Self::Login { .. } => "login",
             Self::NoCredential { .. } => "not-authenticated",
             Self::BadCredential { .. } => "invalid-credentials",
             Self::Forbidden { .. } => "forbidden",
@@ -101,6 +106,7 @@ impl Refusal {
             Self::NotFound => "nothing is served at this address",
             Self::MethodNotAllowed(_) => "this address does not take this method",
             Self::NoCredential { .. } => "credentials are needed",
+            Self::Login { .. } => "log in first",
             Self::BadCredential { .. } => "the credentials are not valid",
             Self::Forbidden { .. } => "this caller may not do this",
             Self::CannotTell { .. } => "this cannot be decided at the moment; try again",
@@ -123,7 +129,9 @@ impl Refusal {
     pub(crate) const fn outcome(&self) -> RequestOutcome {
         match self {
             Self::NotFound | Self::MethodNotAllowed(_) => RequestOutcome::Unrouted,
-            Self::NoCredential { .. } | Self::BadCredential { .. } => RequestOutcome::Unauthenticated,
+            Self::NoCredential { .. } | Self::Login { .. } | Self::BadCredential { .. } => {
+                RequestOutcome::Unauthenticated
+            }
             Self::Forbidden { .. } => RequestOutcome::Denied,
             Self::CannotTell { .. } => RequestOutcome::Unavailable,
             Self::BadGateway

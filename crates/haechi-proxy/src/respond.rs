@@ -5,7 +5,7 @@ use crate::record::Record;
 use crate::refusal::Refusal;
 use crate::reply::{ErrorFormat, ReplyContext};
 use crate::response::{Response, ResponseBody};
-use haechi_authn::{Challenge, ChallengeError};
+use haechi_authn::{Challenge, ChallengeError, Effects};
 use haechi_core::Fields;
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -30,6 +30,13 @@ pub(crate) fn refuse(refusal: &Refusal, to: ReplyContext, mut record: Record) ->
     Response { status, fields, body: ResponseBody::Full(body), close: refusal.closes(), record }
 }
 
+/// Adds what authenticators do to an answer, whoever made it.
+pub(crate) fn apply_effects(effects: &Effects, fields: &mut Fields) {
+    for cookie in effects.cookies() {
+        fields.push(b"set-cookie", cookie.field_value().as_bytes());
+    }
+}
+
 /// The status of an answer to a preflight, granted or not.
 pub(crate) const PREFLIGHT: StatusCode = StatusCode::NO_CONTENT;
 
@@ -45,6 +52,8 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         Refusal::NotFound => StatusCode::NOT_FOUND,
         Refusal::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
         Refusal::NoCredential { .. } => StatusCode::UNAUTHORIZED,
+        // Whatever was asked for, what comes next is a GET of another page (RFC 9110 15.4.4).
+        Refusal::Login { .. } => StatusCode::SEE_OTHER,
         Refusal::BadCredential { .. } => StatusCode::UNAUTHORIZED,
         Refusal::Forbidden { .. } => StatusCode::FORBIDDEN,
         Refusal::CannotTell { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -122,6 +131,7 @@ fn specific_fields(refusal: &Refusal, fields: &mut Fields) {
         Refusal::AmbiguousCredential => {
             challenge(&Challenge::bare_bearer(), Some(&ChallengeError::InvalidRequest));
         }
+        Refusal::Login { to } => fields.push(b"location", to.location().as_bytes()),
         Refusal::UpgradeRequired => fields.push(b"sec-websocket-version", b"13"),
         Refusal::CannotTell { retry_after } => {
             fields.push(b"retry-after", seconds(retry_after.unwrap_or(RETRY_AFTER)).as_bytes());
@@ -203,9 +213,10 @@ fn grpc(refusal: &Refusal, status: StatusCode, fields: &mut Fields) -> (StatusCo
 
 #[cfg(test)]
 mod tests {
-    use super::specific_fields;
+    use super::{apply_effects, specific_fields, status};
+    use crate::outcome::RequestOutcome;
     use crate::refusal::Refusal;
-    use haechi_authn::{Challenge, ChallengeError};
+    use haechi_authn::{Challenge, ChallengeError, Effects, LoginRedirect, SetCookie};
     use haechi_core::Fields;
     use std::time::Duration;
 
@@ -225,6 +236,24 @@ mod tests {
         assert_eq!(told(Some(Duration::from_millis(1001))), ["2"], "not too early");
         assert_eq!(told(Some(Duration::ZERO)), ["1"], "not at once");
         assert_eq!(field(&Refusal::Overloaded, "retry-after"), ["2"]);
+    }
+
+    #[test]
+    fn a_browser_is_sent_to_the_login() {
+        let login = Refusal::Login { to: LoginRedirect::new("/login").unwrap() };
+        assert_eq!(status(&login).as_u16(), 303);
+        assert_eq!(field(&login, "location"), ["/login"]);
+        assert!(matches!(login.outcome(), RequestOutcome::Unauthenticated));
+    }
+
+    #[test]
+    fn cookies_are_added_to_those_of_the_answer() {
+        let mut fields = Fields::default();
+        fields.push(b"set-cookie", b"theirs=1");
+        let one = Effects::default().with_cookie(SetCookie::new("ours", "2").unwrap());
+        apply_effects(&one, &mut fields);
+        let values: Vec<_> = fields.iter().map(|field| field.value.to_vec()).collect();
+        assert_eq!(values, [&b"theirs=1"[..], b"ours=2; Path=/; Secure; HttpOnly; SameSite=Lax"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::judge::Observer;
 use crate::record::Record;
 use crate::worker::Worker;
 use crate::worker::plan::WorkerPlan;
-use haechi_authn::{Attempt, Scheme};
+use haechi_authn::{Attempt, Effects, Scheme};
 use haechi_authz::{Decision, DenyReason, External, Permitted, Refused};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, RequestHead};
@@ -21,6 +21,8 @@ pub(super) struct Recording<'a, 'r> {
     begun: Instant,
     /// What the route changes about the answer.
     pub(super) finish: Option<Finish<'a>>,
+    /// What authenticators add to the answer. Never recorded: cookies are credentials.
+    pub(super) effects: Effects,
     /// The decision, once there is one.
     pub(super) decision: Option<DecisionId>,
 }
@@ -28,7 +30,7 @@ pub(super) struct Recording<'a, 'r> {
 impl<'a, 'r> Recording<'a, 'r> {
     pub(super) fn new(worker: &'a Worker, plan: &'a WorkerPlan, record: &'r mut Record) -> Self {
         let begun = record.begun();
-        Self { worker, plan, record, begun, finish: None, decision: None }
+        Self { worker, plan, record, begun, finish: None, effects: Effects::default(), decision: None }
     }
 
     fn route(&mut self, index: usize) {
@@ -79,6 +81,10 @@ impl Observer for Recording<'_, '_> {
 
     fn attempted(&mut self, scheme: &dyn Scheme, attempt: &Attempt) {
         self.record.attempt(scheme, attempt);
+    }
+
+    fn effects(&mut self, effects: Effects) {
+        self.effects = effects;
     }
 
     fn authenticated(&mut self, head: &RequestHead, caller: &Arc<Caller>) {

@@ -98,9 +98,10 @@ async fn recheck(worker: Rc<Worker>, permitted: Rc<Permitted>, service: Arc<str>
         Ok(Judged::Preflight(_)) => Rechecked::Refused("its route leads elsewhere"),
         Err(refused) => match refused.refusal {
             Refusal::CannotTell { .. } => Rechecked::Unavailable,
-            Refusal::NoCredential { .. } | Refusal::BadCredential { .. } | Refusal::AmbiguousCredential => {
-                Rechecked::Refused("its credential no longer holds")
-            }
+            Refusal::NoCredential { .. }
+            | Refusal::Login { .. }
+            | Refusal::BadCredential { .. }
+            | Refusal::AmbiguousCredential => Rechecked::Refused("its credential no longer holds"),
             Refusal::Forbidden { .. } => Rechecked::Refused("its caller may no longer do this"),
             _ => Rechecked::Refused("its route is gone"),
         },
