@@ -1,6 +1,9 @@
 //! The enforcer: the only mint of [`Permitted`].
 
-use crate::{Decision, DecisionPoint, DenyReason, Engine, External, Facts, Memo, Unavailable, Verdict};
+use crate::{
+    Decision, DecisionPoint, Denial, DenyReason, Engine, External, Facts, HeaderChanges, Memo, PointAnswer,
+    Unavailable, Verdict,
+};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, RequestHead};
 use std::sync::Arc;
@@ -44,13 +47,14 @@ pub struct Permitted {
     head: Box<RequestHead>,
     caller: Arc<Caller>,
     decision: Decision,
+    changes: HeaderChanges,
 }
 
 /// A request that may not. Its head is gone: there is nothing left to forward.
 #[derive(Debug)]
 pub enum Refused {
-    /// It was decided, and the answer is no.
-    Denied(Decision, DenyReason),
+    /// It was decided, and the answer is no: why, and how the client is told.
+    Denied(Decision, DenyReason, Denial),
     /// It could not be decided.
     Undecided(Decision, Unavailable),
 }
@@ -104,20 +108,27 @@ impl Enforcer {
     ) -> Result<Permitted, Refused> {
         let facts = Facts { head: &head, route, caller: &caller };
         let mut decision = self.decide(&facts, id, memo);
+        let (mut changes, mut denial) = (HeaderChanges::NONE, Denial::default());
         if decision.verdict.is_allowed() {
             for point in self.points.get(route).into_iter().flatten() {
-                match ask(&**point, &facts, memo).await {
-                    Ok(external) => decision.external = Some(external),
+                let (answer, cached) = match ask(&**point, &facts, memo).await {
+                    Ok(answered) => answered,
                     Err(unavailable) => return Err(Refused::Undecided(decision, unavailable)),
-                }
-                if !decision.is_allowed() {
-                    break;
+                };
+                let allowed = answer.is_allow();
+                decision.external = Some(External { name: point.name().clone(), allowed, cached });
+                match answer {
+                    PointAnswer::Allow(more) => changes.then(more),
+                    PointAnswer::Deny(said) => {
+                        denial = said;
+                        break;
+                    }
                 }
             }
         }
         match decision.reason() {
-            None => Ok(Permitted { head, caller, decision }),
-            Some(reason) => Err(Refused::Denied(decision, reason)),
+            None => Ok(Permitted { head, caller, decision, changes }),
+            Some(reason) => Err(Refused::Denied(decision, reason, denial)),
         }
     }
 
@@ -130,23 +141,27 @@ impl Enforcer {
     }
 }
 
-async fn ask(point: &dyn DecisionPoint, facts: &Facts<'_>, memo: &Memo) -> Result<External, Unavailable> {
+/// What the decision point says, and whether that is an answer that was kept.
+async fn ask(
+    point: &dyn DecisionPoint,
+    facts: &Facts<'_>,
+    memo: &Memo,
+) -> Result<(PointAnswer, bool), Unavailable> {
     let question = point.question(facts)?;
     let mut key = point.name().as_bytes().to_vec();
     key.push(0);
     key.extend(&question);
-    let told = |allowed, cached| External { name: point.name().clone(), allowed, cached };
     let now = facts.head.received;
-    if let Some(allowed) = memo.answer(&key, now) {
-        return Ok(told(allowed, true));
+    if let Some(answer) = memo.answer(&key, now) {
+        return Ok((answer, true));
     }
-    let allowed = point.ask(question).await?;
+    let answer = point.ask(question).await?;
     let keeps = point.keeps();
-    let lifetime = if allowed { keeps.allow } else { keeps.deny };
+    let lifetime = if answer.is_allow() { keeps.allow } else { keeps.deny };
     if !lifetime.is_zero() {
-        memo.keep_answer(&key, allowed, now.plus(lifetime));
+        memo.keep_answer(&key, answer.clone(), now.plus(lifetime));
     }
-    Ok(told(allowed, false))
+    Ok((answer, false))
 }
 
 impl Permitted {
@@ -163,6 +178,11 @@ impl Permitted {
     /// The decision that let it through.
     pub const fn decision(&self) -> &Decision {
         &self.decision
+    }
+
+    /// What the decision points that were asked change about what the backend receives.
+    pub const fn header_changes(&self) -> &HeaderChanges {
+        &self.changes
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::entities::attribute;
 use crate::slice::Slice;
-use crate::{Facts, Read, Verdict, Vocabulary};
+use crate::{Facts, PointAnswer, Read, Verdict, Vocabulary};
 use haechi_core::{AttributeValue, CallerKind, Timestamp};
 use quick_cache::unsync::Cache;
 use std::cell::RefCell;
@@ -15,8 +15,8 @@ const KEPT: usize = 8192;
 /// Longer keys are not kept: they come from long paths and headers, which rarely come again.
 const LONGEST_KEY: usize = 1024;
 
-/// Yes or no, and until when it holds.
-type Answer = (bool, Timestamp);
+/// A decision point's answer, and until when it holds.
+type Answer = (PointAnswer, Timestamp);
 
 /// One worker's memory of decisions. It belongs to one enforcer and is dropped with it.
 pub struct Memo {
@@ -69,15 +69,15 @@ impl Memo {
     }
 
     /// A decision point's answer that still holds.
-    pub(crate) fn answer(&self, key: &[u8], now: Timestamp) -> Option<bool> {
+    pub(crate) fn answer(&self, key: &[u8], now: Timestamp) -> Option<PointAnswer> {
         let answers = self.answers.borrow();
-        answers.get(key).filter(|(_, until)| *until > now).map(|(allowed, _)| *allowed)
+        answers.get(key).filter(|(_, until)| *until > now).map(|(answer, _)| answer.clone())
     }
 
     /// Keeps a decision point's answer.
-    pub(crate) fn keep_answer(&self, key: &[u8], allowed: bool, until: Timestamp) {
+    pub(crate) fn keep_answer(&self, key: &[u8], answer: PointAnswer, until: Timestamp) {
         if key.len() <= 4 * LONGEST_KEY {
-            self.answers.borrow_mut().insert(key.into(), (allowed, until));
+            self.answers.borrow_mut().insert(key.into(), (answer, until));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Deciders outside the gate, behind the same seam.
 
-use crate::Facts;
+use crate::{Facts, HeaderChanges};
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -26,8 +26,48 @@ pub trait DecisionPoint: Send + Sync + fmt::Debug {
     fn ask(&self, question: Vec<u8>) -> Answering<'_>;
 }
 
-/// An answer that is under way: yes, no, or nothing that could be understood.
-pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<bool, Unavailable>> + 'a>>;
+/// An answer that is under way, or nothing that could be understood.
+pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<PointAnswer, Unavailable>> + 'a>>;
+
+/// What a decision point says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PointAnswer {
+    /// Yes, with changes of what the backend receives.
+    Allow(HeaderChanges),
+    /// No.
+    Deny(Denial),
+}
+
+/// How a decision point denies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Denial {
+    /// What the client is told.
+    pub kind: DenialKind,
+}
+
+/// What kind of denial a client is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DenialKind {
+    /// The caller may not do this.
+    #[default]
+    Forbidden,
+    /// The caller has to authenticate, or to do so in another way.
+    Unauthenticated,
+}
+
+/// Yes or no, and nothing more.
+impl From<bool> for PointAnswer {
+    fn from(allowed: bool) -> Self {
+        if allowed { Self::Allow(HeaderChanges::NONE) } else { Self::Deny(Denial::default()) }
+    }
+}
+
+impl PointAnswer {
+    /// Whether it is a yes.
+    pub const fn is_allow(&self) -> bool {
+        matches!(self, Self::Allow(_))
+    }
+}
 
 /// How long answers are kept; zero for not at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -77,6 +77,7 @@ impl Outgoing<'_> {
     pub(crate) fn write(&self, out: &mut impl HeadSink) {
         self.request_line(out);
         self.client_fields(out);
+        self.set_fields(out);
         self.framing(out);
         self.forwarding_fields(out);
         if self.service.settings.identity_headers {
@@ -129,7 +130,19 @@ impl Outgoing<'_> {
             FieldName::Authorization if self.identity_token.is_some() => false,
             known if known.is_reserved() || known.is_hop_by_hop() => false,
             _ if self.websocket.is_some() && handshake::ends_here(sent.name) => false,
+            _ if self.permitted.header_changes().drops(sent.name) => false,
             _ => self.may_carry_credential(sent),
+        }
+    }
+
+    /// What decision points set. Not where a credential stands: the backend would take it for one that the gate verified.
+    fn set_fields(&self, out: &mut impl HeadSink) {
+        let credential = |name: &str| {
+            let alike = |known: &str| FieldName::are_alike(known.as_bytes(), name.as_bytes());
+            self.inspected.iter().any(|place| matches!(place, CredentialPlace::Field(known) if alike(known)))
+        };
+        for (name, value) in self.permitted.header_changes().set().filter(|(name, _)| !credential(name)) {
+            out.field(name.as_bytes(), |out| out.extend_from_slice(value.as_bytes()));
         }
     }
 

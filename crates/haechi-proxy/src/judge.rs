@@ -8,7 +8,7 @@ use crate::settings::Route;
 use crate::worker::plan::WorkerPlan;
 use haechi_authn::chain::{Chain, Outcome, Verified};
 use haechi_authn::{Attempt, ChallengeError, Effects, Fault, Scheme, Unavailable};
-use haechi_authz::{DenyReason, Permitted, Refused as NotPermitted};
+use haechi_authz::{Denial, DenialKind, DenyReason, Permitted, Refused as NotPermitted};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, Irregular, RequestHead, Timestamp};
 use std::borrow::Cow;
@@ -118,7 +118,9 @@ pub(crate) async fn judge<'p, O: Observer>(
     observer.decided(route_index, &outcome);
     match outcome {
         Ok(permitted) => Ok(Judged::Permitted(Passed { permitted, route, route_index, verified })),
-        Err(NotPermitted::Denied(_, reason)) => Err(Refused::new(forbidden(&reason), reason.describe())),
+        Err(NotPermitted::Denied(_, reason, denial)) => {
+            Err(Refused::new(denied(plan, route_index, &reason, denial), reason.describe()))
+        }
         Err(NotPermitted::Undecided(_, unavailable)) => {
             Err(Refused::new(Refusal::CANNOT_TELL, unavailable.to_string()))
         }
@@ -212,6 +214,15 @@ const NO_CREDENTIAL: &str = "the route requires a credential, and the request ha
 fn no_credential(plan: &WorkerPlan, route: usize, reason: impl Into<Cow<'static, str>>) -> Refused {
     let challenges = plan.chain(route).map(Chain::challenges).unwrap_or_default();
     Refused::new(Refusal::NoCredential { challenges }, reason)
+}
+
+fn denied(plan: &WorkerPlan, route: usize, reason: &DenyReason, denial: Denial) -> Refusal {
+    let challenges = match denial.kind {
+        DenialKind::Forbidden => Vec::new(),
+        DenialKind::Unauthenticated => plan.chain(route).map(Chain::challenges).unwrap_or_default(),
+    };
+    // Who is asked to authenticate is told how (RFC 9110 15.5.2); where nobody can, the answer is just no.
+    if challenges.is_empty() { forbidden(reason) } else { Refusal::NoCredential { challenges } }
 }
 
 fn forbidden(reason: &DenyReason) -> Refusal {

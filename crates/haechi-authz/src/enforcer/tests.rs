@@ -1,8 +1,8 @@
 use crate::point::Answering;
 use crate::testing::World;
 use crate::{
-    DecisionPoint, DenyReason, Enforcer, EnforcerParts, Facts, Keeps, Memo, Permitted, Refused, Source,
-    Unavailable,
+    DecisionPoint, Denial, DenialKind, DenyReason, Enforcer, EnforcerParts, Facts, HeaderChanges, Keeps,
+    Memo, Permitted, PointAnswer, Refused, Source, Unavailable,
 };
 use haechi_core::Caller;
 use haechi_core::id::DecisionId;
@@ -14,13 +14,13 @@ use std::time::Duration;
 #[derive(Debug)]
 struct Point {
     name: Arc<str>,
-    says: fn() -> Result<bool, &'static str>,
+    says: fn() -> Result<PointAnswer, &'static str>,
     keeps: Keeps,
     asked: AtomicUsize,
 }
 
 impl Point {
-    fn new(says: fn() -> Result<bool, &'static str>) -> Arc<Self> {
+    fn new(says: fn() -> Result<PointAnswer, &'static str>) -> Arc<Self> {
         Arc::new(Self { name: "opa".into(), says, keeps: Keeps::default(), asked: AtomicUsize::new(0) })
     }
 }
@@ -69,13 +69,15 @@ fn world() -> World {
 #[tokio::test]
 async fn a_decision_point_that_says_yes_lets_through_and_one_that_says_no_does_not() {
     let (world, memo) = (world(), Memo::default());
-    let yes = enforcer(&world, &Point::new(|| Ok(true)));
+    let yes = enforcer(&world, &Point::new(|| Ok(true.into())));
     let permitted = enforce(&world, &yes, &memo, &["USER"]).await.unwrap();
     assert!(permitted.decision().external.as_ref().unwrap().allowed);
     assert_eq!(permitted.decision().generation, 7);
-    let no = enforcer(&world, &Point::new(|| Ok(false)));
+    let no = enforcer(&world, &Point::new(|| Ok(false.into())));
     let refused = enforce(&world, &no, &memo, &["USER"]).await.unwrap_err();
-    assert!(matches!(refused, Refused::Denied(_, DenyReason::External(name)) if &*name == "opa"));
+    assert!(
+        matches!(refused, Refused::Denied(_, DenyReason::External(name), Denial { kind: DenialKind::Forbidden }) if &*name == "opa")
+    );
 }
 
 #[tokio::test]
@@ -98,9 +100,9 @@ async fn a_decision_point_that_panics_never_allows() {
 #[tokio::test]
 async fn a_decision_point_is_not_asked_about_what_the_policies_refuse() {
     let (world, memo) = (world(), Memo::default());
-    let point = Point::new(|| Ok(true));
+    let point = Point::new(|| Ok(true.into()));
     let refused = enforce(&world, &enforcer(&world, &point), &memo, &["GUEST"]).await.unwrap_err();
-    assert!(matches!(refused, Refused::Denied(_, DenyReason::Roles(_))));
+    assert!(matches!(refused, Refused::Denied(_, DenyReason::Roles(_), _)));
     assert_eq!(point.asked.load(Ordering::Relaxed), 0);
 }
 
@@ -108,7 +110,7 @@ async fn a_decision_point_is_not_asked_about_what_the_policies_refuse() {
 async fn answers_are_kept_as_long_as_they_hold_and_no_longer() {
     let (world, memo) = (world(), Memo::default());
     let keeps = Keeps { allow: Duration::from_secs(5), deny: Duration::ZERO };
-    let point = Arc::new(Point { keeps, ..Arc::into_inner(Point::new(|| Ok(true))).unwrap() });
+    let point = Arc::new(Point { keeps, ..Arc::into_inner(Point::new(|| Ok(true.into()))).unwrap() });
     let enforcer = enforcer(&world, &point);
     let mut asked = Vec::new();
     for seconds in [0, 4, 5, 6] {
@@ -118,7 +120,7 @@ async fn answers_are_kept_as_long_as_they_hold_and_no_longer() {
         asked.push(point.asked.load(Ordering::Relaxed));
     }
     assert_eq!(asked, [1, 1, 2, 2]);
-    let point = Arc::new(Point { keeps, ..Arc::into_inner(Point::new(|| Ok(false))).unwrap() });
+    let point = Arc::new(Point { keeps, ..Arc::into_inner(Point::new(|| Ok(false.into()))).unwrap() });
     let (enforcer, memo) = (super::tests::enforcer(&world, &point), Memo::default());
     for asked in 1..=3 {
         enforce(&world, &enforcer, &memo, &["USER"]).await.unwrap_err();
@@ -127,9 +129,52 @@ async fn answers_are_kept_as_long_as_they_hold_and_no_longer() {
 }
 
 #[tokio::test]
+async fn header_changes_come_with_the_permission_and_are_kept_with_the_answer() {
+    fn changes() -> HeaderChanges {
+        HeaderChanges::new([("X-Plan", "gold")], ["x-debug"]).unwrap()
+    }
+    let (world, memo) = (world(), Memo::default());
+    let keeps = Keeps { allow: Duration::from_secs(5), deny: Duration::ZERO };
+    let says = || Ok(PointAnswer::Allow(changes()));
+    let point = Arc::new(Point { keeps, ..Arc::into_inner(Point::new(says)).unwrap() });
+    let enforcer = enforcer(&world, &point);
+    for cached in [false, true] {
+        let permitted = enforce(&world, &enforcer, &memo, &["USER"]).await.unwrap();
+        assert_eq!(*permitted.header_changes(), changes());
+        assert_eq!(permitted.decision().external.as_ref().unwrap().cached, cached);
+    }
+    assert_eq!(point.asked.load(Ordering::Relaxed), 1);
+    let (head, route, caller) = world.ask("other").roles(&["USER"]).parts();
+    let denied = enforcer.enforce(head, route, caller, DecisionId::from_bits(7), &memo).await;
+    assert!(matches!(
+        denied,
+        Err(Refused::Denied(_, DenyReason::NoPermit, Denial { kind: DenialKind::Forbidden }))
+    ));
+}
+
+#[tokio::test]
+async fn a_decision_point_may_ask_for_authentication_and_that_is_kept() {
+    let (world, memo) = (world(), Memo::default());
+    let keeps = Keeps { allow: Duration::ZERO, deny: Duration::from_secs(5) };
+    let says = || Ok(PointAnswer::Deny(Denial { kind: DenialKind::Unauthenticated }));
+    let point = Arc::new(Point { keeps, ..Arc::into_inner(Point::new(says)).unwrap() });
+    let enforcer = enforcer(&world, &point);
+    for _ in 0..2 {
+        let Refused::Denied(decision, DenyReason::External(_), denial) =
+            enforce(&world, &enforcer, &memo, &["USER"]).await.unwrap_err()
+        else {
+            panic!("not denied by the point");
+        };
+        assert_eq!(denial.kind, DenialKind::Unauthenticated);
+        assert!(!decision.external.unwrap().allowed);
+    }
+    assert_eq!(point.asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
 async fn a_route_without_a_rule_is_denied() {
     let (world, memo) = (world().built_in("login", "/login"), Memo::default());
-    let enforcer = enforcer(&world, &Point::new(|| Ok(true)));
+    let enforcer = enforcer(&world, &Point::new(|| Ok(true.into())));
     let routes = enforcer.engine().compiled().vocabulary().routes.len();
     let all = std::iter::once(false).chain(std::iter::repeat_n(true, routes - 1));
     let beyond = [(routes, false), (routes + 1, false), (usize::MAX, false)];
@@ -138,7 +183,7 @@ async fn a_route_without_a_rule_is_denied() {
         let outcome = enforcer.enforce(head, route, caller, DecisionId::from_bits(7), &memo).await;
         assert_eq!(outcome.is_ok(), passes, "{route}");
         if route >= routes {
-            assert!(matches!(outcome, Err(Refused::Denied(_, DenyReason::NoRule))), "{route}");
+            assert!(matches!(outcome, Err(Refused::Denied(_, DenyReason::NoRule, _))), "{route}");
         }
     }
 }

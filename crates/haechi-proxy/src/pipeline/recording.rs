@@ -45,7 +45,7 @@ impl<'a, 'r> Recording<'a, 'r> {
         let took = || Some(self.begun.elapsed());
         let decision = match outcome {
             Ok(permitted) => permitted.decision(),
-            Err(Refused::Denied(decision, _)) => decision,
+            Err(Refused::Denied(decision, ..)) => decision,
             Err(Refused::Undecided(_, unavailable)) => {
                 return metrics.decision_point(&unavailable.name, "unavailable", took());
             }
@@ -103,8 +103,8 @@ impl Observer for Recording<'_, '_> {
         self.decision_point(outcome);
         let (decision, result): (&Decision, _) = match outcome {
             Ok(permitted) => (permitted.decision(), "allow"),
-            Err(Refused::Denied(decision, DenyReason::Error(_))) => (decision, "error"),
-            Err(Refused::Denied(decision, _)) => (decision, "deny"),
+            Err(Refused::Denied(decision, DenyReason::Error(_), _)) => (decision, "error"),
+            Err(Refused::Denied(decision, ..)) => (decision, "deny"),
             Err(Refused::Undecided(decision, _)) => (decision, "unavailable"),
         };
         let Some(route) = self.plan.recorded_route(index) else { return };

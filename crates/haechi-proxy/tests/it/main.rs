@@ -7,4 +7,6 @@
     reason = "a test that cannot be set up has failed, and a panic is how it says so"
 )]
 
+mod gate;
 mod panics;
+mod points;

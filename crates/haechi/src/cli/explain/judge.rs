@@ -70,7 +70,7 @@ impl Observer for Steps<'_> {
     fn decided(&mut self, _: usize, outcome: &Result<Permitted, Refused>) {
         let (decision, unavailable) = match outcome {
             Ok(permitted) => (permitted.decision(), None),
-            Err(Refused::Denied(decision, _)) => (decision, None),
+            Err(Refused::Denied(decision, ..)) => (decision, None),
             Err(Refused::Undecided(decision, unavailable)) => (decision, Some(unavailable.clone())),
         };
         (self.decision, self.unavailable) = (Some(decision.clone()), unavailable);

@@ -14,7 +14,7 @@ use super::http_client::{self, BodyError};
 use crate::config::Config;
 use crate::config::meant::{self, PointType};
 use haechi_authz::point::Answering;
-use haechi_authz::{DecisionPoint, Facts, Keeps, Unavailable, Vocabulary};
+use haechi_authz::{DecisionPoint, Facts, Keeps, PointAnswer, Unavailable, Vocabulary};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, Url};
 use std::fmt;
@@ -133,7 +133,7 @@ impl DecisionPoint for Point {
                 PointType::Opa => answer::opa(&told),
                 PointType::Authzen => answer::authzen(&told),
             };
-            meant.map_err(|reason| self.unavailable(reason))
+            meant.map(PointAnswer::from).map_err(|reason| self.unavailable(reason))
         })
     }
 }

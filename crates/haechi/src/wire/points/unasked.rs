@@ -46,8 +46,8 @@ impl DecisionPoint for Unasked {
         let name = &self.name;
         let unavailable = |reason: String| Err(Unavailable { name: name.clone(), reason });
         let answer = match self.answers.of(name) {
-            Some(Outcome::Allow) => Ok(true),
-            Some(Outcome::Deny) => Ok(false),
+            Some(Outcome::Allow) => Ok(true.into()),
+            Some(Outcome::Deny) => Ok(false.into()),
             Some(Outcome::Unavailable) => unavailable("it is supposed not to answer".to_owned()),
             None => unavailable(format!(
                 "nothing says what it answers: add `decision_points: {{ {name}: allow }}`"
