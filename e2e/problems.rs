@@ -15,7 +15,9 @@ fn text(file: &str) -> String {
 /// The arms `Type::One | Type::Two(_) => value` of a file of the product, as pairs of a variant and what `read` makes of the value.
 fn arms<T>(file: &str, owner: &str, read: impl Fn(&str) -> Option<T>) -> Vec<(String, T)> {
     let text = text(file).replace("{ .. }", "").replace("(_)", "");
-    let text = text.split("#[cfg(test)]").next().unwrap().to_owned();
+    let product = text.split("#[cfg(test)]").next().unwrap();
+    let code: Vec<&str> = product.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    let text = code.join("\n");
     let mut found = Vec::new();
     for (at, _) in text.match_indices("=>") {
         let (before, after) = (&text[..at], text[at + 2..].trim_start());
