@@ -12,7 +12,7 @@
 use cedar_policy::{
     Authorizer, Context, Entities, Entity, EntityUid, PolicySet, Request, RestrictedExpression,
 };
-use haechi_authz::{Engine, Facts, Memo, PolicyFile, RouteFacts, Rule, Vocabulary, compile};
+use haechi_authz::{Engine, Facts, Memo, PolicyFile, RouteFacts, RouteIndex, Rule, Vocabulary, compile};
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::id::RequestId;
 use haechi_core::{
@@ -124,7 +124,7 @@ fn roles_only(policies: usize) {
     let (head, plain) = (head(), Plain::new(&text));
     let memo = Memo::default();
     let decide = |memo: &Memo, index: usize| {
-        let facts = Facts { head: &head, route: 0, caller: &callers[index % callers.len()] };
+        let facts = Facts { head: &head, route: RouteIndex::new(0), caller: &callers[index % callers.len()] };
         assert!(engine.decide(black_box(&facts), memo).is_allowed());
     };
     let [ours, new, theirs] = rounds([
@@ -146,7 +146,7 @@ fn request_facts() {
     }
     let (engine, plain, head, caller, memo) =
         (engine(&text, 1), Plain::new(&text), head(), caller("R1"), Memo::default());
-    let facts = Facts { head: &head, route: 0, caller: &caller };
+    let facts = Facts { head: &head, route: RouteIndex::new(0), caller: &caller };
     let (request, entities) = plain.question(&head, &caller);
     let [ours, built, given] = rounds([
         &mut |_| assert!(engine.decide(black_box(&facts), &memo).is_allowed()),

@@ -9,7 +9,7 @@ mod scope;
 pub use scope::{Constraint, Scope};
 
 use crate::expr::Expr;
-use crate::{Place, Source, Vocabulary};
+use crate::{Place, RouteIndex, Source, Vocabulary};
 use cedar_policy::{Effect, Policy, PolicyId, PolicySet, Schema, ValidationMode, Validator};
 use messages::{fault_of, faults_of};
 use std::collections::HashMap;
@@ -45,7 +45,9 @@ pub enum Within {
     /// The policy file with this index.
     File(usize),
     /// The `when` of the route with this index.
-    Condition(usize),
+    Condition(RouteIndex),
+    /// A condition that belongs to no route; see [`condition`].
+    Unbound,
     /// None: the schema itself.
     Schema,
 }
@@ -124,8 +126,9 @@ fn compile_all(vocabulary: Arc<Vocabulary>, files: &[PolicyFile]) -> Result<Comp
     if !policies.is_empty() {
         validate(checks.validator().map_err(|fault| vec![fault])?, &policies, files, &mut told);
     }
-    let clauses = (0..vocabulary.routes.len())
-        .map(|route| clauses::of_route(&vocabulary, &checks, route, &mut told))
+    let clauses = vocabulary
+        .indexed_routes()
+        .map(|(route, _)| clauses::of_route(&vocabulary, &checks, route, &mut told))
         .collect();
     let Told { faults, odd: warnings } = told.sorted();
     if faults.is_empty() {
@@ -157,11 +160,11 @@ impl Told {
 /// it false where it is missing.
 ///
 /// # Errors
-/// Everything that is wrong, within [`Within::Condition`] of this number.
-pub fn condition(compiled: &Compiled, number: usize, text: &str) -> Result<Expr, Vec<PolicyFault>> {
+/// Everything that is wrong, within [`Within::Unbound`].
+pub fn condition(compiled: &Compiled, text: &str) -> Result<Expr, Vec<PolicyFault>> {
     let mut told = Told::default();
     let validator = compiled.checks.validator().map_err(|fault| vec![fault])?;
-    let place = clauses::ClausePlace { within: Within::Condition(number), route: None };
+    let place = clauses::ClausePlace { within: Within::Unbound, route: None };
     match clauses::condition(&compiled.vocabulary, validator, place, text, &mut told) {
         Some(expr) if told.faults.is_empty() => Ok(expr),
         _ => Err(told.faults),
@@ -175,8 +178,8 @@ impl Compiled {
     }
 
     /// The clauses of a route that are decided here, in order.
-    pub fn clauses(&self, route: usize) -> &[ClausePolicy] {
-        self.clauses.get(route).map_or(&[], Vec::as_slice)
+    pub fn clauses(&self, route: RouteIndex) -> &[ClausePolicy] {
+        self.clauses.get(route.get()).map_or(&[], Vec::as_slice)
     }
 
     /// What holds but is hardly what was meant, in the order of the texts.
@@ -185,8 +188,8 @@ impl Compiled {
     }
 
     /// Whether some policy of the files could permit a request on the route with this index.
-    pub fn may_permit(&self, route: usize) -> bool {
-        let Some(facts) = self.vocabulary.routes.get(route) else { return false };
+    pub fn may_permit(&self, route: RouteIndex) -> bool {
+        let Some(facts) = self.vocabulary.route(route) else { return false };
         let permits = |policy: &&FilePolicy| policy.effect == Effect::Permit;
         self.policies.iter().filter(permits).any(|policy| policy.scope.is_about(facts))
     }
@@ -319,8 +322,9 @@ impl Within {
     const fn order(self) -> (usize, usize) {
         match self {
             Self::Schema => (0, 0),
-            Self::Condition(route) => (1, route),
-            Self::File(index) => (2, index),
+            Self::Condition(route) => (1, route.get()),
+            Self::Unbound => (2, 0),
+            Self::File(index) => (3, index),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Decision, DecisionPoint, Denial, DenyReason, Engine, External, Facts, HeaderChanges, Memo, PointAnswer,
-    Unavailable, Verdict,
+    RouteIndex, Unavailable, Verdict,
 };
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, RequestHead};
@@ -101,7 +101,7 @@ impl Enforcer {
     pub async fn enforce(
         &self,
         head: Box<RequestHead>,
-        route: usize,
+        route: RouteIndex,
         caller: Arc<Caller>,
         id: DecisionId,
         memo: &Memo,
@@ -110,7 +110,7 @@ impl Enforcer {
         let mut decision = self.decide(&facts, id, memo);
         let (mut changes, mut denial) = (HeaderChanges::NONE, Denial::default());
         if decision.verdict.is_allowed() {
-            for point in self.points.get(route).into_iter().flatten() {
+            for point in self.points.get(route.get()).into_iter().flatten() {
                 let (answer, cached) = match ask(&**point, &facts, memo).await {
                     Ok(answered) => answered,
                     Err(unavailable) => return Err(Refused::Undecided(decision, unavailable)),

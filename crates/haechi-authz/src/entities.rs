@@ -2,7 +2,7 @@
 
 use crate::slice::Slice;
 use crate::vocabulary::ACTIONS;
-use crate::{Compiled, Facts, Read, Vocabulary};
+use crate::{Compiled, Facts, Read, RouteIndex, Vocabulary};
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
 };
@@ -51,13 +51,13 @@ pub const fn principal_kind(kind: CallerKind) -> &'static str {
 /// The entities that every request on the route and action sees; each part only where it is looked at.
 pub(crate) fn fixed(
     compiled: &Compiled,
-    route: Option<usize>,
+    route: Option<RouteIndex>,
     action: Option<usize>,
     hierarchy: bool,
 ) -> Result<Entities, String> {
     let vocabulary = compiled.vocabulary();
     let mut all = Vec::new();
-    if let Some(facts) = route.and_then(|route| vocabulary.routes.get(route)) {
+    if let Some(facts) = route.and_then(|route| vocabulary.route(route)) {
         let labels = facts.labels.iter().map(|label| RestrictedExpression::new_string(label.to_string()));
         let attributes = HashMap::from([("labels".to_owned(), RestrictedExpression::new_set(labels))]);
         let service: HashSet<_> = facts.service.iter().map(|name| uid("Service", name)).collect();
@@ -126,7 +126,7 @@ pub(crate) fn question(
 ) -> Result<(Request, Entities), String> {
     let principal = names.principal(slice, facts.caller);
     let action = names.actions.get(action).ok_or("an unknown method")?.clone();
-    let resource = names.routes.get(facts.route).ok_or("an unknown route")?.clone();
+    let resource = names.routes.get(facts.route.get()).ok_or("an unknown route")?.clone();
     let context = context(vocabulary, &slice.reads, facts)?;
     let entities = with_principal(vocabulary, slice, &principal, facts.caller)?;
     let request = Request::new(principal, action, resource, context, None).map_err(text)?;

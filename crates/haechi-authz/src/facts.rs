@@ -1,6 +1,6 @@
 //! The facts of one request, from which everything is decided.
 
-use crate::Vocabulary;
+use crate::{RouteIndex, Vocabulary};
 use haechi_core::{Caller, RequestHead};
 
 /// Who asks for what, on which route.
@@ -9,7 +9,7 @@ pub struct Facts<'a> {
     /// The request.
     pub head: &'a RequestHead,
     /// The route's index.
-    pub route: usize,
+    pub route: RouteIndex,
     /// Who is calling.
     pub caller: &'a Caller,
 }
@@ -21,7 +21,7 @@ impl<'a> Facts<'a> {
         'a: 'b,
     {
         let path = self.head.path.as_str();
-        vocabulary.routes.get(self.route).into_iter().flat_map(move |route| route.params(path))
+        vocabulary.route(self.route).into_iter().flat_map(move |route| route.params(path))
     }
 
     /// One path parameter.

@@ -40,4 +40,4 @@ pub use reads::Read;
 pub use remedy::Step;
 pub use rule::{Clause, Condition, Rule};
 pub use slice::SliceFault;
-pub use vocabulary::{RouteFacts, Vocabulary};
+pub use vocabulary::{RouteFacts, RouteIndex, Vocabulary};

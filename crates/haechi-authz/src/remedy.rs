@@ -5,7 +5,7 @@ mod candidates;
 #[cfg(test)]
 mod tests;
 
-use crate::{Engine, Facts, Memo, RouteFacts};
+use crate::{Engine, Facts, Memo, RouteFacts, RouteIndex};
 use candidates::{Candidate, candidates};
 use haechi_core::{AttributeValue, Caller, CallerKind, Role, RoleTable};
 use serde::Serialize;
@@ -64,8 +64,8 @@ impl Engine {
         self.decide(&Facts { caller: &caller, ..*facts }, memo).is_allowed()
     }
 
-    pub(crate) fn route_facts(&self, route: usize) -> Option<&RouteFacts> {
-        self.compiled().vocabulary().routes.get(route)
+    pub(crate) fn route_facts(&self, route: RouteIndex) -> Option<&RouteFacts> {
+        self.compiled().vocabulary().route(route)
     }
 }
 

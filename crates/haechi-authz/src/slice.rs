@@ -9,7 +9,7 @@ use crate::expr::{EntityName, Expr, Var};
 use crate::reads::{Everything, gather};
 use crate::rule::Clause;
 use crate::vocabulary::{ACTIONS, action_index};
-use crate::{Compiled, DenyReason, Read, RouteFacts, Rule, Source};
+use crate::{Compiled, DenyReason, Read, RouteFacts, RouteIndex, Rule, Source};
 use cedar_policy::{Entities, EntityUid, Policy, PolicyId, PolicySet};
 use serde_json::{Value as Json, json};
 use std::collections::{BTreeSet, HashMap};
@@ -58,8 +58,8 @@ impl Slices {
     }
 
     /// The slice of a route for a method.
-    pub(crate) fn find(&self, route: usize, action: usize) -> Option<&Slice> {
-        let index = (*self.by_route.get(route)?.get(action)?)?;
+    pub(crate) fn find(&self, route: RouteIndex, action: usize) -> Option<&Slice> {
+        let index = (*self.by_route.get(route.get())?.get(action)?)?;
         self.all.get(index as usize)
     }
 }
@@ -107,7 +107,7 @@ struct Prepared {
 struct SliceKey {
     rule: usize,
     policies: Vec<usize>,
-    route: Option<usize>,
+    route: Option<RouteIndex>,
     action: Option<usize>,
 }
 
@@ -135,9 +135,9 @@ impl<'a> Slicer<'a> {
 
     fn run(mut self) -> Result<Slices, SliceFault> {
         let index = Index::new(self.compiled);
-        let routes = &self.compiled.vocabulary().routes;
-        let mut by_route = Vec::with_capacity(routes.len());
-        for (route, facts) in routes.iter().enumerate() {
+        let vocabulary = self.compiled.vocabulary();
+        let mut by_route = Vec::with_capacity(vocabulary.routes.len());
+        for (route, facts) in vocabulary.indexed_routes() {
             let rule = self.rule(route, &facts.rule)?;
             let about = index.about(facts);
             let mut row = [None; ACTIONS.len()];
@@ -158,7 +158,7 @@ impl<'a> Slicer<'a> {
     }
 
     /// The clauses of a rule, prepared once for all routes that have it.
-    fn rule(&mut self, route: usize, rule: &'a Rule) -> Result<usize, SliceFault> {
+    fn rule(&mut self, route: RouteIndex, rule: &'a Rule) -> Result<usize, SliceFault> {
         if let Some(known) = self.rules.get(rule) {
             return Ok(*known);
         }
@@ -178,7 +178,7 @@ impl<'a> Slicer<'a> {
 
     fn slice(
         &mut self,
-        route: usize,
+        route: RouteIndex,
         action: usize,
         rule: usize,
         policies: Vec<usize>,
@@ -214,8 +214,8 @@ impl<'a> Slicer<'a> {
         Ok(id)
     }
 
-    fn members(&self, route: usize, policies: &[usize]) -> Members {
-        let rule = self.compiled.vocabulary().routes.get(route).map(|facts| &facts.rule);
+    fn members(&self, route: RouteIndex, policies: &[usize]) -> Members {
+        let rule = self.compiled.vocabulary().route(route).map(|facts| &facts.rule);
         let written = rule.map_or(&[][..], Rule::clauses);
         let clauses = self.compiled.clauses(route).iter().filter_map(|clause| written.get(clause.index));
         let source = |number: &usize| {

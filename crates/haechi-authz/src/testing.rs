@@ -1,8 +1,8 @@
 //! A small configuration to ask questions of.
 
 use crate::{
-    Clause, Condition, DenyReason, Engine, Facts, Memo, Place, PolicyFault, PolicyFile, RouteFacts, Rule,
-    Verdict, Vocabulary, compile,
+    Clause, Condition, DenyReason, Engine, Facts, Memo, Place, PolicyFault, PolicyFile, RouteFacts,
+    RouteIndex, Rule, Verdict, Vocabulary, compile,
 };
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::id::RequestId;
@@ -97,8 +97,8 @@ impl World {
     }
 
     pub(crate) fn labelled(mut self, name: &str, label: &str) -> Self {
-        let index = self.vocabulary.route(name).unwrap();
-        self.vocabulary.routes[index].labels.push(label.into());
+        let index = self.vocabulary.index_of(name).unwrap();
+        self.vocabulary.routes[index.get()].labels.push(label.into());
         self
     }
 
@@ -120,8 +120,8 @@ impl World {
     }
 
     pub(crate) fn ask(&self, route: &str) -> Ask<'_> {
-        let index = self.vocabulary.route(route).unwrap();
-        let pattern = self.vocabulary.routes[index].pattern.as_str().to_owned();
+        let index = self.vocabulary.index_of(route).unwrap();
+        let pattern = self.vocabulary.routes[index.get()].pattern.as_str().to_owned();
         let head = RequestHead::new(
             RequestId::from_bits(1),
             Timestamp::from_millis(1_764_000_000_000),
@@ -140,7 +140,7 @@ impl World {
 
 pub(crate) struct Ask<'a> {
     world: &'a World,
-    route: usize,
+    route: RouteIndex,
     head: RequestHead,
     claimed: Claimed,
 }
@@ -182,7 +182,7 @@ impl Ask<'_> {
     }
 
     /// What the enforcer takes.
-    pub(crate) fn parts(self) -> (Box<RequestHead>, usize, Arc<Caller>) {
+    pub(crate) fn parts(self) -> (Box<RequestHead>, RouteIndex, Arc<Caller>) {
         let caller = self.caller();
         (Box::new(self.head), self.route, Arc::new(caller))
     }

@@ -6,6 +6,22 @@ use http::Method;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Which route of a configuration: the configured ones in their order, then the built-in ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouteIndex(usize);
+
+impl RouteIndex {
+    /// The one at this place, from 0.
+    pub const fn new(place: usize) -> Self {
+        Self(place)
+    }
+
+    /// The place, from 0.
+    pub const fn get(self) -> usize {
+        self.0
+    }
+}
+
 /// The nouns of one configuration. The Cedar schema is made of it.
 #[derive(Clone, Debug, Default)]
 pub struct Vocabulary {
@@ -61,9 +77,19 @@ impl Vocabulary {
         names
     }
 
+    /// The route with this index.
+    pub fn route(&self, index: RouteIndex) -> Option<&RouteFacts> {
+        self.routes.get(index.get())
+    }
+
+    /// The routes in order, each with its index.
+    pub fn indexed_routes(&self) -> impl Iterator<Item = (RouteIndex, &RouteFacts)> {
+        self.routes.iter().enumerate().map(|(place, route)| (RouteIndex::new(place), route))
+    }
+
     /// The index of the route of this name.
-    pub fn route(&self, name: &str) -> Option<usize> {
-        self.routes.iter().position(|route| &*route.name == name)
+    pub fn index_of(&self, name: &str) -> Option<RouteIndex> {
+        self.routes.iter().position(|route| &*route.name == name).map(RouteIndex::new)
     }
 }
 

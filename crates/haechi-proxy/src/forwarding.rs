@@ -10,6 +10,7 @@ use crate::websocket::handshake::Handshake;
 use crate::worker::Worker;
 use crate::worker::plan::WorkerPlan;
 use haechi_authn::chain::Verified;
+use haechi_authz::RouteIndex;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) worker: &'a Rc<Worker>,
     pub(crate) plan: &'a WorkerPlan,
     pub(crate) route: &'a Route,
-    pub(crate) route_index: usize,
+    pub(crate) route_index: RouteIndex,
     pub(crate) origin: Origin,
     pub(crate) trace: Trace,
     /// Whose credential was verified, of the route's authenticators.

@@ -8,7 +8,7 @@ use crate::settings::Route;
 use crate::worker::plan::WorkerPlan;
 use haechi_authn::chain::{Chain, Outcome, Verified};
 use haechi_authn::{Attempt, ChallengeError, Effects, Fault, Scheme, Unavailable};
-use haechi_authz::{Denial, DenialKind, DenyReason, Permitted, Refused as NotPermitted};
+use haechi_authz::{Denial, DenialKind, DenyReason, Permitted, Refused as NotPermitted, RouteIndex};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, Irregular, RequestHead, Timestamp};
 use std::borrow::Cow;
@@ -17,17 +17,17 @@ use std::sync::Arc;
 /// Sees each step of a judgement.
 pub trait Observer {
     /// The route that takes the request was found.
-    fn routed(&mut self, _route: usize, _head: &RequestHead) {}
+    fn routed(&mut self, _route: RouteIndex, _head: &RequestHead) {}
 
     /// The route's pattern wins, and does not take the method.
-    fn method_not_allowed(&mut self, _route: usize) {}
+    fn method_not_allowed(&mut self, _route: RouteIndex) {}
 
     /// The request is a preflight for a request that this route would take.
-    fn preflight(&mut self, _route: usize, _granted: bool) {}
+    fn preflight(&mut self, _route: RouteIndex, _granted: bool) {}
 
     /// The caller to be taken as given, instead of asking the route's authenticators; an error stands for a caller whom they would not know.
     /// Only for commands that say what would become of a request.
-    fn supposed(&mut self, _route: usize) -> Option<Result<Arc<Caller>, String>> {
+    fn supposed(&mut self, _route: RouteIndex) -> Option<Result<Arc<Caller>, String>> {
         None
     }
 
@@ -44,7 +44,7 @@ pub trait Observer {
     fn deciding(&mut self) -> DecisionId;
 
     /// Authorization is over.
-    fn decided(&mut self, _route: usize, _outcome: &Result<Permitted, NotPermitted>) {}
+    fn decided(&mut self, _route: RouteIndex, _outcome: &Result<Permitted, NotPermitted>) {}
 }
 
 /// A request that goes on.
@@ -59,7 +59,7 @@ pub(crate) enum Judged<'p> {
 pub(crate) struct Passed<'p> {
     pub(crate) permitted: Permitted,
     pub(crate) route: &'p Route,
-    pub(crate) route_index: usize,
+    pub(crate) route_index: RouteIndex,
     /// Whose credential was verified, of the route's authenticators.
     pub(crate) verified: Verified,
 }
@@ -92,14 +92,14 @@ pub(crate) async fn judge<'p, O: Observer>(
 ) -> Result<Judged<'p>, Refused> {
     // A preflight: before routing, because it asks about another request than itself, and before authentication, because browsers send no
     // credential with it. The request that it announces takes the whole way.
-    if let Some(asked) = Preflight::of(&head, &plan.shared.router, &plan.shared.routes) {
+    if let Some(asked) = Preflight::of(&head, &plan.shared) {
         observer.preflight(asked.route_index, asked.is_granted());
         return Ok(Judged::Preflight(asked));
     }
 
     // Route: before authentication, because the route says who is asked. What has no route needs no credential to be told so.
     let route_index = route(&head, plan, observer)?;
-    let route = plan.shared.routes.get(route_index).ok_or_else(Refused::internal)?;
+    let route = plan.shared.route(route_index).ok_or_else(Refused::internal)?;
     observer.routed(route_index, &head);
     check_path_and_body(&head, body, route, plan)?;
 
@@ -128,7 +128,7 @@ pub(crate) async fn judge<'p, O: Observer>(
 }
 
 /// The index of the route that takes the request.
-fn route(head: &RequestHead, plan: &WorkerPlan, observer: &mut impl Observer) -> Result<usize, Refused> {
+fn route(head: &RequestHead, plan: &WorkerPlan, observer: &mut impl Observer) -> Result<RouteIndex, Refused> {
     match plan.shared.router.find(head.host.name(), &head.path, &head.method) {
         Found::Route(index) => Ok(index),
         // An ambiguous path is refused as such unless a route asks for it.
@@ -143,7 +143,7 @@ fn route(head: &RequestHead, plan: &WorkerPlan, observer: &mut impl Observer) ->
         Found::NotFound => Err(Refused::new(Refusal::NotFound, "no route matches")),
         Found::MethodNotAllowed { route, allow } => {
             observer.method_not_allowed(route);
-            let name = plan.shared.routes.get(route).map_or("", |route| &route.name);
+            let name = plan.shared.route(route).map_or("", |route| &route.name);
             let methods = allow.iter().map(http::Method::as_str).collect::<Vec<_>>().join(", ");
             let reason = format!(
                 "the winning pattern, of route `{name}`, takes {methods}; no less specific one is tried"
@@ -177,7 +177,7 @@ fn check_path_and_body(
 /// Asks the route's authenticators who is calling.
 async fn authenticate(
     head: &RequestHead,
-    route: usize,
+    route: RouteIndex,
     plan: &WorkerPlan,
     now: Timestamp,
     observer: &mut impl Observer,
@@ -211,12 +211,12 @@ async fn authenticate(
 
 const NO_CREDENTIAL: &str = "the route requires a credential, and the request has none";
 
-fn no_credential(plan: &WorkerPlan, route: usize, reason: impl Into<Cow<'static, str>>) -> Refused {
+fn no_credential(plan: &WorkerPlan, route: RouteIndex, reason: impl Into<Cow<'static, str>>) -> Refused {
     let challenges = plan.chain(route).map(Chain::challenges).unwrap_or_default();
     Refused::new(Refusal::NoCredential { challenges }, reason)
 }
 
-fn denied(plan: &WorkerPlan, route: usize, reason: &DenyReason, denial: Denial) -> Refusal {
+fn denied(plan: &WorkerPlan, route: RouteIndex, reason: &DenyReason, denial: Denial) -> Refusal {
     let challenges = match denial.kind {
         DenialKind::Forbidden => Vec::new(),
         DenialKind::Unauthenticated => plan.chain(route).map(Chain::challenges).unwrap_or_default(),

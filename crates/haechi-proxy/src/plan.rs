@@ -4,7 +4,7 @@ use crate::context_headers::ContextHeaders;
 use crate::route::{Conflict, Router};
 use crate::settings::{Limits, Listener, ListenerIndex, Route, Service, ServiceIndex};
 use haechi_authn::identity::Provider;
-use haechi_authz::Enforcer;
+use haechi_authz::{Enforcer, RouteIndex};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -74,6 +74,11 @@ impl Plan {
     /// The routes by index.
     pub fn routes(&self) -> &[Route] {
         &self.routes
+    }
+
+    /// The route with this index.
+    pub fn route(&self, index: RouteIndex) -> Option<&Route> {
+        self.routes.get(index.get())
     }
 
     /// The services.

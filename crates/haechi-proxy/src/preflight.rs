@@ -1,13 +1,15 @@
 //! Preflight requests (Fetch standard, "CORS-preflight request").
 
-use crate::route::{Found, Router};
+use crate::plan::Plan;
+use crate::route::Found;
 use crate::settings::{Cors, Route};
+use haechi_authz::RouteIndex;
 use haechi_core::{FieldName, Fields, RequestHead};
 use http::Method;
 
 /// A browser's question before a request that a page of another site wants to make.
 pub(crate) struct Preflight<'a> {
-    pub(crate) route_index: usize,
+    pub(crate) route_index: RouteIndex,
     route: &'a Route,
     cors: &'a Cors,
     granted: Option<&'a str>,
@@ -17,15 +19,17 @@ impl<'a> Preflight<'a> {
     /// Reads it off the request; `None` where the request is none, or asks for a route without rules about it.
     ///
     /// The route asked for is the one that would take the request announced, not one that takes `OPTIONS`.
-    pub(crate) fn of(head: &RequestHead, router: &Router, routes: &'a [Route]) -> Option<Self> {
+    pub(crate) fn of(head: &RequestHead, plan: &'a Plan) -> Option<Self> {
         if head.method != Method::OPTIONS {
             return None;
         }
         head.fields.sole(FieldName::Origin).ok().flatten()?;
         let method = head.fields.sole_named(b"access-control-request-method").ok().flatten()?;
         let method = Method::from_bytes(method).ok()?;
-        let Found::Route(index) = router.find(head.host.name(), &head.path, &method) else { return None };
-        let route = routes.get(index)?;
+        let Found::Route(index) = plan.router.find(head.host.name(), &head.path, &method) else {
+            return None;
+        };
+        let route = plan.route(index)?;
         let cors =
             route.settings.cors.as_ref().filter(|_| head.path.irregular().within(route.allow_in_path))?;
         let granted = cors.grant(&head.fields, &method).filter(|_| cors.takes_headers(&head.fields));

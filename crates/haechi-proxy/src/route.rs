@@ -2,6 +2,7 @@
 
 use crate::settings::{Route, Target};
 use foldhash::fast::RandomState;
+use haechi_authz::RouteIndex;
 use haechi_core::path::percent_decode;
 use haechi_core::pattern::Segment;
 use haechi_core::{CanonicalPath, MethodSet};
@@ -19,11 +20,11 @@ pub struct Router {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// The route with this index.
-    Route(usize),
+    Route(RouteIndex),
     /// The winning pattern has no route for the method. The index of one of its routes, for the record, and what it does have.
     MethodNotAllowed {
         /// Any route of the pattern.
-        route: usize,
+        route: RouteIndex,
         /// The methods that the pattern's routes take.
         allow: Vec<Method>,
     },
@@ -58,7 +59,7 @@ struct Node {
 
 #[derive(Debug)]
 struct Leaf {
-    route: usize,
+    route: RouteIndex,
     methods: MethodSet,
 }
 
@@ -69,7 +70,7 @@ impl Router {
     /// [`Conflict`] when two routes have the same shape, a method and a host (or none) in common.
     pub fn new(routes: &[Route]) -> Result<Self, Conflict> {
         let mut router = Self { hosts: HashMap::default(), any_host: Tree::default() };
-        for (index, route) in routes.iter().enumerate() {
+        for (index, route) in indexed(routes) {
             if route.hosts.is_empty() {
                 router.any_host.insert(index, routes)?;
             }
@@ -84,7 +85,7 @@ impl Router {
     /// The embedded identity provider answers on every host, also where a host's own routes would match first.
     fn share_built_in(&mut self, routes: &[Route]) -> Result<(), Conflict> {
         let built_in = |route: &Route| matches!(route.target, Target::Identity(_));
-        for (index, _) in routes.iter().enumerate().filter(|(_, route)| built_in(route)) {
+        for (index, _) in indexed(routes).filter(|(_, route)| built_in(route)) {
             for tree in self.hosts.values_mut() {
                 tree.insert(index, routes)?;
             }
@@ -107,6 +108,10 @@ impl Router {
     }
 }
 
+fn indexed(routes: &[Route]) -> impl Iterator<Item = (RouteIndex, &Route)> {
+    routes.iter().enumerate().map(|(place, route)| (RouteIndex::new(place), route))
+}
+
 fn choose(leaves: &[Leaf], method: &Method) -> Found {
     if let Some(leaf) = leaves.iter().find(|leaf| leaf.methods.contains(method)) {
         return Found::Route(leaf.route);
@@ -122,8 +127,8 @@ enum Search<'a> {
 }
 
 impl Tree {
-    fn insert(&mut self, index: usize, routes: &[Route]) -> Result<(), Conflict> {
-        let Some(route) = routes.get(index) else { return Ok(()) };
+    fn insert(&mut self, index: RouteIndex, routes: &[Route]) -> Result<(), Conflict> {
+        let Some(route) = routes.get(index.get()) else { return Ok(()) };
         let mut node = &mut self.root;
         let mut rest = false;
         for segment in route.pattern.segments() {
@@ -135,7 +140,8 @@ impl Tree {
         }
         let leaves = if rest { &mut node.rest } else { &mut node.here };
         if let Some(other) = leaves.iter().find(|leaf| leaf.methods.overlaps(&route.methods)) {
-            let first = routes.get(other.route).map_or_else(String::new, |other| other.name.to_string());
+            let first =
+                routes.get(other.route.get()).map_or_else(String::new, |other| other.name.to_string());
             return Err(Conflict { first, second: route.name.to_string() });
         }
         leaves.push(Leaf { route: index, methods: route.methods.clone() });

@@ -1,7 +1,7 @@
 //! What is known of a configuration besides its rules: who can come to a route at all, and by which paths.
 
 use super::rewrite::Rewriter;
-use crate::Compiled;
+use crate::{Compiled, RouteIndex};
 use haechi_core::{CallerKind, CanonicalPath};
 use http::Method;
 use std::collections::BTreeSet;
@@ -71,7 +71,7 @@ pub struct RouteAccess {
 }
 
 /// Whether a request takes the route with this index.
-pub type Takes<'a> = dyn Fn(usize, &Method, &str, &CanonicalPath) -> bool + 'a;
+pub type Takes<'a> = dyn Fn(RouteIndex, &Method, &str, &CanonicalPath) -> bool + 'a;
 
 /// A configuration, as it is analysed.
 pub struct Side<'a> {
@@ -90,16 +90,16 @@ impl fmt::Debug for Side<'_> {
 }
 
 impl Side<'_> {
-    pub(super) fn rewriter(&self, route: usize) -> Option<Rewriter<'_>> {
+    pub(super) fn rewriter(&self, route: RouteIndex) -> Option<Rewriter<'_>> {
         let vocabulary = self.compiled.vocabulary();
-        vocabulary.routes.get(route).map(|route| Rewriter { vocabulary, route })
+        vocabulary.route(route).map(|route| Rewriter { vocabulary, route })
     }
 
-    pub(super) fn ways(&self, route: usize) -> &[Way] {
-        self.access.get(route).map_or(&[], |access| &access.ways)
+    pub(super) fn ways(&self, route: RouteIndex) -> &[Way] {
+        self.access.get(route.get()).map_or(&[], |access| &access.ways)
     }
 
-    pub(super) fn hosts(&self, route: usize) -> &[Box<str>] {
-        self.access.get(route).map_or(&[], |access| &access.hosts)
+    pub(super) fn hosts(&self, route: RouteIndex) -> &[Box<str>] {
+        self.access.get(route.get()).map_or(&[], |access| &access.hosts)
     }
 }

@@ -8,7 +8,7 @@ use super::shape::Shape;
 use super::solver::Question;
 use super::{meaning, space};
 use crate::expr::Expr;
-use crate::{Facts, Vocabulary};
+use crate::{Facts, RouteIndex, Vocabulary};
 use haechi_core::AttributeValue;
 use std::sync::Arc;
 
@@ -30,9 +30,9 @@ impl Form {
     ///
     /// # Errors
     /// What cannot be analysed.
-    pub fn of(side: &Side<'_>, route: usize) -> Result<Self, String> {
+    pub fn of(side: &Side<'_>, route: RouteIndex) -> Result<Self, String> {
         let vocabulary = side.compiled.vocabulary().clone();
-        let facts = vocabulary.routes.get(route).ok_or("there is no such route")?;
+        let facts = vocabulary.route(route).ok_or("there is no such route")?;
         let passes = meaning::of_route(side, route)?;
         let methods: Vec<http::Method> = facts.methods.iter().cloned().collect();
         let space = of_space(side, route, &Shape::of(&facts.pattern), &methods, &[&passes])?;

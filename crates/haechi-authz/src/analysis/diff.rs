@@ -8,6 +8,7 @@ use super::prove::{of_shape, read_by};
 use super::shape::Shape;
 use super::solver::{Question, Solver};
 use super::{meaning, space};
+use crate::RouteIndex;
 use crate::expr::Expr;
 use haechi_core::AttributeType;
 use http::Method;
@@ -63,15 +64,15 @@ pub enum Relation {
 /// Compares two configurations route by route, by name: those of the new one in order, then those that are gone.
 pub async fn compare(old: &Side<'_>, new: &Side<'_>, solver: &mut Solver) -> Vec<RouteDiff> {
     let mut changes = Vec::new();
-    for (index, facts) in new.compiled.vocabulary().routes.iter().enumerate() {
-        let change = match old.compiled.vocabulary().route(&facts.name) {
+    for (index, facts) in new.compiled.vocabulary().indexed_routes() {
+        let change = match old.compiled.vocabulary().index_of(&facts.name) {
             None => Change::Added(somebody(new, index, solver).await),
             Some(before) => both(old, before, new, index, solver).await,
         };
         changes.push(RouteDiff { name: facts.name.clone(), change });
     }
-    for (index, facts) in old.compiled.vocabulary().routes.iter().enumerate() {
-        if new.compiled.vocabulary().route(&facts.name).is_none() {
+    for (index, facts) in old.compiled.vocabulary().indexed_routes() {
+        if new.compiled.vocabulary().index_of(&facts.name).is_none() {
             let change = Change::Removed(somebody(old, index, solver).await);
             changes.push(RouteDiff { name: facts.name.clone(), change });
         }
@@ -79,9 +80,15 @@ pub async fn compare(old: &Side<'_>, new: &Side<'_>, solver: &mut Solver) -> Vec
     changes
 }
 
-async fn both(old: &Side<'_>, before: usize, new: &Side<'_>, now: usize, solver: &mut Solver) -> Change {
-    let pattern = |side: &Side<'_>, route: usize| {
-        side.compiled.vocabulary().routes.get(route).map(|facts| facts.pattern.clone())
+async fn both(
+    old: &Side<'_>,
+    before: RouteIndex,
+    new: &Side<'_>,
+    now: RouteIndex,
+    solver: &mut Solver,
+) -> Change {
+    let pattern = |side: &Side<'_>, route: RouteIndex| {
+        side.compiled.vocabulary().route(route).map(|facts| facts.pattern.clone())
     };
     if pattern(old, before) != pattern(new, now) {
         return Change::Moved(somebody(new, now, solver).await, somebody(old, before, solver).await);
@@ -99,7 +106,7 @@ async fn both(old: &Side<'_>, before: usize, new: &Side<'_>, now: usize, solver:
 }
 
 /// Somebody who passes the route at all.
-async fn somebody(side: &Side<'_>, route: usize, solver: &mut Solver) -> Finding {
+async fn somebody(side: &Side<'_>, route: RouteIndex, solver: &mut Solver) -> Finding {
     let found = async {
         let passes = Passes::of(side, route)?;
         passes.find(None, solver).await
@@ -109,8 +116,8 @@ async fn somebody(side: &Side<'_>, route: usize, solver: &mut Solver) -> Finding
 
 /// Somebody who passes the one and not the other.
 async fn passes_only(
-    one: (&Side<'_>, usize),
-    other: (&Side<'_>, usize),
+    one: (&Side<'_>, RouteIndex),
+    other: (&Side<'_>, RouteIndex),
     solver: &mut Solver,
 ) -> Result<Finding, String> {
     let (one, other) = (Passes::of(one.0, one.1)?, Passes::of(other.0, other.1)?);
@@ -128,15 +135,15 @@ async fn passes_only(
 /// Who passes a route of one side.
 struct Passes<'a> {
     side: &'a Side<'a>,
-    route: usize,
+    route: RouteIndex,
     condition: Expr,
     methods: Vec<Method>,
     shape: Shape,
 }
 
 impl<'a> Passes<'a> {
-    fn of(side: &'a Side<'a>, route: usize) -> Result<Self, String> {
-        let facts = side.compiled.vocabulary().routes.get(route).ok_or("there is no such route")?;
+    fn of(side: &'a Side<'a>, route: RouteIndex) -> Result<Self, String> {
+        let facts = side.compiled.vocabulary().route(route).ok_or("there is no such route")?;
         Ok(Self {
             side,
             route,
@@ -182,7 +189,7 @@ impl<'a> Passes<'a> {
     }
 
     fn external(&self) -> Vec<String> {
-        let facts = self.side.compiled.vocabulary().routes.get(self.route);
+        let facts = self.side.compiled.vocabulary().route(self.route);
         let mut names: Vec<String> =
             facts.into_iter().flat_map(|facts| facts.rule.external()).map(ToString::to_string).collect();
         names.sort_unstable();

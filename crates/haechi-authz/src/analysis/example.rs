@@ -6,6 +6,7 @@ use super::model::{Model, Value, rfc3339};
 use super::shape::Shape;
 use super::solver::Question;
 use super::space::addresses;
+use crate::RouteIndex;
 use crate::expr::Expr;
 use haechi_core::{AttributeValue, Attributes, CallerKind, CanonicalPath, Timestamp};
 use http::Method;
@@ -65,7 +66,7 @@ fn as_time<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Err
 /// What an example is to be of.
 pub(super) struct Wanted<'a> {
     pub(super) side: &'a Side<'a>,
-    pub(super) route: usize,
+    pub(super) route: RouteIndex,
     pub(super) shape: &'a Shape,
     pub(super) methods: &'a [Method],
     pub(super) question: &'a Question,

@@ -6,7 +6,7 @@ use crate::compile::FilePolicy;
 use crate::expr::Expr;
 use crate::slice::{concerns_action, made};
 use crate::vocabulary::action_index;
-use crate::{Compiled, RouteFacts};
+use crate::{Compiled, RouteFacts, RouteIndex};
 use cedar_policy::Effect;
 use haechi_core::Role;
 use http::Method;
@@ -33,14 +33,14 @@ impl Cell {
 /// What callers may do who came by `way` and were given `role` alone, or no role. `None` where this way in has no such callers.
 pub fn cell(
     compiled: &Compiled,
-    route: usize,
+    route: RouteIndex,
     method: &Method,
     way: &Way,
     role: Option<&Role>,
 ) -> Option<Cell> {
     let vocabulary = compiled.vocabulary();
     let roles = way.gives(role, vocabulary)?;
-    let facts = vocabulary.routes.get(route)?;
+    let facts = vocabulary.route(route)?;
     let Some(action) = action_index(method) else { return Some(Cell::decided(false)) };
     let known = Known { vocabulary, route, action, way, roles: &roles };
     Some(of_rules(compiled, facts, &known))

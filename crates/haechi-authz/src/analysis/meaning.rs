@@ -3,15 +3,15 @@
 use super::access::Side;
 use super::field::{all, any, not};
 use super::rewrite::Beyond;
-use crate::Source;
 use crate::expr::Expr;
+use crate::{RouteIndex, Source};
 use cedar_policy::Effect;
 
 /// The condition of the route with this index, apart from decision points, which are taken to say yes.
 ///
 /// # Errors
 /// Which policy or clause cannot be analysed.
-pub(super) fn of_route(side: &Side<'_>, route: usize) -> Result<Expr, String> {
+pub(super) fn of_route(side: &Side<'_>, route: RouteIndex) -> Result<Expr, String> {
     let rewriter = side.rewriter(route).ok_or("there is no such route")?;
     let written = rewriter.route.rule.clauses();
     let mut parts = Vec::new();

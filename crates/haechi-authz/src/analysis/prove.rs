@@ -8,6 +8,7 @@ use super::rewrite::{held, includes};
 use super::shape::Shape;
 use super::solver::{Question, Solver};
 use super::{meaning, space};
+use crate::RouteIndex;
 use crate::expr::Expr;
 use haechi_core::PathPattern;
 use http::Method;
@@ -71,7 +72,7 @@ pub struct Group {
 #[derive(Clone, Debug)]
 pub struct Proof {
     /// For each route that it concerns, by index.
-    pub routes: Vec<(usize, Finding)>,
+    pub routes: Vec<(RouteIndex, Finding)>,
     /// Roles that the property names, and those that include them.
     pub included: Vec<(Arc<str>, Vec<Arc<str>>)>,
     /// How long it took.
@@ -89,7 +90,7 @@ impl Proof {
 pub async fn prove(side: &Side<'_>, property: &Property, solver: &mut Solver) -> Proof {
     let began = std::time::Instant::now();
     let mut routes = Vec::new();
-    for route in 0..side.compiled.vocabulary().routes.len() {
+    for (route, _) in side.compiled.vocabulary().indexed_routes() {
         let Some((shape, methods)) = concerned(side, route, property) else { continue };
         let finding = decide(side, route, property, &shape, &methods, solver).await;
         routes.push((route, finding.unwrap_or_else(Finding::Undecided)));
@@ -98,8 +99,8 @@ pub async fn prove(side: &Side<'_>, property: &Property, solver: &mut Solver) ->
 }
 
 /// Which requests of the route the property is about, if any can take it.
-fn concerned(side: &Side<'_>, route: usize, property: &Property) -> Option<(Shape, Vec<Method>)> {
-    let facts = side.compiled.vocabulary().routes.get(route)?;
+fn concerned(side: &Side<'_>, route: RouteIndex, property: &Property) -> Option<(Shape, Vec<Method>)> {
+    let facts = side.compiled.vocabulary().route(route)?;
     let asked = |method: &&Method| property.methods.is_empty() || property.methods.contains(method);
     let methods: Vec<Method> = facts.methods.iter().filter(asked).cloned().collect();
     let own = Shape::of(&facts.pattern);
@@ -115,8 +116,8 @@ fn concerned(side: &Side<'_>, route: usize, property: &Property) -> Option<(Shap
 }
 
 /// Whether all requests of this shape take another route, which is more specific and bound to no other hosts. Built-in routes answer on all.
-fn taken_by_another(side: &Side<'_>, route: usize, own: &Shape, shape: &Shape) -> bool {
-    let routes = side.compiled.vocabulary().routes.iter().enumerate();
+fn taken_by_another(side: &Side<'_>, route: RouteIndex, own: &Shape, shape: &Shape) -> bool {
+    let routes = side.compiled.vocabulary().indexed_routes();
     routes.filter(|(other, _)| *other != route).any(|(other, facts)| {
         let (mine, theirs) = (side.hosts(route), side.hosts(other));
         let same_hosts =
@@ -129,7 +130,7 @@ fn taken_by_another(side: &Side<'_>, route: usize, own: &Shape, shape: &Shape) -
 
 async fn decide(
     side: &Side<'_>,
-    route: usize,
+    route: RouteIndex,
     property: &Property,
     shape: &Shape,
     methods: &[Method],
@@ -151,7 +152,7 @@ async fn decide(
         let wanted = Wanted { side, route, shape, methods, question: &question, conditions: &conditions };
         return wanted.example(model).map(|example| Finding::Example(Box::new(example)));
     }
-    let rule = side.compiled.vocabulary().routes.get(route).map(|facts| &facts.rule);
+    let rule = side.compiled.vocabulary().route(route).map(|facts| &facts.rule);
     match (&property.demand, rule.and_then(|rule| rule.external().next())) {
         (Demand::AlwaysIf(_), Some(point)) => Err(format!("the decision point `{point}` may say no")),
         _ => Ok(Finding::None),
@@ -161,7 +162,7 @@ async fn decide(
 /// Everything that can come to the route, in terms of the facts that the conditions read.
 pub(super) fn of_space(
     side: &Side<'_>,
-    route: usize,
+    route: RouteIndex,
     shape: &Shape,
     methods: &[Method],
     conditions: &[&Expr],
@@ -193,7 +194,7 @@ pub(super) fn read_by(conditions: &[&Expr]) -> Result<BTreeSet<Field>, String> {
     Ok(read)
 }
 
-fn of_group(side: &Side<'_>, route: usize, group: &Group) -> Result<Expr, String> {
+fn of_group(side: &Side<'_>, route: RouteIndex, group: &Group) -> Result<Expr, String> {
     let rewriter = side.rewriter(route).ok_or("there is no such route")?;
     let mut parts = Vec::new();
     if !group.authenticators.is_empty() {

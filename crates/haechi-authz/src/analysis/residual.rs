@@ -2,17 +2,17 @@
 
 use super::Gives;
 use super::access::Way;
-use crate::Vocabulary;
 use crate::expr::{EntityName, Expr, Var};
 use crate::schema::OWN_ATTRIBUTES;
 use crate::vocabulary::ACTIONS;
+use crate::{RouteIndex, Vocabulary};
 use haechi_core::{CallerKind, Role};
 use serde_json::Value as Json;
 
 /// What is known: the route and method, the way in, and the roles.
 pub(super) struct Known<'a> {
     pub(super) vocabulary: &'a Vocabulary,
-    pub(super) route: usize,
+    pub(super) route: RouteIndex,
     pub(super) action: usize,
     pub(super) way: &'a Way,
     /// With those that they include.
@@ -57,7 +57,7 @@ impl Known<'_> {
     }
 
     fn route(&self) -> Option<&str> {
-        self.vocabulary.routes.get(self.route).map(|route| &*route.name)
+        self.vocabulary.route(self.route).map(|route| &*route.name)
     }
 
     fn kind(&self) -> &'static str {
@@ -158,7 +158,7 @@ impl Known<'_> {
             (Expr::Var(Var::Principal), "subject") if self.way.kind == CallerKind::Anonymous => string(""),
             (Expr::Var(Var::Principal), "scopes") if !self.way.scopes => Expr::Set(Vec::new()),
             (Expr::Var(Var::Resource), "labels") => {
-                let route = self.vocabulary.routes.get(self.route);
+                let route = self.vocabulary.route(self.route);
                 Expr::Set(
                     route.into_iter().flat_map(|route| &route.labels).map(|label| string(label)).collect(),
                 )
@@ -175,7 +175,7 @@ impl Known<'_> {
                 given.filter(|given| !given.iter().any(|known| **known == *name)).map(|_| false)
             }
             Expr::Attr(inner, record) if **inner == Expr::Var(Var::Context) && record == "params" => {
-                let route = self.vocabulary.routes.get(self.route);
+                let route = self.vocabulary.route(self.route);
                 route.map(|route| route.pattern.params().any(|param| param == name))
             }
             _ => None,

@@ -2,6 +2,7 @@
 
 use super::access::{Gives, Side, Way};
 use super::field::{Field, all, any, not, string, texts};
+use crate::RouteIndex;
 use crate::expr::{Expr, Var};
 use haechi_core::{CallerKind, CanonicalPath, Host};
 use http::Method;
@@ -9,7 +10,12 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Who and what can come to the route of this side with one of these methods.
-pub(super) fn of_side(side: &Side<'_>, route: usize, methods: &[Method], fields: &BTreeSet<Field>) -> Expr {
+pub(super) fn of_side(
+    side: &Side<'_>,
+    route: RouteIndex,
+    methods: &[Method],
+    fields: &BTreeSet<Field>,
+) -> Expr {
     let ways = side.ways(route).iter().map(|way| of_way(way, fields)).collect();
     let mut facts = vec![Field::Method.is_any(methods.iter().map(Method::as_str)), any(ways)];
     let hosts = side.hosts(route);

@@ -2,10 +2,10 @@
 
 use super::messages::{faults_of, of_error, of_warning};
 use super::{Checks, ClausePolicy, PolicyFault, Told, Within, names, scope};
-use crate::Vocabulary;
 use crate::expr::{EntityName, Expr, Var};
 use crate::rule::Clause;
 use crate::schema::{OWN_ATTRIBUTES, quoted};
+use crate::{RouteIndex, Vocabulary};
 use cedar_policy::{Expression, Policy, PolicySet, ValidationMode, ValidationWarning, Validator};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
@@ -15,10 +15,10 @@ use std::sync::Arc;
 pub(super) fn of_route(
     vocabulary: &Vocabulary,
     checks: &Checks,
-    route: usize,
+    route: RouteIndex,
     told: &mut Told,
 ) -> Vec<ClausePolicy> {
-    let Some(facts) = vocabulary.routes.get(route) else { return Vec::new() };
+    let Some(facts) = vocabulary.route(route) else { return Vec::new() };
     let mut compiled = Vec::new();
     for (index, clause) in facts.rule.clauses().iter().enumerate() {
         let holds = match clause {
@@ -58,7 +58,7 @@ pub(super) struct ClausePlace {
     /// What faults are said to be in.
     pub(super) within: Within,
     /// The route that it is about, if it is about one.
-    pub(super) route: Option<usize>,
+    pub(super) route: Option<RouteIndex>,
 }
 
 /// A condition, with everything that it reads tested first.
@@ -95,7 +95,7 @@ pub(super) fn condition(
         return None;
     }
     let guards = guards(&expr);
-    let about = route.and_then(|route| vocabulary.routes.get(route));
+    let about = route.and_then(|route| vocabulary.route(route));
     let resource = about.map_or_else(String::new, |facts| format!(" == Route::{}", quoted(&facts.name)));
     let head = format!("forbid(principal, action, resource{resource}) unless {{\n{guards}(");
     validated(validator, &head, text, within, told)?;

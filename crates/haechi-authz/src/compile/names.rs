@@ -1,9 +1,9 @@
 //! Whether every name in a policy is one that the configuration has. Cedar takes any role, and takes `has` of a misspelt attribute for false.
 
-use crate::Vocabulary;
 use crate::expr::{Expr, Var};
 use crate::schema::OWN_ATTRIBUTES;
 use crate::vocabulary::ACTIONS;
+use crate::{RouteIndex, Vocabulary};
 
 /// Takes one fault: where in the text, how long, what, and what would be right.
 type Report<'a> = &'a mut dyn FnMut(usize, usize, String, Option<String>);
@@ -13,7 +13,7 @@ const CONTEXT: [&str; 7] = ["host", "path", "params", "headers", "ip", "time", "
 /// Reports every name in `expr` that is not there. `text` is what it was read from; with a `route`, only that route's own parameters are there.
 pub(super) fn check(
     vocabulary: &Vocabulary,
-    route: Option<usize>,
+    route: Option<RouteIndex>,
     expr: &Expr,
     text: &str,
     mut report: impl FnMut(usize, usize, String, Option<String>),
@@ -51,7 +51,7 @@ fn walk(expr: &Expr, told: &mut dyn FnMut(&str, &str)) {
 
 fn unknown(
     vocabulary: &Vocabulary,
-    route: Option<usize>,
+    route: Option<RouteIndex>,
     kind: &str,
     name: &str,
     text: &str,
@@ -63,7 +63,7 @@ fn unknown(
         }
         "fact about requests" => CONTEXT.to_vec(),
         "context header" => vocabulary.headers.keys().map(|name| &**name).collect(),
-        "path parameter" => match route.and_then(|route| vocabulary.routes.get(route)) {
+        "path parameter" => match route.and_then(|route| vocabulary.route(route)) {
             Some(route) => route.pattern.params().collect(),
             None => vocabulary.params(),
         },
@@ -80,12 +80,12 @@ fn unknown(
         return;
     }
     let (offset, length) = position(text, kind, name);
-    if kind == "Route" && vocabulary.route(name).is_some() {
+    if kind == "Route" && vocabulary.index_of(name).is_some() {
         let message = format!("no policy is about the built-in route `{name}`");
         let help = "the login and its like stay open whatever policies say; name a route of yours";
         return report(offset, length, message, Some(help.to_owned()));
     }
-    let whose = match (kind, route.and_then(|route| vocabulary.routes.get(route))) {
+    let whose = match (kind, route.and_then(|route| vocabulary.route(route))) {
         ("path parameter", Some(route)) => format!(" of the route `{}`", route.name),
         _ => String::new(),
     };

@@ -2,7 +2,7 @@ use crate::point::Answering;
 use crate::testing::World;
 use crate::{
     DecisionPoint, Denial, DenialKind, DenyReason, Enforcer, EnforcerParts, Facts, HeaderChanges, Keeps,
-    Memo, Permitted, PointAnswer, Refused, Source, Unavailable,
+    Memo, Permitted, PointAnswer, Refused, RouteIndex, Source, Unavailable,
 };
 use haechi_core::Caller;
 use haechi_core::id::DecisionId;
@@ -180,7 +180,8 @@ async fn a_route_without_a_rule_is_denied() {
     let beyond = [(routes, false), (routes + 1, false), (usize::MAX, false)];
     for (route, passes) in all.enumerate().chain(beyond) {
         let (head, _, caller) = world.ask("r").roles(&["ADMIN"]).parts();
-        let outcome = enforcer.enforce(head, route, caller, DecisionId::from_bits(7), &memo).await;
+        let outcome =
+            enforcer.enforce(head, RouteIndex::new(route), caller, DecisionId::from_bits(7), &memo).await;
         assert_eq!(outcome.is_ok(), passes, "{route}");
         if route >= routes {
             assert!(matches!(outcome, Err(Refused::Denied(_, DenyReason::NoRule, _))), "{route}");

@@ -5,7 +5,7 @@ use crate::expr::{Expr, Var};
 use crate::reads::{Everything, gather};
 use crate::slice::concerns_action;
 use crate::vocabulary::action_index;
-use crate::{Clause, Engine, Facts, Read, RouteFacts, Vocabulary};
+use crate::{Clause, Engine, Facts, Read, RouteFacts, RouteIndex, Vocabulary};
 use haechi_core::role::RESERVED_PREFIX;
 use haechi_core::{AttributeType, AttributeValue};
 use serde_json::Value as Json;
@@ -59,7 +59,7 @@ pub(super) fn candidates(engine: &Engine, facts: &Facts<'_>) -> Vec<Candidate> {
 }
 
 /// The clauses of the route and the policies that may be about it.
-fn expressions(engine: &Engine, index: usize, route: &RouteFacts, action: usize) -> Vec<Expr> {
+fn expressions(engine: &Engine, index: RouteIndex, route: &RouteFacts, action: usize) -> Vec<Expr> {
     let compiled = engine.compiled();
     let clauses = compiled.clauses(index).iter().map(|clause| clause.holds.clone());
     let about = compiled

@@ -1,4 +1,5 @@
 use super::Metrics;
+use haechi_authz::RouteIndex;
 use haechi_core::metrics::{Page, Source};
 use http::{Method, StatusCode};
 use std::sync::Arc;
@@ -21,12 +22,12 @@ fn counts_go_on_under_the_next_plan_where_a_name_has_another_index() {
     let (first, second) = (names(&["a", "b"]), names(&["b", "c"]));
     let (old, new) =
         (worker.of_plan(first.iter(), first.iter()), worker.of_plan(second.iter(), second.iter()));
-    old.route(0).unwrap().decisions.count("allow");
-    old.route(1).unwrap().decisions.count("allow");
-    new.route(0).unwrap().decisions.count("allow");
+    old.route(RouteIndex::new(0)).unwrap().decisions.count("allow");
+    old.route(RouteIndex::new(1)).unwrap().decisions.count("allow");
+    new.route(RouteIndex::new(0)).unwrap().decisions.count("allow");
     old.services()[1].requests.count("answered");
     new.services()[0].requests.count("answered");
-    assert!(old.route(2).is_none());
+    assert!(old.route(RouteIndex::new(2)).is_none());
     let text = text(&metrics);
     for line in [
         "haechi_authz_decisions_total{route=\"a\",result=\"allow\"} 1\n",
@@ -45,7 +46,7 @@ fn workers_add_up() {
         let worker = metrics.worker();
         let plan = worker.of_plan(names(&["a"]).iter(), [].iter());
         let took = Duration::from_millis(1_200);
-        plan.route(0).unwrap().request(Some(&Method::GET), Some(StatusCode::OK), took);
+        plan.route(RouteIndex::new(0)).unwrap().request(Some(&Method::GET), Some(StatusCode::OK), took);
         worker.unrouted().request(Some(&Method::from_bytes(b"WHAT").unwrap()), None, took);
         worker.connections(3);
     }

@@ -5,6 +5,7 @@ use super::cells::{Counter, Histogram, Level, Total};
 use super::named::{AuthenticatorMetrics, DecisionPointMetrics, ServiceMetrics};
 use super::route::RouteMetrics;
 use crate::limits::Limit;
+use haechi_authz::RouteIndex;
 use haechi_core::metrics::Page;
 use std::sync::Arc;
 use std::time::Duration;
@@ -185,8 +186,8 @@ pub(crate) struct PlanMetrics {
 }
 
 impl PlanMetrics {
-    pub(crate) fn route(&self, index: usize) -> Option<&Arc<RouteMetrics>> {
-        self.routes.get(index)
+    pub(crate) fn route(&self, index: RouteIndex) -> Option<&Arc<RouteMetrics>> {
+        self.routes.get(index.get())
     }
 
     pub(crate) fn services(&self) -> &[Arc<ServiceMetrics>] {

@@ -6,7 +6,7 @@ use crate::record::Record;
 use crate::worker::Worker;
 use crate::worker::plan::WorkerPlan;
 use haechi_authn::{Attempt, Effects, Scheme};
-use haechi_authz::{Decision, DenyReason, External, Permitted, Refused};
+use haechi_authz::{Decision, DenyReason, External, Permitted, Refused, RouteIndex};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, RequestHead};
 use std::sync::Arc;
@@ -33,8 +33,8 @@ impl<'a, 'r> Recording<'a, 'r> {
         Self { worker, plan, record, begun, finish: None, effects: Effects::default(), decision: None }
     }
 
-    fn route(&mut self, index: usize) {
-        if let Some(route) = self.plan.shared.routes.get(index) {
+    fn route(&mut self, index: RouteIndex) {
+        if let Some(route) = self.plan.shared.route(index) {
             self.record.route(route, self.plan.metrics().route(index));
         }
     }
@@ -62,16 +62,16 @@ impl<'a, 'r> Recording<'a, 'r> {
 }
 
 impl Observer for Recording<'_, '_> {
-    fn routed(&mut self, index: usize, head: &RequestHead) {
+    fn routed(&mut self, index: RouteIndex, head: &RequestHead) {
         self.route(index);
-        self.finish = self.plan.shared.routes.get(index).and_then(|route| Finish::of(route, head));
+        self.finish = self.plan.shared.route(index).and_then(|route| Finish::of(route, head));
     }
 
-    fn method_not_allowed(&mut self, index: usize) {
+    fn method_not_allowed(&mut self, index: RouteIndex) {
         self.route(index);
     }
 
-    fn preflight(&mut self, index: usize, granted: bool) {
+    fn preflight(&mut self, index: RouteIndex, granted: bool) {
         self.route(index);
         if !granted {
             self.record.reason("the route's `cors` does not allow what the preflight asks for");
@@ -99,7 +99,7 @@ impl Observer for Recording<'_, '_> {
         id
     }
 
-    fn decided(&mut self, index: usize, outcome: &Result<Permitted, Refused>) {
+    fn decided(&mut self, index: RouteIndex, outcome: &Result<Permitted, Refused>) {
         self.decision_point(outcome);
         let (decision, result): (&Decision, _) = match outcome {
             Ok(permitted) => (permitted.decision(), "allow"),

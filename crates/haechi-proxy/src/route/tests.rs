@@ -25,7 +25,7 @@ fn winner(routes: &[Route], host: &str, path: &str, method: Method) -> Option<St
     let router = Router::new(routes).unwrap();
     let path = CanonicalPath::parse(path.as_bytes()).unwrap();
     match router.find(host, &path, &method) {
-        Found::Route(index) => Some(routes[index].name.to_string()),
+        Found::Route(index) => Some(routes[index.get()].name.to_string()),
         Found::MethodNotAllowed { allow, .. } => {
             Some(format!("405 {}", allow.iter().map(Method::as_str).collect::<Vec<_>>().join(",")))
         }

@@ -9,7 +9,7 @@ use crate::settings::{Authentication, IdentityToken, Service, ServiceIndex};
 use crate::upstream::balance::Balancer;
 use crate::upstream::pool::Pool;
 use haechi_authn::{Authenticator, Chain, Scheme};
-use haechi_authz::Memo;
+use haechi_authz::{Memo, RouteIndex};
 use haechi_core::{Caller, RequestHead, Timestamp};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -87,8 +87,8 @@ impl WorkerPlan {
     }
 
     /// What is recorded of decisions about a route.
-    pub(crate) fn recorded_route(&self, route: usize) -> Option<&Arc<RecordedRoute>> {
-        self.recorded_routes.get(route)
+    pub(crate) fn recorded_route(&self, route: RouteIndex) -> Option<&Arc<RecordedRoute>> {
+        self.recorded_routes.get(route.get())
     }
 
     /// The declared headers of a request, for the record of the decision.
@@ -99,8 +99,8 @@ impl WorkerPlan {
     }
 
     /// The authenticators of a route; `None` only for a route that has none, which is never let through.
-    pub(crate) fn chain(&self, route: usize) -> Option<&Chain> {
-        self.chains.get(route)?.as_deref()
+    pub(crate) fn chain(&self, route: RouteIndex) -> Option<&Chain> {
+        self.chains.get(route.get())?.as_deref()
     }
 
     /// A service and this worker's connections to it.

@@ -4,15 +4,16 @@ use crate::decisions::RecordedRoute;
 use crate::plan::Plan;
 use crate::settings::Route;
 use haechi_authn::{CredentialPlace, Scheme};
+use haechi_authz::RouteIndex;
 use std::sync::Arc;
 
 /// What is recorded of each route, by its index.
 pub(super) fn routes(plan: &Plan) -> Vec<Arc<RecordedRoute>> {
     let vocabulary = plan.enforcer.engine().compiled().vocabulary();
-    let labels = |index: usize| vocabulary.routes.get(index).map(|route| route.labels.clone());
-    let recorded = |(index, route): (usize, &Route)| {
+    let labels = |index| vocabulary.route(index).map(|route| route.labels.clone());
+    let recorded = |(place, route): (usize, &Route)| {
         let (name, pattern) = (route.name.clone(), route.pattern.clone());
-        Arc::new(RecordedRoute { name, pattern, labels: labels(index).unwrap_or_default() })
+        Arc::new(RecordedRoute { name, pattern, labels: labels(RouteIndex::new(place)).unwrap_or_default() })
     };
     plan.routes.iter().enumerate().map(recorded).collect()
 }

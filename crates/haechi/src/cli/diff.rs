@@ -7,6 +7,7 @@ use super::analysis::{ExampleOutcome, Loaded, explain_command, lines, solver};
 use super::{Common, DiffArgs, Failure, Format, output};
 use crate::wire::control_runtime;
 use clap::ValueEnum;
+use haechi_authz::RouteIndex;
 use haechi_authz::analysis::{Change, Example, Finding, Relation, RouteDiff, Solver, compare};
 use haechi_core::CanonicalPath;
 use http::Method;
@@ -95,10 +96,10 @@ pub(crate) fn diff(common: &Common, arguments: &DiffArgs) -> Result<(), Failure>
 }
 
 async fn ask(old: &Loaded, new: &Loaded, solver: &mut Solver) -> Told {
-    let old_takes = |route: usize, method: &Method, host: &str, path: &CanonicalPath| {
+    let old_takes = |route: RouteIndex, method: &Method, host: &str, path: &CanonicalPath| {
         old.takes(route, method, host, path)
     };
-    let new_takes = |route: usize, method: &Method, host: &str, path: &CanonicalPath| {
+    let new_takes = |route: RouteIndex, method: &Method, host: &str, path: &CanonicalPath| {
         new.takes(route, method, host, path)
     };
     let (before, after) = (old.side(&old_takes), new.side(&new_takes));

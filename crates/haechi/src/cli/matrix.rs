@@ -5,6 +5,7 @@ mod html;
 use super::{Common, Failure, Form, MatrixArgs, configuration, output};
 use crate::config::Config;
 use crate::wire::access;
+use haechi_authz::RouteIndex;
 use haechi_authz::analysis::{Cell, Way, cell};
 use haechi_core::{CallerKind, Role};
 use http::Method;
@@ -91,7 +92,7 @@ fn made(config: &Config, file: String, only: &[String]) -> Matrix {
         [Column::Anonymous, Column::NoRole].into_iter().chain(declared().map(Column::Role)).collect();
     let access = access(config);
     let mut rows: Vec<Row> = Vec::new();
-    for (index, (route, access)) in config.policies.vocabulary().routes.iter().zip(&access).enumerate() {
+    for ((index, route), access) in config.policies.vocabulary().indexed_routes().zip(&access) {
         if !only.is_empty() && !only.iter().any(|name| **name == *route.name) {
             continue;
         }
@@ -123,7 +124,7 @@ fn made(config: &Config, file: String, only: &[String]) -> Matrix {
 }
 
 /// What this kind of caller may do, whichever way it came; told for each way where that matters.
-fn entry(config: &Config, route: usize, method: &Method, ways: &[Way], column: &Column<'_>) -> Entry {
+fn entry(config: &Config, route: RouteIndex, method: &Method, ways: &[Way], column: &Column<'_>) -> Entry {
     let open = ways.iter().any(|way| way.kind == CallerKind::Anonymous);
     let role = match column {
         // Such a route asks nobody who they are.

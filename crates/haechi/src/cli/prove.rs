@@ -5,6 +5,7 @@ use super::output::{self, counted};
 use super::{Common, Failure, Format, ProveArgs};
 use crate::config::load_properties;
 use crate::wire::control_runtime;
+use haechi_authz::RouteIndex;
 use haechi_authz::analysis::{Demand, Example, Finding, Proof, Property, prove as prove_property};
 use serde::Serialize;
 use std::fmt::Write;
@@ -91,7 +92,7 @@ pub(crate) fn prove(common: &Common, arguments: &ProveArgs) -> Result<(), Failur
 
 async fn ask(loaded: &Loaded, properties: &[Property], arguments: &ProveArgs) -> Result<Told, Failure> {
     let mut solver = solver(&arguments.cvc5)?;
-    let takes = |route: usize, method: &http::Method, host: &str, path: &haechi_core::CanonicalPath| {
+    let takes = |route: RouteIndex, method: &http::Method, host: &str, path: &haechi_core::CanonicalPath| {
         loaded.takes(route, method, host, path)
     };
     let side = loaded.side(&takes);
@@ -119,8 +120,8 @@ fn answer(loaded: &Loaded, property: &Property, proof: Proof) -> Answer {
     Answer { name: property.name.clone(), outcome, routes, included, ms: ms(proof.took) }
 }
 
-fn on_route(loaded: &Loaded, property: &Property, route: usize, finding: Finding) -> OnRoute {
-    let facts = loaded.config.policies.vocabulary().routes.get(route);
+fn on_route(loaded: &Loaded, property: &Property, route: RouteIndex, finding: Finding) -> OnRoute {
+    let facts = loaded.config.policies.vocabulary().route(route);
     let name = facts.map_or_else(|| "".into(), |facts| facts.name.clone());
     let built_in = facts.is_some_and(|facts| facts.rule.is_built_in());
     let told = |outcome, why, example| OnRoute { route: name.clone(), built_in, outcome, why, example };

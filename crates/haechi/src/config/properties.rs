@@ -221,7 +221,7 @@ impl Resolver<'_> {
     }
 
     fn condition(&mut self, when: &At<ConditionText>) -> Option<haechi_authz::expr::Expr> {
-        match condition(&self.config.policies, 0, &when.value.0) {
+        match condition(&self.config.policies, &when.value.0) {
             Ok(expr) => Some(expr),
             Err(found) => {
                 let faults = found.into_iter().map(|fault| self.placed(when, fault)).collect::<Vec<_>>();

@@ -25,7 +25,7 @@ fn world() -> World {
 
 fn told(route: &str, method: Method, role: Option<&str>) -> (Option<bool>, Option<String>) {
     let engine = world().engine().unwrap();
-    let index = engine.compiled().vocabulary().route(route).unwrap();
+    let index = engine.compiled().vocabulary().index_of(route).unwrap();
     let way = Way::any(CallerKind::User, &"local".into());
     let role = role.map(Role::from);
     let cell = cell(engine.compiled(), index, &method, &way, role.as_ref()).unwrap();

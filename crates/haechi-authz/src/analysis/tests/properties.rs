@@ -50,7 +50,7 @@ async fn a_property_is_about_built_in_routes_where_it_says_so() {
         .built_in("login", "/auth/login");
     let never = || Demand::Never(Group { anonymous: Some(true), ..Group::default() });
     let path = |path: &str| Concern::Path(PathPattern::parse(path).unwrap());
-    let of_routes = |proof: &Proof| proof.routes.iter().map(|(route, _)| *route).collect::<Vec<_>>();
+    let of_routes = |proof: &Proof| proof.routes.iter().map(|(route, _)| route.get()).collect::<Vec<_>>();
     for (concern, routes, holds) in [
         (Concern::All, vec![0], true),
         (path("/shop/**"), vec![0], true),
@@ -212,7 +212,7 @@ async fn paths_of_a_property_narrow_the_route() {
     let world = World::new(STAFF).with("login", "/admin/login", Rule::any(), vec![anonymous()]);
     let world = world.route("admin", "/admin/**", vec![roles(&["ADMIN"])]);
     let proof = world.prove(path("/admin/login"), never()).await;
-    assert_eq!(proof.routes.iter().map(|(route, _)| *route).collect::<Vec<_>>(), [0]);
+    assert_eq!(proof.routes.iter().map(|(route, _)| route.get()).collect::<Vec<_>>(), [0]);
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use crate::analysis::{
 };
 use crate::compile::condition;
 use crate::{
-    Clause, Compiled, Condition, Engine, Facts, Memo, Place, PolicyFile, RouteFacts, Rule, Vocabulary,
-    compile,
+    Clause, Compiled, Condition, Engine, Facts, Memo, Place, PolicyFile, RouteFacts, RouteIndex, Rule,
+    Vocabulary, compile,
 };
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::id::RequestId;
@@ -135,7 +135,7 @@ impl World {
     }
 
     /// What the engine that serves requests says.
-    pub(super) fn engine_allows(&self, route: usize, example: &Example) -> bool {
+    pub(super) fn engine_allows(&self, route: RouteIndex, example: &Example) -> bool {
         let engine = Engine::new(Arc::new(self.compiled())).unwrap();
         let claimed = Claimed {
             subject: example.subject.clone(),
@@ -177,11 +177,11 @@ impl World {
             for (finding, passes, not) in [(gained, new, self), (lost, self, new)] {
                 let Finding::Example(example) = finding else { continue };
                 println!("{}", serde_json::to_string(example).unwrap());
-                let route = |world: &Self| world.vocabulary.route(&change.name).unwrap();
+                let route = |world: &Self| world.vocabulary.index_of(&change.name).unwrap();
                 assert!(passes.engine_allows(route(passes), example), "{example:?}");
                 let comes = |world: &Self| {
-                    let access = &world.access[route(world)];
-                    let facts = &world.vocabulary.routes[route(world)];
+                    let access = &world.access[route(world).get()];
+                    let facts = &world.vocabulary.routes[route(world).get()];
                     let known = |way: &Way| way.authenticator == example.authenticator;
                     access.ways.iter().any(known) && facts.methods.contains(&example.method)
                 };
@@ -205,9 +205,9 @@ fn solver() -> Solver {
 }
 
 /// As the router would say in these small worlds: the first pattern that matches.
-fn takes(compiled: &Compiled) -> impl Fn(usize, &Method, &str, &CanonicalPath) -> bool + '_ {
+fn takes(compiled: &Compiled) -> impl Fn(RouteIndex, &Method, &str, &CanonicalPath) -> bool + '_ {
     |route, method, _, path| {
-        let facts = &compiled.vocabulary().routes[route];
+        let facts = &compiled.vocabulary().routes[route.get()];
         facts.methods.contains(method) && !path.as_str().contains("//")
     }
 }
@@ -225,6 +225,6 @@ pub(super) fn example(proof: &Proof) -> &Example {
 
 /// A group with a condition, compiled as the commands do.
 pub(super) fn group_when(world: &World, text: &str) -> Group {
-    let when = condition(&world.compiled(), 0, text).unwrap();
+    let when = condition(&world.compiled(), text).unwrap();
     Group { when: Some(when), ..Group::default() }
 }

@@ -61,7 +61,7 @@ fn one_world(seed: u64, tally: &Tally) {
                 verdict.is_allowed(),
                 expected,
                 "seed {seed}, question {question}: {head:#?}\n{caller:#?}\nroute {}\n{verdict:#?}\nplain errors: {errors}\n{world}",
-                world.vocabulary.routes[route].name,
+                world.vocabulary.routes[route.get()].name,
             );
         }
         let counter = match (expected, errors) {

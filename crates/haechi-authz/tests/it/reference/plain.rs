@@ -49,7 +49,7 @@ impl<'a> Plain<'a> {
 
     /// Whether plain Cedar allows without an error, and whether there was one.
     pub(super) fn decide(&self, facts: &Facts<'_>) -> (bool, bool) {
-        let (head, route) = (facts.head, &self.world.vocabulary.routes[facts.route]);
+        let (head, route) = (facts.head, &self.world.vocabulary.routes[facts.route.get()]);
         let principal = principal(facts.caller);
         let entity = self.entity(&principal, facts.caller);
         let entities = self.entities.clone().add_entities([entity], Some(&self.schema)).unwrap();

@@ -1,7 +1,9 @@
 //! Made-up configurations, policies, callers and requests.
 
 use fastrand::Rng;
-use haechi_authz::{Clause, Compiled, Condition, Place, PolicyFile, RouteFacts, Rule, Vocabulary, compile};
+use haechi_authz::{
+    Clause, Compiled, Condition, Place, PolicyFile, RouteFacts, RouteIndex, Rule, Vocabulary, compile,
+};
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::id::RequestId;
 use haechi_core::{
@@ -174,7 +176,7 @@ impl World {
     }
 
     /// A request, its route and a caller.
-    pub(crate) fn question(&self, rng: &mut Rng) -> (RequestHead, usize, Caller) {
+    pub(crate) fn question(&self, rng: &mut Rng) -> (RequestHead, RouteIndex, Caller) {
         let route = rng.usize(0..self.vocabulary.routes.len());
         let path: Vec<String> = self.vocabulary.routes[route]
             .pattern
@@ -204,7 +206,7 @@ impl World {
             CanonicalPath::parse(path.join("/").as_bytes()).unwrap(),
         );
         let head = head.with_fields(fields).with_client(client, rng.bool());
-        (head, route, self.caller(rng))
+        (head, RouteIndex::new(route), self.caller(rng))
     }
 
     fn caller(&self, rng: &mut Rng) -> Caller {

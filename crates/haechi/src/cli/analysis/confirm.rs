@@ -2,7 +2,7 @@
 
 use super::Loaded;
 use haechi_authz::analysis::{Example, Gives, Way};
-use haechi_authz::{Facts, Memo};
+use haechi_authz::{Facts, Memo, RouteIndex};
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{Caller, ConnectionFacts, Fields, Host, RequestHead};
@@ -30,7 +30,7 @@ impl Loaded {
     pub(in crate::cli) fn confirm(&self, example: &Example, allowed: bool) -> Result<ExampleOutcome, String> {
         let head = self.head(example)?;
         let found = self.plan.router().find(head.host.name(), &head.path, &head.method);
-        let takes = matches!(found, Found::Route(index) if self.plan.routes().get(index).is_some_and(|route| route.name == example.route));
+        let takes = matches!(found, Found::Route(index) if self.plan.route(index).is_some_and(|route| route.name == example.route));
         let judged = self.judge(example);
         if takes && judged.allowed == allowed {
             return Ok(judged);
@@ -57,8 +57,8 @@ impl Loaded {
 
     /// The same on the route of the example's name, whether or not the request would take it. `None` without such a route.
     pub(in crate::cli) fn judge_by_name(&self, example: &Example) -> Option<ExampleOutcome> {
-        let route = self.config.policies.vocabulary().route(&example.route)?;
-        let written = self.plan.routes().get(route)?;
+        let route = self.config.policies.vocabulary().index_of(&example.route)?;
+        let written = self.plan.route(route)?;
         let head = self.head(example).ok()?;
         if !written.methods.contains(&head.method) {
             return Some(ExampleOutcome::refused(format!("405: not with {}", head.method)));
@@ -69,11 +69,11 @@ impl Loaded {
         Some(self.on_route(example, &head, route))
     }
 
-    fn on_route(&self, example: &Example, head: &RequestHead, route: usize) -> ExampleOutcome {
-        let Some(access) = self.access.get(route) else {
+    fn on_route(&self, example: &Example, head: &RequestHead, route: RouteIndex) -> ExampleOutcome {
+        let Some(access) = self.access.get(route.get()) else {
             return ExampleOutcome::refused("403: the route has no rule");
         };
-        let name = self.plan.routes().get(route).map_or("", |route| &route.name);
+        let name = self.plan.route(route).map_or("", |route| &route.name);
         let way = access
             .ways
             .iter()

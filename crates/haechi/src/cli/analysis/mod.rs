@@ -9,6 +9,7 @@ pub(super) use show::{explain_command, lines};
 use super::{Failure, configuration};
 use crate::config::Config;
 use crate::wire::{GivenAnswers, access, rules};
+use haechi_authz::RouteIndex;
 use haechi_authz::analysis::{Example, RouteAccess, Side, Solver, Takes};
 use haechi_core::CanonicalPath;
 use haechi_proxy::{Found, Plan};
@@ -38,16 +39,16 @@ impl Loaded {
 
     /// Whether the example's authenticator is the first that its route asks.
     fn asks_first(&self, example: &Example) -> bool {
-        let index = self.config.policies.vocabulary().route(&example.route);
-        let access = index.and_then(|index| self.access.get(index));
+        let index = self.config.policies.vocabulary().index_of(&example.route);
+        let access = index.and_then(|index| self.access.get(index.get()));
         let first = access.and_then(|access| access.ways.first());
         first.is_some_and(|way| way.authenticator == example.authenticator)
     }
 
     /// Whether the router sends this request to this route.
-    pub(super) fn takes(&self, route: usize, method: &Method, host: &str, path: &CanonicalPath) -> bool {
+    pub(super) fn takes(&self, route: RouteIndex, method: &Method, host: &str, path: &CanonicalPath) -> bool {
         let allowed =
-            self.plan.routes().get(route).is_some_and(|route| path.irregular().within(route.allow_in_path));
+            self.plan.route(route).is_some_and(|route| path.irregular().within(route.allow_in_path));
         allowed && self.plan.router().find(host, path, method) == Found::Route(route)
     }
 }

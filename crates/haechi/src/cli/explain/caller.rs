@@ -5,6 +5,7 @@ use crate::authenticators::definition::open;
 use crate::cli::Failure;
 use crate::config::Config;
 use crate::wire::{own_issuer, way};
+use haechi_authz::RouteIndex;
 use haechi_authz::analysis::{Gives, Way};
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::{Attributes, Caller, CallerKind};
@@ -86,12 +87,12 @@ pub(super) async fn supposition<'a>(who: &'a Who, gate: Gate<'a>) -> Result<Supp
 
 impl Supposition<'_> {
     /// The caller as the route with this index would see it; an error where it has no such way in, `None` where authenticators are asked.
-    pub(super) fn on_route(&self, index: usize) -> Option<Result<Arc<Caller>, String>> {
+    pub(super) fn on_route(&self, index: RouteIndex) -> Option<Result<Arc<Caller>, String>> {
         let gate = match self {
             Self::None => return None,
             Self::User(gate, _) | Self::Supposed(gate, _) => *gate,
         };
-        let names = ways_in(gate.plan().routes().get(index)?);
+        let names = ways_in(gate.plan().route(index)?);
         // Such a route asks nobody who they are, whatever they could say.
         if names.iter().all(|name| open(gate.config.definitions, name).is_some()) {
             return None;

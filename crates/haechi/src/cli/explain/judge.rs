@@ -8,7 +8,7 @@ use super::route;
 use super::told::{Asked, Change, Explanation, Looked, Matched, Shadow};
 use crate::cli::Failure;
 use haechi_authn::{Attempt, Scheme};
-use haechi_authz::{Decision, Enforcer, Facts, Permitted, Refused, Source, Unavailable};
+use haechi_authz::{Decision, Enforcer, Facts, Permitted, Refused, RouteIndex, Source, Unavailable};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, RequestHead};
 use haechi_proxy::{DryOutcome, Observer, Plan, Route, Target, identity_headers};
@@ -33,7 +33,7 @@ pub(crate) async fn judge(gate: Gate<'_>, inquiry: &Inquiry) -> Result<Explanati
 /// What was seen of the judgement.
 struct Steps<'a> {
     supposition: Supposition<'a>,
-    route: Option<usize>,
+    route: Option<RouteIndex>,
     asked: Vec<Asked>,
     caller: Option<Arc<Caller>>,
     decision: Option<Decision>,
@@ -47,11 +47,11 @@ impl<'a> Steps<'a> {
 }
 
 impl Observer for Steps<'_> {
-    fn routed(&mut self, route: usize, _: &RequestHead) {
+    fn routed(&mut self, route: RouteIndex, _: &RequestHead) {
         self.route = Some(route);
     }
 
-    fn supposed(&mut self, route: usize) -> Option<Result<Arc<Caller>, String>> {
+    fn supposed(&mut self, route: RouteIndex) -> Option<Result<Arc<Caller>, String>> {
         self.supposition.on_route(route)
     }
 
@@ -67,7 +67,7 @@ impl Observer for Steps<'_> {
         DecisionId::from_bits(0)
     }
 
-    fn decided(&mut self, _: usize, outcome: &Result<Permitted, Refused>) {
+    fn decided(&mut self, _: RouteIndex, outcome: &Result<Permitted, Refused>) {
         let (decision, unavailable) = match outcome {
             Ok(permitted) => (permitted.decision(), None),
             Err(Refused::Denied(decision, ..)) => (decision, None),
@@ -107,7 +107,7 @@ impl Explanation {
             told.head(head);
         }
         if let (Some(index), Some(head)) = (steps.route, head)
-            && let Some(chosen) = gate.plan().routes().get(index)
+            && let Some(chosen) = gate.plan().route(index)
         {
             told.matched(chosen, head, gate.plan());
         }
@@ -204,7 +204,7 @@ impl Explanation {
             return self.ending(status, outcome.name(), because(decision, facts));
         }
         self.headers = identity_headers(facts.caller);
-        self.service = match gate.plan().routes().get(facts.route).map(|route| &route.target) {
+        self.service = match gate.plan().route(facts.route).map(|route| &route.target) {
             Some(Target::Service(index)) => {
                 gate.plan().service(*index).map(|service| service.name.to_string())
             }

@@ -2,7 +2,9 @@
 
 use super::told::RuleSays;
 use crate::config::Config;
-use haechi_authz::{Clause, Decision, DenyReason, Facts, Finding, Place, Read, Source, Vocabulary};
+use haechi_authz::{
+    Clause, Decision, DenyReason, Facts, Finding, Place, Read, RouteIndex, Source, Vocabulary,
+};
 use std::sync::Arc;
 
 /// Why a request is denied, with what is missing.
@@ -51,8 +53,13 @@ pub(super) fn permitted_by(decision: &Decision, clauses: bool) -> String {
 }
 
 /// A clause or policy with its text and place.
-pub(super) fn rule_says(finding: Finding, config: &Config, route: usize, decision: &Decision) -> RuleSays {
-    let route = config.routes.get(route);
+pub(super) fn rule_says(
+    finding: Finding,
+    config: &Config,
+    route: RouteIndex,
+    decision: &Decision,
+) -> RuleSays {
+    let route = config.routes.get(route.get());
     let file: Arc<str> = config.warnings.file().display().to_string().into();
     let of_route = route.map(|route| Place {
         file,

@@ -9,7 +9,9 @@ use crate::config::source::{At, Source, Span};
 use crate::config::value::{ConditionText, PolicyPattern, PolicyText};
 use crate::config::written;
 use haechi_authn::CredentialPlace;
-use haechi_authz::{Compiled, PolicyFault, PolicyFile, RouteFacts, Rule, Vocabulary, Within, compile};
+use haechi_authz::{
+    Compiled, PolicyFault, PolicyFile, RouteFacts, RouteIndex, Rule, Vocabulary, Within, compile,
+};
 use haechi_core::{AttributeType, FieldName, MethodSet, RoleTable};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -139,7 +141,7 @@ fn fault(resolver: &Resolver<'_>, found: &PolicyFault, files: &[&PolicyText]) ->
             }
             None => Fault::of_file(&*found.message),
         },
-        Within::Schema => Fault::of_file(&*found.message),
+        Within::Unbound | Within::Schema => Fault::of_file(&*found.message),
     };
     match &found.help {
         Some(help) => fault.help(&**help),
@@ -152,8 +154,8 @@ fn span_of(source: &Source, found: &PolicyFault) -> Span {
     Span { start: source.position(found.offset), end: source.position(end) }
 }
 
-fn condition(written: &written::Config, route: usize) -> Option<&At<ConditionText>> {
-    match &written.routes.get(route)?.authorize.as_ref()?.value {
+fn condition(written: &written::Config, route: RouteIndex) -> Option<&At<ConditionText>> {
+    match &written.routes.get(route.get())?.authorize.as_ref()?.value {
         written::Authorize::Clauses(clauses) => clauses.when.given(),
         _ => None,
     }
@@ -200,12 +202,11 @@ fn credential_headers(written: &written::Config) -> Vec<Arc<str>> {
 
 /// On a route with `authorize: policy` only a policy can permit.
 fn somebody_can_pass(resolver: &mut Resolver<'_>, compiled: &Compiled) {
-    let routes = &compiled.vocabulary().routes;
     let mut closed = Vec::new();
-    for (index, written) in resolver.written.routes.iter().enumerate() {
+    for ((index, route), written) in compiled.vocabulary().indexed_routes().zip(&resolver.written.routes) {
         let Some(authorize) = &written.authorize else { continue };
         if matches!(authorize.value, written::Authorize::Policy) && !compiled.may_permit(index) {
-            closed.extend(routes.get(index).map(|route| (authorize.span, route.name.clone())));
+            closed.push((authorize.span, route.name.clone()));
         }
     }
     for (span, name) in closed {

@@ -119,7 +119,7 @@ fn configured(question: &impl Serialize) -> Result<Vec<u8>, String> {
 }
 
 fn route<'a>(facts: &Facts<'_>, vocabulary: &'a Vocabulary) -> Result<&'a RouteFacts, String> {
-    vocabulary.routes.get(facts.route).ok_or_else(|| "the route is not a configured one".to_owned())
+    vocabulary.route(facts.route).ok_or_else(|| "the route is not a configured one".to_owned())
 }
 
 fn known(caller: &Caller) -> Known<'_> {

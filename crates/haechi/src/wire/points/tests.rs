@@ -1,5 +1,5 @@
 use super::{answer, question};
-use haechi_authz::{Facts, RouteFacts, Rule, Vocabulary};
+use haechi_authz::{Facts, RouteFacts, RouteIndex, Rule, Vocabulary};
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::id::RequestId;
 use haechi_core::{
@@ -66,7 +66,7 @@ fn caller() -> Caller {
 type Ask = fn(&Facts<'_>, &Vocabulary) -> Result<Vec<u8>, String>;
 
 fn asked(ask: Ask, head: &RequestHead, caller: &Caller) -> Value {
-    let bytes = ask(&Facts { head, route: 0, caller }, &vocabulary()).unwrap();
+    let bytes = ask(&Facts { head, route: RouteIndex::new(0), caller }, &vocabulary()).unwrap();
     serde_json::from_slice(&bytes).unwrap()
 }
 
@@ -126,8 +126,9 @@ fn nobody_in_particular_is_asked_about_as_such() {
 fn the_same_question_has_the_same_bytes_and_holds_no_credential() {
     let (vocabulary, caller) = (vocabulary(), caller());
     for ask in [question::opa as Ask, question::authzen] {
-        let bytes =
-            |head: &RequestHead| ask(&Facts { head, route: 0, caller: &caller }, &vocabulary).unwrap();
+        let bytes = |head: &RequestHead| {
+            ask(&Facts { head, route: RouteIndex::new(0), caller: &caller }, &vocabulary).unwrap()
+        };
         let first = bytes(&head(1, 0));
         assert_eq!(first, bytes(&head(2, 60)));
         let text = String::from_utf8(first).unwrap();
@@ -141,8 +142,13 @@ fn what_cannot_be_asked_about_is_not_asked() {
     let mut doubled = head(1, 0);
     doubled.fields.push(b"x-tenant", b"other");
     for ask in [question::opa as Ask, question::authzen] {
-        assert!(ask(&Facts { head: &doubled, route: 0, caller: &caller }, &vocabulary).is_err());
-        assert!(ask(&Facts { head: &head(1, 0), route: 1, caller: &caller }, &vocabulary).is_err());
+        assert!(
+            ask(&Facts { head: &doubled, route: RouteIndex::new(0), caller: &caller }, &vocabulary).is_err()
+        );
+        assert!(
+            ask(&Facts { head: &head(1, 0), route: RouteIndex::new(1), caller: &caller }, &vocabulary)
+                .is_err()
+        );
     }
 }
 
