@@ -152,6 +152,16 @@ impl Gate {
         Conversation::with(self.address)
     }
 
+    /// A conversation with the admin listener.
+    pub(crate) fn converse_with_admin(&self) -> Conversation {
+        Conversation::with(self.admin)
+    }
+
+    /// How many file descriptors the gate has open.
+    pub(crate) fn open_files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.process())).map_or(usize::MAX, Iterator::count)
+    }
+
     /// The value of the first sample whose line begins with `name` and holds all of `labels`; 0 where there is none.
     pub(crate) fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let text = self.admin("/metrics").expect(200).text();

@@ -12,4 +12,4 @@ pub use context::{
     Component, Configuration, Context, Health, InForce, Needs, NotAdmitted, Operators, Refused,
 };
 pub use decisions::Decisions;
-pub use server::serve;
+pub use server::{MAX_CONNECTIONS, serve};

@@ -4,8 +4,8 @@ use crate::config::Config;
 use haechi_proxy::Budget;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Kept back for what is not a connection of the data plane: the admin listener and its connections, the store, log files, key fetching, name
-/// lookups, configuration files that are read again.
+/// Kept back for what is neither a connection of the data plane nor one of the admin listener: the store, log files, key fetching, name lookups,
+/// configuration files that are read again.
 const RESERVE: usize = 64;
 /// What a worker holds for its runtime, and for a connection that is taken only to be closed.
 const PER_WORKER: usize = 8;
@@ -25,7 +25,8 @@ pub(crate) struct TooFew {
 /// Raises the limit as far as the process may, and says how many descriptors are left for connections to clients and to services.
 pub(super) fn for_connections(config: &Config) -> Result<usize, TooFew> {
     let allowed = raise();
-    let kept = RESERVE + config.workers.get() * (PER_WORKER + config.listeners.len());
+    let admin = config.admin.map_or(0, |_| haechi_admin::MAX_CONNECTIONS);
+    let kept = RESERVE + admin + config.workers.get() * (PER_WORKER + config.listeners.len());
     match allowed.checked_sub(kept) {
         Some(left) if left >= LEAST => Ok(left),
         _ => Err(TooFew { allowed, needed: kept + LEAST }),
