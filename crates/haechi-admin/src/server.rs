@@ -42,7 +42,10 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, _)) => begin(socket, &router, &connections),
+            Ok((socket, _)) => {
+                begin(socket, &router, &connections);
+                connections.settle().await;
+            }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection on the admin listener");
                 tokio::time::sleep(PAUSE).await;

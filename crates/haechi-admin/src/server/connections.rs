@@ -16,6 +16,8 @@ pub(super) struct Connections {
 
 struct Shared {
     open: Mutex<Vec<Arc<Connection>>>,
+    /// Sockets that are not closed yet; those of connections that were told to close are among them.
+    sockets: AtomicUsize,
     /// Told when a connection closes.
     closed: Notify,
 }
@@ -43,7 +45,7 @@ pub(super) struct InFlight(Arc<Connection>);
 
 impl Connections {
     pub(super) fn new(most: usize) -> Self {
-        let shared = Shared { open: Mutex::default(), closed: Notify::new() };
+        let shared = Shared { open: Mutex::default(), sockets: AtomicUsize::new(0), closed: Notify::new() };
         Self { most, shared: Arc::new(shared) }
     }
 
@@ -65,7 +67,15 @@ impl Connections {
             finish: Notify::new(),
         });
         open.push(connection.clone());
+        self.shared.sockets.fetch_add(1, Relaxed);
         Some(OpenConnection { connection, shared: self.shared.clone() })
+    }
+
+    /// Waits until those that were told to close have closed. Until then their file descriptors are in use.
+    pub(super) async fn settle(&self) {
+        while self.shared.sockets.load(Relaxed) > self.most {
+            self.shared.closed.notified().await;
+        }
     }
 
     /// Closes idle connections, and waits for requests in flight, for a second at most.
@@ -131,6 +141,7 @@ impl Drop for OpenConnection {
         let mut open = self.shared.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|connection| !Arc::ptr_eq(connection, &self.connection));
         drop(open);
+        self.shared.sockets.fetch_sub(1, Relaxed);
         self.shared.closed.notify_one();
     }
 }
