@@ -47,6 +47,7 @@ mod problems;
 mod prove;
 mod proxy_protocol;
 mod pyjwt;
+mod refusals;
 mod reload;
 mod response_headers;
 mod smuggling;

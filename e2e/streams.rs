@@ -173,3 +173,92 @@ fn a_large_download_passes_through_little_memory() {
     assert_eq!(pipe.serving.join().unwrap(), size);
     assert!(most < RESIDENT, "{most} KiB");
 }
+
+/// A gate whose service must begin to answer within 300 ms, and may be silent for as long as `idle` says.
+fn gate_with_clocks(address: SocketAddr, protocol: &str, service: &str, route: &str) -> Gate {
+    Gate::start(&format!(
+        "limits: {{ write_stall: 20s }}\nservices: {{ web: {{ endpoints: [\"http://{address}\"], protocol: {protocol}, timeout: 300ms, {service} }} }}\nroutes:\n  - {{ name: all, match: {{ path: /** }}, authenticate: anonymous, authorize: any, service: web, {route} }}\n"
+    ))
+}
+
+/// Writes the first event, and the second when it is told to.
+fn quiet_after_the_first_event() -> (Backend, std::sync::mpsc::Sender<()>) {
+    let (go_on, told) = channel::<()>();
+    let told = Arc::new(Mutex::new(told));
+    let backend = Backend::start(move |_| {
+        let told = told.clone();
+        Answer::written(move |socket| {
+            drop(socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n7\r\none\n\nx\n\r\n"));
+            if told.lock().unwrap().recv().is_ok() {
+                drop(socket.write_all(b"3\r\ntwo\r\n0\r\n\r\n"));
+            }
+        })
+    });
+    (backend, go_on)
+}
+
+#[test]
+fn a_quiet_stream_outlives_the_timeout() {
+    for http2 in [false, true] {
+        let (backend, go_on) = quiet_after_the_first_event();
+        let gate = gate_with_clocks(backend.address(), "http1", "connect_timeout: 5s", "");
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["--silent", "--no-buffer", "--max-time", "30"]).arg(gate.url("/events"));
+        if http2 {
+            curl.arg("--http2-prior-knowledge");
+        }
+        let mut curl = curl.stdout(std::process::Stdio::piped()).spawn().unwrap();
+        let mut out = curl.stdout.take().unwrap();
+        let mut first = [0; 7];
+        out.read_exact(&mut first).unwrap();
+        // Ten times the service's `timeout`, by the gate's own clock: four heads that it gave up on.
+        for _ in 0..4 {
+            let slow = TcpListener::bind("127.0.0.1:0").unwrap();
+            let beside = gate_with_clocks(
+                slow.local_addr().unwrap(),
+                "http1",
+                "retries: { attempts: 1, on: [502] }",
+                "",
+            );
+            assert_eq!(beside.get("/").status, 504);
+        }
+        go_on.send(()).unwrap();
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "two", "HTTP/2: {http2}");
+        assert!(curl.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn silence_ends_at_the_idle_timeout_of_route_or_service() {
+    for (service, route) in [("idle_timeout: 400ms", ""), ("idle_timeout: 0s", "idle_timeout: 400ms")] {
+        let (backend, _held) = quiet_after_the_first_event();
+        let gate = gate_with_clocks(backend.address(), "http1", service, route);
+        let mut client = gate.converse();
+        client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+        let mut all = Vec::new();
+        // The broken chunked body is the client's sign that this is not the end.
+        drop(client.socket().read_to_end(&mut all));
+        let text = String::from_utf8_lossy(&all);
+        assert!(text.contains("one") && !text.ends_with("0\r\n\r\n"), "{text}");
+        crate::harness::eventually(PATIENCE, || {
+            gate.log().iter().any(|line| line.contains("the backend stalled")).then_some(())
+        });
+    }
+}
+
+#[test]
+fn an_upload_that_pauses_is_waited_for() {
+    let backend = Backend::saying("reached");
+    let gate = gate_with_clocks(backend.address(), "http1", "idle_timeout: 0s", "");
+    let mut client = gate.converse();
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello");
+    let slow = TcpListener::bind("127.0.0.1:0").unwrap();
+    let beside = gate_with_clocks(slow.local_addr().unwrap(), "http1", "connect_timeout: 5s", "");
+    for _ in 0..3 {
+        assert_eq!(beside.get("/").status, 504);
+    }
+    assert_eq!(client.send("world").answer().map(|answer| answer.status), Some(200));
+    assert_eq!(backend.sole().body, b"helloworld");
+}

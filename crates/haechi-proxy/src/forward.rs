@@ -16,7 +16,7 @@ use crate::request_body::RequestBody;
 use crate::respond::refuse;
 use crate::response::{Response, ResponseBody};
 use crate::response_fields::end_to_end;
-use crate::settings::{Service, ServiceIndex};
+use crate::settings::{DEFAULT_IDLE_TIMEOUT, Service, ServiceIndex};
 use crate::upstream::attempts::{Answer, Attempts, Failure, Place};
 use crate::upstream::balance::Balancer;
 use crate::upstream::connect::Unreached;
@@ -129,10 +129,11 @@ async fn exchange(
         span,
         websocket: request.websocket.as_ref(),
     };
+    let idle = request.idle_timeout(service);
     let terms = Terms {
         answer: left,
-        upload_stall: request.plan.shared.limits.body_stall,
-        answer_stall: request.timeout(service),
+        upload_stall: idle.unwrap_or(request.plan.shared.limits.body_stall),
+        answer_stall: idle.unwrap_or(DEFAULT_IDLE_TIMEOUT),
         interim: &|lines| request.interim.push(lines.status, end_to_end(lines.fields.clone())),
         switches: request.websocket.is_some(),
     };

@@ -35,4 +35,9 @@ impl Forwarding<'_> {
     pub(crate) fn timeout(&self, service: &Service) -> Duration {
         self.route.settings.timeout.unwrap_or(service.settings.timeout)
     }
+
+    /// How long either direction may be silent, where the route or `service` says so.
+    pub(crate) fn idle_timeout(&self, service: &Service) -> Option<Duration> {
+        self.route.settings.idle_timeout.or(service.settings.idle_timeout)
+    }
 }

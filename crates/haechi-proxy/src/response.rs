@@ -63,6 +63,28 @@ impl ResponseBody {
         }
     }
 
+    /// Grows while the request's body goes on.
+    pub(crate) fn uploaded(&self) -> u64 {
+        match self {
+            Self::Full(_) | Self::Tunnel(_) => 0,
+            Self::Http1(body) => body.uploaded(),
+            Self::Http2(body) => body.uploaded(),
+        }
+    }
+
+    /// Waits for the next bytes. `None` when the request's body moved on instead, so that the stream is not silent.
+    pub(crate) fn poll_moved(
+        &mut self,
+        cx: &mut Context<'_>,
+        uploaded: u64,
+    ) -> Poll<Option<Result<usize, BodyError>>> {
+        match self.poll_ready(cx) {
+            Poll::Ready(ready) => Poll::Ready(Some(ready)),
+            Poll::Pending if self.uploaded() != uploaded => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
     /// How many bytes can be taken now; 0 at the end. Goes on sending what is left of the request meanwhile.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyError>> {
         match self {

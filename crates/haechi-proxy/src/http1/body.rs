@@ -97,6 +97,15 @@ impl Decoder {
         self.kept.as_deref().filter(|_| self.is_done())
     }
 
+    /// How many bytes of the body are still to come; `None` where its end is not known beforehand.
+    pub(crate) const fn left(&self) -> Option<u64> {
+        match self.state {
+            State::Done => Some(0),
+            State::Length(left) => Some(left),
+            _ => None,
+        }
+    }
+
     /// Whether the body was read to its end.
     pub(crate) fn is_done(&self) -> bool {
         self.state == State::Done

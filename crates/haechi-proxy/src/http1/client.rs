@@ -56,16 +56,23 @@ pub(crate) enum ExchangeError {
 /// How long each part of an exchange may take, and who is told of what comes before the answer.
 #[derive(Clone, Copy)]
 pub(crate) struct Terms<'a> {
-    /// From the end of the request to the head of the answer.
+    /// From the end of the request to the head of the answer; before it, between two pieces of the request that the backend takes.
     pub(crate) answer: Duration,
-    /// Between two pieces of the request's body.
+    /// Between two pieces of the request's body that the client sends.
     pub(crate) upload_stall: Duration,
-    /// Between two pieces of the answer's body.
+    /// Between two pieces of the answer's body, while the request's body does not move either.
     pub(crate) answer_stall: Duration,
     /// Takes the interim answers. `100 Continue` is not among them: the gate itself asks the client for its body.
     pub(crate) interim: &'a dyn Fn(&ResponseLines),
     /// Whether the request asks for another protocol, so that 101 may answer it.
     pub(crate) switches: bool,
+}
+
+impl Terms<'_> {
+    /// How long one step before the answer may take: the backend's, or the client's.
+    pub(crate) const fn limit(&self, backend: bool) -> Duration {
+        if backend { self.answer } else { self.upload_stall }
+    }
 }
 
 impl UpstreamConnection {
@@ -157,7 +164,7 @@ impl UpstreamConnection {
         terms: Terms<'_>,
     ) -> Result<Http1Answer, ExchangeError> {
         loop {
-            let limit = if upload.is_done() { terms.answer } else { terms.upload_stall };
+            let limit = terms.limit(upload.is_done() || !upload.waits_for_client);
             let (progress, waits_for_client) =
                 (upload.progress, !upload.is_done() && upload.waits_for_client);
             let step = poll_fn(|cx| self.poll_answer(cx, upload, progress, method));
@@ -358,6 +365,11 @@ impl UpstreamBody {
     /// The connection itself, after a 101.
     pub(crate) const fn take_connection(&mut self) -> Option<UpstreamConnection> {
         self.connection.take()
+    }
+
+    /// Grows while the request's body goes on.
+    pub(crate) fn uploaded(&self) -> u64 {
+        self.upload.as_ref().map_or(u64::MAX, |upload| upload.progress)
     }
 
     /// How long to wait for the next piece.

@@ -1,6 +1,6 @@
 //! Serving one client connection.
 
-use super::body::{Decoder, Framing, LAST_CHUNK, encode_chunk};
+use super::body::{BodyError, Decoder, Framing, LAST_CHUNK, encode_chunk};
 use super::head::{self, Http1Head};
 use super::request_body::{Inbound, InboundBody};
 use super::response_head::{Coding, Shape, encode_fields, encode_head, encode_interim, encode_lines};
@@ -28,9 +28,12 @@ use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Poll, ready};
+use std::time::Duration;
 
 /// Read so much of a body that nobody wanted, so that the connection can be kept; past it the connection closes.
 const DRAIN: usize = 64 * 1024;
+/// How long an answer may be silent before it is looked at whether its client has gone. One that ended its half of the connection and waits is served on until then.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// Serves requests from `reader`, which may hold the first bytes already, until either side is done with it.
 pub(crate) async fn serve(worker: Rc<Worker>, reader: Reader, transport: Rc<Transport>) {
@@ -106,7 +109,10 @@ impl Connection {
             }
             other => other,
         };
-        let keep = keep_alive && !response.close && !self.worker.is_draining();
+        let keep = keep_alive
+            && !response.close
+            && !self.worker.is_draining()
+            && self.inbound.borrow().is_to_be_drained(DRAIN);
         let sent = self.send(response, Shape { http10, head_only, trailers, keep }, &limits).await;
         match sent {
             Ok(()) if keep && self.drain_body(&limits).await => return Next::Again,
@@ -263,10 +269,7 @@ impl Connection {
         }
         loop {
             let ready = if self.out.is_empty() {
-                let stall = body.stall();
-                let wait = poll_fn(|cx| body.poll_ready(cx));
-                let ready = self.timer.limit(stall, wait).await.map_err(|Elapsed| "the backend stalled")?;
-                Some(ready)
+                Some(self.next(body).await?)
             } else {
                 poll_fn(|cx| match body.poll_ready(cx) {
                     Poll::Ready(ready) => Poll::Ready(Some(ready)),
@@ -302,6 +305,28 @@ impl Connection {
         }
     }
 
+    /// Waits for the next bytes of the answer. A stream may be silent for very long, so it is looked at now and then whether the client is still there.
+    async fn next(&self, body: &mut ResponseBody) -> Result<Result<usize, BodyError>, &'static str> {
+        let stall = body.stall();
+        let mut silent = Duration::ZERO;
+        loop {
+            let (uploaded, slice) = (body.uploaded(), LOOK.min(stall.saturating_sub(silent)));
+            match self.timer.limit(slice, poll_fn(|cx| body.poll_moved(cx, uploaded))).await {
+                Ok(Some(ready)) => return Ok(ready),
+                Ok(None) => silent = Duration::ZERO,
+                Err(Elapsed) => {
+                    silent = silent.saturating_add(slice);
+                    if silent >= stall {
+                        return Err("the backend stalled");
+                    }
+                    if self.stream.has_ended() && self.inbound.borrow().reader.unread().is_empty() {
+                        return Err("the client went away");
+                    }
+                }
+            }
+        }
+    }
+
     fn end_chunks(&mut self, body: &mut ResponseBody, trailers: bool) {
         match body.trailers().filter(|_| trailers) {
             Some(fields) => {
@@ -323,7 +348,7 @@ impl Connection {
                 body.poll_upload(cx);
                 let poll = stream.poll_write(cx, out.get(written..).unwrap_or_default());
                 if poll.is_pending() && waiting.is_none() {
-                    waiting = Some(buffers.charge(out.capacity()));
+                    waiting = Some(buffers.charge(out.capacity() + stream.held_behind()));
                 }
                 poll
             });
@@ -372,26 +397,22 @@ impl Connection {
         self.timer.limit_client(limits.body_stall, drain).await.unwrap_or(false)
     }
 
-    /// Reads on for a moment after a refusal, so that the kernel does not reset the connection before the client has read the answer
-    /// (RFC 9112 9.6).
+    /// Reads on for a moment after a refusal, however much comes, so that the kernel does not reset the connection before the client has read the answer (RFC 9112 9.6).
     async fn linger(&mut self, limits: &Limits) {
-        let mut left = DRAIN;
+        let Some(_lingering) = self.worker.linger() else { return };
+        self.stream.end_writing();
         let inbound = self.inbound.clone();
-        let stream = self.stream.clone();
-        stream.end_writing();
-        let drain = poll_fn(|cx| {
+        let read_on = poll_fn(|cx| {
+            let mut inbound = inbound.borrow_mut();
             loop {
-                let mut inbound = inbound.borrow_mut();
                 let unread = inbound.reader.unread().len();
                 inbound.reader.consume(unread);
-                left = left.saturating_sub(unread);
-                match ready!(inbound.reader.poll_more(cx)) {
-                    Ok(1..) if left > 0 => {}
-                    _ => return Poll::Ready(()),
+                if !matches!(ready!(inbound.reader.poll_more(cx)), Ok(1..)) {
+                    return Poll::Ready(());
                 }
             }
         });
-        let _ = self.timer.limit_client(limits.linger, drain).await;
+        let _ = self.timer.limit_client(limits.linger, read_on).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! The body of a request on an HTTP/1.1 connection.
 
-use super::body::{BodyError, Decoder, Framing};
+use super::body::{BodyError, Decoder, Framing, LAST_CHUNK};
 use crate::interim::Interim;
 use crate::io::Reader;
 use haechi_core::Fields;
@@ -18,6 +18,20 @@ pub(crate) struct Inbound {
     /// Whether the final answer is on its way: no interim one may follow it.
     pub(super) answered: bool,
     pub(super) interim: Interim,
+}
+
+impl Inbound {
+    /// Whether what is left of the body will be read after the answer, so that the connection can be kept. A client that is told of a close beforehand does not send
+    /// its next request into it.
+    pub(super) fn is_to_be_drained(&self, most: usize) -> bool {
+        match self.decoder.left() {
+            Some(0) => true,
+            // A client that waits for `100 Continue` may send the body or not.
+            _ if self.waits => false,
+            Some(left) => left <= most as u64,
+            None => self.reader.unread().ends_with(LAST_CHUNK),
+        }
+    }
 }
 
 /// The body of an HTTP/1.1 request.

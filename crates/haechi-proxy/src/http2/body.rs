@@ -105,7 +105,8 @@ impl Data {
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             match ready!(self.stream.poll_data(cx)) {
-                Some(Ok(_)) => {}
+                // Released at once, so that the client can go on to its end.
+                Some(Ok(data)) => drop(self.stream.flow_control().release_capacity(data.len())),
                 Some(Err(_)) | None => return Poll::Ready(()),
             }
         }

@@ -2,6 +2,7 @@
 
 use super::body::Data;
 use super::link::{Io, Link};
+use super::piece::Piece;
 use crate::http1::body::BodyError;
 use crate::http1::client::{ExchangeError, MAX_INTERIM, Terms};
 use crate::io::{Buffers, Reader, Stream};
@@ -11,7 +12,6 @@ use crate::ticks::{Elapsed, Timer};
 use crate::trailers;
 use crate::upstream::circuit::OpenConnection;
 use crate::upstream::pool::ConnectionLease;
-use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{Reason, SendStream};
 use haechi_core::Fields;
@@ -39,12 +39,13 @@ const PIECE: usize = 16 * 1024;
 
 /// A connection to a backend that carries many exchanges at once.
 pub(crate) struct Multiplexed {
-    send: SendRequest<Bytes>,
+    send: SendRequest<Piece>,
     /// Exchanges in progress.
     streams: Cell<usize>,
     over: Rc<Cell<bool>>,
     peer: SocketAddr,
     open: OpenConnection,
+    buffers: Buffers,
 }
 
 /// One exchange on a connection.
@@ -82,7 +83,7 @@ impl Multiplexed {
             let _ = connection.await;
             told.set(true);
         });
-        Ok(Rc::new(Self { send, streams: Cell::new(0), over, peer, open }))
+        Ok(Rc::new(Self { send, streams: Cell::new(0), over, peer, open, buffers: buffers.clone() }))
     }
 
     /// Whether new exchanges can begin: the backend has neither closed it nor said goodbye, and it leads to where its endpoint still is.
@@ -127,7 +128,9 @@ impl Multiplexed {
                 return Err(Failed { error: ExchangeError::Untouched, unprocessed: Some((body, lease)) });
             }
         };
-        let mut upload = Upload { body, out, state: State::of(bodiless), taken: 0, waits_for_client: false };
+        let buffers = self.buffers.clone();
+        let mut upload =
+            Upload { body, out, state: State::of(bodiless), taken: 0, waits_for_client: false, buffers };
         let head = match answer_head(&mut answer, &mut upload, timer, terms).await {
             Ok(head) => head,
             Err(Trouble::Ours(error)) => return Err(Failed { error, unprocessed: None }),
@@ -183,7 +186,7 @@ async fn answer_head(
 ) -> Result<http::Response<h2::RecvStream>, Trouble> {
     let mut interim = 0;
     loop {
-        let limit = if upload.is_done() { terms.answer } else { terms.upload_stall };
+        let limit = terms.limit(upload.is_done() || !upload.waits_for_client);
         let (taken, waits_for_client) = (upload.taken, !upload.is_done() && upload.waits_for_client);
         let step = poll_fn(|cx| {
             if let Poll::Ready(Err(error)) = upload.poll(cx) {
@@ -234,11 +237,12 @@ fn fields(map: &http::HeaderMap) -> Fields {
 /// A request's body on its way to a backend.
 struct Upload {
     body: RequestBody,
-    out: SendStream<Bytes>,
+    out: SendStream<Piece>,
     state: State,
     /// Bytes of the body so far.
     taken: u64,
     waits_for_client: bool,
+    buffers: Buffers,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -289,7 +293,7 @@ impl Upload {
     }
 
     fn send(&mut self, piece: Vec<u8>, ends: bool) {
-        match self.out.send_data(piece.into(), ends) {
+        match self.out.send_data(Piece::new(piece, &self.buffers), ends) {
             Ok(()) if ends => self.state = State::Done,
             Ok(()) => {}
             Err(_) => self.state = State::Abandoned,
@@ -326,6 +330,11 @@ impl UpstreamBody {
     /// The length in bytes, where the backend told it.
     pub(crate) const fn length(&self) -> Option<u64> {
         self.length
+    }
+
+    /// Grows while the request's body goes on.
+    pub(crate) fn uploaded(&self) -> u64 {
+        self.upload.as_ref().map_or(u64::MAX, |upload| upload.taken)
     }
 
     /// How long to wait for the next piece.

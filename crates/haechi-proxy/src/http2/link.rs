@@ -1,7 +1,7 @@
 //! The bytes below `h2`: a connection's reader and stream behind the traits that it wants, with the guard in between.
 
 use super::guard::{Flood, FrameLimits, Guard};
-use crate::io::{Reader, Stream};
+use crate::io::{Charge, Reader, Stream};
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
@@ -12,8 +12,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Write once this much is waiting, in bytes.
 const WRITE_AT: usize = 16 * 1024;
-/// Read so much after the last word, so that the other side can read it.
-const DRAIN: usize = 64 * 1024;
 
 /// What the connection and `h2` share.
 pub(crate) struct Link {
@@ -33,6 +31,8 @@ struct Out {
     blocked: bool,
     /// Grows with every write.
     progress: u64,
+    /// What waits while the socket takes no more.
+    waiting: Option<Charge>,
 }
 
 /// A [`Link`] as `h2` sees it.
@@ -78,22 +78,17 @@ impl Link {
         }
     }
 
-    /// Reads on for a moment, so that the kernel does not reset the connection before the other side has read our last word.
-    pub(crate) fn poll_linger(&self, cx: &mut Context<'_>, left: &mut usize) -> Poll<()> {
+    /// Reads on to the end, so that the kernel does not reset the connection before the other side has read our last word.
+    pub(crate) fn poll_linger(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut reader = self.reader.borrow_mut();
         loop {
             let unread = reader.unread().len();
             reader.consume(unread);
-            *left = left.saturating_sub(unread);
-            match ready!(reader.poll_more(cx)) {
-                Ok(1..) if *left > 0 => {}
-                _ => return Poll::Ready(()),
+            if !matches!(ready!(reader.poll_more(cx)), Ok(1..)) {
+                return Poll::Ready(());
             }
         }
     }
-
-    /// How much [`Link::poll_linger`] reads at most.
-    pub(crate) const LINGER: usize = DRAIN;
 
     fn poll_read(&self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.flood.get().is_some() {
@@ -139,12 +134,16 @@ impl Link {
                 }
                 Poll::Pending => {
                     out.blocked = true;
+                    if out.waiting.is_none() {
+                        let held = out.bytes.capacity() + self.stream.held_behind();
+                        out.waiting = Some(self.reader.borrow().buffers().charge(held));
+                    }
                     return Poll::Pending;
                 }
             }
         }
         out.bytes.clear();
-        (out.written, out.blocked) = (0, false);
+        (out.written, out.blocked, out.waiting) = (0, false, None);
         Poll::Ready(Ok(()))
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod client;
 mod guard;
 mod head;
 mod link;
+mod piece;
 pub(crate) mod server;
 mod stream;
 pub(crate) mod tunnelled;

@@ -2,6 +2,7 @@
 
 use super::guard::{Flood, FrameLimits};
 use super::link::{Io, Link};
+use super::piece::Piece;
 use super::stream;
 use crate::io::Reader;
 use crate::panic;
@@ -9,7 +10,6 @@ use crate::settings::Limits;
 use crate::ticks::{Elapsed, Timer};
 use crate::transport::Transport;
 use crate::worker::Worker;
-use bytes::Bytes;
 use h2::server::{Builder, SendResponse};
 use h2::{Reason, RecvStream};
 use std::cell::{Cell, RefCell};
@@ -25,6 +25,8 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// What waits to be written on a stream, in bytes.
 const SEND_BUFFER: usize = 32 * 1024;
+/// What a stream in progress takes besides the bytes of its bodies: its task, its place in `h2`, a connection to a backend.
+const STREAM: usize = 8 * 1024;
 /// What `h2` adds to each field when it counts a head (RFC 9113 6.5.2).
 const FIELD_OVERHEAD: usize = 32;
 
@@ -61,7 +63,7 @@ struct Connection {
     worker: Rc<Worker>,
     transport: Rc<Transport>,
     link: Rc<Link>,
-    h2: h2::server::Connection<Io, Bytes>,
+    h2: h2::server::Connection<Io, Piece>,
     timer: Timer,
     limits: Limits,
     open: Rc<Open>,
@@ -95,7 +97,7 @@ enum Phase {
 }
 
 enum Event {
-    Request(Box<http::Request<RecvStream>>, SendResponse<Bytes>),
+    Request(Box<http::Request<RecvStream>>, SendResponse<Piece>),
     /// It waits for something else now.
     Changed,
     Over(Result<(), h2::Error>),
@@ -176,13 +178,14 @@ impl Connection {
         }
     }
 
-    fn begin(&self, request: http::Request<RecvStream>, respond: SendResponse<Bytes>) {
+    fn begin(&self, request: http::Request<RecvStream>, respond: SendResponse<Piece>) {
         let open = OpenStream::new(&self.open);
         let serving = stream::serve(self.worker.clone(), self.transport.clone(), request, respond);
         let worker = self.worker.clone();
+        let held = worker.buffers().charge(STREAM);
         tokio::task::spawn_local(async move {
             panic::serve_safely(&worker, pin!(serving)).await;
-            drop(open);
+            drop((open, held));
         });
     }
 
@@ -196,10 +199,11 @@ impl Connection {
 
     /// Lets the client read our last word, and the streams write theirs into the log.
     async fn close(self) {
-        let Self { link, h2, timer, limits, open, .. } = self;
+        let Self { worker, link, h2, timer, limits, open, .. } = self;
         drop(h2);
-        let mut left = Link::LINGER;
-        let _ = timer.limit(limits.linger, poll_fn(|cx| link.poll_linger(cx, &mut left))).await;
+        if let Some(_lingering) = worker.linger() {
+            let _ = timer.limit(limits.linger, poll_fn(|cx| link.poll_linger(cx))).await;
+        }
         let streams = poll_fn(|cx| {
             *open.waker.borrow_mut() = Some(cx.waker().clone());
             if open.streams.get() == 0 { Poll::Ready(()) } else { Poll::Pending }

@@ -2,8 +2,10 @@
 
 use super::body::{Data, InboundBody};
 use super::head::{self, Http2Head};
+use super::piece::Piece;
 use super::tunnelled::Tunnelled;
 use crate::interim::{Interim, InterimAnswer};
+use crate::io::Buffers;
 use crate::panic;
 use crate::pipeline::{self, Arrival};
 use crate::record::Record;
@@ -16,7 +18,6 @@ use crate::websocket::handshake::Upgradable;
 use crate::websocket::peer::Peer;
 use crate::websocket::tunnel::Tunnel;
 use crate::worker::Worker;
-use bytes::Bytes;
 use h2::ext::Protocol;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream, SendStream};
@@ -36,7 +37,7 @@ pub(crate) async fn serve(
     worker: Rc<Worker>,
     transport: Rc<Transport>,
     request: http::Request<RecvStream>,
-    respond: SendResponse<Bytes>,
+    respond: SendResponse<Piece>,
 ) {
     let limits = worker.limits();
     let timer = worker.timer();
@@ -67,9 +68,11 @@ pub(crate) async fn serve(
         }
         (response, _) => response,
     };
-    let answer = Answer { timer, limits, respond };
+    let answer = Answer { timer, limits, respond, buffers: worker.buffers().clone() };
     let sent = answer.send(response, head_only).await;
-    if let (Ok(()), Some(data)) = (sent, data) {
+    if let (Ok(()), Some(data)) = (sent, data)
+        && let Some(_lingering) = worker.linger()
+    {
         answer.drain(&data).await;
     }
 }
@@ -93,7 +96,7 @@ struct Head {
 /// Tells the client that it was let in, and then carries frames until the end.
 async fn become_tunnel(
     worker: &Rc<Worker>,
-    respond: &RefCell<SendResponse<Bytes>>,
+    respond: &RefCell<SendResponse<Piece>>,
     head: Head,
     data: Rc<RefCell<Data>>,
     tunnel: Box<Tunnel>,
@@ -109,7 +112,7 @@ async fn become_tunnel(
     let sent = respond.borrow_mut().send_response(response, false);
     match sent {
         Ok(out) => {
-            let client = Peer::Stream(Box::new(Tunnelled::new(data, out)));
+            let client = Peer::Stream(Box::new(Tunnelled::new(data, out, worker.buffers().clone())));
             // Large, and rare: other streams should not carry its size.
             Box::pin(tunnel.run(worker, client, record)).await;
         }
@@ -132,7 +135,7 @@ fn body(
 async fn unless_reset(
     mut answering: impl Future<Output = Response> + Unpin,
     interim: &Interim,
-    respond: &RefCell<SendResponse<Bytes>>,
+    respond: &RefCell<SendResponse<Piece>>,
 ) -> Option<Response> {
     poll_fn(|cx| {
         let response = Pin::new(&mut answering).poll(cx);
@@ -148,7 +151,7 @@ async fn unless_reset(
     .await
 }
 
-fn send_interim(respond: &mut SendResponse<Bytes>, answer: InterimAnswer) {
+fn send_interim(respond: &mut SendResponse<Piece>, answer: InterimAnswer) {
     let mut head = http::Response::new(());
     *head.status_mut() = answer.status;
     *head.headers_mut() = head::header_map(&answer.fields).unwrap_or_default();
@@ -160,7 +163,8 @@ fn send_interim(respond: &mut SendResponse<Bytes>, answer: InterimAnswer) {
 struct Answer {
     timer: Timer,
     limits: Limits,
-    respond: Rc<RefCell<SendResponse<Bytes>>>,
+    respond: Rc<RefCell<SendResponse<Piece>>>,
+    buffers: Buffers,
 }
 
 /// Why an answer broke off, for the record.
@@ -218,7 +222,7 @@ impl Answer {
     async fn send_body(
         &self,
         body: &mut ResponseBody,
-        out: &mut SendStream<Bytes>,
+        out: &mut SendStream<Piece>,
         record: &mut Record,
     ) -> Result<(), Broken> {
         let mut piece = Vec::new();
@@ -226,7 +230,7 @@ impl Answer {
             let ready =
                 if piece.is_empty() { Some(self.next(body, out).await?) } else { poll_now(body).await };
             match ready {
-                Some(Ok(0)) => return end(body, out, &mut piece),
+                Some(Ok(0)) => return self.end(body, out, &mut piece),
                 Some(Ok(count)) => {
                     out.reserve_capacity(piece.len() + count.min(PIECE));
                     let room = out.capacity().saturating_sub(piece.len());
@@ -243,14 +247,14 @@ impl Answer {
                 }
                 Some(Err(_)) => {
                     // What arrived before the break is passed on; the break follows it.
-                    send(out, &mut piece, false)?;
+                    self.hand_over(out, &mut piece, false)?;
                     // A reset takes back what the connection has not yet looked at.
                     tokio::task::yield_now().await;
                     return Err("the backend's answer broke off");
                 }
                 None => {}
             }
-            send(out, &mut piece, false)?;
+            self.hand_over(out, &mut piece, false)?;
         }
     }
 
@@ -258,18 +262,25 @@ impl Answer {
     async fn next(
         &self,
         body: &mut ResponseBody,
-        out: &mut SendStream<Bytes>,
+        out: &mut SendStream<Piece>,
     ) -> Result<Result<usize, crate::http1::body::BodyError>, Broken> {
         let stall = body.stall();
-        let wait = poll_fn(|cx| match body.poll_ready(cx) {
-            Poll::Ready(ready) => Poll::Ready(Ok(ready)),
-            Poll::Pending => gone(out, cx),
-        });
-        self.timer.limit(stall, wait).await.map_err(|Elapsed| "the backend stalled")?
+        loop {
+            let uploaded = body.uploaded();
+            let wait = poll_fn(|cx| match body.poll_moved(cx, uploaded) {
+                Poll::Ready(moved) => Poll::Ready(Ok(moved)),
+                Poll::Pending => gone(out, cx),
+            });
+            if let Some(ready) =
+                self.timer.limit(stall, wait).await.map_err(|Elapsed| "the backend stalled")??
+            {
+                return Ok(ready);
+            }
+        }
     }
 
     /// Waits until the client takes more; the request's body goes on meanwhile.
-    async fn room(&self, body: &mut ResponseBody, out: &mut SendStream<Bytes>) -> Result<(), Broken> {
+    async fn room(&self, body: &mut ResponseBody, out: &mut SendStream<Piece>) -> Result<(), Broken> {
         let wait = poll_fn(|cx| {
             body.poll_upload(cx);
             match out.poll_capacity(cx) {
@@ -278,16 +289,41 @@ impl Answer {
                 Poll::Pending => gone(out, cx),
             }
         });
+        // What was read for the client is held meanwhile: where memory is short, it does not wait to the end.
         self.timer
-            .limit(self.limits.write_stall, wait)
+            .limit_client(self.limits.write_stall, wait)
             .await
             .map_err(|Elapsed| "the client stopped reading")?
+    }
+
+    fn end(
+        &self,
+        body: &mut ResponseBody,
+        out: &mut SendStream<Piece>,
+        piece: &mut Vec<u8>,
+    ) -> Result<(), Broken> {
+        match body.trailers().and_then(|fields| head::header_map(&fields)) {
+            None => self.hand_over(out, piece, true),
+            Some(trailers) => {
+                self.hand_over(out, piece, false)?;
+                out.send_trailers(trailers).map_err(|_| WENT_AWAY)
+            }
+        }
+    }
+
+    /// Gives a piece to `h2`, which keeps it until the client takes it.
+    fn hand_over(&self, out: &mut SendStream<Piece>, piece: &mut Vec<u8>, ends: bool) -> Result<(), Broken> {
+        if piece.is_empty() && !ends {
+            return Ok(());
+        }
+        let piece = Piece::new(std::mem::take(piece), &self.buffers);
+        out.send_data(piece, ends).map_err(|_| WENT_AWAY)
     }
 }
 
 const WENT_AWAY: Broken = "the client went away";
 
-fn gone<T>(out: &mut SendStream<Bytes>, cx: &mut Context<'_>) -> Poll<Result<T, Broken>> {
+fn gone<T>(out: &mut SendStream<Piece>, cx: &mut Context<'_>) -> Poll<Result<T, Broken>> {
     out.poll_reset(cx).map(|_| Err(WENT_AWAY))
 }
 
@@ -298,21 +334,4 @@ async fn poll_now(body: &mut ResponseBody) -> Option<Result<usize, crate::http1:
         Poll::Pending => Poll::Ready(None),
     })
     .await
-}
-
-fn end(body: &mut ResponseBody, out: &mut SendStream<Bytes>, piece: &mut Vec<u8>) -> Result<(), Broken> {
-    match body.trailers().and_then(|fields| head::header_map(&fields)) {
-        None => send(out, piece, true),
-        Some(trailers) => {
-            send(out, piece, false)?;
-            out.send_trailers(trailers).map_err(|_| WENT_AWAY)
-        }
-    }
-}
-
-fn send(out: &mut SendStream<Bytes>, piece: &mut Vec<u8>, ends: bool) -> Result<(), Broken> {
-    if piece.is_empty() && !ends {
-        return Ok(());
-    }
-    out.send_data(std::mem::take(piece).into(), ends).map_err(|_| WENT_AWAY)
 }

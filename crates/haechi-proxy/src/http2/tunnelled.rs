@@ -1,7 +1,8 @@
 //! A stream that carries something other than a body (RFC 8441): bytes both ways, under flow control.
 
 use super::body::Data;
-use bytes::Bytes;
+use super::piece::Piece;
+use crate::io::Buffers;
 use h2::SendStream;
 use std::cell::RefCell;
 use std::io;
@@ -14,15 +15,16 @@ const PIECE: usize = 16 * 1024;
 /// Both directions of a stream after its handshake.
 pub(crate) struct Tunnelled {
     data: Rc<RefCell<Data>>,
-    out: SendStream<Bytes>,
+    out: SendStream<Piece>,
     /// Arrived, from here on unread.
     buffer: Vec<u8>,
     start: usize,
+    buffers: Buffers,
 }
 
 impl Tunnelled {
-    pub(super) const fn new(data: Rc<RefCell<Data>>, out: SendStream<Bytes>) -> Self {
-        Self { data, out, buffer: Vec::new(), start: 0 }
+    pub(super) const fn new(data: Rc<RefCell<Data>>, out: SendStream<Piece>, buffers: Buffers) -> Self {
+        Self { data, out, buffer: Vec::new(), start: 0, buffers }
     }
 
     /// What has arrived and was not consumed.
@@ -66,13 +68,13 @@ impl Tunnelled {
             }
         }
         let count = self.out.capacity().min(bytes.len()).min(PIECE);
-        let piece = Bytes::copy_from_slice(bytes.get(..count).unwrap_or_default());
+        let piece = Piece::new(bytes.get(..count).unwrap_or_default().to_vec(), &self.buffers);
         Poll::Ready(self.out.send_data(piece, false).map(|()| count).map_err(|_| gone()))
     }
 
     /// Tells the other side that nothing more will be written.
     pub(crate) fn end_writing(&mut self) {
         // A stream that is gone needs no telling.
-        let _ = self.out.send_data(Bytes::new(), true);
+        let _ = self.out.send_data(Piece::empty(), true);
     }
 }

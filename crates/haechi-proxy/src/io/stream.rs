@@ -69,6 +69,15 @@ impl Stream {
         }
     }
 
+    /// What the stream itself holds while it is blocked, in bytes: records that are encrypted and not sent.
+    pub(crate) const fn held_behind(&self) -> usize {
+        match self {
+            Self::Tcp(_) => 0,
+            // The least that rustls buffers by itself, and as much again for what it has cut into records.
+            Self::Tls(_) => 64 * 1024,
+        }
+    }
+
     /// Makes the close that follows a reset, so that the other side cannot take it for a clean end.
     pub(crate) fn reset_on_close(&self) {
         if let Self::Tls(tls) = self {
@@ -107,6 +116,18 @@ impl Stream {
             Self::Tcp(_) => false,
             // What arrived may be the session's own: tickets, new keys.
             Self::Tls(tls) => tls.is_quiet_now(),
+        }
+    }
+
+    /// Whether the other side has ended its half of the stream, or all of it, and nothing else has arrived: one system call.
+    pub(crate) fn has_ended(&self) -> bool {
+        let mut byte = [std::mem::MaybeUninit::uninit()];
+        match self {
+            Self::Tls(tls) => tls.has_ended(),
+            Self::Tcp(socket) => match socket2::SockRef::from(socket).peek(&mut byte) {
+                Ok(count) => count == 0,
+                Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+            },
         }
     }
 

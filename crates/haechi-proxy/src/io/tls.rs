@@ -119,6 +119,24 @@ impl TlsStream {
         self.is_quiet_over(&mut &*socket)
     }
 
+    /// Whether the other side has ended the session or the socket, and nothing else has arrived.
+    pub(super) fn has_ended(&self) -> bool {
+        let socket = socket2::SockRef::from(&self.socket);
+        let connection = &mut self.session.borrow_mut().connection;
+        loop {
+            match connection.reader().fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(unread) => return unread.is_empty(),
+                Err(_) => return true,
+            }
+            match connection.read_tls(&mut &*socket) {
+                Ok(1..) if connection.process_new_packets().is_ok() => {}
+                Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+                Ok(_) => return true,
+            }
+        }
+    }
+
     pub(super) const fn socket(&self) -> &TcpStream {
         &self.socket
     }

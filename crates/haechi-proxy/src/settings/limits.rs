@@ -51,7 +51,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             header_read: Duration::from_secs(10),
             idle: Duration::from_secs(60),
-            body_stall: Duration::from_secs(30),
+            body_stall: Duration::from_secs(5 * 60),
             write_stall: Duration::from_secs(30),
             websocket_idle: Duration::from_secs(60 * 60),
             connections: 14_000,

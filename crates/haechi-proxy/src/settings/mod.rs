@@ -16,4 +16,5 @@ pub use listener::Listener;
 pub use resilience::{Circuit, Ejection, HealthCheck, Protocol, Retries, RetryOn};
 pub use response_headers::FieldRules;
 pub use route::{Authentication, IdentityCall, Route, RouteSettings, Target};
+pub(crate) use service::DEFAULT_IDLE_TIMEOUT;
 pub use service::{Balance, Endpoint, HashKey, IdentityToken, Service, ServiceSettings};

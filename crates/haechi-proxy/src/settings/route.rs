@@ -41,6 +41,8 @@ pub struct RouteSettings {
     pub add_prefix: Option<Box<str>>,
     /// Instead of the service's [`ServiceSettings::timeout`](super::ServiceSettings::timeout).
     pub timeout: Option<Duration>,
+    /// Instead of the service's [`ServiceSettings::idle_timeout`](super::ServiceSettings::idle_timeout).
+    pub idle_timeout: Option<Duration>,
     /// Which pages of other sites may read the answers; browsers' own rule where there is none.
     pub cors: Option<Cors>,
     /// What changes in the heads of answers.

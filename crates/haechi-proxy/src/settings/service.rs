@@ -25,8 +25,11 @@ pub struct ServiceSettings {
     pub protocol: Protocol,
     /// For connecting, a TLS handshake included.
     pub connect_timeout: Duration,
-    /// From the end of the request to the head of the answer, and between two pieces of it.
+    /// From the end of the request to the head of the answer.
     pub timeout: Duration,
+    /// Without a byte either way: between two pieces of the answer's body, and of the request's. 5 minutes and [`Limits::body_stall`](super::Limits::body_stall) where nothing is said;
+    /// [`Duration::MAX`] is never.
+    pub idle_timeout: Option<Duration>,
     /// Whether `X-Auth-*` fields are sent.
     pub identity_headers: bool,
     /// Whether a token signed by us is sent.
@@ -46,6 +49,9 @@ pub struct ServiceSettings {
     /// How often names are resolved again.
     pub resolve: Duration,
 }
+
+/// [`ServiceSettings::idle_timeout`] of an answer, where nothing is said.
+pub(crate) const DEFAULT_IDLE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// One backend address.
 #[derive(Clone, Debug)]
@@ -110,6 +116,7 @@ impl Default for ServiceSettings {
             protocol: Protocol::Http1,
             connect_timeout: PATIENCE,
             timeout: PATIENCE,
+            idle_timeout: None,
             identity_headers: false,
             identity_token: None,
             allow_method_override: false,

@@ -1,6 +1,7 @@
 //! One worker: what its connections share. Its thread and its listeners are in [`run`].
 
 mod identity_tokens;
+mod lingering;
 pub(crate) mod plan;
 mod recorded;
 pub(crate) mod run;
@@ -66,6 +67,8 @@ pub(crate) struct Worker {
     random: RefCell<Rng>,
     /// Open client connections.
     connections: Cell<usize>,
+    /// Connections and streams that read on after a refusal.
+    lingering: Cell<usize>,
     /// Since when this worker takes no more connections.
     draining_since: Cell<Option<Instant>>,
     no_more: Notify,
@@ -85,6 +88,7 @@ impl Worker {
             recorder: Rc::new(recorder),
             random: RefCell::new(Rng::new()),
             connections: Cell::new(0),
+            lingering: Cell::new(0),
             draining_since: Cell::new(None),
             no_more: Notify::new(),
             queries: RefCell::new(shared.decisions.reader()),

@@ -10,6 +10,8 @@ pub(super) const DAY: u64 = 24 * 60 * MINUTE;
 pub(super) type Share = Fraction;
 /// How long something may take: 1 ms to 1 day.
 pub(super) type Timeout = Lasting<1, DAY>;
+/// How long a stream may be silent; 0 for ever.
+pub(super) type IdleTimeout = Lasting<0, DAY>;
 /// How long something may be put off: at most 1 day.
 pub(super) type Delay = Lasting<0, DAY>;
 /// How long a browser may remember the answer to a preflight: at most 1 day.
@@ -88,7 +90,7 @@ pub(super) const BODY: BodySize = Size(100 << 20);
 pub(super) const HANDSHAKE: Timeout = Lasting(Duration::from_secs(10));
 pub(super) const HEADER_READ: Timeout = Lasting(Duration::from_secs(10));
 pub(super) const IDLE: Timeout = Lasting(Duration::from_secs(60));
-pub(super) const BODY_STALL: Timeout = Lasting(Duration::from_secs(30));
+pub(super) const BODY_STALL: Timeout = Lasting(Duration::from_secs(5 * 60));
 pub(super) const WRITE_STALL: Timeout = Lasting(Duration::from_secs(30));
 pub(super) const DRAIN_DELAY: Delay = Lasting(Duration::ZERO);
 pub(super) const DRAIN_GRACE: Timeout = Lasting(Duration::from_secs(30));

@@ -98,6 +98,7 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
             strip_prefix: stripped??,
             add_prefix: added??,
             timeout: written.timeout.given().map(|timeout| timeout.0),
+            idle_timeout: written.idle_timeout.given().map(|limit| limit.or_never()),
             cors,
             response_headers,
         },

@@ -70,6 +70,7 @@ fn settings(resolver: &mut Resolver<'_>, written: &written::Service) -> Option<S
         protocol: written.protocol,
         connect_timeout: written.connect_timeout.0,
         timeout: written.timeout.0,
+        idle_timeout: written.idle_timeout.given().map(|limit| limit.or_never()),
         identity_headers: identity?.headers,
         identity_token: token??,
         allow_method_override: written.allow_method_override,

@@ -13,6 +13,13 @@ const SIZE_UNITS: [(&str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB"
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lasting<const MIN: u64, const MAX: u64>(pub(crate) Duration);
 
+impl<const MAX: u64> Lasting<0, MAX> {
+    /// The duration, where 0 stands for no limit.
+    pub(crate) const fn or_never(self) -> Duration {
+        if self.0.is_zero() { Duration::MAX } else { self.0 }
+    }
+}
+
 /// A size between `MIN` and `MAX` bytes, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Size<const MIN: u64, const MAX: u64>(pub(crate) u64);

@@ -2,7 +2,7 @@
 
 use super::answers::{Cors, ResponseHeaders};
 use crate::authenticators::definition::{OpenScheme, open};
-use crate::config::defaults::{BodySize, Timeout};
+use crate::config::defaults::{BodySize, IdleTimeout, Timeout};
 use crate::config::read::{Defs, Reader, Value};
 use crate::config::record::record;
 use crate::config::report::Fault;
@@ -41,6 +41,8 @@ record! {
         optional max_body as "max_body": BodySize,
         /// How long the service may take to answer, up to the end of the answer's head. The service's `timeout` where this is left out.
         optional timeout as "timeout": Timeout,
+        /// How long a request or an answer may be silent, either way, before it is ended. `0s` for no limit. The service's `idle_timeout` where this is left out.
+        optional idle_timeout as "idle_timeout": IdleTimeout,
         /// Which pages of other sites may read the answers. None where this is left out.
         optional cors as "cors": At<Cors>,
         /// What changes in the heads of answers.

@@ -2,7 +2,9 @@
 
 use super::resilience::{Circuit, Ejection, Health, Retries};
 use crate::config::choice::choice;
-use crate::config::defaults::{self, ResolveInterval, SlowStart, Timeout, TokenLifetime, Weight};
+use crate::config::defaults::{
+    self, IdleTimeout, ResolveInterval, SlowStart, Timeout, TokenLifetime, Weight,
+};
 use crate::config::read::{Defs, Reader, Value};
 use crate::config::record::record;
 use crate::config::report::Fault;
@@ -27,6 +29,8 @@ record! {
         default connect_timeout as "connect_timeout": Timeout = defaults::CONNECT_TIMEOUT,
         /// How long an endpoint may take to answer, up to the end of the answer's head.
         default timeout as "timeout": Timeout = defaults::RESPONSE_TIMEOUT,
+        /// How long a request or an answer may be silent, either way, before it is ended. `0s` for no limit.
+        optional idle_timeout as "idle_timeout": IdleTimeout,
         /// What the backend is told of the caller.
         section identity as "identity": ServiceIdentity,
         /// Lets `X-HTTP-Method-Override` and its like through.

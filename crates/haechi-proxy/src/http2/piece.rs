@@ -1,0 +1,54 @@
+//! Bytes on their way through `h2`, which keeps them until the other side takes them: counted for as long.
+
+use crate::io::{Buffers, Charge};
+use bytes::{Buf, Bytes};
+
+/// A piece of a body. It counts in `limits.buffers` until `h2` has written it or given it up.
+pub(crate) struct Piece {
+    bytes: Bytes,
+    _held: Option<Charge>,
+}
+
+impl Piece {
+    /// A piece that is counted in `buffers`.
+    pub(crate) fn new(bytes: Vec<u8>, buffers: &Buffers) -> Self {
+        let held = (!bytes.is_empty()).then(|| buffers.charge(bytes.capacity()));
+        Self { bytes: bytes.into(), _held: held }
+    }
+
+    /// Nothing, to end a stream with.
+    pub(crate) const fn empty() -> Self {
+        Self { bytes: Bytes::new(), _held: None }
+    }
+}
+
+impl Buf for Piece {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Piece;
+    use crate::io::Buffers;
+    use bytes::Buf;
+
+    #[test]
+    fn a_piece_counts_until_it_is_gone() {
+        let buffers = Buffers::default();
+        let mut piece = Piece::new(vec![1, 2, 3], &buffers);
+        piece.advance(2);
+        assert_eq!((piece.chunk(), buffers.held()), (&[3][..], 3));
+        drop((piece, Piece::empty()));
+        assert_eq!(buffers.held(), 0);
+    }
+}
