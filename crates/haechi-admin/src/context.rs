@@ -14,6 +14,9 @@ pub struct Component {
     /// Why it is not ready; `None` when it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What an operator should know although it is ready.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Port: how the parts of the gate are.

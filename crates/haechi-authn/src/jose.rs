@@ -5,6 +5,7 @@
 
 pub mod algorithm;
 mod base64url;
+pub(crate) mod certificate;
 pub mod claims;
 pub mod compact;
 mod der;
@@ -16,6 +17,5 @@ pub mod sign;
 
 pub use algorithm::{Algorithm, AlgorithmSet, SigningAlgorithm, UnknownAlgorithm};
 pub use compact::{Compact, Header, TokenFault};
-pub use jwk::Secrets;
 pub use key::{KeyFault, VerifyingKey};
 pub use sign::{Signer, SigningFault, public_jwks};

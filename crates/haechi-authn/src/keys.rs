@@ -11,6 +11,6 @@ pub mod web;
 
 pub use fetch::{Fetch, FetchFault, Fetched};
 pub use refresh::{DEFAULT_MAX_AGE, Origin, Refresh, SPACING};
-pub use set::{Choice, KeySet, Keys, SetFault};
+pub use set::{Choice, Identity, KeySet, Keys, SetFault, Skipped};
 pub use source::{KeySource, KeyStats, Newer, SourceFault};
 pub use web::{AddressFault, WebOrigin};

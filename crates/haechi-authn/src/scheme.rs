@@ -22,6 +22,11 @@ pub trait Authenticator: Send + Sync {
     fn readiness(&self) -> Readiness {
         Readiness::Ready
     }
+
+    /// What an operator should know although it can decide: the keys that are skipped, for instance. `/readyz` shows it.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Whether an authenticator can decide.

@@ -1,6 +1,6 @@
 //! The keys that the gate signs with.
 
-use crate::jose::{Secrets, Signer, SigningAlgorithm, SigningFault, public_jwks};
+use crate::jose::{Signer, SigningAlgorithm, SigningFault, public_jwks};
 use crate::keys::{KeySet, Keys, SetFault};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use haechi_core::ports::{SigningKeyRecord, SigningKeys, StoreError};
@@ -76,7 +76,7 @@ impl Keyring {
         let current =
             current(&records, self.algorithm, now).ok_or(KeyringFault::NoneInForce(self.algorithm))?;
         let jwks = public_jwks(signers.iter()).to_string().into_bytes();
-        let keys = Keys::from_jwks(&jwks, Secrets::Refused)?;
+        let keys = Keys::from_jwks(&jwks, now)?;
         let current = signers.into_iter().find(|signer| signer.kid() == current.id);
         self.put_in_force(current, jwks, keys);
         Ok(())

@@ -1,4 +1,4 @@
-//! The one thing that is read from DER here: modulus and exponent of an `RSAPublicKey` (RFC 8017 A.1.1), for writing it as a JWK.
+//! The little that is read from DER: elements, and modulus and exponent of an `RSAPublicKey` (RFC 8017 A.1.1).
 
 /// Modulus and exponent, big-endian without leading zeros; `None` for anything else.
 pub(crate) fn rsa_public_key(der: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -8,7 +8,8 @@ pub(crate) fn rsa_public_key(der: &[u8]) -> Option<(&[u8], &[u8])> {
     (rest.is_empty() && end.is_empty()).then(|| (magnitude(modulus), magnitude(exponent)))
 }
 
-fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+/// The content of the first element, which must have this tag, and what follows it.
+pub(super) fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&found, rest) = der.split_first()?;
     let (&first, rest) = rest.split_first()?;
     let (length, rest) = if first < 0x80 {

@@ -3,7 +3,7 @@
 //! `serde_json::Value` keeps the last of two members with one name, and another reader may keep the first: a token that means two things. Headers,
 //! claims, key sets and discovery documents are all read through here.
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::borrow::Cow;
 use std::fmt;
 
@@ -27,6 +27,9 @@ pub enum Json<'a> {
     Array(Vec<Self>),
     /// An object, in the order as written.
     Object(Object<'a>),
+    /// An object in which a name stands twice, or what nests too deeply: it could mean several things. Only [`Object::parse_set`] gives it, in
+    /// place of refusing all that stands around it.
+    Ambiguous,
 }
 
 /// The members of an object; names are distinct.
@@ -44,8 +47,21 @@ impl<'a> Object<'a> {
     /// # Errors
     /// [`BadJson`] for anything else: other values, repeated names, too deep, trailing bytes, lone surrogates, invalid UTF-8.
     pub fn parse(text: &'a [u8]) -> Result<Self, BadJson> {
+        Self::read(text, Repeats::Refused)
+    }
+
+    /// The same for a set of things that do not depend on each other: what could mean several things below the outermost object is
+    /// [`Json::Ambiguous`], and the rest stays.
+    ///
+    /// # Errors
+    /// [`BadJson`].
+    pub fn parse_set(text: &'a [u8]) -> Result<Self, BadJson> {
+        Self::read(text, Repeats::RefusedOutside)
+    }
+
+    fn read(text: &'a [u8], repeats: Repeats) -> Result<Self, BadJson> {
         let mut reader = serde_json::Deserializer::from_slice(text);
-        let value = Nested(MAX_DEPTH).deserialize(&mut reader).map_err(fault)?;
+        let value = Nested(MAX_DEPTH, repeats).deserialize(&mut reader).map_err(fault)?;
         reader.end().map_err(fault)?;
         match value {
             Json::Object(object) => Ok(object),
@@ -116,11 +132,28 @@ const TOO_DEEP: &str = "nested too deeply";
 
 /// A value that may nest this many levels more.
 #[derive(Clone, Copy)]
-struct Nested(u8);
+struct Nested(u8, Repeats);
+
+/// What becomes of an object in which a name stands twice.
+#[derive(Clone, Copy, PartialEq)]
+enum Repeats {
+    /// The whole text is refused.
+    Refused,
+    /// The whole text is refused if the object is the outermost one; others are marked.
+    RefusedOutside,
+    /// It is marked.
+    Marked,
+}
 
 impl Nested {
     fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
-        self.0.checked_sub(1).map(Self).ok_or_else(|| E::custom(TOO_DEEP))
+        let repeats = if self.1 == Repeats::Refused { Repeats::Refused } else { Repeats::Marked };
+        self.0.checked_sub(1).map(|left| Self(left, repeats)).ok_or_else(|| E::custom(TOO_DEEP))
+    }
+
+    /// Whether this is as deep as it may be, in a text whose rest may stay.
+    fn is_beyond(self) -> bool {
+        self.0 == 0 && self.1 == Repeats::Marked
     }
 }
 
@@ -168,6 +201,10 @@ impl<'de> Visitor<'de> for Nested {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Json<'de>, A::Error> {
+        if self.is_beyond() {
+            while elements.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok(Json::Ambiguous);
+        }
         let inner = self.inner()?;
         let mut array = Vec::new();
         while let Some(element) = elements.next_element_seed(inner)? {
@@ -177,12 +214,19 @@ impl<'de> Visitor<'de> for Nested {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json<'de>, A::Error> {
+        if self.is_beyond() {
+            while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            return Ok(Json::Ambiguous);
+        }
         let inner = self.inner()?;
         let mut object = Vec::with_capacity(8);
         while let Some(name) = members.next_key_seed(Name)? {
             object.push((name, members.next_value_seed(inner)?));
         }
         if has_repeats(&object) {
+            if self.1 == Repeats::Marked {
+                return Ok(Json::Ambiguous);
+            }
             return Err(A::Error::custom(REPEATED));
         }
         Ok(Json::Object(Object(object)))
@@ -262,6 +306,20 @@ mod tests {
         assert!(Object::parse(nested(usize::from(MAX_DEPTH) - 1).as_bytes()).is_ok());
         assert!(Object::parse(nested(usize::from(MAX_DEPTH)).as_bytes()).is_err());
         assert!(Object::parse(nested(100_000).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn in_a_set_only_what_could_mean_several_things_is_lost() {
+        let deep = format!("{}1{}", "[".repeat(40), "]".repeat(40));
+        let text = format!(r#"{{"keys":[{{"a":1,"a":2}},{{"b":1}},{{"c":{deep}}}],"x":{{"a":1,"a":1}}}}"#);
+        let set = Object::parse_set(text.as_bytes()).unwrap();
+        let keys = set.member("keys").and_then(Json::as_array).unwrap();
+        assert_eq!((&keys[0], set.member("x")), (&Json::Ambiguous, Some(&Json::Ambiguous)));
+        assert_eq!(keys[1].as_object().unwrap().member("b"), Some(&Json::Integer(1)));
+        assert_eq!(keys.len(), 3);
+        for text in [r#"{"keys":[],"keys":[]}"#, r#"{"keys":[{"a":1]}"#, "[]"] {
+            assert!(Object::parse_set(text.as_bytes()).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -1,20 +1,42 @@
-//! A public key in PEM (RFC 7468 13).
+//! A public key or a certificate in PEM (RFC 7468 5, 13).
 
 use super::algorithm::Algorithm;
+use super::certificate;
 use super::key::{KeyFault, VerifyingKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use haechi_core::Timestamp;
 
 const BEGIN: &str = "-----BEGIN ";
 const DASHES: &str = "-----";
+const PUBLIC_KEY: &str = "PUBLIC KEY";
+const CERTIFICATE: &str = "CERTIFICATE";
 
-/// One key, parsed for every algorithm that it fits.
-pub(crate) fn public_key(text: &str) -> Result<Vec<VerifyingKey>, KeyFault> {
-    let der = sole_block(text)?;
+/// One key, parsed for every algorithm that it fits, and until when it holds: as long as the certificate that it stands in.
+pub(crate) fn public_key(
+    text: &str,
+    now: Timestamp,
+) -> Result<(Vec<VerifyingKey>, Option<Timestamp>), KeyFault> {
+    let block = first_block(text)?;
+    if block.label == PUBLIC_KEY {
+        return Ok((fitting(&block.der)?, None));
+    }
+    let certificate = certificate::read(&block.der)
+        .ok_or_else(|| unusable("the certificate cannot be read; it must be X.509 of version 3"))?;
+    certificate.check_valid(now).map_err(|why| {
+        KeyFault::Unusable(format!(
+            "the certificate {why}; give the one that the issuer signs with now, or its public key alone"
+        ))
+    })?;
+    Ok((fitting(certificate.public_key)?, Some(certificate.not_after)))
+}
+
+/// A `SubjectPublicKeyInfo`, parsed for every algorithm that it fits.
+pub(super) fn fitting(der: &[u8]) -> Result<Vec<VerifyingKey>, KeyFault> {
     let fitting: Vec<_> = Algorithm::ALL
         .into_iter()
         .filter(|algorithm| !algorithm.is_symmetric())
-        .map(|algorithm| VerifyingKey::from_spki(algorithm, &der))
+        .map(|algorithm| VerifyingKey::from_spki(algorithm, der))
         .collect();
     if let Some(Err(size)) = fitting.iter().find(|key| matches!(key, Err(KeyFault::RsaSize(_)))) {
         return Err(size.clone());
@@ -26,27 +48,38 @@ pub(crate) fn public_key(text: &str) -> Result<Vec<VerifyingKey>, KeyFault> {
     Ok(keys)
 }
 
-fn sole_block(text: &str) -> Result<Vec<u8>, KeyFault> {
+struct Block<'t> {
+    label: &'t str,
+    der: Vec<u8>,
+}
+
+/// The public key or the certificate. After a certificate those that lead to its authority may follow (RFC 7468 5); they are not read.
+fn first_block(text: &str) -> Result<Block<'_>, KeyFault> {
     let (_, after) = text.split_once(BEGIN).ok_or_else(|| unusable("there is no PEM block"))?;
-    if after.contains(BEGIN) {
-        return Err(unusable("there is more than one PEM block; keep the public key only"));
+    let (label, rest) = after.split_once(DASHES).ok_or(KeyFault::Malformed("PEM"))?;
+    if text.contains("PRIVATE KEY-----") {
+        return Err(unusable("this is a private key, which does not belong here; give its public half"));
     }
-    let (label, after) = after.split_once(DASHES).ok_or(KeyFault::Malformed("PEM"))?;
     match label {
-        "PUBLIC KEY" => {}
-        "CERTIFICATE" | "RSA PUBLIC KEY" => {
-            return Err(unusable(
-                "write the key as `PUBLIC KEY`: openssl x509 -pubkey, or openssl rsa -RSAPublicKey_in -pubout",
-            ));
+        CERTIFICATE if rest.match_indices(BEGIN).all(|(at, _)| begins_certificate(rest, at)) => {}
+        PUBLIC_KEY | CERTIFICATE if rest.contains(BEGIN) => {
+            return Err(unusable("there is more than one PEM block; keep the public key only"));
         }
-        _ if label.contains("PRIVATE") => {
-            return Err(unusable("this is a private key, which does not belong here; give its public half"));
+        PUBLIC_KEY => {}
+        "RSA PUBLIC KEY" => {
+            return Err(unusable("write the key as `PUBLIC KEY`: openssl rsa -RSAPublicKey_in -pubout"));
         }
-        _ => return Err(unusable("the PEM block is not a `PUBLIC KEY`")),
+        _ => return Err(unusable("the PEM block is not a `PUBLIC KEY` or a `CERTIFICATE`")),
     }
-    let body = after.split_once("-----END PUBLIC KEY-----").ok_or(KeyFault::Malformed("PEM"))?.0;
+    let end = format!("-----END {label}-----");
+    let body = rest.split_once(&end).ok_or(KeyFault::Malformed("PEM"))?.0;
     let body: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
-    STANDARD.decode(body).map_err(|_| KeyFault::Malformed("PEM"))
+    let der = STANDARD.decode(body).map_err(|_| KeyFault::Malformed("PEM"))?;
+    Ok(Block { label, der })
+}
+
+fn begins_certificate(text: &str, at: usize) -> bool {
+    text.get(at + BEGIN.len()..).is_some_and(|rest| rest.starts_with("CERTIFICATE-----"))
 }
 
 fn unusable(why: &str) -> KeyFault {
@@ -55,7 +88,11 @@ fn unusable(why: &str) -> KeyFault {
 
 #[cfg(test)]
 mod tests {
-    use super::{Algorithm, public_key};
+    use super::{Algorithm, KeyFault, Timestamp};
+
+    fn public_key(text: &str) -> Result<Vec<super::VerifyingKey>, KeyFault> {
+        super::public_key(text, Timestamp::from_seconds(1_800_000_000)).map(|(keys, _)| keys)
+    }
 
     const P256: &str = "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEEVs/o5+uQbTjL3chynL4wXgUg2R9\nq9UU8I5mEovUf86QZ7kOBIjJwqnzD1omageEHWwHdBO6B+dFabmdT9POxg==\n-----END PUBLIC KEY-----\n";
 
@@ -70,11 +107,12 @@ mod tests {
     fn other_blocks_are_refused_with_what_to_do() {
         let private = P256.replace("PUBLIC", "PRIVATE");
         assert!(public_key(&private).unwrap_err().to_string().contains("private key"));
+        let certificate = P256.replace("PUBLIC KEY", "CERTIFICATE");
+        assert!(public_key(&certificate).unwrap_err().to_string().contains("X.509"));
+        let pkcs1 = P256.replace("PUBLIC KEY", "RSA PUBLIC KEY");
+        assert!(public_key(&pkcs1).unwrap_err().to_string().contains("openssl"));
         assert!(
-            public_key(&P256.replace("PUBLIC KEY", "CERTIFICATE"))
-                .unwrap_err()
-                .to_string()
-                .contains("openssl")
+            public_key(&[&certificate, P256].concat()).unwrap_err().to_string().contains("more than one")
         );
         assert!(public_key(&[P256, P256].concat()).unwrap_err().to_string().contains("more than one"));
         for broken in ["", "MFkw", &P256.replace("MFkw", "MFk!"), &P256.replace("MFkw", "MFkx"), &P256[..100]]

@@ -204,7 +204,7 @@ fn generated(
 #[cfg(test)]
 mod tests {
     use super::{Signer, SigningAlgorithm, SigningFault, public_jwks, thumbprint};
-    use crate::jose::{Compact, Secrets};
+    use crate::jose::Compact;
     use crate::keys::{Choice, Keys};
     use serde_json::json;
 
@@ -235,7 +235,8 @@ mod tests {
         };
         let signers = SigningAlgorithm::ALL.map(make);
         let document = public_jwks(&signers).to_string();
-        let keys = Keys::from_jwks(document.as_bytes(), Secrets::Refused).unwrap();
+        let keys = Keys::from_jwks(document.as_bytes(), haechi_core::Timestamp::from_seconds(1_800_000_000))
+            .unwrap();
         for signer in &signers {
             let token = signer.sign("at+jwt", &json!({ "sub": "a" })).unwrap();
             let compact = Compact::split(&token).unwrap();

@@ -2,12 +2,12 @@
 
 use super::fetch::Fetch;
 use super::freshness;
-use super::set::{KeySet, Keys, MAX_BYTES, SetFault};
+use super::set::{Identity, KeySet, Keys, MAX_BYTES, SetFault, Skipped};
 use super::web::{AddressFault, WebOrigin};
-use crate::jose::Secrets;
 use crate::jose::json::{Json, Object};
 use arc_swap::ArcSwap;
-use haechi_core::Clock;
+use haechi_core::{Clock, Timestamp};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,6 +25,8 @@ pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(10);
 /// Between failed attempts: doubling from the first to the last.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// Between failed attempts while there are no keys: with one attempt that hangs, recovery still takes less than 15 seconds.
+const BACKOFF_WITHOUT_KEYS: Duration = Duration::from_secs(5);
 /// How often a file is read again.
 const FILE_EVERY: Duration = Duration::from_secs(60);
 const MAX_DISCOVERY_BYTES: usize = 64 * 1024;
@@ -44,9 +46,9 @@ pub enum Origin {
         /// Origins besides the issuer's own where its `jwks_uri` may lead.
         trusted: Vec<WebOrigin>,
     },
-    /// A JWK Set in a file. May hold shared secrets.
+    /// A JWK Set in a file.
     JwksFile(PathBuf),
-    /// A public key in a PEM file.
+    /// A public key or a certificate in a PEM file.
     PemFile(PathBuf),
 }
 
@@ -76,11 +78,11 @@ impl Origin {
     }
 
     /// Keys of a file, which is there at start or is an error of the configuration; `None` for what is fetched.
-    pub(super) fn read_now(&self) -> Result<Option<Keys>, String> {
+    pub(super) fn read_now(&self, now: Timestamp) -> Result<Option<Keys>, String> {
         let read = |path: &Path| std::fs::read(path).map_err(|e| unreadable(path, &e));
         match self {
-            Self::JwksFile(path) => jwks_file(&read(path)?).map(Some),
-            Self::PemFile(path) => pem_file(&read(path)?).map(Some),
+            Self::JwksFile(path) => jwks(&read(path)?, now).map(Some).map_err(|fault| fault.reason),
+            Self::PemFile(path) => pem_file(&read(path)?, now).map(Some),
             Self::Jwks { .. } | Self::Discovery { .. } => Ok(None),
         }
     }
@@ -125,17 +127,26 @@ pub(super) async fn run(shared: Arc<Shared>, rounds: watch::Sender<Round>) {
     loop {
         let began = Instant::now();
         let outcome = attempt(&shared).await;
+        let most = if holds(&shared) { BACKOFF.1 } else { BACKOFF_WITHOUT_KEYS };
         let pause = match &outcome {
             Ok(pause) => *pause,
-            Err(_) => backoff,
+            Err(_) => backoff.min(most),
         };
         backoff = if outcome.is_ok() { BACKOFF.0 } else { (backoff * 2).min(BACKOFF.1) };
         rounds.send_modify(|round| {
-            *round =
-                Round { number: round.number + 1, began: Some(began), fault: outcome.err().map(Arc::from) };
+            *round = Round {
+                number: round.number + 1,
+                began: Some(began),
+                fault: outcome.err().map(|fault| Arc::from(fault.reason)),
+            };
         });
         wait(&shared, Instant::now() + pause, &rounds).await;
     }
+}
+
+/// Whether there are keys to go on with.
+fn holds(shared: &Shared) -> bool {
+    shared.current.load().keys(shared.clock.now()).is_some()
 }
 
 /// Until the time has come, or a worker has met a `kid` that is not known and the last attempt is not recent.
@@ -153,7 +164,7 @@ async fn wait(shared: &Shared, until: Instant, rounds: &watch::Sender<Round>) {
 }
 
 /// One attempt: a good set replaces the current one, anything else leaves it. Returns when the next is due.
-async fn attempt(shared: &Arc<Shared>) -> Result<Duration, String> {
+async fn attempt(shared: &Arc<Shared>) -> Result<Duration, AttemptFault> {
     let task = {
         let shared = shared.clone();
         // A task of its own, so that a panic in a port is one failed attempt.
@@ -161,41 +172,75 @@ async fn attempt(shared: &Arc<Shared>) -> Result<Duration, String> {
     };
     let loaded = match task.await {
         Ok(Ok(loaded)) => loaded,
-        Ok(Err(_)) => Err(format!("no answer within {ATTEMPT_WITHIN:?}")),
-        Err(_) => Err("fetching broke off".into()),
+        Ok(Err(_)) => Err(format!("no answer within {ATTEMPT_WITHIN:?}").into()),
+        Err(_) => Err("fetching broke off".to_owned().into()),
     };
     match loaded {
         Ok((keys, pause)) => {
             let now = shared.clock.now();
-            let next = shared.current.load().followed_by(keys, now, now.plus(shared.plan.max_age));
+            let before = shared.current.load();
+            tell_skipped(&shared.issuer, before.skipped(), keys.skipped());
+            let next = before.followed_by(keys, now, now.plus(shared.plan.max_age));
             tracing::debug!(issuer = %shared.issuer, set = %next, "key set fetched");
             shared.current.store(Arc::new(next));
             shared.fetched.fetch_add(1, Ordering::Relaxed);
             Ok(pause)
         }
-        Err(reason) => {
+        Err(AttemptFault { reason, leaked }) => {
+            if let Some(rest) = shared.current.load().without(&leaked) {
+                tracing::error!(issuer = %shared.issuer, "a key in use is public knowledge and no longer believed; the issuer must replace it");
+                shared.current.store(Arc::new(rest));
+            }
             tracing::warn!(issuer = %shared.issuer, reason, "cannot fetch the key set; the last good one stays in use");
             shared.failed.fetch_add(1, Ordering::Relaxed);
-            Err(reason)
+            Err(reason.into())
         }
     }
 }
 
-async fn load(shared: &Shared) -> Result<(Keys, Duration), String> {
+/// Tells what is not used of a set, once for as long as it stays the same.
+pub(super) fn tell_skipped(issuer: &str, before: Option<&Skipped>, now: &Skipped) {
+    if before == Some(now) {
+        return;
+    }
+    for told in &now.told {
+        if now.leaked.is_empty() {
+            tracing::warn!(issuer, reason = told, "a key of the key set is not used");
+        } else {
+            tracing::error!(issuer, reason = told, "a key of the key set is not used");
+        }
+    }
+}
+
+/// Why an attempt gave no keys.
+struct AttemptFault {
+    reason: String,
+    /// The keys that are public knowledge by what came.
+    leaked: BTreeSet<Identity>,
+}
+
+impl From<String> for AttemptFault {
+    fn from(reason: String) -> Self {
+        Self { reason, leaked: BTreeSet::new() }
+    }
+}
+
+async fn load(shared: &Shared) -> Result<(Keys, Duration), AttemptFault> {
     match &shared.plan.origin {
         Origin::Jwks { url } => fetch_jwks(shared, url).await,
         Origin::Discovery { issuer, trusted } => {
             let url = discover(shared, issuer, trusted).await?;
             fetch_jwks(shared, &url).await
         }
-        Origin::JwksFile(path) => Ok((jwks_file(&read_file(path).await?)?, FILE_EVERY)),
-        Origin::PemFile(path) => Ok((pem_file(&read_file(path).await?)?, FILE_EVERY)),
+        Origin::JwksFile(path) => Ok((jwks(&read_file(path).await?, shared.clock.now())?, FILE_EVERY)),
+        Origin::PemFile(path) => Ok((pem_file(&read_file(path).await?, shared.clock.now())?, FILE_EVERY)),
     }
 }
 
-async fn fetch_jwks(shared: &Shared, url: &str) -> Result<(Keys, Duration), String> {
+async fn fetch_jwks(shared: &Shared, url: &str) -> Result<(Keys, Duration), AttemptFault> {
     let (body, cache_control) = get(shared, url, MAX_BYTES).await?;
-    let keys = Keys::from_jwks(&body, Secrets::Refused).map_err(|e| format!("`{url}`: {e}"))?;
+    let keys = jwks(&body, shared.clock.now())
+        .map_err(|fault| AttemptFault { reason: format!("`{url}`: {}", fault.reason), ..fault })?;
     Ok((keys, freshness::of(cache_control.as_deref())))
 }
 
@@ -203,7 +248,8 @@ async fn fetch_jwks(shared: &Shared, url: &str) -> Result<(Keys, Duration), Stri
 async fn discover(shared: &Shared, issuer: &str, trusted: &[WebOrigin]) -> Result<String, String> {
     let url = format!("{}/.well-known/openid-configuration", issuer.strip_suffix('/').unwrap_or(issuer));
     let (body, _) = get(shared, &url, MAX_DISCOVERY_BYTES).await?;
-    let document = Object::parse(&body).map_err(|e| format!("`{url}`: {e}"))?;
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&body);
+    let document = Object::parse(body).map_err(|e| format!("`{url}`: {e}"))?;
     if document.member("issuer").and_then(Json::as_str) != Some(issuer) {
         return Err(format!("`{url}` is of another issuer than `{issuer}`"));
     }
@@ -236,17 +282,23 @@ async fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn jwks_file(bytes: &[u8]) -> Result<Keys, String> {
-    Keys::from_jwks(bytes, Secrets::Accepted).map_err(|e| e.to_string())
+fn jwks(bytes: &[u8], now: Timestamp) -> Result<Keys, AttemptFault> {
+    Keys::from_jwks(bytes, now).map_err(|fault| AttemptFault {
+        reason: fault.to_string(),
+        leaked: match fault {
+            SetFault::NoUsable(Skipped { leaked, .. }) => leaked,
+            _ => BTreeSet::new(),
+        },
+    })
 }
 
-fn pem_file(bytes: &[u8]) -> Result<Keys, String> {
+fn pem_file(bytes: &[u8], now: Timestamp) -> Result<Keys, String> {
     let too_large = bytes.len() > MAX_BYTES;
     let text = str::from_utf8(bytes).map_err(|_| "the PEM file is not text".to_owned())?;
     if too_large {
         Err(SetFault::TooLarge.to_string())
     } else {
-        Keys::from_pem(text).map_err(|e| e.to_string())
+        Keys::from_pem(text, now).map_err(|e| e.to_string())
     }
 }
 

@@ -2,34 +2,53 @@
 
 use crate::jose::algorithm::{Algorithm, AlgorithmSet};
 use crate::jose::json::{Json, Object};
-use crate::jose::jwk::{Jwk, Secrets};
+use crate::jose::jwk::{Jwk, JwkFault, shown};
 use crate::jose::{KeyFault, VerifyingKey, pem};
 use aws_lc_rs::digest;
 use haechi_core::{Secret, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 /// A key set's document may have so many bytes.
 pub const MAX_BYTES: usize = 512 * 1024;
-/// A key set may have so many keys.
-pub const MAX_KEYS: usize = 100;
+/// So many keys of a key set are used.
+pub const MAX_KEYS: usize = 500;
+/// So many of the skipped keys are told.
+const MAX_TOLD: usize = 20;
 
 /// Keys as read from one document. Never empty.
 #[derive(Debug)]
 pub struct Keys {
     keys: Vec<Named>,
     fingerprint: [u8; 32],
+    skipped: Skipped,
+    /// The last instant at which they hold; `None` for keys that say none.
+    not_after: Option<Timestamp>,
 }
 
-#[derive(Debug)]
+/// A digest of a key, so that no secret is kept twice.
+pub type Identity = [u8; 32];
+
+/// The keys of a document that are not used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Skipped {
+    /// Which and why, for an operator; bounded, like its texts.
+    pub told: Vec<String>,
+    /// How many there are.
+    pub count: usize,
+    /// Those whose private part stands in the document.
+    pub leaked: BTreeSet<Identity>,
+}
+
+#[derive(Clone, Debug)]
 struct Named {
     name: Name,
-    /// A digest, so that no secret is kept twice.
-    identity: [u8; 32],
-    key: VerifyingKey,
+    identity: Identity,
+    key: Arc<VerifyingKey>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Name {
     /// The JWK's `kid`.
     Kid(Box<str>),
@@ -48,15 +67,9 @@ pub enum SetFault {
     /// Not an object with an array of objects under `keys` (RFC 7517 5).
     #[error("not a JWK set: {0}")]
     Malformed(String),
-    /// More than [`MAX_KEYS`].
-    #[error("the key set has more than {MAX_KEYS} keys")]
-    TooMany,
-    /// Two different keys for one name and algorithm: either could be meant.
-    #[error("the key set has two different {1} keys named `{0}`")]
-    Ambiguous(String, Algorithm),
     /// No key that verifies anything, and why not, for each.
     #[error("the key set has no usable key{}", reasons(.0))]
-    NoUsable(Vec<KeyFault>),
+    NoUsable(Skipped),
     /// A single key was given, and it is not usable.
     #[error(transparent)]
     Key(#[from] KeyFault),
@@ -67,44 +80,57 @@ pub enum SetFault {
 pub enum Choice<'a> {
     /// This key is to verify it.
     Key(&'a VerifyingKey),
-    /// No key of this `kid`: there may be one in a newer set.
-    UnknownKid,
-    /// No key, and a newer set is not asked for: the `kid` is one of another algorithm, or the token has none and not exactly one key fits.
+    /// This key, which the token does not name: if it does not verify it, there may be another in a newer set.
+    Unnamed(&'a VerifyingKey),
+    /// No key, and there may be one in a newer set: none has the token's `kid`, or the token has none and not exactly one key fits.
+    Unknown,
+    /// No key, and a newer set is not asked for: the `kid` is one of another algorithm.
     None,
 }
 
 impl Keys {
-    /// Reads a JWK Set (RFC 7517 5). Keys that verify nothing (of unknown type, for encryption, weak) are skipped.
+    /// Reads a JWK Set (RFC 7517 5). Keys that cannot be used are skipped, and the rest stays: what is of an unknown type, for encryption, weak,
+    /// malformed, no object; two different keys of one name and algorithm, of which either could be meant; and keys that everybody knows, because
+    /// their private part stands in the set. A byte order mark is passed over (RFC 8259 8.1).
     ///
     /// # Errors
     /// [`SetFault`] when the document is broken or no usable key is left.
-    pub fn from_jwks(document: &[u8], secrets: Secrets) -> Result<Self, SetFault> {
+    pub fn from_jwks(document: &[u8], now: Timestamp) -> Result<Self, SetFault> {
         if document.len() > MAX_BYTES {
             return Err(SetFault::TooLarge);
         }
-        let set = Object::parse(document).map_err(|e| SetFault::Malformed(e.to_string()))?;
-        let missing = || SetFault::Malformed("`keys` is no array of objects".into());
+        let document = document.strip_prefix(b"\xef\xbb\xbf").unwrap_or(document);
+        let set = Object::parse_set(document).map_err(|e| SetFault::Malformed(e.to_string()))?;
+        let missing = || SetFault::Malformed("`keys` is no array".into());
         let jwks = set.member("keys").and_then(Json::as_array).ok_or_else(missing)?;
-        if jwks.len() > MAX_KEYS {
-            return Err(SetFault::TooMany);
-        }
-        let mut keys = Vec::with_capacity(jwks.len());
-        let mut faults = Vec::new();
-        for jwk in jwks {
-            match Jwk::read(jwk.as_object().ok_or_else(missing)?, secrets) {
-                Ok(jwk) => keys.extend(named(jwk)),
-                Err(fault) => faults.push(fault),
+        let mut skipped = Skipped::default();
+        let mut read = Vec::new();
+        for (index, jwk) in jwks.iter().enumerate() {
+            let name = || name_of(index, jwk);
+            match usable(jwk, now) {
+                Ok(_) if read.len() == MAX_KEYS => {
+                    skipped.skip(name(), format!("only {MAX_KEYS} keys are used"))
+                }
+                Ok(jwk) => read.push(jwk),
+                Err(JwkFault::Unusable(fault)) => skipped.skip(name(), fault.to_string()),
+                Err(JwkFault::Leaked { member, identity }) => skipped.leak(name(), member, identity),
             }
         }
-        if keys.is_empty() { Err(SetFault::NoUsable(faults)) } else { Self::distinct(keys) }
+        let keys = distinct(read.into_iter().flat_map(named).collect(), &mut skipped);
+        if keys.is_empty() {
+            return Err(SetFault::NoUsable(skipped));
+        }
+        Ok(Self { fingerprint: fingerprint_of(&keys), keys, skipped, not_after: None })
     }
 
-    /// Reads a public key in PEM, `BEGIN PUBLIC KEY`. It verifies tokens of any `kid`.
+    /// Reads a public key in PEM: `BEGIN PUBLIC KEY`, or `BEGIN CERTIFICATE`, whose own time counts. It verifies tokens of any `kid`.
     ///
     /// # Errors
     /// [`SetFault::Key`].
-    pub fn from_pem(text: &str) -> Result<Self, SetFault> {
-        Ok(Self::sole(pem::public_key(text)?, text.as_bytes()))
+    pub fn from_pem(text: &str, now: Timestamp) -> Result<Self, SetFault> {
+        let text = text.trim_start_matches('\u{feff}');
+        let (keys, not_after) = pem::public_key(text, now)?;
+        Ok(Self { not_after, ..Self::sole(keys, text.as_bytes()) })
     }
 
     /// A shared secret, for each HMAC algorithm of the allow-list. It verifies tokens of any `kid`.
@@ -131,8 +157,8 @@ impl Keys {
             None => {
                 let mut fitting = self.keys.iter().filter(|named| named.key.algorithm() == algorithm);
                 match (fitting.next(), fitting.next()) {
-                    (Some(named), None) => Choice::Key(&named.key),
-                    _ => Choice::None,
+                    (Some(named), None) => Choice::Unnamed(&named.key),
+                    _ => Choice::Unknown,
                 }
             }
         }
@@ -142,42 +168,111 @@ impl Keys {
         let mut known = false;
         for named in self.keys.iter().filter(|named| named.name.answers_to(kid)) {
             if named.key.algorithm() == algorithm {
-                return Choice::Key(&named.key);
+                return match named.name {
+                    Name::Sole => Choice::Unnamed(&named.key),
+                    Name::Kid(_) | Name::Unnamed => Choice::Key(&named.key),
+                };
             }
             known = true;
         }
-        if known { Choice::None } else { Choice::UnknownKid }
+        if known { Choice::None } else { Choice::Unknown }
     }
 
     fn sole(keys: Vec<VerifyingKey>, identity: &[u8]) -> Self {
         let fingerprint = fingerprint([identity]);
-        let named = |key| Named { name: Name::Sole, identity: fingerprint, key };
-        Self { keys: keys.into_iter().map(named).collect(), fingerprint }
+        let named = |key| Named { name: Name::Sole, identity: fingerprint, key: Arc::new(key) };
+        let keys = keys.into_iter().map(named).collect();
+        Self { keys, fingerprint, skipped: Skipped::default(), not_after: None }
     }
 
-    /// The same key listed twice counts once; two keys of one name and algorithm are refused.
-    fn distinct(all: Vec<Named>) -> Result<Self, SetFault> {
-        let mut keys: Vec<Named> = Vec::with_capacity(all.len());
-        for named in all {
-            let algorithm = named.key.algorithm();
-            let same_use = |other: &&Named| other.name == named.name && other.key.algorithm() == algorithm;
-            let mut others = keys.iter().filter(same_use);
-            match &named.name {
-                Name::Kid(kid) => match others.next() {
-                    Some(other) if other.identity == named.identity => continue,
-                    Some(_) => return Err(SetFault::Ambiguous(kid.to_string(), algorithm)),
-                    None => {}
-                },
-                _ if others.any(|other| other.identity == named.identity) => continue,
-                _ => {}
-            }
-            keys.push(named);
-        }
-        let mut parts: Vec<_> = keys.iter().map(Named::described).collect();
-        parts.sort_unstable();
-        let fingerprint = fingerprint(parts.iter().map(Vec::as_slice));
-        Ok(Self { keys, fingerprint })
+    /// What of the document is not used.
+    pub const fn skipped(&self) -> &Skipped {
+        &self.skipped
     }
+
+    /// These keys without those, if any of those is among them.
+    fn without(&self, leaked: &BTreeSet<Identity>) -> Option<Self> {
+        let keys: Vec<Named> =
+            self.keys.iter().filter(|named| !leaked.contains(&named.identity)).cloned().collect();
+        (keys.len() < self.keys.len()).then(|| Self {
+            fingerprint: fingerprint_of(&keys),
+            keys,
+            skipped: self.skipped.clone(),
+            not_after: self.not_after,
+        })
+    }
+}
+
+impl Skipped {
+    fn skip(&mut self, which: String, why: String) {
+        self.count += 1;
+        match self.told.len() {
+            0..MAX_TOLD => self.told.push(format!("{which} is skipped: {why}")),
+            MAX_TOLD => self.told.push("and others".into()),
+            _ => {}
+        }
+    }
+
+    fn leak(&mut self, which: String, member: &'static str, identity: Option<Vec<u8>>) {
+        let why = format!(
+            "its private part (`{member}`) stands in the set, so everybody who reads it can sign with it; the issuer must replace the key"
+        );
+        self.skip(which, why);
+        self.leaked.extend(identity.map(|identity| fingerprint([&*identity])));
+    }
+}
+
+fn usable(jwk: &Json<'_>, now: Timestamp) -> Result<Jwk, JwkFault> {
+    let unusable = |why: &str| JwkFault::Unusable(KeyFault::Unusable(why.into()));
+    match jwk {
+        Json::Object(jwk) => Jwk::read(jwk, now),
+        Json::Ambiguous => Err(unusable("a name stands twice in it, or it nests too deeply")),
+        Json::Null => Err(unusable("it is `null`")),
+        _ => Err(unusable("it is no object")),
+    }
+}
+
+/// What an operator finds it by.
+fn name_of(index: usize, jwk: &Json<'_>) -> String {
+    match jwk.as_object().and_then(|jwk| jwk.member("kid")).and_then(Json::as_str) {
+        Some(kid) => format!("key `{}`", shown(kid)),
+        None => format!("key {} of the set", index + 1),
+    }
+}
+
+/// Without what everybody knows, and without what could be meant in two ways. The same key listed twice counts once.
+fn distinct(all: Vec<Named>, skipped: &mut Skipped) -> Vec<Named> {
+    let mut first: BTreeMap<(Box<str>, Algorithm), Identity> = BTreeMap::new();
+    let mut ambiguous = BTreeSet::new();
+    for named in &all {
+        if let Name::Kid(kid) = &named.name {
+            let meant = *first.entry((kid.clone(), named.key.algorithm())).or_insert(named.identity);
+            if meant != named.identity {
+                ambiguous.insert(kid.clone());
+            }
+        }
+    }
+    for kid in &ambiguous {
+        let why = "two different keys have this name, and either could be meant; tokens of it are refused";
+        skipped.skip(format!("key `{}`", shown(kid)), why.into());
+    }
+    let mut seen = BTreeSet::new();
+    let mut stays = |named: &Named| {
+        let name = match &named.name {
+            Name::Kid(kid) => Some(kid.clone()),
+            Name::Unnamed | Name::Sole => None,
+        };
+        !skipped.leaked.contains(&named.identity)
+            && name.as_ref().is_none_or(|kid| !ambiguous.contains(kid))
+            && seen.insert((name, named.key.algorithm(), named.identity))
+    };
+    all.into_iter().filter(|named| stays(named)).collect()
+}
+
+fn fingerprint_of(keys: &[Named]) -> [u8; 32] {
+    let mut parts: Vec<_> = keys.iter().map(Named::described).collect();
+    parts.sort_unstable();
+    fingerprint(parts.iter().map(Vec::as_slice))
 }
 
 impl Named {
@@ -212,7 +307,7 @@ fn named(jwk: Jwk) -> impl Iterator<Item = Named> {
     let identity = fingerprint([&*identity]);
     keys.into_iter().map(move |key| {
         let name = kid.clone().map_or(Name::Unnamed, Name::Kid);
-        Named { name, identity, key }
+        Named { name, identity, key: Arc::new(key) }
     })
 }
 
@@ -227,8 +322,8 @@ fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
     out
 }
 
-fn reasons(faults: &[KeyFault]) -> String {
-    faults.iter().map(|fault| format!("; {fault}")).collect()
+fn reasons(skipped: &Skipped) -> String {
+    skipped.told.iter().map(|told| format!("; {told}")).collect()
 }
 
 /// The keys of one issuer, as workers see them: what, since when, and until when without a confirmation.
@@ -255,14 +350,25 @@ impl KeySet {
     /// The set after this one. The generation grows only if the keys differ: a confirmation costs no cached verification.
     #[must_use]
     pub fn followed_by(&self, keys: Keys, confirmed_at: Timestamp, good_until: Timestamp) -> Self {
-        match &self.keys {
-            Some(mine) if mine.fingerprint == keys.fingerprint => {
-                Self { confirmed_at, good_until, ..self.clone() }
-            }
-            _ => {
-                Self { keys: Some(Arc::new(keys)), generation: self.generation + 1, confirmed_at, good_until }
-            }
-        }
+        let generation = match &self.keys {
+            Some(mine) if mine.fingerprint == keys.fingerprint => self.generation,
+            _ => self.generation + 1,
+        };
+        let good_until = keys.not_after.map_or(good_until, |last| good_until.min(last));
+        Self { keys: Some(Arc::new(keys)), generation, confirmed_at, good_until }
+    }
+
+    /// This set without those keys, if any of those is in it: none of them holds any more, whatever else its source says.
+    #[must_use]
+    pub fn without(&self, leaked: &BTreeSet<Identity>) -> Option<Self> {
+        let left = self.keys.as_ref()?.without(leaked)?;
+        let keys = (!left.keys.is_empty()).then(|| Arc::new(left));
+        Some(Self { keys, generation: self.generation + 1, ..self.clone() })
+    }
+
+    /// What of the document that these keys came in is not used.
+    pub fn skipped(&self) -> Option<&Skipped> {
+        self.keys.as_ref().map(|keys| keys.skipped())
     }
 
     /// Like [`KeySet::followed_by`], for keys that hold until they are replaced.

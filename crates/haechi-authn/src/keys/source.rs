@@ -59,6 +59,8 @@ pub struct KeyStats {
     pub failed: u64,
     /// How long ago the keys in force were last confirmed; `None` without keys.
     pub age: Option<Duration>,
+    /// How many keys of the set cannot be used.
+    pub skipped: usize,
 }
 
 impl KeySource {
@@ -86,8 +88,11 @@ impl KeySource {
     ) -> Result<Self, SourceFault> {
         plan.origin.check(plan.allow_http)?;
         let issuer: Arc<str> = issuer.into();
-        let set = match plan.origin.read_now().map_err(SourceFault::File)? {
-            Some(keys) => KeySet::none().followed_by(keys, clock.now(), clock.now().plus(plan.max_age)),
+        let set = match plan.origin.read_now(clock.now()).map_err(SourceFault::File)? {
+            Some(keys) => {
+                refresh::tell_skipped(&issuer, None, keys.skipped());
+                KeySet::none().followed_by(keys, clock.now(), clock.now().plus(plan.max_age))
+            }
             None => KeySet::none(),
         };
         let current = Arc::new(ArcSwap::from_pointee(set));
@@ -116,7 +121,12 @@ impl KeySource {
         self.current.load()
     }
 
-    /// Asks for a newer set because a `kid` is not known. However many ask, one fetch runs at a time, and at most one in
+    /// What of the document that the keys came in is not used, and why, for an operator.
+    pub fn skipped(&self) -> Vec<String> {
+        self.load().skipped().map(|skipped| skipped.told.clone()).unwrap_or_default()
+    }
+
+    /// Asks for a newer set because none of this one verifies a token that might hold. However many ask, one fetch runs at a time, and at most one in
     /// [`refresh::SPACING`].
     pub fn newer(&self) -> Newer {
         let Some(refresher) = &self.refresher else {
@@ -174,6 +184,7 @@ impl KeySource {
             fetched: count(|shared| &shared.fetched),
             failed: count(|shared| &shared.failed),
             age: self.load().confirmed_at().map(|confirmed| now.since(confirmed)),
+            skipped: self.load().skipped().map_or(0, |skipped| skipped.count),
         }
     }
 }

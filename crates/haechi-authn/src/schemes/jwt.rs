@@ -132,6 +132,10 @@ impl Authenticator for JwtAuthenticator {
             _ => Readiness::Ready,
         }
     }
+
+    fn notes(&self) -> Vec<String> {
+        self.0.keys.skipped()
+    }
 }
 
 /// Longer tokens are verified each time, in bytes: a few of them must not push out the others' memory.
@@ -186,9 +190,9 @@ impl Scheme for JwtScheme {
         };
         match worker.verify(token, &keys, now) {
             Verdict::Done(attempt) => Look::Done(attempt),
-            Verdict::UnknownKid => match worker.config.keys.newer() {
-                Newer::No => Look::Done(refused(&TokenFault::NoKey)),
-                Newer::Unknown(why) => Look::Done(unknown_kid(&why)),
+            Verdict::AskNewer(fault) => match worker.config.keys.newer() {
+                Newer::No => Look::Done(refused(&fault)),
+                Newer::Unknown(why) => Look::Done(unknown_key(&why)),
                 Newer::Pending(newer) => Look::Wait(verify_later(worker.clone(), token.into(), now, newer)),
             },
         }
@@ -215,21 +219,19 @@ fn verify_later(
 ) -> LocalFuture<Attempt> {
     Box::pin(async move {
         if let Err(why) = newer.await {
-            return unknown_kid(&why);
+            return unknown_key(&why);
         }
         let keys = worker.config.keys.load();
         match worker.verify(&token, &keys, now) {
             Verdict::Done(attempt) => attempt,
-            Verdict::UnknownKid => refused(&TokenFault::NoKey),
+            Verdict::AskNewer(fault) => refused(&fault),
         }
     })
 }
 
 /// The key may be a new one that the issuer could not tell us about: that is not known to be wrong.
-fn unknown_kid(why: &str) -> Attempt {
-    Attempt::unavailable(format!(
-        "no key fits the token's `kid`, and a newer set could not be fetched: {why}"
-    ))
+fn unknown_key(why: &str) -> Attempt {
+    Attempt::unavailable(format!("no key verifies the token, and a newer set could not be fetched: {why}"))
 }
 
 fn refused(fault: &TokenFault) -> Attempt {

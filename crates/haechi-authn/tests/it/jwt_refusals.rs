@@ -4,7 +4,6 @@ use crate::support::{
     ISSUER, NOW, allow, bearer, claims, config, fixed, head, invalid_token, jwks, now, own_config, verified,
     worker,
 };
-use haechi_authn::jose::Secrets;
 use haechi_authn::keys::{KeySource, Keys};
 use haechi_authn::schemes::jwt::{JwtAuthenticator, JwtConfig, JwtFault};
 use haechi_authn::{Attempt, CredentialPlace, Fault, RevocationWatch, Scheme};
@@ -205,14 +204,14 @@ fn a_key_keeps_to_its_alg() {
     let key = Key::rsa("k1");
     let mut set = jwks(&[&key]);
     set["keys"][0]["alg"] = json!("PS256");
-    let keys = Keys::from_jwks(set.to_string().as_bytes(), Secrets::Refused).unwrap();
+    let keys = Keys::from_jwks(set.to_string().as_bytes(), NOW).unwrap();
     let scheme = worker(config(Arc::new(KeySource::fixed(ISSUER, keys))));
     assert_eq!(
         refused(&*scheme, &key.token(&claims())),
         "no key of the issuer fits the token's `kid` and `alg`"
     );
     set["keys"][0].as_object_mut().unwrap().remove("alg");
-    let keys = Keys::from_jwks(set.to_string().as_bytes(), Secrets::Refused).unwrap();
+    let keys = Keys::from_jwks(set.to_string().as_bytes(), NOW).unwrap();
     accepted(&*worker(config(Arc::new(KeySource::fixed(ISSUER, keys)))), &key.token(&claims()));
 }
 

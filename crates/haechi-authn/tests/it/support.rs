@@ -1,7 +1,7 @@
 //! A request head, an issuer that does what it is told, and an authenticator between them.
 
 use arc_swap::ArcSwap;
-use haechi_authn::jose::{AlgorithmSet, Secrets};
+use haechi_authn::jose::AlgorithmSet;
 use haechi_authn::keys::{Fetch, FetchFault, Fetched, KeySet, KeySource, Keys};
 use haechi_authn::schemes::jwt::{
     AttributeClaim, ClaimsMap, DEFAULT_LEEWAY, DEFAULT_TOKEN_TYPES, JwtAuthenticator, JwtConfig,
@@ -57,7 +57,7 @@ pub(crate) fn jwks(keys: &[&Key]) -> Value {
 }
 
 pub(crate) fn key_set(keys: &[&Key]) -> Keys {
-    Keys::from_jwks(jwks(keys).to_string().as_bytes(), Secrets::Refused).unwrap()
+    Keys::from_jwks(jwks(keys).to_string().as_bytes(), NOW).unwrap()
 }
 
 /// A configuration that the tests change where they differ.

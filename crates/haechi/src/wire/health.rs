@@ -28,7 +28,7 @@ pub(crate) struct Parts {
 impl Parts {
     async fn store(&self) -> Option<Component> {
         let reason = self.store.as_ref()?.ping().await.err().map(|error| error.to_string());
-        Some(Component { name: "store".into(), reason })
+        Some(Component { name: "store".into(), reason, notes: Vec::new() })
     }
 
     fn authenticators(&self) -> Vec<Component> {
@@ -37,7 +37,7 @@ impl Parts {
                 Readiness::Ready => None,
                 Readiness::NotReady(why) => Some(why),
             };
-            Component { name: format!("authenticator {name}"), reason }
+            Component { name: format!("authenticator {name}"), reason, notes: authenticator.notes() }
         };
         self.built.load().authenticators.iter().map(component).collect()
     }
@@ -48,7 +48,7 @@ impl Health for Parts {
         Box::pin(async {
             let draining =
                 self.draining.load(Relaxed).then(|| "draining: the process is about to end".to_owned());
-            let mut all = vec![Component { name: "listeners".into(), reason: draining }];
+            let mut all = vec![Component { name: "listeners".into(), reason: draining, notes: Vec::new() }];
             all.extend(self.store().await);
             all.extend(self.authenticators());
             all

@@ -70,6 +70,12 @@ impl Numbers {
             fetches.add(&[&source.issuer, "ok"], source.fetched);
             fetches.add(&[&source.issuer, "failed"], source.failed);
         }
+        let help = "Keys of the key set in force that cannot be used; /readyz says which and why";
+        let mut skipped = page.gauge("haechi_jwks_skipped_keys", help, &["issuer"]);
+        for source in &self.keys {
+            let of_issuer = self.keys.iter().filter(|other| other.issuer == source.issuer);
+            skipped.set(&[&source.issuer], of_issuer.map(|other| other.skipped).sum::<usize>() as f64);
+        }
         let help = "Time since the keys in force were last confirmed";
         let mut ages = page.gauge("haechi_jwks_age_seconds", help, &["issuer"]);
         for source in &self.keys {
@@ -195,11 +201,13 @@ mod tests {
             fetched,
             failed: 0,
             age: Some(Duration::from_secs(age)),
+            skipped: 1,
         };
         let mut page = Page::default();
         Numbers { keys: vec![keys(2, 30), keys(3, 10)], ..Numbers::default() }.show(&mut page);
         let text = page.to_string();
         assert!(text.contains("haechi_jwks_fetch_total{issuer=\"https://id\",result=\"ok\"} 5\n"), "{text}");
+        assert!(text.contains("haechi_jwks_skipped_keys{issuer=\"https://id\"} 2\n"), "{text}");
         assert!(text.contains("haechi_jwks_age_seconds{issuer=\"https://id\"} 30\n"), "{text}");
     }
 }

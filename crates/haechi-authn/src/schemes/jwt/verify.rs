@@ -16,8 +16,8 @@ use std::sync::Arc;
 pub(super) enum Verdict {
     /// This.
     Done(Attempt),
-    /// A newer key set may have the key.
-    UnknownKid,
+    /// A newer key set may have the key; if there is none, this is what is wrong.
+    AskNewer(TokenFault),
 }
 
 /// A token that holds.
@@ -73,9 +73,13 @@ fn check_signature(
         return Err(Verdict::Done(Attempt::unavailable(why)));
     };
     match keys.choose(header.algorithm, header.kid.as_deref()) {
-        Choice::Key(key) if key.verifies(compact.signed(), compact.signature()) => Ok(()),
+        Choice::Key(key) | Choice::Unnamed(key) if key.verifies(compact.signed(), compact.signature()) => {
+            Ok(())
+        }
         Choice::Key(_) => Err(TokenFault::Signature.into()),
-        Choice::UnknownKid => Err(Verdict::UnknownKid),
+        // The issuer may have another key by now, and nothing in the token says so.
+        Choice::Unnamed(_) => Err(Verdict::AskNewer(TokenFault::Signature)),
+        Choice::Unknown => Err(Verdict::AskNewer(TokenFault::NoKey)),
         Choice::None => Err(TokenFault::NoKey.into()),
     }
 }

@@ -8,10 +8,10 @@ use crate::config::report::Fault;
 use crate::config::source::{At, Span};
 use crate::config::value::Origin;
 use haechi_authn::identity::ACCESS_TOKEN_TYPE;
-use haechi_authn::jose::{Algorithm, AlgorithmSet, Secrets};
+use haechi_authn::jose::{Algorithm, AlgorithmSet};
 use haechi_authn::keys::{AddressFault, Keys as VerifyingKeys, WebOrigin};
 use haechi_authn::schemes::jwt::{AttributeClaim, ClaimsMap, DEFAULT_TOKEN_TYPES, JsonPointer};
-use haechi_core::Secret;
+use haechi_core::{Clock, Secret, SystemClock};
 use std::collections::BTreeMap;
 
 /// The bytes of the hash of an HMAC algorithm, which its secret must have at least (RFC 7518 3.2); `None` for the asymmetric ones.
@@ -90,11 +90,12 @@ fn others_keys(checks: &mut dyn Checks, written: &At<record::Jwt>) -> Option<Key
             allowed.then(|| Keys::JwksUrl(url.value.clone()))
         }
         record::Keys::JwksFile(file) => {
-            let read = |text: &str| VerifyingKeys::from_jwks(text.as_bytes(), Secrets::Refused);
+            let read = |text: &str| VerifyingKeys::from_jwks(text.as_bytes(), SystemClock.now());
             usable(checks, file, read).map(|()| Keys::JwksFile(file.0.clone()))
         }
         record::Keys::PemFile(file) => {
-            usable(checks, file, VerifyingKeys::from_pem).map(|()| Keys::PemFile(file.0.clone()))
+            let read = |text: &str| VerifyingKeys::from_pem(text, SystemClock.now());
+            usable(checks, file, read).map(|()| Keys::PemFile(file.0.clone()))
         }
         record::Keys::Secret(secret) => Some(Keys::Secret(secret.value.clone())),
     }
