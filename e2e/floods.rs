@@ -285,3 +285,47 @@ fn a_deep_pipeline_takes_its_turns() {
     let turns = beside_it.load(Relaxed);
     assert!(turns >= 50, "{turns} requests were served beside {DEPTH} in one pipeline");
 }
+
+/// A frame (RFC 9113 4.1).
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// A client that asks for `streams` answers at once, with a window of `window` bytes for each, and reads none.
+fn unread_answers(streams: u32, window: u32) -> Vec<u8> {
+    let settings = [&[0, 4], window.to_be_bytes().as_slice()].concat();
+    let mut all = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    all.extend(frame(4, 0, 0, &settings));
+    if window > 0xffff {
+        all.extend(frame(8, 0, 0, &(0x7fff_ffff_u32 - 0xffff).to_be_bytes()));
+    }
+    // GET, http, `/`, and a literal `:authority`.
+    let head = [&[0x82, 0x86, 0x84, 0x01, 1], b"a".as_slice()].concat();
+    (0..streams).for_each(|number| all.extend(frame(1, 5, 2 * number + 1, &head)));
+    all
+}
+
+#[test]
+fn answers_that_http2_clients_do_not_take_count_as_buffers() {
+    for window in [0, 0x7fff_ffff] {
+        let backend = Backend::start(|_| Answer::ok(vec![b'x'; 300_000]));
+        let gate = gate(&backend, ", buffers: 16MiB");
+        gate.get("/").expect(200);
+        let before = gate.resident();
+        let asked = unread_answers(100, window);
+        let clients: Vec<_> = open(&gate, 40);
+        clients.iter().for_each(|mut client| drop(client.write_all(&asked)));
+        // Clients that stand still are closed before the process grows.
+        let reached = || gate.metric("haechi_limits_total", &["limit=\"buffers\""]) >= 100.0;
+        let mut most = 0;
+        eventually(PATIENCE, || {
+            most = most.max(gate.resident());
+            reached().then_some(())
+        });
+        eventually(PATIENCE, || (gate.get("/").status == 200).then_some(()));
+        let grown = most.max(gate.resident()).saturating_sub(before);
+        // A build without optimization holds twice as much for a stream as is counted.
+        assert!(grown < 2 * GROWTH, "{grown} KiB with a window of {window}");
+    }
+}

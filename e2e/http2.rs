@@ -254,9 +254,12 @@ fn an_answer_that_breaks_off_resets_the_stream() {
     let backend =
         Backend::start(|_| Answer::raw("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly the beginning"));
     let gate = open_gate(&backend);
-    let reply = gate.curl("/", &[PRIOR_KNOWLEDGE]);
-    assert_eq!(reply.exit, 92, "curl says that the stream was not closed cleanly");
-    assert_eq!(reply.text(), "only the beginning");
+    // curl throws away what it reads together with the reset; on a busy machine it sometimes does.
+    eventually(PATIENCE, || {
+        let reply = gate.curl("/", &[PRIOR_KNOWLEDGE]);
+        assert_eq!(reply.exit, 92, "curl says that the stream was not closed cleanly");
+        (reply.text() == "only the beginning").then_some(())
+    });
     others_are_not_disturbed(&gate);
 }
 

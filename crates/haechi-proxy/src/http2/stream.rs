@@ -2,7 +2,7 @@
 
 use super::body::{Data, InboundBody};
 use super::head::{self, Http2Head};
-use super::piece::Piece;
+use super::piece::{Passing, Piece};
 use super::tunnelled::Tunnelled;
 use crate::interim::{Interim, InterimAnswer};
 use crate::io::Buffers;
@@ -31,6 +31,9 @@ use std::task::{Context, Poll};
 
 /// The most that is handed to `h2` at once, in bytes: a frame of the size that every peer takes.
 const PIECE: usize = 16 * 1024;
+
+/// How many turns a connection gets to write the last bytes before a stream is reset.
+const TURNS: usize = 64;
 
 /// Answers the request on a stream.
 pub(crate) async fn serve(
@@ -68,7 +71,8 @@ pub(crate) async fn serve(
         }
         (response, _) => response,
     };
-    let answer = Answer { timer, limits, respond, buffers: worker.buffers().clone() };
+    let answer =
+        Answer { timer, limits, respond, buffers: worker.buffers().clone(), passing: Passing::default() };
     let sent = answer.send(response, head_only).await;
     if let (Ok(()), Some(data)) = (sent, data)
         && let Some(_lingering) = worker.linger()
@@ -165,6 +169,7 @@ struct Answer {
     limits: Limits,
     respond: Rc<RefCell<SendResponse<Piece>>>,
     buffers: Buffers,
+    passing: Passing,
 }
 
 /// Why an answer broke off, for the record.
@@ -248,8 +253,7 @@ impl Answer {
                 Some(Err(_)) => {
                     // What arrived before the break is passed on; the break follows it.
                     self.hand_over(out, &mut piece, false)?;
-                    // A reset takes back what the connection has not yet looked at.
-                    tokio::task::yield_now().await;
+                    self.pass().await;
                     return Err("the backend's answer broke off");
                 }
                 None => {}
@@ -296,6 +300,16 @@ impl Answer {
             .map_err(|Elapsed| "the client stopped reading")?
     }
 
+    /// Gives the connection some turns to write what it was given: a reset takes back what it has not written. A client that takes nothing is not waited for.
+    async fn pass(&self) {
+        for _ in 0..TURNS {
+            if self.passing.is_over() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn end(
         &self,
         body: &mut ResponseBody,
@@ -316,7 +330,7 @@ impl Answer {
         if piece.is_empty() && !ends {
             return Ok(());
         }
-        let piece = Piece::new(std::mem::take(piece), &self.buffers);
+        let piece = Piece::new(std::mem::take(piece), &self.buffers).of(&self.passing);
         out.send_data(piece, ends).map_err(|_| WENT_AWAY)
     }
 }

@@ -98,5 +98,17 @@ pub(super) const HTTP2_STREAMS: StreamCount = Count(100);
 pub(super) const HTTP2_RESETS: StreamCount = Count(100);
 pub(super) const HTTP2_SETTINGS: StreamCount = Count(20);
 pub(super) const WEBSOCKET_IDLE: Timeout = Lasting(Duration::from_secs(60 * 60));
-pub(super) const CONNECTIONS: ConnectionCount = Count(14_000);
-pub(super) const CONNECTIONS_PER_ADDRESS: ConnectionCount = Count(10_500);
+
+/// Client connections, where the process may use so much memory: 14,000, or as many as a quarter of it holds when each is TLS and idle.
+pub(super) fn connections(memory: Option<u64>) -> u32 {
+    const EACH: u64 = 16 << 10;
+    let held = memory.map_or(u64::MAX, |memory| memory / 4 / EACH);
+    u32::try_from(held).unwrap_or(u32::MAX).clamp(256, 14_000)
+}
+
+/// Memory for buffers, in bytes: 16 MiB for each worker and at least 64 MiB, where that is no more than a quarter of what the process may use.
+pub(super) fn buffers(workers: usize, memory: Option<u64>) -> u64 {
+    const MIB: u64 = 1 << 20;
+    let wanted = (16 * MIB).saturating_mul(workers as u64).max(64 * MIB);
+    memory.map_or(wanted, |memory| wanted.min(memory / 4)).max(16 * MIB)
+}

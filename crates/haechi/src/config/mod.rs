@@ -6,6 +6,7 @@
 mod cases;
 pub(crate) mod choice;
 mod defaults;
+mod machine;
 pub(crate) mod meant;
 mod passage;
 pub(crate) mod placeholder;

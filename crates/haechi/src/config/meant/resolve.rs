@@ -6,6 +6,8 @@ use super::{
     authenticator, built_in, decision_points, identity, overlap, policies, restart, route, service,
     telemetry, tls,
 };
+use crate::config::defaults;
+use crate::config::machine;
 use crate::config::read::Definitions;
 use crate::config::report::{Fault, Report};
 use crate::config::source::{At, Source};
@@ -302,10 +304,15 @@ fn access_log(written: &written::AccessLog, folder: &Path) -> AccessLog {
 }
 
 fn limits(written: &written::Limits, drain: &written::Drain, workers: NonZeroUsize) -> Limits {
-    const MIB: usize = 1 << 20;
     let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-    let buffers = written.buffers.given().map(|buffers| size(buffers.0));
-    let buffers = buffers.unwrap_or_else(|| (8 * MIB * workers.get()).max(32 * MIB));
+    let memory = machine::memory();
+    let fitting = defaults::buffers(workers.get(), memory);
+    let buffers = written.buffers.given().map_or(fitting, |buffers| buffers.0);
+    let fitting = defaults::connections(memory);
+    let connections = written.connections.given().map_or(fitting, |count| count.0);
+    let per_address = written.connections_per_address.given().map(|count| count.0);
+    // A quarter is left to others.
+    let per_address = per_address.unwrap_or(fitting - fitting / 4);
     Limits {
         head: size(written.head.0),
         fields: size(written.fields.0.into()),
@@ -316,9 +323,9 @@ fn limits(written: &written::Limits, drain: &written::Drain, workers: NonZeroUsi
         body_stall: written.body_stall.0,
         write_stall: written.write_stall.0,
         websocket_idle: written.websocket_idle.0,
-        connections: size(written.connections.0.into()),
-        connections_per_address: size(written.connections_per_address.0.into()),
-        buffers: buffers / workers,
+        connections: size(connections.into()),
+        connections_per_address: size(per_address.into()),
+        buffers: size(buffers) / workers,
         grace: drain.grace.0,
         http2_streams: written.http2_streams.0,
         http2_resets: written.http2_resets.0,

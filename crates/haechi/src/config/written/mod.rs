@@ -184,11 +184,11 @@ record! {
         default write_stall as "write_stall": Timeout = defaults::WRITE_STALL,
         /// How long a WebSocket may stay open without a byte in either direction. Its peers may keep it open with pings.
         default websocket_idle as "websocket_idle": Timeout = defaults::WEBSOCKET_IDLE,
-        /// How many client connections may be open at once, over all listeners.
-        default connections as "connections": ConnectionCount = defaults::CONNECTIONS,
-        /// How many of them one client address may have; of an IPv6 address its first 64 bits count. Addresses in `trusted_proxies` are exempt.
-        default connections_per_address as "connections_per_address": ConnectionCount = defaults::CONNECTIONS_PER_ADDRESS,
-        /// How much memory connections may hold in buffers, over all workers. 8 MiB for each worker, and at least 32 MiB, where this is left out.
+        /// How many client connections may be open at once, over all listeners. 14,000, or what a quarter of the memory holds at 16 KiB each, where this is left out.
+        optional connections as "connections": ConnectionCount,
+        /// How many of them one client address may have; of an IPv6 address its first 64 bits count. Addresses in `trusted_proxies` are exempt. Three quarters of the default of `connections` where this is left out.
+        optional connections_per_address as "connections_per_address": ConnectionCount,
+        /// How much memory connections may hold in buffers, over all workers. Where this is left out: 16 MiB for each worker and at least 64 MiB, but no more than a quarter of the memory that the process may use (its control group's limit, or the machine's).
         optional buffers as "buffers": BufferSize,
         /// How many streams a client may have open at once on an HTTP/2 connection. One more is refused.
         default http2_streams as "http2_streams": StreamCount = defaults::HTTP2_STREAMS,
