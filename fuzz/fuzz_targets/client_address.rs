@@ -14,10 +14,10 @@ fuzz_target!(|data: &[u8]| {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
 
     let stranger = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
-    assert_eq!(client_address(&fields, stranger, &trusted), Ok((stranger, vec![stranger])));
+    assert_eq!(client_address(&fields, stranger, &trusted), (stranger, vec![stranger]));
 
     let proxy = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let Ok((client, chain)) = client_address(&fields, proxy, &trusted) else { return };
+    let (client, chain) = client_address(&fields, proxy, &trusted);
     assert_eq!(chain.first(), Some(&client));
     assert_eq!(chain.last(), Some(&proxy));
     assert!(chain.iter().skip(1).all(is_trusted), "an address before {client} is not trusted: {chain:?}");
@@ -28,5 +28,5 @@ fuzz_target!(|data: &[u8]| {
     if !listed.is_empty() {
         again.push(b"x-forwarded-for", listed.join(", ").as_bytes());
     }
-    assert_eq!(client_address(&again, proxy, &trusted), Ok((client, chain)));
+    assert_eq!(client_address(&again, proxy, &trusted), (client, chain));
 });

@@ -158,6 +158,7 @@ fn is_protected(lower: &str) -> bool {
                 | FieldName::Authorization
                 | FieldName::Cookie
                 | FieldName::MethodOverride
+                | FieldName::Misspelled
         )
         // The handshake is between the client, the gate and the backend (RFC 6455 4).
         || plain.starts_with(b"sec-websocket-")

@@ -4,8 +4,11 @@
 //! passes undecided.
 
 mod name;
+mod pattern;
+pub mod reserved;
 
 pub use name::FieldName;
+pub use pattern::{FieldPattern, FieldPatternError};
 
 /// The fields of one message, in order. Names are lower case.
 #[derive(Clone, Debug, Default)]

@@ -71,7 +71,7 @@ fn check(
         return Err(Refused::new(Refusal::MethodNotAllowed(allow), "the method is never forwarded"));
     }
     let path = CanonicalPath::parse(&lines.path).map_err(bad_request)?;
-    headers::check_connection(&lines.fields).map_err(bad_request)?;
+    headers::check_connection(&lines.fields, &plan.services).map_err(bad_request)?;
     headers::check_context(&lines.fields, &plan.context_headers).map_err(bad_request)?;
     if arrived.tls.is_some_and(|session| !session.covers(lines.host.name())) {
         let reason = "the host has another certificate than the connection was opened with";
@@ -86,10 +86,6 @@ fn check(
     })?;
     let ConnectionFacts { peer, tls } = &arrived.connection;
     let origin = client_address::origin(&lines.fields, peer.ip(), tls.is_some(), &plan.trusted_proxies);
-    let Ok(origin) = origin else {
-        let reason = "a trusted proxy sent a forwarding field that cannot be read";
-        return Err(Refused::new(Refusal::BadRequest, reason));
-    };
     Ok((path, origin, websocket))
 }
 

@@ -49,9 +49,9 @@ pub(crate) async fn forward(
                 (Some(handshake), ResponseBody::Http1(body))
                     if lines.status == StatusCode::SWITCHING_PROTOCOLS =>
                 {
-                    websocket::open(&request, handshake, (lines, *body), permitted, &target.0.name, record)
+                    websocket::open(&request, handshake, (lines, *body), permitted, target.0, record)
                 }
-                (_, body) => respond(&request, lines, body, record),
+                (_, body) => respond(&request, target.0, lines, body, record),
             }
         }
         Err(failure) => {
@@ -134,7 +134,10 @@ async fn exchange(
         answer: left,
         upload_stall: idle.unwrap_or(request.plan.shared.limits.body_stall),
         answer_stall: idle.unwrap_or(DEFAULT_IDLE_TIMEOUT),
-        interim: &|lines| request.interim.push(lines.status, end_to_end(lines.fields.clone())),
+        interim: &|lines| {
+            let headers = &service.settings.identity_headers;
+            request.interim.push(lines.status, end_to_end(lines.fields.clone(), headers));
+        },
         switches: request.websocket.is_some(),
     };
     let limit = service.settings.connect_timeout.min(left);
@@ -258,8 +261,14 @@ fn identity_token(
 }
 
 /// The backend's answer; the codec frames it anew.
-fn respond(request: &Forwarding<'_>, lines: ResponseLines, body: ResponseBody, record: Record) -> Response {
-    let mut fields = end_to_end(lines.fields);
+fn respond(
+    request: &Forwarding<'_>,
+    service: &Service,
+    lines: ResponseLines,
+    body: ResponseBody,
+    record: Record,
+) -> Response {
+    let mut fields = end_to_end(lines.fields, &service.settings.identity_headers);
     fields.push(b"x-request-id", &request.to.id.hex());
     Response { status: lines.status, fields, body, close: false, record }
 }

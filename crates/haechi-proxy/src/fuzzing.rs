@@ -173,16 +173,9 @@ pub fn encode_chunks<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> 
 }
 
 /// Who the client is and, from it to the peer, who passed its request on.
-///
-/// # Errors
-/// A trusted proxy sent what cannot be read.
-pub fn client_address(
-    fields: &Fields,
-    peer: IpAddr,
-    trusted: &[IpNet],
-) -> Result<(IpAddr, Vec<IpAddr>), String> {
+pub fn client_address(fields: &Fields, peer: IpAddr, trusted: &[IpNet]) -> (IpAddr, Vec<IpAddr>) {
     let origin = client_address::origin(fields, peer, false, trusted);
-    origin.map(|origin| (origin.client, origin.chain)).map_err(|fault| format!("{fault:?}"))
+    (origin.client, origin.chain)
 }
 
 /// The length of the PROXY header at the front of `bytes`, and the client that it names; `Ok(None)` while it is not whole.

@@ -10,7 +10,7 @@ use crate::websocket::handshake::{self, Handshake};
 use haechi_authn::CredentialPlace;
 use haechi_authz::Permitted;
 use haechi_core::fields::Field;
-use haechi_core::{Caller, FieldName, Fields, cookies};
+use haechi_core::{FieldName, Fields, cookies};
 use http::Method;
 
 /// A `Connection` field that names something it may not take away, or that cannot be read.
@@ -19,7 +19,9 @@ use http::Method;
 pub(crate) struct BadConnection;
 
 /// Checks what `Connection` names (RFC 9110 7.6.1): identity, forwarding and framing fields must not vanish at a client's word.
-pub(crate) fn check_connection(fields: &Fields) -> Result<(), BadConnection> {
+pub(crate) fn check_connection(fields: &Fields, services: &[Service]) -> Result<(), BadConnection> {
+    let guarded =
+        |name: &[u8]| services.iter().any(|service| service.settings.identity_headers.is_guarded(name));
     nominated(fields).try_for_each(|name| {
         let lower = name.to_ascii_lowercase();
         let known = FieldName::of(&lower);
@@ -31,7 +33,9 @@ pub(crate) fn check_connection(fields: &Fields) -> Result<(), BadConnection> {
                     | FieldName::Cookie
                     | FieldName::ContentLength
                     | FieldName::TransferEncoding
-            );
+                    | FieldName::Misspelled
+            )
+            || guarded(&lower);
         let token = lower.iter().all(|&b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
         if protected || !token { Err(BadConnection) } else { Ok(()) }
     })
@@ -80,9 +84,7 @@ impl Outgoing<'_> {
         self.set_fields(out);
         self.framing(out);
         self.forwarding_fields(out);
-        if self.service.settings.identity_headers {
-            identity_fields(self.permitted.caller(), out);
-        }
+        self.service.settings.identity_headers.write(self.permitted.caller(), out);
         if let Some(token) = self.identity_token {
             out.field(b"authorization", |out| {
                 out.extend_from_slice(b"Bearer ");
@@ -124,24 +126,28 @@ impl Outgoing<'_> {
     }
 
     fn travels_on(&self, sent: &Field<'_>) -> bool {
+        let settings = &self.service.settings;
         match sent.known {
             FieldName::Host | FieldName::ContentLength | FieldName::Expect => false,
-            FieldName::MethodOverride => self.service.settings.allow_method_override,
             FieldName::Authorization if self.identity_token.is_some() => false,
-            known if known.is_reserved() || known.is_hop_by_hop() => false,
+            known if known.is_hop_by_hop() => false,
+            _ if !settings.identity_headers.admits(sent, settings.allow_method_override) => false,
             _ if self.websocket.is_some() && handshake::ends_here(sent.name) => false,
             _ if self.permitted.header_changes().drops(sent.name) => false,
             _ => self.may_carry_credential(sent),
         }
     }
 
-    /// What decision points set. Not where a credential stands: the backend would take it for one that the gate verified.
+    /// What decision points set. Not where a credential stands: the backend would take it for one that the gate verified. Nor where the service is told
+    /// of the caller under names of its own.
     fn set_fields(&self, out: &mut impl HeadSink) {
         let credential = |name: &str| {
             let alike = |known: &str| FieldName::are_alike(known.as_bytes(), name.as_bytes());
             self.inspected.iter().any(|place| matches!(place, CredentialPlace::Field(known) if alike(known)))
         };
-        for (name, value) in self.permitted.header_changes().set().filter(|(name, _)| !credential(name)) {
+        let guarded = |name: &str| self.service.settings.identity_headers.is_guarded(name.as_bytes());
+        let free = |name: &str| !credential(name) && !guarded(name);
+        for (name, value) in self.permitted.header_changes().set().filter(|(name, _)| free(name)) {
             out.field(name.as_bytes(), |out| out.extend_from_slice(value.as_bytes()));
         }
     }
@@ -240,71 +246,10 @@ pub(crate) fn stripped<'a>(path: &'a str, prefix: Option<&str>) -> &'a str {
     }
 }
 
-/// The `X-Auth-*` fields that a backend gets for `caller`, name and value.
-pub fn identity_headers(caller: &Caller) -> Vec<(String, String)> {
-    let mut out = Vec::new();
-    identity_fields(caller, &mut out);
-    let text = String::from_utf8(out).unwrap_or_default();
-    text.lines()
-        .filter_map(|line| line.split_once(": "))
-        .map(|(name, value)| (name.into(), value.into()))
-        .collect()
-}
-
-/// Appends the `X-Auth-*` fields for `caller`.
-fn identity_fields(caller: &Caller, out: &mut impl HeadSink) {
-    let list = |out: &mut Vec<u8>, items: &[std::sync::Arc<str>]| {
-        for (index, item) in items.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
-            }
-            percent_encode(out, item);
-        }
-    };
-    if !caller.subject.is_empty() {
-        out.field(b"x-auth-subject", |out| percent_encode(out, &caller.subject));
-        out.field(b"x-auth-issuer", |out| percent_encode(out, &caller.issuer));
-    }
-    out.field(b"x-auth-authenticator", |out| percent_encode(out, &caller.authenticator));
-    if !caller.roles.is_empty() {
-        out.field(b"x-auth-roles", |out| list(out, &caller.roles));
-    }
-    if !caller.scopes.is_empty() {
-        out.field(b"x-auth-scopes", |out| list(out, &caller.scopes));
-    }
-    for (name, value) in &caller.attributes {
-        out.named(b"x-auth-attr-", name.as_bytes(), |out| percent_encode(out, &value.to_string()));
-    }
-}
-
-/// Bytes outside visible ASCII, `,` and `%` as `%XX`.
-fn percent_encode(out: &mut Vec<u8>, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let stays = |byte: u8| matches!(byte, 0x21..=0x7e) && byte != b',' && byte != b'%';
-    if text.bytes().all(stays) {
-        return out.extend_from_slice(text.as_bytes());
-    }
-    for byte in text.bytes() {
-        if stays(byte) {
-            out.push(byte);
-        } else {
-            out.push(b'%');
-            out.extend([byte >> 4, byte & 0xf].iter().filter_map(|nibble| HEX.get(usize::from(*nibble))));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{check_connection, percent_encode, stripped, write_cookies};
+    use super::{check_connection, stripped, write_cookies};
     use haechi_core::Fields;
-
-    #[test]
-    fn values_are_percent_encoded() {
-        let mut out = Vec::new();
-        percent_encode(&mut out, "a,b%c d\u{e9}\r\n~");
-        assert_eq!(String::from_utf8(out).unwrap(), "a%2Cb%25c%20d%C3%A9%0D%0A~");
-    }
 
     /// What is left of `Cookie` fields when every `session` is taken out.
     fn left(values: &[&str]) -> String {
@@ -357,9 +302,9 @@ mod tests {
         let checked = |value: &str| {
             let mut fields = Fields::default();
             fields.push(b"Connection", value.as_bytes());
-            check_connection(&fields)
+            check_connection(&fields, &[])
         };
-        for legal in ["keep-alive", "close, TE", "Upgrade", "x-mine", ""] {
+        for legal in ["keep-alive", "close, TE", "Upgrade", "x-mine", "x-auth-token", ""] {
             assert!(checked(legal).is_ok(), "{legal}");
         }
         for named in [
@@ -374,6 +319,8 @@ mod tests {
             "forwarded",
             "traceparent",
             "X-Real-IP",
+            "Remote-User",
+            "content_length",
             "a b",
         ] {
             assert!(checked(named).is_err(), "{named}");

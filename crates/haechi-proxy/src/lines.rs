@@ -42,6 +42,8 @@ pub(crate) enum HeadFault {
     Host,
     #[error("the body's length is given in a way that could be read as two")]
     Framing,
+    #[error("a field's name is another spelling of one that frames the message or steers its connection")]
+    Spelling,
     #[error("`Expect` asks for something other than `100-continue`")]
     Expect,
 }
@@ -55,6 +57,15 @@ pub(crate) struct HeadLimits {
 
 /// The most fields that any limit can allow.
 pub(crate) const MAX_FIELDS: usize = 256;
+
+/// Checks that no field has another spelling of a framing name, of `Host`, `Connection`, `Expect` or `Upgrade`: CGI, WSGI and others read
+/// `Transfer_Encoding` as the name that it looks like.
+///
+/// # Errors
+/// [`HeadFault::Spelling`] where one has.
+pub(crate) fn check_spelling(fields: &Fields) -> Result<(), HeadFault> {
+    if fields.has(FieldName::Misspelled) { Err(HeadFault::Spelling) } else { Ok(()) }
+}
 
 /// `Content-Length`, which stands once or not at all, in digits only (RFC 9110 8.6).
 ///

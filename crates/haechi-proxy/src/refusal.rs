@@ -183,7 +183,8 @@ impl From<HeadFault> for Refusal {
             | HeadFault::BareLf
             | HeadFault::Target
             | HeadFault::Host
-            | HeadFault::Framing => Self::BadRequest,
+            | HeadFault::Framing
+            | HeadFault::Spelling => Self::BadRequest,
         }
     }
 }

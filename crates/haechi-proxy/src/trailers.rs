@@ -1,5 +1,6 @@
 //! Trailer fields of a backend's answer: which of them may stand behind a body (RFC 9110 6.5.1).
 
+use crate::identity_headers::IdentityHeaders;
 use haechi_core::fields::Field;
 use haechi_core::{FieldName, Fields};
 
@@ -55,6 +56,7 @@ fn may_pass(field: &Field<'_>) -> bool {
     field.known == FieldName::Other
         && !NEVER.contains(&field.name)
         && !field.name.starts_with(b"access-control-")
+        && IdentityHeaders::default().lets_out(field.name)
 }
 
 #[cfg(test)]
@@ -80,6 +82,8 @@ mod tests {
             "Set-Cookie",
             "X-Request-Id",
             "X-Auth-Subject",
+            "X-Auth-Anything",
+            "X-Accel-Redirect",
             "Authorization",
             "WWW-Authenticate",
             "Cache-Control",

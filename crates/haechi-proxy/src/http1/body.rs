@@ -229,7 +229,11 @@ impl Decoder {
 fn frames(line: &[u8]) -> bool {
     let name = line.split(|&b| b == b':').next().unwrap_or_default();
     let known = FieldName::of(&name.to_ascii_lowercase());
-    known.is_hop_by_hop() || matches!(known, FieldName::Host | FieldName::ContentLength | FieldName::Expect)
+    known.is_hop_by_hop()
+        || matches!(
+            known,
+            FieldName::Host | FieldName::ContentLength | FieldName::Expect | FieldName::Misspelled
+        )
 }
 
 enum Step {

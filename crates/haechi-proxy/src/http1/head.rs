@@ -85,6 +85,7 @@ pub(crate) fn request(bytes: &[u8], limits: HeadLimits) -> Result<Http1Head, Hea
     }
     let http10 = version == 0;
     let fields = collect(parsed.headers, bytes.len());
+    lines::check_spelling(&fields)?;
     let (authority, path, query) = split_target(target)?;
     let host = sole_host(&fields, authority)?;
     let framing = request_framing(&fields, http10)?;

@@ -29,6 +29,7 @@ pub(crate) fn request(parts: Parts, limits: HeadLimits) -> Result<Http2Head, Hea
     let around = parts.method.as_str().len() + parts.uri.authority().map_or(0, |a| a.as_str().len());
     let left = limits.bytes.checked_sub(around + path.len() + query.map_or(0, str::len));
     let fields = fields(&parts.headers, left.ok_or(HeadFault::TooLarge)?, limits.fields)?;
+    lines::check_spelling(&fields)?;
     Ok(Http2Head {
         length: lines::content_length(&fields)?,
         expects_continue: lines::expects_continue(&fields)?,

@@ -2,6 +2,7 @@
 
 use super::index::EndpointIndex;
 use super::resilience::{Circuit, Ejection, HealthCheck, Protocol, Retries};
+use crate::identity_headers::IdentityHeaders;
 use crate::upstream::endpoint::EndpointState;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +31,8 @@ pub struct ServiceSettings {
     /// Without a byte either way: between two pieces of the answer's body, and of the request's. 5 minutes and [`Limits::body_stall`](super::Limits::body_stall) where nothing is said;
     /// [`Duration::MAX`] is never.
     pub idle_timeout: Option<Duration>,
-    /// Whether `X-Auth-*` fields are sent.
-    pub identity_headers: bool,
+    /// What the caller is told by in header fields, and what of a client's is kept from beside it.
+    pub identity_headers: IdentityHeaders,
     /// Whether a token signed by us is sent.
     pub identity_token: Option<IdentityToken>,
     /// Whether `X-HTTP-Method-Override` and its kin travel on.
@@ -117,7 +118,7 @@ impl Default for ServiceSettings {
             connect_timeout: PATIENCE,
             timeout: PATIENCE,
             idle_timeout: None,
-            identity_headers: false,
+            identity_headers: IdentityHeaders::default(),
             identity_token: None,
             allow_method_override: false,
             health: None,

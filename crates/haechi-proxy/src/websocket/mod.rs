@@ -20,10 +20,10 @@ use crate::refusal::Refusal;
 use crate::respond::{self, refuse};
 use crate::response::{Response, ResponseBody};
 use crate::response_fields::end_to_end;
+use crate::settings::Service;
 use haechi_authz::Permitted;
 use haechi_core::Fields;
 use handshake::Handshake;
-use std::sync::Arc;
 use tunnel::Tunnel;
 
 /// Lets a client in whose backend has switched: the answer carries the tunnel, which the client's codec runs.
@@ -32,7 +32,7 @@ pub(crate) fn open(
     handshake: &Handshake,
     (lines, body): (ResponseLines, UpstreamBody),
     permitted: Permitted,
-    service: &Arc<str>,
+    service: &Service,
     mut record: Record,
 ) -> Response {
     if let Err(why) = handshake.check_answer(&lines.fields) {
@@ -40,11 +40,12 @@ pub(crate) fn open(
         return refuse(&Refusal::BadGateway, request.to, record);
     }
     let extended = handshake::is_extended(&lines.fields);
-    let Some(tunnel) = Tunnel::new(request.worker, body, permitted, service, extended) else {
+    let Some(tunnel) = Tunnel::new(request.worker, body, permitted, &service.name, extended) else {
         return refuse(&Refusal::Internal, request.to, record);
     };
     let mut fields = Fields::with_capacity(lines.fields.len() + 4, 512);
-    for field in end_to_end(lines.fields).iter().filter(|field| !handshake::ends_here(field.name)) {
+    let passing = end_to_end(lines.fields, &service.settings.identity_headers);
+    for field in passing.iter().filter(|field| !handshake::ends_here(field.name)) {
         fields.push(field.name, field.value);
     }
     fields.push(b"x-request-id", &request.to.id.hex());

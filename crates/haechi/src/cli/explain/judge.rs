@@ -11,7 +11,7 @@ use haechi_authn::{Attempt, Scheme};
 use haechi_authz::{Decision, Enforcer, Facts, Permitted, Refused, RouteIndex, Source, Unavailable};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, RequestHead};
-use haechi_proxy::{DryOutcome, Observer, Plan, Route, Target, identity_headers};
+use haechi_proxy::{DryOutcome, Observer, Plan, Route, Target};
 use std::sync::Arc;
 
 /// Judges one request.
@@ -203,13 +203,16 @@ impl Explanation {
             }
             return self.ending(status, outcome.name(), because(decision, facts));
         }
-        self.headers = identity_headers(facts.caller);
-        self.service = match gate.plan().route(facts.route).map(|route| &route.target) {
-            Some(Target::Service(index)) => {
-                gate.plan().service(*index).map(|service| service.name.to_string())
-            }
-            _ => Some("the embedded identity provider".into()),
+        let service = match gate.plan().route(facts.route).map(|route| &route.target) {
+            Some(Target::Service(index)) => gate.plan().service(*index),
+            _ => None,
         };
+        self.headers =
+            service.map_or_else(Vec::new, |service| service.settings.identity_headers.told(facts.caller));
+        self.service = Some(
+            service
+                .map_or_else(|| "the embedded identity provider".into(), |service| service.name.to_string()),
+        );
         let why = permitted_by(decision, self.rules.iter().any(|rule| rule.effect == "requires"));
         self.ending(status, "allowed", why)
     }

@@ -5,6 +5,7 @@ mod authenticator;
 mod built_in;
 mod decision_points;
 mod identity;
+mod identity_headers;
 mod names;
 mod overlap;
 mod policies;

@@ -1,5 +1,6 @@
 //! Services.
 
+use super::identity_headers;
 use super::names::Resolver;
 use super::resilience;
 use super::tls::{self, ServiceTls};
@@ -64,6 +65,7 @@ fn settings(resolver: &mut Resolver<'_>, written: &written::Service) -> Option<S
     let retries = written.retries.resolve(|retries| resilience::retries(resolver, retries));
     let identity = written.identity.as_ref();
     let token = identity.map(|identity| identity.token.resolve(|token| identity_token(resolver, token)));
+    let headers = identity.and_then(|identity| identity_headers::meant(resolver, identity));
     let circuit = written.circuit.as_ref()?;
     Some(ServiceSettings {
         balance: written.balance.clone(),
@@ -71,7 +73,7 @@ fn settings(resolver: &mut Resolver<'_>, written: &written::Service) -> Option<S
         connect_timeout: written.connect_timeout.0,
         timeout: written.timeout.0,
         idle_timeout: written.idle_timeout.given().map(|limit| limit.or_never()),
-        identity_headers: identity?.headers,
+        identity_headers: headers?,
         identity_token: token??,
         allow_method_override: written.allow_method_override,
         health: health?,

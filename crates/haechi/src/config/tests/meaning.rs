@@ -4,7 +4,7 @@ use super::{HEAD, check};
 use crate::config::meant::{Authenticate, LogTarget};
 use haechi_authz::{Clause, Rule};
 use haechi_core::{Irregular, Role};
-use haechi_proxy::{Balance, HashKey, RetryOn};
+use haechi_proxy::{Balance, HashKey, IdentityNames, RetryOn};
 use haechi_store::Location;
 use http::StatusCode;
 use std::time::Duration;
@@ -60,7 +60,7 @@ routes:
     assert_eq!(service.settings.balance, Balance::Hash(HashKey::Header("x-session".into())));
     assert_eq!((service.endpoints[0].host.name(), service.endpoints[0].port), ("one", 7001));
     assert_eq!((service.endpoints[1].port, service.endpoints[1].weight), (80, 3));
-    assert!(service.settings.identity_headers);
+    assert_eq!(service.settings.identity_headers.names, IdentityNames::Standard);
     assert_eq!(config.store, Some(Location::Sqlite("haechi.db".into())));
 }
 

@@ -484,3 +484,46 @@ fn numbers_and_booleans_are_not_text() {
     assert_refused(&messages("limits: { head: 1 }\n"), "`1` is not a size");
     assert_refused(&messages("limits: []\n"), "expected `limits`, found a list");
 }
+
+#[test]
+fn identity_headers_are_names_that_a_service_may_have() {
+    let service = |identity: &str| {
+        messages(&format!(
+            "caller_attributes: {{ tenant: string }}\nservices: {{ s: {{ endpoints: [\"http://127.0.0.1:1\"], identity: {{ {identity} }} }} }}\nroutes:\n{}",
+            route(&[])
+        ))
+    };
+    for legal in [
+        "headers: { subject: X-WEBAUTH-USER, roles: Remote-Groups, attributes: { tenant: X-Tenant } }, reserve: [X-User-*, X-Real-IP]",
+        "pass: [X-Client-IP, X-Envoy-*, X-Auth-Token, X-HTTP-Method-Override, X-Accel-Buffering]",
+        "headers: false, reserve: [X-User-Id], pass: [X-User-*]",
+    ] {
+        assert_eq!(service(legal), [""; 0], "{legal}");
+    }
+    for (identity, part) in [
+        ("headers: {}", "names no header"),
+        ("headers: { subject: Host }", "is not a header that can tell of the caller"),
+        ("headers: { subject: Authorization }", "is not a header that can tell of the caller"),
+        ("headers: { subject: X-Forwarded-For }", "is not a header that can tell of the caller"),
+        ("headers: { subject: Transfer_Encoding }", "is not a header that can tell of the caller"),
+        ("headers: { subject: X-A, roles: X_A }", "stands twice"),
+        ("headers: { attributes: { mail: X-Mail } }", "is not an attribute of callers"),
+        ("headers: { subject: X-App-User }, pass: [X-App-*]", "a client's cannot be let through"),
+        ("reserve: [Cookie]", "the gate itself decides by this header"),
+        ("reserve: [\"*\"]", "a `*` stands only at its end"),
+        ("reserve: [X-*-Id]", "a `*` stands only at its end"),
+        ("pass: [X-Auth-Subject]", "`X-Auth-Subject` is the gate's to write"),
+        ("pass: [X_Auth_Roles]", "`X-Auth-Roles` is the gate's to write"),
+        ("pass: [X-Auth-*]", "is the gate's to write"),
+        ("pass: [X-Forwarded-*]", "`X-Forwarded-For` is the gate's to write"),
+        ("pass: [X-Request-Id]", "is the gate's to write"),
+        ("pass: [Connection]", "the gate itself decides by this header"),
+    ] {
+        assert_refused(&service(identity), part);
+    }
+    let key = "store: sqlite:h\nauthenticators: { k: { type: api_key, header: HEADER } }\n";
+    let key = |header: &str| of_routes(&key.replace("HEADER", header), &[&[("authenticate", "k")]]);
+    assert_eq!(key("X-Auth-Token"), [""; 0]);
+    assert_refused(&key("X-Auth-Subject"), "is not a header that can carry a key");
+    assert_refused(&key("Remote-User"), "is not a header that can carry a key");
+}

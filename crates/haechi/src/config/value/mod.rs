@@ -2,6 +2,7 @@
 
 mod address;
 mod header;
+mod identity_header;
 mod name;
 mod policies;
 mod quantity;
@@ -11,6 +12,7 @@ mod word;
 pub(crate) use address::parse_network;
 pub(crate) use address::{EndpointUrl, Origin};
 pub(crate) use header::{ContextHeader, FieldValueText, HeaderName};
+pub(crate) use identity_header::{IdentityHeader, PassedHeader, ReservedHeader};
 pub(crate) use name::{AttributeName, ContextName, Identifier, ScopeName};
 pub(crate) use policies::matching_files;
 pub(crate) use policies::{ConditionText, PolicyPattern, PolicyText};

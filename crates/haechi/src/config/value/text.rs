@@ -86,7 +86,7 @@ impl Value for FieldNameText {
                 .map_err(|_| "a header's name is letters, digits and `-`, such as `X-API-Key`".to_owned())?;
             match FieldName::of(name.as_str().as_bytes()) {
                 FieldName::Other => Ok(Self(name.as_str().into())),
-                _ => Err("this header has a meaning of its own; choose another, such as `X-API-Key`".into()),
+                _ => Err("this header has a meaning of its own, or backends believe it; choose another, such as `X-API-Key`".into()),
             }
         })
     }

@@ -16,7 +16,9 @@ pub(super) use decision_points::{DecisionPoint, PointTls};
 pub(super) use identity::{AccessToken, Identity, RefreshToken};
 pub(super) use resilience::{Ejection, Health, Retries, USUAL_RETRIES};
 pub(super) use routes::{Authenticate, Authorize, Clauses, Route};
-pub(super) use services::{IdentityToken, Service, ServiceTls};
+pub(super) use services::{
+    IdentityHeaders, IdentityToken, OwnIdentityHeaders, Service, ServiceIdentity, ServiceTls,
+};
 pub(super) use telemetry::{Telemetry, Traces};
 
 use super::choice::choice;

@@ -5,11 +5,13 @@ use crate::config::choice::choice;
 use crate::config::defaults::{
     self, IdleTimeout, ResolveInterval, SlowStart, Timeout, TokenLifetime, Weight,
 };
-use crate::config::read::{Defs, Reader, Value};
+use crate::config::read::{Defs, Named, Reader, Value};
 use crate::config::record::record;
 use crate::config::report::Fault;
 use crate::config::source::At;
-use crate::config::value::{EndpointUrl, FilePath};
+use crate::config::value::{
+    AttributeName, EndpointUrl, FilePath, IdentityHeader, PassedHeader, ReservedHeader,
+};
 use crate::config::yaml::{Kind, Node};
 use haechi_core::{FieldName, Host};
 use haechi_proxy::{Balance, HashKey, Protocol};
@@ -71,10 +73,62 @@ record! {
     "`identity` of a service"
     /// What the backend is told of the caller.
     struct ServiceIdentity {
-        /// Sends the `X-Auth-*` headers.
-        default headers as "headers": bool = true,
+        /// Sends the `X-Auth-*` headers, or headers with names of one's own.
+        default headers as "headers": IdentityHeaders = IdentityHeaders::Standard(true),
+        /// More names of headers that clients' requests may not have: `X-User-Id`, `X-User-*`. Such headers are removed.
+        default reserve as "reserve": Vec<At<ReservedHeader>> = Vec::new(),
+        /// Reserved names of headers that clients' requests may have all the same: `X-Client-IP`, `X-Envoy-*`. `X-Auth-*` and `X-Accel-*` of this name travel on in responses, too.
+        default pass as "pass": Vec<At<PassedHeader>> = Vec::new(),
         /// Sends a short JWT that the gate signs, in `Authorization`. Needs `identity` at the top.
         optional token as "token": At<IdentityToken>,
+    }
+}
+
+record! {
+    "`headers`"
+    /// The names of the headers that tell of the caller. What has no name here is not told.
+    struct OwnIdentityHeaders {
+        /// Who is calling.
+        optional subject as "subject": At<IdentityHeader>,
+        /// Who vouches for the subject.
+        optional issuer as "issuer": At<IdentityHeader>,
+        /// The configured authenticator's name.
+        optional authenticator as "authenticator": At<IdentityHeader>,
+        /// The roles, separated by commas.
+        optional roles as "roles": At<IdentityHeader>,
+        /// The scopes, separated by commas.
+        optional scopes as "scopes": At<IdentityHeader>,
+        /// Attributes by their names.
+        default attributes as "attributes": Named<AttributeName, At<IdentityHeader>> = Named(Vec::new()),
+    }
+}
+
+/// How a service is told of the caller in headers.
+#[derive(Clone, Debug)]
+pub(crate) enum IdentityHeaders {
+    /// With `X-Auth-*`, or not at all.
+    Standard(bool),
+    /// With names of its own.
+    Own(Box<At<OwnIdentityHeaders>>),
+}
+
+impl Value for IdentityHeaders {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        if let Kind::Mapping(_) = node.kind {
+            return At::read(node, reader).map(|own| Self::Own(Box::new(own)));
+        }
+        bool::read(node, reader).map(Self::Standard)
+    }
+
+    fn schema(defs: &mut Defs) -> Json {
+        json!({ "anyOf": [bool::schema(defs), OwnIdentityHeaders::schema(defs)] })
+    }
+
+    fn shown(&self) -> Json {
+        match self {
+            Self::Standard(sent) => sent.shown(),
+            Self::Own(_) => Json::Null,
+        }
     }
 }
 
