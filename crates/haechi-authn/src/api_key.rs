@@ -1,6 +1,6 @@
 //! The text of an API key: `hk_<32 random bytes, base62>_<checksum>` (docs/api-keys.md).
 
-use crate::random;
+use crate::random::{self, RandomnessError};
 use haechi_core::Secret;
 use std::fmt;
 use zeroize::Zeroize;
@@ -29,18 +29,13 @@ pub enum NotAnApiKey {
     Checksum,
 }
 
-/// The machine gives no random bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cannot read random bytes from the system")]
-pub struct NoRandomness;
-
 impl ApiKey {
     /// A new key.
     ///
     /// # Errors
-    /// [`NoRandomness`].
-    pub fn generate() -> Result<Self, NoRandomness> {
-        let mut bytes = random::bytes().map_err(|_| NoRandomness)?;
+    /// [`RandomnessError`].
+    pub fn generate() -> Result<Self, RandomnessError> {
+        let mut bytes = random::bytes()?;
         let key = Self::of(&bytes);
         bytes.zeroize();
         Ok(key)

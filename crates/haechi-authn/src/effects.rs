@@ -1,5 +1,6 @@
 //! What an authenticator does to the answer besides letting the request through or not: cookies to set, a login to send the client to.
 
+use haechi_core::token::is_token;
 use haechi_core::{FieldName, RequestHead};
 use std::fmt;
 use std::time::Duration;
@@ -50,9 +51,8 @@ impl SetCookie {
     /// # Errors
     /// [`CookieError`] where name or value is not as in RFC 6265 4.1.1.
     pub fn new(name: &str, value: &str) -> Result<Self, CookieError> {
-        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         let octet = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
-        if name.is_empty() || !name.bytes().all(token) || !value.bytes().all(octet) {
+        if !is_token(name.as_bytes()) || !value.bytes().all(octet) {
             return Err(CookieError);
         }
         Ok(Self { name: name.into(), value: value.into(), max_age: None })

@@ -27,5 +27,6 @@ pub use attempt::{Attempt, Fault, Rejection, Unavailable};
 pub use chain::{Chain, EmptyChain};
 pub use challenge::{Challenge, ChallengeError};
 pub use effects::{CookieError, Effects, LoginRedirect, LoginRedirectError, SetCookie};
+pub use random::RandomnessError;
 pub use revocation::{RevocationView, RevocationWatch};
 pub use scheme::{Authenticator, CredentialPlace, LocalFuture, Look, Readiness, Scheme};

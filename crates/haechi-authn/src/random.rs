@@ -1,17 +1,22 @@
 //! Random names and secrets.
 
-use aws_lc_rs::error::Unspecified;
+use aws_lc_rs::rand::fill;
+
+/// The machine gives no random bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read random bytes from the system")]
+pub struct RandomnessError;
 
 /// 128 random bits in hex: an id that is never given twice.
-pub(crate) fn id() -> Result<String, Unspecified> {
+pub(crate) fn id() -> Result<String, RandomnessError> {
     let bits: [u8; 16] = bytes()?;
     Ok(format!("{:032x}", u128::from_be_bytes(bits)))
 }
 
 /// Random bytes from the operating system.
-pub(crate) fn bytes<const N: usize>() -> Result<[u8; N], Unspecified> {
+pub(crate) fn bytes<const N: usize>() -> Result<[u8; N], RandomnessError> {
     let mut out = [0; N];
-    aws_lc_rs::rand::fill(&mut out)?;
+    fill(&mut out).map_err(|_| RandomnessError)?;
     Ok(out)
 }
 

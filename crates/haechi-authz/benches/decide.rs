@@ -245,7 +245,7 @@ impl Plain {
         let mut segments = head.path.segments().skip(1);
         let params =
             ["tenant", "id"].map(|name| (name.to_owned(), string(segments.next().unwrap_or_default())));
-        let time = humantime::format_rfc3339_millis(head.received.to_system()).to_string();
+        let time = head.received.rfc3339_millis().to_string();
         let context = Context::from_pairs([
             ("host".into(), string(head.host.name())),
             ("path".into(), string(head.path.as_str())),

@@ -8,7 +8,7 @@ use cedar_policy::{
 };
 use cedar_policy_core::entities::{Entities as CoreEntities, NoEntitiesSchema, TCComputation};
 use cedar_policy_core::extensions::Extensions;
-use haechi_core::{AttributeValue, Caller, CallerKind, Timestamp};
+use haechi_core::{AttributeValue, Caller, CallerKind};
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Display;
@@ -205,7 +205,9 @@ fn context(vocabulary: &Vocabulary, reads: &[Read], facts: &Facts<'_>) -> Result
             Read::Host => ("host", string(head.host.name())),
             Read::Path => ("path", string(head.path.as_str())),
             Read::Ip => ("ip", RestrictedExpression::new_ip(head.client.to_canonical().to_string())),
-            Read::Time => ("time", RestrictedExpression::new_datetime(datetime(head.received))),
+            Read::Time => {
+                ("time", RestrictedExpression::new_datetime(head.received.rfc3339_millis().to_string()))
+            }
             Read::Secure => ("secure", RestrictedExpression::new_bool(head.secure)),
             Read::Param(name) => {
                 some_param = true;
@@ -243,9 +245,4 @@ fn context(vocabulary: &Vocabulary, reads: &[Read], facts: &Facts<'_>) -> Result
         }
     }
     Context::from_pairs(pairs).map_err(text)
-}
-
-/// As Cedar reads it: `2026-11-23T10:00:00.000Z`.
-fn datetime(at: Timestamp) -> String {
-    humantime::format_rfc3339_millis(at.to_system()).to_string()
 }

@@ -19,6 +19,7 @@ pub mod ports;
 pub mod role;
 pub mod secret;
 pub mod time;
+pub mod token;
 
 pub use attribute::{AttributeType, AttributeValue, Attributes};
 pub use caller::{Caller, CallerKind};

@@ -1,6 +1,7 @@
 //! Wall-clock time, and the port through which it is read.
 
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -49,9 +50,48 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// As text in whole seconds: `2026-11-23T10:00:00Z` (RFC 3339). The epoch for anything before it.
+    pub const fn rfc3339(self) -> Rfc3339 {
+        Rfc3339 { at: self, millis: false }
+    }
+
+    /// As text in milliseconds: `2026-11-23T10:00:00.000Z`, as Cedar reads it.
+    pub const fn rfc3339_millis(self) -> Rfc3339 {
+        Rfc3339 { at: self, millis: true }
+    }
+
     /// The same instant for the standard library; the epoch for anything before it.
     pub fn to_system(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(u64::try_from(self.0).unwrap_or(0))
+    }
+}
+
+/// Writes a [`Timestamp`] in UTC.
+#[derive(Clone, Copy, Debug)]
+pub struct Rfc3339 {
+    at: Timestamp,
+    millis: bool,
+}
+
+impl fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.at.0.max(0);
+        let (days, seconds) = (millis / 86_400_000, millis / 1000 % 86_400);
+        // The civil calendar in eras of 400 years that begin in March (Hinnant, "chrono-compatible low-level date algorithms").
+        let days = days + 719_468;
+        let (era, day_of_era) = (days / 146_097, days % 146_097);
+        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month = (5 * day_of_year + 2) / 153;
+        let day = day_of_year - (153 * month + 2) / 5 + 1;
+        let month = if month < 10 { month + 3 } else { month - 9 };
+        let year = era * 400 + year_of_era + i64::from(month <= 2);
+        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+        if self.millis {
+            write!(f, ".{:03}", millis % 1000)?;
+        }
+        f.write_str("Z")
     }
 }
 
@@ -74,5 +114,29 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(millis(since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Timestamp;
+
+    #[test]
+    fn times_are_written_as_rfc_3339() {
+        for (millis, expected) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (-1, "1970-01-01T00:00:00.000Z"),
+            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_709_164_800_001, "2024-02-29T00:00:00.001Z"),
+            (1_764_000_000_000, "2025-11-24T16:00:00.000Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+            (253_402_300_800_000, "10000-01-01T00:00:00.000Z"),
+        ] {
+            let at = Timestamp::from_millis(millis);
+            assert_eq!(at.rfc3339_millis().to_string(), expected);
+            assert_eq!(at.rfc3339().to_string(), format!("{}Z", &expected[..expected.len() - 5]));
+        }
     }
 }

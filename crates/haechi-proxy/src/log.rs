@@ -161,7 +161,7 @@ impl AccessLog {
         let (mut second, mut text) = self.second.get();
         if second != at.as_seconds() {
             second = at.as_seconds();
-            let formatted = humantime::format_rfc3339_seconds(at.to_system()).to_string();
+            let formatted = at.rfc3339().to_string();
             if let Some(whole) = formatted.as_bytes().get(..19).and_then(|part| part.try_into().ok()) {
                 text = whole;
             }

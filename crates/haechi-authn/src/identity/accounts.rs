@@ -1,10 +1,10 @@
 //! What operators do with users and API keys.
 
 use super::provider::tokens_expire_at;
-use crate::api_key::{ApiKey, NoRandomness};
+use crate::api_key::ApiKey;
 use crate::declared::{AttributeFault, DeclaredAttributes};
 use crate::hashing::{HashingError, PasswordFault, PasswordPool, check_new_password};
-use crate::random;
+use crate::random::{self, RandomnessError};
 use haechi_core::ports::{
     ApiKeyRecord, ApiKeys, KeyState, LoginState, Sessions, StoreError, UserRecord, Users,
 };
@@ -92,7 +92,7 @@ pub enum AccountError {
     Hashing(#[from] HashingError),
     /// No random bytes.
     #[error(transparent)]
-    Randomness(#[from] NoRandomness),
+    Randomness(#[from] RandomnessError),
     /// The store; nothing was changed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -140,7 +140,7 @@ impl Accounts {
     ) -> Result<UserRecord, AccountError> {
         self.check_spec(&spec)?;
         let user = UserRecord {
-            id: random::id().map_err(|_| NoRandomness)?,
+            id: random::id()?,
             password_hash: self.hash(&spec.name, password).await?,
             name: spec.name,
             roles: without_repeats(spec.roles),
@@ -218,7 +218,7 @@ impl Accounts {
         let key = ApiKey::generate()?;
         let now = self.clock.now();
         let record = ApiKeyRecord {
-            id: random::id().map_err(|_| NoRandomness)?,
+            id: random::id()?,
             sha256: key.sha256(),
             owner: spec.owner,
             name: spec.name,

@@ -10,7 +10,9 @@ use crate::declared::DeclaredAttributes;
 use crate::hashing::{Against, Htpasswd, PasswordPool};
 use crate::identity::{PasswordRefused, PasswordVerifier};
 use crate::revocation::DependsOn;
-use crate::{Attempt, Authenticator, Challenge, CredentialPlace, Look, RevocationWatch, Scheme};
+use crate::{
+    Attempt, Authenticator, Challenge, CredentialPlace, Look, RandomnessError, RevocationWatch, Scheme,
+};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use haechi_core::caller::{Claimed, Vouched};
@@ -56,11 +58,6 @@ pub enum Accounts {
     },
 }
 
-/// The machine gives no random bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cannot read random bytes from the system")]
-pub struct NoRandomness;
-
 struct Shared {
     name: Arc<str>,
     realm: Arc<str>,
@@ -80,16 +77,16 @@ impl Basic {
     /// The authenticator `name`, asking for the passwords of `accounts`.
     ///
     /// # Errors
-    /// [`NoRandomness`].
+    /// [`RandomnessError`].
     pub fn new(
         name: &str,
         realm: &str,
         accounts: Accounts,
         roles: Arc<RoleTable>,
         control: Control,
-    ) -> Result<Self, NoRandomness> {
+    ) -> Result<Self, RandomnessError> {
         let challenge = Challenge::new(AuthScheme::Basic.name(), realm).with("charset", "UTF-8").into();
-        let keyed = Keyed::new().map_err(|_| NoRandomness)?;
+        let keyed = Keyed::new()?;
         let (name, realm) = (name.into(), realm.into());
         Ok(Self { shared: Arc::new(Shared { name, realm, challenge, accounts, roles, control, keyed }) })
     }

@@ -2,7 +2,7 @@
 
 use super::access::{Side, Way};
 use super::field::{Field, texts};
-use super::model::{Model, Value, rfc3339};
+use super::model::{Model, Value};
 use super::shape::Shape;
 use super::solver::Question;
 use super::space::addresses;
@@ -60,7 +60,7 @@ fn as_text<S: Serializer>(value: &impl std::fmt::Display, serializer: S) -> Resu
 }
 
 fn as_time<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&rfc3339(at.as_millis()))
+    serializer.collect_str(&at.rfc3339_millis())
 }
 
 /// What an example is to be of.

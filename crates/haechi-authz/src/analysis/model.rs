@@ -2,6 +2,7 @@
 
 use super::field::Field;
 use cedar_policy::{Context, EvalResult, RestrictedExpression};
+use haechi_core::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -82,15 +83,11 @@ impl Value {
                 RestrictedExpression::new_set(set.iter().cloned().map(RestrictedExpression::new_string))
             }
             Self::Ip(ip) => RestrictedExpression::new_ip(ip.to_string()),
-            Self::Time(at) => RestrictedExpression::new_datetime(rfc3339(*at)),
+            Self::Time(at) => {
+                RestrictedExpression::new_datetime(Timestamp::from_millis(*at).rfc3339_millis().to_string())
+            }
         }
     }
-}
-
-/// As Cedar writes it.
-pub(super) fn rfc3339(millis: i64) -> String {
-    let at = haechi_core::Timestamp::from_millis(millis.max(0));
-    humantime::format_rfc3339_millis(at.to_system()).to_string()
 }
 
 fn value(result: &EvalResult) -> Option<Value> {

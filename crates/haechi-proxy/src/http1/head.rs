@@ -2,6 +2,7 @@
 
 use super::body::Framing;
 use crate::lines::{self, HeadFault, HeadLimits, MAX_FIELDS, RequestLines, ResponseLines};
+use haechi_core::token::is_token;
 use haechi_core::{FieldName, Fields, Host};
 use http::{Method, StatusCode};
 use std::mem::MaybeUninit;
@@ -136,30 +137,7 @@ pub(crate) fn response(bytes: &[u8], to: &Method) -> Result<Http1Answer, HeadFau
 pub(crate) fn is_field_line(line: &[u8]) -> bool {
     let Some(colon) = memchr::memchr(b':', line) else { return false };
     let (name, value) = line.split_at(colon);
-    !name.is_empty()
-        && name.iter().all(|&b| is_token(b))
-        && value.iter().all(|&b| b == b'\t' || (b >= 0x20 && b != 0x7f))
-}
-
-const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+    is_token(name) && value.iter().all(|&b| b == b'\t' || (b >= 0x20 && b != 0x7f))
 }
 
 fn collect(headers: &[httparse::Header<'_>], room: usize) -> Fields {

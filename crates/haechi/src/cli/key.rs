@@ -2,7 +2,6 @@
 
 use super::output::{self, said, words};
 use super::store::{Opened, accounts, with_store};
-use super::user::rfc3339;
 use super::{Common, Failure, Format, input};
 use clap::{Args, Subcommand};
 use haechi_authn::identity::KeySpec;
@@ -183,9 +182,9 @@ impl From<ApiKeyRecord> for KeyView {
             attributes: key.attributes,
             allowed_addresses: key.allowed_addresses,
             state,
-            created_at: rfc3339(key.created_at),
-            expires_at: key.expires_at.map(rfc3339),
-            last_used_at: key.last_used_at.map(rfc3339),
+            created_at: key.created_at.rfc3339().to_string(),
+            expires_at: key.expires_at.map(|at| at.rfc3339().to_string()),
+            last_used_at: key.last_used_at.map(|at| at.rfc3339().to_string()),
         }
     }
 }

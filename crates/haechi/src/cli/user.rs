@@ -6,7 +6,7 @@ use super::{Common, Failure, Format, input};
 use clap::Subcommand;
 use haechi_authn::identity::{Accounts, UserSpec};
 use haechi_core::ports::{StoreError, UserRecord};
-use haechi_core::{Attributes, Clock, SystemClock, Timestamp};
+use haechi_core::{Attributes, Clock, SystemClock};
 use serde::Serialize;
 
 /// `haechi user …`.
@@ -147,11 +147,6 @@ async fn existing(opened: &Opened, name: &str) -> Result<UserRecord, Failure> {
     found.ok_or_else(|| StoreError::Missing(format!("user `{name}`")).into())
 }
 
-/// A time as people and programs read it (RFC 3339).
-pub(super) fn rfc3339(time: Timestamp) -> String {
-    humantime::format_rfc3339_seconds(time.to_system()).to_string()
-}
-
 /// A user as printed: everything but the password's hash.
 #[derive(Debug, Serialize)]
 struct UserView {
@@ -184,8 +179,12 @@ impl From<UserRecord> for UserView {
             roles: user.roles,
             attributes: user.attributes,
             disabled: user.disabled,
-            created_at: rfc3339(user.created_at),
-            locked_until: user.login.locked_until.filter(|until| *until > now).map(rfc3339),
+            created_at: user.created_at.rfc3339().to_string(),
+            locked_until: user
+                .login
+                .locked_until
+                .filter(|until| *until > now)
+                .map(|at| at.rfc3339().to_string()),
         }
     }
 }

@@ -7,7 +7,7 @@ use haechi_admin::decisions::{
 use haechi_authz::{DenyReason, Read, Source, Verdict, principal_id, principal_kind};
 use haechi_core::id::DecisionId;
 use haechi_core::ports::BoxFuture;
-use haechi_core::{AttributeValue, Caller, Outcome, Timestamp};
+use haechi_core::{AttributeValue, Caller, Outcome};
 use haechi_proxy::{Decided, DecisionQueries, Question, Wanted};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -76,7 +76,7 @@ fn record(decided: &Decided) -> DecisionRecord {
     let unavailable = decided.unavailable.as_ref().map(ToString::to_string);
     DecisionRecord {
         id: decision.id.to_string(),
-        time: rfc3339(decided.received),
+        time: decided.received.rfc3339_millis().to_string(),
         received: decided.received,
         generation: decision.generation,
         outcome: decided.outcome(),
@@ -190,7 +190,7 @@ fn fact(read: &Read, decided: &Decided) -> Fact {
         Read::Header(name) => json!(header(name)),
         Read::Headers => headers.iter().map(|(name, value)| (name.to_string(), json!(value))).collect(),
         Read::Ip => json!(decided.client.to_canonical().to_string()),
-        Read::Time => json!(rfc3339(decided.received)),
+        Read::Time => json!(decided.received.rfc3339_millis().to_string()),
         Read::Secure => json!(decided.secure),
         Read::Hierarchy => Value::Null,
     };
@@ -203,8 +203,4 @@ fn plain(value: &AttributeValue) -> Value {
         AttributeValue::Long(value) => json!(value),
         AttributeValue::String(value) => json!(value),
     }
-}
-
-fn rfc3339(at: Timestamp) -> String {
-    humantime::format_rfc3339_millis(at.to_system()).to_string()
 }

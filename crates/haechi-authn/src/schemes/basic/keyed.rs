@@ -1,6 +1,6 @@
 //! What credentials are remembered by. No password is kept: it is an HMAC under a key that never leaves the process.
 
-use aws_lc_rs::error::Unspecified;
+use crate::RandomnessError;
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 
@@ -11,8 +11,8 @@ pub(super) type CredentialKey = [u8; 32];
 pub(super) struct Keyed(hmac::Key);
 
 impl Keyed {
-    pub(super) fn new() -> Result<Self, Unspecified> {
-        hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).map(Self)
+    pub(super) fn new() -> Result<Self, RandomnessError> {
+        hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).map(Self).map_err(|_| RandomnessError)
     }
 
     pub(super) fn key(&self, credential: &[u8]) -> CredentialKey {

@@ -69,12 +69,7 @@ impl<'a> Plain<'a> {
             ("params".into(), record(params.collect())),
             ("headers".into(), record(headers.collect())),
             ("ip".into(), RestrictedExpression::new_ip(head.client.to_string())),
-            (
-                "time".into(),
-                RestrictedExpression::new_datetime(
-                    humantime::format_rfc3339_millis(head.received.to_system()).to_string(),
-                ),
-            ),
+            ("time".into(), RestrictedExpression::new_datetime(head.received.rfc3339_millis().to_string())),
             ("secure".into(), RestrictedExpression::new_bool(head.secure)),
         ])
         .unwrap();

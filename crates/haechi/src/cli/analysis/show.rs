@@ -8,7 +8,7 @@ use haechi_core::{AttributeValue, CallerKind};
 use std::fmt::Write;
 
 impl Loaded {
-    fn header<'a>(&'a self, name: &'a str) -> &'a str {
+    pub(super) fn header<'a>(&'a self, name: &'a str) -> &'a str {
         self.config.policies.vocabulary().headers.get(name).map_or(name, |field| field)
     }
 }
@@ -119,6 +119,6 @@ fn matters(example: &Example, fact: &str) -> bool {
 }
 
 fn time(example: &Example) -> String {
-    let text = humantime::format_rfc3339_millis(example.time.to_system()).to_string();
+    let text = example.time.rfc3339_millis().to_string();
     text.replace(".000Z", "Z")
 }

@@ -137,7 +137,7 @@ impl Explanation {
         (self.method, self.host, self.path) =
             (head.method.to_string(), head.host.to_string(), head.path.to_string());
         (self.client, self.secure) = (head.client.to_string(), head.secure);
-        self.time = humantime::format_rfc3339_seconds(head.received.to_system()).to_string();
+        self.time = head.received.rfc3339().to_string();
     }
 
     fn matched(&mut self, chosen: &Route, head: &RequestHead, plan: &Plan) {

@@ -112,7 +112,7 @@ pub(super) fn fact(read: &Read, facts: &Facts<'_>, vocabulary: &Vocabulary) -> O
         }
         Read::Header(name) => facts.header(vocabulary, name).ok().flatten().and_then(quoted),
         Read::Ip => Some(head.client.to_canonical().to_string()),
-        Read::Time => Some(humantime::format_rfc3339_seconds(head.received.to_system()).to_string()),
+        Read::Time => Some(head.received.rfc3339().to_string()),
         Read::Secure => Some(head.secure.to_string()),
         _ => return None,
     })

@@ -43,7 +43,7 @@ fn write_page(matrix: &Matrix, out: &mut String) -> std::fmt::Result {
     writeln!(out, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">")?;
     writeln!(out, "<title>Who may do what: {file}</title>\n<style>{STYLE}</style>\n</head>\n<body>")?;
     writeln!(out, "<h1>Who may do what</h1>")?;
-    let now = humantime::format_rfc3339_seconds(SystemClock.now().to_system());
+    let now = SystemClock.now().rfc3339();
     writeln!(out, "<p>Made by Haechi {} from <code>{file}</code> at {now}.</p>", env!("CARGO_PKG_VERSION"))?;
     writeln!(
         out,
