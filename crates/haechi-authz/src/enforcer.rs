@@ -118,7 +118,12 @@ impl Enforcer {
                 let allowed = answer.is_allow();
                 decision.external = Some(External { name: point.name().clone(), allowed, cached });
                 match answer {
-                    PointAnswer::Allow(more) => changes.then(more),
+                    PointAnswer::Allow(more) => {
+                        if let Some(unusable) = self.changes_what_policies_read(point.name(), &more) {
+                            return Err(Refused::Undecided(decision, unusable));
+                        }
+                        changes.then(more);
+                    }
                     PointAnswer::Deny(said) => {
                         denial = said;
                         break;
@@ -130,6 +135,14 @@ impl Enforcer {
             None => Ok(Permitted { head, caller, decision, changes }),
             Some(reason) => Err(Refused::Denied(decision, reason, denial)),
         }
+    }
+
+    /// The backend would see another value than the one that policies decided about: such an answer is none.
+    fn changes_what_policies_read(&self, point: &Arc<str>, changes: &HeaderChanges) -> Option<Unavailable> {
+        let read = &self.engine.compiled().vocabulary().headers;
+        let header = changes.touches(read.values().map(|field| &**field))?;
+        let reason = format!("its answer changes the header `{header}`, which policies read");
+        Some(Unavailable { name: point.clone(), reason })
     }
 
     /// What the policies say, without asking anybody else.

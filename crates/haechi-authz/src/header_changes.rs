@@ -1,6 +1,7 @@
 //! What a decision point changes about the request that the backend receives.
 
 use haechi_core::FieldName;
+use haechi_core::token::is_token;
 use std::fmt;
 use std::sync::Arc;
 
@@ -91,6 +92,12 @@ impl HeaderChanges {
         self.0.as_ref().is_some_and(|changes| changes.have(name))
     }
 
+    /// One of `names` (in lower case) that a backend may take for a field that is changed here.
+    pub(crate) fn touches<'a>(&self, mut names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+        let changes = self.0.as_ref()?;
+        names.find(|name| changes.have(name.as_bytes()))
+    }
+
     /// These changes, and then those of somebody who was asked later and has the last word.
     pub(crate) fn then(&mut self, later: Self) {
         let (Some(first), Some(last)) = (&mut self.0, &later.0) else {
@@ -119,7 +126,7 @@ impl Changes {
     /// The name in lower case, where one more change of it may stand.
     fn checked(&self, name: &str) -> Result<Box<str>, HeaderChangeError> {
         let lower: Box<str> = name.to_ascii_lowercase().into();
-        if lower.is_empty() || !lower.bytes().all(is_token) {
+        if !is_token(lower.as_bytes()) {
             Err(HeaderChangeError::Name(lower))
         } else if is_protected(&lower) {
             Err(HeaderChangeError::Protected(lower))
@@ -162,27 +169,6 @@ fn is_protected(lower: &str) -> bool {
         )
         // The handshake is between the client, the gate and the backend (RFC 6455 4).
         || plain.starts_with(b"sec-websocket-")
-}
-
-const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
 }
 
 /// Visible bytes, with white space only between them.
@@ -282,6 +268,16 @@ mod tests {
         none.then(expected.clone());
         assert_eq!(none, expected);
         assert_eq!(HeaderChanges::new([], []).unwrap(), HeaderChanges::NONE);
+    }
+
+    #[test]
+    fn a_change_of_a_header_is_found_in_any_spelling() {
+        let changes = HeaderChanges::new([("X_Tenant", "acme")], ["x.region"]).unwrap();
+        let read = |names: &'static [&str]| changes.touches(names.iter().copied());
+        assert_eq!(read(&["x-other", "x-tenant"]), Some("x-tenant"));
+        assert_eq!(read(&["x-region"]), Some("x-region"));
+        assert_eq!(read(&["x-tenants", "x"]), None);
+        assert_eq!(HeaderChanges::NONE.touches(["x-tenant"].into_iter()), None);
     }
 
     #[test]

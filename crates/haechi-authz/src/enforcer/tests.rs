@@ -10,18 +10,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+type Says = fn() -> Result<PointAnswer, &'static str>;
+
 /// Says what it is told to, and counts how often it is asked.
 #[derive(Debug)]
 struct Point {
     name: Arc<str>,
-    says: fn() -> Result<PointAnswer, &'static str>,
+    says: Says,
     keeps: Keeps,
     asked: AtomicUsize,
 }
 
 impl Point {
-    fn new(says: fn() -> Result<PointAnswer, &'static str>) -> Arc<Self> {
-        Arc::new(Self { name: "opa".into(), says, keeps: Keeps::default(), asked: AtomicUsize::new(0) })
+    fn new(says: Says) -> Arc<Self> {
+        Self::named("opa", says)
+    }
+
+    fn named(name: &str, says: Says) -> Arc<Self> {
+        Arc::new(Self { name: name.into(), says, keeps: Keeps::default(), asked: AtomicUsize::new(0) })
     }
 }
 
@@ -47,7 +53,11 @@ impl DecisionPoint for Point {
 }
 
 fn enforcer(world: &World, point: &Arc<Point>) -> Enforcer {
-    let points: Vec<Arc<dyn DecisionPoint>> = vec![point.clone()];
+    enforcer_of(world, std::slice::from_ref(point))
+}
+
+fn enforcer_of(world: &World, points: &[Arc<Point>]) -> Enforcer {
+    let points = points.iter().cloned().map(|point| -> Arc<dyn DecisionPoint> { point }).collect();
     let engine = world.engine().unwrap();
     Enforcer::new(EnforcerParts { engine, shadow: None, points, generation: 7 }).unwrap()
 }
@@ -251,5 +261,70 @@ async fn shadow_policies_are_compared_and_never_enforced() {
         let shadow = permitted.decision().shadow.as_ref().unwrap();
         assert_eq!(shadow.denied, Some(DenyReason::NoPermit));
         assert!(enforce(&world, &enforcer, &memo, &["ADMIN"]).await.unwrap().decision().shadow.is_none());
+    }
+}
+
+fn changing(set: &[(&str, &str)], remove: &[&str]) -> Result<PointAnswer, &'static str> {
+    let set = set.iter().copied();
+    Ok(PointAnswer::Allow(HeaderChanges::new(set, remove.iter().copied()).unwrap()))
+}
+
+#[tokio::test]
+async fn several_decision_points_must_all_agree_and_the_last_has_the_last_word() {
+    let world = World::new("").route("r", "/r", &["external one", "external two", "external three"]);
+    let one = || Point::named("one", || changing(&[("x-plan", "free"), ("x-one", "1")], &["x-two"]));
+    let two = || Point::named("two", || changing(&[("X_Plan", "gold"), ("x-two", "2")], &["x-debug"]));
+    let three = Point::named("three", || Ok(true.into()));
+    let points = [one(), two(), three.clone()];
+    let permitted =
+        enforce(&world, &enforcer_of(&world, &points), &Memo::default(), &["USER"]).await.unwrap();
+    let set: Vec<_> = permitted.header_changes().set().collect();
+    assert_eq!(set, [("x-one", "1"), ("x_plan", "gold"), ("x-two", "2")]);
+    for dropped in ["x-plan", "x.plan", "x-two", "x-debug", "x-one"] {
+        assert!(permitted.header_changes().drops(dropped.as_bytes()), "{dropped}");
+    }
+    assert_eq!(&*permitted.decision().external.as_ref().unwrap().name, "three");
+
+    let says: [(Says, bool); 3] = [
+        (|| Ok(false.into()), false),
+        (|| Ok(PointAnswer::Deny(Denial { kind: DenialKind::Unauthenticated })), false),
+        (|| Err("it is down"), true),
+    ];
+    for (says, undecided) in says {
+        let (first, second, third) =
+            (one(), Point::named("two", says), Point::named("three", || Ok(true.into())));
+        let points = [first.clone(), second.clone(), third.clone()];
+        let refused = enforce(&world, &enforcer_of(&world, &points), &Memo::default(), &["USER"]).await;
+        match refused.unwrap_err() {
+            Refused::Denied(decision, DenyReason::External(name), _) => {
+                assert!(!undecided && &*name == "two", "{name}");
+                assert_eq!(&*decision.external.unwrap().name, "two");
+            }
+            Refused::Undecided(_, unavailable) => assert!(undecided && &*unavailable.name == "two"),
+            other => panic!("{other:?}"),
+        }
+        let asked = [first, second, third].map(|point| point.asked.load(Ordering::Relaxed));
+        assert_eq!(asked, [1, 1, 0], "nobody is asked after a no");
+    }
+}
+
+#[tokio::test]
+async fn a_decision_point_cannot_change_what_policies_decided_about() {
+    let (world, memo) = (world(), Memo::default());
+    let answers: [Says; 3] = [
+        || changing(&[("x-tenant", "acme")], &[]),
+        || changing(&[("x-plan", "gold"), ("X_TENANT", "acme")], &[]),
+        || changing(&[], &["x.tenant"]),
+    ];
+    for answer in answers {
+        let keeps = Keeps { allow: Duration::from_secs(5), deny: Duration::ZERO };
+        let point = Arc::new(Point { keeps, ..Arc::into_inner(Point::new(answer)).unwrap() });
+        let enforcer = enforcer(&world, &point);
+        // Also where the answer was kept.
+        for _ in 0..2 {
+            let refused = enforce(&world, &enforcer, &memo, &["USER"]).await.unwrap_err();
+            let Refused::Undecided(_, unavailable) = refused else { panic!("decided") };
+            assert_eq!(unavailable.reason, "its answer changes the header `x-tenant`, which policies read");
+        }
     }
 }
