@@ -18,7 +18,9 @@ use crate::transport::Transport;
 use crate::upstream::registry::Endpoints;
 use crate::websocket::handshake::Upgradable;
 use crate::worker::{Shared, Worker};
-use haechi_authn::{Attempt, Authenticator, Challenge, CredentialPlace, Look, Scheme};
+use haechi_authn::{
+    Attempt, Authenticator, Challenge, CredentialPlace, Effects, LoginRedirect, Look, Scheme, SetCookie,
+};
 use haechi_authz::{Clause, Enforcer, EnforcerParts, Engine, RouteFacts, Rule, Vocabulary, compile};
 use haechi_core::{
     Caller, CallerKind, Fields, Host, MethodSet, PathPattern, RequestHead, SystemClock, Timestamp,
@@ -35,6 +37,9 @@ use tokio::sync::mpsc::Receiver;
 
 /// Says of every request what the header `x-say` asks for, and counts how often it was asked.
 struct Told(Arc<AtomicUsize>, Arc<str>);
+
+/// A cookie's value, which is a credential.
+const SECRET: &str = "renewed-session-value";
 
 struct ToldScheme {
     asked: Arc<AtomicUsize>,
@@ -69,6 +74,17 @@ impl Scheme for ToldScheme {
 
     fn credential_places(&self) -> &[CredentialPlace] {
         &self.places
+    }
+
+    fn effects(&self, head: &RequestHead, _: &Caller) -> Effects {
+        match head.fields.sole_named(b"x-renew") {
+            Ok(Some(_)) => Effects::default().with_cookie(SetCookie::new("session", SECRET).unwrap()),
+            _ => Effects::default(),
+        }
+    }
+
+    fn login(&self, _: &RequestHead) -> Option<LoginRedirect> {
+        LoginRedirect::new("/auth/login?state=hidden-state").ok()
     }
 
     fn look(&self, head: &RequestHead, _: Timestamp) -> Look {
@@ -326,4 +342,66 @@ async fn without_room_nobody_is_let_in() {
     assert_eq!((came.status, came.arrived, came.asked), (503, 0, 0));
     drop(held);
     assert_eq!(gate.ask("GET", "/open", &[("x-say", "anna")]).await.status, 200);
+}
+
+/// As a browser asks for a page.
+const PAGE: (&str, &str) = ("Accept", "text/html");
+
+#[tokio::test]
+async fn a_cookie_that_an_authenticator_sets_is_on_every_answer_to_its_caller_and_in_no_record() {
+    let gate = Gate::new();
+    let origin = ("Origin", "https://app.example");
+    for (path, status, arrived) in [("/open", 200, 1), ("/scoped", 403, 1), ("/shared", 200, 2)] {
+        let came = gate.ask("GET", path, &[("x-say", "anna"), ("x-renew", "1"), origin]).await;
+        assert_eq!((came.status, came.arrived), (status, arrived), "{path}");
+        let cookie = field(&came.fields, "set-cookie").unwrap();
+        assert!(cookie.starts_with(&format!("session={SECRET};")), "{path}: {cookie}");
+        let told = format!("{}{}", came.line, came.problem);
+        assert!(!told.contains(SECRET), "{told}");
+    }
+    let sent = gate.backend.recorded();
+    assert!(sent.iter().all(|request| request.head.all("set-cookie").is_empty()));
+    for (sent, status) in [
+        (vec![("x-say", "anna")], 200),
+        (vec![("x-say", "bad"), ("x-renew", "1")], 401),
+        (vec![("x-renew", "1")], 401),
+    ] {
+        let came = gate.ask("GET", "/open", &sent).await;
+        assert_eq!((came.status, field(&came.fields, "set-cookie")), (status, None), "{sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_has_no_effects() {
+    let sent = [
+        ("Origin", "https://app.example"),
+        ("Access-Control-Request-Method", "GET"),
+        ("x-say", "anna"),
+        ("x-renew", "1"),
+        PAGE,
+    ];
+    let came = Gate::new().ask("OPTIONS", "/shared", &sent).await;
+    assert_eq!((came.status, came.asked, came.arrived), (204, 0, 0));
+    assert_eq!(field(&came.fields, "set-cookie"), None);
+    assert_eq!(field(&came.fields, "location"), None);
+}
+
+#[tokio::test]
+async fn only_a_browser_that_shows_a_page_is_sent_to_the_login() {
+    let gate = Gate::new();
+    let came = gate.ask("GET", "/open", &[PAGE]).await;
+    assert_eq!((came.status, came.arrived), (303, 0));
+    assert_eq!(field(&came.fields, "location"), Some("/auth/login?state=hidden-state"));
+    assert_eq!(field(&came.fields, "www-authenticate"), None);
+    assert_eq!((&came.line["status"], &came.line["route"]), (&303.into(), &"open".into()));
+    assert!(!came.line.to_string().contains("hidden-state"), "{}", came.line);
+    let image = [PAGE, ("Sec-Fetch-Mode", "no-cors")];
+    for (method, sent) in
+        [("GET", &[][..]), ("POST", &[PAGE]), ("GET", &image), ("GET", &[PAGE, ("x-say", "bad")])]
+    {
+        let came = gate.ask(method, "/open", sent).await;
+        assert_eq!((came.status, came.arrived), (401, 0), "{method} {sent:?}");
+        assert_eq!(field(&came.fields, "location"), None, "{method} {sent:?}");
+        assert!(field(&came.fields, "www-authenticate").is_some(), "{method} {sent:?}");
+    }
 }
