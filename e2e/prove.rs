@@ -203,7 +203,7 @@ fn a_login_that_comes_or_moves_is_told() {
     let routes = found["routes"].as_array().unwrap();
     let login = routes.iter().find(|route| route["route"] == "identity-login").unwrap();
     assert_eq!((told.code, &login["change"]), (1, &"moved".into()), "{login:#}");
-    assert_eq!(login["gained"]["before"], "404: no route takes it");
+    assert_eq!(login["gained"]["before"], "404: no route matches");
     explained(&folder, &login["gained"], "allowed");
     let none = "listeners: [{ bind: 127.0.0.1:0 }]\nservices: { web: { endpoints: [\"http://127.0.0.1:9\"] } }\nroutes: []\n";
     folder.write("old.yaml", none);
@@ -303,7 +303,7 @@ fn routes_that_come_go_move_and_ask_otherwise() {
     assert_eq!(code, 0);
     let find = |name: &str| routes.iter().find(|route| route["route"] == name).unwrap();
     assert_eq!((&find("new")["change"], &find("open")["change"]), (&"added".into(), &"moved".into()));
-    assert_eq!(find("new")["gained"]["before"], "404: no route takes it");
+    assert_eq!(find("new")["gained"]["before"], "404: no route matches");
     explained(&folder, &find("new")["gained"], "allowed");
     let admin = find("admin");
     assert_eq!(admin["relation"], "wider", "{admin:#}");

@@ -104,7 +104,10 @@ async fn ask(old: &Loaded, new: &Loaded, solver: &mut Solver) -> Told {
     };
     let (before, after) = (old.side(&old_takes), new.side(&new_takes));
     let changes = compare(&before, &after, solver).await;
-    let routes = changes.into_iter().map(|change| Sides { old, new }.told(change)).collect();
+    let mut routes = Vec::with_capacity(changes.len());
+    for change in changes {
+        routes.push(Sides { old, new }.told(change).await);
+    }
     let (questions, took) = solver.spent();
     Told { routes, questions, solver_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX) }
 }
@@ -115,7 +118,7 @@ struct Sides<'a> {
 }
 
 impl Sides<'_> {
-    fn told(&self, RouteDiff { name, change }: RouteDiff) -> RouteTold {
+    async fn told(&self, RouteDiff { name, change }: RouteDiff) -> RouteTold {
         let kind = match change {
             Change::Added(_) => Kind::Added,
             Change::Removed(_) => Kind::Removed,
@@ -134,15 +137,15 @@ impl Sides<'_> {
             notes,
         };
         match change {
-            Change::Added(gained) => told.gained = self.shown(gained, true, kind, &mut told.undecided),
-            Change::Removed(lost) => told.lost = self.shown(lost, false, kind, &mut told.undecided),
+            Change::Added(gained) => told.gained = self.shown(gained, true, kind, &mut told.undecided).await,
+            Change::Removed(lost) => told.lost = self.shown(lost, false, kind, &mut told.undecided).await,
             Change::Moved(gained, lost) => {
-                told.gained = self.shown(gained, true, kind, &mut told.undecided);
-                told.lost = self.shown(lost, false, kind, &mut told.undecided);
+                told.gained = self.shown(gained, true, kind, &mut told.undecided).await;
+                told.lost = self.shown(lost, false, kind, &mut told.undecided).await;
             }
             Change::Kept { relation, gained, lost } => {
-                told.gained = self.shown(gained, true, kind, &mut told.undecided);
-                told.lost = self.shown(lost, false, kind, &mut told.undecided);
+                told.gained = self.shown(gained, true, kind, &mut told.undecided).await;
+                told.lost = self.shown(lost, false, kind, &mut told.undecided).await;
                 told.relation = Some(if told.undecided.is_empty() { relation } else { Relation::Undecided });
             }
         }
@@ -150,7 +153,7 @@ impl Sides<'_> {
     }
 
     /// The example, once both sides have confirmed it.
-    fn shown(
+    async fn shown(
         &self,
         finding: Finding,
         gained: bool,
@@ -168,7 +171,7 @@ impl Sides<'_> {
             Finding::Example(example) => example,
         };
         let (allows, other) = if gained { (self.new, self.old) } else { (self.old, self.new) };
-        match confirmed(allows, other, &example, kind) {
+        match confirmed(allows, other, &example, kind).await {
             Err(why) => {
                 undecided.push(why);
                 None
@@ -183,18 +186,18 @@ impl Sides<'_> {
 }
 
 /// What the one side, which allows it, and the other make of the example.
-fn confirmed(
+async fn confirmed(
     allows: &Loaded,
     other: &Loaded,
     example: &Example,
     kind: Kind,
 ) -> Result<(ExampleOutcome, ExampleOutcome), String> {
-    let allowed = allows.confirm(example, true)?;
+    let allowed = allows.confirm(example, true).await?;
     if kind == Kind::Kept && other.judge_by_name(example).is_none_or(|judged| judged.allowed) {
         let (method, path) = (&example.method, &example.path);
         return Err(format!("the solver found {method} {path}, but both sides allow it"));
     }
-    Ok((allowed, other.judge(example)))
+    Ok((allowed, other.judge(example).await))
 }
 
 impl RouteTold {

@@ -99,15 +99,17 @@ async fn ask(loaded: &Loaded, properties: &[Property], arguments: &ProveArgs) ->
     let mut answers = Vec::with_capacity(properties.len());
     for property in properties {
         let proof = prove_property(&side, property, &mut solver).await;
-        answers.push(answer(loaded, property, proof));
+        answers.push(answer(loaded, property, proof).await);
     }
     let (questions, took) = solver.spent();
     Ok(Told { properties: answers, questions, solver_ms: ms(took) })
 }
 
-fn answer(loaded: &Loaded, property: &Property, proof: Proof) -> Answer {
-    let routes: Vec<OnRoute> =
-        proof.routes.into_iter().map(|(route, finding)| on_route(loaded, property, route, finding)).collect();
+async fn answer(loaded: &Loaded, property: &Property, proof: Proof) -> Answer {
+    let mut routes: Vec<OnRoute> = Vec::with_capacity(proof.routes.len());
+    for (route, finding) in proof.routes {
+        routes.push(on_route(loaded, property, route, finding).await);
+    }
     let any = |outcome: Outcome| routes.iter().any(|route| route.outcome == outcome);
     let outcome = if any(Outcome::DoesNotHold) {
         Outcome::DoesNotHold
@@ -120,7 +122,7 @@ fn answer(loaded: &Loaded, property: &Property, proof: Proof) -> Answer {
     Answer { name: property.name.clone(), outcome, routes, included, ms: ms(proof.took) }
 }
 
-fn on_route(loaded: &Loaded, property: &Property, route: RouteIndex, finding: Finding) -> OnRoute {
+async fn on_route(loaded: &Loaded, property: &Property, route: RouteIndex, finding: Finding) -> OnRoute {
     let facts = loaded.config.policies.vocabulary().route(route);
     let name = facts.map_or_else(|| "".into(), |facts| facts.name.clone());
     let built_in = facts.is_some_and(|facts| facts.rule.is_built_in());
@@ -130,7 +132,7 @@ fn on_route(loaded: &Loaded, property: &Property, route: RouteIndex, finding: Fi
         Finding::Undecided(why) => told(Outcome::NotDecided, Some(why), None),
         Finding::Example(example) => {
             let passes = !matches!(property.demand, Demand::AlwaysIf(_));
-            match loaded.confirm(&example, passes) {
+            match loaded.confirm(&example, passes).await {
                 Err(why) => told(Outcome::NotDecided, Some(why), None),
                 Ok(judged) => {
                     let point = facts.and_then(|facts| facts.rule.external().next());

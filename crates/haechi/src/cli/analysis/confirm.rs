@@ -1,12 +1,13 @@
-//! Whether what the solver found is so: the same router and the same engine that serve requests are asked.
+//! Whether what the solver found is so: the judge that serves requests is asked.
 
 use super::Loaded;
 use haechi_authz::analysis::{Example, Gives, Way};
-use haechi_authz::{Facts, Memo, RouteIndex};
+use haechi_authz::{Facts, Memo, Permitted, Refused, RouteIndex};
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{Caller, ConnectionFacts, Fields, Host, RequestHead};
-use haechi_proxy::Found;
+use haechi_proxy::{DryOutcome, DryRequest, Observer};
+use std::sync::Arc;
 
 /// What becomes of a request.
 pub(in crate::cli) struct ExampleOutcome {
@@ -22,16 +23,44 @@ impl ExampleOutcome {
     }
 }
 
+/// Gives the judge the example's caller, and sees which route it takes.
+struct Supposing<'a> {
+    loaded: &'a Loaded,
+    example: &'a Example,
+    route: Option<RouteIndex>,
+    decided: bool,
+}
+
+impl Observer for Supposing<'_> {
+    fn routed(&mut self, route: RouteIndex, _: &RequestHead) {
+        self.route = Some(route);
+    }
+
+    fn supposed(&mut self, route: RouteIndex) -> Option<Result<Arc<Caller>, String>> {
+        Some(self.loaded.supposed(self.example, route).map(Arc::new))
+    }
+
+    fn deciding(&mut self) -> DecisionId {
+        DecisionId::from_bits(0)
+    }
+
+    fn decided(&mut self, _: RouteIndex, _: &Result<Permitted, Refused>) {
+        self.decided = true;
+    }
+}
+
 impl Loaded {
     /// Leads the example along the real path: it must take its route, and be allowed, or not.
     ///
     /// # Errors
     /// What happens instead.
-    pub(in crate::cli) fn confirm(&self, example: &Example, allowed: bool) -> Result<ExampleOutcome, String> {
-        let head = self.head(example)?;
-        let found = self.plan.router().find(head.host.name(), &head.path, &head.method);
-        let takes = matches!(found, Found::Route(index) if self.plan.route(index).is_some_and(|route| route.name == example.route));
-        let judged = self.judge(example);
+    pub(in crate::cli) async fn confirm(
+        &self,
+        example: &Example,
+        allowed: bool,
+    ) -> Result<ExampleOutcome, String> {
+        let (route, judged) = self.judged(example).await;
+        let takes = route.is_some_and(|route| *self.name(route) == *example.route);
         if takes && judged.allowed == allowed {
             return Ok(judged);
         }
@@ -39,57 +68,80 @@ impl Loaded {
         Err(format!("the solver found {method} {path}, but the gate does not confirm it: {}", judged.told))
     }
 
-    /// What becomes of the example's request from the example's caller.
-    pub(in crate::cli) fn judge(&self, example: &Example) -> ExampleOutcome {
-        let head = match self.head(example) {
-            Ok(head) => head,
-            Err(why) => return ExampleOutcome::refused(format!("400: {why}")),
-        };
-        match self.plan.router().find(head.host.name(), &head.path, &head.method) {
-            Found::Route(route) => self.on_route(example, &head, route),
-            Found::NotFound => ExampleOutcome::refused("404: no route takes it"),
-            Found::MethodNotAllowed { .. } => {
-                ExampleOutcome::refused(format!("405: not with {}", head.method))
-            }
-            Found::Ambiguous => ExampleOutcome::refused("400: the path could be read in two ways"),
-        }
+    /// What becomes of the example's request from the example's caller, where every decision point says yes.
+    pub(in crate::cli) async fn judge(&self, example: &Example) -> ExampleOutcome {
+        self.judged(example).await.1
     }
 
-    /// The same on the route of the example's name, whether or not the request would take it. `None` without such a route.
+    async fn judged(&self, example: &Example) -> (Option<RouteIndex>, ExampleOutcome) {
+        let mut headers = vec![("host".to_owned(), example.host.clone())];
+        headers.extend(self.headers(example).map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let request = DryRequest {
+            method: example.method.as_str(),
+            target: example.path.as_str(),
+            headers: &headers,
+            peer: (example.ip, 0).into(),
+            secure: example.secure,
+            time: example.time,
+            now: example.time,
+        };
+        let mut steps = Supposing { loaded: self, example, route: None, decided: false };
+        let outcome = self.dry.judge(&request, |_| {}, &mut steps).await;
+        let name = steps.route.map_or("", |route| self.name(route));
+        let judged = match &outcome {
+            DryOutcome::Forwarded => {
+                ExampleOutcome { allowed: true, told: format!("allowed on the route `{name}`") }
+            }
+            DryOutcome::Preflight { .. } => ExampleOutcome::refused("answered as a preflight"),
+            DryOutcome::Refused(refused) if steps.decided => ExampleOutcome::refused(format!(
+                "{} on the route `{name}`: {}",
+                outcome.status(),
+                refused.reason()
+            )),
+            DryOutcome::Refused(refused) => {
+                ExampleOutcome::refused(format!("{}: {}", outcome.status(), refused.reason()))
+            }
+        };
+        (steps.route, judged)
+    }
+
+    /// What the rules of the route of the example's name say, whether or not the request would take it. `None` without such a route.
     pub(in crate::cli) fn judge_by_name(&self, example: &Example) -> Option<ExampleOutcome> {
-        let route = self.config.policies.vocabulary().index_of(&example.route)?;
-        let written = self.plan.route(route)?;
+        let index = self.config.policies.vocabulary().index_of(&example.route)?;
+        let route = self.dry.plan().route(index)?;
         let head = self.head(example).ok()?;
-        if !written.methods.contains(&head.method) {
+        if !route.methods.contains(&head.method) {
             return Some(ExampleOutcome::refused(format!("405: not with {}", head.method)));
         }
-        if !written.hosts.is_empty() && !written.hosts.iter().any(|host| **host == *head.host.name()) {
+        if !route.hosts.is_empty() && !route.hosts.iter().any(|host| **host == *head.host.name()) {
             return Some(ExampleOutcome::refused("404: not on this host"));
         }
-        Some(self.on_route(example, &head, route))
-    }
-
-    fn on_route(&self, example: &Example, head: &RequestHead, route: RouteIndex) -> ExampleOutcome {
-        let Some(access) = self.access.get(route.get()) else {
-            return ExampleOutcome::refused("403: the route has no rule");
+        let caller = match self.supposed(example, index) {
+            Ok(caller) => caller,
+            Err(why) => return Some(ExampleOutcome::refused(format!("401: {why}"))),
         };
-        let name = self.plan.route(route).map_or("", |route| &route.name);
-        let way = access
-            .ways
-            .iter()
-            .find(|way| way.kind == example.kind && way.authenticator == example.authenticator);
-        let Some(way) = way else {
-            return ExampleOutcome::refused(format!("401: the route `{name}` asks other authenticators"));
-        };
-        let caller = self.caller(example, way);
-        let facts = Facts { head, route, caller: &caller };
-        let decision = self.plan.enforcer().decide(&facts, DecisionId::from_bits(0), &Memo::default());
-        match decision.reason() {
+        let facts = Facts { head: &head, route: index, caller: &caller };
+        let decision = self.dry.plan().enforcer().decide(&facts, DecisionId::from_bits(0), &Memo::default());
+        let name = &example.route;
+        Some(match decision.reason() {
             Some(reason) => {
                 ExampleOutcome::refused(format!("403 on the route `{name}`: {}", reason.describe()))
             }
             None => ExampleOutcome { allowed: true, told: format!("allowed on the route `{name}`") },
-        }
+        })
+    }
+
+    fn name(&self, route: RouteIndex) -> &str {
+        self.dry.plan().route(route).map_or("", |route| &route.name)
+    }
+
+    /// The example's caller, where the route has the way in by which it comes.
+    fn supposed(&self, example: &Example, route: RouteIndex) -> Result<Caller, String> {
+        let ways = self.access.get(route.get()).map_or(&[][..], |access| &access.ways);
+        ways.iter()
+            .find(|way| way.kind == example.kind && way.authenticator == example.authenticator)
+            .map(|way| self.caller(example, way))
+            .ok_or_else(|| format!("the route `{}` asks other authenticators", self.name(route)))
     }
 
     fn caller(&self, example: &Example, way: &Way) -> Caller {
@@ -105,13 +157,15 @@ impl Loaded {
         Caller::new(example.kind, &example.authenticator, vouched, &self.config.roles, claimed)
     }
 
+    /// The example's header fields, name and value.
+    fn headers<'a>(&'a self, example: &'a Example) -> impl Iterator<Item = (&'a str, &'a str)> {
+        // A header that only the other configuration declares is one that this one does not look at.
+        example.headers.iter().map(|(name, value)| (self.header(name), value.as_str()))
+    }
+
     fn head(&self, example: &Example) -> Result<RequestHead, String> {
         let mut fields = Fields::default();
-        for (name, value) in &example.headers {
-            let field = self.config.policies.vocabulary().headers.get(name.as_str());
-            // A header that only the other configuration declares is one that this one does not look at.
-            fields.push(field.map_or(name.as_bytes(), |field| field.as_bytes()), value.as_bytes());
-        }
+        self.headers(example).for_each(|(name, value)| fields.push(name.as_bytes(), value.as_bytes()));
         let host = Host::parse(example.host.as_bytes()).map_err(|fault| fault.to_string())?;
         let (id, connection) = (RequestId::from_bits(0), ConnectionFacts::plain((example.ip, 0).into()));
         let (method, path) = (example.method.clone(), example.path.clone());

@@ -11,25 +11,29 @@ use crate::config::Config;
 use crate::wire::{GivenAnswers, access, rules};
 use haechi_authz::RouteIndex;
 use haechi_authz::analysis::{Example, RouteAccess, Side, Solver, Takes};
-use haechi_core::CanonicalPath;
-use haechi_proxy::{Found, Plan};
+use haechi_core::{CanonicalPath, Outcome};
+use haechi_proxy::{DryRun, Found};
 use http::Method;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// A configuration with the router and the enforcer that would serve it.
+/// A configuration with the judge that would serve it.
 pub(super) struct Loaded {
     pub(super) file: PathBuf,
     pub(super) config: Config,
-    plan: Plan,
+    dry: DryRun,
     access: Vec<RouteAccess>,
 }
 
 impl Loaded {
     pub(super) fn new(file: &Path) -> Result<Self, Failure> {
         let config = configuration(file)?;
-        let plan = rules(&config, &GivenAnswers::default()).map_err(Failure::fault)?;
+        // What is proved and compared is what the rules say; a decision point could only deny more.
+        let answers = GivenAnswers::default();
+        answers.give(config.decision_points.keys().map(|name| (name.to_string(), Outcome::Allow)).collect());
+        let dry = DryRun::new(Arc::new(rules(&config, &answers).map_err(Failure::fault)?));
         let access = access(&config);
-        Ok(Self { file: file.to_owned(), config, plan, access })
+        Ok(Self { file: file.to_owned(), config, dry, access })
     }
 
     /// As the solver is asked about it; `takes` is [`Self::takes`].
@@ -48,8 +52,8 @@ impl Loaded {
     /// Whether the router sends this request to this route.
     pub(super) fn takes(&self, route: RouteIndex, method: &Method, host: &str, path: &CanonicalPath) -> bool {
         let allowed =
-            self.plan.route(route).is_some_and(|route| path.irregular().within(route.allow_in_path));
-        allowed && self.plan.router().find(host, path, method) == Found::Route(route)
+            self.dry.plan().route(route).is_some_and(|route| path.irregular().within(route.allow_in_path));
+        allowed && self.dry.plan().router().find(host, path, method) == Found::Route(route)
     }
 }
 
