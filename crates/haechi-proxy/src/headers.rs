@@ -10,6 +10,7 @@ use crate::websocket::handshake::{self, Handshake};
 use haechi_authn::CredentialPlace;
 use haechi_authz::Permitted;
 use haechi_core::fields::Field;
+use haechi_core::token::is_token_byte;
 use haechi_core::{FieldName, Fields, cookies};
 use http::Method;
 
@@ -36,8 +37,7 @@ pub(crate) fn check_connection(fields: &Fields, services: &[Service]) -> Result<
                     | FieldName::Misspelled
             )
             || guarded(&lower);
-        let token = lower.iter().all(|&b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
-        if protected || !token { Err(BadConnection) } else { Ok(()) }
+        if protected || !lower.iter().all(|&byte| is_token_byte(byte)) { Err(BadConnection) } else { Ok(()) }
     })
 }
 
@@ -134,12 +134,13 @@ impl Outgoing<'_> {
             _ if !settings.identity_headers.admits(sent, settings.allow_method_override) => false,
             _ if self.websocket.is_some() && handshake::ends_here(sent.name) => false,
             _ if self.permitted.header_changes().drops(sent.name) => false,
+            _ if self.route.settings.request_headers.drops(sent.name) => false,
             _ => self.may_carry_credential(sent),
         }
     }
 
-    /// What decision points set. Not where a credential stands: the backend would take it for one that the gate verified. Nor where the service is told
-    /// of the caller under names of its own.
+    /// What the route sets, and what decision points set, who have the last word. Not where a credential stands: the backend would take it for one
+    /// that the gate verified. Nor where the service is told of the caller under names of its own.
     fn set_fields(&self, out: &mut impl HeadSink) {
         let credential = |name: &str| {
             let alike = |known: &str| FieldName::are_alike(known.as_bytes(), name.as_bytes());
@@ -147,7 +148,10 @@ impl Outgoing<'_> {
         };
         let guarded = |name: &str| self.service.settings.identity_headers.is_guarded(name.as_bytes());
         let free = |name: &str| !credential(name) && !guarded(name);
-        for (name, value) in self.permitted.header_changes().set().filter(|(name, _)| free(name)) {
+        let asked = self.permitted.header_changes();
+        let of_route = self.route.settings.request_headers.set();
+        let of_route = of_route.filter(|(name, _)| !asked.drops(name.as_bytes()));
+        for (name, value) in of_route.chain(asked.set()).filter(|(name, _)| free(name)) {
             out.field(name.as_bytes(), |out| out.extend_from_slice(value.as_bytes()));
         }
     }

@@ -4,6 +4,7 @@ use super::cors::Cors;
 use super::index::ServiceIndex;
 use super::response_headers::FieldRules;
 use haechi_authn::Authenticator;
+use haechi_authz::HeaderChanges;
 use haechi_core::{Irregular, MethodSet, PathPattern};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +46,8 @@ pub struct RouteSettings {
     pub idle_timeout: Option<Duration>,
     /// Which pages of other sites may read the answers; browsers' own rule where there is none.
     pub cors: Option<Cors>,
+    /// What changes in the heads of requests that the backend receives; decision points have the last word.
+    pub request_headers: HeaderChanges,
     /// What changes in the heads of answers.
     pub response_headers: Option<FieldRules>,
 }

@@ -74,11 +74,15 @@ impl Scheme for Keys {
     }
 }
 
+/// What the route sets.
+const OF_ROUTE: [(&str, &str); 2] = [("X-Tier", "gold"), ("X-Shade", "of the route")];
+
 /// `/` asks the decision point.
 fn plan(backend: SocketAddr, authenticator: Arc<dyn Authenticator>, answer: PointAnswer) -> Plan {
     let pattern = PathPattern::parse("/").unwrap();
     let target = Target::Service(ServiceIndex::new(0));
-    let route = Route::new("r", pattern, Authentication::Any(vec![authenticator]), target);
+    let mut route = Route::new("r", pattern, Authentication::Any(vec![authenticator]), target);
+    route.settings.request_headers = HeaderChanges::new(OF_ROUTE, ["X-Internal", "X-Kept"]).unwrap();
     let facts = RouteFacts {
         name: route.name.clone(),
         service: Some("web".into()),
@@ -125,4 +129,18 @@ fn a_client_is_asked_to_authenticate_only_where_it_is_told_how() {
     let open = || Arc::new(anonymous::authenticator());
     assert_eq!(told(open(), DenialKind::Unauthenticated), ("403".into(), None));
     assert!(backend.recorded().is_empty(), "nothing of a denied request is forwarded");
+}
+
+#[test]
+fn a_route_changes_headers_and_the_decision_point_has_the_last_word() {
+    let backend = Backend::saying("well");
+    let changes = HeaderChanges::new([("x_shade", "of the point"), ("x-kept", "set")], []).unwrap();
+    let gate = Gate::start(plan(backend.address(), Arc::new(Keys::new()), PointAnswer::Allow(changes)));
+    let sent = "X-Tier: free\r\nx_tier: free\r\nX-Internal: 1\r\nx.internal: 2\r\nX-Other: stays\r\n";
+    assert_eq!(gate.send("/", sent).word(1), "200");
+    let recorded = backend.recorded();
+    let names = ["x-tier", "x_tier", "x-internal", "x.internal", "x-shade", "x_shade", "x-kept", "x-other"];
+    let got = names.map(|name| recorded[0].head.all(name));
+    let expected: [&[&str]; 8] = [&["gold"], &[], &[], &[], &[], &["of the point"], &["set"], &["stays"]];
+    assert_eq!(got, expected.map(<[&str]>::to_vec));
 }

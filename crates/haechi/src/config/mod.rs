@@ -6,6 +6,7 @@
 mod cases;
 pub(crate) mod choice;
 mod defaults;
+mod inherit;
 mod machine;
 pub(crate) mod meant;
 mod passage;
@@ -101,7 +102,8 @@ fn parse_in(
     in_force: Option<&Config>,
 ) -> Result<Config, Report> {
     let mut faults = Vec::new();
-    let tree = yaml::parse(&text, &mut faults);
+    let mut tree = yaml::parse(&text, &mut faults);
+    tree.iter_mut().for_each(inherit::apply);
     let mut source = Source::new(file, text);
     let Some(tree) = tree else {
         if faults.is_empty() {

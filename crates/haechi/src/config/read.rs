@@ -49,6 +49,11 @@ impl Defs {
         json!({ "$ref": format!("#/$defs/{name}") })
     }
 
+    /// What was described under this name.
+    pub(super) fn known(&self, name: &str) -> Option<&Json> {
+        self.known.get(name)
+    }
+
     pub(crate) fn into_json(self) -> Json {
         Json::Object(self.known.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect())
     }

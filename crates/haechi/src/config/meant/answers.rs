@@ -1,10 +1,11 @@
-//! What routes say about the heads of their answers.
+//! What routes say about the heads of requests and answers.
 
 use super::names::Resolver;
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
 use crate::config::value::{FieldValueText, HeaderName};
 use crate::config::written;
+use haechi_authz::{HeaderChangeError, HeaderChanges};
 use haechi_core::{FieldName, MethodSet};
 use haechi_proxy::{Cors, CorsOrigins, FieldRules};
 use std::collections::HashMap;
@@ -82,6 +83,43 @@ pub(super) fn response_headers(
         add: pairs(add),
     };
     (rules != FieldRules::default()).then_some(rules)
+}
+
+/// `None` only when a fault was noted.
+pub(super) fn request_headers(
+    resolver: &mut Resolver<'_>,
+    written: &written::RequestHeaders,
+) -> Option<HeaderChanges> {
+    let before = resolver.faults.len();
+    let read: Vec<_> =
+        resolver.written.context_headers.0.iter().filter_map(|(_, field)| field.as_ref()).collect();
+    let credentials = resolver.credential_headers();
+    let set: Vec<_> =
+        written.set.0.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))).collect();
+    for name in written.set.0.iter().map(|(name, _)| name).chain(&written.remove) {
+        let field = &*name.value.0;
+        let alike = |known: &str| FieldName::are_alike(known.as_bytes(), field.as_bytes());
+        if read.iter().any(|known| alike(&known.value.0)) {
+            refuse(resolver, name, "is read by policies: the backend would see another value than they do");
+        } else if credentials.iter().any(|known| alike(known)) {
+            refuse(resolver, name, "carries a credential, which `forward_credentials` decides about");
+        } else if let Err(HeaderChangeError::Protected(_)) = HeaderChanges::new([], [field]) {
+            refuse(resolver, name, "is the gate's own, or the protocol's");
+        }
+    }
+    let set = set.iter().map(|(name, value)| (&*name.value.0, &*value.0));
+    let changes = HeaderChanges::new(set, written.remove.iter().map(|name| &*name.value.0));
+    match changes {
+        Ok(changes) => (resolver.faults.len() == before).then_some(changes),
+        Err(error) => {
+            let first = written.set.0.iter().map(|(name, _)| name).chain(&written.remove).next();
+            if let Some(first) = first.filter(|_| resolver.faults.len() == before) {
+                let message = format!("`request_headers` cannot be used: {error}");
+                resolver.faults.push(Fault::new(first.span, message).help("keep one change of each header"));
+            }
+            None
+        }
+    }
 }
 
 fn refuse(resolver: &mut Resolver<'_>, name: &At<HeaderName>, why: &str) {

@@ -5,6 +5,7 @@ use crate::config::report::Fault;
 use crate::config::source::{At, Position, Source, Span};
 use crate::config::value::Identifier;
 use crate::config::written;
+use haechi_authn::CredentialPlace;
 use haechi_authz::Place;
 use haechi_core::role;
 use std::collections::BTreeSet;
@@ -46,6 +47,19 @@ impl<'a> Resolver<'a> {
     pub(super) fn fault<T>(&mut self, fault: Fault) -> Option<T> {
         self.faults.push(fault);
         None
+    }
+
+    /// The headers in which authenticators look for credentials.
+    pub(super) fn credential_headers(&self) -> Vec<Arc<str>> {
+        let all = self.written.authenticators.0.iter().filter_map(|(_, written)| written.as_ref());
+        let fields = all.flat_map(|written| written.0.credential_places()).filter_map(|place| match place {
+            CredentialPlace::Field(name) => Some(name),
+            // No header of a name of its own, which is all that policies may read.
+            CredentialPlace::Authorization | CredentialPlace::Cookie(_) | CredentialPlace::Certificate => {
+                None
+            }
+        });
+        fields.collect()
     }
 
     /// What stands at a place, as it was written.

@@ -8,7 +8,6 @@ use crate::config::report::Fault;
 use crate::config::source::{At, Source, Span};
 use crate::config::value::{ConditionText, PolicyPattern, PolicyText};
 use crate::config::written;
-use haechi_authn::CredentialPlace;
 use haechi_authz::{
     Compiled, PolicyFault, PolicyFile, RouteFacts, RouteIndex, Rule, Vocabulary, Within, compile,
 };
@@ -164,7 +163,7 @@ fn condition(written: &written::Config, route: RouteIndex) -> Option<&At<Conditi
 /// Name in policies, and field name in lower case. No two are one field to a backend that reads `_` as `-`.
 fn context_headers(resolver: &mut Resolver<'_>) -> Option<BTreeMap<Box<str>, Box<str>>> {
     let written = resolver.written;
-    let credentials = credential_headers(written);
+    let credentials = resolver.credential_headers();
     let mut headers: BTreeMap<Box<str>, Box<str>> = BTreeMap::new();
     let mut complete = true;
     for (name, header) in &written.context_headers.0 {
@@ -187,17 +186,6 @@ fn context_headers(resolver: &mut Resolver<'_>) -> Option<BTreeMap<Box<str>, Box
         headers.insert(name.value.0.clone(), header.value.0.clone());
     }
     complete.then_some(headers)
-}
-
-/// The headers in which authenticators look for credentials.
-fn credential_headers(written: &written::Config) -> Vec<Arc<str>> {
-    let all = written.authenticators.0.iter().filter_map(|(_, written)| written.as_ref());
-    let fields = all.flat_map(|written| written.0.credential_places()).filter_map(|place| match place {
-        CredentialPlace::Field(name) => Some(name),
-        // No header of a name of its own, which is all that policies may read.
-        CredentialPlace::Authorization | CredentialPlace::Cookie(_) | CredentialPlace::Certificate => None,
-    });
-    fields.collect()
 }
 
 /// On a route with `authorize: policy` only a policy can permit.

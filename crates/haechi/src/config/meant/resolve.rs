@@ -60,12 +60,17 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         _ => Some(Vec::new()),
     };
     let own = built_in.as_deref().unwrap_or_default();
+    let defaults = written.defaults.resolve(|defaults| {
+        let route = defaults.route.resolve(|_| Some(()));
+        route.and_then(|_| defaults.service.resolve(|_| Some(())))
+    });
     let deciding = policies::policies(resolver, roles.as_ref(), &caller_attributes, &routes, own);
     names_apart(resolver);
     overlap::routes_apart(resolver, &whole);
     overlap::clear_of_own_paths(resolver, &whole, identity.as_ref().and_then(Option::as_ref));
     odd(resolver, authenticators.as_ref());
     let policies::Deciding { policies, shadow } = deciding?;
+    defaults?;
     Some(Config {
         listeners: listeners?,
         admin,

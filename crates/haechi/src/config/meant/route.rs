@@ -76,6 +76,7 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
         .response_headers
         .given()
         .and_then(|rules| answers::response_headers(resolver, rules, !written.cors.is_absent()));
+    let request_headers = written.request_headers.resolve(|rules| answers::request_headers(resolver, rules));
     let by_scheme = matches!(&authenticate, Some(Authenticate::Open(open)) if open.forwards_credentials);
     let forward_credentials = written.forward_credentials || by_scheme;
     can_pass(resolver, written);
@@ -100,6 +101,7 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
             timeout: written.timeout.given().map(|timeout| timeout.0),
             idle_timeout: written.idle_timeout.given().map(|limit| limit.or_never()),
             cors,
+            request_headers: request_headers?.unwrap_or_default(),
             response_headers,
         },
     })

@@ -211,3 +211,34 @@ fn different_requests_may_have_routes_alike() {
     ));
     assert_eq!(config.routes.len(), routes.len());
 }
+
+#[test]
+fn routes_and_services_have_the_defaults_unless_they_say_otherwise() {
+    let route = |name: &str, more: &str| {
+        format!(
+            "  - {{ name: {name}, match: {{ path: /{name} }}, authenticate: anonymous, authorize: any, service: s{more} }}\n"
+        )
+    };
+    let text = [
+        "x-shared: &cors { origins: [\"https://app.example\"] }\n",
+        "x-anything: [1, { a: b }]\n",
+        "defaults:\n  route: { timeout: 7s, max_body: 1KiB, cors: *cors, request_headers: { set: { X-Tier: gold } } }\n  service: { connect_timeout: 1s }\n",
+        "services:\n  s: { endpoints: [\"http://127.0.0.1:1\"] }\n  t: { endpoints: [\"http://127.0.0.1:2\"], connect_timeout: 4s }\n",
+        "routes:\n",
+        &route("plain", ""),
+        &route("own", ", timeout: 2s, cors: { origins: [\"https://b.example\"] }"),
+        &route("none", ", timeout: null, cors: ~, request_headers: null"),
+    ];
+    let config = ok(&text.concat());
+    let seconds = |index: usize| config.routes[index].settings.timeout.map(|timeout| timeout.as_secs());
+    assert_eq!([seconds(0), seconds(1), seconds(2)], [Some(7), Some(2), None]);
+    assert!(config.routes.iter().all(|route| route.settings.max_body == Some(1024)));
+    let origins =
+        |index: usize| config.routes[index].settings.cors.as_ref().map(|cors| format!("{:?}", cors.origins));
+    assert!(origins(0).unwrap().contains("app.example") && origins(1).unwrap().contains("b.example"));
+    assert_eq!(origins(2), None);
+    let set = |index: usize| config.routes[index].settings.request_headers.set().count();
+    assert_eq!([set(0), set(1), set(2)], [1, 1, 0]);
+    let connect = |name: &str| config.services[name].settings.connect_timeout.as_secs();
+    assert_eq!([connect("s"), connect("t")], [1, 4]);
+}

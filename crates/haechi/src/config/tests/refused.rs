@@ -527,3 +527,76 @@ fn identity_headers_are_names_that_a_service_may_have() {
     assert_refused(&key("X-Auth-Subject"), "is not a header that can carry a key");
     assert_refused(&key("Remote-User"), "is not a header that can carry a key");
 }
+
+#[test]
+fn request_headers_leave_alone_what_others_answer_for() {
+    let rules = |before: &str, rules: &str| of_routes(before, &[&[("request_headers", rules)]]);
+    for fine in ["{ set: { X-Tier: gold }, remove: [X-Debug] }", "{}"] {
+        assert_eq!(rules("", fine), [] as [&str; 0], "{fine}");
+    }
+    for name in [
+        "X-Auth-Subject",
+        "x_auth_roles",
+        "X-Forwarded-For",
+        "Host",
+        "Connection",
+        "Authorization",
+        "Cookie",
+        "Content-Length",
+        "Transfer-Encoding",
+        "traceparent",
+        "Sec-WebSocket-Key",
+    ] {
+        for change in [format!("{{ set: {{ {name}: a }} }}"), format!("{{ remove: [{name}] }}")] {
+            let told = rules("", &change);
+            assert!(told[0].contains("is the gate's own, or the protocol's"), "{change}: {told:?}");
+        }
+    }
+    for twice in
+        ["{ set: { X-A: a, x_a: b } }", "{ set: { X-A: a }, remove: [X-A] }", "{ remove: [X-A, x.a] }"]
+    {
+        assert!(rules("", twice)[0].contains("is changed twice"), "{twice}");
+    }
+    let read = "context_headers: { tenant: X-Tenant }\n";
+    assert!(rules(read, "{ set: { X_Tenant: a } }")[0].contains("read by policies"));
+    assert!(rules(read, "{ remove: [X-Tenant] }")[0].contains("read by policies"));
+    let keys = "store: sqlite:x.db\nauthenticators: { k: { type: api_key, header: X-API-Key } }\n";
+    assert!(
+        rules(keys, "{ set: { X-Api-Key: a } }").iter().any(|told| told.contains("carries a credential"))
+    );
+}
+
+#[test]
+fn defaults_say_nothing_about_who_may_pass() {
+    let told = |defaults: &str| of_routes(&format!("defaults: {defaults}\n"), &[&[]]);
+    assert_eq!(
+        told(
+            "{ route: { timeout: 1s, cors: { origins: [\"https://a.example\"] } }, service: { timeout: 1s } }"
+        ),
+        [] as [&str; 0]
+    );
+    for key in [
+        "authenticate: anonymous",
+        "authorize: any",
+        "forward_credentials: true",
+        "allow_in_path: [semicolon]",
+        "name: a",
+        "service: s",
+        "match: { path: / }",
+    ] {
+        let name = key.split(':').next().unwrap();
+        let told = told(&format!("{{ route: {{ {key} }} }}"));
+        assert!(told[0].contains(&format!("`{name}` has no default")), "{key}: {told:?}");
+    }
+    assert!(
+        told("{ service: { endpoints: [\"http://127.0.0.1:1\"] } }")[0]
+            .contains("`endpoints` has no default")
+    );
+    assert!(told("{ route: { timeuot: 1s } }")[0].contains("`timeuot` is not a key of `defaults.route`"));
+    assert!(told("{ listener: {} }")[0].contains("`listener` is not a key of `defaults`"));
+    let faulty = told("{ route: { timeout: soon } }");
+    assert_eq!(faulty.len(), 1, "told once, where it stands: {faulty:?}");
+    // A route without them is no less an error for it.
+    let text = of_routes("defaults: { route: { authorize: any } }\n", &[&[("authorize", "")]]);
+    assert!(text.iter().any(|told| told.contains("a route needs `authorize`")), "{text:?}");
+}

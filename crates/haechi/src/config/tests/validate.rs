@@ -66,8 +66,9 @@ fn takes(root: &Json, schema: &Json, value: &Json) -> Result<(), String> {
                     return refuse(&format!("{missing} is missing"));
                 }
             }
-            "properties" | "additionalProperties" => members(root, schema, value)?,
-            "enum" | "const" | "minimum" | "maximum" | "pattern" | "minLength" | "propertyNames" => {}
+            "properties" | "patternProperties" | "additionalProperties" => members(root, schema, value)?,
+            "enum" | "const" | "minimum" | "maximum" | "pattern" | "minLength" | "propertyNames"
+            | "minItems" => {}
             "$schema" | "$defs" | "title" | "description" | "default" => {}
             other => panic!("the keyword {other} is not known here"),
         }
@@ -78,6 +79,7 @@ fn takes(root: &Json, schema: &Json, value: &Json) -> Result<(), String> {
 fn members(root: &Json, schema: &Json, value: &Json) -> Result<(), String> {
     for (key, member) in value.as_object().into_iter().flatten() {
         match (schema["properties"].get(key), schema.get("additionalProperties")) {
+            (None, _) if schema.get("patternProperties").is_some() && key.starts_with("x-") => {}
             (Some(known), _) => takes(root, known, member).map_err(|why| format!("{key}: {why}"))?,
             (None, Some(Json::Bool(false))) => return Err(format!("{key} is not known")),
             (None, Some(others)) => takes(root, others, member).map_err(|why| format!("{key}: {why}"))?,
@@ -100,6 +102,8 @@ fn what_the_loader_takes_the_schema_takes() {
         "caller_attributes: { tenant: string }",
         "authenticators: { a: { type: jwt, issuer: x, audiences: [a], keys: { secret: \"${env:SECRET}\" } } }",
         "services: { s: { endpoints: [\"http://a\", { url: \"http://b\", weight: 2 }], balance: { hash: subject } } }\nroutes: [{ name: r, match: { path: /a, methods: [GET] }, authenticate: anonymous, authorize: any, service: s, max_body: 5, allow_in_path: [semicolon] }]",
+        "x-mine: { anything: [1] }\ndefaults: { route: { timeout: 1s, cors: { origins: [\"https://a.example\"] } }, service: { timeout: 2s } }",
+        "defaults: { route: { timeout: 1s } }\nservices: { s: { endpoints: [\"http://a\"] } }\nroutes: [{ name: r, match: { path: /a }, authenticate: anonymous, authorize: any, service: s, timeout: null, request_headers: { set: { X-A: b }, remove: [X-C] } }]",
     ];
     for text in taken {
         let text = format!("{}{text}\n", super::HEAD);
@@ -114,6 +118,10 @@ fn what_is_not_known_is_marked() {
         "rotes: []",
         "limits: { haed: 1KiB }",
         "workers: 0",
+        "mine: {}",
+        "defaults: { route: { authenticate: anonymous } }",
+        "defaults: { service: { endpoints: [\"http://a\"] } }",
+        "defaults: { route: { timeuot: 1s } }",
         "access_log: { format: xml }",
         "authenticators: { a: { type: jwt } }",
         "authenticators: { a: { type: pigeon } }",

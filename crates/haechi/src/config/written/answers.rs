@@ -1,4 +1,4 @@
-//! What a route says about the heads of its answers: `cors` and `response_headers`.
+//! What a route says about headers: `cors`, `request_headers` and `response_headers`.
 
 use crate::config::defaults::{self, PreflightAge};
 use crate::config::read::{Defs, Named, Reader, Value};
@@ -63,6 +63,17 @@ record! {
         /// Headers that come beside those of that name.
         default add as "add": Named<HeaderName, FieldValueText> = Named(Vec::new()),
         /// Headers that are removed.
+        default remove as "remove": Vec<At<HeaderName>> = Vec::new(),
+    }
+}
+
+record! {
+    "`request_headers`"
+    /// What changes in the heads of the requests that the route's backend receives.
+    struct RequestHeaders {
+        /// Headers that take the place of all of that name, in any spelling.
+        default set as "set": Named<HeaderName, FieldValueText> = Named(Vec::new()),
+        /// Headers that are removed, in any spelling.
         default remove as "remove": Vec<At<HeaderName>> = Vec::new(),
     }
 }

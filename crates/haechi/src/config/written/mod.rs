@@ -4,16 +4,18 @@ mod answers;
 mod authenticators;
 mod decision_points;
 mod identity;
+mod inherited;
 mod resilience;
 mod routes;
 mod services;
 mod telemetry;
 
-pub(super) use answers::{Cors, Origins, ResponseHeaders};
+pub(super) use answers::{Cors, Origins, RequestHeaders, ResponseHeaders};
 pub(super) use authenticators::Authenticator;
 pub(crate) use decision_points::PointType;
 pub(super) use decision_points::{DecisionPoint, PointTls};
 pub(super) use identity::{AccessToken, Identity, RefreshToken};
+pub(super) use inherited::{Inheritance, Inherited, RouteKeys, ServiceKeys};
 pub(super) use resilience::{Ejection, Health, Retries, USUAL_RETRIES};
 pub(super) use routes::{Authenticate, Authorize, Clauses, Route};
 pub(super) use services::{
@@ -64,6 +66,8 @@ record! {
         optional shadow_policies as "shadow_policies": Vec<At<PolicyPattern>>,
         /// Deciders outside the gate, which routes ask as well.
         default decision_points as "decision_points": Named<Identifier, DecisionPoint> = Named(Vec::new()),
+        /// What routes and services have unless they say otherwise.
+        optional defaults as "defaults": Defaults,
         /// Named sets of backend endpoints.
         default services as "services": Named<Identifier, Service> = Named(Vec::new()),
         /// What may be asked for, who may ask, and which service answers. The most specific pattern wins, whatever the order.
@@ -84,6 +88,17 @@ record! {
     unbuilt {
         "shared_state": "A Redis that makes rate limits, sessions and revocations one across nodes.",
         "audit": "The record of every decision.",
+    }
+}
+
+record! {
+    "`defaults`"
+    /// What routes and services have unless they say otherwise. Who may pass has no default.
+    struct Defaults {
+        /// What routes have unless they say otherwise.
+        optional route as "route": Inheritance<RouteKeys>,
+        /// What services have unless they say otherwise.
+        optional service as "service": Inheritance<ServiceKeys>,
     }
 }
 

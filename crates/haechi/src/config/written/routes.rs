@@ -1,6 +1,6 @@
 //! `routes`: what may be asked for, who may ask, and which service answers.
 
-use super::answers::{Cors, ResponseHeaders};
+use super::answers::{Cors, RequestHeaders, ResponseHeaders};
 use crate::authenticators::definition::{OpenScheme, open};
 use crate::config::defaults::{BodySize, IdleTimeout, Timeout};
 use crate::config::read::{Defs, Reader, Value};
@@ -45,6 +45,8 @@ record! {
         optional idle_timeout as "idle_timeout": IdleTimeout,
         /// Which pages of other sites may read the answers. None where this is left out.
         optional cors as "cors": At<Cors>,
+        /// What changes in the heads of the requests that the backend receives.
+        optional request_headers as "request_headers": RequestHeaders,
         /// What changes in the heads of answers.
         optional response_headers as "response_headers": ResponseHeaders,
     }
