@@ -3,6 +3,7 @@
 mod answers;
 mod authenticator;
 mod built_in;
+mod careless;
 mod decision_points;
 mod identity;
 mod identity_headers;

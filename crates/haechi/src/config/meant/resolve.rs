@@ -3,7 +3,7 @@
 use super::names::Resolver;
 use super::{AccessLog, Config, Listener, LogTarget};
 use super::{
-    authenticator, built_in, decision_points, identity, overlap, policies, restart, route, service,
+    authenticator, built_in, careless, decision_points, identity, overlap, policies, restart, route, service,
     telemetry, tls,
 };
 use crate::config::defaults;
@@ -69,12 +69,13 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     overlap::routes_apart(resolver, &whole);
     overlap::clear_of_own_paths(resolver, &whole, identity.as_ref().and_then(Option::as_ref));
     odd(resolver, authenticators.as_ref());
+    careless::careless(resolver);
     let policies::Deciding { policies, shadow } = deciding?;
     defaults?;
     Some(Config {
         listeners: listeners?,
         admin,
-        trusted_proxies: written.trusted_proxies.clone(),
+        trusted_proxies: written.trusted_proxies.iter().map(|network| network.value).collect(),
         store: written.store.given().map(|store| store.value.clone()),
         identity: match identity {
             Some(identity) => Some(identity?),

@@ -242,3 +242,40 @@ fn routes_and_services_have_the_defaults_unless_they_say_otherwise() {
     let connect = |name: &str| config.services[name].settings.connect_timeout.as_secs();
     assert_eq!([connect("s"), connect("t")], [1, 4]);
 }
+
+#[test]
+fn careless_settings_are_told() {
+    let warnings = |rest: &str| -> Vec<String> {
+        let config = ok(&format!("services: {{ s: {{ endpoints: [\"http://127.0.0.1:1\"] }} }}\n{rest}\n"));
+        config.warnings.faults().iter().map(|fault| fault.message.clone()).collect()
+    };
+    let route = |name: &str, path: &str, more: &str| {
+        format!("  - {{ name: {name}, match: {{ path: \"{path}\" }}, service: s, {more} }}\n")
+    };
+    let open = "authenticate: anonymous, authorize: any";
+    let all = route("all", "/**", open);
+    for (networks, told) in [
+        ("0.0.0.0/0", 1),
+        ("\"::/0\"", 1),
+        ("64.0.0.0/2", 1),
+        ("10.0.0.0/8", 0),
+        ("127.0.0.1/32, \"2000::/3\"", 1),
+        ("\"fd00:1::/32\"", 0),
+    ] {
+        let found = warnings(&format!("trusted_proxies: [{networks}]\nroutes:\n{all}"));
+        let found = found.iter().filter(|message| message.contains("say where a request comes from")).count();
+        assert_eq!(found, told, "{networks}");
+    }
+    let odd = route("files", "/files/**", &format!("{open}, allow_in_path: [encoded_slash]"));
+    let beside = |path: &str, rule: &str| {
+        let found = warnings(&format!(
+            "store: sqlite:h.db\nauthenticators: {{ k: {{ type: api_key, header: X-API-Key }} }}\nroutes:\n{odd}{}",
+            route("r", path, rule)
+        ));
+        found.iter().any(|message| message.contains("takes odd paths"))
+    };
+    assert!(beside("/files/secret", "authenticate: k, authorize: any"));
+    assert!(!beside("/files/open", open));
+    assert!(!beside("/secret", "authenticate: k, authorize: any"));
+    assert!(beside("/files/{id}/secret", "authenticate: k, authorize: any"));
+}

@@ -47,7 +47,7 @@ record! {
         /// The admin listener: `/livez`, `/readyz`, `/metrics`. There is none where this is left out.
         optional admin as "admin": Admin,
         /// The addresses of proxies in front of the gate. Only these may tell the client's address (`X-Forwarded-For`, `Forwarded`).
-        default trusted_proxies as "trusted_proxies": Vec<IpNet> = Vec::new(),
+        default trusted_proxies as "trusted_proxies": Vec<At<IpNet>> = Vec::new(),
         /// Where users, sessions and API keys are kept: `sqlite:` and a file.
         optional store as "store": At<Location>,
         /// The embedded identity provider: users in the store, login, JWTs.
