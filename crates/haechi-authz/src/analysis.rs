@@ -28,7 +28,7 @@ pub use example::Example;
 pub use finding::Finding;
 pub use matrix::{Cell, cell};
 pub use prove::{Concern, Demand, Group, Proof, Property, prove};
-pub use rewrite::Beyond;
+pub use rewrite::UnsupportedError;
 pub use solver::{NoSolver, Solver};
 
 #[cfg(test)]

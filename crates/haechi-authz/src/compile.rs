@@ -118,7 +118,7 @@ pub fn compile(vocabulary: Arc<Vocabulary>, files: &[PolicyFile]) -> Result<Comp
 
 fn compile_all(vocabulary: Arc<Vocabulary>, files: &[PolicyFile]) -> Result<Compiled, Vec<PolicyFault>> {
     let checks = Checks { vocabulary: vocabulary.clone(), validator: OnceLock::new() };
-    let mut told = Told::default();
+    let mut told = Diagnostics::default();
     let mut policies = Vec::new();
     for (index, file) in files.iter().enumerate() {
         parse_file(&vocabulary, index, file, &mut policies, &mut told.faults);
@@ -130,7 +130,7 @@ fn compile_all(vocabulary: Arc<Vocabulary>, files: &[PolicyFile]) -> Result<Comp
         .indexed_routes()
         .map(|(route, _)| clauses::of_route(&vocabulary, &checks, route, &mut told))
         .collect();
-    let Told { faults, odd: warnings } = told.sorted();
+    let Diagnostics { faults, odd: warnings } = told.sorted();
     if faults.is_empty() {
         let policies = policies.into_iter().map(|parsed| parsed.policy).collect();
         return Ok(Compiled { vocabulary, checks, clauses, policies, warnings });
@@ -140,12 +140,12 @@ fn compile_all(vocabulary: Arc<Vocabulary>, files: &[PolicyFile]) -> Result<Comp
 
 /// What is wrong, and what is odd but holds.
 #[derive(Default)]
-struct Told {
+struct Diagnostics {
     faults: Vec<PolicyFault>,
     odd: Vec<PolicyFault>,
 }
 
-impl Told {
+impl Diagnostics {
     fn sorted(mut self) -> Self {
         for list in [&mut self.faults, &mut self.odd] {
             list.sort_by_key(|fault| (fault.within.order(), fault.offset));
@@ -162,7 +162,7 @@ impl Told {
 /// # Errors
 /// Everything that is wrong, within [`Within::Unbound`].
 pub fn condition(compiled: &Compiled, text: &str) -> Result<Expr, Vec<PolicyFault>> {
-    let mut told = Told::default();
+    let mut told = Diagnostics::default();
     let validator = compiled.checks.validator().map_err(|fault| vec![fault])?;
     let place = clauses::ClausePlace { within: Within::Unbound, route: None };
     match clauses::condition(&compiled.vocabulary, validator, place, text, &mut told) {
@@ -287,7 +287,7 @@ impl FilePolicy {
     }
 }
 
-fn validate(validator: &Validator, policies: &[Parsed], files: &[PolicyFile], told: &mut Told) {
+fn validate(validator: &Validator, policies: &[Parsed], files: &[PolicyFile], told: &mut Diagnostics) {
     let sound = policies.iter().filter(|parsed| parsed.sound);
     let Ok(set) = PolicySet::from_policies(sound.clone().map(|parsed| parsed.policy.policy.clone())) else {
         return;

@@ -35,7 +35,7 @@ pub use findings::{Finding, Says};
 pub use header_changes::{HeaderChangeError, HeaderChanges};
 pub use memo::Memo;
 pub use place::{Place, Source};
-pub use point::{DecisionPoint, Denial, DenialKind, Keeps, PointAnswer, Unavailable};
+pub use point::{AnswerLifetimes, DecisionPoint, Denial, DenialKind, PointAnswer, Unavailable};
 pub use reads::Read;
 pub use remedy::Step;
 pub use rule::{Clause, Condition, Rule};

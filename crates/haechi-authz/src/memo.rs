@@ -74,7 +74,7 @@ impl Memo {
         answers.get(key).filter(|(_, until)| *until > now).map(|(answer, _)| answer.clone())
     }
 
-    /// Keeps a decision point's answer.
+    /// AnswerLifetimes a decision point's answer.
     pub(crate) fn keep_answer(&self, key: &[u8], answer: PointAnswer, until: Timestamp) {
         if key.len() <= 4 * LONGEST_KEY {
             self.answers.borrow_mut().insert(key.into(), (answer, until));

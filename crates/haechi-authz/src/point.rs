@@ -20,7 +20,7 @@ pub trait DecisionPoint: Send + Sync + fmt::Debug {
     fn question(&self, facts: &Facts<'_>) -> Result<Vec<u8>, Unavailable>;
 
     /// How long answers are kept.
-    fn keeps(&self) -> Keeps;
+    fn keeps(&self) -> AnswerLifetimes;
 
     /// Asks. It ends in time by itself.
     fn ask(&self, question: Vec<u8>) -> Answering<'_>;
@@ -71,7 +71,7 @@ impl PointAnswer {
 
 /// How long answers are kept; zero for not at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Keeps {
+pub struct AnswerLifetimes {
     /// Yes.
     pub allow: Duration,
     /// No.

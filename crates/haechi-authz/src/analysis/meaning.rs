@@ -2,7 +2,7 @@
 
 use super::access::Side;
 use super::field::{all, any, not};
-use super::rewrite::Beyond;
+use super::rewrite::UnsupportedError;
 use crate::expr::Expr;
 use crate::{RouteIndex, Source};
 use cedar_policy::Effect;
@@ -53,6 +53,6 @@ fn may_err(expr: &Expr) -> bool {
     here || expr.children().into_iter().any(may_err)
 }
 
-fn told(source: &Source, beyond: &Beyond) -> String {
+fn told(source: &Source, beyond: &UnsupportedError) -> String {
     format!("{source}: {beyond}")
 }

@@ -10,7 +10,7 @@ use haechi_core::Role;
 /// An expression that means something, but nothing that can be analysed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` cannot be analysed")]
-pub struct Beyond(pub String);
+pub struct UnsupportedError(pub String);
 
 /// Rewrites the expressions of one route.
 #[derive(Clone, Copy)]
@@ -23,7 +23,7 @@ pub(super) struct Rewriter<'a> {
 
 impl Rewriter<'_> {
     /// The same about the flat record.
-    pub(super) fn rewrite(&self, expr: &Expr) -> Result<Expr, Beyond> {
+    pub(super) fn rewrite(&self, expr: &Expr) -> Result<Expr, UnsupportedError> {
         if let Some(hoisted) = hoisted(expr) {
             return self.rewrite(&hoisted);
         }
@@ -61,11 +61,11 @@ impl Rewriter<'_> {
         })
     }
 
-    fn each(&self, items: &[Expr]) -> Result<Vec<Expr>, Beyond> {
+    fn each(&self, items: &[Expr]) -> Result<Vec<Expr>, UnsupportedError> {
         items.iter().map(|item| self.rewrite(item)).collect()
     }
 
-    fn binary(&self, op: &str, left: &Expr, right: &Expr, whole: &Expr) -> Result<Expr, Beyond> {
+    fn binary(&self, op: &str, left: &Expr, right: &Expr, whole: &Expr) -> Result<Expr, UnsupportedError> {
         match op {
             "&&" => {
                 let left = self.rewrite(left)?;
@@ -92,7 +92,7 @@ impl Rewriter<'_> {
         }
     }
 
-    fn attribute(&self, left: &Expr, name: &str) -> Option<Result<Expr, Beyond>> {
+    fn attribute(&self, left: &Expr, name: &str) -> Option<Result<Expr, UnsupportedError>> {
         let field = match left {
             Expr::Var(Var::Principal) => match name {
                 "subject" => Field::Subject,
@@ -108,7 +108,7 @@ impl Rewriter<'_> {
                 "ip" => Field::Ip,
                 "time" => Field::Time,
                 "secure" => Field::Secure,
-                other => return Some(Err(Beyond(format!("context.{other}")))),
+                other => return Some(Err(UnsupportedError(format!("context.{other}")))),
             },
             _ => match (record(left)?, name) {
                 ("params", name) if self.has_param(name) => Field::Param(name.into()),
@@ -152,7 +152,7 @@ impl Rewriter<'_> {
         self.route.pattern.params().any(|known| known == name)
     }
 
-    fn is(&self, left: &Expr, kind: &str, whole: &Expr) -> Result<Expr, Beyond> {
+    fn is(&self, left: &Expr, kind: &str, whole: &Expr) -> Result<Expr, UnsupportedError> {
         match left {
             Expr::Var(Var::Principal) => Ok(if ["User", "ApiKey", "Anonymous"].contains(&kind) {
                 Field::Kind.is(kind)
@@ -191,7 +191,7 @@ impl Rewriter<'_> {
     }
 
     /// `left in right`.
-    fn within(&self, left: &Expr, right: &Expr, whole: &Expr) -> Result<Expr, Beyond> {
+    fn within(&self, left: &Expr, right: &Expr, whole: &Expr) -> Result<Expr, UnsupportedError> {
         let items = match right {
             Expr::Set(items) => items.as_slice(),
             one => std::slice::from_ref(one),
@@ -306,7 +306,7 @@ const fn is_entity(expr: &Expr) -> bool {
     matches!(expr, Expr::Entity(_) | Expr::Var(Var::Principal | Var::Action | Var::Resource))
 }
 
-fn beyond(expr: &Expr) -> Beyond {
+fn beyond(expr: &Expr) -> UnsupportedError {
     let condition = serde_json::json!({ "kind": "when", "body": expr.to_json() });
     let all = serde_json::json!({ "op": "All" });
     let policy = serde_json::json!({
@@ -317,5 +317,5 @@ fn beyond(expr: &Expr) -> Beyond {
         let (_, body) = text.split_once("when {")?;
         Some(body.rsplit_once('}')?.0.split_whitespace().collect::<Vec<_>>().join(" "))
     });
-    Beyond(body.unwrap_or_else(|| "the expression".into()))
+    UnsupportedError(body.unwrap_or_else(|| "the expression".into()))
 }

@@ -1,7 +1,7 @@
 //! The clauses of a route as Cedar expressions.
 
 use super::messages::{faults_of, of_error, of_warning};
-use super::{Checks, ClausePolicy, PolicyFault, Told, Within, names, scope};
+use super::{Checks, ClausePolicy, Diagnostics, PolicyFault, Within, names, scope};
 use crate::expr::{EntityName, Expr, Var};
 use crate::rule::Clause;
 use crate::schema::{OWN_ATTRIBUTES, quoted};
@@ -16,7 +16,7 @@ pub(super) fn of_route(
     vocabulary: &Vocabulary,
     checks: &Checks,
     route: RouteIndex,
-    told: &mut Told,
+    told: &mut Diagnostics,
 ) -> Vec<ClausePolicy> {
     let Some(facts) = vocabulary.route(route) else { return Vec::new() };
     let mut compiled = Vec::new();
@@ -67,7 +67,7 @@ pub(super) fn condition(
     validator: &Validator,
     at: ClausePlace,
     text: &str,
-    told: &mut Told,
+    told: &mut Diagnostics,
 ) -> Option<Expr> {
     let ClausePlace { within, route } = at;
     let faults = &mut told.faults;
@@ -108,7 +108,13 @@ pub(super) fn condition(
 }
 
 /// Strict validation of the condition, with messages in terms of what was written.
-fn validated(validator: &Validator, head: &str, text: &str, within: Within, told: &mut Told) -> Option<()> {
+fn validated(
+    validator: &Validator,
+    head: &str,
+    text: &str,
+    within: Within,
+    told: &mut Diagnostics,
+) -> Option<()> {
     let Some(set) = alone(&format!("{head}{text}\n)}};")) else {
         let message = "the expression cannot stand in a policy".into();
         told.faults.push(PolicyFault { within, offset: 0, length: 0, message, help: None });

@@ -1,8 +1,8 @@
 use crate::point::Answering;
 use crate::testing::World;
 use crate::{
-    DecisionPoint, Denial, DenialKind, DenyReason, Enforcer, EnforcerParts, Facts, HeaderChanges, Keeps,
-    Memo, Permitted, PointAnswer, Refused, RouteIndex, Source, Unavailable,
+    AnswerLifetimes, DecisionPoint, Denial, DenialKind, DenyReason, Enforcer, EnforcerParts, Facts,
+    HeaderChanges, Memo, Permitted, PointAnswer, Refused, RouteIndex, Source, Unavailable,
 };
 use haechi_core::Caller;
 use haechi_core::id::DecisionId;
@@ -17,7 +17,7 @@ type Says = fn() -> Result<PointAnswer, &'static str>;
 struct Point {
     name: Arc<str>,
     says: Says,
-    keeps: Keeps,
+    keeps: AnswerLifetimes,
     asked: AtomicUsize,
 }
 
@@ -27,7 +27,12 @@ impl Point {
     }
 
     fn named(name: &str, says: Says) -> Arc<Self> {
-        Arc::new(Self { name: name.into(), says, keeps: Keeps::default(), asked: AtomicUsize::new(0) })
+        Arc::new(Self {
+            name: name.into(),
+            says,
+            keeps: AnswerLifetimes::default(),
+            asked: AtomicUsize::new(0),
+        })
     }
 }
 
@@ -40,7 +45,7 @@ impl DecisionPoint for Point {
         Ok(facts.head.path.as_str().into())
     }
 
-    fn keeps(&self) -> Keeps {
+    fn keeps(&self) -> AnswerLifetimes {
         self.keeps
     }
 
@@ -119,7 +124,7 @@ async fn a_decision_point_is_not_asked_about_what_the_policies_refuse() {
 #[tokio::test]
 async fn answers_are_kept_as_long_as_they_hold_and_no_longer() {
     let (world, memo) = (world(), Memo::default());
-    let keeps = Keeps { allow: Duration::from_secs(5), deny: Duration::ZERO };
+    let keeps = AnswerLifetimes { allow: Duration::from_secs(5), deny: Duration::ZERO };
     let point = Arc::new(Point { keeps, ..Arc::into_inner(Point::new(|| Ok(true.into()))).unwrap() });
     let enforcer = enforcer(&world, &point);
     let mut asked = Vec::new();
@@ -144,7 +149,7 @@ async fn header_changes_come_with_the_permission_and_are_kept_with_the_answer() 
         HeaderChanges::new([("X-Plan", "gold")], ["x-debug"]).unwrap()
     }
     let (world, memo) = (world(), Memo::default());
-    let keeps = Keeps { allow: Duration::from_secs(5), deny: Duration::ZERO };
+    let keeps = AnswerLifetimes { allow: Duration::from_secs(5), deny: Duration::ZERO };
     let says = || Ok(PointAnswer::Allow(changes()));
     let point = Arc::new(Point { keeps, ..Arc::into_inner(Point::new(says)).unwrap() });
     let enforcer = enforcer(&world, &point);
@@ -165,7 +170,7 @@ async fn header_changes_come_with_the_permission_and_are_kept_with_the_answer() 
 #[tokio::test]
 async fn a_decision_point_may_ask_for_authentication_and_that_is_kept() {
     let (world, memo) = (world(), Memo::default());
-    let keeps = Keeps { allow: Duration::ZERO, deny: Duration::from_secs(5) };
+    let keeps = AnswerLifetimes { allow: Duration::ZERO, deny: Duration::from_secs(5) };
     let says = || Ok(PointAnswer::Deny(Denial { kind: DenialKind::Unauthenticated }));
     let point = Arc::new(Point { keeps, ..Arc::into_inner(Point::new(says)).unwrap() });
     let enforcer = enforcer(&world, &point);
@@ -317,7 +322,7 @@ async fn a_decision_point_cannot_change_what_policies_decided_about() {
         || changing(&[], &["x.tenant"]),
     ];
     for answer in answers {
-        let keeps = Keeps { allow: Duration::from_secs(5), deny: Duration::ZERO };
+        let keeps = AnswerLifetimes { allow: Duration::from_secs(5), deny: Duration::ZERO };
         let point = Arc::new(Point { keeps, ..Arc::into_inner(Point::new(answer)).unwrap() });
         let enforcer = enforcer(&world, &point);
         // Also where the answer was kept.

@@ -5,8 +5,8 @@ use haechi_authn::schemes::anonymous;
 use haechi_authn::{Attempt, Authenticator, Challenge, CredentialPlace, Look, Scheme};
 use haechi_authz::point::Answering;
 use haechi_authz::{
-    Clause, DecisionPoint, Denial, DenialKind, Enforcer, EnforcerParts, Engine, Facts, HeaderChanges, Keeps,
-    PointAnswer, RouteFacts, Rule, Unavailable, Vocabulary, compile,
+    AnswerLifetimes, Clause, DecisionPoint, Denial, DenialKind, Enforcer, EnforcerParts, Engine, Facts,
+    HeaderChanges, PointAnswer, RouteFacts, Rule, Unavailable, Vocabulary, compile,
 };
 use haechi_core::{Caller, PathPattern, RequestHead, Timestamp};
 use haechi_proxy::{Authentication, Plan, Route, ServiceIndex, Target};
@@ -28,8 +28,8 @@ impl DecisionPoint for Point {
         Ok(Vec::new())
     }
 
-    fn keeps(&self) -> Keeps {
-        Keeps::default()
+    fn keeps(&self) -> AnswerLifetimes {
+        AnswerLifetimes::default()
     }
 
     fn ask(&self, _: Vec<u8>) -> Answering<'_> {

@@ -27,7 +27,7 @@ pub(crate) enum FailOn {
 
 /// All that changed.
 #[derive(Debug, Serialize)]
-struct Told {
+struct DiffReport {
     routes: Vec<RouteTold>,
     /// How often the solver was asked.
     questions: usize,
@@ -95,7 +95,7 @@ pub(crate) fn diff(common: &Common, arguments: &DiffArgs) -> Result<(), Failure>
     if fails { Err(Failure::Told) } else { Ok(()) }
 }
 
-async fn ask(old: &Loaded, new: &Loaded, solver: &mut Solver) -> Told {
+async fn ask(old: &Loaded, new: &Loaded, solver: &mut Solver) -> DiffReport {
     let old_takes = |route: RouteIndex, method: &Method, host: &str, path: &CanonicalPath| {
         old.takes(route, method, host, path)
     };
@@ -109,7 +109,7 @@ async fn ask(old: &Loaded, new: &Loaded, solver: &mut Solver) -> Told {
         routes.push(Sides { old, new }.told(change).await);
     }
     let (questions, took) = solver.spent();
-    Told { routes, questions, solver_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX) }
+    DiffReport { routes, questions, solver_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX) }
 }
 
 struct Sides<'a> {

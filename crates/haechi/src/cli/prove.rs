@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// All that was found.
 #[derive(Debug, Serialize)]
-struct Told {
+struct ProofReport {
     properties: Vec<Answer>,
     /// How often the solver was asked.
     questions: usize,
@@ -90,7 +90,11 @@ pub(crate) fn prove(common: &Common, arguments: &ProveArgs) -> Result<(), Failur
     if proved { Ok(()) } else { Err(Failure::Told) }
 }
 
-async fn ask(loaded: &Loaded, properties: &[Property], arguments: &ProveArgs) -> Result<Told, Failure> {
+async fn ask(
+    loaded: &Loaded,
+    properties: &[Property],
+    arguments: &ProveArgs,
+) -> Result<ProofReport, Failure> {
     let mut solver = solver(&arguments.cvc5)?;
     let takes = |route: RouteIndex, method: &http::Method, host: &str, path: &haechi_core::CanonicalPath| {
         loaded.takes(route, method, host, path)
@@ -102,7 +106,7 @@ async fn ask(loaded: &Loaded, properties: &[Property], arguments: &ProveArgs) ->
         answers.push(answer(loaded, property, proof).await);
     }
     let (questions, took) = solver.spent();
-    Ok(Told { properties: answers, questions, solver_ms: ms(took) })
+    Ok(ProofReport { properties: answers, questions, solver_ms: ms(took) })
 }
 
 async fn answer(loaded: &Loaded, property: &Property, proof: Proof) -> Answer {
@@ -152,7 +156,7 @@ fn ms(took: Duration) -> u64 {
     u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn render(told: &Told) -> String {
+fn render(told: &ProofReport) -> String {
     let mut out = String::new();
     for answer in &told.properties {
         // Writing to a `String` does not fail.

@@ -31,7 +31,7 @@ struct Tried {
 
 /// What came of all.
 #[derive(Debug, Serialize)]
-struct Told {
+struct TestReport {
     passed: usize,
     failed: usize,
     cases: Vec<Tried>,
@@ -73,7 +73,7 @@ fn read<'a>(files: &'a [std::path::PathBuf], config: &Config) -> Result<Vec<(&'a
     failure.map_or(Ok(cases), Err)
 }
 
-async fn run(gate: Gate<'_>, cases: &[(&Path, Case)], covering: bool) -> Result<Told, Failure> {
+async fn run(gate: Gate<'_>, cases: &[(&Path, Case)], covering: bool) -> Result<TestReport, Failure> {
     let mut coverage = Coverage::new(gate);
     let mut tried = Vec::with_capacity(cases.len());
     for (file, case) in cases {
@@ -93,7 +93,7 @@ async fn run(gate: Gate<'_>, cases: &[(&Path, Case)], covering: bool) -> Result<
     }
     let passed = tried.iter().filter(|tried| tried.passed).count();
     let failed = tried.len() - passed;
-    Ok(Told { passed, failed, cases: tried, coverage: covering.then(|| coverage.finished()) })
+    Ok(TestReport { passed, failed, cases: tried, coverage: covering.then(|| coverage.finished()) })
 }
 
 fn inquiry(case: &Case) -> Inquiry {

@@ -1,12 +1,12 @@
 //! Differences for people.
 
-use super::{Kind, RouteTold, Shown, Told};
+use super::{DiffReport, Kind, RouteTold, Shown};
 use crate::cli::output::{self, counted};
 use haechi_authz::analysis::Relation;
 use std::fmt::{Result, Write};
 
 /// Writes them out: a paragraph for each route that changed, a line for all that did not.
-pub(super) fn render(told: &Told) -> String {
+pub(super) fn render(told: &DiffReport) -> String {
     let mut out = String::new();
     let (same, changed): (Vec<_>, Vec<_>) = told.routes.iter().partition(|route| route.is_same());
     // Writing to a `String` does not fail.

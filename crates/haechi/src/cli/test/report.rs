@@ -1,13 +1,13 @@
 //! What came of the cases: for people, and as JUnit's XML for whatever shows test results.
 
 use super::coverage::{Coverage, Part};
-use super::{Told, Tried};
+use super::{TestReport, Tried};
 use crate::cli::explain::render;
 use crate::cli::output::{counted, shown};
 use std::fmt::Write;
 
 /// A line for each case; a failure with its explanation and place.
-pub(super) fn text(told: &Told) -> String {
+pub(super) fn text(told: &TestReport) -> String {
     let mut out = String::new();
     for tried in &told.cases {
         // Writing to a `String` does not fail.
@@ -58,13 +58,13 @@ fn of(noun: &str, part: &Part) -> String {
 }
 
 /// One test suite for each file, one test case for each case.
-pub(super) fn junit(told: &Told) -> String {
+pub(super) fn junit(told: &TestReport) -> String {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let _ = suites(told, &mut out);
     out
 }
 
-fn suites(told: &Told, out: &mut String) -> std::fmt::Result {
+fn suites(told: &TestReport, out: &mut String) -> std::fmt::Result {
     let all = told.cases.len();
     writeln!(
         out,

@@ -7,7 +7,7 @@ use crate::config::source::At;
 use crate::config::value::Identifier;
 use crate::config::written::{self, PointType};
 use haechi_authn::keys::{AddressFault, WebOrigin};
-use haechi_authz::Keeps;
+use haechi_authz::AnswerLifetimes;
 use haechi_core::Secret;
 use reqwest::Url;
 use rustls::pki_types::CertificateDer;
@@ -27,7 +27,7 @@ pub(crate) struct DecisionPoint {
     /// From connecting to the last byte of the answer.
     pub timeout: Duration,
     /// How long answers are kept.
-    pub keeps: Keeps,
+    pub keeps: AnswerLifetimes,
     /// Sent as a bearer token; can be a header's value.
     pub token: Option<Secret<String>>,
     /// Who vouches for it; the system's authorities where it is `None`.
@@ -64,7 +64,7 @@ fn decision_point(
         kind: written.kind?,
         url: url.filter(|_| allowed)?.value.clone(),
         timeout: written.timeout.0,
-        keeps: Keeps { allow: cache.allow.0, deny: cache.deny.0 },
+        keeps: AnswerLifetimes { allow: cache.allow.0, deny: cache.deny.0 },
         token: token?,
         authorities: authorities?,
     })

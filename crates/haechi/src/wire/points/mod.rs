@@ -14,7 +14,7 @@ use super::http_client::{self, BodyError};
 use crate::config::Config;
 use crate::config::meant::{self, PointType};
 use haechi_authz::point::Answering;
-use haechi_authz::{DecisionPoint, Facts, Keeps, PointAnswer, Unavailable, Vocabulary};
+use haechi_authz::{AnswerLifetimes, DecisionPoint, Facts, PointAnswer, Unavailable, Vocabulary};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client, Url};
 use std::fmt;
@@ -48,7 +48,7 @@ struct Point {
     kind: PointType,
     url: Url,
     timeout: Duration,
-    keeps: Keeps,
+    keeps: AnswerLifetimes,
     vocabulary: Arc<Vocabulary>,
     client: Client,
     control: Handle,
@@ -122,7 +122,7 @@ impl DecisionPoint for Point {
         question.map_err(|reason| self.unavailable(reason))
     }
 
-    fn keeps(&self) -> Keeps {
+    fn keeps(&self) -> AnswerLifetimes {
         self.keeps
     }
 

@@ -1,7 +1,7 @@
 //! Decision points for commands that look at rules alone: nobody outside is asked, and answers may be given.
 
 use haechi_authz::point::Answering;
-use haechi_authz::{DecisionPoint, Facts, Keeps, Unavailable};
+use haechi_authz::{AnswerLifetimes, DecisionPoint, Facts, Unavailable};
 use haechi_core::Outcome;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -38,8 +38,8 @@ impl DecisionPoint for Unasked {
     }
 
     /// Not at all: the next request may be given another.
-    fn keeps(&self) -> Keeps {
-        Keeps::default()
+    fn keeps(&self) -> AnswerLifetimes {
+        AnswerLifetimes::default()
     }
 
     fn ask(&self, _: Vec<u8>) -> Answering<'_> {
