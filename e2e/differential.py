@@ -34,6 +34,11 @@ class Request:
             hosts.append(canonical_host(authority))
         return self.method, canonical_path(target), sorted(set(hosts)), self.body
 
+    def means(self, forwarded):
+        """HTTP/1.0 knows requests without a host; what is forwarded has one of the endpoint's."""
+        ours, theirs = self.meaning(), forwarded.meaning()
+        return ours == theirs or (not ours[2] and (ours[:2], ours[3]) == (theirs[:2], theirs[3]))
+
 
 def split(target):
     match = re.match(rb"(?i)https?://([^/?]*)(.*)", target, re.S)
@@ -50,6 +55,8 @@ def canonical_path(target):
         byte = bytes.fromhex(match[1].decode())
         return byte if re.match(rb"[A-Za-z0-9._~-]", byte) else b"%" + match[1].upper()
 
+    # These are sent as they are, and forwarded escaped.
+    path = re.sub(rb"[][|^]", lambda found: b"%%%02X" % found[0][0], path)
     return re.sub(rb"%([0-9A-Fa-f]{2})", unescaped, path) + mark + query
 
 
@@ -60,37 +67,47 @@ def canonical_host(value):
             name = b"[%s]" % str(ipaddress.IPv6Address(name[1:-1].decode())).encode()
         except ValueError:
             pass
-    return name + re.sub(rb"^:0*", b":", port)
+    # A dot at the end and the usual ports change nothing.
+    port = re.sub(rb"^:0*", b":", port)
+    return re.sub(rb"(?<=.)\.$", b"", name) + (b"" if port in (b":80", b":443") else port)
 
 
 def by_h11(data):
     """The requests that h11 reads, and why it stopped, if it did not reach the end."""
-    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
     requests = []
+    while True:
+        # A server may skip an empty line before a request (RFC 9112 2.2); h11 refuses it.
+        data = data[2:] if data.startswith(b"\r\n") else data
+        request, end, data = one_by_h11(data)
+        if request is not None:
+            requests.append(request)
+        if end or not data:
+            return requests, end
+
+
+def one_by_h11(data):
+    connection = h11.Connection(h11.SERVER, max_incomplete_event_size=1 << 20)
+    head, body = None, b""
     try:
         connection.receive_data(data)
         while True:
-            head, body = None, b""
-            while True:
-                event = connection.next_event()
-                if isinstance(event, h11.Request):
-                    head = event
-                elif isinstance(event, h11.Data):
-                    body += bytes(event.data)
-                elif isinstance(event, h11.EndOfMessage):
-                    break
-                else:
-                    return requests, None if head is None else "incomplete"
-            requests.append(Request(head.method, head.target, list(head.headers), body))
-            connection.send(h11.Response(status_code=200, headers=[("Content-Length", "0")]))
-            connection.send(h11.EndOfMessage())
-            if connection.their_state is not h11.DONE or connection.our_state is not h11.DONE:
-                return requests, "closed"
-            connection.start_next_cycle()
-            if not connection.trailing_data[0]:
-                return requests, None
+            event = connection.next_event()
+            if isinstance(event, h11.Request):
+                head = event
+            elif isinstance(event, h11.Data):
+                body += bytes(event.data)
+            elif isinstance(event, h11.EndOfMessage):
+                break
+            else:
+                return None, None if head is None else "incomplete", b""
+        request = Request(head.method, head.target, list(head.headers), body)
+        connection.send(h11.Response(status_code=200, headers=[("Content-Length", "0")]))
+        connection.send(h11.EndOfMessage())
+        if connection.their_state is not h11.DONE or connection.our_state is not h11.DONE:
+            return request, "closed", b""
+        return request, None, bytes(connection.trailing_data[0])
     except h11.ProtocolError as fault:
-        return requests, f"refused: {fault}"
+        return None, f"refused: {fault}", b""
 
 
 class Collector:
@@ -161,11 +178,13 @@ def differences(name, parse, sent, statuses, passed):
             return
         if place >= len(requests):
             unknown = name == "llhttp" and end and "method" in end.lower()
-            if not unknown:
+            # The grammar has white space before a chunk extension (RFC 9112 7.1.1); both refuse it, and so read nothing else.
+            blank = end and "chunk" in end and re.search(rb"\r\n[0-9A-Fa-f]+[ \t]+;", sent)
+            if not unknown and not blank:
                 yield f"request {place} was accepted, and {name} reads {len(requests)} ({end})"
             return
         original = requests[place]
-        if original.meaning() != forwarded.meaning():
+        if not original.means(forwarded):
             yield f"{name} reads {original.meaning()} where {forwarded.meaning()} was forwarded"
         sent_fields = set(original.fields)
         for field in forwarded.fields:

@@ -53,6 +53,32 @@ fn chunked_bodies_travel_both_ways() {
 }
 
 #[test]
+fn chunk_extensions_end_at_the_gate() {
+    let backend = Backend::start(|_| {
+        Answer::kept(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\none\r\n3 ; c=\"x;y\"\r\ntwo\r\n0;end\r\n\r\n",
+        )
+    });
+    let gate = open_gate(&backend);
+    let mut client = gate.converse();
+    client
+        .send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;x=1\r\nhello\r\n0\r\n\r\n");
+    let answer = client.answer().unwrap();
+    assert_eq!((answer.body.as_slice(), answer.complete), (&b"onetwo"[..], true));
+    assert_eq!(backend.sole().body, b"hello");
+    let reply = gate.curl("/", &[]).expect(200);
+    assert_eq!((reply.exit, reply.text()), (0, "onetwo".to_owned()));
+}
+
+#[test]
+fn an_old_answer_in_chunks_is_faulty() {
+    let backend = Backend::start(|_| {
+        Answer::raw("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n")
+    });
+    open_gate(&backend).get("/").expect(502);
+}
+
+#[test]
 fn an_old_client_gets_no_chunks() {
     let backend = Backend::start(|_| Answer::chunked(200, &[], &["one", "two"]));
     let gate = open_gate(&backend);

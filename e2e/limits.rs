@@ -57,6 +57,37 @@ fn what_is_too_large_is_refused_and_counted() {
 }
 
 #[test]
+fn large_heads_pass_where_the_limits_allow_them() {
+    // A buffer, several, and the most that can be set; sent at once and in pieces.
+    let backend = Backend::start(|request| {
+        let asked: usize = request.field("x-answer").unwrap_or("0").parse().unwrap();
+        Answer::new(200, &[("x-long", &"b".repeat(asked))], "reached")
+    });
+    let gate = limited(&backend, "head: 256KiB");
+    for bytes in [16_300, 16_384, 16_500, 40_000, 131_072, 200_000, 261_000] {
+        let mut client = gate.converse();
+        let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Long: {}\r\n\r\n", "a".repeat(bytes));
+        for piece in head.as_bytes().chunks(if bytes % 2 == 0 { 30_011 } else { head.len() }) {
+            client.send(piece);
+        }
+        client.send(GET);
+        for _ in 0..2 {
+            assert_eq!(client.answer().map(|answer| answer.status), Some(200), "{bytes}");
+        }
+        let seen = &backend.recorded()[backend.recorded().len() - 2];
+        assert_eq!(seen.field("x-long").map(str::len), Some(bytes));
+    }
+    let over = format!("GET / HTTP/1.1\r\nHost: a\r\nX-Long: {}\r\n\r\n", "a".repeat(262_144));
+    assert_eq!(gate.converse().send(over).answer().map(|answer| answer.status), Some(431));
+    for (bytes, status) in [(15_000, 200), (20_000, 200), (64_000, 200), (66_000, 502), (300_000, 502)] {
+        gate.get_with("/", &[&format!("X-Answer: {bytes}")]).expect(status);
+    }
+    let gate = limited(&backend, "response_head: 8KiB");
+    gate.get_with("/", &["X-Answer: 7000"]).expect(200);
+    gate.get_with("/", &["X-Answer: 9000"]).expect(502);
+}
+
+#[test]
 fn an_answer_over_a_limit_can_be_read_by_a_client_that_is_still_sending() {
     let backend = Backend::saying("reached");
     let gate = limited(&backend, "body: 1KiB, head: 4KiB");

@@ -116,3 +116,46 @@ fn no_route_is_404_and_nothing_arrives() {
     assert_eq!(reply.json()["status"], 404);
     assert_eq!(town.reached(), 0);
 }
+
+#[test]
+fn text_around_a_parameter_and_literals_of_any_script() {
+    let town = Town::of(&[
+        ("cancel", "path: \"/ops/{id}:cancel\""),
+        ("json", "path: \"/ops/{name}.json\""),
+        ("one", "path: \"/ops/{id}\""),
+        ("goods", "path: \"/상품/**\""),
+        ("space", "path: \"/my files/[x]\""),
+    ]);
+    for (path, expected) in [
+        ("/ops/7:cancel", "cancel"),
+        ("/ops/a.json", "json"),
+        ("/ops/a%2Ejson", "json"),
+        ("/ops/7", "one"),
+        ("/ops/7:start", "one"),
+        ("/ops/7%3Acancel", "400"),
+        ("/%EC%83%81%ED%92%88/7", "goods"),
+        ("/%ec%83%81%ed%92%88", "goods"),
+        ("/my%20files/%5Bx%5D", "space"),
+    ] {
+        assert_eq!(town.asked(&[], path), expected, "{path}");
+    }
+}
+
+#[test]
+fn hosts_by_a_wildcard() {
+    let town = Town::of(&[
+        ("name", "path: /**, hosts: [a.example.com]"),
+        ("below", "path: /**, hosts: [\"*.example.com\"]"),
+        ("any", "path: /**"),
+    ]);
+    for (host, expected) in [
+        ("a.example.com", "name"),
+        ("A.Example.com.", "name"),
+        ("b.example.com:8080", "below"),
+        ("c.b.example.com", "below"),
+        ("example.com", "any"),
+        ("notexample.com", "any"),
+    ] {
+        assert_eq!(town.asked(&["--header", &format!("Host: {host}")], "/x"), expected, "{host}");
+    }
+}

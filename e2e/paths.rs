@@ -3,7 +3,7 @@
 use crate::harness::{Gate, open_gate, routes_to};
 use haechi_testkit::Backend;
 
-const REFUSED: [&str; 34] = [
+const REFUSED: [&str; 37] = [
     "//",
     "//public",
     "/public//x",
@@ -25,7 +25,10 @@ const REFUSED: [&str; 34] = [
     "/a\\b",
     "/a;v=1",
     "/a%3Bv",
-    "/a%2epdf",
+    "/a%23b",
+    "/a%3Fb",
+    "/%2e%2e%2fadmin",
+    "/..%3Bx/admin",
     "/a%",
     "/a%2",
     "/a%zz",
@@ -66,6 +69,7 @@ fn the_backend_receives_the_canonical_path_and_the_query_untouched() {
         ("/%61dmin/%7Ex", "/admin/~x"),
         ("/a%20b/%c3%a9", "/a%20b/%C3%A9"),
         ("/v1/a:b@c/d,e=f!$&'()*+", "/v1/a:b@c/d,e=f!$&'()*+"),
+        ("/main%2Epy/%2ehidden", "/main.py/.hidden"),
         ("/a?q=%2F..%2f;x//y&z=%zz", "/a?q=%2F..%2f;x//y&z=%zz"),
         ("/a?", "/a?"),
         ("/", "/"),
@@ -83,7 +87,7 @@ fn an_escaped_spelling_does_not_walk_around_a_stricter_route() {
         "authenticators: {{ partner: {{ type: api_key, header: X-API-Key }} }}\nstore: sqlite:haechi.db\n{}",
         routes_to(&backend, &[("/**", "anonymous", "any"), ("/admin/**", "[partner]", "any")])
     ));
-    for path in ["/admin", "/admin/", "/%61dmin", "/adm%69n/x", "/admin?x"] {
+    for path in ["/admin", "/admin/", "/%61dmin", "/adm%69n/x", "/admin?x", "/admin/[x]|^", "/admin/x%2Ey"] {
         gate.get(path).expect(401);
     }
     for path in ["/admin%2fx", "/x/../admin", "//admin", "/admin;x", "/./admin"] {
@@ -123,4 +127,43 @@ fn an_ambiguous_path_is_400_even_where_no_route_waits_for_it() {
     }
     gate.get("/elsewhere").expect(404);
     assert_eq!(backend.recorded().len(), 0);
+}
+
+#[test]
+fn what_browsers_send_as_it_is_arrives_escaped() {
+    let backend = Backend::saying("reached");
+    let gate = open_gate(&backend);
+    for sent in ["/a[0]|b^c", "/a%5B0%5D%7Cb%5Ec", "/a%5b0%5d|b^c"] {
+        let request = format!("GET {sent} HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(gate.converse().send(request).answer().map(|answer| answer.status), Some(200), "{sent}");
+        assert_eq!(backend.last().target(), "/a%5B0%5D%7Cb%5Ec", "{sent}");
+    }
+    gate.curl("/x%5B1%5D", &["--http2-prior-knowledge"]).expect(200);
+    assert_eq!(backend.last().target(), "/x%5B1%5D");
+}
+
+#[test]
+fn what_could_end_a_path_is_in_doubt_where_any_rest_is_taken() {
+    let backend = Backend::saying("reached");
+    let gate = Gate::start(&format!(
+        "services: {{ web: {{ endpoints: [\"{}\"] }} }}
+routes:
+  - {{ name: rest, match: {{ path: /rest/** }}, authenticate: anonymous, authorize: any, service: web }}
+  - {{ name: one, match: {{ path: \"/one/{{id}}\" }}, authenticate: anonymous, authorize: any, service: web }}
+  - {{ name: let, match: {{ path: /let/** }}, authenticate: anonymous, authorize: any, service: web, allow_in_path: [encoded_delimiter] }}
+",
+        backend.url()
+    ));
+    for (path, status) in [
+        ("/rest/a%23b", 400),
+        ("/rest/%3Fx", 400),
+        ("/one/a%23b", 200),
+        ("/one/%3f", 200),
+        ("/let/a%23b%3Fc", 200),
+        ("/none/a%23", 404),
+    ] {
+        gate.get(path).expect(status);
+    }
+    assert_eq!(backend.last().target(), "/let/a%23b%3Fc");
+    assert_eq!(backend.recorded().len(), 3);
 }

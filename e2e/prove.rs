@@ -334,3 +334,59 @@ fn a_larger_role_is_wider_though_no_route_changed() {
         told.stdout
     );
 }
+
+const CANCEL: &str =
+    "name: cancel, match: { path: \"/ops/{id}:cancel\" }, authenticate: local, authorize: { roles: [ADMIN] }";
+const OPS: &str = "name: ops, match: { path: \"/ops/{id}\" }, authenticate: anonymous, authorize: any";
+const GOODS: &str = "name: goods, match: { path: \"/상품/{id}.json\", hosts: [\"*.example.com\"] }, authenticate: local, authorize: { when: context.params.id == \"7\" && context.host like \"*\" }";
+
+#[test]
+fn text_around_parameters_other_scripts_and_wildcard_hosts_are_reasoned_about() {
+    let folder = gate(&[CANCEL, OPS, GOODS]);
+    let only_admins = |path: &str| format!("routes: \"{path}\"\nallowed_only_if: {{ roles: [ADMIN] }}");
+    assert_eq!(prove(&folder, &only_admins("/ops/{x}:cancel"))["outcome"], "proved");
+    assert_eq!(prove(&folder, &only_admins("/ops/7:cancel"))["outcome"], "proved");
+    let open = prove(&folder, &only_admins("/ops/*"));
+    let example_ = example(&folder, &open, "ops");
+    assert!(example_["path"].as_str().unwrap().starts_with("/ops/"), "{example_:#}");
+    let goods = prove(&folder, &only_admins("/상품/**"));
+    let shown = example(&folder, &goods, "goods");
+    assert_eq!(shown["path"], "/%EC%83%81%ED%92%88/7.json");
+    assert!(shown["host"].as_str().unwrap().ends_with(".example.com"), "{shown:#}");
+
+    let told = haechi(
+        folder.path(),
+        &[
+            "explain",
+            "--output",
+            "json",
+            "--method",
+            "GET",
+            "--path",
+            "/상품/7.json",
+            "--host",
+            "a.example.com",
+            "--role",
+            "USER",
+        ],
+    );
+    let told: Value = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(told["outcome"], "allowed", "{told:#}");
+    folder.write(
+        "cases.yaml",
+        "- { name: goods, request: { method: GET, path: /상품/7.json, host: b.a.example.com }, caller: { roles: [USER] }, expect: allow }
+- { name: elsewhere, request: { method: GET, path: /상품/7.json, host: example.com }, caller: { roles: [USER] }, expect: 404 }
+- { name: cancel, request: { method: POST, path: \"/ops/7:cancel\" }, caller: { roles: [ADMIN] }, expect: \"route: cancel\" }
+",
+    );
+    haechi(folder.path(), &["test", "cases.yaml"]).success();
+    let matrix = haechi(folder.path(), &["matrix", "--output", "json"]).success().stdout;
+    assert!(matrix.contains("*.example.com") && matrix.contains("/ops/{id}:cancel"), "{matrix}");
+
+    let written =
+        |routes: &[&str]| format!("listeners: [{{ bind: 127.0.0.1:0 }}]\n{}", configuration(routes));
+    folder.write("old.yaml", &written(&[CANCEL, OPS, GOODS]));
+    folder.write("new.yaml", &written(&[&CANCEL.replace("ADMIN", "USER"), OPS, GOODS]));
+    let diff = haechi(folder.path(), &["diff", "old.yaml", "new.yaml"]).success().stdout;
+    assert!(diff.contains("cancel") && diff.contains(":cancel"), "{diff}");
+}

@@ -78,7 +78,7 @@ fn ambiguous_lines() {
     let backend = Backend::saying("reached");
     let gate = gate_before(&backend);
     let cases = [
-        ("an empty line first", "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("two empty lines first", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
         ("bare LF", "GET / HTTP/1.1\nHost: a\n\n"),
         ("a bare LF in the head", "GET / HTTP/1.1\r\nHost: a\nX-A: b\r\n\r\n"),
         ("a bare LF at its end", "GET / HTTP/1.1\r\nHost: a\r\n\n"),
@@ -191,6 +191,9 @@ fn broken_chunks_never_arrive_as_a_whole_body() {
         "\r\nhello\r\n0\r\n\r\n",
         "-1\r\nhello\r\n0\r\n\r\n",
         "fffffffffffffffff\r\nhello\r\n0\r\n\r\n",
+        "5;a=\"b\r\nhello\r\n0\r\n\r\n",
+        "5;\r\nhello\r\n0\r\n\r\n",
+        "5;a b\r\nhello\r\n0\r\n\r\n",
         "5;a\nb\r\nhello\r\n0\r\n\r\n",
         "5\r\nhello\r\n0\r\nX : y\r\n\r\n",
         "5\r\nhello\r\n0\r\n\n",
@@ -223,9 +226,52 @@ fn what_is_proper_still_passes() {
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: CHUNKED\r\n\r\n0\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n",
+        "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a.example.\r\n\r\n",
+        "GET http://a:80/x HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET http://a/x HTTP/1.1\r\nHost: a:80\r\n\r\n",
+        "GET / HTTP/1.0\r\n\r\n",
+        "GET http://a/ HTTP/1.0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b ; c=\"d;e\"\r\nhello\r\n0;last\r\n\r\n",
     ] {
         let answer = gate.converse().send(request).answer().expect("an answer");
         assert_eq!(answer.status, 200, "{request:?}");
     }
-    assert_eq!(backend.recorded().len(), 7);
+    assert_eq!(backend.recorded().len(), 14);
+}
+
+#[test]
+fn a_line_end_behind_a_body_belongs_to_nothing() {
+    let backend = Backend::saying("reached");
+    let gate = gate_before(&backend);
+    let mut client = gate.converse();
+    for _ in 0..3 {
+        client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi\r\n");
+        assert_eq!(client.answer().expect("an answer").status, 200);
+    }
+    client.send("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.answer().expect("an answer").status, 400);
+    assert_eq!(backend.recorded().len(), 3);
+}
+
+#[test]
+fn a_request_without_a_host_takes_routes_without_hosts() {
+    let backend = Backend::saying("reached");
+    let gate = Gate::start(&format!(
+        "services: {{ web: {{ endpoints: [\"{}\"] }} }}
+routes:
+  - {{ name: any, match: {{ path: /any }}, authenticate: anonymous, authorize: any, service: web }}
+  - {{ name: named, match: {{ path: /named, hosts: [a.example] }}, authenticate: anonymous, authorize: any, service: web }}
+",
+        backend.url()
+    ));
+    let status = |request: &str| gate.converse().send(request).answer().expect("an answer").status;
+    assert_eq!(status("GET /any HTTP/1.0\r\n\r\n"), 200);
+    let seen = backend.sole();
+    assert_eq!((seen.field("host"), seen.field("x-forwarded-host")), (Some("127.0.0.1"), None));
+    assert_eq!(status("GET /named HTTP/1.0\r\n\r\n"), 404);
+    assert_eq!(status("GET /named HTTP/1.0\r\nHost: A.example.\r\n\r\n"), 200);
+    assert_eq!(backend.last().field("host"), Some("a.example"));
+    assert_eq!(status("GET /any HTTP/1.1\r\n\r\n"), 400);
+    assert_eq!(backend.recorded().len(), 2);
 }

@@ -334,6 +334,26 @@ fn a_client_that_breaks_the_protocol_is_told_and_nothing_of_it_arrives() {
 }
 
 #[test]
+fn what_follows_a_clients_close_is_discarded() {
+    // A whole frame, one that breaks the protocol, and no frame at all, in one segment with the Close.
+    for behind in [
+        &[0x82, 0x81, 0, 0, 0, 0, b'x'][..],
+        &[0x82, 0x01, b'x'],
+        b"GET / HTTP/1.1\r\n\r\n",
+        &[0x88, 0x80, 0, 0, 0, 0],
+    ] {
+        let backend = EchoServer::start();
+        let gate = open_gate(&backend.url(), "");
+        let mut client = raw_client(&gate);
+        client.send([&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8][..], behind].concat());
+        let mut told = Vec::new();
+        client.socket().read_to_end(&mut told).unwrap();
+        assert_eq!(told.get(..4), Some(&[0x88, told.len() as u8 - 2, 0x03, 0xe8][..]), "1000: {told:x?}");
+        assert_eq!(backend.ended().map(|(code, _)| code), Some(1000), "{behind:x?}");
+    }
+}
+
+#[test]
 fn a_backend_that_breaks_the_protocol_is_cut_off() {
     let backend = Backend::start(|request| {
         let key = request.field("sec-websocket-key").unwrap().to_owned();

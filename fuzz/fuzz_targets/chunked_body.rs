@@ -48,13 +48,16 @@ fn split(bytes: &[u8], seed: u8) -> Vec<&[u8]> {
     pieces
 }
 
-/// The body and where it ends; `None` for what is malformed, has extensions, or ends too early.
+/// The body and where it ends; `None` for what is malformed or ends too early.
 fn simple(wire: &[u8]) -> Option<(Vec<u8>, usize)> {
     let (mut body, mut at) = (Vec::new(), 0);
     loop {
         let line = line(wire, at)?;
-        let digits =
-            std::str::from_utf8(line).ok().filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
+        if line.len() + 2 > 1024 || !extensions(&line[digits..]) {
+            return None;
+        }
+        let digits = std::str::from_utf8(&line[..digits]).expect("ASCII");
         let size = usize::try_from(u64::from_str_radix(digits, 16).ok()?).ok()?;
         // Sizes are short: nobody pads them.
         if digits.len() > 15 || size as u64 + body.len() as u64 > LIMIT {
@@ -68,6 +71,50 @@ fn simple(wire: &[u8]) -> Option<(Vec<u8>, usize)> {
         at += size;
         (wire.get(at..at + 2)? == b"\r\n").then_some(())?;
         at += 2;
+    }
+}
+
+/// A slower reading of the extensions' grammar. What many of them may come to together does not fit into the input.
+fn extensions(text: &[u8]) -> bool {
+    let skip = |text: &[u8]| text.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    let word = |text: &[u8]| text.iter().take_while(|b| is_token(&[**b])).count();
+    let (mut at, end) = (0, text.len());
+    while at < end {
+        at += skip(&text[at..]);
+        if text.get(at) != Some(&b';') {
+            return false;
+        }
+        at += 1;
+        at += skip(&text[at..]);
+        let name = word(&text[at..]);
+        at += name;
+        if name == 0 {
+            return false;
+        }
+        let equals = at + skip(&text[at..]);
+        if text.get(equals) == Some(&b'=') {
+            at = equals + 1;
+            at += skip(&text[at..]);
+            let Some(length) = value(&text[at..]) else { return false };
+            at += length;
+        }
+    }
+    true
+}
+
+fn value(text: &[u8]) -> Option<usize> {
+    if text.first() != Some(&b'"') {
+        return Some(text.iter().take_while(|b| is_token(&[**b])).count()).filter(|length| *length > 0);
+    }
+    let mut at = 1;
+    loop {
+        let sound = |b: u8| b == b'\t' || (b >= 0x20 && b != 0x7f);
+        match *text.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' if sound(*text.get(at + 1)?) => at += 2,
+            b if sound(b) && b != b'\\' => at += 1,
+            _ => return None,
+        }
     }
 }
 

@@ -12,6 +12,10 @@ fuzz_target!(|data: &[u8]| {
     let Ok(Some(end)) = end else { return };
     let Ok(read) = request(&data[..end]) else { return };
     one_meaning(&read);
+    if read.host.is_unnamed() {
+        // HTTP/1.0 alone knows such; what is written out is HTTP/1.1.
+        return;
+    }
     let written = written(&read);
     let again = request(&written).unwrap_or_else(|fault| panic!("{fault}: {written:?}"));
     assert_eq!(meaning(&read), meaning(&again), "{written:?}");
@@ -43,7 +47,8 @@ fn one_meaning(read: &Request) {
     let target = read.path.iter().chain(read.query.iter().flat_map(|query| query.as_bytes()));
     assert!(target.into_iter().all(|b| (0x21..0x7f).contains(b) && *b != b'#'));
     assert!(!read.path.contains(&b'?'));
-    assert_eq!(read.fields.all(FieldName::Host).count(), 1);
+    assert!(read.fields.all(FieldName::Host).count() <= 1);
+    assert!(!read.fields.has(FieldName::Misspelled));
     for field in read.fields.iter() {
         assert!(is_token(field.name) && field.name.iter().all(|b| !b.is_ascii_uppercase()));
         assert!(!field.value.iter().any(|b| matches!(b, b'\r' | b'\n' | 0)), "{field:?}");

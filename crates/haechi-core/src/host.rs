@@ -19,7 +19,7 @@ impl Host {
     /// Reads a `Host` field value or an `:authority`.
     ///
     /// # Errors
-    /// [`BadHost`] for an empty name, user information, an odd character, a trailing dot, or a port that is not 1–65535.
+    /// [`BadHost`] for an empty name, user information, an odd character, or a port that is not 1–65535.
     pub fn parse(value: &[u8]) -> Result<Self, BadHost> {
         if value.is_empty() || value.len() > 262 {
             return Err(BadHost);
@@ -35,7 +35,22 @@ impl Host {
         Ok(Self { name, port })
     }
 
-    /// The name, lower case, without a port.
+    /// The host of a request that names none, which HTTP/1.0 allows. It is no route's.
+    pub fn unnamed() -> Self {
+        Self { name: "".into(), port: None }
+    }
+
+    /// Whether the request names none.
+    pub fn is_unnamed(&self) -> bool {
+        self.name.is_empty()
+    }
+
+    /// Whether both name the same, where `port` is meant when none is written.
+    pub fn is_same(&self, other: &Self, port: u16) -> bool {
+        self.name == other.name && self.port.unwrap_or(port) == other.port.unwrap_or(port)
+    }
+
+    /// The name, lower case, without a port and without the dot that ends a name of the whole tree (RFC 3986 3.2.2).
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -43,6 +58,38 @@ impl Host {
     /// The port, where the request named one.
     pub const fn port(&self) -> Option<u16> {
         self.port
+    }
+}
+
+/// A name as routes write it, or `*.example.com` for every name below it, one label or more.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HostPattern(Box<str>);
+
+impl HostPattern {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// [`BadHost`] for what is no host, has a port, or has a `*` elsewhere than as its first label.
+    pub fn parse(text: &str) -> Result<Self, BadHost> {
+        let (star, name) = text.strip_prefix("*.").map_or(("", text), |name| ("*.", name));
+        let host = Host::parse(name.as_bytes())?;
+        if host.port().is_some() || (!star.is_empty() && host.name().starts_with('[')) {
+            return Err(BadHost);
+        }
+        Ok(Self(format!("{star}{}", host.name()).into()))
+    }
+
+    /// The text, canonical.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Whether a name, canonical and without a port, is one that `pattern` means ([`HostPattern::as_str`]).
+pub fn is_meant(pattern: &str, name: &str) -> bool {
+    match pattern.strip_prefix('*') {
+        Some(below) => name.len() > below.len() && name.ends_with(below),
+        None => pattern == name,
     }
 }
 
@@ -64,6 +111,7 @@ fn split_port(value: &[u8]) -> Result<(&[u8], Option<u16>), BadHost> {
 }
 
 fn registered_name(name: &[u8]) -> Result<Box<str>, BadHost> {
+    let name = name.strip_suffix(b".").unwrap_or(name);
     let legal = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     let dots_apart =
         !name.starts_with(b".") && !name.ends_with(b".") && !name.windows(2).any(|pair| pair == b"..");
@@ -84,7 +132,7 @@ impl fmt::Display for Host {
 
 #[cfg(test)]
 mod tests {
-    use super::Host;
+    use super::{Host, HostPattern, is_meant};
 
     #[test]
     fn names_are_folded_and_ports_kept() {
@@ -95,9 +143,45 @@ mod tests {
     }
 
     #[test]
+    fn a_wildcard_means_names_below_and_never_the_name() {
+        let pattern = HostPattern::parse("*.Example.com").unwrap();
+        assert_eq!(pattern.as_str(), "*.example.com");
+        for (name, meant) in [
+            ("a.example.com", true),
+            ("a.b.example.com", true),
+            ("example.com", false),
+            ("notexample.com", false),
+            ("a.example.com.evil", false),
+            ("", false),
+        ] {
+            assert_eq!(is_meant(pattern.as_str(), name), meant, "{name}");
+        }
+        assert!(is_meant("a.example", "a.example") && !is_meant("a.example", "b.a.example"));
+        for bad in ["*", "*.", "*a.b", "a.*.b", "*.*.b", "*.a:80", "*.[::1]", "a:80", "**.a"] {
+            assert!(HostPattern::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_dot_at_the_end_changes_nothing() {
+        assert_eq!(Host::parse(b"a.example."), Host::parse(b"A.example"));
+        assert_eq!(Host::parse(b"a.example.:80"), Host::parse(b"a.example:80"));
+        assert!(Host::parse(b".").is_err() && Host::parse(b".:80").is_err());
+    }
+
+    #[test]
+    fn the_usual_port_may_be_left_out() {
+        let same = |one: &str, other: &str, port| {
+            Host::parse(one.as_bytes()).unwrap().is_same(&Host::parse(other.as_bytes()).unwrap(), port)
+        };
+        assert!(same("a", "A:80", 80) && same("a:443", "a", 443) && same("a:81", "a:81", 80));
+        assert!(!same("a", "a:81", 80) && !same("a", "a:80", 443) && !same("a", "b", 80));
+    }
+
+    #[test]
     fn what_is_not_a_host_is_refused() {
         let bad: [&[u8]; 14] = [
-            b"", b":80", b"a b", b"user@a", b"a:", b"a:0", b"a:65536", b"a:+1", b"a..b", b".a", b"a.",
+            b"", b":80", b"a b", b"user@a", b"a:", b"a:0", b"a:65536", b"a:+1", b"a..b", b".a", b"a..",
             b"[::1", b"a/b", b"a,b",
         ];
         for value in bad {

@@ -26,7 +26,7 @@ pub use caller::{Caller, CallerKind};
 pub use connection::ConnectionFacts;
 pub use fields::{FieldName, Fields, Repeated};
 pub use head::RequestHead;
-pub use host::Host;
+pub use host::{Host, HostPattern};
 pub use method::MethodSet;
 pub use outcome::Outcome;
 pub use path::{CanonicalPath, Irregular};

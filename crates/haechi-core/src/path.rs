@@ -30,13 +30,16 @@ impl Irregular {
     pub const ENCODED_SLASH: Self = Self(4);
     /// `%25`.
     pub const ENCODED_PERCENT: Self = Self(8);
+    /// `%23` or `%3F`, which a backend that decodes once too often takes for the end of the path. Only what takes any rest of a path must allow it.
+    pub const ENCODED_DELIMITER: Self = Self(16);
 
     /// The names that `allow_in_path` knows, with their flags.
-    pub const NAMES: [(&'static str, Self); 4] = [
+    pub const NAMES: [(&'static str, Self); 5] = [
         ("semicolon", Self::SEMICOLON),
         ("double_slash", Self::DOUBLE_SLASH),
         ("encoded_slash", Self::ENCODED_SLASH),
         ("encoded_percent", Self::ENCODED_PERCENT),
+        ("encoded_delimiter", Self::ENCODED_DELIMITER),
     ];
 
     /// Both sets together.
@@ -63,10 +66,10 @@ pub enum PathFault {
     /// `%` without two hex digits.
     #[error("the path has a `%` that is not followed by two hex digits")]
     Escape,
-    /// An escape of `\`, `.`, or a control byte.
+    /// An escape of `\` or a control byte.
     #[error("the path has an escape that could be read in two ways")]
     AmbiguousEscape,
-    /// `.` or `..` as a segment, also behind `%2F` or before `;`.
+    /// `.` or `..` as a segment, in any spelling, also behind `%2F` or before `;`.
     #[error("the path has a `.` or `..` segment")]
     DotSegment,
     /// The escapes do not decode to UTF-8.
@@ -145,7 +148,7 @@ fn canonical_text(raw: &[u8]) -> Result<(String, Irregular, bool), PathFault> {
                 let value = hex(*high).zip(hex(*low)).map(|(h, l)| h * 16 + l).ok_or(PathFault::Escape)?;
                 rest = after;
                 previous = b'%';
-                if is_unreserved(value) && value != b'.' {
+                if is_unreserved(value) {
                     text.push(char::from(value));
                     continue;
                 }
@@ -154,6 +157,12 @@ fn canonical_text(raw: &[u8]) -> Result<(String, Irregular, bool), PathFault> {
                 text.push('%');
                 text.push(char::from(high.to_ascii_uppercase()));
                 text.push(char::from(low.to_ascii_uppercase()));
+                continue;
+            }
+            // Browsers send these as they are (WHATWG URL). They and their escapes are one text.
+            b'[' | b']' | b'|' | b'^' => {
+                previous = byte;
+                push_escape(&mut text, byte);
                 continue;
             }
             _ if !is_plain(byte) && byte != b'/' => return Err(PathFault::Character),
@@ -170,7 +179,8 @@ const fn escape_irregularity(value: u8) -> Result<Irregular, PathFault> {
         b'/' => Ok(Irregular::ENCODED_SLASH),
         b'%' => Ok(Irregular::ENCODED_PERCENT),
         b';' => Ok(Irregular::SEMICOLON),
-        b'.' | b'\\' | 0..=0x1f | 0x7f => Err(PathFault::AmbiguousEscape),
+        b'#' | b'?' => Ok(Irregular::ENCODED_DELIMITER),
+        b'\\' | 0..=0x1f | 0x7f => Err(PathFault::AmbiguousEscape),
         _ => Ok(Irregular::NONE),
     }
 }
@@ -182,6 +192,24 @@ fn has_dot_segment(text: &str) -> bool {
         let name = name.split("%3B").next().unwrap_or(name);
         name == "." || name == ".."
     })
+}
+
+/// A path as people write it, in the form in which clients send it: what may not stand in a path (`상품`, a space) is escaped, escapes stay.
+pub fn as_sent(written: &str) -> String {
+    let mut text = String::with_capacity(written.len());
+    for byte in written.bytes() {
+        if byte >= 0x80 || matches!(byte, b' ' | b'"' | b'<' | b'>' | b'`') {
+            push_escape(&mut text, byte);
+        } else {
+            text.push(char::from(byte));
+        }
+    }
+    text
+}
+
+fn push_escape(text: &mut String, byte: u8) {
+    let digit = |nibble: u8| char::from_digit(nibble.into(), 16).unwrap_or('0').to_ascii_uppercase();
+    text.extend(['%', digit(byte >> 4), digit(byte & 0xf)]);
 }
 
 /// The bytes that canonical text stands for, each escape decoded once. For comparing, never for forwarding.
@@ -261,6 +289,15 @@ mod tests {
         assert_eq!(text("/a%20b/%c3%a9").unwrap(), "/a%20b/%C3%A9");
         assert_eq!(text("/v1/a:b@c/d,e=f").unwrap(), "/v1/a:b@c/d,e=f");
         assert_eq!(text("/").unwrap(), "/");
+        assert_eq!(text("/main%2Epy/%2ehidden/a%2e%2eb").unwrap(), "/main.py/.hidden/a..b");
+    }
+
+    #[test]
+    fn what_browsers_send_as_it_is_and_its_escape_are_one_text() {
+        assert_eq!(text("/a[0]|b^c").unwrap(), "/a%5B0%5D%7Cb%5Ec");
+        assert_eq!(text("/a%5b0%5d%7cb%5ec"), text("/a[0]|b^c"));
+        assert_eq!(super::as_sent("/상품/a b?q=é"), "/%EC%83%81%ED%92%88/a%20b?q=%C3%A9");
+        assert_eq!(super::as_sent("/a%20b/../[x]"), "/a%20b/../[x]");
     }
 
     #[test]
@@ -275,8 +312,11 @@ mod tests {
             ("/a/..;x/b", PathFault::DotSegment),
             ("/a%2F..%2fb", PathFault::DotSegment),
             ("/..%3Bx/b", PathFault::DotSegment),
-            ("/%2e%2e/a", PathFault::AmbiguousEscape),
-            ("/a%2Epdf", PathFault::AmbiguousEscape),
+            ("/%2e%2e/a", PathFault::DotSegment),
+            ("/a/.%2E", PathFault::DotSegment),
+            ("/%2e", PathFault::DotSegment),
+            ("/%2e%2e%2fa", PathFault::DotSegment),
+            ("/%2e%2e;x/a", PathFault::DotSegment),
             ("/a%5Cb", PathFault::AmbiguousEscape),
             ("/a%00", PathFault::AmbiguousEscape),
             ("/a%0d%0aX:1", PathFault::AmbiguousEscape),
@@ -308,6 +348,8 @@ mod tests {
             ("/a//b", Irregular::DOUBLE_SLASH),
             ("/a%2fb", Irregular::ENCODED_SLASH),
             ("/a%252e", Irregular::ENCODED_PERCENT),
+            ("/a%23b", Irregular::ENCODED_DELIMITER),
+            ("/a%3fb", Irregular::ENCODED_DELIMITER),
             ("/a/b", Irregular::NONE),
         ];
         for (raw, irregular) in cases {

@@ -73,7 +73,7 @@ fn check(
     let path = CanonicalPath::parse(&lines.path).map_err(bad_request)?;
     headers::check_connection(&lines.fields, &plan.services).map_err(bad_request)?;
     headers::check_context(&lines.fields, &plan.context_headers).map_err(bad_request)?;
-    if arrived.tls.is_some_and(|session| !session.covers(lines.host.name())) {
+    if !lines.host.is_unnamed() && arrived.tls.is_some_and(|session| !session.covers(lines.host.name())) {
         let reason = "the host has another certificate than the connection was opened with";
         return Err(Refused::new(Refusal::Misdirected, reason));
     }

@@ -16,7 +16,7 @@ use crate::request_body::RequestBody;
 use crate::respond::refuse;
 use crate::response::{Response, ResponseBody};
 use crate::response_fields::end_to_end;
-use crate::settings::{DEFAULT_IDLE_TIMEOUT, Service, ServiceIndex};
+use crate::settings::{DEFAULT_IDLE_TIMEOUT, Endpoint, Service, ServiceIndex};
 use crate::upstream::attempts::{Answer, Attempts, Failure, Place};
 use crate::upstream::balance::Balancer;
 use crate::upstream::connect::Unreached;
@@ -26,6 +26,7 @@ use crate::upstream::retry::Failing;
 use crate::websocket;
 use haechi_authn::Chain;
 use haechi_authz::Permitted;
+use haechi_core::{Host, RequestHead};
 use http::StatusCode;
 use std::rc::Rc;
 use std::time::Duration;
@@ -116,8 +117,10 @@ async fn exchange(
 ) -> Result<Answer, Failure> {
     let token = identity_token(request, service, permitted)?;
     let chain = request.plan.chain(request.route_index);
+    let endpoint = endpoint_host(permitted.head(), place.endpoint);
     let outgoing = Outgoing {
         permitted,
+        host: endpoint.as_ref().unwrap_or(&permitted.head().host),
         route: request.route,
         service,
         origin: &request.origin,
@@ -131,6 +134,7 @@ async fn exchange(
     };
     let idle = request.idle_timeout(service);
     let terms = Terms {
+        head: request.plan.shared.limits.response_head,
         answer: left,
         upload_stall: idle.unwrap_or(request.plan.shared.limits.body_stall),
         answer_stall: idle.unwrap_or(DEFAULT_IDLE_TIMEOUT),
@@ -223,6 +227,16 @@ impl Exchange<'_> {
         let unsayable = || Failure::ours(Refusal::BadRequest, "the request cannot be said in HTTP/2".into());
         head.finish().ok_or_else(unsayable)
     }
+}
+
+/// The endpoint's name, for a request that names no host (HTTP/1.0).
+fn endpoint_host(head: &RequestHead, endpoint: &Endpoint) -> Option<Host> {
+    if !head.host.is_unnamed() {
+        return None;
+    }
+    let name = endpoint.state.host();
+    let text = if name.contains(':') { format!("[{name}]") } else { name.to_string() };
+    Host::parse(text.as_bytes()).ok()
 }
 
 fn unreached((refusal, reason): Unreached) -> Failure {

@@ -73,7 +73,7 @@ pub struct Answer {
 /// # Errors
 /// The fault, as text.
 pub fn head_end(bytes: &[u8]) -> Result<Option<usize>, String> {
-    head::complete(bytes, LIMITS).map_err(|fault| fault.to_string())
+    head::complete_request(bytes, LIMITS).map_err(|fault| fault.to_string())
 }
 
 /// Reads a complete request head.

@@ -11,7 +11,7 @@ use haechi_authn::CredentialPlace;
 use haechi_authz::Permitted;
 use haechi_core::fields::Field;
 use haechi_core::token::is_token_byte;
-use haechi_core::{FieldName, Fields, cookies};
+use haechi_core::{FieldName, Fields, Host, cookies};
 use http::Method;
 
 /// A `Connection` field that names something it may not take away, or that cannot be read.
@@ -60,6 +60,8 @@ pub(crate) fn nominates(fields: &Fields) -> bool {
 /// Everything that the head for a backend is made of.
 pub(crate) struct Outgoing<'a> {
     pub(crate) permitted: &'a Permitted,
+    /// The host that the backend is asked for.
+    pub(crate) host: &'a Host,
     pub(crate) route: &'a Route,
     pub(crate) service: &'a Service,
     pub(crate) origin: &'a Origin,
@@ -107,7 +109,7 @@ impl Outgoing<'_> {
                 out.extend_from_slice(query.as_bytes());
             }
         };
-        out.begin(&head.method, target, &head.host);
+        out.begin(&head.method, target, self.host);
     }
 
     fn client_fields(&self, out: &mut impl HeadSink) {
@@ -201,7 +203,9 @@ impl Outgoing<'_> {
         let proto: &[u8] = if head.secure { b"https" } else { b"http" };
         out.field(b"x-forwarded-proto", |out| out.extend_from_slice(proto));
         let host = self.origin.host.as_ref().unwrap_or(&head.host);
-        out.field(b"x-forwarded-host", |out| push_host(out, host));
+        if !host.is_unnamed() {
+            out.field(b"x-forwarded-host", |out| push_host(out, host));
+        }
         out.field(b"traceparent", |out| self.trace.write(out, self.span));
         if self.trace.continued {
             for state in head.fields.all(FieldName::TraceState) {

@@ -132,7 +132,7 @@ fn route(head: &RequestHead, plan: &WorkerPlan, observer: &mut impl Observer) ->
     match plan.shared.router.find(head.host.name(), &head.path, &head.method) {
         Found::Route(index) => Ok(index),
         // An ambiguous path is refused as such unless a route asks for it.
-        _ if head.path.irregular() != Irregular::NONE => Err(Refused::new(
+        _ if !head.path.irregular().within(Irregular::ENCODED_DELIMITER) => Err(Refused::new(
             Refusal::BadRequest,
             "the path could be read in two ways, and no route takes it",
         )),
@@ -159,7 +159,7 @@ fn check_path_and_body(
     route: &Route,
     plan: &WorkerPlan,
 ) -> Result<(), Refused> {
-    if !head.path.irregular().within(route.allow_in_path) {
+    if !route.allows(&head.path) {
         let reason =
             "the path could be read in two ways, and the route's `allow_in_path` does not name the reason";
         return Err(Refused::new(Refusal::BadRequest, reason));

@@ -30,8 +30,7 @@ impl<'a> Preflight<'a> {
             return None;
         };
         let route = plan.route(index)?;
-        let cors =
-            route.settings.cors.as_ref().filter(|_| head.path.irregular().within(route.allow_in_path))?;
+        let cors = route.settings.cors.as_ref().filter(|_| route.allows(&head.path))?;
         let granted = cors.grant(&head.fields, &method).filter(|_| cors.takes_headers(&head.fields));
         Some(Self { route_index: index, route, cors, granted })
     }

@@ -4,7 +4,7 @@ use crate::settings::{Route, Target};
 use foldhash::fast::RandomState;
 use haechi_authz::RouteIndex;
 use haechi_core::path::percent_decode;
-use haechi_core::pattern::Segment;
+use haechi_core::pattern::{Mixed, Segment, between};
 use haechi_core::{CanonicalPath, MethodSet};
 use http::Method;
 use std::collections::HashMap;
@@ -13,6 +13,8 @@ use std::collections::HashMap;
 #[derive(Debug)]
 pub struct Router {
     hosts: HashMap<Box<str>, Tree, RandomState>,
+    /// By what the names end with, from its dot on.
+    wildcards: HashMap<Box<str>, Tree, RandomState>,
     any_host: Tree,
 }
 
@@ -52,6 +54,8 @@ struct Tree {
 #[derive(Debug, Default)]
 struct Node {
     literals: HashMap<Box<str>, Node, RandomState>,
+    /// Parameters with text around them, those with more text first.
+    mixed: Vec<(Mixed, Node)>,
     one: Option<Box<Node>>,
     rest: Vec<Leaf>,
     here: Vec<Leaf>,
@@ -69,13 +73,18 @@ impl Router {
     /// # Errors
     /// [`Conflict`] when two routes have the same shape, a method and a host (or none) in common.
     pub fn new(routes: &[Route]) -> Result<Self, Conflict> {
-        let mut router = Self { hosts: HashMap::default(), any_host: Tree::default() };
+        let (hosts, wildcards) = (HashMap::default(), HashMap::default());
+        let mut router = Self { hosts, wildcards, any_host: Tree::default() };
         for (index, route) in indexed(routes) {
             if route.hosts.is_empty() {
                 router.any_host.insert(index, routes)?;
             }
             for host in &route.hosts {
-                router.hosts.entry(host.clone()).or_default().insert(index, routes)?;
+                let tree = match host.strip_prefix('*') {
+                    Some(end) => router.wildcards.entry(end.into()),
+                    None => router.hosts.entry(host.clone()),
+                };
+                tree.or_default().insert(index, routes)?;
             }
         }
         router.share_built_in(routes)?;
@@ -86,7 +95,7 @@ impl Router {
     fn share_built_in(&mut self, routes: &[Route]) -> Result<(), Conflict> {
         let built_in = |route: &Route| matches!(route.target, Target::Identity(_));
         for (index, _) in indexed(routes).filter(|(_, route)| built_in(route)) {
-            for tree in self.hosts.values_mut() {
+            for tree in self.hosts.values_mut().chain(self.wildcards.values_mut()) {
                 tree.insert(index, routes)?;
             }
         }
@@ -97,7 +106,7 @@ impl Router {
     pub fn find(&self, host: &str, path: &CanonicalPath, method: &Method) -> Found {
         let named = self.hosts.get(host).map_or(Search::Nothing, |tree| tree.find(path));
         let search = match named {
-            Search::Nothing => self.any_host.find(path),
+            Search::Nothing => self.below_wildcards(host, path),
             found => found,
         };
         match search {
@@ -105,6 +114,21 @@ impl Router {
             Search::Ambiguous => Found::Ambiguous,
             Search::Leaves(leaves) => choose(leaves, method),
         }
+    }
+
+    /// A name goes before a wildcard, a longer wildcard before a shorter one, and that before none.
+    fn below_wildcards(&self, host: &str, path: &CanonicalPath) -> Search<'_> {
+        if !self.wildcards.is_empty() {
+            // A label goes before the dot: what begins with one is no host.
+            for (dot, _) in host.match_indices('.') {
+                let tree = host.get(dot..).and_then(|end| self.wildcards.get(end));
+                match tree.map_or(Search::Nothing, |tree| tree.find(path)) {
+                    Search::Nothing => {}
+                    found => return found,
+                }
+            }
+        }
+        self.any_host.find(path)
     }
 }
 
@@ -134,6 +158,7 @@ impl Tree {
         for segment in route.pattern.segments() {
             match segment {
                 Segment::Literal(text) => node = node.literals.entry(text.clone()).or_default(),
+                Segment::Mixed(mixed) => node = node.behind(mixed),
                 Segment::Param(_) | Segment::Any => node = node.one.get_or_insert_default(),
                 Segment::Rest => rest = true,
             }
@@ -169,6 +194,16 @@ impl Node {
         } else if segment.contains('%') && self.spells_a_literal(segment) {
             return Search::Ambiguous;
         }
+        for (mixed, next) in &self.mixed {
+            if mixed.value(segment).is_some() {
+                match next.find(after) {
+                    Search::Nothing => {}
+                    found => return found,
+                }
+            } else if segment.contains('%') && spells(mixed, segment) {
+                return Search::Ambiguous;
+            }
+        }
         if let Some(next) = &self.one
             && !segment.is_empty()
         {
@@ -180,10 +215,29 @@ impl Node {
         leaves(&[], &self.rest)
     }
 
+    /// What follows a parameter with this text around it, whatever its name.
+    fn behind(&mut self, mixed: &Mixed) -> &mut Self {
+        let alike = |known: &Mixed| known.before == mixed.before && known.after == mixed.after;
+        let place = self.mixed.iter().position(|(known, _)| alike(known)).unwrap_or_else(|| {
+            let place = self.mixed.partition_point(|(known, _)| known.weight() >= mixed.weight());
+            self.mixed.insert(place, (mixed.clone(), Self::default()));
+            place
+        });
+        #[expect(clippy::indexing_slicing, reason = "the place was found, or made, a line above")]
+        &mut self.mixed[place].1
+    }
+
     fn spells_a_literal(&self, segment: &str) -> bool {
         let meant = percent_decode(segment);
         std::str::from_utf8(&meant).is_ok_and(|meant| self.literals.contains_key(meant))
     }
+}
+
+/// Whether a segment has the text around the parameter in another spelling.
+fn spells(mixed: &Mixed, segment: &str) -> bool {
+    let plain = |text: &str| String::from_utf8(percent_decode(text)).ok();
+    let all = plain(segment).zip(plain(&mixed.before)).zip(plain(&mixed.after));
+    all.is_some_and(|((segment, before), after)| between(&segment, &before, &after).is_some())
 }
 
 fn leaves<'a>(here: &'a [Leaf], rest: &'a [Leaf]) -> Search<'a> {

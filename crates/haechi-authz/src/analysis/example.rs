@@ -193,7 +193,7 @@ impl Wanted<'_> {
         let method = self.method(model)?;
         let hosts = self.side.hosts(self.route);
         let host = model.text(&Field::Host).map_or_else(
-            || hosts.first().map_or_else(|| "localhost".to_owned(), ToString::to_string),
+            || hosts.first().map_or_else(|| "localhost".to_owned(), |host| host.replacen('*', "www", 1)),
             str::to_owned,
         );
         let mut paths: Vec<String> = model.text(&Field::Path).map(str::to_owned).into_iter().collect();

@@ -20,7 +20,14 @@ pub(super) fn of_side(
     let mut facts = vec![Field::Method.is_any(methods.iter().map(Method::as_str)), any(ways)];
     let hosts = side.hosts(route);
     if fields.contains(&Field::Host) && !hosts.is_empty() {
-        facts.push(Field::Host.is_any(hosts.iter().map(|host| &**host)));
+        let (below, named): (Vec<&str>, Vec<&str>) =
+            hosts.iter().map(|host| &**host).partition(|host| host.starts_with('*'));
+        let mut meant: Vec<Expr> =
+            below.iter().map(|host| like(&Field::Host, &["", host.trim_start_matches('*')])).collect();
+        if !named.is_empty() {
+            meant.push(Field::Host.is_any(named));
+        }
+        facts.push(any(meant));
     }
     all(facts)
 }
@@ -81,6 +88,9 @@ pub(super) fn of_requests(fields: &BTreeSet<Field>, conditions: &[&Expr]) -> Exp
                 let canonical =
                     |text: &str| Host::parse(text.as_bytes()).is_ok_and(|host| host.name() == text);
                 facts.push(not(field.is("")));
+                // Every label has a character.
+                facts.push(not(like(field, &[".", ""])));
+                facts.push(not(like(field, &["", "..", ""])));
                 facts.extend(never(field, &named, canonical));
             }
             Field::Header(_) => {

@@ -1,5 +1,6 @@
 //! Reading message bodies (RFC 9112 6 and 7), the same way in both directions.
 
+use super::chunk_extension;
 use crate::io::Reader;
 use haechi_core::{FieldName, Fields};
 use std::io;
@@ -58,6 +59,8 @@ pub(crate) struct Decoder {
     /// The trailer fields, where they are kept and there are any.
     kept: Option<Box<Fields>>,
     keeps: bool,
+    /// Bytes of chunk extensions beyond what their chunks account for.
+    extensions: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +74,14 @@ enum State {
     Done,
 }
 
-/// A chunk-size line is at most 15 hex digits and CRLF.
-const MAX_SIZE_LINE: usize = 17;
+/// A chunk-size line, its line end included.
+const MAX_SIZE_LINE: usize = 1024;
+/// Digits of a chunk's size.
+const MAX_SIZE_DIGITS: usize = 15;
+/// Bytes of extensions that one chunk may have without looking at its data.
+const FREE_EXTENSION: usize = 16;
+/// Bytes of extensions that may come beyond the bytes of data.
+const MAX_EXTENSIONS: usize = 16 * 1024;
 const MAX_TRAILERS: usize = 8 * 1024;
 
 impl Decoder {
@@ -84,7 +93,7 @@ impl Decoder {
             Framing::Chunked => State::ChunkSize,
             Framing::UntilClose => State::UntilClose,
         };
-        Self { state, allowance: limit, kept: None, keeps: false }
+        Self { state, allowance: limit, kept: None, keeps: false, extensions: 0 }
     }
 
     /// Decodes the body of an answer, of any length, whose trailer fields are kept.
@@ -164,19 +173,29 @@ impl Decoder {
         if here as u64 > self.allowance { Err(BodyError::TooLarge) } else { Ok(Step::Data(here)) }
     }
 
-    /// `chunk-size CRLF`. Extensions are refused: nobody sends them but those who probe.
+    /// `chunk-size [ chunk-ext ] CRLF` (RFC 9112 7.1). Extensions are read by their grammar and dropped: nobody behind us sees them. A line is bounded, and so is
+    /// what lines have more than their chunks.
     fn chunk_size(&mut self, reader: &mut Reader) -> Result<Step, BodyError> {
         let unread = reader.unread();
         let window = unread.get(..MAX_SIZE_LINE.min(unread.len())).unwrap_or_default();
         let Some(end) = memchr::memchr(b'\n', window) else {
             return if window.len() == MAX_SIZE_LINE { Err(BodyError::Chunk) } else { Ok(Step::More) };
         };
-        let size = match window.get(..end) {
-            Some([digits @ .., b'\r']) if !digits.is_empty() => hex(digits).ok_or(BodyError::Chunk)?,
-            _ => return Err(BodyError::Chunk),
-        };
+        let Some([line @ .., b'\r']) = window.get(..end) else { return Err(BodyError::Chunk) };
+        let digits = line.iter().position(|b| !b.is_ascii_hexdigit()).unwrap_or(line.len());
+        let (digits, extensions) = line.split_at(digits);
+        if digits.is_empty() || digits.len() > MAX_SIZE_DIGITS || !chunk_extension::is_well_formed(extensions)
+        {
+            return Err(BodyError::Chunk);
+        }
+        let size = hex(digits).ok_or(BodyError::Chunk)?;
         if size > self.allowance {
             return Err(BodyError::TooLarge);
+        }
+        let earned = (size.min(1 << 20) as usize).saturating_add(FREE_EXTENSION);
+        self.extensions = (self.extensions + extensions.len()).saturating_sub(earned);
+        if self.extensions > MAX_EXTENSIONS {
+            return Err(BodyError::Chunk);
         }
         reader.consume(end + 1);
         self.state = if size == 0 { State::Trailers { bytes: 0 } } else { State::ChunkData(size) };

@@ -17,8 +17,6 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// An answer's head may take the whole buffer.
-const HEAD_LIMITS: HeadLimits = HeadLimits { bytes: crate::io::BUFFER, fields: MAX_FIELDS };
 /// Interim answers (RFC 9110 15.2) that a backend may send before the final one.
 pub(crate) const MAX_INTERIM: usize = 8;
 
@@ -56,6 +54,8 @@ pub(crate) enum ExchangeError {
 /// How long each part of an exchange may take, and who is told of what comes before the answer.
 #[derive(Clone, Copy)]
 pub(crate) struct Terms<'a> {
+    /// The most bytes of the answer's head.
+    pub(crate) head: usize,
     /// From the end of the request to the head of the answer; before it, between two pieces of the request that the backend takes.
     pub(crate) answer: Duration,
     /// Between two pieces of the request's body that the client sends.
@@ -167,7 +167,7 @@ impl UpstreamConnection {
             let limit = terms.limit(upload.is_done() || !upload.waits_for_client);
             let (progress, waits_for_client) =
                 (upload.progress, !upload.is_done() && upload.waits_for_client);
-            let step = poll_fn(|cx| self.poll_answer(cx, upload, progress, method));
+            let step = poll_fn(|cx| self.poll_answer(cx, upload, progress, method, terms.head));
             let step = if waits_for_client {
                 timer.limit_client(limit, step).await
             } else {
@@ -192,6 +192,7 @@ impl UpstreamConnection {
         upload: &mut Upload,
         progress: u64,
         method: &Method,
+        most: usize,
     ) -> Poll<Result<Option<Http1Answer>, ExchangeError>> {
         match upload.poll(cx, &self.stream) {
             Poll::Ready(Err(UploadError::Client(error))) => {
@@ -205,13 +206,13 @@ impl UpstreamConnection {
         loop {
             let unread = self.reader.unread();
             if !unread.is_empty()
-                && let Some(length) = head::complete(unread, HEAD_LIMITS)?
+                && let Some(length) = head::complete(unread, HeadLimits { bytes: most, fields: MAX_FIELDS })?
             {
                 let answer = head::response(unread.get(..length).unwrap_or_default(), method)?;
                 self.reader.consume(length);
                 return Poll::Ready(Ok(Some(answer)));
             }
-            match self.reader.poll_more(cx) {
+            match self.reader.poll_more_within(cx, most) {
                 Poll::Ready(Ok(1..)) => {}
                 Poll::Ready(_) if self.reader.unread().is_empty() => {
                     return Poll::Ready(Err(ExchangeError::Untouched));

@@ -125,15 +125,25 @@ impl Connection {
     async fn await_head(&mut self, limits: &Limits) -> Awaited {
         let inbound = self.inbound.clone();
         let worker = self.worker.clone();
+        let mut skipped = false;
         let idle = poll_fn(|cx| {
-            let mut inbound = inbound.borrow_mut();
-            if !inbound.reader.unread().is_empty() {
-                return Poll::Ready(true);
+            loop {
+                let mut inbound = inbound.borrow_mut();
+                if !skipped && inbound.reader.unread().starts_with(head::EMPTY_LINE) {
+                    // Behind a body it belongs to nothing, and no request has begun.
+                    inbound.reader.consume(head::EMPTY_LINE.len());
+                    skipped = true;
+                }
+                if !inbound.reader.unread().is_empty() {
+                    return Poll::Ready(true);
+                }
+                if worker.closes_idle() {
+                    return Poll::Ready(false);
+                }
+                if !matches!(ready!(inbound.reader.poll_more(cx)), Ok(1..)) {
+                    return Poll::Ready(false);
+                }
             }
-            if worker.closes_idle() {
-                return Poll::Ready(false);
-            }
-            inbound.reader.poll_more(cx).map(|read| matches!(read, Ok(1..)))
         });
         match self.timer.limit(limits.idle, idle).await {
             Ok(true) => {}
@@ -144,16 +154,18 @@ impl Connection {
             }
         }
         let head_limits = limits.head_limits();
-        if let Some(awaited) = parse(&inbound, head_limits) {
+        let complete: Complete = if skipped { head::complete } else { head::complete_request };
+        if let Some(awaited) = parse(&inbound, complete, head_limits) {
             return awaited;
         }
+        let most = head_limits.bytes + head::EMPTY_LINE.len();
         let rest = poll_fn(|cx| {
             loop {
-                let read = ready!(inbound.borrow_mut().reader.poll_more(cx));
+                let read = ready!(inbound.borrow_mut().reader.poll_more_within(cx, most));
                 if !matches!(read, Ok(1..)) {
                     return Poll::Ready(Awaited::Gone);
                 }
-                if let Some(awaited) = parse(&inbound, head_limits) {
+                if let Some(awaited) = parse(&inbound, complete, head_limits) {
                     return Poll::Ready(awaited);
                 }
             }
@@ -416,10 +428,13 @@ impl Connection {
     }
 }
 
-fn parse(inbound: &RefCell<Inbound>, limits: HeadLimits) -> Option<Awaited> {
+/// Where a head ends, if it is all there.
+type Complete = fn(&[u8], HeadLimits) -> Result<Option<usize>, HeadFault>;
+
+fn parse(inbound: &RefCell<Inbound>, complete: Complete, limits: HeadLimits) -> Option<Awaited> {
     let mut inbound = inbound.borrow_mut();
     let unread = inbound.reader.unread();
-    let awaited = match head::complete(unread, limits) {
+    let awaited = match complete(unread, limits) {
         Ok(None) => return None,
         Err(fault) => Awaited::Fault(fault),
         Ok(Some(length)) => match head::request(unread.get(..length).unwrap_or_default(), limits) {

@@ -41,7 +41,7 @@ pub(crate) fn complete(bytes: &[u8], limits: HeadLimits) -> Result<Option<usize>
             return Err(HeadFault::BareLf);
         }
         if line.len() == 1 {
-            // An empty first line would be skipped by some parsers and be the end for others.
+            // An empty first line would be skipped by some parsers and be the end for others; see `complete_request`.
             return match line_start {
                 0 => Err(HeadFault::Malformed),
                 _ if newline + 1 > limits.bytes => Err(HeadFault::TooLarge),
@@ -56,12 +56,26 @@ pub(crate) fn complete(bytes: &[u8], limits: HeadLimits) -> Result<Option<usize>
     if bytes.len() >= limits.bytes { Err(HeadFault::TooLarge) } else { Ok(None) }
 }
 
+/// The same for a request, before which one empty line may stand (RFC 9112 2.2): some clients end a body with a line end that belongs to nothing.
+///
+/// # Errors
+/// As [`complete`].
+pub(crate) fn complete_request(bytes: &[u8], limits: HeadLimits) -> Result<Option<usize>, HeadFault> {
+    match bytes.strip_prefix(EMPTY_LINE) {
+        Some(rest) => Ok(complete(rest, limits)?.map(|length| length + EMPTY_LINE.len())),
+        None => complete(bytes, limits),
+    }
+}
+
+/// An empty line.
+pub(super) const EMPTY_LINE: &[u8] = b"\r\n";
+
 /// Reads a request head that is all there is.
 ///
 /// # Errors
 /// What the codec would say of it, at once or when nothing more came.
 pub(crate) fn request_of(bytes: &[u8], limits: HeadLimits) -> Result<Http1Head, HeadFault> {
-    match complete(bytes, limits)? {
+    match complete_request(bytes, limits)? {
         Some(length) if length == bytes.len() => request(bytes, limits),
         _ => Err(HeadFault::Malformed),
     }
@@ -88,7 +102,7 @@ pub(crate) fn request(bytes: &[u8], limits: HeadLimits) -> Result<Http1Head, Hea
     let fields = collect(parsed.headers, bytes.len());
     lines::check_spelling(&fields)?;
     let (authority, path, query) = split_target(target)?;
-    let host = sole_host(&fields, authority)?;
+    let host = sole_host(&fields, authority, http10)?;
     let framing = request_framing(&fields, http10)?;
     Ok(Http1Head {
         framing,
@@ -123,6 +137,10 @@ pub(crate) fn response(bytes: &[u8], to: &Method) -> Result<Http1Answer, HeadFau
     // With room for what we add to an answer, so that it is not moved for that.
     let fields = collect(parsed.headers, bytes.len() + 64);
     let declared_length = lines::content_length(&fields)?;
+    if version == 0 && fields.has(FieldName::TransferEncoding) {
+        // Whoever sent it does not know what it says (RFC 9112 6.1).
+        return Err(HeadFault::Framing);
+    }
     let framing = response_framing(&fields, declared_length, status, to)?;
     let persistent = if version == 0 { lists(&fields, b"keep-alive") } else { !lists(&fields, b"close") };
     Ok(Http1Answer {
@@ -148,8 +166,11 @@ fn collect(headers: &[httparse::Header<'_>], room: usize) -> Fields {
     fields
 }
 
+/// The authority of a target in absolute form, and the port that its scheme stands for.
+type Authority<'a> = (&'a str, u16);
+
 /// Splits a request target (RFC 9112 3.2) into authority, path and query. Origin form and absolute form only.
-fn split_target(target: &str) -> Result<(Option<&str>, &str, Option<&str>), HeadFault> {
+fn split_target(target: &str) -> Result<(Option<Authority<'_>>, &str, Option<&str>), HeadFault> {
     if target.len() > haechi_core::path::MAX_TARGET {
         return Err(HeadFault::TargetTooLong);
     }
@@ -161,13 +182,15 @@ fn split_target(target: &str) -> Result<(Option<&str>, &str, Option<&str>), Head
     } else {
         let scheme_end = target.find("://").ok_or(HeadFault::Target)?;
         let (scheme, rest) = target.split_at(scheme_end);
-        if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
-            return Err(HeadFault::Target);
-        }
+        let port = match scheme {
+            _ if scheme.eq_ignore_ascii_case("http") => 80,
+            _ if scheme.eq_ignore_ascii_case("https") => 443,
+            _ => return Err(HeadFault::Target),
+        };
         let rest = rest.trim_start_matches(':').strip_prefix("//").ok_or(HeadFault::Target)?;
         let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, rest) = rest.split_at(authority_end);
-        (Some(authority), rest)
+        (Some((authority, port)), rest)
     };
     let (path, query) = rest.split_once('?').map_or((rest, None), |(path, query)| (path, Some(query)));
     // `http://host` and `http://host?q` have an empty path, which is `/` (RFC 9112 3.2.1).
@@ -175,12 +198,18 @@ fn split_target(target: &str) -> Result<(Option<&str>, &str, Option<&str>), Head
     Ok((authority, path, query))
 }
 
-fn sole_host(fields: &Fields, authority: Option<&str>) -> Result<Host, HeadFault> {
-    let value = fields.sole(FieldName::Host).map_err(|_| HeadFault::Host)?.ok_or(HeadFault::Host)?;
-    let host = Host::parse(value).map_err(|_| HeadFault::Host)?;
-    match authority {
-        Some(authority) if Host::parse(authority.as_bytes()) != Ok(host.clone()) => Err(HeadFault::Host),
-        _ => Ok(host),
+/// The one host. A target in absolute form says the same, with its scheme's port written out or not. HTTP/1.0 knows requests without a host.
+fn sole_host(fields: &Fields, authority: Option<Authority<'_>>, http10: bool) -> Result<Host, HeadFault> {
+    let parse = |value: &[u8]| Host::parse(value).map_err(|_| HeadFault::Host);
+    let field = fields.sole(FieldName::Host).map_err(|_| HeadFault::Host)?.map(parse).transpose()?;
+    let named = authority.map(|(name, _)| parse(name.as_bytes())).transpose()?;
+    let port = authority.map_or(80, |(_, port)| port);
+    match (field, named) {
+        (Some(field), Some(named)) if !field.is_same(&named, port) => Err(HeadFault::Host),
+        (Some(field), _) => Ok(field),
+        (None, Some(named)) if http10 => Ok(named),
+        (None, None) if http10 => Ok(Host::unnamed()),
+        (None, _) => Err(HeadFault::Host),
     }
 }
 

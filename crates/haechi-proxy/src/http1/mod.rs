@@ -4,6 +4,7 @@
 //! target. What leaves is framed anew.
 
 pub(crate) mod body;
+mod chunk_extension;
 pub(crate) mod client;
 pub(crate) mod connection;
 pub(crate) mod head;

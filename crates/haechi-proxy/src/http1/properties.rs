@@ -28,6 +28,7 @@ fn chunked_bodies() -> impl Strategy<Value = Vec<u8>> {
         "X: y\r\n",
         "a\r\n0123456789\r\n",
         "5;x\r\n",
+        "1;a=\"b\"\r\n",
         "\n",
         "0",
         "Host: a\r\n",
@@ -44,6 +45,7 @@ fn heads() -> impl Strategy<Value = Vec<u8>> {
         "GET http://a/ HTTP/1.0\r\n",
         "GET  / HTTP/1.1\r\n",
         "\r\n",
+        "\r\nGET / HTTP/1.1\r\n",
         "GET / HTTP/1.1\n",
     ]);
     let lines = [
@@ -93,6 +95,9 @@ proptest! {
         let mut written = format!("{} {}{query} HTTP/1.1\r\n", read.method, String::from_utf8_lossy(&read.path)).into_bytes();
         for field in read.fields.iter() {
             written.extend_from_slice(&[field.name, b": ", field.value, b"\r\n"].concat());
+        }
+        if !read.fields.has(haechi_core::FieldName::Host) {
+            written.extend_from_slice(format!("host: {}\r\n", read.host).as_bytes());
         }
         written.extend_from_slice(b"\r\n");
         let again = request(&written).unwrap();

@@ -1,5 +1,5 @@
 use super::body::{BodyError, Decoder, Framing};
-use super::head::{Http1Head, complete, request, response};
+use super::head::{Http1Head, complete, complete_request, request, response};
 use crate::io::{Buffers, Reader, Stream};
 use crate::lines::{HeadFault, HeadLimits};
 use http::Method;
@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 const LIMITS: HeadLimits = HeadLimits { bytes: 16 * 1024, fields: 100 };
 
 fn parse(head: &str) -> Result<Http1Head, HeadFault> {
-    match complete(head.as_bytes(), LIMITS)? {
+    match complete_request(head.as_bytes(), LIMITS)? {
         Some(length) => request(&head.as_bytes()[..length], LIMITS),
         None => Err(HeadFault::TooLarge),
     }
@@ -40,7 +40,13 @@ fn what_two_parsers_could_read_differently_is_refused() {
     for (head, fault) in [
         ("GET / HTTP/1.1\nHost: a\n\n".to_owned(), HeadFault::BareLf),
         ("GET / HTTP/1.1\r\nHost: a\n\r\n".to_owned(), HeadFault::BareLf),
-        ("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), HeadFault::Malformed),
+        ("\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), HeadFault::Malformed),
+        ("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), HeadFault::BareLf),
+        ("GET http://a:81/ HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), HeadFault::Host),
+        ("GET http://a:443/ HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), HeadFault::Host),
+        ("GET / HTTP/1.0\r\nHost:\r\n\r\n".to_owned(), HeadFault::Host),
+        (get("Transfer_Encoding: chunked\r\n"), HeadFault::Spelling),
+        (get("Content.Length: 5\r\n"), HeadFault::Spelling),
         ("GET /#x HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(), HeadFault::Target),
         ("GET / HTTP/1.1\r\n\r\n".to_owned(), HeadFault::Host),
         ("GET / HTTP/1.1\r\nHost:\r\n\r\n".to_owned(), HeadFault::Host),
@@ -97,6 +103,20 @@ fn absolute_form_is_read_when_it_agrees() {
 }
 
 #[test]
+fn what_can_be_read_in_one_way_only_is_read() {
+    let host = |head: &str| parse(head).unwrap().lines.host.to_string();
+    assert_eq!(host("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"), "a");
+    assert_eq!(host("GET / HTTP/1.1\r\nHost: a.example.\r\n\r\n"), "a.example");
+    assert_eq!(host("GET http://a:80/ HTTP/1.1\r\nHost: a\r\n\r\n"), "a");
+    assert_eq!(host("GET https://a/ HTTP/1.1\r\nHost: a:443\r\n\r\n"), "a:443");
+    assert_eq!(host("GET http://b/ HTTP/1.0\r\n\r\n"), "b");
+    assert!(parse("GET / HTTP/1.0\r\n\r\n").unwrap().lines.host.is_unnamed());
+    let early = b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert!((0..early.len()).all(|end| complete_request(&early[..end], LIMITS) == Ok(None)));
+    assert_eq!(complete(early, LIMITS), Err(HeadFault::Malformed), "an answer has none before it");
+}
+
+#[test]
 fn answers_with_two_lengths_are_refused() {
     let answer = |head: &str, to: &Method| response(head.as_bytes(), to).map(|lines| lines.framing);
     let get = &Method::GET;
@@ -106,6 +126,9 @@ fn answers_with_two_lengths_are_refused() {
     assert_eq!(answer("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", &Method::HEAD), Ok(Framing::None));
     let both = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n";
     assert_eq!(answer(both, get), Err(HeadFault::Framing));
+    let old = "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    assert_eq!(answer(old, get), Err(HeadFault::Framing));
+    assert_eq!(answer(old, &Method::HEAD), Err(HeadFault::Framing));
     let twice = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\n";
     assert_eq!(answer(twice, get), Err(HeadFault::Framing));
 }
@@ -136,7 +159,11 @@ async fn chunks_are_read_strictly() {
     assert_eq!(whole, (b"hello0123456789".to_vec(), b"next".to_vec()));
     for bad in [
         &b"5\nhello\r\n0\r\n\r\n"[..],
-        b"5;ext=1\r\nhello\r\n0\r\n\r\n",
+        b"5;\r\nhello\r\n0\r\n\r\n",
+        b"5;a b\r\nhello\r\n0\r\n\r\n",
+        b"5;a=\"b\r\nhello\r\n0\r\n\r\n",
+        b"5;a=\"\n\"\r\nhello\r\n0\r\n\r\n",
+        b"0;a;\r\n\r\n",
         b" 5\r\nhello\r\n0\r\n\r\n",
         b"5 \r\nhello\r\n0\r\n\r\n",
         b"0x5\r\nhello\r\n0\r\n\r\n",
@@ -157,6 +184,18 @@ async fn chunks_are_read_strictly() {
         let outcome = decode(bad, u64::MAX).await;
         assert!(matches!(outcome, Err(BodyError::Chunk)), "{:?}: {outcome:?}", String::from_utf8_lossy(bad));
     }
+    let extended =
+        decode(b"5;a=1\r\nhello\r\n1 ; b = \"x;\\\"\" ;c\r\n!\r\n0;last\r\n\r\nnext", 100).await.unwrap();
+    assert_eq!(extended, (b"hello!".to_vec(), b"next".to_vec()));
+    let long = |bytes: usize| format!("5;{}\r\nhello\r\n0\r\n\r\n", "a".repeat(bytes));
+    assert!(decode(long(900).as_bytes(), 100).await.is_ok());
+    assert!(matches!(decode(long(1100).as_bytes(), 100).await, Err(BodyError::Chunk)));
+    // Tiny chunks with much beside them are no body.
+    let padded = format!("1;{}\r\nx\r\n", "a".repeat(900)).repeat(40) + "0\r\n\r\n";
+    assert!(matches!(decode(padded.as_bytes(), 100).await, Err(BodyError::Chunk)));
+    let signed = format!("400;chunk-signature={}\r\n{}\r\n", "0".repeat(64), "x".repeat(1024)).repeat(400)
+        + "0\r\n\r\n";
+    assert_eq!(decode(signed.as_bytes(), u64::MAX).await.unwrap().0.len(), 400 * 1024);
     assert!(matches!(decode(b"5\r\nhel", 100).await, Err(BodyError::Truncated)));
     assert!(matches!(decode(b"5\r\nhello\r\n", 100).await, Err(BodyError::Truncated)));
     assert!(matches!(decode(b"65\r\n", 100).await, Err(BodyError::TooLarge)));

@@ -6,7 +6,7 @@ use super::piece::Piece;
 use crate::http1::body::BodyError;
 use crate::http1::client::{ExchangeError, MAX_INTERIM, Terms};
 use crate::io::{Buffers, Reader, Stream};
-use crate::lines::{self, HeadFault, ResponseLines};
+use crate::lines::{self, HeadFault, MAX_FIELDS, ResponseLines};
 use crate::request_body::RequestBody;
 use crate::ticks::{Elapsed, Timer};
 use crate::trailers;
@@ -30,8 +30,6 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
 /// What waits to be written on a stream, in bytes.
 const SEND_BUFFER: usize = 32 * 1024;
-/// An answer's head, as HTTP/2 counts it.
-const ANSWER_HEAD: u32 = 64 * 1024;
 /// Streams on a new connection, until the backend has said how many it takes.
 const FIRST_STREAMS: usize = 100;
 /// The most that is handed to `h2` at once, in bytes.
@@ -65,14 +63,17 @@ impl Multiplexed {
         stream: Stream,
         peer: SocketAddr,
         open: OpenConnection,
+        answer_head: usize,
     ) -> Result<Rc<Self>, h2::Error> {
+        // HTTP/2 counts 32 bytes more for each field (RFC 9113 6.5.2).
+        let list = u32::try_from(answer_head + 32 * MAX_FIELDS).unwrap_or(u32::MAX);
         let link = Link::plain(Reader::new(Rc::new(stream), buffers.clone()));
         let (send, connection) = Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buffer_size(SEND_BUFFER)
-            .max_header_list_size(ANSWER_HEAD)
+            .max_header_list_size(list)
             .initial_max_send_streams(FIRST_STREAMS)
             .handshake(Io(link))
             .await?;

@@ -64,8 +64,9 @@ fn sole_host(fields: &Fields, uri: &Uri) -> Result<Host, HeadFault> {
     let parse = |value: &[u8]| Host::parse(value).map_err(|_| HeadFault::Host);
     let field = fields.sole(FieldName::Host).map_err(|_| HeadFault::Host)?.map(parse).transpose()?;
     let authority = uri.authority().map(|authority| parse(authority.as_str().as_bytes())).transpose()?;
+    let port = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
     match (authority, field) {
-        (Some(authority), Some(field)) if authority != field => Err(HeadFault::Host),
+        (Some(authority), Some(field)) if !authority.is_same(&field, port) => Err(HeadFault::Host),
         (Some(host), _) | (None, Some(host)) => Ok(host),
         (None, None) => Err(HeadFault::Host),
     }

@@ -76,6 +76,11 @@ impl Buffers {
         self.counted(spare.unwrap_or_else(|| vec![0; BUFFER]))
     }
 
+    /// A buffer of `size` bytes, for what is known to need more than [`BUFFER`].
+    pub(crate) fn lend_sized(&self, size: usize) -> Vec<u8> {
+        self.counted(vec![0; size])
+    }
+
     /// A buffer that holds `bytes` and nothing else.
     pub(crate) fn lend_exact(&self, bytes: &[u8]) -> Vec<u8> {
         self.counted(bytes.to_vec())

@@ -6,7 +6,7 @@ mod reader;
 mod stream;
 mod tls;
 
-pub(crate) use buffers::{BUFFER, Buffers, Charge};
+pub(crate) use buffers::{Buffers, Charge};
 pub(crate) use reader::Reader;
 pub(crate) use stream::Stream;
 pub(crate) use tls::TlsStream;

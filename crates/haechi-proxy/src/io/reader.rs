@@ -55,8 +55,13 @@ impl Reader {
     /// # Errors
     /// The stream's, and `OutOfMemory` when the buffer is full: callers look at [`Reader::is_full`] first.
     pub(crate) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.poll_more_within(cx, BUFFER)
+    }
+
+    /// The same, while less than `most` bytes are unread: what must be there whole, such as a head, may need more than one buffer.
+    pub(crate) fn poll_more_within(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
         if self.end == self.buffer.len() {
-            ready!(self.make_room(cx))?;
+            ready!(self.make_room(cx, most.max(BUFFER)))?;
         }
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
         match self.stream.poll_read(cx, room) {
@@ -72,13 +77,17 @@ impl Reader {
     }
 
     /// Finds room behind the unread bytes; takes a buffer for it only when there is something to read.
-    fn make_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn make_room(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<()>> {
         let unread = self.end - self.start;
         if self.start > 0 && unread <= self.buffer.len() / 2 {
             self.buffer.copy_within(self.start..self.end, 0);
-        } else if unread < BUFFER {
+        } else if unread < most {
             ready!(self.stream.poll_readable(cx))?;
-            let mut larger = if unread == 0 { self.buffers.lend() } else { self.buffers.lend_whole() };
+            let mut larger = match unread {
+                0 => self.buffers.lend(),
+                1..BUFFER => self.buffers.lend_whole(),
+                _ => self.buffers.lend_sized((2 * unread).min(most)),
+            };
             if let Some(front) = larger.get_mut(..unread) {
                 front.copy_from_slice(self.unread());
             }

@@ -92,6 +92,65 @@ fn a_named_host_goes_before_none() {
 }
 
 #[test]
+fn a_name_goes_before_a_wildcard_and_a_longer_one_before_a_shorter() {
+    let mut routes = vec![
+        route("name", "/**", &["a.b.example"], &[]),
+        route("long", "/**", &["*.b.example"], &[]),
+        route("short", "/**", &["*.example"], &[]),
+        route("any", "/x", &[], &[]),
+    ];
+    for _ in 0..2 {
+        for (host, expected) in [
+            ("a.b.example", Some("name")),
+            ("c.b.example", Some("long")),
+            ("d.c.b.example", Some("long")),
+            ("b.example", Some("short")),
+            ("example", Some("any")),
+            ("notexample", Some("any")),
+            ("", Some("any")),
+        ] {
+            assert_eq!(winner(&routes, host, "/x", Method::GET).as_deref(), expected, "{host}");
+        }
+        routes.reverse();
+    }
+    let both = [route("one", "/a", &["*.h"], &[]), route("two", "/a", &["*.h", "h"], &[])];
+    assert!(Router::new(&both).is_err());
+}
+
+#[test]
+fn text_around_a_parameter_is_more_specific_than_none() {
+    let mut patterns = [
+        "/ops/{id}",
+        "/ops/{id}:cancel",
+        "/ops/a{id}:cancel",
+        "/ops/7:cancel",
+        "/ops/{id}:cancel/x",
+        "/ops/**",
+        "/ops/{x}l",
+    ];
+    for _ in 0..2 {
+        let routes = routes(&patterns);
+        for (path, expected) in [
+            ("/ops/7", "/ops/{id}"),
+            ("/ops/7:cancel", "/ops/7:cancel"),
+            ("/ops/8:cancel", "/ops/{id}:cancel"),
+            ("/ops/ab:cancel", "/ops/a{id}:cancel"),
+            ("/ops/a:cancel", "/ops/{id}:cancel"),
+            ("/ops/:cancel", "/ops/{x}l"),
+            ("/ops/8:cancel/x", "/ops/{id}:cancel/x"),
+            ("/ops/8:cancel/y", "/ops/**"),
+            ("/ops/8%3Acancel", "400"),
+            ("/ops/8%20", "/ops/{id}"),
+        ] {
+            assert_eq!(winner(&routes, "h", path, Method::GET).as_deref(), Some(expected), "{path}");
+        }
+        patterns.reverse();
+    }
+    let both = [route("one", "/a/{x}.json", &[], &[]), route("two", "/a/{y}.json", &[], &[Method::GET])];
+    assert_eq!(Router::new(&both).unwrap_err(), Conflict { first: "one".into(), second: "two".into() });
+}
+
+#[test]
 fn another_spelling_of_a_literal_is_ambiguous() {
     let routes = routes(&["/a@b/**", "/**"]);
     assert_eq!(winner(&routes, "h", "/a%40b/x", Method::GET).unwrap(), "400");

@@ -6,8 +6,10 @@ use std::time::Duration;
 /// Limits of every client connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// A request's head, in bytes; at most 16 KiB.
+    /// A request's head, in bytes; at most 256 KiB.
     pub head: usize,
+    /// The head of a backend's answer, in bytes; at most 256 KiB.
+    pub response_head: usize,
     /// Fields of a request.
     pub fields: usize,
     /// A request's body, in bytes.
@@ -46,6 +48,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             head: 16 * 1024,
+            response_head: 64 * 1024,
             fields: 100,
             body: 100 * 1024 * 1024,
             handshake: Duration::from_secs(10),
@@ -68,6 +71,6 @@ impl Default for Limits {
 
 impl Limits {
     pub(crate) fn head_limits(&self) -> HeadLimits {
-        HeadLimits { bytes: self.head.min(crate::io::BUFFER), fields: self.fields }
+        HeadLimits { bytes: self.head, fields: self.fields }
     }
 }

@@ -5,7 +5,7 @@ use super::index::ServiceIndex;
 use super::response_headers::FieldRules;
 use haechi_authn::Authenticator;
 use haechi_authz::HeaderChanges;
-use haechi_core::{Irregular, MethodSet, PathPattern};
+use haechi_core::{CanonicalPath, Irregular, MethodSet, PathPattern};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,6 +96,12 @@ pub enum IdentityCall {
 }
 
 impl Route {
+    /// Whether the backend is known to read the path as we do. What could end a path is in doubt only where any rest is taken.
+    pub fn allows(&self, path: &CanonicalPath) -> bool {
+        let end = if self.pattern.takes_any_rest() { Irregular::NONE } else { Irregular::ENCODED_DELIMITER };
+        path.irregular().within(self.allow_in_path.union(end))
+    }
+
     /// A route of any method of which nothing else is said.
     pub fn new(name: &str, pattern: PathPattern, authentication: Authentication, target: Target) -> Self {
         Self {

@@ -14,4 +14,7 @@ pub(crate) trait Dialer {
 
     /// The worker's buffers.
     fn buffers(&self) -> &Buffers;
+
+    /// The most bytes of an answer's head.
+    fn response_head(&self) -> usize;
 }

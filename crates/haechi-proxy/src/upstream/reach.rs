@@ -97,7 +97,7 @@ async fn begin(
         }
         _ => {}
     }
-    let begun = Multiplexed::begin(dialer.buffers(), stream, peer, opening.open);
+    let begun = Multiplexed::begin(dialer.buffers(), stream, peer, opening.open, dialer.response_head());
     match timeout(limit, begun).await {
         Ok(Ok(connection)) => Ok(Reached::Http2(connection)),
         Ok(Err(error)) => Err((Refusal::BadGateway, format!("HTTP/2 cannot begin: {error}"))),

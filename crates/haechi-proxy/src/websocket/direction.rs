@@ -57,7 +57,11 @@ impl Direction {
         to: &mut Peer,
     ) -> Poll<Course> {
         loop {
-            if self.cleared == 0 {
+            if self.is_closed() {
+                // What follows a Close is discarded (RFC 6455 1.4).
+                let behind = from.unread().len();
+                from.consume(behind);
+            } else if self.cleared == 0 {
                 match self.frames.pass(from.unread()) {
                     Ok(count) => self.cleared = count,
                     Err(fault) => return Poll::Ready(Course::Broken(fault)),

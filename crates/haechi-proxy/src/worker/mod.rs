@@ -204,4 +204,8 @@ impl Dialer for Worker {
     fn buffers(&self) -> &Buffers {
         &self.buffers
     }
+
+    fn response_head(&self) -> usize {
+        self.limits().response_head
+    }
 }

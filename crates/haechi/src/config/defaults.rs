@@ -20,8 +20,8 @@ pub(super) type PreflightAge = Lasting<0, DAY>;
 pub(super) type Lifetime = Lasting<1000, { 3650 * DAY }>;
 /// How long a token lives that cannot be looked up: 1 s to 1 day.
 pub(super) type TokenLifetime = Lasting<1000, DAY>;
-/// The size of a request's head: 1 KiB to 1 MiB.
-pub(super) type HeadSize = Size<1024, { 16 << 10 }>;
+/// The size of a message's head: 1 KiB to 256 KiB.
+pub(super) type HeadSize = Size<1024, { 256 << 10 }>;
 /// The size of a body: anything.
 pub(super) type BodySize = Size<0, { u64::MAX }>;
 /// How many header fields: as many as the data plane can read at most.
@@ -85,6 +85,7 @@ pub(super) const LOCKOUT_FAILURES: FailureCount = Count(5);
 pub(super) const LOCKOUT_FOR: Lifetime = Lasting(Duration::from_secs(15 * 60));
 
 pub(super) const HEAD: HeadSize = Size(16 << 10);
+pub(super) const RESPONSE_HEAD: HeadSize = Size(64 << 10);
 pub(super) const FIELDS: FieldCount = Count(100);
 pub(super) const BODY: BodySize = Size(100 << 20);
 pub(super) const HANDSHAKE: Timeout = Lasting(Duration::from_secs(10));

@@ -83,7 +83,7 @@ fn route(configured: &meant::Route, authentication: Authentication, service: Ser
     Route {
         name: configured.name.clone(),
         pattern: configured.path.clone(),
-        hosts: configured.hosts.iter().map(|host| host.name().into()).collect(),
+        hosts: configured.hosts.iter().map(|host| host.as_str().into()).collect(),
         methods: configured.methods.clone(),
         authentication,
         target: Target::Service(service),

@@ -57,7 +57,7 @@ impl Scheme for Blind {
 pub(crate) fn access(config: &Config) -> Vec<RouteAccess> {
     let configured = config.routes.iter().map(|route| RouteAccess {
         ways: ways(config, &route.authenticate),
-        hosts: route.hosts.iter().map(|host| host.name().into()).collect(),
+        hosts: route.hosts.iter().map(|host| host.as_str().into()).collect(),
     });
     let built_in = config
         .built_in

@@ -4,6 +4,7 @@ use super::Loaded;
 use haechi_authz::analysis::{Example, Gives, Way};
 use haechi_authz::{Facts, Memo, Permitted, Refused, RouteIndex};
 use haechi_core::caller::{Claimed, Vouched};
+use haechi_core::host::is_meant;
 use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{Caller, ConnectionFacts, Fields, Host, RequestHead};
 use haechi_proxy::{DryOutcome, DryRequest, Observer};
@@ -113,7 +114,7 @@ impl Loaded {
         if !route.methods.contains(&head.method) {
             return Some(ExampleOutcome::refused(format!("405: not with {}", head.method)));
         }
-        if !route.hosts.is_empty() && !route.hosts.iter().any(|host| **host == *head.host.name()) {
+        if !route.hosts.is_empty() && !route.hosts.iter().any(|host| is_meant(host, head.host.name())) {
             return Some(ExampleOutcome::refused("404: not on this host"));
         }
         let caller = match self.supposed(example, index) {

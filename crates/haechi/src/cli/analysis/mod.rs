@@ -51,8 +51,7 @@ impl Loaded {
 
     /// Whether the router sends this request to this route.
     pub(super) fn takes(&self, route: RouteIndex, method: &Method, host: &str, path: &CanonicalPath) -> bool {
-        let allowed =
-            self.dry.plan().route(route).is_some_and(|route| path.irregular().within(route.allow_in_path));
+        let allowed = self.dry.plan().route(route).is_some_and(|route| route.allows(path));
         allowed && self.dry.plan().router().find(host, path, method) == Found::Route(route)
     }
 }

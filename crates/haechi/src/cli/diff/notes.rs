@@ -29,7 +29,7 @@ pub(super) fn notes(old: &Config, new: &Config, name: &str) -> Vec<String> {
 }
 
 fn hosts(route: &Route) -> String {
-    let mut hosts: Vec<String> = route.hosts.iter().map(|host| format!("`{}`", host.name())).collect();
+    let mut hosts: Vec<String> = route.hosts.iter().map(|host| format!("`{}`", host.as_str())).collect();
     hosts.sort_unstable();
     if hosts.is_empty() { "any".into() } else { hosts.join(", ") }
 }

@@ -3,6 +3,7 @@
 use super::caller::{Who, key_header};
 use crate::cli::Failure;
 use crate::config::Config;
+use haechi_core::path::as_sent;
 use haechi_core::{Outcome, Timestamp};
 use haechi_proxy::DryRequest;
 use http::Method;
@@ -32,7 +33,7 @@ impl Inquiry {
     pub(crate) fn new(method: Method, path: String) -> Self {
         Self {
             method,
-            path,
+            path: as_sent(&path),
             host: "localhost".into(),
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             headers: Vec::new(),

@@ -1,5 +1,6 @@
 //! Which route, and why not another.
 
+use haechi_core::host::is_meant;
 use haechi_core::pattern::Segment;
 use haechi_core::{CanonicalPath, PathPattern, RequestHead};
 use haechi_proxy::Route;
@@ -10,8 +11,7 @@ pub(super) fn matches(pattern: &PathPattern, path: &CanonicalPath) -> bool {
     for part in pattern.segments() {
         match (part, segments.next()) {
             (Segment::Rest, _) => return true,
-            (Segment::Literal(text), Some(segment)) if **text == *segment => {}
-            (Segment::Param(_) | Segment::Any, Some(segment)) if !segment.is_empty() => {}
+            (part, Some(segment)) if part.takes(segment) => {}
             _ => return false,
         }
     }
@@ -20,7 +20,7 @@ pub(super) fn matches(pattern: &PathPattern, path: &CanonicalPath) -> bool {
 
 /// Why `other`, whose pattern matches too, did not win against `chosen`.
 pub(super) fn why_not(other: &Route, chosen: &Route, head: &RequestHead) -> String {
-    let names_host = |route: &Route| route.hosts.iter().any(|host| **host == *head.host.name());
+    let names_host = |route: &Route| route.hosts.iter().any(|host| is_meant(host, head.host.name()));
     if !other.hosts.is_empty() && !names_host(other) {
         "is for another host".into()
     } else if names_host(chosen) && !names_host(other) {

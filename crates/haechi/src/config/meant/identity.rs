@@ -93,7 +93,7 @@ fn issuer(resolver: &mut Resolver<'_>, written: &written::Identity) -> Option<Ar
 fn literal_path(resolver: &mut Resolver<'_>, path: &At<PathPattern>) -> Option<Box<str>> {
     let literal = |segment: &Segment| matches!(segment, Segment::Literal(text) if !text.is_empty());
     if path.segments().iter().all(literal) {
-        return Some(path.as_str().into());
+        return Some(path.canonical().into());
     }
     let message = format!("`{}` is not a plain path", resolver.written_at(path.span));
     resolver

@@ -6,7 +6,7 @@ use super::names::Resolver;
 use super::route::Route;
 use crate::config::report::Fault;
 use haechi_core::pattern::Segment;
-use haechi_core::{Host, PathPattern};
+use haechi_core::{HostPattern, PathPattern};
 use std::collections::HashMap;
 
 /// Paths that the gate answers itself wherever it signs tokens.
@@ -16,6 +16,7 @@ const OWN_PATHS: [&str; 2] = [JWKS_PATH, DISCOVERY_PATH];
 #[derive(PartialEq, Eq, Hash)]
 enum Shape<'a> {
     Literal(&'a str),
+    Mixed(&'a str, &'a str),
     One,
     Rest,
 }
@@ -25,6 +26,7 @@ fn shape(pattern: &PathPattern) -> Vec<Shape<'_>> {
     segments
         .map(|segment| match segment {
             Segment::Literal(text) => Shape::Literal(text),
+            Segment::Mixed(mixed) => Shape::Mixed(&mixed.before, &mixed.after),
             Segment::Param(_) | Segment::Any => Shape::One,
             Segment::Rest => Shape::Rest,
         })
@@ -33,9 +35,9 @@ fn shape(pattern: &PathPattern) -> Vec<Shape<'_>> {
 
 /// Notes routes that could both win. Two such share a host (or both name none), the shape of their pattern, and a method.
 pub(super) fn routes_apart(resolver: &mut Resolver<'_>, routes: &[Route]) {
-    let mut alike: HashMap<(Option<&Host>, Vec<Shape<'_>>), Vec<&Route>> = HashMap::new();
+    let mut alike: HashMap<(Option<&HostPattern>, Vec<Shape<'_>>), Vec<&Route>> = HashMap::new();
     for route in routes {
-        let hosts: Vec<Option<&Host>> =
+        let hosts: Vec<Option<&HostPattern>> =
             if route.hosts.is_empty() { vec![None] } else { route.hosts.iter().map(Some).collect() };
         let mut rivals: Vec<&Route> = Vec::new();
         for host in hosts {

@@ -321,6 +321,7 @@ fn limits(written: &written::Limits, drain: &written::Drain, workers: NonZeroUsi
     let per_address = per_address.unwrap_or(fitting - fitting / 4);
     Limits {
         head: size(written.head.0),
+        response_head: size(written.response_head.0),
         fields: size(written.fields.0.into()),
         body: written.body.0,
         handshake: written.handshake.0,

@@ -8,7 +8,7 @@ use crate::config::source::{At, Span};
 use crate::config::written;
 use haechi_authz::{Clause, Condition, Rule};
 use haechi_core::pattern::Segment;
-use haechi_core::{CanonicalPath, Host, Irregular, MethodSet, PathPattern, Role};
+use haechi_core::{HostPattern, Irregular, MethodSet, PathPattern, Role};
 use haechi_proxy::RouteSettings;
 use http::Method;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub(crate) struct Route {
     /// Which methods it takes; `GET` brings `HEAD`.
     pub methods: MethodSet,
     /// Which hosts it takes, without ports; any where empty.
-    pub hosts: Vec<Host>,
+    pub hosts: Vec<HostPattern>,
     /// Who must be calling.
     pub authenticate: Authenticate,
     /// What the caller must be allowed.
@@ -79,6 +79,9 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
     let request_headers = written.request_headers.resolve(|rules| answers::request_headers(resolver, rules));
     let by_scheme = matches!(&authenticate, Some(Authenticate::Open(open)) if open.forwards_credentials);
     let forward_credentials = written.forward_credentials || by_scheme;
+    if let Some(path) = path {
+        meant_as_written(resolver, path);
+    }
     can_pass(resolver, written);
     named_apart_from_own(resolver, written);
     Some(Route {
@@ -107,6 +110,16 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
     })
 }
 
+/// Other gateways' wildcards are text here, which hardly any request has.
+fn meant_as_written(resolver: &mut Resolver<'_>, path: &At<PathPattern>) {
+    for (part, right) in path.doubtful() {
+        let message = format!("`{part}` matches this text and nothing else");
+        let help =
+            format!("what other gateways mean by it is `{right}` here; patterns are no regular expressions");
+        resolver.warnings.push(Fault::new(path.span, message).help(help));
+    }
+}
+
 /// Logs, metrics and policies tell routes apart by name.
 fn named_apart_from_own(resolver: &mut Resolver<'_>, written: &written::Route) {
     if let Some(name) = &written.name
@@ -129,7 +142,7 @@ fn methods(resolver: &mut Resolver<'_>, listed: Option<&At<Vec<Method>>>) -> Opt
     }
 }
 
-fn hosts(resolver: &mut Resolver<'_>, listed: Option<&At<Vec<At<Host>>>>) -> Option<Vec<Host>> {
+fn hosts(resolver: &mut Resolver<'_>, listed: Option<&At<Vec<At<HostPattern>>>>) -> Option<Vec<HostPattern>> {
     match listed {
         None => Some(Vec::new()),
         Some(listed) if listed.is_empty() => {
@@ -137,7 +150,7 @@ fn hosts(resolver: &mut Resolver<'_>, listed: Option<&At<Vec<At<Host>>>>) -> Opt
             resolver.fault(fault.help("name at least one, or remove the key for any"))
         }
         Some(listed) => {
-            let mut hosts: Vec<Host> = Vec::with_capacity(listed.len());
+            let mut hosts: Vec<HostPattern> = Vec::with_capacity(listed.len());
             for host in &listed.value {
                 if !hosts.contains(&host.value) {
                     hosts.push(host.value.clone());
@@ -265,7 +278,7 @@ fn strip_prefix(
 ) -> Option<Box<str>> {
     whole_segments(resolver, prefix)?;
     if path.segments().starts_with(prefix.segments()) {
-        return Some(prefix.as_str().into());
+        return Some(prefix.canonical().into());
     }
     let message = format!(
         "`{}` is not what the pattern `{}` begins with",
@@ -278,7 +291,7 @@ fn strip_prefix(
 
 fn add_prefix(resolver: &mut Resolver<'_>, prefix: &At<PathPattern>) -> Option<Box<str>> {
     whole_segments(resolver, prefix)?;
-    CanonicalPath::parse(prefix.as_str().as_bytes()).ok().map(|path| path.as_str().into())
+    Some(prefix.canonical().into())
 }
 
 fn whole_segments(resolver: &mut Resolver<'_>, prefix: &At<PathPattern>) -> Option<()> {

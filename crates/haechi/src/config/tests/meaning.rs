@@ -19,6 +19,9 @@ fn what_is_left_out_has_its_default() {
     assert_eq!(config.listeners[0].bind.to_string(), "127.0.0.1:0");
     assert_eq!((config.admin, config.store, config.identity.is_none()), (None, None, true));
     assert_eq!((config.limits.head, config.limits.fields, config.limits.body), (16_384, 100, 104_857_600));
+    assert_eq!(config.limits.response_head, 65_536);
+    let raised = ok("limits: { head: 256KiB, response_head: 256KiB }\n").limits;
+    assert_eq!((raised.head, raised.response_head), (262_144, 262_144));
     assert_eq!(config.limits.header_read, Duration::from_secs(10));
     assert_eq!(config.access_log.target, LogTarget::Stdout);
     assert!(config.roles.knows("haechi-admin"));
@@ -49,7 +52,7 @@ routes:
     let scopes = [Role::from("x:y")];
     let rule = Rule::all_of(vec![Clause::Roles(roles.into()), Clause::Scopes(scopes.into())]);
     assert_eq!(Ok(&route.authorize), rule.as_ref());
-    assert_eq!(route.hosts[0].name(), "api.example.com");
+    assert_eq!(route.hosts[0].as_str(), "api.example.com");
     assert!(route.methods.contains(&http::Method::HEAD));
     assert_eq!(route.allow_in_path, Irregular::SEMICOLON.union(Irregular::ENCODED_SLASH));
     assert_eq!(route.settings.strip_prefix.as_deref(), Some("/v1"));
@@ -278,4 +281,21 @@ fn careless_settings_are_told() {
     assert!(!beside("/files/open", open));
     assert!(!beside("/secret", "authenticate: k, authorize: any"));
     assert!(beside("/files/{id}/secret", "authenticate: k, authorize: any"));
+}
+
+#[test]
+fn wildcards_of_other_gateways_are_warned_about() {
+    let warned = |path: &str| {
+        let config = ok(&format!(
+            "services: {{ s: {{ endpoints: [\"http://127.0.0.1:1\"] }} }}\nroutes: [{{ name: r, match: {{ path: \"{path}\" }}, authenticate: anonymous, authorize: any, service: s }}]\n"
+        ));
+        config.warnings.to_string()
+    };
+    let told = warned("/admin/:id");
+    assert!(
+        told.contains("`:id` matches this text and nothing else") && told.contains("is `{id}` here"),
+        "{told}"
+    );
+    assert!(warned("/api/...").contains("`**`") && warned("/x/<int:id>").contains("`{id}`"));
+    assert_eq!(warned("/ops/{id}:cancel"), "");
 }

@@ -4,7 +4,7 @@ use crate::config::read::{Defs, Reader, Value};
 use crate::config::report::{Fault, listed};
 use crate::config::yaml::{Kind, Node};
 use haechi_authn::schemes::jwt::JsonPointer;
-use haechi_core::{FieldName, Host, MethodSet, PathPattern, Secret};
+use haechi_core::{FieldName, Host, HostPattern, MethodSet, PathPattern, Secret};
 use http::Method;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
@@ -125,14 +125,27 @@ impl Value for PathPattern {
     }
 }
 
+impl Value for HostPattern {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.parsed("a host", node, |text| {
+            Self::parse(text).map_err(|_| match Host::parse(text.as_bytes()) {
+                Ok(host) => format!("write it without the port: `{}`", host.name()),
+                Err(_) => "write a name such as `api.example.com`, `*.example.com` for every name below it, or an address".into(),
+            })
+        })
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "minLength": 1 })
+    }
+}
+
 impl Value for Host {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         reader.parsed("a host", node, |text| match Self::parse(text.as_bytes()) {
             Ok(host) if host.port().is_none() => Ok(host),
             Ok(host) => Err(format!("write it without the port: `{}`", host.name())),
-            Err(_) => {
-                Err("write a name such as `api.example.com` or an address; wildcards are not known".into())
-            }
+            Err(_) => Err("write a name such as `api.example.com` or an address".into()),
         })
     }
 

@@ -185,6 +185,8 @@ record! {
     struct Limits {
         /// The size of a request's head. More is answered 431.
         default head as "head": HeadSize = defaults::HEAD,
+        /// The size of the head of a backend's answer. More is answered 502.
+        default response_head as "response_head": HeadSize = defaults::RESPONSE_HEAD,
         /// How many header fields a request may have. More is answered 431.
         default fields as "fields": FieldCount = defaults::FIELDS,
         /// The size of a request's body; a route's `max_body` goes before it. More is answered 413.

@@ -9,7 +9,7 @@ use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::value::{ConditionText, Identifier, Origin, ScopeName};
 use crate::config::yaml::{Kind, Node};
-use haechi_core::{Host, Irregular, PathPattern};
+use haechi_core::{HostPattern, Irregular, PathPattern};
 use http::Method;
 use serde_json::{Value as Json, json};
 
@@ -59,12 +59,12 @@ record! {
     "`match`"
     /// Which requests a route takes.
     struct Match {
-        /// Literal, `{name}` for one segment, `*` for one segment, `**` for the rest.
+        /// Literal, `{name}` for one segment or a part of one (`{name}.json`), `*` for one segment, `**` for the rest.
         required path as "path": At<PathPattern>,
         /// The methods; all where this is left out. `GET` includes `HEAD`.
         optional methods as "methods": At<Vec<Method>>,
-        /// The hosts; any where this is left out. A named host goes before none.
-        optional hosts as "hosts": At<Vec<At<Host>>>,
+        /// The hosts; any where this is left out. `*.example.com` is every name below it. A name goes before a wildcard, and that before none.
+        optional hosts as "hosts": At<Vec<At<HostPattern>>>,
     }
 }
 
