@@ -341,3 +341,106 @@ fn a_verified_token_stops_when_it_expires() {
     eventually(PATIENCE, || (site.gate.get_with_token("/", &token).status == 401).then_some(()));
     assert_eq!(part(&token, 0)["alg"], Value::from("ES256"));
 }
+
+/// What a provider publishes at times: what cannot be used is skipped, told once, and the rest is used.
+#[test]
+fn a_key_set_with_keys_that_cannot_be_used() {
+    let (key, leaked, twin) = (Key::p256("e"), Key::rsa("leaked"), Key::ed25519("twin"));
+    let site = Site::with_keys(&[&key, &leaked]);
+    assert!(site.admits(&leaked));
+    let set = json!({ "keys": [
+        null, 7, { "kty": "LWE", "kid": "odd" }, { "kty": "oct", "k": "c2VjcmV0" },
+        with(&leaked.jwk(), &json!({ "d": "AQAB" })),
+        twin.jwk(), Key::ed25519("twin").jwk(),
+        with(&key.jwk(), &json!({ "x5c": null, "use": null })),
+    ]});
+    site.provider.publish_text(200, &format!("\u{feff}{set}"));
+    let unknown = Key::p256("unknown").token(&site.provider.claims("alice"));
+    eventually(PATIENCE, || {
+        site.gate.get_with_token("/", &unknown);
+        site.gate.admin("/readyz").expect(200).text().contains("twin").then_some(())
+    });
+    assert!(site.admits(&key));
+    site.refuses("a key that everybody knows", &leaked.token(&site.provider.claims("alice")));
+    site.refuses("a name of two keys", &twin.token(&site.provider.claims("alice")));
+    let ready: Value = serde_json::from_str(&site.gate.admin("/readyz").expect(200).text()).unwrap();
+    let notes = ready["components"].to_string();
+    for told in
+        ["key 1 of the set is skipped: it is `null`", "key `odd`", "its private part (`d`)", "key `twin`"]
+    {
+        assert!(notes.contains(told), "{told}: {notes}");
+    }
+    assert_eq!(site.gate.metric("haechi_jwks_skipped_keys", &[]), 6.0);
+    let told = |log: &[String]| log.iter().filter(|line| line.contains("key `odd`")).count();
+    eventually(PATIENCE, || (told(&site.gate.log()) == 1).then_some(()));
+}
+
+/// A provider that comes back is noticed although nobody asks.
+#[test]
+fn keys_are_there_soon_after_an_outage_at_start() {
+    let key = Key::p256("e");
+    let mut provider = IdentityProvider::start(&[&key]);
+    provider.stop();
+    let mut site = Site::starting(provider);
+    eventually(PATIENCE, || {
+        let failed = site.gate.metric("haechi_jwks_fetch_total", &["result=\"failed\""]);
+        (failed >= 3.0).then_some(())
+    });
+    site.provider.restart();
+    let back = std::time::Instant::now();
+    eventually(PATIENCE, || (site.gate.admin("/readyz").status == 200).then_some(()));
+    assert!(back.elapsed() < Duration::from_secs(15), "{:?}", back.elapsed());
+    assert!(site.admits(&key));
+}
+
+/// Claims as providers write them; the names of roles are the issuer's own.
+#[test]
+fn roles_sets_and_subjects_of_providers() {
+    let key = Key::p256("e");
+    let provider = IdentityProvider::start(&[&key]);
+    let backend = Backend::saying("reached");
+    let longest = "관".repeat(128);
+    let gate = Gate::start(&format!(
+        "caller_attributes: {{ groups: set }}
+authenticators:
+  corp:
+    type: jwt
+    issuer: {issuer}
+    audiences: unchecked
+    token_types: [application/at+jwt]
+    claims: {{ subject: [/client_id, /sub], roles: [/a/roles, /names], groups: [/groups, /more] }}
+    role_map: {{ /staff/admins: 관리자, \"a\\\"b\": ADMIN }}
+roles: {{ 관리자: {{ includes: [\"{longest}\"] }}, \"{longest}\": {{}}, ADMIN: {{}}, \"Domain Users\": {{}} }}
+services: {{ web: {{ endpoints: [\"{url}\"] }} }}
+routes:
+  - {{ name: korean, match: {{ path: /korean }}, authenticate: corp, authorize: {{ roles: [\"{longest}\"] }}, service: web }}
+  - {{ name: group, match: {{ path: /group }}, authenticate: corp, authorize: {{ when: 'principal.groups.contains(\"x, y\")' }}, service: web }}
+",
+        issuer = provider.issuer(),
+        url = backend.url(),
+    ))
+    .ready();
+    let claims = with(
+        &provider.claims("alice"),
+        &json!({
+            "aud": "anybody", "client_id": "c1", "a": { "roles": "/staff/admins,unknown" },
+            "names": { "Domain Users": {}, "a\"b": true, "no": false }, "groups": ["x, y", "관"], "more": { "z": 1 }
+        }),
+    );
+    let token = key.sign(&json!({ "alg": "ES256", "kid": "e", "typ": "application/AT+JWT" }), &claims);
+    gate.get_with_token("/korean", &token).expect(200);
+    let last = backend.last();
+    assert_eq!(last.field("x-auth-subject"), Some("c1"));
+    let roles = last.field("x-auth-roles").unwrap();
+    let korean = "%EA%B4%80%EB%A6%AC%EC%9E%90";
+    assert!(roles.starts_with(&format!("{korean},Domain%20Users,ADMIN")), "{roles}");
+    assert!(!roles.contains("unknown") && !roles.contains(",no"), "{roles}");
+    assert_eq!(last.field("x-auth-attr-groups"), Some("x%2C%20y,z,%EA%B4%80"));
+    gate.get_with_token("/group", &token).expect(200);
+    let other = key.token(&with(&claims, &json!({ "groups": ["x", "y"], "names": null, "a": null })));
+    assert_eq!(gate.get_with_token("/group", &other).status, 401, "its type is not listed");
+    let at = json!({ "alg": "ES256", "kid": "e", "typ": "at+jwt" });
+    let other = key.sign(&at, &with(&claims, &json!({ "groups": ["x", "y"], "names": null, "a": null })));
+    assert_eq!(gate.get_with_token("/group", &other).status, 403);
+    assert_eq!(gate.get_with_token("/korean", &other).status, 403);
+}

@@ -108,12 +108,18 @@ fn the_configuration_of_the_readme_loads_in_both_languages() {
     haechi(Folder::exactly(&yaml).path(), &["check"]).success();
 }
 
+/// Every page of the documentation.
+fn documentation() -> Vec<PathBuf> {
+    let pages = |folder: PathBuf| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let docs = root().join("docs");
+    pages(docs.clone()).chain(pages(docs.join("providers"))).filter(|path| path.is_file()).collect()
+}
+
 /// Every complete configuration in the documentation; fragments begin elsewhere.
 #[test]
 fn whole_configurations_in_the_documentation_load() {
     let mut seen = 0;
-    for entry in std::fs::read_dir(root().join("docs")).unwrap() {
-        let path = entry.unwrap().path();
+    for path in documentation() {
         let text = std::fs::read_to_string(&path).unwrap();
         for part in text.split("```yaml\n").skip(1) {
             let yaml = part.split("```").next().unwrap();
@@ -135,7 +141,7 @@ fn links_lead_somewhere() {
         ["README.md", "README.ko.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
             .map(|name| folder.join(name))
             .into();
-    pages.extend(std::fs::read_dir(folder.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    pages.extend(documentation());
     pages.extend(
         examples().into_iter().chain([folder.join("examples")]).map(|example| example.join("README.md")),
     );

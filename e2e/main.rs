@@ -45,6 +45,7 @@ mod paths;
 mod policies;
 mod problems;
 mod prove;
+mod providers;
 mod proxy_protocol;
 mod pyjwt;
 mod refusals;

@@ -226,6 +226,39 @@ fn clients_that_must_show_a_certificate() {
     }
 }
 
+/// The end of an authority ends what it vouched for.
+#[test]
+fn an_authority_that_has_expired_vouches_for_nobody() {
+    let backend = Backend::saying("reached");
+    for (optional, plain) in [("required", 0), ("optional", 200)] {
+        let tls = format!("      client_ca: clients.pem\n      client_certificate: {optional}\n");
+        let folder = folder(&backend, &tls, "");
+        let (site, old) = (Authority::new("test authority"), Authority::until("old", 2020));
+        let young = Authority::new("young");
+        folder.write("ca.pem", &site.pem());
+        folder.write("clients.pem", &[old.pem(), young.pem()].concat());
+        site.leaf(&["a.example"]).write(&folder, "a");
+        site.leaf(&["*.b.example"]).write(&folder, "b");
+        old.leaf(&["client.example"]).write(&folder, "old");
+        young.leaf(&["client.example"]).write(&folder, "young");
+        let set = Setting { gate: Gate::start_in(folder), backend: Backend::saying(""), authority: site };
+        let told = |log: &[String]| {
+            log.iter().any(|line| line.contains("an authority in `clients.pem` has expired"))
+        };
+        assert!(told(&set.gate.log()), "{:#?}", set.gate.log());
+        let file = |name: &str| set.gate.folder().file(name).to_str().unwrap().to_owned();
+        for version in ["1.2", "1.3"] {
+            let shown = |name: &str| {
+                let (certificate, key) = (file(&format!("{name}.pem")), file(&format!("{name}.key")));
+                set.https("a.example", &["--cert", &certificate, "--key", &key, "--tls-max", version]).status
+            };
+            assert_eq!(shown("young"), 200, "{optional} {version}");
+            assert_eq!(shown("old"), 0, "{optional} {version}");
+        }
+        assert_eq!(set.https("a.example", &[]).status, plain);
+    }
+}
+
 #[test]
 fn clients_that_may_show_a_certificate() {
     let set = setting("      client_ca: ca.pem\n      client_certificate: optional\n", "");

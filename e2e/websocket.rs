@@ -414,3 +414,94 @@ fn a_side_that_does_not_read_holds_the_other_back() {
     let grown = gate.resident().saturating_sub(before);
     assert!(grown < 4 * 1024, "{grown} KiB more");
 }
+
+/// The issuer of tokens for a chat whose pages have only cookies and subprotocols to put them in.
+fn browser_gate(backend: &str, provider: &IdentityProvider) -> Gate {
+    let places = "[{ websocket_protocol: bearer. }, { cookie: session }]";
+    let folder = Folder::new(&format!(
+        "authenticators:
+  page: {{ type: jwt, issuer: \"{issuer}\", audiences: [orders], from: {places} }}
+services: {{ chat: {{ endpoints: [\"{backend}\"] }} }}
+routes:
+  - {{ name: in, match: {{ path: /in }}, authenticate: page, authorize: any, service: chat, origins: [\"https://app.example\"] }}
+",
+        issuer = provider.issuer()
+    ));
+    Gate::start_in(folder).ready()
+}
+
+#[test]
+fn a_page_puts_its_token_into_a_subprotocol() {
+    let (backend, key) = (EchoServer::start(), Key::p256("k"));
+    let provider = IdentityProvider::start(&[&key]);
+    let gate = browser_gate(&backend.url(), &provider);
+    let token = key.token(&provider.claims("alice"));
+    let offered = format!("bearer.{token}, chat");
+    let mut client =
+        open(&gate, "/in", &[("sec-websocket-protocol", &offered), ("origin", "https://other.example")]);
+    echoes(&mut client, "hello");
+    assert_eq!(
+        backend.told("sec-websocket-protocol").as_deref(),
+        Some("chat"),
+        "the credential does not travel on"
+    );
+    assert_eq!(backend.told("x-auth-subject").as_deref(), Some("alice"));
+    assert_eq!(try_open(&gate, "/in", &[("sec-websocket-protocol", "bearer.x.y.z, chat")]).err(), Some(401));
+    let two = format!("bearer.{token}, bearer.x");
+    assert_eq!(try_open(&gate, "/in", &[("sec-websocket-protocol", &two)]).err(), Some(400));
+}
+
+#[test]
+fn a_page_that_offers_nothing_but_its_token_is_answered_with_it() {
+    let (backend, key) = (EchoServer::start(), Key::p256("k"));
+    let provider = IdentityProvider::start(&[&key]);
+    let gate = browser_gate(&backend.url(), &provider);
+    let offered = format!("bearer.{}", key.token(&provider.claims("alice")));
+    // The client refuses an answer that does not choose one of what it offered, as browsers do.
+    let mut client = open(&gate, "/in", &[("sec-websocket-protocol", &offered)]);
+    echoes(&mut client, "hello");
+    assert_eq!(backend.told("sec-websocket-protocol"), None);
+}
+
+#[test]
+fn a_cookie_opens_nothing_for_another_sites_page() {
+    let (backend, key) = (EchoServer::start(), Key::p256("k"));
+    let provider = IdentityProvider::start(&[&key]);
+    let gate = browser_gate(&backend.url(), &provider);
+    let cookie = format!("theme=dark; session={}; x=1", key.token(&provider.claims("alice")));
+    let own = format!("http://{}", gate.address());
+    let opened = |origin: Option<&str>| {
+        let mut fields = vec![("cookie", &*cookie)];
+        fields.extend(origin.map(|origin| ("origin", origin)));
+        try_open(&gate, "/in", &fields).map(drop)
+    };
+    for origin in [Some("https://evil.example"), Some("null"), Some("https://app.example.evil.example")] {
+        assert_eq!(opened(origin), Err(403), "{origin:?}");
+    }
+    assert_eq!(backend.handshakes().len(), 0, "nothing arrived");
+    for origin in [Some("https://app.example"), Some(&*own), None] {
+        assert_eq!(opened(origin), Ok(()), "{origin:?}");
+    }
+    for told in backend.handshakes() {
+        let cookie = told.iter().find(|(name, _)| name == "cookie").map(|(_, value)| value.as_str());
+        assert_eq!(cookie, Some("theme=dark; x=1"), "the credential does not travel on");
+    }
+}
+
+#[test]
+fn a_cookie_writes_nothing_for_another_sites_page() {
+    let (backend, key) = (Backend::saying("reached"), Key::p256("k"));
+    let provider = IdentityProvider::start(&[&key]);
+    let gate = browser_gate(&backend.url(), &provider);
+    let cookie = format!("Cookie: session={}", key.token(&provider.claims("alice")));
+    let sent = |method: &str, origin: &str| {
+        let origin = format!("Origin: {origin}");
+        gate.curl("/in", &["--request", method, "--header", &cookie, "--header", &origin]).status
+    };
+    for method in ["POST", "PUT", "PATCH", "DELETE"] {
+        assert_eq!(sent(method, "https://evil.example"), 403, "{method}");
+        assert_eq!(sent(method, "https://app.example"), 200, "{method}");
+    }
+    assert_eq!(backend.recorded().len(), 4);
+    assert_eq!(sent("GET", "https://evil.example"), 200, "reading is the business of CORS");
+}

@@ -106,6 +106,17 @@ impl Chain {
         }
     }
 
+    /// Whether a credential that was verified is one that browsers add by themselves.
+    pub fn comes_from_cookie(&self, verified: Verified, head: &RequestHead) -> bool {
+        match verified {
+            Verified::None => false,
+            Verified::One(index) => {
+                self.schemes.get(index).is_some_and(|scheme| scheme.comes_from_cookie(head))
+            }
+            Verified::All => self.schemes.iter().any(|scheme| scheme.comes_from_cookie(head)),
+        }
+    }
+
     /// Asks the schemes. `observe` sees each attempt, for metrics and explanations.
     pub async fn authenticate(
         &self,

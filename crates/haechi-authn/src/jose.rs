@@ -5,7 +5,6 @@
 
 pub mod algorithm;
 mod base64url;
-pub(crate) mod certificate;
 pub mod claims;
 pub mod compact;
 mod der;

@@ -58,6 +58,11 @@ pub trait Scheme {
         Effects::default()
     }
 
+    /// Whether the credential of this request is one that browsers add by themselves, whichever page asks: a cookie, and nothing else.
+    fn comes_from_cookie(&self, _head: &RequestHead) -> bool {
+        false
+    }
+
     /// Where a browser that shows no credential can log in. Asked only where a redirect can be followed to a page.
     fn login(&self, _head: &RequestHead) -> Option<LoginRedirect> {
         None
@@ -81,6 +86,8 @@ pub enum CredentialPlace {
     Field(Arc<str>),
     /// The cookie of this name, which is compared byte for byte. The other cookies are none of the scheme's.
     Cookie(Arc<str>),
+    /// The subprotocols of a WebSocket that begin with this; the others are none of the scheme's.
+    WebSocketProtocol(Arc<str>),
     /// The certificate that the client showed at the TLS handshake. It stands in no field.
     Certificate,
 }

@@ -191,6 +191,9 @@ fn restricted(value: &AttributeValue) -> RestrictedExpression {
         AttributeValue::Bool(value) => RestrictedExpression::new_bool(*value),
         AttributeValue::Long(value) => RestrictedExpression::new_long(*value),
         AttributeValue::String(value) => RestrictedExpression::new_string(value.to_string()),
+        AttributeValue::Set(members) => RestrictedExpression::new_set(
+            members.iter().map(|member| RestrictedExpression::new_string(member.to_string())),
+        ),
     }
 }
 

@@ -191,5 +191,9 @@ fn write_attribute(key: &mut Vec<u8>, value: Option<&AttributeValue>) {
             key.push(3);
             write_text(key, value);
         }
+        Some(AttributeValue::Set(members)) => {
+            key.push(4);
+            write_list(key, members.iter().map(|member| &**member));
+        }
     }
 }

@@ -77,7 +77,12 @@ fn caller(vocabulary: &Vocabulary) -> Json {
         "scopes" => (name, set_of_strings()),
         _ => (name, named("String")),
     });
-    let declared = vocabulary.attributes.iter().map(|(name, kind)| (&**name, optional(cedar_type(*kind))));
+    let declared = vocabulary.attributes.iter().map(|(name, kind)| match kind {
+        AttributeType::Set => {
+            (&**name, json!({ "type": "Set", "element": named("String"), "required": false }))
+        }
+        kind => (&**name, optional(cedar_type(*kind))),
+    });
     let mut all: Vec<_> = own.chain(declared).collect();
     all.sort_unstable_by_key(|(name, _)| *name);
     let fields: Map<_, _> = all.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect();
@@ -165,6 +170,7 @@ const fn cedar_type(kind: AttributeType) -> &'static str {
         AttributeType::String => "String",
         AttributeType::Long => "Long",
         AttributeType::Bool => "Bool",
+        AttributeType::Set => "Set<String>",
     }
 }
 
@@ -179,6 +185,7 @@ mod tests {
     fn text_and_json_say_the_same() {
         let mut full = vocabulary();
         full.routes = vec![route("r", "/a/{id}/{if}", rule(&["any"]))];
+        full.attributes.insert("groups".into(), haechi_core::AttributeType::Set);
         for vocabulary in [full, Vocabulary::default()] {
             let (read, _) = SchemaFragment::from_cedarschema_str(&text(&vocabulary)).unwrap();
             assert_eq!(read.to_json_value().unwrap().to_string(), json(&vocabulary).to_string());

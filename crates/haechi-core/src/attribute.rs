@@ -1,7 +1,7 @@
 //! Typed attributes of a caller.
 
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// What `caller_attributes` may declare an attribute to be.
@@ -14,6 +14,8 @@ pub enum AttributeType {
     Long,
     /// `true` or `false`.
     Bool,
+    /// Several texts, without order and without repeats.
+    Set,
 }
 
 /// An attribute's value.
@@ -26,15 +28,21 @@ pub enum AttributeValue {
     Long(i64),
     /// Text.
     String(Box<str>),
+    /// Several texts.
+    Set(BTreeSet<Box<str>>),
 }
 
 impl AttributeValue {
-    /// Reads text, as a command line gives it, as a value of the declared type; `None` where it is not one.
+    /// Reads text, as a command line gives it, as a value of the declared type; `None` where it is not one. Members of a set are divided by commas.
     pub fn parse(text: &str, as_type: AttributeType) -> Option<Self> {
         match as_type {
             AttributeType::String => Some(Self::String(text.into())),
             AttributeType::Long => text.parse().ok().map(Self::Long),
             AttributeType::Bool => text.parse().ok().map(Self::Bool),
+            AttributeType::Set => {
+                let members = text.split(',').map(str::trim).filter(|member| !member.is_empty());
+                Some(Self::Set(members.map(Box::from).collect()))
+            }
         }
     }
 
@@ -44,6 +52,7 @@ impl AttributeValue {
             Self::Bool(_) => AttributeType::Bool,
             Self::Long(_) => AttributeType::Long,
             Self::String(_) => AttributeType::String,
+            Self::Set(_) => AttributeType::Set,
         }
     }
 }
@@ -54,6 +63,13 @@ impl fmt::Display for AttributeValue {
             Self::Bool(value) => value.fmt(f),
             Self::Long(value) => value.fmt(f),
             Self::String(value) => value.fmt(f),
+            Self::Set(members) => {
+                for (index, member) in members.iter().enumerate() {
+                    f.write_str(if index > 0 { "," } else { "" })?;
+                    f.write_str(member)?;
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -64,6 +80,7 @@ impl fmt::Display for AttributeType {
             Self::String => "string",
             Self::Long => "long",
             Self::Bool => "bool",
+            Self::Set => "set",
         })
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod attribute;
 pub mod caller;
+pub mod certificate;
 pub mod connection;
 pub mod cookies;
 pub mod fields;

@@ -5,6 +5,7 @@ use crate::client_address::Origin;
 use crate::context_headers::{ContextHeaders, Unclear};
 use crate::head_sink::HeadSink;
 use crate::settings::{Route, Service};
+use crate::subprotocols;
 use crate::trace::Trace;
 use crate::websocket::handshake::{self, Handshake};
 use haechi_authn::CredentialPlace;
@@ -121,6 +122,9 @@ impl Outgoing<'_> {
             }
             if sent.known == FieldName::Cookie {
                 write_cookies(&sent, |name| self.takes_cookie(name), out);
+            } else if sent.name == subprotocols::NAME {
+                let taken = |name: &[u8]| self.takes(|place| subprotocols::is_credential(place, name));
+                subprotocols::write(&sent, taken, out);
             } else {
                 out.field(sent.name, |out| out.extend_from_slice(sent.value));
             }
@@ -220,7 +224,9 @@ fn fills(place: &CredentialPlace, sent: &Field<'_>) -> bool {
     match place {
         CredentialPlace::Authorization => sent.known == FieldName::Authorization,
         CredentialPlace::Field(name) => sent.name == name.as_bytes(),
-        CredentialPlace::Cookie(_) | CredentialPlace::Certificate => false,
+        CredentialPlace::Cookie(_) | CredentialPlace::WebSocketProtocol(_) | CredentialPlace::Certificate => {
+            false
+        }
     }
 }
 

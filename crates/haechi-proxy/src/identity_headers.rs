@@ -2,8 +2,7 @@
 
 use crate::head_sink::HeadSink;
 use haechi_core::fields::{Field, FieldPattern};
-use haechi_core::{Caller, FieldName};
-use std::sync::Arc;
+use haechi_core::{AttributeValue, Caller, FieldName};
 
 /// What one service is told of the caller in header fields, and how a client's fields are guarded for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -128,7 +127,7 @@ fn standard(caller: &Caller, out: &mut impl HeadSink) {
         out.field(b"x-auth-scopes", |out| list(out, &caller.scopes));
     }
     for (name, value) in &caller.attributes {
-        out.named(b"x-auth-attr-", name.as_bytes(), |out| percent_encode(out, &value.to_string()));
+        out.named(b"x-auth-attr-", name.as_bytes(), |out| attribute(out, value));
     }
 }
 
@@ -151,17 +150,24 @@ fn under_own_names(own: &OwnNames, caller: &Caller, out: &mut impl HeadSink) {
     }
     for (attribute, value) in &caller.attributes {
         for (_, name) in own.attributes.iter().filter(|(named, _)| **named == **attribute) {
-            out.field(name.as_bytes(), |out| percent_encode(out, &value.to_string()));
+            out.field(name.as_bytes(), |out| self::attribute(out, value));
         }
     }
 }
 
-fn list(out: &mut Vec<u8>, items: &[Arc<str>]) {
-    for (index, item) in items.iter().enumerate() {
+fn list<T: AsRef<str>>(out: &mut Vec<u8>, items: impl IntoIterator<Item = T>) {
+    for (index, item) in items.into_iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        percent_encode(out, item);
+        percent_encode(out, item.as_ref());
+    }
+}
+
+fn attribute(out: &mut Vec<u8>, value: &AttributeValue) {
+    match value {
+        AttributeValue::Set(members) => list(out, members),
+        value => percent_encode(out, &value.to_string()),
     }
 }
 

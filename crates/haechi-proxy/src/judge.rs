@@ -1,6 +1,7 @@
 //! Judge: route, authenticate, authorize. This order stands here and nowhere else: the pipeline, the check of open WebSockets and the commands
 //! that tell what the gate would do all call [`judge`].
 
+use crate::cross_site;
 use crate::preflight::Preflight;
 use crate::refusal::Refusal;
 use crate::route::Found;
@@ -188,6 +189,7 @@ async fn authenticate(
     match attempt {
         Attempt::Verified(caller) => {
             observer.effects(effects);
+            check_site(head, route, chain.comes_from_cookie(verified, head), plan)?;
             Ok((caller, verified))
         }
         Attempt::Absent => Err(match login {
@@ -207,6 +209,21 @@ async fn authenticate(
             Err(Refused::new(refusal, rejection.reason))
         }
     }
+}
+
+/// A cookie comes along whichever page asks: another site's must not act in its caller's name.
+fn check_site(
+    head: &RequestHead,
+    route: RouteIndex,
+    by_cookie: bool,
+    plan: &WorkerPlan,
+) -> Result<(), Refused> {
+    let listed = plan.shared.route(route).map_or(&[][..], |route| &*route.settings.origins);
+    if by_cookie && cross_site::refuses(head, listed) {
+        let reason = "the caller comes from a cookie, and the page from another site, which the route's `origins` does not list";
+        return Err(Refused::new(Refusal::Forbidden { scopes: None }, reason));
+    }
+    Ok(())
 }
 
 const NO_CREDENTIAL: &str = "the route requires a credential, and the request has none";

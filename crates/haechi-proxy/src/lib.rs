@@ -9,6 +9,7 @@ mod batches;
 mod client_address;
 mod connection;
 mod context_headers;
+mod cross_site;
 mod decisions;
 mod dry_run;
 mod finish;
@@ -48,6 +49,7 @@ mod response_fields;
 mod route;
 mod settings;
 mod spans;
+mod subprotocols;
 mod ticks;
 mod tls;
 mod trace;
@@ -74,7 +76,7 @@ pub use settings::{
     RetryOn, Route, RouteSettings, Service, ServiceIndex, ServiceSettings, Target,
 };
 pub use spans::{Step, TraceSink, TracedRequest, Work};
-pub use tls::{Certificates, ClientCertificates, ListenerTls, ServiceTls};
+pub use tls::{Authorities, AuthorityError, Certificates, ClientCertificates, ListenerTls, ServiceTls};
 pub use upstream::endpoint::EndpointState;
 pub use upstream::gauges::EndpointGauges;
 pub use upstream::registry::Endpoints;

@@ -148,6 +148,7 @@ fn claim(value: &AttributeValue) -> Value {
         AttributeValue::Bool(value) => (*value).into(),
         AttributeValue::Long(value) => (*value).into(),
         AttributeValue::String(value) => (&**value).into(),
+        AttributeValue::Set(values) => values.iter().map(|value| Value::from(&**value)).collect(),
     }
 }
 

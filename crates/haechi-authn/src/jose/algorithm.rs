@@ -22,6 +22,9 @@ pub enum Algorithm {
     Hs512,
 }
 
+/// The name of RFC 9864 for `EdDSA` with this one curve.
+pub const ED25519: &str = "Ed25519";
+
 /// Text that names no algorithm known here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a signature algorithm; use one of {list}", list = Algorithm::list())]
@@ -64,8 +67,11 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of this name; case counts (RFC 7515 4.1.1).
+    /// The algorithm of this name; case counts (RFC 7515 4.1.1). `Ed25519` (RFC 9864) is what `EdDSA` is here: no other curve is known.
     pub fn named(name: &str) -> Option<Self> {
+        if name == ED25519 {
+            return Some(Self::EdDsa);
+        }
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
@@ -180,10 +186,11 @@ mod tests {
 
     #[test]
     fn names_are_exact_and_none_is_not_one() {
+        assert_eq!("Ed25519".parse(), Ok(Algorithm::EdDsa), "RFC 9864");
         for algorithm in Algorithm::ALL {
             assert_eq!(algorithm.name().parse(), Ok(algorithm));
         }
-        for other in ["none", "None", "NONE", "", "rs256", "RS1", "HS256 ", "ES256K", "Ed25519"] {
+        for other in ["none", "None", "NONE", "", "rs256", "RS1", "HS256 ", "ES256K", "Ed448", "ed25519"] {
             assert!(other.parse::<Algorithm>().is_err(), "{other:?}");
         }
     }

@@ -17,6 +17,8 @@ pub struct Expected<'a> {
     pub leeway: Duration,
     /// One of these must be in `aud`; with none, `aud` is only checked for its type.
     pub audiences: &'a [String],
+    /// What stands for `aud`: the claim of that name, or another for issuers that write none.
+    pub audience: Option<&'a Json<'a>>,
 }
 
 /// `iss`, before anything else is known about the token: it only says whose keys to take.
@@ -26,7 +28,8 @@ pub struct Expected<'a> {
 pub fn check_issuer(claims: &Object<'_>, issuer: &str) -> Result<(), TokenFault> {
     match claims.member("iss") {
         Some(Json::String(iss)) if iss == issuer => Ok(()),
-        Some(Json::String(_)) | None => Err(TokenFault::Issuer),
+        Some(Json::String(iss)) => Err(TokenFault::issuer(issuer, Some(iss))),
+        None => Err(TokenFault::issuer(issuer, None)),
         Some(_) => Err(TokenFault::Malformed("iss")),
     }
 }
@@ -36,7 +39,7 @@ pub fn check_issuer(claims: &Object<'_>, issuer: &str) -> Result<(), TokenFault>
 /// # Errors
 /// [`TokenFault`], the first that is found.
 pub fn check(claims: &Object<'_>, expected: Expected<'_>) -> Result<Timestamp, TokenFault> {
-    let Expected { now, leeway, audiences } = expected;
+    let Expected { now, leeway, audiences, audience } = expected;
     let end = date(claims, "exp")?.ok_or(TokenFault::Missing("exp"))?.plus(leeway);
     if now >= end {
         return Err(TokenFault::Expired);
@@ -46,7 +49,7 @@ pub fn check(claims: &Object<'_>, expected: Expected<'_>) -> Result<Timestamp, T
             return Err(TokenFault::NotYet(name));
         }
     }
-    check_audience(claims, audiences)?;
+    check_audience(audience, audiences)?;
     if claims.member("cnf").is_some() {
         return Err(TokenFault::Unproven);
     }
@@ -79,17 +82,14 @@ fn date(claims: &Object<'_>, name: &'static str) -> Result<Option<Timestamp>, To
     Ok(Some(Timestamp::from_millis((seconds * 1000.0) as i64)))
 }
 
-fn check_audience(claims: &Object<'_>, audiences: &[String]) -> Result<(), TokenFault> {
-    let known = |name: &str| audiences.iter().any(|audience| audience == name);
-    let ours = match claims.member("aud") {
-        None => false,
-        Some(Json::String(name)) => known(name),
-        Some(list) => {
-            let names = list.as_strings().ok_or(TokenFault::Malformed("aud"))?;
-            names.into_iter().any(known)
-        }
+fn check_audience(audience: Option<&Json<'_>>, audiences: &[String]) -> Result<(), TokenFault> {
+    let names = match audience {
+        None => Vec::new(),
+        Some(Json::String(name)) => vec![&**name],
+        Some(list) => list.as_strings().ok_or(TokenFault::Malformed("aud"))?,
     };
-    if ours || audiences.is_empty() { Ok(()) } else { Err(TokenFault::Audience) }
+    let ours = names.iter().any(|name| audiences.iter().any(|audience| audience == name));
+    if ours || audiences.is_empty() { Ok(()) } else { Err(TokenFault::audience(audiences, &names)) }
 }
 
 #[cfg(test)]
@@ -102,10 +102,9 @@ mod tests {
     fn judge(claims: &str) -> Result<Timestamp, TokenFault> {
         let audiences = ["orders".to_owned(), "stock".to_owned()];
         let now = Timestamp::from_seconds(1_000_000);
-        check(
-            &Object::parse(claims.as_bytes()).unwrap(),
-            Expected { now, leeway: Duration::from_secs(30), audiences: &audiences },
-        )
+        let claims = Object::parse(claims.as_bytes()).unwrap();
+        let audience = claims.member("aud");
+        check(&claims, Expected { now, leeway: Duration::from_secs(30), audiences: &audiences, audience })
     }
 
     #[test]
@@ -149,12 +148,17 @@ mod tests {
 
     #[test]
     fn the_audience_is_text_or_texts_with_ours_among_them() {
+        let ours = ["orders".to_owned(), "stock".to_owned()];
+        let other = |found: &[&str]| Err(TokenFault::audience(&ours, found));
+        let told = TokenFault::audience(&ours, &["a\n", "b"]).to_string();
+        assert!(told.ends_with("it names `a\\n`, `b`, and configured is `orders`, `stock`"), "{told}");
         for (aud, verdict) in [
             (r#""orders""#, Ok(())),
             (r#"["x","stock"]"#, Ok(())),
-            (r#""Orders""#, Err(TokenFault::Audience)),
-            (r#""orders stock""#, Err(TokenFault::Audience)),
-            (r#"[]"#, Err(TokenFault::Audience)),
+            (r#""Orders""#, other(&["Orders"])),
+            (r#""orders stock""#, other(&["orders stock"])),
+            (r#"[]"#, other(&[])),
+            (r#"["a\n", "b"]"#, other(&["a\n", "b"])),
             (r#"["orders",1]"#, Err(TokenFault::Malformed("aud"))),
             (r#"[["orders"]]"#, Err(TokenFault::Malformed("aud"))),
             (r#"{"orders":true}"#, Err(TokenFault::Malformed("aud"))),
@@ -162,7 +166,7 @@ mod tests {
         ] {
             assert_eq!(judge(&format!(r#"{{"exp":2000000,"aud":{aud}}}"#)).map(drop), verdict, "{aud}");
         }
-        assert_eq!(judge(r#"{"exp":2000000}"#), Err(TokenFault::Audience));
+        assert_eq!(judge(r#"{"exp":2000000}"#).map(drop), other(&[]));
     }
 
     #[test]
@@ -179,10 +183,10 @@ mod tests {
     fn the_issuer_is_exact() {
         for (claims, verdict) in [
             (r#"{"iss":"https://a"}"#, Ok(())),
-            (r#"{"iss":"https://a/"}"#, Err(TokenFault::Issuer)),
-            (r#"{"iss":"HTTPS://a"}"#, Err(TokenFault::Issuer)),
+            (r#"{"iss":"https://a/"}"#, Err(TokenFault::issuer("https://a", Some("https://a/")))),
+            (r#"{"iss":"HTTPS://a"}"#, Err(TokenFault::issuer("https://a", Some("HTTPS://a")))),
             (r#"{"iss":["https://a"]}"#, Err(TokenFault::Malformed("iss"))),
-            (r#"{}"#, Err(TokenFault::Issuer)),
+            (r#"{}"#, Err(TokenFault::issuer("https://a", None))),
         ] {
             assert_eq!(
                 check_issuer(&Object::parse(claims.as_bytes()).unwrap(), "https://a"),

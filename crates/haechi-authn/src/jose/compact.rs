@@ -28,7 +28,7 @@ pub struct Header<'a> {
     pub typ: Option<Cow<'a, str>>,
 }
 
-/// Why a token does not hold. Carries no part of the token.
+/// Why a token does not hold. Of the token it carries at most whose and for whom it is: no credential.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenFault {
     /// Longer than [`MAX_LENGTH`].
@@ -61,11 +61,33 @@ pub enum TokenFault {
     #[error("the token is of another type")]
     Type,
     /// `iss` is somebody else.
-    #[error("other issuer")]
-    Issuer,
-    /// `aud` does not name us.
-    #[error("the token is for another audience")]
-    Audience,
+    #[error("other issuer: the token names {}, and configured is `{configured}`", quoted([found]))]
+    Issuer {
+        /// Whose tokens are taken.
+        configured: String,
+        /// Whose token it is, shortened; empty where it says nothing.
+        found: String,
+    },
+    /// `iss` is of a tenant that is not ours.
+    #[error("the token's `{claim}` is {}, which `tenants` does not list", quoted([found]))]
+    Tenant {
+        /// The claim.
+        claim: String,
+        /// What it says, shortened.
+        found: String,
+    },
+    /// `aud`, or the claim that stands for it, does not name us.
+    #[error(
+        "the token is for another audience: it names {}, and configured is {}",
+        quoted(found),
+        quoted(configured)
+    )]
+    Audience {
+        /// What we are called.
+        configured: Vec<String>,
+        /// Whom it is for, shortened.
+        found: Vec<String>,
+    },
     /// `exp` has passed.
     #[error("the token has expired")]
     Expired,
@@ -87,6 +109,35 @@ pub enum TokenFault {
     /// Revoked before its time.
     #[error("the token or its session was revoked")]
     Revoked,
+}
+
+impl TokenFault {
+    /// The issuer is another one.
+    pub(crate) fn issuer(configured: &str, found: Option<&str>) -> Self {
+        Self::Issuer { configured: configured.to_owned(), found: short(found.unwrap_or_default()) }
+    }
+
+    /// The tenant is another one.
+    pub(crate) fn tenant(claim: &str, found: &str) -> Self {
+        Self::Tenant { claim: claim.to_owned(), found: short(found) }
+    }
+
+    /// The audience is another one.
+    pub(crate) fn audience(configured: &[String], found: &[&str]) -> Self {
+        let found = found.iter().take(8).map(|name| short(name)).collect();
+        Self::Audience { configured: configured.to_vec(), found }
+    }
+}
+
+/// Text of a token that nothing vouches for, as it can stand in a log line.
+fn short(text: &str) -> String {
+    text.chars().take(256).collect::<String>().escape_debug().to_string()
+}
+
+fn quoted<'a>(texts: impl IntoIterator<Item = &'a String>) -> String {
+    let told: Vec<_> =
+        texts.into_iter().filter(|text| !text.is_empty()).map(|text| format!("`{text}`")).collect();
+    if told.is_empty() { "none".into() } else { told.join(", ") }
 }
 
 impl<'t> Compact<'t> {

@@ -1,4 +1,6 @@
-//! The little that is read from DER: elements, and modulus and exponent of an `RSAPublicKey` (RFC 8017 A.1.1).
+//! The one thing that is read from DER here: modulus and exponent of an `RSAPublicKey` (RFC 8017 A.1.1).
+
+use haechi_core::certificate::element;
 
 /// Modulus and exponent, big-endian without leading zeros; `None` for anything else.
 pub(crate) fn rsa_public_key(der: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -6,22 +8,6 @@ pub(crate) fn rsa_public_key(der: &[u8]) -> Option<(&[u8], &[u8])> {
     let (modulus, after) = element(body, 0x02)?;
     let (exponent, end) = element(after, 0x02)?;
     (rest.is_empty() && end.is_empty()).then(|| (magnitude(modulus), magnitude(exponent)))
-}
-
-/// The content of the first element, which must have this tag, and what follows it.
-pub(super) fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (&found, rest) = der.split_first()?;
-    let (&first, rest) = rest.split_first()?;
-    let (length, rest) = if first < 0x80 {
-        (usize::from(first), rest)
-    } else {
-        let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-        if digits.len() > 4 {
-            return None;
-        }
-        (digits.iter().fold(0, |length, &digit| length << 8 | usize::from(digit)), rest)
-    };
-    if found == tag { rest.split_at_checked(length) } else { None }
 }
 
 fn magnitude(integer: &[u8]) -> &[u8] {

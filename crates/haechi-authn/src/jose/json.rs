@@ -74,6 +74,11 @@ impl<'a> Object<'a> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
+    /// The members in order.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &Json<'a>)> {
+        self.0.iter().map(|(name, value)| (&**name, value))
+    }
+
     /// How many members there are.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -4,12 +4,12 @@ use super::algorithm::Algorithm;
 use super::base64url;
 use super::json::{Json, Object};
 use super::key::{KeyFault, VerifyingKey};
-use super::{certificate, pem};
+use super::pem;
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::RsaPublicKeyComponents;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use haechi_core::Timestamp;
+use haechi_core::{Timestamp, certificate};
 
 /// What only the owner of a key may know (RFC 7518 6.2.2, 6.3.2, 6.4.1). Where one of them stands in a key set, everybody knows it.
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -294,6 +294,8 @@ mod tests {
         for name in ["use", "alg", "kid", "key_ops", "x5c", "d"] {
             assert!(read(&with(&ec, name, json!(null))).is_ok(), "{name} is left out, not wrong");
         }
+        let named = with(&public(SigningAlgorithm::EdDsa), "alg", json!("Ed25519"));
+        assert_eq!(read(&named), Ok(vec![Algorithm::EdDsa]), "RFC 9864");
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! A public key or a certificate in PEM (RFC 7468 5, 13).
 
 use super::algorithm::Algorithm;
-use super::certificate;
 use super::key::{KeyFault, VerifyingKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use haechi_core::Timestamp;
+use haechi_core::{Timestamp, certificate};
 
 const BEGIN: &str = "-----BEGIN ";
 const DASHES: &str = "-----";

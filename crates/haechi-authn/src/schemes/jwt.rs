@@ -1,11 +1,15 @@
 //! `jwt`: a signed token in `Authorization: Bearer` (RFC 6750, RFC 7519, RFC 8725, RFC 9068).
 
+mod issuer;
 mod mapping;
+mod place;
 mod verify;
 
+pub use issuer::{IssuerFault, IssuerRule};
 pub use mapping::{AttributeClaim, BadPointer, ClaimsMap, JsonPointer};
+pub use place::TokenPlace;
 
-use crate::authorization::{AuthScheme, token68};
+use crate::authorization::token68;
 use crate::credential_cache::{CredentialCache, Found};
 use crate::jose::TokenFault;
 use crate::jose::algorithm::{Algorithm, AlgorithmSet};
@@ -32,10 +36,14 @@ pub const DEFAULT_CACHE_ENTRIES: usize = 16_384;
 pub struct JwtConfig {
     /// The name under `authenticators:`.
     pub name: Arc<str>,
-    /// Exactly what `iss` must be.
-    pub issuer: String,
-    /// One of these must be in `aud`. May be empty only for the embedded issuer.
-    pub audiences: Vec<String>,
+    /// What `iss` must be.
+    pub issuer: IssuerRule,
+    /// For whom a token must be.
+    pub audiences: Audiences,
+    /// What stands for `aud`, for issuers that write none; `aud` where there is none.
+    pub audience_claim: Option<JsonPointer>,
+    /// Where a token may stand. Not empty.
+    pub from: Vec<TokenPlace>,
     /// Where the keys come from.
     pub keys: Arc<KeySource>,
     /// The allow-list.
@@ -59,6 +67,24 @@ pub struct JwtConfig {
     pub clock: Arc<dyn Clock>,
 }
 
+/// For whom a token must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Audiences {
+    /// One of these. Not empty.
+    OneOf(Vec<String>),
+    /// Nobody checks: a token that the issuer made for anybody is taken.
+    Unchecked,
+}
+
+impl Audiences {
+    fn listed(&self) -> &[String] {
+        match self {
+            Self::OneOf(audiences) => audiences,
+            Self::Unchecked => &[],
+        }
+    }
+}
+
 /// Why a `jwt` authenticator would verify nothing, or too much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JwtFault {
@@ -67,6 +93,9 @@ pub enum JwtFault {
         "`audiences` is missing: without it, a token that the issuer made for somebody else would be accepted"
     )]
     NoAudience,
+    /// No token would be found.
+    #[error("`from` is empty: no token could be found")]
+    NoPlace,
     /// Nothing could verify.
     #[error("`algorithms` is empty: no token could be accepted")]
     NoAlgorithm,
@@ -88,8 +117,11 @@ impl JwtAuthenticator {
     /// [`JwtFault`].
     pub fn new(config: JwtConfig) -> Result<Self, JwtFault> {
         let by_self = config.vouched == Vouched::BySelf;
-        if config.audiences.is_empty() && !by_self {
+        if config.audiences == Audiences::OneOf(Vec::new()) {
             return Err(JwtFault::NoAudience);
+        }
+        if config.from.is_empty() {
+            return Err(JwtFault::NoPlace);
         }
         if config.algorithms.is_empty() {
             return Err(JwtFault::NoAlgorithm);
@@ -117,6 +149,7 @@ impl Authenticator for JwtAuthenticator {
     fn for_worker(&self) -> Rc<dyn Scheme> {
         Rc::new(JwtScheme(Rc::new(Worker {
             challenge: Arc::new(Challenge::bearer(&self.0.name)),
+            places: self.0.from.iter().map(TokenPlace::credential_place).collect(),
             cache: RefCell::new(CredentialCache::new(self.0.cache_entries, self.0.revocations.clone())),
             config: self.0.clone(),
         })))
@@ -150,6 +183,7 @@ struct JwtScheme(Rc<Worker>);
 struct Worker {
     config: Arc<JwtConfig>,
     challenge: Arc<Challenge>,
+    places: Vec<CredentialPlace>,
     /// By all bytes of the token.
     cache: RefCell<CredentialCache<Box<[u8]>, Known>>,
 }
@@ -172,11 +206,15 @@ impl Scheme for JwtScheme {
     }
 
     fn credential_places(&self) -> &[CredentialPlace] {
-        &[CredentialPlace::Authorization]
+        &self.0.places
+    }
+
+    fn comes_from_cookie(&self, head: &RequestHead) -> bool {
+        place::comes_from_cookie(&self.0.config.from, head)
     }
 
     fn look(&self, head: &RequestHead, now: Timestamp) -> Look {
-        let presented = match presented(head) {
+        let presented = match place::presented(&self.0.config.from, head) {
             Ok(presented) => presented,
             Err(attempt) => return Look::Done(attempt),
         };
@@ -196,18 +234,6 @@ impl Scheme for JwtScheme {
                 Newer::Pending(newer) => Look::Wait(verify_later(worker.clone(), token.into(), now, newer)),
             },
         }
-    }
-}
-
-/// What the request presents as a token, any bytes, or what its absence or ambiguity comes to.
-fn presented(head: &RequestHead) -> Result<&[u8], Attempt> {
-    match AuthScheme::Bearer.read_unchecked(&head.fields) {
-        Err(_) => Err(Attempt::invalid_request("`Authorization` stands more than once")),
-        Ok(None) => Err(Attempt::Absent),
-        Ok(Some(_)) if head.query_has("access_token") => {
-            Err(Attempt::invalid_request("a token in the query string beside one in the header"))
-        }
-        Ok(Some(presented)) => Ok(presented),
     }
 }
 

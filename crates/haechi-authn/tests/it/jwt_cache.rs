@@ -90,7 +90,8 @@ fn revocations_not_known_recently_are_not_known() {
     verified(now(&*scheme, &token, at(5)));
     unavailable(&now(&*scheme, &token, at(6)));
     let stranger = bearer(&key.token(&with(&claims(), &json!({ "iss": "https://other.example.com" }))));
-    assert_eq!(invalid_token(&now(&*scheme, &stranger, at(6))), "other issuer", "not ours to find out");
+    let attempt = now(&*scheme, &stranger, at(6));
+    assert!(invalid_token(&attempt).starts_with("other issuer"), "not ours to find out");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::support::{
     worker,
 };
 use haechi_authn::keys::{KeySource, Keys};
-use haechi_authn::schemes::jwt::{JwtAuthenticator, JwtConfig, JwtFault};
+use haechi_authn::schemes::jwt::{Audiences, JwtAuthenticator, JwtConfig, JwtFault};
 use haechi_authn::{Attempt, CredentialPlace, Fault, RevocationWatch, Scheme};
 use haechi_core::caller::Vouched;
 use haechi_core::{AttributeValue, Secret};
@@ -71,7 +71,8 @@ fn every_claim_is_checked() {
             "the token is bound to a key (`cnf`), and nothing proves possession of it",
         ),
     ] {
-        assert_eq!(refused(&*scheme, &key.token(&with(&claims(), &change))), reason, "{change}");
+        let told = refused(&*scheme, &key.token(&with(&claims(), &change)));
+        assert!(told.starts_with(reason), "{change}: {told}");
     }
     for change in [
         json!({ "exp": time - 29 }),
@@ -257,7 +258,7 @@ fn a_lax_authenticator_cannot_be_made() {
     let source = fixed(&[&key]);
     let base = || config(source.clone());
     for (config, fault) in [
-        (JwtConfig { audiences: vec![], ..base() }, JwtFault::NoAudience),
+        (JwtConfig { audiences: Audiences::OneOf(vec![]), ..base() }, JwtFault::NoAudience),
         (JwtConfig { algorithms: allow(&[]), ..base() }, JwtFault::NoAlgorithm),
         (JwtConfig { token_types: vec![], ..base() }, JwtFault::NoTokenType),
         (JwtConfig { vouched: Vouched::BySelf, ..base() }, JwtFault::NoRevocations),

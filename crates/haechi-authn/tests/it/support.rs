@@ -4,7 +4,8 @@ use arc_swap::ArcSwap;
 use haechi_authn::jose::AlgorithmSet;
 use haechi_authn::keys::{Fetch, FetchFault, Fetched, KeySet, KeySource, Keys};
 use haechi_authn::schemes::jwt::{
-    AttributeClaim, ClaimsMap, DEFAULT_LEEWAY, DEFAULT_TOKEN_TYPES, JwtAuthenticator, JwtConfig,
+    AttributeClaim, Audiences, ClaimsMap, DEFAULT_LEEWAY, DEFAULT_TOKEN_TYPES, IssuerRule, JwtAuthenticator,
+    JwtConfig, TokenPlace,
 };
 use haechi_authn::{Attempt, Authenticator, Fault, Look, RevocationView, RevocationWatch, Scheme};
 use haechi_core::caller::Vouched;
@@ -63,18 +64,23 @@ pub(crate) fn key_set(keys: &[&Key]) -> Keys {
 /// A configuration that the tests change where they differ.
 pub(crate) fn config(keys: Arc<KeySource>) -> JwtConfig {
     let roles = BTreeMap::from([("USER".into(), vec![]), ("ADMIN".into(), vec!["USER".into()])]);
-    let tenant = AttributeClaim { pointer: "/tenant".parse().unwrap(), type_of: AttributeType::String };
+    let tenant =
+        AttributeClaim { pointers: vec!["/tenant".parse().unwrap()], type_of: AttributeType::String };
     JwtConfig {
         name: "corp".into(),
-        issuer: ISSUER.into(),
-        audiences: vec!["orders".into()],
+        issuer: IssuerRule::exactly(ISSUER),
+        audiences: Audiences::OneOf(vec!["orders".into()]),
+        audience_claim: None,
+        from: vec![TokenPlace::Bearer],
         keys,
         algorithms: JwtAuthenticator::default_algorithms(),
         leeway: DEFAULT_LEEWAY,
         token_types: DEFAULT_TOKEN_TYPES.map(String::from).to_vec(),
         claims: ClaimsMap {
-            roles: Some("/realm_access/roles".parse().unwrap()),
-            scopes: Some("/scope".parse().unwrap()),
+            roles: vec!["/realm_access/roles".parse().unwrap()],
+            scopes: vec!["/scope".parse().unwrap()],
+            subject: vec![],
+            role_map: None,
             attributes: BTreeMap::from([("tenant".into(), tenant)]),
         },
         roles: Arc::new(RoleTable::new(&roles).unwrap()),
@@ -88,7 +94,7 @@ pub(crate) fn config(keys: Arc<KeySource>) -> JwtConfig {
 /// The same for the embedded issuer.
 pub(crate) fn own_config(keys: Arc<KeySource>, watch: &Arc<RevocationWatch>) -> JwtConfig {
     JwtConfig {
-        audiences: vec![],
+        audiences: Audiences::Unchecked,
         revocations: Some(watch.clone()),
         vouched: Vouched::BySelf,
         ..config(keys)

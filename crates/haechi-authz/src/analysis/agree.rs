@@ -66,6 +66,9 @@ impl Form {
                     AttributeValue::Bool(value) => Value::Bool(*value),
                     AttributeValue::Long(value) => Value::Long(*value),
                     AttributeValue::String(value) => Value::Text(value.to_string()),
+                    AttributeValue::Set(members) => {
+                        Value::Texts(members.iter().map(ToString::to_string).collect())
+                    }
                 })
             }
             Field::Param(name) => text(facts.params(&self.vocabulary).find(|(known, _)| known == name)?.1),

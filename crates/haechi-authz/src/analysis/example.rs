@@ -296,7 +296,8 @@ fn attribute(value: &Value) -> Option<AttributeValue> {
         Value::Bool(value) => AttributeValue::Bool(*value),
         Value::Long(value) => AttributeValue::Long(*value),
         Value::Text(text) => AttributeValue::String(text.as_str().into()),
-        Value::Texts(_) | Value::Ip(_) | Value::Time(_) => return None,
+        Value::Texts(texts) => AttributeValue::Set(texts.iter().map(|text| text.as_str().into()).collect()),
+        Value::Ip(_) | Value::Time(_) => return None,
     })
 }
 

@@ -107,6 +107,7 @@ impl Field {
                 AttributeType::String => "String",
                 AttributeType::Long => "Long",
                 AttributeType::Bool => "Bool",
+                AttributeType::Set => "Set<String>",
             },
             _ => "String",
         })

@@ -131,6 +131,7 @@ fn attributes(
         AttributeType::Bool => vec![AttributeValue::Bool(true), AttributeValue::Bool(false)],
         AttributeType::Long => longs(&mined, facts, now),
         AttributeType::String => strings(&mined, vocabulary, facts),
+        AttributeType::Set => sets(&mined, now),
     };
     for (rank, value) in values.into_iter().enumerate() {
         if Some(&value) != now {
@@ -141,6 +142,20 @@ fn attributes(
     if now.is_some() {
         found.push(Candidate { step: Step::RemoveAttribute(name.into()), cost: REMOVAL / 2 });
     }
+}
+
+/// What is there with one more of the texts that are looked for, with all of them, and without any.
+fn sets(mined: &Mined, now: Option<&AttributeValue>) -> Vec<AttributeValue> {
+    let held: BTreeSet<Box<str>> = match now {
+        Some(AttributeValue::Set(members)) => members.clone(),
+        _ => BTreeSet::new(),
+    };
+    let texts: BTreeSet<Box<str>> = mined.literals.iter().filter_map(Json::as_str).map(Box::from).collect();
+    let with = |more: &BTreeSet<Box<str>>| AttributeValue::Set(held.union(more).cloned().collect());
+    let one = texts.iter().map(|text| with(&BTreeSet::from([text.clone()])));
+    let mut sets: Vec<AttributeValue> = one.collect();
+    sets.extend([with(&texts), AttributeValue::Set(held.difference(&texts).cloned().collect())]);
+    sets
 }
 
 /// The numbers around each that is compared with, the nearest to what is there first.

@@ -48,6 +48,8 @@ pub struct RouteSettings {
     pub cors: Option<Cors>,
     /// What changes in the heads of requests that the backend receives; decision points have the last word.
     pub request_headers: HeaderChanges,
+    /// The other sites, as browsers write them in `Origin`, whose pages may write here and open a WebSocket with a caller's cookie.
+    pub origins: Vec<Box<str>>,
     /// What changes in the heads of answers.
     pub response_headers: Option<FieldRules>,
 }

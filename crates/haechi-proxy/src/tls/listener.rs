@@ -1,11 +1,12 @@
 //! How a listener speaks TLS.
 
-use super::{Certificates, provider};
+use super::client_verifier::ClientVerifier;
+use super::{Authorities, Certificates, provider};
 use crate::io::TlsStream;
 use haechi_core::connection::ClientCertificate;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ClientCertVerifierBuilder, NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{Connection, RootCertStore, ServerConfig, ServerConnection};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{Connection, ServerConfig, ServerConnection};
 use std::sync::Arc;
 
 /// How a listener speaks TLS: 1.2 and 1.3, no early data. Made anew with every configuration; connections keep what they began with.
@@ -21,9 +22,9 @@ pub enum ClientCertificates {
     /// None is asked for one.
     NotAsked,
     /// Who shows one must show one that these authorities vouch for.
-    Optional(Arc<RootCertStore>),
+    Optional(Arc<Authorities>),
     /// Everybody must show one that these authorities vouch for.
-    Required(Arc<RootCertStore>),
+    Required(Arc<Authorities>),
 }
 
 impl ListenerTls {
@@ -35,12 +36,10 @@ impl ListenerTls {
         let certificates = Arc::new(certificates);
         // A resumed session would carry a certificate that has expired since: who shows one shows it at every connection.
         let resumes = matches!(clients, ClientCertificates::NotAsked);
-        let verifier = match clients {
+        let verifier: Arc<dyn ClientCertVerifier> = match clients {
             ClientCertificates::NotAsked => WebPkiClientVerifier::no_client_auth(),
-            ClientCertificates::Optional(roots) => {
-                client_verifier(roots, ClientCertVerifierBuilder::allow_unauthenticated)?
-            }
-            ClientCertificates::Required(roots) => client_verifier(roots, |builder| builder)?,
+            ClientCertificates::Optional(authorities) => Arc::new(ClientVerifier::new(authorities, false)?),
+            ClientCertificates::Required(authorities) => Arc::new(ClientVerifier::new(authorities, true)?),
         };
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
@@ -62,15 +61,6 @@ impl ListenerTls {
     pub(crate) fn begin(&self) -> Result<ServerConnection, rustls::Error> {
         ServerConnection::new(self.config.clone())
     }
-}
-
-fn client_verifier(
-    roots: Arc<RootCertStore>,
-    adjust: impl FnOnce(ClientCertVerifierBuilder) -> ClientCertVerifierBuilder,
-) -> Result<Arc<dyn ClientCertVerifier>, rustls::Error> {
-    adjust(WebPkiClientVerifier::builder_with_provider(roots, provider()))
-        .build()
-        .map_err(|error| rustls::Error::General(error.to_string()))
 }
 
 /// What a client's handshake has agreed on.

@@ -1,11 +1,12 @@
 //! How a service's backends are spoken to over TLS.
 
-use super::provider;
+use super::server_verifier::ServerVerifier;
+use super::{Authorities, provider};
 use crate::settings::resilience::Protocol;
 use rustls::client::ResolvesClientCert;
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::{ClientConfig, ClientConnection};
 use std::sync::Arc;
 
 /// How a service's backends are spoken to over TLS: their certificates are verified, always.
@@ -13,25 +14,26 @@ use std::sync::Arc;
 pub struct ServiceTls {
     config: Arc<ClientConfig>,
     server_name: Option<ServerName<'static>>,
-    roots: Arc<RootCertStore>,
+    authorities: Arc<Authorities>,
     identity: Option<Arc<CertifiedKey>>,
 }
 
 impl ServiceTls {
-    /// Believes backends that `roots` vouch for under `server_name`, or under the endpoint's own name where there is none; shows them
+    /// Believes backends that `authorities` vouch for under `server_name`, or under the endpoint's own name where there is none; shows them
     /// `identity` where they ask for it, and agrees on `protocol` with them.
     ///
     /// # Errors
-    /// Without a protocol version in common with the cryptography, which does not happen.
+    /// Without an authority.
     pub fn new(
-        roots: Arc<RootCertStore>,
+        authorities: Arc<Authorities>,
         server_name: Option<ServerName<'static>>,
         identity: Option<Arc<CertifiedKey>>,
         protocol: Protocol,
     ) -> Result<Self, rustls::Error> {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots.clone());
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(ServerVerifier::new(authorities.clone())?));
         let mut config = match identity.clone() {
             Some(identity) => {
                 let resolver: Arc<dyn ResolvesClientCert> = Arc::new(SingleCertAndKey::from(identity));
@@ -45,7 +47,7 @@ impl ServiceTls {
             Protocol::Auto => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
         };
         config.enable_early_data = false;
-        Ok(Self { config: Arc::new(config), server_name, roots, identity })
+        Ok(Self { config: Arc::new(config), server_name, authorities, identity })
     }
 
     /// How sessions with backends begin, for health checks.
@@ -68,7 +70,7 @@ impl ServiceTls {
         let shown = |tls: &Self| tls.identity.as_ref().map(|identity| identity.cert.clone());
         one.server_name == other.server_name
             && one.config.alpn_protocols == other.config.alpn_protocols
-            && (Arc::ptr_eq(&one.roots, &other.roots) || one.roots.roots == other.roots.roots)
+            && (Arc::ptr_eq(&one.authorities, &other.authorities) || one.authorities == other.authorities)
             && shown(one) == shown(other)
     }
 

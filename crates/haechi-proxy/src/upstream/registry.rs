@@ -48,8 +48,8 @@ impl std::fmt::Debug for Endpoints {
 mod tests {
     use super::Endpoints;
     use crate::settings::Protocol;
+    use crate::tls::Authorities;
     use crate::tls::ServiceTls;
-    use rustls::RootCertStore;
     use rustls::pki_types::ServerName;
     use std::sync::Arc;
 
@@ -75,12 +75,10 @@ mod tests {
         let web = "web".into();
         let authority = |name: &str| {
             let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
-            let mut roots = RootCertStore::empty();
-            roots.add(made.cert.der().clone()).unwrap();
-            roots
+            Authorities::new([made.cert.der().clone()]).unwrap()
         };
         let (one, other) = (authority("one"), authority("other"));
-        let tls = |roots: &RootCertStore, name: Option<&'static str>| {
+        let tls = |roots: &Authorities, name: Option<&'static str>| {
             let name = name.map(|name| ServerName::try_from(name).unwrap());
             Some(Arc::new(ServiceTls::new(Arc::new(roots.clone()), name, None, Protocol::Http1).unwrap()))
         };

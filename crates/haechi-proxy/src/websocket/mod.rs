@@ -21,6 +21,8 @@ use crate::respond::{self, refuse};
 use crate::response::{Response, ResponseBody};
 use crate::response_fields::end_to_end;
 use crate::settings::Service;
+use crate::subprotocols;
+use haechi_authn::chain::Chain;
 use haechi_authz::Permitted;
 use haechi_core::Fields;
 use handshake::Handshake;
@@ -39,6 +41,8 @@ pub(crate) fn open(
         record.reason(why);
         return refuse(&Refusal::BadGateway, request.to, record);
     }
+    let places = request.plan.chain(request.route_index).map_or(&[][..], Chain::places);
+    let chosen = subprotocols::chosen(&permitted.head().fields, places).map(<[u8]>::to_vec);
     let extended = handshake::is_extended(&lines.fields);
     let Some(tunnel) = Tunnel::new(request.worker, body, permitted, &service.name, extended) else {
         return refuse(&Refusal::Internal, request.to, record);
@@ -49,6 +53,11 @@ pub(crate) fn open(
         fields.push(field.name, field.value);
     }
     fields.push(b"x-request-id", &request.to.id.hex());
+    if !fields.iter().any(|field| field.name == subprotocols::NAME)
+        && let Some(chosen) = chosen
+    {
+        fields.push(subprotocols::NAME, &chosen);
+    }
     let status = respond::websocket(handshake.answer(&mut fields));
     record.answered(status, RequestOutcome::Forwarded);
     Response { status, fields, body: ResponseBody::Tunnel(Box::new(tunnel)), close: false, record }

@@ -5,7 +5,7 @@ use super::file::usable;
 use crate::config::record::record;
 use crate::config::report::Fault;
 use crate::config::source::At;
-use crate::config::value::{FilePath, Identifier};
+use crate::config::value::{FilePath, RoleName};
 use haechi_authn::hashing::Htpasswd;
 use haechi_authn::keys::KeySource;
 use haechi_authn::schemes::basic::{self, Basic as BasicAuthenticator};
@@ -28,7 +28,7 @@ record! {
         /// An htpasswd file (argon2id, bcrypt). Without it the users are those in the store.
         optional users_file as "users_file": At<FilePath>,
         /// The roles that every user in `users_file` holds; those in the store have their own.
-        optional roles as "roles": At<Vec<At<Identifier>>>,
+        optional roles as "roles": At<Vec<At<RoleName>>>,
     }
 }
 
@@ -95,7 +95,7 @@ fn roles_of_all(checks: &mut dyn Checks, written: &Basic) -> Option<Vec<String>>
 }
 
 /// Only the store makes administrators of the gate.
-fn role_of_all(checks: &mut dyn Checks, role: &At<Identifier>) -> Option<String> {
+fn role_of_all(checks: &mut dyn Checks, role: &At<RoleName>) -> Option<String> {
     let name = checks.role(&role.value.0, role.span)?;
     if name.starts_with(role::RESERVED_PREFIX) {
         let message =

@@ -103,6 +103,11 @@ pub(crate) trait Settings: Same + Debug + Send + Sync {
         false
     }
 
+    /// The field in which `explain --token` presents a token to what does not look into `Authorization`.
+    fn token_field(&self, _token: &str) -> Option<(String, String)> {
+        None
+    }
+
     /// The field in which `explain --key` presents a key; `None` for what takes no API keys.
     fn key_field(&self) -> Option<&Arc<str>> {
         None

@@ -8,7 +8,9 @@ use super::definition::{AuthenticatorType, Checks, KeyOrigin, Materials, Needs, 
 use crate::config::source::At;
 use haechi_authn::identity::Provider;
 use haechi_authn::keys::{DEFAULT_MAX_AGE, KeySource, Keys as VerifyingKeys, Origin, Refresh};
-use haechi_authn::schemes::jwt::{DEFAULT_CACHE_ENTRIES, JwtAuthenticator, JwtConfig};
+use haechi_authn::schemes::jwt::{
+    Audiences, DEFAULT_CACHE_ENTRIES, IssuerRule, JwtAuthenticator, JwtConfig, TokenPlace,
+};
 use haechi_authn::{Authenticator, CredentialPlace};
 use haechi_authz::analysis::{Gives, Way};
 use haechi_core::CallerKind;
@@ -20,7 +22,7 @@ pub(super) const DEFINITION: AuthenticatorType = AuthenticatorType::of::<record:
 
 impl Record for At<record::Jwt> {
     fn credential_places(&self) -> Vec<CredentialPlace> {
-        vec![CredentialPlace::Authorization]
+        record::places(self).iter().map(TokenPlace::credential_place).collect()
     }
 
     fn check(&self, _: &Arc<str>, checks: &mut dyn Checks) -> Option<Arc<dyn Settings>> {
@@ -69,16 +71,21 @@ impl Settings for JwtSettings {
         let issuer = self.issuer(materials)?;
         let vouched = match &self.issuer {
             Issuer::Own => Vouched::BySelf,
-            Issuer::Named(_) => Vouched::ByOther,
+            Issuer::Named(_) | Issuer::Tenants(..) => Vouched::ByOther,
         };
         let own = vouched == Vouched::BySelf;
         // Tokens that we sign for backends have another `typ` and another `aud`; neither may come back as an access token.
-        let audiences =
-            if own && self.audiences.is_empty() { vec![issuer.to_string()] } else { self.audiences.clone() };
+        let ours = || Audiences::OneOf(vec![issuer.to_string()]);
+        let rule = match &self.issuer {
+            Issuer::Tenants(_, rule) => rule.clone(),
+            Issuer::Own | Issuer::Named(_) => IssuerRule::exactly(&issuer),
+        };
         let authenticator = JwtAuthenticator::new(JwtConfig {
             name: name.clone(),
-            issuer: issuer.to_string(),
-            audiences,
+            issuer: rule,
+            audiences: self.audiences.clone().unwrap_or_else(ours),
+            audience_claim: self.audience_claim.clone(),
+            from: self.from.clone(),
             keys: keys.ok_or("a token cannot be verified without keys")?,
             algorithms: self.algorithms,
             leeway: self.leeway,
@@ -97,17 +104,28 @@ impl Settings for JwtSettings {
         let user = Way::any(CallerKind::User, name);
         match &self.issuer {
             Issuer::Own => Way { issuer: Some(own_issuer.clone()), ..user },
-            Issuer::Named(issuer) => Way {
-                issuer: Some(issuer.clone()),
-                roles: if self.claims.roles.is_some() {
-                    Gives::NotBuiltIn
-                } else {
-                    Gives::Exactly(Vec::new())
+            Issuer::Named(_) | Issuer::Tenants(..) => Way {
+                issuer: match &self.issuer {
+                    Issuer::Named(issuer) => Some(issuer.clone()),
+                    Issuer::Own | Issuer::Tenants(..) => None,
                 },
-                scopes: self.claims.scopes.is_some(),
+                roles: if self.claims.roles.is_empty() {
+                    Gives::Exactly(Vec::new())
+                } else {
+                    Gives::NotBuiltIn
+                },
+                scopes: !self.claims.scopes.is_empty(),
                 attributes: Some(self.claims.attributes.keys().cloned().collect()),
                 ..user
             },
+        }
+    }
+
+    fn token_field(&self, token: &str) -> Option<(String, String)> {
+        match self.from.first()? {
+            TokenPlace::Header(name) => Some((name.to_string(), token.to_owned())),
+            TokenPlace::Cookie(name) => Some(("cookie".to_owned(), format!("{name}={token}"))),
+            TokenPlace::Bearer | TokenPlace::WebSocketProtocol(_) => None,
         }
     }
 
@@ -120,7 +138,7 @@ impl JwtSettings {
     fn issuer(&self, materials: &Materials<'_>) -> Result<Arc<str>, String> {
         match &self.issuer {
             Issuer::Own => Ok(own(materials)?.issuer().clone()),
-            Issuer::Named(issuer) => Ok(issuer.clone()),
+            Issuer::Named(issuer) | Issuer::Tenants(issuer, _) => Ok(issuer.clone()),
         }
     }
 }
@@ -134,9 +152,10 @@ mod tests {
     use super::{Issuer, JwtSettings, Keys};
     use crate::authenticators::tests::settings;
     use haechi_authn::jose::Algorithm;
+    use haechi_authn::schemes::jwt::{Audiences, TokenPlace};
 
     fn jwt(rest: &str) -> JwtSettings {
-        let top = "store: sqlite:haechi.db\nidentity: { issuer: \"http://localhost:8080\" }\ncaller_attributes: { tenant: string, mfa: bool }";
+        let top = "store: sqlite:haechi.db\nidentity: { issuer: \"http://localhost:8080\" }\ncaller_attributes: { tenant: string, mfa: bool }\nroles: { haechi: {} }";
         settings(top, &format!("{{ type: jwt, {rest} }}"))
     }
 
@@ -154,14 +173,51 @@ mod tests {
         );
         assert_eq!(corp.issuer, Issuer::Named("https://sso.example.com/realm/".into()));
         assert_eq!(corp.keys, Keys::Discovery);
-        let pointer = |text: &str| text.parse().ok();
+        let pointer = |text: &str| vec![text.parse().unwrap()];
         assert_eq!(corp.claims.roles, pointer("/realm_access/roles"));
         assert_eq!(corp.claims.scopes, pointer("/scope"));
-        assert_eq!(Some(&corp.claims.attributes["tenant"].pointer), pointer("/tenant").as_ref());
-        assert_eq!(Some(&corp.claims.attributes["mfa"].pointer), pointer("/x~1y").as_ref());
+        assert_eq!(corp.claims.attributes["tenant"].pointers, pointer("/tenant"));
+        assert_eq!(corp.claims.attributes["mfa"].pointers, pointer("/x~1y"));
+        assert_eq!((corp.from, corp.claims.role_map), (vec![TokenPlace::Bearer], None));
+        assert_eq!(corp.audiences, Some(Audiences::OneOf(vec!["a".into()])));
         assert_eq!(corp.algorithms, Algorithm::asymmetric());
         assert_eq!(corp.token_types, ["at+jwt", "JWT"]);
         assert_eq!(corp.leeway.as_secs(), 30);
+    }
+
+    #[test]
+    fn what_providers_need_is_read() {
+        let many = jwt(
+            "issuer: \"https://login/{tid}/v2.0\", tenants: { tid: [a, b] }, audiences: unchecked, token_types: [application/at+jwt], \
+             keys: { jwks_url: \"https://login/keys\" }, algorithms: [Ed25519], role_map: { \"/staff\": haechi }, \
+             from: [{ websocket_protocol: bearer. }, { cookie: session }, { header: Cf-Access-Jwt-Assertion }, bearer], \
+             claims: { subject: [/sub, /azp], roles: [/a, /b], scopes: [/scp, /scope], tenant: [/t, /u] }",
+        );
+        assert!(
+            matches!(&many.issuer, Issuer::Tenants(written, _) if &**written == "https://login/{tid}/v2.0")
+        );
+        assert_eq!(many.audiences, Some(Audiences::Unchecked));
+        assert_eq!(many.token_types, ["at+jwt"]);
+        assert_eq!(many.algorithms.iter().collect::<Vec<_>>(), [Algorithm::EdDsa]);
+        let from = [
+            TokenPlace::WebSocketProtocol("bearer.".into()),
+            TokenPlace::Cookie("session".into()),
+            TokenPlace::Header("cf-access-jwt-assertion".into()),
+            TokenPlace::Bearer,
+        ];
+        assert_eq!(many.from, from);
+        let claims = &many.claims;
+        let counts = (
+            claims.subject.len(),
+            claims.roles.len(),
+            claims.scopes.len(),
+            claims.attributes["tenant"].pointers.len(),
+        );
+        assert_eq!(counts, (2, 2, 2, 2));
+        let map = claims.role_map.as_ref().unwrap();
+        assert_eq!(map.get("/staff").map(|role| &**role), Some("haechi"));
+        let cognito = jwt("issuer: \"https://c\", audiences: [a], audience_claim: client_id");
+        assert_eq!(cognito.audience_claim, "/client_id".parse().ok());
     }
 
     #[test]

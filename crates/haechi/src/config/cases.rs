@@ -7,9 +7,9 @@ use super::read::{Defs, Maybe, Named, Reader, Value};
 use super::record::record;
 use super::report::{Fault, Report};
 use super::source::{At, Source, Span};
-use super::value::{AttributeName, Identifier, ScopeName};
+use super::value::{AttributeName, Identifier, RoleName, ScopeName};
 use super::yaml::{self, Kind as NodeKind, Node};
-use haechi_core::{AttributeValue, Attributes, CallerKind, Outcome, Timestamp};
+use haechi_core::{AttributeType, AttributeValue, Attributes, CallerKind, Outcome, Timestamp};
 use http::Method;
 use serde_json::{Value as Json, json};
 use std::cell::RefCell;
@@ -116,11 +116,11 @@ record! {
     /// What authentication is supposed to have found out.
     struct Claims {
         /// The roles that the caller was given.
-        default roles as "roles": Vec<At<Identifier>> = Vec::new(),
+        default roles as "roles": Vec<At<RoleName>> = Vec::new(),
         /// The scopes that the caller was granted.
         default scopes as "scopes": Vec<ScopeName> = Vec::new(),
         /// Declared attributes.
-        default attributes as "attributes": Named<AttributeName, At<Raw>> = Named(Vec::new()),
+        default attributes as "attributes": Named<AttributeName, At<RawAttribute>> = Named(Vec::new()),
         /// Who it is.
         optional subject as "subject": String,
         /// Who vouches for that; what the authenticator says unless given.
@@ -141,6 +141,33 @@ pub(in crate::config) enum WrittenCaller {
 /// A single value of whatever type.
 #[derive(Clone, Debug)]
 pub(in crate::config) struct Raw(String);
+
+/// An attribute's value: a single one, or the members of a set.
+#[derive(Clone, Debug)]
+pub(in crate::config) enum RawAttribute {
+    One(String),
+    Set(Vec<String>),
+}
+
+impl Value for RawAttribute {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        match &node.kind {
+            NodeKind::Sequence(items) => items
+                .iter()
+                .map(|item| reader.text("a member of a set", item))
+                .collect::<Option<_>>()
+                .map(Self::Set),
+            _ => reader.scalar("a value, or a list of texts", node).map(Self::One),
+        }
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "anyOf": [
+            { "type": ["string", "integer", "boolean"] },
+            { "type": "array", "items": { "type": "string" } },
+        ] })
+    }
+}
 
 /// The name of a header field, as a key.
 #[derive(Clone, Debug)]
@@ -330,16 +357,26 @@ impl Resolver<'_> {
         }
     }
 
-    fn attribute(&mut self, name: At<AttributeName>, value: At<Raw>) -> Option<(Box<str>, AttributeValue)> {
+    fn attribute(
+        &mut self,
+        name: At<AttributeName>,
+        value: At<RawAttribute>,
+    ) -> Option<(Box<str>, AttributeValue)> {
         let key = name.value.0.clone();
         let known: Vec<&str> = self.config.caller_attributes.keys().map(|name| &**name).collect();
         let Some(kind) = self.config.caller_attributes.get(&key) else {
             self.declared("caller attribute", &key, name.span, &known);
             return None;
         };
-        let parsed = AttributeValue::parse(&value.value.0, *kind);
+        let (text, parsed) = match &value.value {
+            RawAttribute::One(text) => (text.clone(), AttributeValue::parse(text, *kind)),
+            RawAttribute::Set(members) => {
+                let set = AttributeValue::Set(members.iter().map(|member| member.as_str().into()).collect());
+                (members.join(", "), Some(set).filter(|_| *kind == AttributeType::Set))
+            }
+        };
         if parsed.is_none() {
-            let message = format!("`{}` is not a {kind}, as which `{key}` is declared", value.value.0);
+            let message = format!("`{text}` is not a {kind}, as which `{key}` is declared");
             self.faults.push(Fault::new(value.span, message));
         }
         Some((key, parsed?))

@@ -6,7 +6,7 @@ use super::read::{Defs, Maybe, Reader, Value};
 use super::record::record;
 use super::report::{Fault, Report};
 use super::source::{At, Source, Span};
-use super::value::{ConditionText, Identifier, ScopeName};
+use super::value::{ConditionText, Identifier, RoleName, ScopeName};
 use super::yaml::{self, Kind, Node};
 use crate::authenticators::definition::open_words;
 use haechi_authz::PolicyFault;
@@ -43,9 +43,9 @@ record! {
     /// Callers and requests: all of these must fit.
     struct Fits {
         /// Any one of these roles, held itself or through another.
-        optional roles as "roles": At<Vec<At<Identifier>>>,
+        optional roles as "roles": At<Vec<At<RoleName>>>,
         /// Any one of these roles, given to the caller itself.
-        optional direct_roles as "direct_roles": At<Vec<At<Identifier>>>,
+        optional direct_roles as "direct_roles": At<Vec<At<RoleName>>>,
         /// All of these scopes.
         optional scopes as "scopes": At<Vec<ScopeName>>,
         /// Any one of these authenticators.
@@ -187,11 +187,11 @@ impl Resolver<'_> {
         (self.faults.len() == before).then_some(group)
     }
 
-    fn listed(
+    fn listed<N: AsRef<Arc<str>>>(
         &mut self,
         what: &str,
         key: &str,
-        names: &Maybe<At<Vec<At<Identifier>>>>,
+        names: &Maybe<At<Vec<At<N>>>>,
         known: &[&str],
     ) -> Vec<Arc<str>> {
         let Some(names) = names.given() else { return Vec::new() };
@@ -206,10 +206,10 @@ impl Resolver<'_> {
         }
     }
 
-    fn declared(&mut self, what: &str, names: &[At<Identifier>], known: &[&str]) -> Vec<Arc<str>> {
+    fn declared<N: AsRef<Arc<str>>>(&mut self, what: &str, names: &[At<N>], known: &[&str]) -> Vec<Arc<str>> {
         let mut found = Vec::with_capacity(names.len());
         for name in names {
-            let text = &name.value.0;
+            let text = name.value.as_ref();
             if known.contains(&&**text) {
                 found.push(text.clone());
             } else {

@@ -78,7 +78,7 @@ impl ProcessState {
             endpoints: Endpoints::default(),
             keyring,
             pool: OnceLock::new(),
-            fetch: Arc::new(WebFetch::default()),
+            fetch: Arc::new(WebFetch::new(&config.egress)),
             control: control.handle().clone(),
         })
     }

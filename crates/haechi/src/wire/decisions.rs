@@ -202,5 +202,6 @@ fn plain(value: &AttributeValue) -> Value {
         AttributeValue::Bool(value) => json!(value),
         AttributeValue::Long(value) => json!(value),
         AttributeValue::String(value) => json!(value),
+        AttributeValue::Set(members) => json!(members),
     }
 }

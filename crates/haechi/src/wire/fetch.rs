@@ -1,6 +1,7 @@
 //! Fetching key sets and discovery documents.
 
 use super::http_client::{self, BodyError};
+use crate::config::meant::Egress;
 use haechi_authn::keys::{Fetch, FetchFault, Fetched};
 use haechi_core::ports::BoxFuture;
 use reqwest::Response;
@@ -15,12 +16,20 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// HTTPS through `reqwest` and `rustls`, against the machine's certificate authorities.
 ///
 /// The client is made at the first fetch: a gate that fetches nothing keeps no certificates in memory.
-#[derive(Default)]
-pub(crate) struct WebFetch(OnceCell<reqwest::Client>);
+pub(crate) struct WebFetch {
+    egress: Egress,
+    client: OnceCell<reqwest::Client>,
+}
 
 impl WebFetch {
+    /// Through the proxies of `egress`.
+    pub(crate) fn new(egress: &Egress) -> Self {
+        Self { egress: egress.clone(), client: OnceCell::new() }
+    }
+
     async fn client(&self) -> Result<&reqwest::Client, reqwest::Error> {
-        self.0.get_or_try_init(|| async { http_client::builder().timeout(TIMEOUT).build() }).await
+        let made = || async { http_client::outward(&self.egress).timeout(TIMEOUT).build() };
+        self.client.get_or_try_init(made).await
     }
 
     async fn fetch(&self, url: &str, limit: usize) -> Result<Fetched, FetchFault> {

@@ -112,7 +112,7 @@ impl Gate {
         let built = Arc::new(ArcSwap::new(built));
         let reloads = Arc::new(Record::new());
         let log = LogWriter::start(&config.access_log).map_err(StartFault::Log)?;
-        let traces = Exporter::start(config.traces.as_ref(), &control)?;
+        let traces = Exporter::start(config.traces.as_ref(), &config.egress, &control)?;
         let shared = shared(plan, &process, (log.sink.clone(), traces.sink.clone()), budget);
         let draining = shared.draining.clone();
         let ending = Arc::new(AtomicBool::new(false));

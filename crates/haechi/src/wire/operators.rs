@@ -5,7 +5,10 @@ use crate::config::Config;
 use haechi_admin::{Needs, NotAdmitted};
 use haechi_authn::identity::OPERATORS;
 use haechi_authn::keys::KeySource;
-use haechi_authn::schemes::jwt::{ClaimsMap, DEFAULT_LEEWAY, JwtAuthenticator, JwtConfig, JwtFault};
+use haechi_authn::schemes::jwt::{
+    Audiences, ClaimsMap, DEFAULT_LEEWAY, IssuerRule, JsonPointer, JwtAuthenticator, JwtConfig, JwtFault,
+    TokenPlace,
+};
 use haechi_authn::{Attempt, Authenticator, Look};
 use haechi_core::caller::Vouched;
 use haechi_core::id::RequestId;
@@ -33,13 +36,15 @@ impl Operators {
         let tokens = match issuer.zip(process.keyring()) {
             Some((issuer, keyring)) => Some(JwtAuthenticator::new(JwtConfig {
                 name: "admin".into(),
-                issuer: issuer.to_string(),
-                audiences: vec![issuer.to_string(), OPERATORS.to_owned()],
+                issuer: IssuerRule::exactly(&issuer),
+                audiences: Audiences::OneOf(vec![issuer.to_string(), OPERATORS.to_owned()]),
+                audience_claim: None,
+                from: vec![TokenPlace::Bearer],
                 keys: Arc::new(KeySource::embedded(&issuer, keyring.verifying())),
                 algorithms: JwtAuthenticator::default_algorithms(),
                 leeway: DEFAULT_LEEWAY,
                 token_types: vec!["at+jwt".to_owned()],
-                claims: ClaimsMap { roles: "/roles".parse().ok(), ..ClaimsMap::default() },
+                claims: ClaimsMap { roles: vec![JsonPointer::of_name("roles")], ..ClaimsMap::default() },
                 roles: Arc::new(RoleTable::default()),
                 revocations: Some(process.watch.clone()),
                 vouched: Vouched::BySelf,

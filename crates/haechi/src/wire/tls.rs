@@ -1,8 +1,7 @@
 //! From configured certificates to TLS as the data plane speaks it.
 
 use crate::config::meant;
-use haechi_proxy::{Protocol, ServiceTls};
-use rustls::RootCertStore;
+use haechi_proxy::{Authorities, Protocol, ServiceTls};
 use std::sync::{Arc, OnceLock};
 
 /// Why TLS cannot be spoken although the configuration holds.
@@ -31,13 +30,11 @@ pub(crate) fn service(
 }
 
 /// The system's, read when they are first needed.
-fn system_authorities() -> Option<Arc<RootCertStore>> {
-    static KNOWN: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+fn system_authorities() -> Option<Arc<Authorities>> {
+    static KNOWN: OnceLock<Arc<Authorities>> = OnceLock::new();
     let roots = KNOWN.get_or_init(|| {
-        let mut roots = RootCertStore::empty();
         // Some systems keep certificates that no verifier can read; the others count.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        Arc::new(roots)
+        Arc::new(Authorities::usable(rustls_native_certs::load_native_certs().certs))
     });
     (!roots.is_empty()).then(|| roots.clone())
 }

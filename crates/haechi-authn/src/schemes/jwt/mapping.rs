@@ -1,7 +1,8 @@
 //! Which claims become roles, scopes and attributes.
 
+use crate::jose::TokenFault;
 use crate::jose::json::{Json, Object};
-use haechi_core::{AttributeType, AttributeValue, Attributes};
+use haechi_core::{AttributeType, AttributeValue, Attributes, RoleTable};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
@@ -17,8 +18,8 @@ pub struct BadPointer(String);
 /// A declared attribute and the claim that fills it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttributeClaim {
-    /// Where.
-    pub pointer: JsonPointer,
+    /// Where. The first that is of the declared type counts; the members of sets are joined.
+    pub pointers: Vec<JsonPointer>,
     /// As what it is declared. A claim of another type leaves the attribute absent.
     pub type_of: AttributeType,
 }
@@ -26,10 +27,15 @@ pub struct AttributeClaim {
 /// What becomes of which claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClaimsMap {
-    /// The roles: an array of texts, or one text of words separated by spaces. Anything else is no roles.
-    pub roles: Option<JsonPointer>,
-    /// The scopes, likewise (RFC 8693 4.2 is a text of words).
-    pub scopes: Option<JsonPointer>,
+    /// Who it is: the first of these that is there. `/sub` where this is empty.
+    pub subject: Vec<JsonPointer>,
+    /// The roles of all these together: a text, of words separated by spaces or commas; an array of texts; or an object, whose names count,
+    /// except those whose value is `false` or `null`. Anything else is no roles.
+    pub roles: Vec<JsonPointer>,
+    /// What the issuer says, and which role of ours that is. Where this is given, what is neither here nor declared is dropped.
+    pub role_map: Option<BTreeMap<Box<str>, Box<str>>>,
+    /// The scopes of all these together: a text of words separated by spaces (RFC 8693 4.2), or an array of texts.
+    pub scopes: Vec<JsonPointer>,
     /// The attributes by name.
     pub attributes: BTreeMap<Box<str>, AttributeClaim>,
 }
@@ -51,7 +57,12 @@ fn unescape(part: &str) -> Option<Box<str>> {
 }
 
 impl JsonPointer {
-    fn find<'c>(&self, claims: &'c Object<'c>) -> Option<&'c Json<'c>> {
+    /// The claim of this name.
+    pub fn of_name(name: &str) -> Self {
+        Self(vec![name.into()])
+    }
+
+    pub(super) fn find<'c>(&self, claims: &'c Object<'c>) -> Option<&'c Json<'c>> {
         let (first, rest) = self.0.split_first()?;
         rest.iter().try_fold(claims.member(first)?, |value, part| match value {
             Json::Object(object) => object.member(part),
@@ -67,31 +78,99 @@ fn index(part: &str) -> Option<usize> {
 }
 
 impl ClaimsMap {
-    pub(super) fn roles(&self, claims: &Object<'_>) -> Vec<String> {
-        words(self.roles.as_ref(), claims)
+    pub(super) fn subject<'c>(&self, claims: &'c Object<'c>) -> Result<&'c str, TokenFault> {
+        let found = match &*self.subject {
+            [] => claims.member("sub"),
+            pointers => pointers.iter().find_map(|pointer| pointer.find(claims)),
+        };
+        match found {
+            Some(Json::String(subject)) if !subject.is_empty() => Ok(subject),
+            Some(Json::String(_)) | None => Err(TokenFault::Missing("sub")),
+            Some(_) => Err(TokenFault::Malformed("sub")),
+        }
+    }
+
+    pub(super) fn roles(&self, claims: &Object<'_>, declared: &RoleTable) -> Vec<String> {
+        let said = joined(&self.roles, claims, role_names);
+        let Some(map) = &self.role_map else { return said };
+        let mut ours: Vec<String> = Vec::with_capacity(said.len());
+        for name in said {
+            let role = match map.get(&*name) {
+                Some(role) => role.to_string(),
+                None if declared.knows(&name) => name,
+                None => continue,
+            };
+            if !ours.contains(&role) {
+                ours.push(role);
+            }
+        }
+        ours
     }
 
     pub(super) fn scopes(&self, claims: &Object<'_>) -> Vec<String> {
-        words(self.scopes.as_ref(), claims)
+        joined(&self.scopes, claims, |claim| match claim {
+            Json::String(text) => words(text, |c| c == ' '),
+            list => texts(list),
+        })
     }
 
     pub(super) fn attributes(&self, claims: &Object<'_>) -> Attributes {
         let found = self.attributes.iter().filter_map(|(name, claim)| {
-            let value = value(claim.pointer.find(claims)?, claim.type_of)?;
-            Some((name.clone(), value))
+            let here = claim.pointers.iter().filter_map(|pointer| pointer.find(claims));
+            let mut values = here.filter_map(|here| value(here, claim.type_of));
+            let first = values.next()?;
+            Some((name.clone(), values.fold(first, with)))
         });
         found.collect()
     }
 }
 
-fn words(pointer: Option<&JsonPointer>, claims: &Object<'_>) -> Vec<String> {
-    match pointer.and_then(|pointer| pointer.find(claims)) {
-        Some(Json::String(text)) => {
-            text.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect()
+/// A set with what another has besides; of other values the first counts.
+fn with(first: AttributeValue, other: AttributeValue) -> AttributeValue {
+    match (first, other) {
+        (AttributeValue::Set(mut all), AttributeValue::Set(more)) => {
+            all.extend(more);
+            AttributeValue::Set(all)
         }
-        Some(list) => list.as_strings().unwrap_or_default().into_iter().map(str::to_owned).collect(),
-        None => Vec::new(),
+        (first, _) => first,
     }
+}
+
+fn joined(
+    pointers: &[JsonPointer],
+    claims: &Object<'_>,
+    read: impl Fn(&Json<'_>) -> Vec<String>,
+) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for name in pointers.iter().filter_map(|pointer| pointer.find(claims)).flat_map(read) {
+        if !all.contains(&name) {
+            all.push(name);
+        }
+    }
+    all
+}
+
+fn role_names(claim: &Json<'_>) -> Vec<String> {
+    match claim {
+        Json::String(text) => words(text, |c| c == ' ' || c == ','),
+        Json::Object(names) => {
+            names.names().filter(|(_, value)| says(value)).map(|(name, _)| name.to_owned()).collect()
+        }
+        list => texts(list),
+    }
+}
+
+fn words(text: &str, ends: impl Fn(char) -> bool) -> Vec<String> {
+    text.split(ends).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+fn texts(list: &Json<'_>) -> Vec<String> {
+    list.as_strings().unwrap_or_default().into_iter().map(str::to_owned).collect()
+}
+
+/// Whether a name with this value is meant: `{"admin": false}` says that somebody is none.
+fn says(value: &Json<'_>) -> bool {
+    !matches!(value, Json::Null | Json::Bool(false))
 }
 
 fn value(claim: &Json<'_>, declared: AttributeType) -> Option<AttributeValue> {
@@ -99,6 +178,15 @@ fn value(claim: &Json<'_>, declared: AttributeType) -> Option<AttributeValue> {
         (Json::Bool(value), AttributeType::Bool) => Some(AttributeValue::Bool(*value)),
         (Json::Integer(value), AttributeType::Long) => Some(AttributeValue::Long(*value)),
         (Json::String(value), AttributeType::String) => Some(AttributeValue::String(value.as_ref().into())),
+        (Json::String(value), AttributeType::Set) => {
+            Some(AttributeValue::Set([value.as_ref().into()].into()))
+        }
+        (Json::Array(_), AttributeType::Set) => {
+            Some(AttributeValue::Set(claim.as_strings()?.into_iter().map(Box::from).collect()))
+        }
+        (Json::Object(names), AttributeType::Set) => Some(AttributeValue::Set(
+            names.names().filter(|(_, value)| says(value)).map(|(name, _)| name.into()).collect(),
+        )),
         _ => None,
     }
 }
@@ -107,15 +195,15 @@ fn value(claim: &Json<'_>, declared: AttributeType) -> Option<AttributeValue> {
 mod tests {
     use super::{AttributeClaim, ClaimsMap, JsonPointer};
     use crate::jose::json::Object;
-    use haechi_core::{AttributeType, AttributeValue};
+    use haechi_core::{AttributeType, AttributeValue, RoleTable};
 
     fn pointer(text: &str) -> JsonPointer {
         text.parse().unwrap()
     }
 
     fn roles(at: &str, claims: &str) -> Vec<String> {
-        let map = ClaimsMap { roles: Some(pointer(at)), ..ClaimsMap::default() };
-        map.roles(&Object::parse(claims.as_bytes()).unwrap())
+        let map = ClaimsMap { roles: vec![pointer(at)], ..ClaimsMap::default() };
+        map.roles(&Object::parse(claims.as_bytes()).unwrap(), &RoleTable::default())
     }
 
     #[test]
@@ -141,15 +229,70 @@ mod tests {
     #[test]
     fn roles_are_texts_or_words_and_anything_else_is_none() {
         assert_eq!(roles("/r", r#"{"r":"  A  B "}"#), ["A", "B"]);
-        assert_eq!(roles("/r", r#"{"r":["A B"]}"#), ["A B"]);
-        for claims in [r#"{"r":["A",1]}"#, r#"{"r":{"A":true}}"#, r#"{"r":null}"#, r#"{"r":1}"#, "{}"] {
+        assert_eq!(roles("/r", r#"{"r":"A,B, C"}"#), ["A", "B", "C"]);
+        assert_eq!(roles("/r", r#"{"r":["A B","a,b"]}"#), ["A B", "a,b"]);
+        assert_eq!(roles("/r", r#"{"r":{"A":{"1":"x"},"B":true,"C":false,"D":null}}"#), ["A", "B"]);
+        for claims in [r#"{"r":["A",1]}"#, r#"{"r":{}}"#, r#"{"r":null}"#, r#"{"r":1}"#, "{}"] {
             assert!(roles("/r", claims).is_empty(), "{claims}");
         }
     }
 
     #[test]
+    fn several_places_are_joined_and_mapped_to_roles_of_ours() {
+        let claims = r#"{"realm":{"roles":["A","\/staff\/admins"]},"groups":["A","관리자"],"scp":["a"],"scope":"b a"}"#;
+        let claims = Object::parse(claims.as_bytes()).unwrap();
+        let pointers = |all: &[&str]| all.iter().map(|at| pointer(at)).collect::<Vec<_>>();
+        let map = ClaimsMap {
+            roles: pointers(&["/realm/roles", "/none", "/groups"]),
+            scopes: pointers(&["/scp", "/scope"]),
+            ..ClaimsMap::default()
+        };
+        let table = RoleTable::new(&[("ADMIN".to_owned(), vec![]), ("A".to_owned(), vec![])].into()).unwrap();
+        assert_eq!(map.roles(&claims, &table), ["A", "/staff/admins", "관리자"]);
+        assert_eq!(map.scopes(&claims), ["a", "b"]);
+        let mapped = [("/staff/admins".into(), "ADMIN".into()), ("other".into(), "ADMIN".into())];
+        let map = ClaimsMap { role_map: Some(mapped.into()), ..map };
+        assert_eq!(map.roles(&claims, &table), ["A", "ADMIN"], "neither mapped nor declared is dropped");
+    }
+
+    #[test]
+    fn the_first_place_with_a_subject_counts() {
+        let subject = |pointers: &[&str], claims: &str| {
+            let subject = pointers.iter().map(|at| pointer(at)).collect();
+            let claims = Object::parse(claims.as_bytes()).unwrap();
+            let map = ClaimsMap { subject, ..ClaimsMap::default() };
+            map.subject(&claims).map(str::to_owned).map_err(|fault| fault.to_string())
+        };
+        let claims = r#"{"sub":"s","azp":"a","n":1,"e":""}"#;
+        assert_eq!(subject(&[], claims).as_deref(), Ok("s"));
+        assert_eq!(subject(&["/client_id", "/azp"], claims).as_deref(), Ok("a"));
+        for pointer in ["/n", "/e", "/x"] {
+            assert!(subject(&[pointer], claims).is_err(), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn sets_are_lists_names_or_one_text() {
+        let set =
+            AttributeClaim { pointers: vec![pointer("/a"), pointer("/b")], type_of: AttributeType::Set };
+        let map = ClaimsMap { attributes: [("groups".into(), set)].into(), ..ClaimsMap::default() };
+        for (claims, expected) in [
+            (r#"{"a":["x","y"],"b":"z w"}"#, Some(&["x", "y", "z w"][..])),
+            (r#"{"b":{"x":1,"y":false}}"#, Some(&["x"])),
+            (r#"{"a":[]}"#, Some(&[])),
+            (r#"{"a":["x",1]}"#, None),
+            ("{}", None),
+        ] {
+            let found = map.attributes(&Object::parse(claims.as_bytes()).unwrap());
+            let expected =
+                expected.map(|all| AttributeValue::Set(all.iter().copied().map(Box::from).collect()));
+            assert_eq!(found.get("groups"), expected.as_ref(), "{claims}");
+        }
+    }
+
+    #[test]
     fn attributes_are_of_their_declared_type_or_absent() {
-        let declare = |type_of| AttributeClaim { pointer: pointer("/x"), type_of };
+        let declare = |type_of| AttributeClaim { pointers: vec![pointer("/x")], type_of };
         let map = ClaimsMap {
             attributes: [
                 ("s".into(), declare(AttributeType::String)),

@@ -46,13 +46,18 @@ pub(super) fn verify(
     let compact = Compact::split(token)?;
     let header = compact.header()?;
     let claims = compact.claims()?;
-    claims::check_issuer(&claims, &config.issuer)?;
+    let issuer = config.issuer.check(&claims)?;
     check_signature(config, &compact, &header, keys, now)?;
 
-    let expected = Expected { now, leeway: config.leeway, audiences: &config.audiences };
+    let audience = match &config.audience_claim {
+        None => claims.member("aud"),
+        Some(pointer) => pointer.find(&claims),
+    };
+    let audiences = config.audiences.listed();
+    let expected = Expected { now, leeway: config.leeway, audiences, audience };
     let ends = claims::check(&claims, expected)?;
     check_type(config, &header)?;
-    let caller = caller(config, &claims, ends)?;
+    let caller = caller(config, issuer, &claims, ends)?;
     let depends_on = DependsOn::token(caller.credential_id.as_deref(), caller.session.as_deref());
     let version = check_revoked(config, &depends_on, now)?;
     Ok(Verified { caller: Arc::new(caller), ends, depends_on, version })
@@ -89,19 +94,25 @@ fn check_type(config: &JwtConfig, header: &Header<'_>) -> Result<(), TokenFault>
     let Some(typ) = header.typ.as_deref() else {
         return if config.vouched == Vouched::BySelf { Err(TokenFault::Type) } else { Ok(()) };
     };
-    let short = match typ.split_at_checked("application/".len()) {
+    let same =
+        |accepted: &String| without_application(accepted).eq_ignore_ascii_case(without_application(typ));
+    if config.token_types.iter().any(same) { Ok(()) } else { Err(TokenFault::Type) }
+}
+
+fn without_application(typ: &str) -> &str {
+    match typ.split_at_checked("application/".len()) {
         Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") && !rest.contains('/') => rest,
         _ => typ,
-    };
-    if config.token_types.iter().any(|accepted| accepted.eq_ignore_ascii_case(short)) {
-        Ok(())
-    } else {
-        Err(TokenFault::Type)
     }
 }
 
-fn caller(config: &JwtConfig, claims: &Object<'_>, ends: Timestamp) -> Result<Caller, TokenFault> {
-    let subject = claims::text(claims, "sub")?.filter(|subject| !subject.is_empty());
+fn caller(
+    config: &JwtConfig,
+    issuer: &str,
+    claims: &Object<'_>,
+    ends: Timestamp,
+) -> Result<Caller, TokenFault> {
+    let subject = config.claims.subject(claims)?;
     let by_self = config.vouched == Vouched::BySelf;
     // Another issuer's sessions are not ours to end, and their names might be those of ours.
     let session = if by_self { claims::text(claims, "sid")? } else { None };
@@ -110,9 +121,9 @@ fn caller(config: &JwtConfig, claims: &Object<'_>, ends: Timestamp) -> Result<Ca
         return Err(TokenFault::Missing("jti"));
     }
     let claimed = Claimed {
-        subject: subject.ok_or(TokenFault::Missing("sub"))?.to_owned(),
-        issuer: config.issuer.clone(),
-        roles: config.claims.roles(claims),
+        subject: subject.to_owned(),
+        issuer: issuer.to_owned(),
+        roles: config.claims.roles(claims, &config.roles),
         scopes: config.claims.scopes(claims),
         attributes: config.claims.attributes(claims),
         expires_at: Some(ends),

@@ -93,6 +93,9 @@ impl<'a> Plain<'a> {
                 AttributeValue::Bool(value) => RestrictedExpression::new_bool(*value),
                 AttributeValue::Long(value) => RestrictedExpression::new_long(*value),
                 AttributeValue::String(value) => string(value),
+                AttributeValue::Set(members) => {
+                    RestrictedExpression::new_set(members.iter().map(|member| string(member)))
+                }
             };
             attributes.insert(name.to_string(), value);
         }

@@ -1,6 +1,6 @@
 //! What hangs together in a `jwt` authenticator.
 
-use super::record;
+use super::record::{self, WrittenAudiences};
 use super::settings::{Issuer, JwtSettings, Keys};
 use crate::authenticators::definition::Checks;
 use crate::authenticators::file::usable;
@@ -10,7 +10,10 @@ use crate::config::value::Origin;
 use haechi_authn::identity::ACCESS_TOKEN_TYPE;
 use haechi_authn::jose::{Algorithm, AlgorithmSet};
 use haechi_authn::keys::{AddressFault, Keys as VerifyingKeys, WebOrigin};
-use haechi_authn::schemes::jwt::{AttributeClaim, ClaimsMap, DEFAULT_TOKEN_TYPES, JsonPointer};
+use haechi_authn::schemes::jwt::{
+    AttributeClaim, Audiences, ClaimsMap, DEFAULT_TOKEN_TYPES, IssuerRule, JsonPointer, TokenPlace,
+};
+use haechi_core::role::RESERVED_PREFIX;
 use haechi_core::{Clock, Secret, SystemClock};
 use std::collections::BTreeMap;
 
@@ -29,13 +32,17 @@ pub(super) fn jwt(checks: &mut dyn Checks, written: &At<record::Jwt>) -> Option<
     let own = written.issuer.as_ref().is_some_and(|issuer| issuer.value == "self");
     let keys = if own { own_keys(checks, written) } else { others_keys(checks, written) };
     let key_origins = key_origins(checks, written, keys.as_ref());
-    let audiences = if own { own_audiences(written) } else { others_audiences(checks, written) };
+    let audiences = audiences(checks, written, own);
+    let audience_claim = audience_claim(checks, written);
+    let from = from(checks, written);
+    let issuer = issuer(checks, written, own);
     let keys = keys?;
     let algorithms = algorithms(checks, written, &keys)?;
-    let issuer = written.issuer.as_ref()?;
     Some(JwtSettings {
-        issuer: if own { Issuer::Own } else { Issuer::Named(issuer.value.as_str().into()) },
+        issuer: issuer?,
         audiences: audiences?,
+        audience_claim: audience_claim?,
+        from: from?,
         keys,
         key_origins: key_origins?,
         allow_http: written.allow_http,
@@ -50,19 +57,96 @@ pub(super) fn jwt(checks: &mut dyn Checks, written: &At<record::Jwt>) -> Option<
     })
 }
 
-fn own_audiences(written: &record::Jwt) -> Option<Vec<String>> {
-    Some(written.audiences.given().map(|audiences| audiences.value.clone()).unwrap_or_default())
-}
-
-fn others_audiences(checks: &mut dyn Checks, written: &At<record::Jwt>) -> Option<Vec<String>> {
+fn audiences(checks: &mut dyn Checks, written: &At<record::Jwt>, own: bool) -> Option<Option<Audiences>> {
     let span = match written.audiences.given() {
-        Some(audiences) if !audiences.is_empty() => return Some(audiences.value.clone()),
-        Some(audiences) => audiences.span,
+        Some(audiences) => match &audiences.value {
+            WrittenAudiences::Unchecked if own => {
+                let fault = Fault::new(audiences.span, "with `issuer: self` audiences are always checked");
+                return checks.fault(fault.help("remove `audiences`"));
+            }
+            WrittenAudiences::Unchecked => return Some(Some(Audiences::Unchecked)),
+            WrittenAudiences::Listed(listed) if listed.is_empty() && own => return Some(None),
+            WrittenAudiences::Listed(listed) if listed.is_empty() => audiences.span,
+            WrittenAudiences::Listed(listed) => return Some(Some(Audiences::OneOf(listed.clone()))),
+        },
+        None if written.audiences.is_absent() && own => return Some(None),
         None if written.audiences.is_absent() => written.span,
         None => return None,
     };
     let fault = Fault::new(span, "a `jwt` authenticator needs `audiences` unless its issuer is `self`");
     checks.fault(fault.help("name what this gate is called in the token's `aud`: without it a token for any other service of the issuer passes"))
+}
+
+/// A name or a pointer. Where nobody checks, there is nothing to look at.
+fn audience_claim(checks: &mut dyn Checks, written: &record::Jwt) -> Option<Option<JsonPointer>> {
+    let Some(claim) = written.audience_claim.given() else {
+        return written.audience_claim.is_absent().then_some(None);
+    };
+    if written.audiences.given().is_some_and(|all| matches!(all.value, WrittenAudiences::Unchecked)) {
+        let fault = Fault::new(claim.span, "`audience_claim` is not looked at where audiences are unchecked");
+        return checks.fault(fault.help("list the `audiences`, or remove `audience_claim`"));
+    }
+    let pointer = match claim.value.strip_prefix('/') {
+        Some(_) => claim.value.parse().ok(),
+        None if claim.value.is_empty() => None,
+        None => Some(JsonPointer::of_name(&claim.value)),
+    };
+    match pointer {
+        Some(pointer) => Some(Some(pointer)),
+        None => {
+            let fault = Fault::new(claim.span, "this is not the name of a claim");
+            checks.fault(
+                fault.help("write a name such as `client_id`, or a JSON pointer such as `/outer/inner`"),
+            )
+        }
+    }
+}
+
+fn from(checks: &mut dyn Checks, written: &record::Jwt) -> Option<Vec<TokenPlace>> {
+    let Some(listed) = written.from.given() else {
+        return written.from.is_absent().then(|| record::places(written));
+    };
+    if listed.is_empty() {
+        let fault = Fault::new(listed.span, "`from` names no place, so no token could be found");
+        return checks.fault(fault.help("name at least one, or remove the key for `[bearer]`"));
+    }
+    let places = record::places(written);
+    for (index, place) in listed.iter().enumerate() {
+        if places.iter().take(index).any(|before| *before == place.value.0) {
+            return checks.fault(Fault::new(place.span, "this place is named twice").help("name it once"));
+        }
+    }
+    Some(places)
+}
+
+fn issuer(checks: &mut dyn Checks, written: &record::Jwt, own: bool) -> Option<Issuer> {
+    let issuer = written.issuer.as_ref()?;
+    let no_tenants = BTreeMap::new();
+    let tenants: BTreeMap<Box<str>, Vec<Box<str>>> = match written.tenants.given() {
+        Some(tenants) => {
+            let listed = tenants.0.iter().map(|(name, listed)| {
+                let listed = listed.as_ref()?.iter().map(|value| value.as_str().into()).collect();
+                Some((name.value.0.clone(), listed))
+            });
+            listed.collect::<Option<_>>()?
+        }
+        None if written.tenants.is_absent() => no_tenants,
+        None => return None,
+    };
+    if own && tenants.is_empty() {
+        return Some(Issuer::Own);
+    }
+    if tenants.is_empty() && written.tenants.is_absent() && !issuer.value.contains('{') {
+        return Some(Issuer::Named(issuer.value.as_str().into()));
+    }
+    match IssuerRule::of_tenants(&issuer.value, &tenants) {
+        Ok(rule) => Some(Issuer::Tenants(issuer.value.as_str().into(), rule)),
+        Err(why) => {
+            let help =
+                "write `issuer: \"https://login.example.com/{tid}/v2.0\"` and `tenants: { tid: [ID, …] }`";
+            checks.fault(Fault::new(issuer.span, why.to_string()).help(help))
+        }
+    }
 }
 
 fn own_keys(checks: &mut dyn Checks, written: &At<record::Jwt>) -> Option<Keys> {
@@ -119,8 +203,24 @@ fn others_token_types(checks: &mut dyn Checks, written: &record::Jwt) -> Option<
             let fault = Fault::new(types.span, "`token_types` lists none, so no token could be accepted");
             checks.fault(fault.help("name at least one, or remove the key"))
         }
-        Some(types) => Some(types.value.clone()),
+        Some(types) => types.value.iter().map(|word| token_type(checks, types.span, word)).collect(),
     }
+}
+
+/// A `typ` without `application/` (RFC 7515 4.1.9). What no `typ` can be would refuse every token, or seem to take all.
+fn token_type(checks: &mut dyn Checks, span: Span, word: &str) -> Option<String> {
+    let short = match word.split_at_checked("application/".len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case("application/") => rest,
+        _ => word,
+    };
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"!#$&-^_.+/".contains(&b);
+    if !short.is_empty() && short.bytes().all(legal) {
+        return Some(short.to_owned());
+    }
+    let fault = Fault::new(span, format!("`{word}` is not a type of tokens, and would match none"));
+    checks.fault(
+        fault.help("name each type, such as `at+jwt` and `JWT`; a token without `typ` is taken anyway"),
+    )
 }
 
 fn discovery(
@@ -129,8 +229,8 @@ fn discovery(
     issuer: &At<String>,
     span: Span,
 ) -> Option<Keys> {
-    if WebOrigin::of(&issuer.value).is_err() || issuer.value.contains('?') {
-        let fault = Fault::new(span, "keys cannot be discovered: the issuer is not a web address");
+    if WebOrigin::of(&issuer.value).is_err() || issuer.value.contains(['?', '{']) {
+        let fault = Fault::new(span, "keys cannot be discovered: the issuer is not one web address");
         return checks.fault(fault.help("name the place of the keys: `keys: { jwks_url: … }`, `{ jwks_file: … }`, `{ pem_file: … }` or `{ secret: … }`"));
     }
     web_keys_allowed(checks, &issuer.value, written.allow_http, span).then_some(Keys::Discovery)
@@ -225,23 +325,50 @@ fn secret_algorithms(
 }
 
 fn claims(checks: &mut dyn Checks, written: &record::Jwt) -> Option<ClaimsMap> {
+    let role_map = role_map(checks, written);
     let written = written.claims.as_ref()?;
     let declared = checks.caller_attributes();
     let names: Vec<&str> = declared.iter().map(|(name, _)| &**name).collect();
     for (name, _) in written.attributes.iter().filter(|(name, _)| !names.contains(&&*name.value.0)) {
         let message = format!("there is no caller attribute `{}`", name.value);
-        let known = names.iter().copied().chain(["roles", "scopes"]);
+        let known = names.iter().copied().chain(["subject", "roles", "scopes"]);
         checks.report(Fault::new(name.span, message).suggest(&name.value.0, known));
     }
     let mut attributes = BTreeMap::new();
     for (name, type_of) in &declared {
         let pointers = written.attributes.iter().filter(|(mapped, _)| mapped.value.0 == *name);
-        let pointer = pointers.filter_map(|(_, pointer)| pointer.clone()).next();
-        let pointer = pointer.or_else(|| format!("/{name}").parse().ok())?;
+        let pointers = pointers.filter_map(|(_, pointers)| pointers.clone()).next();
+        let pointers = pointers.map_or_else(|| vec![JsonPointer::of_name(name)], |pointers| pointers.0);
         if let Some(type_of) = *type_of {
-            attributes.insert(name.clone(), AttributeClaim { pointer, type_of });
+            attributes.insert(name.clone(), AttributeClaim { pointers, type_of });
         }
     }
-    let or = |pointer: &Option<JsonPointer>, default: &str| pointer.clone().or_else(|| default.parse().ok());
-    Some(ClaimsMap { roles: or(&written.roles, "/roles"), scopes: or(&written.scopes, "/scope"), attributes })
+    let or = |pointers: &Option<record::Pointers>, default: &str| {
+        pointers.as_ref().map_or_else(|| vec![JsonPointer::of_name(default)], |pointers| pointers.0.clone())
+    };
+    Some(ClaimsMap {
+        subject: or(&written.subject, "sub"),
+        roles: or(&written.roles, "roles"),
+        role_map: role_map?,
+        scopes: or(&written.scopes, "scope"),
+        attributes,
+    })
+}
+
+/// Which role of ours is what the issuer says. Whoever maps to a built-in role would let an issuer make administrators of the gate.
+fn role_map(checks: &mut dyn Checks, written: &record::Jwt) -> Option<Option<BTreeMap<Box<str>, Box<str>>>> {
+    let Some(map) = written.role_map.given() else {
+        return written.role_map.is_absent().then_some(None);
+    };
+    let mut mapped = BTreeMap::new();
+    for (theirs, ours) in &map.0 {
+        let ours = ours.as_ref()?;
+        let role = checks.role(&ours.value.0, ours.span)?;
+        if role.starts_with(RESERVED_PREFIX) {
+            let message = format!("an issuer from outside cannot give the built-in role `{role}`");
+            return checks.fault(Fault::new(ours.span, message).help("map it to a role of your own"));
+        }
+        mapped.insert(theirs.value.0.clone(), role.as_ref().into());
+    }
+    Some(Some(mapped))
 }

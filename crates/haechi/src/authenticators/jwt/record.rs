@@ -4,13 +4,14 @@ use crate::config::read::{Defs, Maybe, Named, Reader, Value};
 use crate::config::record::record;
 use crate::config::report::Fault;
 use crate::config::source::At;
-use crate::config::value::{AttributeName, FilePath, Lasting, Origin};
+use crate::config::value::{AttributeName, FieldNameText, FilePath, ForeignName, Lasting, Origin, RoleName};
 use crate::config::yaml::{Kind, Node};
 use haechi_authn::jose::Algorithm;
-use haechi_authn::schemes::jwt::{DEFAULT_LEEWAY, JsonPointer};
+use haechi_authn::schemes::jwt::{DEFAULT_LEEWAY, JsonPointer, TokenPlace};
 use haechi_core::Secret;
 use reqwest::Url;
 use serde_json::{Value as Json, json};
+use std::sync::Arc;
 
 /// How far clocks may differ: at most 10 min.
 type Leeway = Lasting<0, 600_000>;
@@ -18,12 +19,18 @@ type Leeway = Lasting<0, 600_000>;
 record! {
     "a `jwt` authenticator"
     tag "type" = "jwt"
-    /// JWTs in the `Authorization` field (RFC 6750, RFC 7519, RFC 8725).
+    /// JWTs (RFC 6750, RFC 7519, RFC 8725).
     struct Jwt {
         /// Who must have issued the token, exactly as its `iss` says; `self` for the embedded identity provider.
         required issuer as "issuer": At<String>,
-        /// Of which the token's `aud` must name one. Required unless `issuer` is `self`.
-        optional audiences as "audiences": At<Vec<String>>,
+        /// For `{claim}` in `issuer`: what that claim of a token may be. One authenticator for many tenants of one issuer.
+        optional tenants as "tenants": At<Named<ForeignName, Vec<String>>>,
+        /// Of which the token's `aud` must name one; `unchecked` where nobody is to check. Required unless `issuer` is `self`.
+        optional audiences as "audiences": At<WrittenAudiences>,
+        /// The claim that stands for `aud`, for issuers that write none: its name, or a JSON pointer.
+        optional audience_claim as "audience_claim": At<String>,
+        /// Where a token may stand: `bearer`, a header, a cookie, a subprotocol of a WebSocket. `[bearer]` where this is left out.
+        optional from as "from": At<Vec<At<Place>>>,
         /// Where the keys come from; `discovery` where the issuer is a web address.
         optional keys as "keys": At<Keys>,
         /// Besides the issuer's own, the origins from which keys may be fetched where discovery leads there: `https://keys.example.com`.
@@ -34,7 +41,9 @@ record! {
         default leeway as "leeway": Leeway = Lasting(DEFAULT_LEEWAY),
         /// What the token's `typ` may be, where it has one; `at+jwt` and `JWT` where this is left out. With `issuer: self` always `at+jwt`.
         optional token_types as "token_types": At<Vec<String>>,
-        /// Where in the token roles, scopes and attributes stand.
+        /// What the issuer says in roles, and which role of ours that is. What is neither here nor declared is dropped.
+        optional role_map as "role_map": At<Named<ForeignName, At<RoleName>>>,
+        /// Where in the token subject, roles, scopes and attributes stand.
         section claims as "claims": Claims,
         /// Takes keys over plain `http` from an address that is not on loopback.
         default allow_http as "allow_http": bool = false,
@@ -69,9 +78,139 @@ record! {
 /// Where in a token a caller's facts stand.
 #[derive(Clone, Debug)]
 pub(crate) struct Claims {
-    pub(crate) roles: Option<JsonPointer>,
-    pub(crate) scopes: Option<JsonPointer>,
-    pub(crate) attributes: Vec<(At<AttributeName>, Option<JsonPointer>)>,
+    pub(crate) subject: Option<Pointers>,
+    pub(crate) roles: Option<Pointers>,
+    pub(crate) scopes: Option<Pointers>,
+    pub(crate) attributes: Vec<(At<AttributeName>, Option<Pointers>)>,
+}
+
+/// One JSON pointer, or several.
+#[derive(Clone, Debug)]
+pub(crate) struct Pointers(pub(crate) Vec<JsonPointer>);
+
+/// For whom a token must be.
+#[derive(Clone, Debug)]
+pub(crate) enum WrittenAudiences {
+    Unchecked,
+    Listed(Vec<String>),
+}
+
+/// Where a token may stand.
+#[derive(Clone, Debug)]
+pub(crate) struct Place(pub(crate) TokenPlace);
+
+record! {
+    "a place of a token"
+    /// Where a token may stand: exactly one of these.
+    struct OtherPlace {
+        /// The name of a header whose value is the token.
+        optional header as "header": FieldNameText,
+        /// The name of a cookie.
+        optional cookie as "cookie": PlaceName,
+        /// What the subprotocol of a WebSocket begins with that carries the token, such as `bearer.`.
+        optional websocket_protocol as "websocket_protocol": PlaceName,
+    }
+}
+
+/// The name of a cookie, or the beginning of a subprotocol: a token (RFC 9110 5.6.2).
+#[derive(Clone, Debug)]
+pub(crate) struct PlaceName(Arc<str>);
+
+impl Value for PlaceName {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.parsed("a name", node, |text| {
+            let legal = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+            if !text.is_empty() && text.len() <= 128 && text.bytes().all(legal) {
+                Ok(Self(text.into()))
+            } else {
+                Err("it is letters, digits, `-`, `.` and `_`, such as `session` or `bearer.`".into())
+            }
+        })
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "pattern": r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$|\$\{" })
+    }
+}
+
+impl Value for Place {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        if let Kind::Scalar { .. } = node.kind {
+            return match reader.text("a place of a token", node)?.as_str() {
+                "bearer" => Some(Self(TokenPlace::Bearer)),
+                word => {
+                    let known = ["bearer", "{ header: … }", "{ cookie: … }", "{ websocket_protocol: … }"];
+                    crate::config::choice::unknown(reader, node, "a place of a token", word, &known, &[]);
+                    None
+                }
+            };
+        }
+        let before = reader.faults.len();
+        let OtherPlace { header, cookie, websocket_protocol } = OtherPlace::read(node, reader)?;
+        if reader.faults.len() > before {
+            return None;
+        }
+        match (header, cookie, websocket_protocol) {
+            (Maybe::Given(name), Maybe::Absent, Maybe::Absent) => Some(Self(TokenPlace::Header(name.0))),
+            (Maybe::Absent, Maybe::Given(name), Maybe::Absent) => Some(Self(TokenPlace::Cookie(name.0))),
+            (Maybe::Absent, Maybe::Absent, Maybe::Given(prefix)) => {
+                Some(Self(TokenPlace::WebSocketProtocol(prefix.0)))
+            }
+            _ => {
+                let fault = Fault::new(node.span, "an entry of `from` names one place");
+                reader.fault(fault.help("keep one of `header`, `cookie`, `websocket_protocol`"))
+            }
+        }
+    }
+
+    fn schema(defs: &mut Defs) -> Json {
+        json!({ "anyOf": [{ "const": "bearer" }, OtherPlace::schema(defs)] })
+    }
+}
+
+/// Where tokens of this authenticator may stand.
+pub(super) fn places(written: &Jwt) -> Vec<TokenPlace> {
+    match written.from.given() {
+        Some(listed) => listed.iter().map(|place| place.value.0.clone()).collect(),
+        None => vec![TokenPlace::Bearer],
+    }
+}
+
+impl Value for WrittenAudiences {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        match node.kind {
+            Kind::Scalar { .. } => match reader.text("audiences", node)?.as_str() {
+                "unchecked" => Some(Self::Unchecked),
+                _ => reader.expected("a list of audiences, or `unchecked`", node),
+            },
+            _ => Vec::read(node, reader).map(Self::Listed),
+        }
+    }
+
+    fn schema(defs: &mut Defs) -> Json {
+        json!({ "anyOf": [{ "const": "unchecked" }, Vec::<String>::schema(defs)] })
+    }
+}
+
+impl Value for Pointers {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        match node.kind {
+            Kind::Sequence(_) => {
+                let pointers = Vec::read(node, reader)?;
+                if pointers.is_empty() {
+                    let fault = Fault::new(node.span, "this list names no claim");
+                    return reader.fault(fault.help("name at least one, or remove the key"));
+                }
+                Some(Self(pointers))
+            }
+            _ => JsonPointer::read(node, reader).map(|pointer| Self(vec![pointer])),
+        }
+    }
+
+    fn schema(defs: &mut Defs) -> Json {
+        let pointer = JsonPointer::schema(defs);
+        json!({ "anyOf": [pointer, { "type": "array", "items": pointer, "minItems": 1 }] })
+    }
 }
 
 impl Value for Keys {
@@ -126,22 +265,25 @@ impl Value for Claims {
         let Kind::Mapping(entries) = &node.kind else { return None };
         let pointer = |name: &str, reader: &mut Reader<'_>| {
             let (_, node) = entries.iter().find(|(key, _)| key.text == name)?;
-            JsonPointer::read(node, reader)
+            Pointers::read(node, reader)
         };
         let (roles, scopes) = (pointer("roles", reader), pointer("scopes", reader));
-        let others = entries.iter().filter(|(key, _)| key.text != "roles" && key.text != "scopes").cloned();
+        let subject = pointer("subject", reader);
+        let known = ["subject", "roles", "scopes"];
+        let others = entries.iter().filter(|(key, _)| !known.contains(&&*key.text)).cloned();
         let others = Node { kind: Kind::Mapping(others.collect()), span: node.span };
         let Named(attributes) = Named::read(&others, reader)?;
-        Some(Self { roles, scopes, attributes })
+        Some(Self { subject, roles, scopes, attributes })
     }
 
     fn schema(defs: &mut Defs) -> Json {
-        let pointer = JsonPointer::schema(defs);
-        let names = Named::<AttributeName, JsonPointer>::schema(defs);
+        let pointer = Pointers::schema(defs);
+        let names = Named::<AttributeName, Pointers>::schema(defs);
         json!({
             "type": "object",
             "properties": {
-                "roles": { "description": "Roles: a list, or words in one text. `/roles` where this is left out.", "allOf": [pointer] },
+                "subject": { "description": "Who it is: the first of these that is there. `/sub` where this is left out.", "allOf": [pointer] },
+                "roles": { "description": "Roles: a list, words in one text, or an object whose names count. `/roles` where this is left out.", "allOf": [pointer] },
                 "scopes": { "description": "Scopes: a list, or words in one text. `/scope` where this is left out.", "allOf": [pointer] },
             },
             "propertyNames": names.get("propertyNames"),

@@ -2,7 +2,7 @@
 
 use haechi_authn::jose::AlgorithmSet;
 use haechi_authn::keys::WebOrigin;
-use haechi_authn::schemes::jwt::ClaimsMap;
+use haechi_authn::schemes::jwt::{Audiences, ClaimsMap, IssuerRule, JsonPointer, TokenPlace};
 use haechi_core::Secret;
 use reqwest::Url;
 use std::path::PathBuf;
@@ -14,8 +14,12 @@ use std::time::Duration;
 pub(super) struct JwtSettings {
     /// Whose tokens.
     pub(super) issuer: Issuer,
-    /// Of which the token must name one; empty only where the issuer is ourselves.
-    pub(super) audiences: Vec<String>,
+    /// For whom a token must be; `None` only where the issuer is ourselves, who are meant then.
+    pub(super) audiences: Option<Audiences>,
+    /// What stands for `aud`.
+    pub(super) audience_claim: Option<JsonPointer>,
+    /// Where a token may stand; not empty.
+    pub(super) from: Vec<TokenPlace>,
     /// Where the keys come from.
     pub(super) keys: Keys,
     /// Besides the issuer's own, the origins where discovery may lead to keys; empty without discovery.
@@ -39,6 +43,8 @@ pub(super) enum Issuer {
     Own,
     /// Those whose `iss` is exactly this.
     Named(Arc<str>),
+    /// Those of the listed tenants of one issuer, as it is written and as it is compared.
+    Tenants(Arc<str>, IssuerRule),
 }
 
 /// Where keys come from.

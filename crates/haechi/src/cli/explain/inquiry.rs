@@ -49,7 +49,11 @@ impl Inquiry {
         let mut headers = vec![("host".to_owned(), self.host.clone())];
         headers.extend(self.headers.iter().cloned());
         match &self.who {
-            Who::Token(token) => headers.push(("authorization".into(), format!("Bearer {token}"))),
+            Who::Token(token) => {
+                let elsewhere = config.authenticators.values();
+                headers.extend(elsewhere.filter_map(|known| known.settings.token_field(token)));
+                headers.push(("authorization".into(), format!("Bearer {token}")));
+            }
             Who::Key(key) => headers.push((key_header(config)?.to_string(), key.clone())),
             Who::Nobody | Who::User(_) | Who::Supposed(_) => {}
         }

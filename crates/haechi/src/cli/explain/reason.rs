@@ -102,6 +102,10 @@ pub(super) fn fact(read: &Read, facts: &Facts<'_>, vocabulary: &Vocabulary) -> O
         Read::Authenticator => quoted(&caller.authenticator),
         Read::Attribute(name) => caller.attributes.get(&**name).map(|value| match value {
             haechi_core::AttributeValue::String(text) => haechi_authz::schema::quoted(text),
+            haechi_core::AttributeValue::Set(members) => {
+                let members = members.iter().map(|member| haechi_authz::schema::quoted(member));
+                format!("[{}]", members.collect::<Vec<_>>().join(", "))
+            }
             other => other.to_string(),
         }),
         Read::Host => quoted(head.host.name()),

@@ -4,7 +4,7 @@ use super::names::Resolver;
 use crate::authenticators::definition::{Checks, Settings, open};
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
-use crate::config::value::Identifier;
+use crate::config::value::{Identifier, RoleName};
 use crate::config::written;
 use haechi_core::AttributeType;
 use std::sync::Arc;
@@ -53,7 +53,7 @@ impl Checks for Resolver<'_> {
     }
 
     fn role(&mut self, name: &Arc<str>, span: Span) -> Option<Arc<str>> {
-        Resolver::role(self, &At { value: Identifier(name.clone()), span })
+        Resolver::role(self, &At { value: RoleName(name.clone()), span })
     }
 
     fn has_identity(&self) -> bool {

@@ -5,6 +5,7 @@ mod authenticator;
 mod built_in;
 mod careless;
 mod decision_points;
+mod egress;
 mod identity;
 mod identity_headers;
 mod names;
@@ -21,6 +22,7 @@ mod tls;
 pub(crate) use authenticator::Authenticator;
 pub(crate) use built_in::BuiltInRoute;
 pub(crate) use decision_points::DecisionPoint;
+pub(crate) use egress::Egress;
 pub(crate) use identity::Identity;
 pub(crate) use route::{Authenticate, Route};
 pub(crate) use service::{Endpoint, Service};
@@ -77,6 +79,8 @@ pub(crate) struct Config {
     pub policies: Arc<Compiled>,
     /// What is evaluated beside it and never enforced; with the same vocabulary.
     pub shadow_policies: Option<Arc<Compiled>>,
+    /// Which proxies the gate goes through for itself.
+    pub egress: Egress,
     /// Where traces go.
     pub traces: Option<Traces>,
     /// One line for each request.

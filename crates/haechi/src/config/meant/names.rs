@@ -3,7 +3,7 @@
 use crate::config::read::Definitions;
 use crate::config::report::Fault;
 use crate::config::source::{At, Position, Source, Span};
-use crate::config::value::Identifier;
+use crate::config::value::{Identifier, RoleName};
 use crate::config::written;
 use haechi_authn::CredentialPlace;
 use haechi_authz::Place;
@@ -55,9 +55,10 @@ impl<'a> Resolver<'a> {
         let fields = all.flat_map(|written| written.0.credential_places()).filter_map(|place| match place {
             CredentialPlace::Field(name) => Some(name),
             // No header of a name of its own, which is all that policies may read.
-            CredentialPlace::Authorization | CredentialPlace::Cookie(_) | CredentialPlace::Certificate => {
-                None
-            }
+            CredentialPlace::Authorization
+            | CredentialPlace::Cookie(_)
+            | CredentialPlace::WebSocketProtocol(_)
+            | CredentialPlace::Certificate => None,
         });
         fields.collect()
     }
@@ -98,7 +99,7 @@ impl<'a> Resolver<'a> {
         self.fault(fault)
     }
 
-    pub(super) fn role(&mut self, name: &At<Identifier>) -> Option<Arc<str>> {
+    pub(super) fn role(&mut self, name: &At<RoleName>) -> Option<Arc<str>> {
         if self.roles.contains(&*name.value.0) {
             return Some(name.value.0.clone());
         }
@@ -106,15 +107,15 @@ impl<'a> Resolver<'a> {
         self.fault(fault)
     }
 
-    fn undeclared(
+    fn undeclared<N: AsRef<Arc<str>>>(
         &self,
         what: &str,
         section: &str,
-        name: &At<Identifier>,
+        name: &At<N>,
         declared: &BTreeSet<&str>,
     ) -> Fault {
         let message = format!("there is no {what} `{}`", self.written_at(name.span));
-        let fault = Fault::new(name.span, message).suggest(&name.value.0, declared.iter().copied());
+        let fault = Fault::new(name.span, message).suggest(name.value.as_ref(), declared.iter().copied());
         if fault.help.is_some() { fault } else { fault.help(format!("declare it under `{section}`")) }
     }
 

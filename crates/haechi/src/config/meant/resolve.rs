@@ -3,15 +3,15 @@
 use super::names::Resolver;
 use super::{AccessLog, Config, Listener, LogTarget};
 use super::{
-    authenticator, built_in, careless, decision_points, identity, overlap, policies, restart, route, service,
-    telemetry, tls,
+    authenticator, built_in, careless, decision_points, egress, identity, overlap, policies, restart, route,
+    service, telemetry, tls,
 };
 use crate::config::defaults;
 use crate::config::machine;
 use crate::config::read::Definitions;
 use crate::config::report::{Fault, Report};
 use crate::config::source::{At, Source};
-use crate::config::value::Identifier;
+use crate::config::value::RoleName;
 use crate::config::written;
 use haechi_authn::identity::RESERVED_CLAIMS;
 use haechi_core::{AttributeType, RoleTable, role};
@@ -91,6 +91,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         built_in: built_in?,
         policies,
         shadow_policies: shadow,
+        egress: egress::egress(resolver),
         traces,
         access_log: access_log(written.access_log.as_ref()?, folder),
         limits: limits(written.limits.as_ref()?, written.drain.as_ref()?, workers(written)),
@@ -198,7 +199,7 @@ fn roles(resolver: &mut Resolver<'_>) -> Option<RoleTable> {
 }
 
 /// A built-in role is given to users one by one. Were it included in another, whoever vouches for that one would make administrators.
-fn includable(resolver: &mut Resolver<'_>, included: &At<Identifier>) -> Option<String> {
+fn includable(resolver: &mut Resolver<'_>, included: &At<RoleName>) -> Option<String> {
     let name = resolver.role(included)?;
     if name.starts_with(role::RESERVED_PREFIX) {
         let written = resolver.written_at(included.span);

@@ -36,9 +36,6 @@ pub(crate) struct Route {
     pub labels: Vec<Arc<str>>,
     /// Ambiguous spellings that it takes.
     pub allow_in_path: Irregular,
-    /// Other sites' origins that may write here on a cookie.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no authenticator of this version reads cookies"))]
-    pub origins: Vec<Box<str>>,
     /// What is done with a request that passes, and with its answer. Other sites may read never with credentials when all may; no header is
     /// changed that the gate or the protocol answers for.
     pub settings: RouteSettings,
@@ -95,7 +92,6 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
         service: service?,
         labels: written.labels.iter().map(|label| label.0.clone()).collect(),
         allow_in_path: written.allow_in_path.iter().fold(Irregular::NONE, |all, one| all.union(*one)),
-        origins: written.origins.iter().map(|origin| origin.0.clone()).collect(),
         settings: RouteSettings {
             max_body: written.max_body.given().map(|size| size.0),
             forward_credentials,
@@ -106,6 +102,7 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
             cors,
             request_headers: request_headers?.unwrap_or_default(),
             response_headers,
+            origins: written.origins.iter().map(|origin| origin.0.clone()).collect(),
         },
     })
 }

@@ -7,13 +7,13 @@ use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::value::FilePath;
 use crate::config::written::{self, ClientCertificate};
-use haechi_core::Host;
-use haechi_proxy::{Certificates, ClientCertificates, ListenerTls};
+use haechi_core::{Clock, Host, SystemClock};
+use haechi_proxy::{Authorities, Certificates, ClientCertificates, ListenerTls};
+use rustls::InconsistentKeys;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
-use rustls::{InconsistentKeys, RootCertStore};
 use std::sync::Arc;
 use webpki::{EndEntityCert, KeyUsage};
 
@@ -21,7 +21,7 @@ use webpki::{EndEntityCert, KeyUsage};
 #[derive(Clone, Debug)]
 pub(crate) struct ServiceTls {
     /// Who vouches for backends; the system's authorities where it is `None`.
-    pub authorities: Option<Arc<RootCertStore>>,
+    pub authorities: Option<Arc<Authorities>>,
     /// The name that their certificates must have, instead of the endpoint's.
     pub server_name: Option<ServerName<'static>>,
     /// What they are shown.
@@ -186,27 +186,34 @@ fn key_pair(
     Some(Arc::new(made))
 }
 
-/// Certificates whose holders vouch for others.
-fn authorities(resolver: &mut Resolver<'_>, file: &At<FilePath>) -> Option<Arc<RootCertStore>> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(resolver, file)? {
-        if let Err(why) = roots.add(certificate) {
+/// Certificates whose holders vouch for others. One whose own time is over or still to come does not count, at any handshake, until it does.
+fn authorities(resolver: &mut Resolver<'_>, file: &At<FilePath>) -> Option<Arc<Authorities>> {
+    let authorities = match Authorities::new(certificates(resolver, file)?) {
+        Ok(authorities) => authorities,
+        Err(why) => {
             let message =
                 format!("a certificate in `{}` cannot be used: {why}", resolver.written_at(file.span));
             return resolver
                 .fault(Fault::new(file.span, message).help("it must hold the certificates of authorities"));
         }
+    };
+    if let Some(why) = authorities.out_of_date(SystemClock.now()) {
+        let message = format!(
+            "a certificate of an authority in `{}` {why}: nobody is believed for its sake",
+            resolver.written_at(file.span)
+        );
+        resolver.warnings.push(Fault::new(file.span, message).help("renew it, or remove it"));
     }
-    Some(Arc::new(roots))
+    Some(Arc::new(authorities))
 }
 
-/// The same, one by one.
+/// The same, one by one, for clients that only know all or nothing: those whose time is now.
 pub(super) fn authority_certificates(
     resolver: &mut Resolver<'_>,
     file: &At<FilePath>,
 ) -> Option<Vec<CertificateDer<'static>>> {
-    authorities(resolver, file)?;
-    certificates(resolver, file)
+    let valid = authorities(resolver, file)?.valid_certificates(SystemClock.now()).cloned().collect();
+    Some(valid)
 }
 
 fn certificates(resolver: &mut Resolver<'_>, file: &At<FilePath>) -> Option<Vec<CertificateDer<'static>>> {

@@ -188,6 +188,58 @@ fn tokens_are_bound_to_an_audience_and_to_keys_that_hold() {
 }
 
 #[test]
+fn what_providers_need_is_written_in_one_way() {
+    let jwt = |rest: &str| {
+        let begin =
+            "caller_attributes: { groups: set }\nroles: { ADMIN: {} }\nauthenticators: { a: { type: jwt";
+        messages(&format!("{begin}, {rest} }} }}\n"))
+    };
+    let usual = "issuer: \"https://x\", audiences: [a]";
+    let tid = "issuer: \"https://x/{tid}\", audiences: [a], keys: { jwks_url: \"https://x/keys\" }";
+    assert_eq!(jwt(&format!("{tid}, tenants: {{ tid: [a] }}")), [""; 0]);
+    assert_refused(&jwt(tid), "`tenants` does not list which `tid`");
+    assert_refused(&jwt(&format!("{tid}, tenants: {{ tid: [] }}")), "`tenants` does not list which `tid`");
+    assert_refused(&jwt(&format!("{tid}, tenants: {{ tid: [a], org: [b] }}")), "the issuer has no `{org}`");
+    assert_refused(&jwt(&format!("{usual}, tenants: {{ tid: [a] }}")), "the issuer has no `{tid}`");
+    assert_refused(
+        &jwt("issuer: \"https://x/{tid}\", audiences: [a], tenants: { tid: [a] }"),
+        "keys cannot be discovered",
+    );
+    assert_eq!(jwt("issuer: \"https://x\", audiences: unchecked"), [""; 0]);
+    assert_refused(&jwt("issuer: \"https://x\", audiences: any"), "a list of audiences, or `unchecked`");
+    assert_refused(
+        &jwt("issuer: \"https://x\", audiences: unchecked, audience_claim: azp"),
+        "`audience_claim` is not looked at",
+    );
+    assert_refused(&jwt(&format!("{usual}, audience_claim: /a~2")), "not the name of a claim");
+    for place in ["bearer", "{ header: X-Token }", "{ cookie: s }", "{ websocket_protocol: bearer. }"] {
+        assert_eq!(jwt(&format!("{usual}, from: [{place}]")), [""; 0], "{place}");
+        assert_refused(&jwt(&format!("{usual}, from: [{place}, {place}]")), "named twice");
+    }
+    assert_refused(&jwt(&format!("{usual}, from: []")), "`from` names no place");
+    assert_refused(&jwt(&format!("{usual}, from: [query]")), "`query` is not a place of a token");
+    assert_refused(&jwt(&format!("{usual}, from: [{{ header: A, cookie: b }}]")), "names one place");
+    assert_refused(&jwt(&format!("{usual}, from: [{{ header: Authorization }}]")), "is not a header");
+    assert_refused(&jwt(&format!("{usual}, from: [{{ cookie: \"a b\" }}]")), "is not a name");
+    assert_eq!(jwt(&format!("{usual}, token_types: [application/at+jwt, JWT]")), [""; 0]);
+    for typ in ["'*'", "\"\"", "application/", "'a b'"] {
+        assert_refused(&jwt(&format!("{usual}, token_types: [{typ}]")), "would match none");
+    }
+    assert_refused(&jwt(&format!("{usual}, role_map: {{ x: USER }}")), "there is no role `USER`");
+    assert_refused(
+        &jwt(&format!("{usual}, role_map: {{ x: haechi-admin }}")),
+        "cannot give the built-in role",
+    );
+    assert_refused(&jwt(&format!("{usual}, claims: {{ roles: [] }}")), "names no claim");
+    assert_refused(&jwt(&format!("{usual}, claims: {{ groups: [/a, b] }}")), "is not a JSON pointer");
+    assert_refused(&messages("egress: { proxy: \"socks5://x\" }\n"), "is not the address of a proxy");
+    assert_eq!(messages("egress: { proxy: none, no_proxy: [a.example] }\n"), [""; 0]);
+    assert_refused(&messages("roles: { \" a\": {} }\n"), "is not a role's name");
+    let own = "store: sqlite:h\nidentity: { issuer: \"http://localhost\" }\nauthenticators: { a: { type: jwt, issuer: self, audiences: unchecked } }\n";
+    assert_refused(&messages(own), "audiences are always checked");
+}
+
+#[test]
 fn our_own_tokens_are_what_we_make_them() {
     let own = |rest: &str| {
         messages(&format!(

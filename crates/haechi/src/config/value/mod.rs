@@ -13,7 +13,7 @@ pub(crate) use address::parse_network;
 pub(crate) use address::{EndpointUrl, Origin};
 pub(crate) use header::{ContextHeader, FieldValueText, HeaderName};
 pub(crate) use identity_header::{IdentityHeader, PassedHeader, ReservedHeader};
-pub(crate) use name::{AttributeName, ContextName, Identifier, ScopeName};
+pub(crate) use name::{AttributeName, ContextName, ForeignName, Identifier, RoleName, ScopeName};
 pub(crate) use policies::matching_files;
 pub(crate) use policies::{ConditionText, PolicyPattern, PolicyText};
 pub(crate) use quantity::parse_duration;

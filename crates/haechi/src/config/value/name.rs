@@ -11,6 +11,14 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Identifier(pub(crate) Arc<str>);
 
+/// A role's name, as issuers have them: printable text of any script, at most 128 characters, without white space at its ends.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct RoleName(pub(crate) Arc<str>);
+
+/// What an issuer calls a role or a claim: any text that is not empty.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct ForeignName(pub(crate) Box<str>);
+
 /// A name that Cedar takes for an attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct AttributeName(pub(crate) Box<str>);
@@ -35,6 +43,62 @@ impl Name for Identifier {
         } else {
             Err("a name is a letter, then letters, digits, `_`, `.` or `-`, at most 64 in all".into())
         }
+    }
+}
+
+impl Name for RoleName {
+    const WHAT: &'static str = "a role's name";
+    const PATTERN: &'static str = r"^\S(.{0,126}\S)?$";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let fits = (1..=128).contains(&text.chars().count());
+        if fits && text.trim() == text && text.chars().all(is_printable) {
+            Ok(Self(text.into()))
+        } else {
+            Err("a role's name is 1 to 128 printable characters, without spaces at its ends".into())
+        }
+    }
+}
+
+/// Whether a reader sees it: no control character, no other white space than the space, nothing that takes no room or turns the text around.
+fn is_printable(c: char) -> bool {
+    let invisible = matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{e000}'..='\u{f8ff}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{10ffff}'
+    );
+    c == ' ' || !(c.is_control() || c.is_whitespace() || invisible)
+}
+
+impl Name for ForeignName {
+    const WHAT: &'static str = "a name";
+    const PATTERN: &'static str = "^.+$";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Err("it is empty".into()) } else { Ok(Self(text.into())) }
+    }
+}
+
+impl AsRef<Arc<str>> for Identifier {
+    fn as_ref(&self) -> &Arc<str> {
+        &self.0
+    }
+}
+
+impl AsRef<Arc<str>> for RoleName {
+    fn as_ref(&self) -> &Arc<str> {
+        &self.0
     }
 }
 
@@ -112,11 +176,11 @@ macro_rules! named_value {
     )*};
 }
 
-named_value!(Identifier, AttributeName, ScopeName);
+named_value!(Identifier, RoleName, AttributeName, ScopeName);
 
 #[cfg(test)]
 mod tests {
-    use super::{AttributeName, ContextName, Identifier, ScopeName};
+    use super::{AttributeName, ContextName, Identifier, RoleName, ScopeName};
     use crate::config::read::Name;
     use haechi_authz::schema::OWN_ATTRIBUTES;
 
@@ -128,6 +192,14 @@ mod tests {
                 .iter()
                 .all(|n| Identifier::parse(n).is_err())
         );
+        let longest = "관".repeat(128);
+        let roles =
+            ["관리자", "/staff/admins", "a", "Domain Admins", "0f3c-guid", "a\"b\\c", "{x}", "-", &longest];
+        assert!(roles.iter().all(|n| RoleName::parse(n).is_ok()));
+        let too_long = "관".repeat(129);
+        let none =
+            ["", " a", "a ", "a\nb", "a\tb", "a\u{200b}b", "\u{202e}a", "a\u{a0}b", "\u{feff}", &too_long];
+        assert!(none.iter().all(|n| RoleName::parse(n).is_err()));
         assert!(["tenant", "_x", "a1"].iter().all(|n| AttributeName::parse(n).is_ok()));
         assert!(["", "1a", "a-b", "has", "subject", "__x"].iter().all(|n| AttributeName::parse(n).is_err()));
         assert!(OWN_ATTRIBUTES.iter().all(|n| AttributeName::parse(n).is_err()));

@@ -3,6 +3,7 @@
 mod answers;
 mod authenticators;
 mod decision_points;
+mod egress;
 mod identity;
 mod inherited;
 mod resilience;
@@ -14,6 +15,7 @@ pub(super) use answers::{Cors, Origins, RequestHeaders, ResponseHeaders};
 pub(super) use authenticators::Authenticator;
 pub(crate) use decision_points::PointType;
 pub(super) use decision_points::{DecisionPoint, PointTls};
+pub(super) use egress::{Egress, Proxy, address as proxy_address};
 pub(super) use identity::{AccessToken, Identity, RefreshToken};
 pub(super) use inherited::{Inheritance, Inherited, RouteKeys, ServiceKeys};
 pub(super) use resilience::{Ejection, Health, Retries, USUAL_RETRIES};
@@ -31,7 +33,9 @@ use super::defaults::{
 use super::read::Named;
 use super::record::record;
 use super::source::At;
-use super::value::{AttributeName, ContextHeader, ContextName, FilePath, Identifier, PolicyPattern};
+use super::value::{
+    AttributeName, ContextHeader, ContextName, FilePath, Identifier, PolicyPattern, RoleName,
+};
 use haechi_core::AttributeType;
 use haechi_proxy::LogFormat;
 use haechi_store::Location;
@@ -59,7 +63,7 @@ record! {
         /// Named ways to establish who is calling.
         default authenticators as "authenticators": Named<Identifier, Authenticator> = Named(Vec::new()),
         /// The roles that routes ask for, and which roles each includes.
-        default roles as "roles": Named<Identifier, RoleBody> = Named(Vec::new()),
+        default roles as "roles": Named<RoleName, RoleBody> = Named(Vec::new()),
         /// Cedar policy files. `*` stands for any part of a file's name; a pattern that no file matches is an error.
         optional policies as "policies": Vec<At<PolicyPattern>>,
         /// Cedar policy files that are evaluated beside those in force. Where they differ, that is recorded; they are never enforced.
@@ -72,6 +76,8 @@ record! {
         default services as "services": Named<Identifier, Service> = Named(Vec::new()),
         /// What may be asked for, who may ask, and which service answers. The most specific pattern wins, whatever the order.
         default routes as "routes": Vec<At<Route>> = Vec::new(),
+        /// How the gate fetches keys and exports traces: through which proxy.
+        optional egress as "egress": Egress,
         /// What the gate tells others of the requests that it serves.
         optional telemetry as "telemetry": At<Telemetry>,
         /// One line for each request.
@@ -164,7 +170,7 @@ record! {
     /// A role.
     struct RoleBody {
         /// Roles that whoever holds this one holds too.
-        default includes as "includes": Vec<At<Identifier>> = Vec::new(),
+        default includes as "includes": Vec<At<RoleName>> = Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::config::read::{Defs, Reader, Value};
 use crate::config::record::record;
 use crate::config::report::Fault;
 use crate::config::source::At;
-use crate::config::value::{ConditionText, Identifier, Origin, ScopeName};
+use crate::config::value::{ConditionText, Identifier, Origin, RoleName, ScopeName};
 use crate::config::yaml::{Kind, Node};
 use haechi_core::{HostPattern, Irregular, PathPattern};
 use http::Method;
@@ -35,7 +35,7 @@ record! {
         default forward_credentials as "forward_credentials": bool = false,
         /// Ambiguous spellings of paths that the route takes.
         default allow_in_path as "allow_in_path": Vec<Irregular> = Vec::new(),
-        /// The other sites whose pages may write here on a caller's cookie, as browsers write them in `Origin`.
+        /// The other sites whose pages may write here and open a WebSocket with a caller's cookie, as browsers write them in `Origin`.
         default origins as "origins": Vec<Origin> = Vec::new(),
         /// The size of a request's body. `limits.body` where this is left out.
         optional max_body as "max_body": BodySize,
@@ -111,7 +111,7 @@ record! {
     /// Clauses that must all hold.
     struct Clauses {
         /// Any one of these roles.
-        optional roles as "roles": At<Vec<At<Identifier>>>,
+        optional roles as "roles": At<Vec<At<RoleName>>>,
         /// All of these scopes.
         optional scopes as "scopes": At<Vec<ScopeName>>,
         /// A Cedar expression over `principal`, `action`, `resource` and `context`. An attribute that is missing makes it false.

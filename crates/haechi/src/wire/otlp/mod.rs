@@ -55,6 +55,7 @@ impl Exporter {
     /// Starts it on `control`, where the configuration asks for one.
     pub(crate) fn start(
         configured: Option<&meant::Traces>,
+        egress: &meant::Egress,
         control: &Runtime,
     ) -> Result<Self, ExporterFault> {
         let Some(configured) = configured else {
@@ -63,7 +64,7 @@ impl Exporter {
         let (sender, receiver) = batch_channel(WAITING);
         let dropped = sender.dropped().clone();
         let collector = Collector {
-            client: client(configured)?,
+            client: client(configured, egress)?,
             endpoint: configured.endpoint.clone(),
             service_name: configured.service_name.clone(),
             dropped: dropped.clone(),
@@ -86,7 +87,7 @@ impl Exporter {
     }
 }
 
-fn client(configured: &meant::Traces) -> Result<Client, ExporterFault> {
+fn client(configured: &meant::Traces, egress: &meant::Egress) -> Result<Client, ExporterFault> {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf"));
     for (name, value) in &configured.headers {
@@ -95,7 +96,7 @@ fn client(configured: &meant::Traces) -> Result<Client, ExporterFault> {
         value.set_sensitive(true);
         headers.insert(name, value);
     }
-    Ok(http_client::builder().timeout(TIMEOUT).default_headers(headers).build()?)
+    Ok(http_client::outward(egress).timeout(TIMEOUT).default_headers(headers).build()?)
 }
 
 /// Gathers and posts until it is told to end, and then what is there.

@@ -1,8 +1,7 @@
-//! What is read of a certificate that stands for a key (RFC 5280 4.1): the key, and from when until when it may be believed. Who signed it is not
-//! asked: the certificate was given as the key, by whoever may give one.
+//! What is read of a certificate that is believed because somebody named it (RFC 5280 4.1): an authority, or one that stands for a key. Who signed
+//! it is not asked, so its own time is all there is to check, and libraries that verify chains do not look at it.
 
-use super::der::element;
-use haechi_core::Timestamp;
+use crate::Timestamp;
 
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
@@ -12,17 +11,22 @@ const GENERALIZED_TIME: u8 = 0x18;
 const VERSION: u8 = 0xa0;
 
 /// A certificate, as far as it is read.
-pub(crate) struct Certificate<'a> {
+#[derive(Clone, Copy, Debug)]
+pub struct Certificate<'a> {
     /// The `SubjectPublicKeyInfo`, whole.
-    pub(crate) public_key: &'a [u8],
-    not_before: Timestamp,
+    pub public_key: &'a [u8],
+    /// The first instant at which it holds.
+    pub not_before: Timestamp,
     /// The last instant at which it holds.
-    pub(crate) not_after: Timestamp,
+    pub not_after: Timestamp,
 }
 
 impl Certificate<'_> {
-    /// Whether its time is now; otherwise what to say of it.
-    pub(crate) fn check_valid(&self, now: Timestamp) -> Result<(), &'static str> {
+    /// Whether its time is now.
+    ///
+    /// # Errors
+    /// What to say of it otherwise.
+    pub fn check_valid(&self, now: Timestamp) -> Result<(), &'static str> {
         if now > self.not_after {
             Err("has expired")
         } else if now < self.not_before {
@@ -34,10 +38,11 @@ impl Certificate<'_> {
 }
 
 /// Reads one; `None` for anything else.
-pub(crate) fn read(der: &[u8]) -> Option<Certificate<'_>> {
+pub fn read(der: &[u8]) -> Option<Certificate<'_>> {
     let (certificate, _) = element(der, SEQUENCE)?;
     let (body, _) = element(certificate, SEQUENCE)?;
-    let (_, rest) = element(body, VERSION)?;
+    // Version 1 is written by leaving it out.
+    let rest = element(body, VERSION).map_or(body, |(_, rest)| rest);
     let (_, rest) = element(rest, INTEGER)?;
     let (_, rest) = element(rest, SEQUENCE)?;
     let (_, rest) = element(rest, SEQUENCE)?;
@@ -48,6 +53,22 @@ pub(crate) fn read(der: &[u8]) -> Option<Certificate<'_>> {
     let (not_before, validity) = time(validity)?;
     let (not_after, _) = time(validity)?;
     Some(Certificate { public_key, not_before, not_after })
+}
+
+/// The content of the first element of DER, which must have this tag, and what follows it.
+pub fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (&found, rest) = der.split_first()?;
+    let (&first, rest) = rest.split_first()?;
+    let (length, rest) = if first < 0x80 {
+        (usize::from(first), rest)
+    } else {
+        let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+        if digits.len() > 4 {
+            return None;
+        }
+        (digits.iter().fold(0, |length, &digit| length << 8 | usize::from(digit)), rest)
+    };
+    if found == tag { rest.split_at_checked(length) } else { None }
 }
 
 /// `UTCTime` with two digits of the year, or `GeneralizedTime` with four; both end in seconds and `Z` (RFC 5280 4.1.2.5).
@@ -88,7 +109,7 @@ const fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::{days_since_epoch, read, time};
-    use haechi_core::Timestamp;
+    use crate::Timestamp;
 
     #[test]
     fn days_are_those_of_the_calendar() {
