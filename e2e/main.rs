@@ -52,6 +52,7 @@ mod refusals;
 mod reload;
 mod response_headers;
 mod smuggling;
+mod store_faults;
 mod streams;
 mod tls;
 mod tools;

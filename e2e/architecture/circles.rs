@@ -31,7 +31,6 @@ const CIRCLES: &[(&str, &[&str])] = &[
     ("haechi-proxy", &["record", "record::recorder"]),
     ("haechi-proxy", &["tls", "tls::listener", "tls::service"]),
     ("haechi-proxy", &["upstream::health", "upstream::resolve", "upstream::upkeep"]),
-    ("haechi-store", &["sqlite::open", "sqlite::schema"]),
 ];
 
 /// A module by the names of its path; empty for the root.

@@ -60,12 +60,12 @@ impl<K: Eq + Hash, V: Clone> CredentialCache<K, V> {
 
     /// To be taken before a credential is verified, so that what changes meanwhile ends what is kept of it. `None` while nobody knows what is
     /// revoked: nothing may be kept then.
-    pub(crate) fn version(&self, now: Timestamp) -> Option<Version> {
+    pub(crate) fn version(&self) -> Option<Version> {
         match &self.watch {
             None => Some(Version::unwatched()),
             Some(watch) => {
                 let view = watch.view();
-                view.is_fresh(now).then(|| Version::of(&view))
+                watch.is_fresh(&view).then(|| Version::of(&view))
             }
         }
     }
@@ -87,7 +87,7 @@ impl<K: Eq + Hash, V: Clone> CredentialCache<K, V> {
         }
         let Some(watch) = &self.watch else { return Some(Found::Holds(entry.value.clone())) };
         let view = watch.view();
-        if !view.is_fresh(now) {
+        if !watch.is_fresh(&view) {
             return Some(Found::Stale);
         }
         if !view.unchanged_since(entry.version.get(), &entry.depends_on) {
@@ -116,8 +116,10 @@ mod tests {
     use super::{CredentialCache, Found};
     use crate::RevocationWatch;
     use crate::revocation::{DependsOn, MAX_AGE};
-    use haechi_core::Timestamp;
+    use crate::test_support::clock;
     use haechi_core::ports::Change;
+    use haechi_core::{Clock, Timestamp};
+    use haechi_testkit::FixedClock;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -125,14 +127,16 @@ mod tests {
     const LATER: Timestamp = Timestamp::from_seconds(1_800_000_060);
 
     struct World {
+        clock: Arc<FixedClock>,
         watch: Arc<RevocationWatch>,
         cache: CredentialCache<u32, &'static str>,
     }
 
     impl World {
         fn new() -> Self {
-            let watch = Arc::new(RevocationWatch::new());
-            let world = Self { cache: CredentialCache::new(8, Some(watch.clone())), watch };
+            let clock = clock();
+            let watch = Arc::new(RevocationWatch::new(clock.clone()));
+            let world = Self { clock, cache: CredentialCache::new(8, Some(watch.clone())), watch };
             world.learn(&[]);
             world
         }
@@ -141,11 +145,11 @@ mod tests {
             let view = crate::RevocationView::clone(&self.watch.view());
             let changes: Vec<_> = users.iter().map(|id| Change::User((*id).into())).collect();
             let epoch = view.epoch + changes.len() as u64;
-            self.watch.replace(view.with(&changes, epoch, NOW));
+            self.watch.replace(view.with(&changes, epoch, self.clock.uptime()));
         }
 
         fn keep(&mut self, key: u32, user: &str) {
-            let version = self.cache.version(NOW).unwrap();
+            let version = self.cache.version().unwrap();
             self.cache.keep(key, "kept", DependsOn::user(user), LATER, version);
         }
 
@@ -171,7 +175,7 @@ mod tests {
     #[test]
     fn a_change_that_comes_while_it_is_verified_ends_it() {
         let mut world = World::new();
-        let version = world.cache.version(NOW).unwrap();
+        let version = world.cache.version().unwrap();
         world.learn(&["alice"]);
         world.cache.keep(1, "kept", DependsOn::user("alice"), LATER, version);
         world.cache.keep(2, "kept", DependsOn::user("bob"), LATER, version);
@@ -183,9 +187,14 @@ mod tests {
     fn an_old_view_is_no_knowledge_and_ends_nothing() {
         let mut world = World::new();
         world.keep(1, "alice");
-        let old = NOW.plus(MAX_AGE).plus(Duration::from_millis(1));
-        assert_eq!(world.find(1, old), Some(Found::Stale));
-        assert_eq!(world.cache.version(old), None);
+        world.clock.advance(MAX_AGE);
+        assert_eq!(world.find(1, NOW), Some(Found::Holds("kept")));
+        world.clock.advance(Duration::from_millis(1));
+        assert_eq!(world.find(1, NOW), Some(Found::Stale));
+        world.clock.set(Timestamp::from_millis(0));
+        assert_eq!(world.find(1, NOW), Some(Found::Stale), "who sets the clock back learns nothing");
+        assert_eq!(world.cache.version(), None);
+        world.learn(&[]);
         assert_eq!(world.find(1, NOW), Some(Found::Holds("kept")));
     }
 

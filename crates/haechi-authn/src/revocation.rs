@@ -6,9 +6,9 @@ mod fingerprint;
 pub(crate) use fingerprint::DependsOn;
 
 use arc_swap::ArcSwap;
-use changes::ChangeSet;
-use haechi_core::Timestamp;
+use changes::{ChangeSet, Past};
 use haechi_core::ports::Change;
+use haechi_core::{Clock, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ const CHANGES_REMEMBERED: Duration = Duration::from_secs(5 * 60);
 pub struct RevocationView {
     /// The store's epoch up to which changes are known (see [`haechi_core::ports::Revocations::epoch`]).
     pub epoch: u64,
-    /// When the store last confirmed this.
-    pub as_of: Timestamp,
+    /// When the store last confirmed this (see [`Clock::uptime`]); `None` before the first time.
+    pub as_of: Option<Duration>,
     /// Grows with every view that knows more. Counted here, because the store's epoch goes back when the store is restored.
     version: u64,
     /// What was verified under an earlier version than this must be verified anew: not all changes since are known.
@@ -37,31 +37,20 @@ pub struct RevocationView {
 impl RevocationView {
     /// Knows nothing, and is not fresh.
     fn empty() -> Self {
-        Self {
-            epoch: 0,
-            as_of: Timestamp::from_millis(0),
-            version: 0,
-            complete_since: 0,
-            changes: Arc::default(),
-        }
-    }
-
-    /// Whether the view may still be relied on.
-    pub fn is_fresh(&self, now: Timestamp) -> bool {
-        now.since(self.as_of) <= MAX_AGE
+        Self { epoch: 0, as_of: None, version: 0, complete_since: 0, changes: Arc::default() }
     }
 
     /// The view that knows these changes too, and with them everything up to `epoch` as of `as_of`.
     #[must_use]
-    pub fn with(mut self, changes: &[Change], epoch: u64, as_of: Timestamp) -> Self {
+    pub fn with(mut self, changes: &[Change], epoch: u64, as_of: Duration) -> Self {
         if !changes.is_empty() {
             self.version += 1;
             let set = Arc::make_mut(&mut self.changes);
             for change in changes {
-                set.add(change, self.version, as_of.plus(CHANGES_REMEMBERED));
+                set.add(change, self.version, as_of.saturating_add(CHANGES_REMEMBERED));
             }
         }
-        Self { epoch, as_of, ..self }
+        Self { epoch, as_of: Some(as_of), ..self }
     }
 
     /// A view to begin again with, from the store's epoch 0: whatever was verified before must be verified anew.
@@ -71,11 +60,12 @@ impl RevocationView {
         Self { version, complete_since: version, as_of: self.as_of, ..Self::empty() }
     }
 
-    /// The view without what no longer matters at `now`.
+    /// The view without what was revoked and had expired before `expired_before`, and without changes remembered until `uptime`.
     #[must_use]
-    pub fn pruned(mut self, now: Timestamp) -> Self {
-        if self.changes.has_expired(now) {
-            let forgotten = Arc::make_mut(&mut self.changes).prune(now);
+    pub fn pruned(mut self, expired_before: Timestamp, uptime: Duration) -> Self {
+        let past = Past { expired_before, uptime };
+        if self.changes.has_expired(past) {
+            let forgotten = Arc::make_mut(&mut self.changes).prune(past);
             self.complete_since = self.complete_since.max(forgotten);
         }
         self
@@ -100,15 +90,20 @@ impl RevocationView {
 }
 
 /// The current view; workers read it without a lock, the control side replaces it.
-#[derive(Debug)]
 pub struct RevocationWatch {
     view: ArcSwap<RevocationView>,
+    clock: Arc<dyn Clock>,
 }
 
 impl RevocationWatch {
-    /// Knows nothing yet: not fresh until the first [`RevocationWatch::replace`].
-    pub fn new() -> Self {
-        Self { view: ArcSwap::from_pointee(RevocationView::empty()) }
+    /// Knows nothing yet: not fresh until the first [`RevocationWatch::replace`]. Ages are measured on the clock's [`Clock::uptime`].
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { view: ArcSwap::from_pointee(RevocationView::empty()), clock }
+    }
+
+    /// Whether a view may still be relied on.
+    pub fn is_fresh(&self, view: &RevocationView) -> bool {
+        view.as_of.is_some_and(|as_of| self.clock.uptime().saturating_sub(as_of) <= MAX_AGE)
     }
 
     /// The view now.
@@ -122,9 +117,9 @@ impl RevocationWatch {
     }
 }
 
-impl Default for RevocationWatch {
-    fn default() -> Self {
-        Self::new()
+impl std::fmt::Debug for RevocationWatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RevocationWatch").field("view", &self.view).finish_non_exhaustive()
     }
 }
 
@@ -136,6 +131,7 @@ mod tests {
     use std::time::Duration;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+    const UP: Duration = Duration::from_secs(1000);
 
     fn user(id: &str) -> Change {
         Change::User(id.into())
@@ -148,8 +144,8 @@ mod tests {
     #[test]
     fn a_change_ends_what_was_verified_before_it_and_nothing_else() {
         let (alice, bob) = (DependsOn::user("alice"), DependsOn::user("bob"));
-        let before = RevocationView::empty().with(&[user("carol")], 1, NOW);
-        let after = before.clone().with(&[user("alice")], 2, NOW);
+        let before = RevocationView::empty().with(&[user("carol")], 1, UP);
+        let after = before.clone().with(&[user("alice")], 2, UP);
         assert!(!after.unchanged_since(before.version(), &alice));
         assert!(after.unchanged_since(after.version(), &alice), "verified anew");
         assert!(after.unchanged_since(before.version(), &bob));
@@ -159,7 +155,7 @@ mod tests {
 
     #[test]
     fn what_is_revoked_is_revoked_for_whoever_comes() {
-        let view = RevocationView::empty().with(&[token("t1", NOW)], 1, NOW);
+        let view = RevocationView::empty().with(&[token("t1", NOW)], 1, UP);
         for depends_on in [DependsOn::token(Some("t1"), None), DependsOn::token(Some("t1"), Some("s1"))] {
             assert!(view.is_revoked(&depends_on) && !view.unchanged_since(0, &depends_on));
         }
@@ -168,34 +164,34 @@ mod tests {
 
     #[test]
     fn a_view_that_knows_nothing_more_is_the_same_version() {
-        let view = RevocationView::empty().with(&[user("alice")], 1, NOW);
-        assert_eq!(view.clone().with(&[], 1, NOW).version(), view.version());
+        let view = RevocationView::empty().with(&[user("alice")], 1, UP);
+        assert_eq!(view.clone().with(&[], 1, UP).version(), view.version());
     }
 
     #[test]
     fn what_is_pruned_is_not_forgotten_silently() {
-        let before = RevocationView::empty().with(&[user("carol")], 1, NOW);
+        let before = RevocationView::empty().with(&[user("carol")], 1, UP);
         let end = NOW.plus(Duration::from_secs(3600));
-        let changed = before.clone().with(&[user("alice"), token("t1", end)], 3, NOW);
-        let early = changed.clone().pruned(NOW.plus(CHANGES_REMEMBERED));
+        let changed = before.clone().with(&[user("alice"), token("t1", end)], 3, UP);
+        let early = changed.clone().pruned(NOW, UP + CHANGES_REMEMBERED);
         assert!(early.unchanged_since(before.version(), &DependsOn::user("bob")));
-        let later = changed.clone().pruned(NOW.plus(CHANGES_REMEMBERED).plus(Duration::from_secs(1)));
+        let later = changed.clone().pruned(NOW, UP + CHANGES_REMEMBERED + Duration::from_secs(1));
         for name in ["alice", "bob"] {
             let unchanged = |version| later.unchanged_since(version, &DependsOn::user(name));
             assert!(!unchanged(before.version()) && unchanged(changed.version()), "{name}");
         }
         assert!(later.is_revoked(&DependsOn::token(Some("t1"), None)));
-        let last = later.pruned(end.plus(Duration::from_millis(1)));
+        let last = later.pruned(end.plus(Duration::from_millis(1)), UP);
         assert!(!last.is_revoked(&DependsOn::token(Some("t1"), None)), "it has expired");
         assert!(last.unchanged_since(changed.version(), &DependsOn::user("bob")));
     }
 
     #[test]
     fn who_begins_anew_trusts_nothing_from_before() {
-        let before = RevocationView::empty().with(&[token("t1", Timestamp::MAX)], 9, NOW);
+        let before = RevocationView::empty().with(&[token("t1", Timestamp::MAX)], 9, UP);
         let anew = before.anew();
         assert_eq!(anew.epoch, 0);
-        let anew = anew.with(&[token("t2", Timestamp::MAX)], 4, NOW);
+        let anew = anew.with(&[token("t2", Timestamp::MAX)], 4, UP);
         assert!(!anew.unchanged_since(before.version(), &DependsOn::user("bob")));
         assert!(anew.unchanged_since(anew.version(), &DependsOn::user("bob")));
         assert!(!anew.is_revoked(&DependsOn::token(Some("t1"), None)));

@@ -1,7 +1,7 @@
 //! What the tests of this crate share.
 
-use haechi_core::Timestamp;
 use haechi_core::ports::{Change, Revoked, UserRecord};
+use haechi_core::{Clock, Timestamp};
 use haechi_testkit::{FaultyStore, FixedClock};
 use std::sync::Arc;
 
@@ -79,9 +79,9 @@ pub(crate) fn verified(attempt: crate::Attempt) -> Arc<haechi_core::Caller> {
     }
 }
 
-/// Makes the watch know these changes too, as of `as_of`.
-pub(crate) fn learn(watch: &crate::RevocationWatch, changes: &[Change], as_of: Timestamp) {
+/// Makes the watch know these changes too, as of now.
+pub(crate) fn learn(watch: &crate::RevocationWatch, changes: &[Change], clock: &FixedClock) {
     let view = crate::RevocationView::clone(&watch.view());
     let epoch = view.epoch + changes.len() as u64;
-    watch.replace(view.with(changes, epoch, as_of));
+    watch.replace(view.with(changes, epoch, clock.uptime()));
 }

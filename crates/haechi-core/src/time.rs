@@ -101,8 +101,12 @@ fn millis(span: Duration) -> i64 {
 
 /// Where the time comes from. A port, so that tests own it.
 pub trait Clock: Send + Sync {
-    /// The time now.
+    /// The time now, as the machine's clock is set.
     fn now(&self) -> Timestamp;
+
+    /// How long ago some fixed moment was. Whoever sets the clock does not move it, and it goes on while the machine is suspended
+    /// (`CLOCK_BOOTTIME`). Ages are differences of it.
+    fn uptime(&self) -> Duration;
 }
 
 /// The machine's clock.
@@ -115,7 +119,18 @@ impl Clock for SystemClock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(millis(since))
     }
+
+    fn uptime(&self) -> Duration {
+        let now = rustix::time::clock_gettime(SINCE_BOOT);
+        Duration::try_from(now).unwrap_or_default()
+    }
 }
+
+/// Where the system has no clock that counts suspension, the one that never goes back.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const SINCE_BOOT: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const SINCE_BOOT: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
 
 #[cfg(test)]
 mod tests {

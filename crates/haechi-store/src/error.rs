@@ -42,6 +42,14 @@ pub enum OpenError {
         /// The schema version whose checksum differs.
         version: i64,
     },
+    /// A store in which something is missing that its schema has.
+    #[error("the schema of `{path}` lacks {what}; restore a backup or name another file under `store`")]
+    Incomplete {
+        /// The file.
+        path: PathBuf,
+        /// A table, a column or an index, by its name.
+        what: String,
+    },
     /// The operating system or the database would not.
     #[error("the store `{path}` cannot be opened: {why}")]
     Unusable {

@@ -5,23 +5,31 @@
 
 mod api_keys;
 mod clients;
+mod condition;
 mod fault;
 mod file;
 mod log;
 mod open;
+mod opening;
+mod probe;
 mod revocations;
+mod refusal;
 mod row;
 mod schema;
 mod sessions;
 mod signing_keys;
+mod transaction;
 mod users;
 
+use condition::Condition;
 use fault::Fault;
 use file::StoreFile;
 use haechi_core::ports::{StoreError, Stored};
-use sqlx::Transaction;
+use opening::Opening;
 use sqlx::sqlite::SqlitePool;
+use std::sync::Arc;
 use std::time::Duration;
+use transaction::Transaction;
 
 /// No answer in this time is no answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -31,7 +39,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const BUSY_TIMEOUT: Duration = Duration::from_millis(1500);
 
 /// A transaction that holds the write lock.
-type Write = Transaction<'static, sqlx::Sqlite>;
+type Write = Transaction;
 
 /// The store. Each port is a file of its own.
 pub(crate) struct Sqlite {
@@ -39,14 +47,20 @@ pub(crate) struct Sqlite {
     readers: SqlitePool,
     /// One connection: writers of this process wait for each other in a fair queue, where SQLite would have them try again and again.
     writer: SqlitePool,
-    file: StoreFile,
+    file: Arc<StoreFile>,
+    condition: Arc<Condition>,
+    opening: Opening,
 }
 
 impl Sqlite {
-    /// Waits for what is running and closes the file.
+    /// Waits for what is running, no longer than an operation may take, and closes the file.
     pub(crate) async fn close(&self) {
-        self.readers.close().await;
-        self.writer.close().await;
+        let closed = async {
+            self.readers.close().await;
+            self.writer.close().await;
+        };
+        // What still runs ends with the process; SQLite's log makes that safe.
+        let _ = tokio::time::timeout(TIMEOUT, closed).await;
     }
 
     /// `work` as a port's answer: refused when the file is no longer the one that was opened, given up after [`TIMEOUT`].
@@ -55,15 +69,35 @@ impl Sqlite {
         work: impl Future<Output = Result<T, Fault>> + Send + 'a,
     ) -> Stored<'a, T> {
         Box::pin(async move {
-            self.file.check()?;
-            match tokio::time::timeout(TIMEOUT, work).await {
-                Ok(answer) => answer.map_err(StoreError::from),
-                Err(_) => Err(StoreError::Unavailable(format!("no answer within {TIMEOUT:?}"))),
+            let whole = async {
+                file::check(&self.file).await?;
+                self.opening.look().await?;
+                work.await
+            };
+            match tokio::time::timeout(TIMEOUT, whole).await {
+                Ok(answer) => answer.map_err(|fault| {
+                    self.condition.note(&fault);
+                    fault.into()
+                }),
+                Err(_) => {
+                    self.condition.note_late();
+                    Err(StoreError::Unavailable(format!("no answer within {TIMEOUT:?}")))
+                }
             }
         })
     }
 
+    async fn read(&self) -> Result<Transaction, Fault> {
+        Ok(Transaction::to_read(&self.readers).await?)
+    }
+
     async fn write(&self) -> Result<Write, Fault> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        Ok(Transaction::to_write(&self.writer).await?)
+    }
+
+    async fn commit(&self, write: Write) -> Result<(), Fault> {
+        write.commit().await?;
+        self.condition.note_written();
+        Ok(())
     }
 }

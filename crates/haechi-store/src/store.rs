@@ -27,7 +27,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store that `url` names (see [`Location::parse`]), creating the file and bringing its schema up to date where needed.
+    /// Opens the store that `url` names (see [`Location::parse`]), creating the file and bringing its schema up to date where needed. A file that
+    /// another process has locked, or a full disk, is no error: every call is `Unavailable` until that has passed.
     ///
     /// # Errors
     /// [`OpenError`], saying what to do next.
@@ -54,12 +55,15 @@ impl Store {
         Self::over(Arc::new(Memory::default()))
     }
 
-    /// Whether the store answers now: one real read.
+    /// Whether the store answers now: a real read, and a write where one failed since the last success or none was made for some time.
     ///
     /// # Errors
     /// [`StoreError`], saying why not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        self.revocations.epoch().await.map(drop)
+        match &self.sqlite {
+            Some(sqlite) => sqlite.probe().await,
+            None => self.revocations.epoch().await.map(drop),
+        }
     }
 
     /// Waits for what is running and closes the files. Every call after it is `Unavailable`, on clones too.

@@ -42,7 +42,7 @@ pub enum KeyringFault {
     /// The public keys make no set.
     #[error(transparent)]
     Set(#[from] SetFault),
-    /// All keys of the configured algorithm are retired or not active yet.
+    /// All keys of the configured algorithm are retired.
     #[error("no {0} signing key is in force: all that the store has are retired")]
     NoneInForce(SigningAlgorithm),
 }
@@ -73,8 +73,9 @@ impl Keyring {
         let now = self.clock.now();
         records.retain(|record| record.published_until.is_none_or(|until| until > now));
         let signers = records.iter().map(signer_of).collect::<Result<Vec<_>, _>>()?;
-        let current =
-            current(&records, self.algorithm, now).ok_or(KeyringFault::NoneInForce(self.algorithm))?;
+        let current = current(&records, self.algorithm, now)
+            .or_else(|| self.youngest(&records, now))
+            .ok_or(KeyringFault::NoneInForce(self.algorithm))?;
         let jwks = public_jwks(signers.iter()).to_string().into_bytes();
         let keys = Keys::from_jwks(&jwks, now)?;
         let current = signers.into_iter().find(|signer| signer.kid() == current.id);
@@ -111,6 +112,21 @@ impl Keyring {
         if same.as_deref() != signer.as_ref().map(Signer::kid) {
             self.signer.store(signer.map(Arc::new));
         }
+    }
+
+    /// The key to sign with where none is in force yet: another node, whose clock is ahead of ours, has only just made it.
+    fn youngest<'a>(&self, records: &'a [SigningKeyRecord], now: Timestamp) -> Option<&'a SigningKeyRecord> {
+        let ours = |record: &&SigningKeyRecord| {
+            record.algorithm == self.algorithm.name() && record.retired_at.is_none_or(|retired| retired > now)
+        };
+        let youngest = records.iter().filter(ours).max_by_key(|record| record.active_from)?;
+        let ahead = youngest.active_from.since(now);
+        tracing::warn!(
+            key = youngest.id,
+            ahead_seconds = ahead.as_secs(),
+            "the clock is behind the time at which the signing key was made; the key is used all the same: check the clocks of all nodes"
+        );
+        Some(youngest)
     }
 
     fn first_key(&self) -> Result<SigningKeyRecord, KeyringFault> {
@@ -219,6 +235,24 @@ mod tests {
         clock.advance(Duration::from_secs(600));
         keyring.reload().await.unwrap();
         assert_eq!(published(&keyring), [next.id]);
+    }
+
+    #[tokio::test]
+    async fn a_clock_behind_the_keys_creation_signs_with_the_youngest() {
+        let (store, clock) = (FaultyStore::new(), clock());
+        keyring(&store, &clock).reload().await.unwrap();
+        let before = clock.now().minus(Duration::from_secs(10));
+        clock.set(before);
+        let behind = keyring(&store, &clock);
+        behind.reload().await.unwrap();
+        let first = kid(&behind);
+        let next =
+            new_signing_key(SigningAlgorithm::EdDsa, clock.now(), before.plus(Duration::from_secs(60)))
+                .unwrap();
+        store.rotate(&next, before.plus(Duration::from_secs(600))).await.unwrap();
+        behind.reload().await.unwrap();
+        assert_eq!(kid(&behind), next.id);
+        assert!(published(&behind).contains(&first));
     }
 
     #[tokio::test]

@@ -2,8 +2,9 @@
 
 use crate::control::STORE_ANSWERS_WITHIN;
 use crate::{RevocationView, RevocationWatch};
-use haechi_core::Clock;
 use haechi_core::ports::{Revocations, StoreError, Stored};
+use haechi_core::{Clock, Timestamp};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
@@ -11,6 +12,8 @@ use tokio::time::MissedTickBehavior;
 const EVERY: Duration = Duration::from_secs(1);
 /// What no longer matters is forgotten, here and in the store, this often.
 const TIDY_EVERY: Duration = Duration::from_secs(10 * 60);
+/// What was revoked is kept for so long after it has expired by itself.
+const KEPT_BEYOND: Duration = Duration::from_secs(6 * 60 * 60);
 /// How many changes are asked for at once.
 const CHANGES_AT_ONCE: usize = 10_000;
 
@@ -24,18 +27,47 @@ pub async fn watch_revocations(
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut tidied = None;
+    let mut expiry = Expiry::default();
     let mut well = true;
     loop {
         ticks.tick().await;
-        let now = clock.now();
-        let tidy = tidied.is_none_or(|last| now.since(last) >= TIDY_EVERY);
-        match poll(&*store, &watch, &*clock, tidy, CHANGES_AT_ONCE).await {
-            Ok(()) if tidy => tidied = Some(now),
+        let uptime = clock.uptime();
+        let tidy = tidied.is_none_or(|last| uptime.saturating_sub(last) >= TIDY_EVERY);
+        let expired_before = expiry.observe(clock.now(), uptime).filter(|_| tidy);
+        match poll(&*store, &watch, &*clock, expired_before, CHANGES_AT_ONCE).await {
+            Ok(()) if tidy => tidied = Some(uptime),
             Ok(()) => {}
             Err(error) if well => tracing::warn!(%error, "cannot read revocations from the store"),
             Err(_) => {}
         }
-        well = watch.view().as_of >= now;
+        well = watch.view().as_of >= Some(uptime);
+    }
+}
+
+/// What has expired for certain. A clock that goes forward and back again must not make anything valid that was revoked: an entry is forgotten
+/// when it was past its expiry for [`KEPT_BEYOND`] without a break, however the clock was set meanwhile.
+#[derive(Debug, Default)]
+struct Expiry {
+    /// The earliest time that the clock showed in each span of [`TIDY_EVERY`], and when the span began (uptime), oldest first.
+    seen: VecDeque<(Duration, Timestamp)>,
+}
+
+impl Expiry {
+    /// Takes note of what the clock shows. Returns what everything had to expire before to be forgotten, as soon as that is known.
+    fn observe(&mut self, now: Timestamp, uptime: Duration) -> Option<Timestamp> {
+        match self.seen.back_mut() {
+            Some((began, earliest)) if uptime.saturating_sub(*began) < TIDY_EVERY => {
+                *earliest = now.min(*earliest);
+            }
+            _ => self.seen.push_back((uptime, now)),
+        }
+        let is_old = |(began, _): &(Duration, Timestamp)| uptime.saturating_sub(*began) >= KEPT_BEYOND;
+        // The last one that is old enough says that the whole span was looked at.
+        while self.seen.get(1).is_some_and(is_old) {
+            self.seen.pop_front();
+        }
+        let known = self.seen.front().is_some_and(is_old);
+        known.then(|| self.seen.iter().map(|(_, earliest)| *earliest).min()).flatten()
     }
 }
 
@@ -44,15 +76,17 @@ async fn poll(
     store: &dyn Revocations,
     watch: &RevocationWatch,
     clock: &dyn Clock,
-    tidy: bool,
+    expired_before: Option<Timestamp>,
     at_once: usize,
 ) -> Result<(), StoreError> {
-    let now = clock.now();
+    let uptime = clock.uptime();
     let view = catch_up(store, RevocationView::clone(&watch.view()), clock, at_once).await?;
-    watch.replace(if tidy { view.pruned(now) } else { view });
-    if tidy {
-        in_time(store.forget_expired(now)).await?;
-    }
+    let Some(expired_before) = expired_before else {
+        watch.replace(view);
+        return Ok(());
+    };
+    watch.replace(view.pruned(expired_before, uptime));
+    in_time(store.forget_expired(expired_before)).await?;
     Ok(())
 }
 
@@ -65,7 +99,7 @@ async fn catch_up(
 ) -> Result<RevocationView, StoreError> {
     let (mut view, mut anew) = (known, false);
     loop {
-        let as_of = clock.now();
+        let as_of = clock.uptime();
         let page = in_time(store.changes_since(view.epoch, at_once)).await?;
         if !anew && !page.follows(view.epoch) {
             (view, anew) = (view.anew(), true);
@@ -89,7 +123,7 @@ async fn in_time<T>(answer: Stored<'_, T>) -> Result<T, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{poll, watch_revocations};
+    use super::{Expiry, KEPT_BEYOND, TIDY_EVERY, poll, watch_revocations};
     use crate::RevocationWatch;
     use crate::revocation::DependsOn;
     use crate::test_support::clock;
@@ -111,7 +145,8 @@ mod tests {
 
     impl World {
         fn new() -> Self {
-            Self { store: FaultyStore::new(), clock: clock(), watch: RevocationWatch::new() }
+            let clock = clock();
+            Self { store: FaultyStore::new(), watch: RevocationWatch::new(clock.clone()), clock }
         }
 
         async fn revoke(&self, id: &str) {
@@ -120,7 +155,8 @@ mod tests {
         }
 
         async fn poll(&self, tidy: bool) -> Result<(), StoreError> {
-            poll(&*self.store, &self.watch, &*self.clock, tidy, 2).await
+            let expired_before = tidy.then(|| self.clock.now());
+            poll(&*self.store, &self.watch, &*self.clock, expired_before, 2).await
         }
 
         fn knows(&self, session: &str) -> bool {
@@ -133,13 +169,13 @@ mod tests {
         let world = World::new();
         world.revoke("a").await;
         world.poll(true).await.unwrap();
-        assert!(world.knows("a") && world.watch.view().is_fresh(world.clock.now()));
+        assert!(world.knows("a") && world.watch.is_fresh(&world.watch.view()));
         let (calls, version) = (world.store.asked(), world.watch.view().version());
         world.clock.advance(Duration::from_secs(4));
         world.poll(false).await.unwrap();
         assert_eq!(world.store.asked() - calls, 1);
         assert_eq!(world.watch.view().version(), version, "nothing is new");
-        assert_eq!(world.watch.view().as_of, world.clock.now());
+        assert_eq!(world.watch.view().as_of, Some(world.clock.uptime()));
         world.revoke("b").await;
         world.poll(false).await.unwrap();
         assert_eq!(world.store.asked() - calls, 2);
@@ -171,7 +207,7 @@ mod tests {
         world.store.set_fault(Fault::Fails);
         assert!(world.poll(false).await.is_err());
         assert_eq!(world.watch.view().as_of, before);
-        assert!(!world.watch.view().is_fresh(world.clock.now()));
+        assert!(!world.watch.is_fresh(&world.watch.view()));
     }
 
     /// A store whose log was forgotten in part, or that was restored from a backup.
@@ -206,7 +242,7 @@ mod tests {
             let before = world.watch.view().version();
             let changes = vec![Change::Revoked { what: session("c"), until: Timestamp::MAX }];
             let behind = Behind(Changes { changes, epoch: newest, newest, forgotten });
-            poll(&behind, &world.watch, &*world.clock, false, 2).await.unwrap();
+            poll(&behind, &world.watch, &*world.clock, None, 2).await.unwrap();
             assert!(world.knows("c") && !world.knows("a"), "{newest}");
             let view = world.watch.view();
             assert_eq!(view.epoch, newest);
@@ -214,19 +250,40 @@ mod tests {
             assert!(!view.unchanged_since(before, &bystander), "{newest}: verified before, and nobody knows");
             let version = view.version();
             drop(view);
-            poll(&behind, &world.watch, &*world.clock, false, 2).await.unwrap();
+            poll(&behind, &world.watch, &*world.clock, None, 2).await.unwrap();
             assert_eq!(world.watch.view().version(), version, "{newest}: known from here on");
         }
+    }
+
+    #[test]
+    fn a_clock_that_goes_forward_and_back_forgets_nothing() {
+        let (clock, mut expiry) = (clock(), Expiry::default());
+        let start = clock.now();
+        let mut pass = |spans: u64| {
+            let mut known = None;
+            for _ in 0..spans {
+                clock.advance(TIDY_EVERY);
+                known = expiry.observe(clock.now(), clock.uptime());
+            }
+            known
+        };
+        let enough = KEPT_BEYOND.as_secs() / TIDY_EVERY.as_secs();
+        assert_eq!(pass(enough), None, "not looked at for long enough");
+        assert_eq!(pass(1), Some(start.plus(TIDY_EVERY)));
+        clock.set(clock.now().plus(Duration::from_secs(400 * 86_400)));
+        assert!(pass(enough) < Some(start.plus(KEPT_BEYOND * 2)), "forward, for less than it takes");
+        clock.set(start);
+        assert!(pass(enough) <= Some(start.plus(TIDY_EVERY)), "and back");
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_watch_goes_on_after_trouble() {
         let (store, clock) = (FaultyStore::new(), clock());
-        let watch = Arc::new(RevocationWatch::new());
+        let watch = Arc::new(RevocationWatch::new(clock.clone()));
         let task = tokio::spawn(watch_revocations(store.clone(), watch.clone(), clock.clone()));
         let fresh = async |wanted: bool| {
             tokio::time::timeout(Duration::from_secs(60), async {
-                while watch.view().is_fresh(clock.now()) != wanted {
+                while watch.is_fresh(&watch.view()) != wanted {
                     tokio::time::sleep(Duration::from_millis(100)).await;
                     clock.advance(Duration::from_millis(100));
                 }

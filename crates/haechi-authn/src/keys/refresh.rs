@@ -146,7 +146,7 @@ pub(super) async fn run(shared: Arc<Shared>, rounds: watch::Sender<Round>) {
 
 /// Whether there are keys to go on with.
 fn holds(shared: &Shared) -> bool {
-    shared.current.load().keys(shared.clock.now()).is_some()
+    shared.current.load().keys(shared.clock.uptime(), shared.clock.now()).is_some()
 }
 
 /// Until the time has come, or a worker has met a `kid` that is not known and the last attempt is not recent.
@@ -177,10 +177,10 @@ async fn attempt(shared: &Arc<Shared>) -> Result<Duration, AttemptFault> {
     };
     match loaded {
         Ok((keys, pause)) => {
-            let now = shared.clock.now();
+            let now = shared.clock.uptime();
             let before = shared.current.load();
             tell_skipped(&shared.issuer, before.skipped(), keys.skipped());
-            let next = before.followed_by(keys, now, now.plus(shared.plan.max_age));
+            let next = before.followed_by(keys, now, now.saturating_add(shared.plan.max_age));
             tracing::debug!(issuer = %shared.issuer, set = %next, "key set fetched");
             shared.current.store(Arc::new(next));
             shared.fetched.fetch_add(1, Ordering::Relaxed);

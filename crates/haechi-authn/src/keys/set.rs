@@ -9,6 +9,7 @@ use haechi_core::{Secret, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A key set's document may have so many bytes.
 pub const MAX_BYTES: usize = 512 * 1024;
@@ -331,30 +332,29 @@ fn reasons(skipped: &Skipped) -> String {
 pub struct KeySet {
     keys: Option<Arc<Keys>>,
     generation: u64,
-    confirmed_at: Timestamp,
-    good_until: Timestamp,
+    /// Both on [`haechi_core::Clock::uptime`]: whoever sets the clock makes no key younger or older.
+    confirmed_at: Duration,
+    good_until: Duration,
 }
 
 impl KeySet {
     /// No keys yet, generation 0.
     pub const fn none() -> Self {
-        let never = Timestamp::from_millis(0);
-        Self { keys: None, generation: 0, confirmed_at: never, good_until: never }
+        Self { keys: None, generation: 0, confirmed_at: Duration::ZERO, good_until: Duration::ZERO }
     }
 
     /// Keys that hold until they are replaced, generation 1.
     pub fn standing(keys: Keys) -> Self {
-        Self::none().followed_by(keys, Timestamp::MAX, Timestamp::MAX)
+        Self::none().followed_by(keys, Duration::MAX, Duration::MAX)
     }
 
     /// The set after this one. The generation grows only if the keys differ: a confirmation costs no cached verification.
     #[must_use]
-    pub fn followed_by(&self, keys: Keys, confirmed_at: Timestamp, good_until: Timestamp) -> Self {
+    pub fn followed_by(&self, keys: Keys, confirmed_at: Duration, good_until: Duration) -> Self {
         let generation = match &self.keys {
             Some(mine) if mine.fingerprint == keys.fingerprint => self.generation,
             _ => self.generation + 1,
         };
-        let good_until = keys.not_after.map_or(good_until, |last| good_until.min(last));
         Self { keys: Some(Arc::new(keys)), generation, confirmed_at, good_until }
     }
 
@@ -374,12 +374,13 @@ impl KeySet {
     /// Like [`KeySet::followed_by`], for keys that hold until they are replaced.
     #[must_use]
     pub fn replaced_by(&self, keys: Keys) -> Self {
-        self.followed_by(keys, Timestamp::MAX, Timestamp::MAX)
+        self.followed_by(keys, Duration::MAX, Duration::MAX)
     }
 
-    /// The keys, if there are any that still hold.
-    pub fn keys(&self, now: Timestamp) -> Option<&Keys> {
-        self.keys.as_deref().filter(|_| now < self.good_until)
+    /// The keys, if there are any that still hold at this [`haechi_core::Clock::uptime`], and whose certificate holds `now`.
+    pub fn keys(&self, uptime: Duration, now: Timestamp) -> Option<&Keys> {
+        let holds = |keys: &&Keys| uptime < self.good_until && keys.not_after.is_none_or(|last| now < last);
+        self.keys.as_deref().filter(holds)
     }
 
     /// Grows with each change of the keys.
@@ -387,8 +388,8 @@ impl KeySet {
         self.generation
     }
 
-    /// When the source last gave these keys; `None` before the first time.
-    pub fn confirmed_at(&self) -> Option<Timestamp> {
+    /// When the source last gave these keys (uptime); `None` before the first time.
+    pub fn confirmed_at(&self) -> Option<Duration> {
         self.keys.as_ref().map(|_| self.confirmed_at)
     }
 }

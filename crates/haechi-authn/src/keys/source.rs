@@ -5,8 +5,8 @@ use super::refresh::{self, Refresh, Round, Shared};
 use super::set::{KeySet, Keys};
 use super::web::AddressFault;
 use arc_swap::{ArcSwap, Guard};
-use haechi_core::ports::BoxFuture;
 use haechi_core::{Clock, Timestamp};
+use haechi_core::ports::BoxFuture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -90,8 +90,9 @@ impl KeySource {
         let issuer: Arc<str> = issuer.into();
         let set = match plan.origin.read_now(clock.now()).map_err(SourceFault::File)? {
             Some(keys) => {
+                let now = clock.uptime();
                 refresh::tell_skipped(&issuer, None, keys.skipped());
-                KeySet::none().followed_by(keys, clock.now(), clock.now().plus(plan.max_age))
+                KeySet::none().followed_by(keys, now, now.saturating_add(plan.max_age))
             }
             None => KeySet::none(),
         };
@@ -148,13 +149,24 @@ impl KeySource {
         }))
     }
 
+    /// The keys of a set of this source, if they still hold.
+    pub fn usable<'a>(&self, set: &'a KeySet) -> Option<&'a Keys> {
+        let now = self.refresher.as_ref().map(|refresher| refresher.shared.clock.now());
+        set.keys(self.uptime(), now.unwrap_or(Timestamp::from_millis(0)))
+    }
+
+    /// What does not come from elsewhere has no age.
+    fn uptime(&self) -> Duration {
+        self.refresher.as_ref().map_or(Duration::ZERO, |refresher| refresher.shared.clock.uptime())
+    }
+
     /// `Ok` once there are keys that hold.
     ///
     /// # Errors
     /// Why there are none, for an operator.
-    pub fn readiness(&self, now: Timestamp) -> Result<(), String> {
+    pub fn readiness(&self) -> Result<(), String> {
         let set = self.load();
-        if set.keys(now).is_some() {
+        if self.usable(&set).is_some() {
             return Ok(());
         }
         let fault = self.refresher.as_ref().and_then(|refresher| refresher.rounds.borrow().fault.clone());
@@ -175,7 +187,7 @@ impl KeySource {
     }
 
     /// Numbers for metrics.
-    pub fn stats(&self, now: Timestamp) -> KeyStats {
+    pub fn stats(&self) -> KeyStats {
         let count = |counter: fn(&Shared) -> &AtomicU64| {
             self.refresher.as_ref().map_or(0, |refresher| counter(&refresher.shared).load(Ordering::Relaxed))
         };
@@ -183,7 +195,7 @@ impl KeySource {
             issuer: self.issuer.clone(),
             fetched: count(|shared| &shared.fetched),
             failed: count(|shared| &shared.failed),
-            age: self.load().confirmed_at().map(|confirmed| now.since(confirmed)),
+            age: self.load().confirmed_at().map(|confirmed| self.uptime().saturating_sub(confirmed)),
             skipped: self.load().skipped().map_or(0, |skipped| skipped.count),
         }
     }

@@ -5,6 +5,7 @@ use haechi_core::Timestamp;
 use haechi_core::ports::Change;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How many parts the set has. With a million entries each has about a thousand.
 const SHARDS: usize = 1024;
@@ -25,8 +26,30 @@ type Shard = HashMap<Fingerprint, Mark>;
 struct Mark {
     /// The view's version that learned of it, or [`FOR_GOOD`].
     version: u64,
-    /// When it no longer matters.
-    until: Timestamp,
+    /// When it no longer matters, in milliseconds: of the wall clock for what is revoked for good, of the uptime for the rest.
+    until: i64,
+}
+
+/// What is over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Past {
+    /// Whatever is revoked for good and expired by itself before then.
+    pub(super) expired_before: Timestamp,
+    /// Other changes that were to be remembered until then (see [`haechi_core::Clock::uptime`]).
+    pub(super) uptime: Duration,
+}
+
+impl Past {
+    fn has(self, mark: &Mark) -> bool {
+        match mark.version {
+            FOR_GOOD => mark.until < self.expired_before.as_millis(),
+            _ => mark.until < millis(self.uptime),
+        }
+    }
+}
+
+fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl Default for ChangeSet {
@@ -37,11 +60,11 @@ impl Default for ChangeSet {
 
 impl ChangeSet {
     /// Adds a change that the view of this version learned of. One that does not say how long it matters is remembered until `remembered`.
-    pub(super) fn add(&mut self, change: &Change, version: u64, remembered: Timestamp) {
+    pub(super) fn add(&mut self, change: &Change, version: u64, remembered: Duration) {
         let subject = Fingerprint::of(change.subject());
         let mark = match change.until() {
-            Some(until) => Mark { version: FOR_GOOD, until },
-            None => Mark { version, until: remembered },
+            Some(until) => Mark { version: FOR_GOOD, until: until.as_millis() },
+            None => Mark { version, until: millis(remembered) },
         };
         if let Some(shard) = self.shards.get_mut(place(subject)) {
             Arc::make_mut(shard).insert(subject, mark);
@@ -58,16 +81,16 @@ impl ChangeSet {
         self.mark(subject).is_some_and(|mark| mark.version == FOR_GOOD)
     }
 
-    /// Whether anything no longer matters at `now`.
-    pub(super) fn has_expired(&self, now: Timestamp) -> bool {
-        self.shards.iter().any(|shard| has_expired(shard, now))
+    /// Whether anything no longer matters.
+    pub(super) fn has_expired(&self, past: Past) -> bool {
+        self.shards.iter().any(|shard| has_expired(shard, past))
     }
 
-    /// Forgets what no longer matters at `now`. Returns the latest version of a change to something that was not revoked for good.
-    pub(super) fn prune(&mut self, now: Timestamp) -> u64 {
+    /// Forgets what no longer matters. Returns the latest version of a change to something that was not revoked for good.
+    pub(super) fn prune(&mut self, past: Past) -> u64 {
         let mut latest = 0;
-        for shard in self.shards.iter_mut().filter(|shard| has_expired(shard, now)) {
-            for (_, mark) in Arc::make_mut(shard).extract_if(|_, mark| mark.until < now) {
+        for shard in self.shards.iter_mut().filter(|shard| has_expired(shard, past)) {
+            for (_, mark) in Arc::make_mut(shard).extract_if(|_, mark| past.has(mark)) {
                 if mark.version != FOR_GOOD {
                     latest = latest.max(mark.version);
                 }
@@ -81,8 +104,8 @@ impl ChangeSet {
     }
 }
 
-fn has_expired(shard: &Shard, now: Timestamp) -> bool {
-    shard.values().any(|mark| mark.until < now)
+fn has_expired(shard: &Shard, past: Past) -> bool {
+    shard.values().any(|mark| past.has(mark))
 }
 
 fn place(subject: Fingerprint) -> usize {
@@ -91,10 +114,11 @@ fn place(subject: Fingerprint) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{ChangeSet, SHARDS};
+    use super::{ChangeSet, Past, SHARDS};
     use haechi_core::Timestamp;
     use haechi_core::ports::{Change, Revoked};
     use std::sync::Arc;
+    use std::time::Duration;
 
     fn token(n: usize) -> Change {
         Change::Revoked { what: Revoked::Token(format!("token {n}")), until: Timestamp::MAX }
@@ -104,14 +128,14 @@ mod tests {
     fn one_more_copies_one_shard_of_many() {
         let mut before = ChangeSet::default();
         for n in 0..100 * SHARDS {
-            before.add(&token(n), 1, Timestamp::MAX);
+            before.add(&token(n), 1, Duration::MAX);
         }
         let largest = before.shards.iter().map(|shard| shard.len()).max().unwrap();
         assert!(largest < 200, "{largest} of {} stand in one shard", 100 * SHARDS);
         let mut after = before.clone();
-        after.add(&token(100 * SHARDS), 2, Timestamp::MAX);
+        after.add(&token(100 * SHARDS), 2, Duration::MAX);
         let copied = before.shards.iter().zip(&after.shards).filter(|(a, b)| !Arc::ptr_eq(a, b)).count();
         assert_eq!(copied, 1);
-        assert!(!after.has_expired(Timestamp::MAX));
+        assert!(!after.has_expired(Past { expired_before: Timestamp::MAX, uptime: Duration::MAX }));
     }
 }

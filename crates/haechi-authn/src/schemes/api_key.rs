@@ -131,7 +131,7 @@ impl OnWorker {
         if let Some(Found::Holds(key)) = self.cache.borrow_mut().find(&sha256, now, |_| true) {
             return Look::Done(self.shared.lookup.judge(&key, client, now));
         }
-        let version = self.cache.borrow().version(now);
+        let version = self.cache.borrow().version();
         let (shared, cache) = (self.shared.clone(), self.cache.clone());
         Look::Wait(Box::pin(async move {
             let key = match shared.lookup.find(sha256).await {

@@ -135,7 +135,7 @@ impl OnWorker {
         let Some((name, password)) = decode(text) else {
             return Look::Done(Attempt::invalid_credentials("not the base64 of `name:password` in UTF-8"));
         };
-        let version = self.cache.borrow().version(now);
+        let version = self.cache.borrow().version();
         let (shared, cache) = (self.shared.clone(), self.cache.clone());
         Look::Wait(Box::pin(async move {
             let attempt = shared.verify(name, password).await;

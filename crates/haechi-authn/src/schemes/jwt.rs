@@ -156,12 +156,11 @@ impl Authenticator for JwtAuthenticator {
     }
 
     fn readiness(&self) -> Readiness {
-        let now = self.0.clock.now();
-        if let Err(why) = self.0.keys.readiness(now) {
+        if let Err(why) = self.0.keys.readiness() {
             return Readiness::NotReady(why);
         }
         match &self.0.revocations {
-            Some(watch) if !watch.view().is_fresh(now) => Readiness::NotReady(STALE.to_owned()),
+            Some(watch) if !watch.is_fresh(&watch.view()) => Readiness::NotReady(STALE.to_owned()),
             _ => Readiness::Ready,
         }
     }
@@ -233,6 +232,10 @@ impl Scheme for JwtScheme {
                 Newer::Unknown(why) => Look::Done(unknown_key(&why)),
                 Newer::Pending(newer) => Look::Wait(verify_later(worker.clone(), token.into(), now, newer)),
             },
+            Verdict::TooOld => match worker.config.keys.newer() {
+                Newer::No | Newer::Unknown(_) => Look::Done(worker.without_keys()),
+                Newer::Pending(newer) => Look::Wait(verify_later(worker.clone(), token.into(), now, newer)),
+            },
         }
     }
 }
@@ -245,12 +248,14 @@ fn verify_later(
 ) -> LocalFuture<Attempt> {
     Box::pin(async move {
         if let Err(why) = newer.await {
-            return unknown_key(&why);
+            let gone = worker.config.keys.usable(&worker.config.keys.load()).is_none();
+            return if gone { worker.without_keys() } else { unknown_key(&why) };
         }
         let keys = worker.config.keys.load();
         match worker.verify(&token, &keys, now) {
             Verdict::Done(attempt) => attempt,
             Verdict::AskNewer(fault) => refused(&fault),
+            Verdict::TooOld => worker.without_keys(),
         }
     })
 }
@@ -265,9 +270,16 @@ fn refused(fault: &TokenFault) -> Attempt {
 }
 
 impl Worker {
+    /// There are no keys, or none that hold any more.
+    fn without_keys(&self) -> Attempt {
+        let why = self.config.keys.readiness().err();
+        Attempt::unavailable(why.unwrap_or_else(|| "the keys have only just come".into()))
+    }
+
     /// What is known of the token from an earlier request, under these keys.
     fn known(&self, token: &[u8], keys: &KeySet, now: Timestamp) -> Option<Attempt> {
-        let same_keys = |known: &Known| known.generation == keys.generation() && keys.keys(now).is_some();
+        let same_keys =
+            |known: &Known| known.generation == keys.generation() && self.config.keys.usable(keys).is_some();
         Some(match self.cache.borrow_mut().find(token, now, same_keys)? {
             Found::Holds(known) => Attempt::Verified(known.caller),
             Found::Stale => Attempt::unavailable(STALE),

@@ -8,9 +8,11 @@ use haechi_authn::schemes::jwt::{JwtAuthenticator, JwtConfig};
 use haechi_authn::{Authenticator, Readiness, RevocationWatch};
 use haechi_core::Timestamp;
 use haechi_core::ports::Revoked;
+use haechi_testkit::FixedClock;
 use haechi_testkit::jose::{Key, with};
 use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
 
 const fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(NOW.as_millis() + seconds * 1000)
@@ -55,18 +57,19 @@ fn it_ends_with_the_keys() {
 fn it_ends_with_a_revocation_of_the_token_or_its_session() {
     let key = Key::ed25519("k1");
     for what in [Revoked::Token("t1".into()), Revoked::Session("s1".into())] {
-        let watch = Arc::new(RevocationWatch::new());
+        let clock = Arc::new(FixedClock::at(NOW));
+        let watch = Arc::new(RevocationWatch::new(clock.clone()));
         let scheme = worker(own_config(fixed(&[&key]), &watch));
         let own = with(&claims(), &json!({ "sid": "s1", "for": format!("{what:?}") }));
         let token = bearer(&key.token(&own));
-        learn(&watch, NOW, &[]);
+        learn(&watch, &clock, &[]);
         let first = verified(now(&*scheme, &token, NOW));
-        learn(&watch, NOW, &[Revoked::Session("s2".into()), Revoked::Token("s1".into())]);
+        learn(&watch, &clock, &[Revoked::Session("s2".into()), Revoked::Token("s1".into())]);
         assert!(
             Arc::ptr_eq(&first, &verified(now(&*scheme, &token, NOW))),
             "another's revocation changes nothing"
         );
-        learn(&watch, NOW, std::slice::from_ref(&what));
+        learn(&watch, &clock, std::slice::from_ref(&what));
         for _ in 0..2 {
             let attempt = now(&*scheme, &token, NOW);
             assert_eq!(invalid_token(&attempt), "the token or its session was revoked");
@@ -77,18 +80,22 @@ fn it_ends_with_a_revocation_of_the_token_or_its_session() {
 #[test]
 fn revocations_not_known_recently_are_not_known() {
     let key = Key::ed25519("k1");
-    let watch = Arc::new(RevocationWatch::new());
+    let clock = Arc::new(FixedClock::at(NOW));
+    let watch = Arc::new(RevocationWatch::new(clock.clone()));
     let config = own_config(fixed(&[&key]), &watch);
     let authenticator = JwtAuthenticator::new(config).unwrap();
     let scheme = authenticator.for_worker();
     let token = bearer(&key.token(&claims()));
     assert!(matches!(authenticator.readiness(), Readiness::NotReady(_)));
     unavailable(&now(&*scheme, &token, NOW));
-    learn(&watch, NOW, &[]);
+    learn(&watch, &clock, &[]);
     assert_eq!(authenticator.readiness(), Readiness::Ready);
     verified(now(&*scheme, &token, NOW));
+    clock.advance(Duration::from_secs(5));
     verified(now(&*scheme, &token, at(5)));
+    clock.advance(Duration::from_secs(1));
     unavailable(&now(&*scheme, &token, at(6)));
+    unavailable(&now(&*scheme, &token, at(-86_400)));
     let stranger = bearer(&key.token(&with(&claims(), &json!({ "iss": "https://other.example.com" }))));
     let attempt = now(&*scheme, &stranger, at(6));
     assert!(invalid_token(&attempt).starts_with("other issuer"), "not ours to find out");

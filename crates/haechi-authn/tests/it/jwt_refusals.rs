@@ -239,8 +239,9 @@ fn a_shared_secret_verifies_what_it_is_configured_for() {
 #[test]
 fn our_own_tokens_name_their_type_and_themselves() {
     let key = Key::ed25519("k1");
-    let watch = Arc::new(RevocationWatch::new());
-    crate::support::learn(&watch, NOW, &[]);
+    let clock = Arc::new(haechi_testkit::FixedClock::at(NOW));
+    let watch = Arc::new(RevocationWatch::new(clock.clone()));
+    crate::support::learn(&watch, &clock, &[]);
     let scheme = worker(own_config(fixed(&[&key]), &watch));
     let header = json!({ "alg": "EdDSA", "kid": "k1", "typ": "at+jwt" });
     let own = with(&claims(), &json!({ "sid": "s1", "aud": null }));

@@ -162,11 +162,11 @@ async fn nothing_but_a_good_set_replaces_a_good_one() {
     ];
     let generation = setting.source.load().generation();
     for (index, page) in bad.into_iter().enumerate() {
-        let before = setting.source.stats(setting.clock.now()).failed;
+        let before = setting.source.stats().failed;
         setting.web.answer(JWKS, Answer::Page(page));
         setting.until_asked(index + 2).await;
         tokio::time::sleep(Duration::from_millis(1)).await;
-        assert_eq!(setting.source.stats(setting.clock.now()).failed, before + 1, "{index}");
+        assert_eq!(setting.source.stats().failed, before + 1, "{index}");
         verified(setting.ask(&long_token(&key)).await);
     }
     assert_eq!(setting.source.load().generation(), generation);
@@ -174,7 +174,7 @@ async fn nothing_but_a_good_set_replaces_a_good_one() {
     setting.web.answer(JWKS, Answer::Page(good));
     setting.until_asked(asked + 1).await;
     tokio::time::sleep(Duration::from_millis(1)).await;
-    let stats = setting.source.stats(setting.clock.now());
+    let stats = setting.source.stats();
     assert_eq!(stats.fetched, 2);
     assert!(stats.age.is_some_and(|age| age < Duration::from_millis(200)), "{stats:?}");
     assert_eq!(setting.source.load().generation(), generation, "the same keys: nothing is forgotten");
@@ -215,7 +215,7 @@ async fn an_entry_that_cannot_be_used_is_skipped_and_the_rest_is_used() {
         assert_eq!(authenticator.readiness(), Readiness::Ready);
         let notes = authenticator.notes().join("\n");
         assert!(notes.contains(told), "{entries}: {notes}");
-        assert!(setting.source.stats(setting.clock.now()).skipped > 0);
+        assert!(setting.source.stats().skipped > 0);
     }
     let setting = Setting::jwks(serving(&[&key]));
     setting.source.first_attempt().await;
@@ -238,7 +238,7 @@ async fn of_a_huge_set_the_first_keys_are_used() {
     setting.source.first_attempt().await;
     verified(setting.ask(&long_token(&first)).await);
     invalid_token(&setting.ask(&long_token(&last)).await);
-    assert_eq!(setting.source.stats(setting.clock.now()).skipped, 2);
+    assert_eq!(setting.source.stats().skipped, 2);
 }
 
 /// Whoever reads the set can sign with it, however the key is listed.
@@ -320,7 +320,7 @@ async fn a_file_with_nothing_but_secrets_replaces_nothing() {
     let oct = json!({ "keys": [{ "kty": "oct", "k": "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3JldA" }] });
     std::fs::write(&path, oct.to_string()).unwrap();
     tokio::time::sleep(Duration::from_secs(200)).await;
-    assert!(setting.source.stats(setting.clock.now()).failed > 0);
+    assert!(setting.source.stats().failed > 0);
     verified(setting.ask(&long_token(&key)).await);
 }
 
@@ -355,7 +355,7 @@ async fn an_issuer_down_at_start_is_waited_for() {
     setting.until_asked(asked + 1).await;
     tokio::time::sleep(Duration::from_millis(1)).await;
     verified(setting.ask(&long_token(&key)).await);
-    assert_eq!(setting.source.readiness(setting.clock.now()), Ok(()));
+    assert_eq!(setting.source.readiness(), Ok(()));
 }
 
 #[tokio::test(start_paused = true)]

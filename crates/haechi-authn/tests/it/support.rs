@@ -159,13 +159,13 @@ pub(crate) fn unavailable(attempt: &Attempt) -> &str {
     }
 }
 
-/// Makes the watch know that these are revoked too, as of `as_of`.
-pub(crate) fn learn(watch: &RevocationWatch, as_of: Timestamp, what: &[Revoked]) {
+/// Makes the watch know that these are revoked too, as of now.
+pub(crate) fn learn(watch: &RevocationWatch, clock: &FixedClock, what: &[Revoked]) {
     let changes: Vec<_> =
         what.iter().map(|what| Change::Revoked { what: what.clone(), until: Timestamp::MAX }).collect();
     let view = RevocationView::clone(&watch.view());
     let epoch = view.epoch + changes.len() as u64;
-    watch.replace(view.with(&changes, epoch, as_of));
+    watch.replace(view.with(&changes, epoch, clock.uptime()));
 }
 
 /// Answers by address, counts, and can be told to be slow or down.
@@ -233,5 +233,9 @@ impl TokioClock {
 impl Clock for TokioClock {
     fn now(&self) -> Timestamp {
         NOW.plus(self.0.elapsed())
+    }
+
+    fn uptime(&self) -> std::time::Duration {
+        self.0.elapsed()
     }
 }

@@ -10,7 +10,6 @@ use crate::settings::Target;
 use crate::worker::Worker;
 use haechi_authn::LocalFuture;
 use haechi_authz::Permitted;
-use haechi_core::Timestamp;
 use haechi_core::id::DecisionId;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -24,8 +23,8 @@ pub(super) struct OpeningRequest {
     worker: Rc<Worker>,
     permitted: Rc<Permitted>,
     service: Arc<str>,
-    /// When it was last known to be allowed.
-    known: Timestamp,
+    /// When it was last known to be allowed (uptime).
+    known: Duration,
 }
 
 /// What judging it again came to.
@@ -50,7 +49,7 @@ pub(super) enum AccessLost {
 impl OpeningRequest {
     /// As it was let through just now, to the service of this name.
     pub(super) fn new(worker: &Rc<Worker>, permitted: Permitted, service: &Arc<str>) -> Self {
-        let known = worker.now();
+        let known = worker.uptime();
         Self { worker: worker.clone(), permitted: Rc::new(permitted), service: service.clone(), known }
     }
 
@@ -61,14 +60,12 @@ impl OpeningRequest {
 
     /// Takes note of what came of it. Returns why the WebSocket ends, if it does.
     pub(super) fn learn(&mut self, rechecked: Rechecked) -> Option<AccessLost> {
-        let now = self.worker.now();
         match rechecked {
             Rechecked::Refused(why) => Some(AccessLost::Refused(why)),
-            Rechecked::Unavailable => {
-                (now.since(self.known) > UNKNOWN_FOR).then_some(AccessLost::Unavailable)
-            }
+            Rechecked::Unavailable => (self.worker.uptime().saturating_sub(self.known) > UNKNOWN_FOR)
+                .then_some(AccessLost::Unavailable),
             Rechecked::Allowed(permitted) => {
-                self.known = now;
+                self.known = self.worker.uptime();
                 self.permitted = Rc::from(permitted);
                 None
             }

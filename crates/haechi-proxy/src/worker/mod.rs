@@ -141,6 +141,11 @@ impl Worker {
         self.shared.clock.now()
     }
 
+    /// See [`haechi_core::Clock::uptime`].
+    pub(crate) fn uptime(&self) -> Duration {
+        self.shared.clock.uptime()
+    }
+
     pub(crate) fn random_bits(&self) -> u128 {
         self.random.borrow_mut().u128(..)
     }

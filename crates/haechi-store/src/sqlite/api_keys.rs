@@ -65,7 +65,7 @@ impl ApiKeys for Sqlite {
             .execute(&mut *write)
             .await
             .map_err(|error| taken(error, named(&key.id)))?;
-            Ok(write.commit().await?)
+            self.commit(write).await
         })
     }
 
@@ -78,7 +78,7 @@ impl ApiKeys for Sqlite {
                 .await?;
             found(&done, || named(id))?;
             log::record(&mut write, &Change::ApiKey(id.to_owned())).await?;
-            Ok(write.commit().await?)
+            self.commit(write).await
         })
     }
 
@@ -100,7 +100,7 @@ impl ApiKeys for Sqlite {
                 .bind(id)
                 .execute(&mut *write)
                 .await?;
-            Ok(write.commit().await?)
+            self.commit(write).await
         })
     }
 }

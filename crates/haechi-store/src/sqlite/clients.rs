@@ -44,7 +44,7 @@ impl Clients for Sqlite {
             .execute(&mut *write)
             .await
             .map_err(|error| taken(error, format!("client `{}`", client.name)))?;
-            Ok(write.commit().await?)
+            self.commit(write).await
         })
     }
 
@@ -54,7 +54,7 @@ impl Clients for Sqlite {
             let done = query("DELETE FROM clients WHERE id = ?").bind(id).execute(&mut *write).await?;
             found(&done, || format!("client `{id}`"))?;
             log::record(&mut write, &Change::Client(id.to_owned())).await?;
-            Ok(write.commit().await?)
+            self.commit(write).await
         })
     }
 }

@@ -6,16 +6,21 @@ use std::fs::{self, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Semaphore;
 
 /// Password hashes and private keys are in the file. SQLite gives its `-wal` and `-shm` files the same mode.
 const OWNER_ONLY: u32 = 0o600;
+
+/// How many look at the file at once.
+const CHECKS: usize = 4;
 
 /// The file that was opened: where, and which one.
 pub(super) struct StoreFile {
     path: PathBuf,
     device: u64,
     inode: u64,
+    checking: Arc<Semaphore>,
 }
 
 impl StoreFile {
@@ -39,7 +44,7 @@ impl StoreFile {
             fs::set_permissions(path, Permissions::from_mode(OWNER_ONLY)).map_err(unusable)?;
         }
         let path = path.canonicalize().map_err(unusable)?;
-        Ok(Self { path, device: found.dev(), inode: found.ino() })
+        Ok(Self { path, device: found.dev(), inode: found.ino(), checking: Arc::new(Semaphore::new(CHECKS)) })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -48,7 +53,7 @@ impl StoreFile {
 
     /// A file that was deleted or exchanged still answers those that have it open, without what others write meanwhile. Such answers would
     /// miss revocations, so there are none.
-    pub(super) fn check(&self) -> Result<(), StoreError> {
+    fn check(&self) -> Result<(), StoreError> {
         let same = |found: &Metadata| (found.dev(), found.ino()) == (self.device, self.inode);
         match fs::metadata(&self.path) {
             Ok(found) if found.len() == 0 => Err(self.unavailable("was emptied; restore a backup")),
@@ -62,6 +67,19 @@ impl StoreFile {
     fn unavailable(&self, why: &str) -> StoreError {
         StoreError::Unavailable(format!("`{}` {why}", self.path.display()))
     }
+}
+
+/// [`StoreFile::check`] beside the runtime: a file system that hangs must hold up nobody who does not ask the store, and keep few threads.
+pub(super) async fn check(file: &Arc<StoreFile>) -> Result<(), StoreError> {
+    let gone = |_| StoreError::Unavailable("the process is about to end".into());
+    let place =
+        file.checking.clone().acquire_owned().await.map_err(|_| StoreError::Unavailable("closed".into()))?;
+    let file = file.clone();
+    let checked = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        file.check()
+    });
+    checked.await.map_err(gone)?
 }
 
 /// Closing a file drops the locks that this process has on it through SQLite (<https://sqlite.org/howtocorrupt.html>, 2.2), so one caller at

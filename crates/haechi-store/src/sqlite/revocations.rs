@@ -14,7 +14,7 @@ impl Revocations for Sqlite {
 
     fn changes_since(&self, since: u64, limit: usize) -> Stored<'_, Changes> {
         self.answer(async move {
-            let mut read = self.readers.begin().await?;
+            let mut read = self.read().await?;
             let changes = log::since(&mut read, since, limit).await?;
             read.commit().await?;
             Ok(changes)
@@ -25,7 +25,7 @@ impl Revocations for Sqlite {
         self.answer(async move {
             let mut write = self.write().await?;
             log::record(&mut write, &Change::Revoked { what: what.clone(), until }).await?;
-            Ok(write.commit().await?)
+            self.commit(write).await
         })
     }
 
@@ -33,7 +33,7 @@ impl Revocations for Sqlite {
         self.answer(async move {
             let mut write = self.write().await?;
             let forgotten = log::forget_expired(&mut write, now).await?;
-            write.commit().await?;
+            self.commit(write).await?;
             Ok(forgotten)
         })
     }

@@ -1,8 +1,10 @@
 //! The schema and its versions.
 
-use super::open::Refusal;
+use super::refusal::Refusal;
 use sqlx::migrate::{AppliedMigration, Migrate, MigrateError, Migration, MigrationType};
-use sqlx::{Connection, SqlSafeStr, SqliteConnection};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, Executor, SqlSafeStr, SqliteConnection};
+use std::collections::BTreeSet;
 
 /// What `PRAGMA application_id` says in a store of ours (see the first migration).
 const APPLICATION_ID: i32 = 0x4841_4543;
@@ -26,12 +28,79 @@ pub(super) async fn refuse_foreign(connection: &mut SqliteConnection) -> Result<
     if id == APPLICATION_ID || (id == 0 && objects == 0) { Ok(()) } else { Err(Refusal::Foreign) }
 }
 
+/// The tables, columns and indexes that the migrations make, one line of text each, as a fault names them.
+pub(super) type Shape = BTreeSet<String>;
+
+/// What the operations need: made by the migrations in a database of its own.
+pub(super) async fn shape() -> Result<Shape, Refusal> {
+    let mut made = SqliteConnectOptions::new().in_memory(true).disable_statement_logging().connect().await?;
+    for (_, _, sql) in MIGRATIONS {
+        made.execute(sql).await?;
+    }
+    let shape = shape_of(&mut made).await?;
+    made.close().await?;
+    Ok(shape)
+}
+
+async fn shape_of(connection: &mut SqliteConnection) -> Result<Shape, Refusal> {
+    let rows: Vec<(String, String, Option<String>)> = sqlx::query_as(
+        "SELECT type, name, NULL FROM sqlite_schema UNION ALL \
+         SELECT m.type, m.name, c.name || '` ' || c.type || iif(c.\"notnull\", ' NOT NULL', '') || iif(c.pk, ' in the key', '') \
+         FROM sqlite_schema m JOIN pragma_table_xinfo(m.name) c WHERE m.type = 'table'",
+    )
+    .fetch_all(connection)
+    .await?;
+    let line = |(kind, name, column): (String, String, Option<String>)| match column {
+        Some(column) => format!("the column `{name}.{column}"),
+        None => format!("the {kind} `{name}`"),
+    };
+    Ok(rows.into_iter().map(line).collect())
+}
+
+/// Refuses a database that does not have all migrations and no others, or lacks something that they make.
+pub(super) async fn check(connection: &mut SqliteConnection, shape: &Shape) -> Result<(), Refusal> {
+    let known = known();
+    let applied = connection.list_applied_migrations(TABLE).await?;
+    if let Some(migration) = missing(&known, &applied)?.first() {
+        let newest = applied.iter().map(|done| done.version).max().unwrap_or(0);
+        return Err(Refusal::Older { version: newest, known: migration.version });
+    }
+    let found = shape_of(connection).await?;
+    // A table before its columns.
+    match shape.iter().rev().find(|line| !found.contains(*line)) {
+        Some(what) => Err(Refusal::Incomplete { what: what.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Brings the schema up to date, and refuses a database that then lacks something. The write lock is taken only where there is something to write.
+pub(super) async fn bring_up_to_date(
+    connection: &mut SqliteConnection,
+    shape: &Shape,
+) -> Result<(), Refusal> {
+    let listed: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?")
+            .bind(TABLE)
+            .fetch_one(&mut *connection)
+            .await?;
+    let applied = if listed > 0 { connection.list_applied_migrations(TABLE).await? } else { Vec::new() };
+    if listed == 0 || !missing(&known(), &applied)?.is_empty() {
+        migrate(connection).await?;
+    }
+    check(connection, shape).await?;
+    let epochs: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM change_epoch").fetch_one(&mut *connection).await?;
+    if epochs == 1 {
+        Ok(())
+    } else {
+        Err(Refusal::Incomplete { what: "the row of `change_epoch`".to_owned() })
+    }
+}
+
 /// Applies the migrations that are missing, all or none. The write lock is held from the first look on, so that of two processes that start
 /// at once one migrates and the other finds it done.
-pub(super) async fn bring_up_to_date(connection: &mut SqliteConnection) -> Result<(), Refusal> {
-    let known = MIGRATIONS.map(|(version, name, sql)| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    });
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), Refusal> {
+    let known = known();
     let mut write = connection.begin_with("BEGIN IMMEDIATE").await?;
     write.ensure_migrations_table(TABLE).await?;
     let applied = write.list_applied_migrations(TABLE).await?;
@@ -39,6 +108,12 @@ pub(super) async fn bring_up_to_date(connection: &mut SqliteConnection) -> Resul
         write.apply(TABLE, migration).await?;
     }
     Ok(write.commit().await?)
+}
+
+fn known() -> [Migration; 2] {
+    MIGRATIONS.map(|(version, name, sql)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    })
 }
 
 /// The `known` migrations that were not `applied`, provided that all that were are known and unchanged.

@@ -27,7 +27,7 @@ impl Sessions for Sqlite {
             .await
             .map_err(|error| taken(error, format!("session `{}`", session.id)))?;
             add_token(&mut write, &session.id, &session.token_sha256).await?;
-            Ok(write.commit().await?)
+            self.commit(write).await
         })
     }
 
@@ -45,7 +45,7 @@ impl Sessions for Sqlite {
             let mut write = self.write().await?;
             match presented(&mut *write, presented_sha256).await? {
                 Some(token) if now < token.expires_at => {
-                    exchange(write, token, presented_sha256, next_sha256).await
+                    self.exchange(write, token, presented_sha256, next_sha256).await
                 }
                 _ => Ok(Rotation::Unknown),
             }
@@ -56,7 +56,7 @@ impl Sessions for Sqlite {
         self.answer(async move {
             let mut write = self.write().await?;
             end(&mut write, session, tokens_expire_at).await?;
-            Ok(write.commit().await?)
+            self.commit(write).await
         })
     }
 
@@ -71,7 +71,7 @@ impl Sessions for Sqlite {
                 revoke(&mut write, session, tokens_expire_at).await?;
             }
             log::record(&mut write, &Change::User(user_id.to_owned())).await?;
-            Ok(write.commit().await?)
+            self.commit(write).await
         })
     }
 }
@@ -109,30 +109,33 @@ fn token(row: &SqliteRow) -> Result<Presented, Fault> {
     })
 }
 
-async fn exchange(
-    mut write: Write,
-    token: Presented,
-    presented: &[u8; 32],
-    next: &[u8; 32],
-) -> Result<Rotation, Fault> {
-    if token.used {
-        end(&mut write, &token.session, token.forget_after).await?;
-        write.commit().await?;
-        return Ok(Rotation::Replayed { session: token.session });
+impl Sqlite {
+    async fn exchange(
+        &self,
+        mut write: Write,
+        token: Presented,
+        presented: &[u8; 32],
+        next: &[u8; 32],
+    ) -> Result<Rotation, Fault> {
+        if token.used {
+            end(&mut write, &token.session, token.forget_after).await?;
+            self.commit(write).await?;
+            return Ok(Rotation::Replayed { session: token.session });
+        }
+        query("UPDATE refresh_tokens SET used = 1 WHERE sha256 = ?")
+            .bind(presented.as_slice())
+            .execute(&mut *write)
+            .await?;
+        add_token(&mut write, &token.session, next).await?;
+        self.commit(write).await?;
+        Ok(Rotation::Rotated(Session {
+            id: token.session,
+            user_id: token.user_id,
+            token_sha256: *next,
+            expires_at: token.expires_at,
+            created_at: token.created_at,
+        }))
     }
-    query("UPDATE refresh_tokens SET used = 1 WHERE sha256 = ?")
-        .bind(presented.as_slice())
-        .execute(&mut *write)
-        .await?;
-    add_token(&mut write, &token.session, next).await?;
-    write.commit().await?;
-    Ok(Rotation::Rotated(Session {
-        id: token.session,
-        user_id: token.user_id,
-        token_sha256: *next,
-        expires_at: token.expires_at,
-        created_at: token.created_at,
-    }))
 }
 
 async fn add_token(write: &mut SqliteConnection, session: &str, sha256: &[u8; 32]) -> Result<(), Fault> {

@@ -27,7 +27,7 @@ impl SigningKeys for Sqlite {
                 return Ok(first);
             }
             insert(&mut write, key).await?;
-            write.commit().await?;
+            self.commit(write).await?;
             Ok(key.clone())
         })
     }
@@ -46,7 +46,7 @@ impl SigningKeys for Sqlite {
             .execute(&mut *write)
             .await?;
             insert(&mut write, next).await?;
-            Ok(write.commit().await?)
+            self.commit(write).await
         })
     }
 
@@ -57,7 +57,7 @@ impl SigningKeys for Sqlite {
                 .bind(now.as_millis())
                 .execute(&mut *write)
                 .await?;
-            write.commit().await?;
+            self.commit(write).await?;
             Ok(done.rows_affected())
         })
     }

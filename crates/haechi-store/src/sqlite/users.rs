@@ -57,7 +57,7 @@ impl Users for Sqlite {
             .execute(&mut *write)
             .await
             .map_err(|error| taken(error, named(&user.name)))?;
-            Ok(write.commit().await?)
+            self.commit(write).await
         })
     }
 
@@ -116,7 +116,7 @@ impl Users for Sqlite {
             .await?;
             let row = row.ok_or_else(|| StoreError::Missing(named(id)))?;
             let state = login_state(&row)?;
-            write.commit().await?;
+            self.commit(write).await?;
             Ok(state)
         })
     }
@@ -129,7 +129,7 @@ impl Users for Sqlite {
                 .execute(&mut *write)
                 .await?;
             found(&done, || named(id))?;
-            Ok(write.commit().await?)
+            self.commit(write).await
         })
     }
 }
@@ -145,7 +145,7 @@ impl Sqlite {
         let row = change.fetch_optional(&mut *write).await?;
         let row = row.ok_or_else(|| StoreError::Missing(named(name)))?;
         log::record(&mut write, &Change::User(Columns(&row).text("id")?)).await?;
-        Ok(write.commit().await?)
+        self.commit(write).await
     }
 }
 

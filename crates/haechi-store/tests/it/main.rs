@@ -8,6 +8,7 @@
 )]
 
 mod conformance;
+mod migration;
 mod races;
 mod samples;
 mod shared_file;

@@ -51,6 +51,21 @@ async fn ask_all(store: &Store) -> Vec<(&'static str, Option<StoreError>)> {
     ]
 }
 
+#[tokio::test]
+async fn a_file_that_is_locked_at_the_start_is_opened_when_it_can_be() {
+    let fixture = filled().await;
+    fixture.store.close().await;
+    let mut other = raw(&fixture.file()).await;
+    other.execute("PRAGMA locking_mode = EXCLUSIVE; UPDATE users SET disabled = 0").await.unwrap();
+    let store = fixture.again().await;
+    let answer = store.users.by_name("alice").await;
+    assert!(matches!(&answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    assert!(store.ping().await.is_err());
+    other.close().await.unwrap();
+    store.ping().await.unwrap();
+    assert!(store.users.by_name("alice").await.unwrap().is_some());
+}
+
 async fn assert_unavailable(store: &Store) {
     for (call, error) in ask_all(store).await {
         assert!(matches!(error, Some(StoreError::Unavailable(_))), "{call}: {error:?}");
@@ -143,6 +158,91 @@ async fn a_row_that_cannot_be_read_is_corrupt() {
     assert!(matches!(answer, Err(StoreError::Corrupt(_))), "{answer:?}");
 }
 
+/// What SQLite does by itself when a write fails for want of room or by the disk: it rolls back, and a second rollback is an error.
+#[tokio::test]
+async fn a_write_that_sqlite_rolled_back_costs_no_later_one() {
+    let fixture = filled().await;
+    let store = &fixture.store;
+    let mut raw = raw(&fixture.file()).await;
+    raw.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON users BEGIN SELECT RAISE(ROLLBACK, 'no room'); END;
+         CREATE TRIGGER full_too BEFORE UPDATE ON change_epoch BEGIN SELECT RAISE(ROLLBACK, 'no room'); END",
+    )
+    .await
+    .unwrap();
+    for _ in 0..3 {
+        let answer = store.users.add(&user("bob")).await;
+        assert!(
+            matches!(&answer, Err(StoreError::Unavailable(why)) if why.contains("no room")),
+            "{answer:?}"
+        );
+    }
+    let ping = store.ping().await;
+    assert!(matches!(&ping, Err(StoreError::Unavailable(why)) if why.contains("no room")), "{ping:?}");
+    assert!(store.users.by_name("alice").await.unwrap().is_some(), "reading goes on");
+    raw.execute("DROP TRIGGER full; DROP TRIGGER full_too").await.unwrap();
+    store.ping().await.unwrap();
+    store.users.add(&user("bob")).await.unwrap();
+    store.sessions.end("s1", at(9)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_schema_that_changes_meanwhile_is_said_and_borne() {
+    let fixture = filled().await;
+    let store = &fixture.store;
+    let mut raw = raw(&fixture.file()).await;
+    for (change, back, said) in [
+        (
+            "ALTER TABLE users RENAME COLUMN roles TO r",
+            "ALTER TABLE users RENAME COLUMN r TO roles",
+            "`users.roles`",
+        ),
+        ("ALTER TABLE clients RENAME TO c", "ALTER TABLE c RENAME TO clients", "`clients`"),
+        (
+            "INSERT INTO migrations VALUES (99, 'x', 0, 1, x'00', 0)",
+            "DELETE FROM migrations WHERE version = 99",
+            "newer",
+        ),
+        (
+            "UPDATE migrations SET version = 98 WHERE version = 2",
+            "UPDATE migrations SET version = 2 WHERE version = 98",
+            "newer",
+        ),
+    ] {
+        raw.execute(change).await.unwrap();
+        let ping = store.ping().await;
+        assert!(
+            matches!(&ping, Err(StoreError::Unavailable(why)) if why.contains(said)),
+            "{change}: {ping:?}"
+        );
+        raw.execute(back).await.unwrap();
+        store.ping().await.unwrap();
+        store.users.by_name("alice").await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn damaged_pages_are_said_until_they_are_whole() {
+    let fixture = filled().await;
+    let file = fixture.file();
+    for n in 0..200 {
+        fixture.store.users.add(&user(&format!("user-{n}"))).await.unwrap();
+    }
+    fixture.store.close().await;
+    let store = fixture.again().await;
+    let whole = fs::read(&file).unwrap();
+    let mut damaged = whole.clone();
+    // The first pages have the schema and the roots of tables; the last ones have rows.
+    damaged.iter_mut().skip(whole.len() / 4096 * 3 / 4 * 4096).for_each(|byte| *byte = 0x5a);
+    fs::write(&file, damaged).unwrap();
+    let answer = store.users.list().await;
+    assert!(matches!(answer, Err(StoreError::Corrupt(_))), "{answer:?}");
+    assert!(store.ping().await.is_err());
+    fs::write(&file, whole).unwrap();
+    store.ping().await.unwrap();
+    assert_eq!(store.users.list().await.unwrap().len(), 201);
+}
+
 #[tokio::test]
 async fn another_process_keeps_the_write_lock() {
     let fixture = filled().await;
@@ -153,6 +253,13 @@ async fn another_process_keeps_the_write_lock() {
     assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     assert!(fixture.store.users.by_name("alice").await.unwrap().is_some(), "reading goes on meanwhile");
+    let ping = fixture.store.ping().await;
+    assert!(matches!(&ping, Err(StoreError::Unavailable(why)) if why.contains("locked")), "{ping:?}");
+    let started = Instant::now();
+    let second = fixture.again().await;
+    assert!(started.elapsed() < Duration::from_secs(1), "a start waits for nobody who writes");
+    assert!(second.users.by_name("alice").await.unwrap().is_some());
     held.rollback().await.unwrap();
+    fixture.store.ping().await.unwrap();
     fixture.store.users.delete("alice").await.unwrap();
 }

@@ -90,3 +90,19 @@ async fn a_schema_with_another_checksum_is_refused() {
     execute(&file, "UPDATE migrations SET checksum = x'00'").await;
     assert_eq!(refusal(&file).await, OpenError::Altered { path: file.clone(), version: 1 });
 }
+
+#[tokio::test]
+async fn a_schema_that_lacks_something_is_refused() {
+    for (change, what) in [
+        ("DROP TABLE api_keys", "the table `api_keys`"),
+        ("ALTER TABLE users DROP COLUMN locked_until", "the column `users.locked_until` INTEGER"),
+        ("DROP INDEX working_refresh_token", "the index `working_refresh_token`"),
+        ("DELETE FROM change_epoch", "the row of `change_epoch`"),
+    ] {
+        let fixture = Fixture::new().await;
+        fixture.store.close().await;
+        let file = fixture.file();
+        execute(&file, change).await;
+        assert_eq!(refusal(&file).await, OpenError::Incomplete { path: file.clone(), what: what.into() });
+    }
+}

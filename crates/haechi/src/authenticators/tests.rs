@@ -137,7 +137,7 @@ async fn it_is_built_and_asked_in_a_chain() {
         api_keys: None,
         identity: None,
         own_issuer: "haechi".into(),
-        watch: &Arc::new(RevocationWatch::new()),
+        watch: &Arc::new(RevocationWatch::new(Arc::new(SystemClock))),
         roles: &Arc::default(),
         declared: &Arc::default(),
         clock: &clock,

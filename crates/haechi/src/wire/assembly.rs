@@ -6,6 +6,7 @@ use super::fetch::WebFetch;
 use super::identity::{self, IdentityFault};
 use super::plan::{self, PlanFault};
 use super::points::decision_points;
+use super::store_watch::StoreWatch;
 use crate::authenticators::definition::Materials;
 use crate::config::Config;
 use crate::config::meant::Authenticator;
@@ -32,6 +33,8 @@ pub(crate) struct ProcessState {
     pub(crate) clock: Arc<dyn Clock>,
     /// What is known of revocations; never fresh without a store.
     pub(crate) watch: Arc<RevocationWatch>,
+    /// Whether the store can read and write.
+    pub(crate) store_watch: Arc<StoreWatch>,
     /// What is known of endpoints, for the plans that come after this one.
     pub(crate) endpoints: Endpoints,
     keyring: Option<Arc<Keyring>>,
@@ -64,10 +67,12 @@ impl ProcessState {
     /// Opens the store and loads the signing keys; follows both on `control` from then on.
     fn new(config: &Config, control: &Runtime) -> Result<Self, IdentityFault> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let watch = Arc::new(RevocationWatch::new());
+        let watch = Arc::new(RevocationWatch::new(clock.clone()));
+        let store_watch = Arc::new(StoreWatch::new());
         let store = control.block_on(identity::open_store(config))?;
         if let Some(store) = &store {
             identity::follow_revocations(store, &watch, &clock, control.handle());
+            control.spawn(store_watch.clone().follow(store.clone()));
         }
         let keyring =
             control.block_on(identity::keyring(config, store.as_ref(), &clock, control.handle()))?;
@@ -75,6 +80,7 @@ impl ProcessState {
             store,
             clock,
             watch,
+            store_watch,
             endpoints: Endpoints::default(),
             keyring,
             pool: OnceLock::new(),
@@ -148,9 +154,9 @@ impl Assembly {
     /// Waits until keys were asked for once and revocations are known, or neither comes: for commands that judge once and end, and for a
     /// gate whose sockets clients connect to already.
     pub(crate) async fn settled(&self) {
-        let ProcessState { store, watch, clock, .. } = &*self.process;
+        let ProcessState { store, watch, .. } = &*self.process;
         let known = async {
-            while store.is_some() && !watch.view().is_fresh(clock.now()) {
+            while store.is_some() && !watch.is_fresh(&watch.view()) {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };

@@ -5,7 +5,7 @@ use crate::authenticators::definition::{KeyOrigin, Materials};
 use crate::config::meant::{self, Config};
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::keys::{Fetch, KeySource, KeyStats, Refresh};
-use haechi_core::{Clock, RoleTable, Timestamp};
+use haechi_core::{Clock, RoleTable};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -53,8 +53,8 @@ struct Common {
 
 impl Built {
     /// Numbers of every key source.
-    pub(crate) fn stats(&self, now: Timestamp) -> Vec<KeyStats> {
-        self.sources.iter().map(|source| source.keys.stats(now)).collect()
+    pub(crate) fn stats(&self) -> Vec<KeyStats> {
+        self.sources.iter().map(|source| source.keys.stats()).collect()
     }
 
     /// Resolves when every key source has been asked once, well or not.

@@ -119,8 +119,8 @@ impl Gate {
         let parts = Parts {
             store: process.store.clone(),
             built: built.clone(),
-            clock: process.clock.clone(),
             watch: process.watch.clone(),
+            store_watch: process.store_watch.clone(),
             draining: ending.clone(),
             dropped_lines: log.dropped.clone(),
             dropped_traces: traces.dropped.clone(),

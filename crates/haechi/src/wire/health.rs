@@ -2,10 +2,10 @@
 
 use super::authenticators::Built;
 use super::reload::Record;
+use super::store_watch::StoreWatch;
 use arc_swap::ArcSwap;
 use haechi_admin::{Component, Health};
 use haechi_authn::{Authenticator, Readiness, RevocationWatch};
-use haechi_core::Clock;
 use haechi_core::ports::BoxFuture;
 use haechi_store::Store;
 use std::fmt;
@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 pub(crate) struct Parts {
     pub(crate) store: Option<Store>,
     pub(crate) built: Arc<ArcSwap<Built>>,
-    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) watch: Arc<RevocationWatch>,
+    pub(crate) store_watch: Arc<StoreWatch>,
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) dropped_lines: Arc<AtomicU64>,
     pub(crate) dropped_traces: Arc<AtomicU64>,
@@ -26,9 +26,9 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    async fn store(&self) -> Option<Component> {
-        let reason = self.store.as_ref()?.ping().await.err().map(|error| error.to_string());
-        Some(Component { name: "store".into(), reason, notes: Vec::new() })
+    fn store(&self) -> Option<Component> {
+        let component = |reason| Component { name: "store".into(), reason, notes: Vec::new() };
+        self.store.as_ref().map(|_| component(self.store_watch.fault()))
     }
 
     fn authenticators(&self) -> Vec<Component> {
@@ -49,7 +49,7 @@ impl Health for Parts {
             let draining =
                 self.draining.load(Relaxed).then(|| "draining: the process is about to end".to_owned());
             let mut all = vec![Component { name: "listeners".into(), reason: draining, notes: Vec::new() }];
-            all.extend(self.store().await);
+            all.extend(self.store());
             all.extend(self.authenticators());
             all
         })

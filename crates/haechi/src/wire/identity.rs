@@ -10,6 +10,7 @@ use haechi_authn::identity::{
     watch_revocations,
 };
 use haechi_core::Clock;
+use haechi_core::ports::StoreError;
 use haechi_store::{OpenError, Store};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use tokio::runtime::Handle;
 
 /// How often the signing keys are read again: a command or another node may have rotated them.
 const RELOAD_KEYS_EVERY: Duration = Duration::from_secs(5);
+/// How often they are asked for while there are none.
+const FIRST_KEYS_EVERY: Duration = Duration::from_secs(1);
 /// Lockout of users who come with Basic where no `identity` says otherwise.
 const DEFAULT_LOCKOUT: Lockout =
     Lockout { failures: NonZeroU32::MIN.saturating_add(4), lasts: Duration::from_secs(15 * 60) };
@@ -76,7 +79,14 @@ pub(crate) async fn keyring(
     let Some(identity) = &config.identity else { return Ok(None) };
     let store = store.ok_or(IdentityFault::NoStore)?;
     let keyring = Arc::new(Keyring::new(store.signing_keys.clone(), clock.clone(), identity.algorithm));
-    keyring.reload().await?;
+    match keyring.reload().await {
+        Ok(()) => {}
+        // A store that is locked or full for a moment does not keep the gate from starting: until it answers, what needs the keys is 503.
+        Err(KeyringFault::Store(error @ StoreError::Unavailable(_))) => {
+            tracing::warn!(%error, "cannot load the signing keys yet; what needs them is answered 503");
+        }
+        Err(fault) => return Err(fault.into()),
+    }
     control.spawn(keep_current(keyring.clone()));
     Ok(Some(keyring))
 }
@@ -111,7 +121,8 @@ fn settings(identity: &meant::Identity, declared: &Arc<DeclaredAttributes>) -> I
 async fn keep_current(keyring: Arc<Keyring>) {
     let mut well = true;
     loop {
-        tokio::time::sleep(RELOAD_KEYS_EVERY).await;
+        let pause = if keyring.signer().is_some() { RELOAD_KEYS_EVERY } else { FIRST_KEYS_EVERY };
+        tokio::time::sleep(pause).await;
         let outcome = keyring.reload().await;
         if let Err(error) = &outcome
             && well

@@ -27,13 +27,13 @@ struct StoreNumbers {
 
 impl Source for Parts {
     fn show(&self, page: &mut Page) {
-        let now = self.clock.now();
         let store = self.store.as_ref().map(|_| {
             let view = self.watch.view();
-            StoreNumbers { up: view.is_fresh(now), revocation_epoch: view.epoch }
+            let up = self.watch.is_fresh(&view) && self.store_watch.fault().is_none();
+            StoreNumbers { up, revocation_epoch: view.epoch }
         });
         let numbers = Numbers {
-            keys: self.built.load().stats(now),
+            keys: self.built.load().stats(),
             generation: self.reloads.generation.load(Relaxed),
             reload_succeeded: self.reloads.last_succeeded.load(Relaxed),
             reloads_succeeded: self.reloads.succeeded.load(Relaxed),
@@ -100,8 +100,7 @@ impl Numbers {
     }
 
     fn show_store(&self, page: &mut Page) {
-        let mut up =
-            page.gauge("haechi_store_up", "1 while the store has answered in the last 5 seconds", &[]);
+        let mut up = page.gauge("haechi_store_up", "1 while the store reads and writes", &[]);
         if let Some(store) = &self.store {
             up.set(&[], f64::from(u8::from(store.up)));
         }

@@ -23,6 +23,7 @@ mod rules;
 mod signals;
 mod sockets;
 mod stamp;
+mod store_watch;
 mod tls;
 mod upgrade;
 

@@ -22,8 +22,8 @@ struct World {
 impl World {
     fn new() -> Self {
         let (store, clock) = (FaultyStore::new(), clock());
-        let watch = Arc::new(RevocationWatch::new());
-        learn(&watch, &[], clock.now());
+        let watch = Arc::new(RevocationWatch::new(clock.clone()));
+        learn(&watch, &[], &clock);
         let sources = Sources {
             keys: store.clone(),
             watch: watch.clone(),
@@ -154,7 +154,7 @@ async fn revoking_ends_what_is_cached() {
     verified(world.ask(&scheme, &with(&key)).await);
     assert!(matches!(scheme.look(&with(&key), world.clock.now()), Look::Done(Attempt::Verified(_))));
     world.store.inner().api_keys.revoke("k-1").await.unwrap();
-    learn(&world.watch, &[Change::ApiKey("k-1".into())], world.clock.now());
+    learn(&world.watch, &[Change::ApiKey("k-1".into())], &world.clock);
     assert_eq!(refusal(world.ask(&scheme, &with(&key)).await).1, "the API key is revoked");
 }
 
@@ -166,7 +166,7 @@ async fn revoking_others_asks_no_store() {
     for second in 0..59 {
         world.clock.advance(Duration::from_secs(1));
         let others = [Change::ApiKey(format!("k-1{second}")), Change::User("k-1".into())];
-        learn(&world.watch, &others, world.clock.now());
+        learn(&world.watch, &others, &world.clock);
         assert!(matches!(scheme.look(&with(&key), world.clock.now()), Look::Done(Attempt::Verified(_))));
     }
     assert_eq!(world.store.asked_for("api_keys.by_sha256"), calls);
@@ -178,10 +178,10 @@ async fn nothing_cached_holds_while_nobody_knows_what_is_revoked_or_after_a_minu
     verified(world.ask(&scheme, &with(&key)).await);
     world.clock.advance(Duration::from_secs(6));
     assert!(matches!(scheme.look(&with(&key), world.clock.now()), Look::Wait(_)));
-    learn(&world.watch, &[], world.clock.now());
+    learn(&world.watch, &[], &world.clock);
     assert!(matches!(scheme.look(&with(&key), world.clock.now()), Look::Done(_)));
     world.clock.advance(Duration::from_secs(60));
-    learn(&world.watch, &[], world.clock.now());
+    learn(&world.watch, &[], &world.clock);
     assert!(matches!(scheme.look(&with(&key), world.clock.now()), Look::Wait(_)));
 }
 
@@ -212,7 +212,7 @@ async fn use_is_noted_once_a_minute_whichever_worker_sees_it() {
     let record = world.store.inner().api_keys.by_id("k-1").await.unwrap().unwrap();
     assert_eq!(record.last_used_at, Some(world.clock.now()));
     world.clock.advance(Duration::from_secs(60));
-    learn(&world.watch, &[], world.clock.now());
+    learn(&world.watch, &[], &world.clock);
     verified(world.ask(&scheme, &with(&key)).await);
     settle().await;
     assert_eq!(world.store.asked_for("api_keys.used"), 2);

@@ -32,8 +32,8 @@ fn scheme(accounts: Accounts) -> Rc<dyn Scheme> {
 }
 
 fn over_store(world: &World) -> (Rc<dyn Scheme>, Arc<RevocationWatch>) {
-    let watch = Arc::new(RevocationWatch::new());
-    learn(&watch, &[], world.clock.now());
+    let watch = Arc::new(RevocationWatch::new(world.clock.clone()));
+    learn(&watch, &[], &world.clock);
     let accounts = Accounts::Store {
         verifier: Arc::new(world.verifier()),
         watch: watch.clone(),
@@ -139,13 +139,13 @@ async fn what_is_cached_ends_with_a_change_to_the_user_with_time_and_with_knowle
     assert_eq!(hashes().await, 0, "cached");
     world.clock.advance(Duration::from_secs(6));
     assert_eq!(hashes().await, 1, "nobody knows what was revoked since");
-    learn(&watch, &[], world.clock.now());
+    learn(&watch, &[], &world.clock);
     assert_eq!(hashes().await, 0, "what was cached before still holds");
-    learn(&watch, &[user("u-1")], world.clock.now());
+    learn(&watch, &[user("u-1")], &world.clock);
     assert_eq!(hashes().await, 1, "the user was changed");
     assert_eq!(hashes().await, 0);
     world.clock.advance(Duration::from_secs(60));
-    learn(&watch, &[], world.clock.now());
+    learn(&watch, &[], &world.clock);
     assert_eq!(hashes().await, 1, "a minute is over");
     assert_eq!(
         refusal(ask(&*scheme, &authorization("mina", "wrong"), world.clock.now()).await).0,
@@ -171,12 +171,12 @@ async fn a_revocation_a_second_of_others_costs_no_hash_and_one_s_own_counts() {
             until: world.clock.now().plus(Duration::from_secs(600)),
         };
         let others = [user(&format!("u-1{second}")), Change::ApiKey("u-1".into()), session];
-        learn(&watch, &others, world.clock.now());
+        learn(&watch, &others, &world.clock);
         verified(ask(&*scheme, &request, world.clock.now()).await);
     }
     assert_eq!((world.pool.done(), world.store.asked()), (hashes, calls));
     world.store.inner().users.set_disabled("mina", true).await.unwrap();
-    learn(&watch, &[user("u-1")], world.clock.now());
+    learn(&watch, &[user("u-1")], &world.clock);
     let (fault, _) = refusal(ask(&*scheme, &request, world.clock.now()).await);
     assert_eq!(fault, Fault::InvalidCredentials);
 }
@@ -187,7 +187,7 @@ async fn what_is_changed_while_it_is_verified_is_not_cached_as_if_it_were_not() 
     let (scheme, watch) = over_store(&world);
     let request = authorization("mina", PASSWORD);
     let Look::Wait(answer) = scheme.look(&request, world.clock.now()) else { panic!("cached by whom?") };
-    learn(&watch, &[user("u-1")], world.clock.now());
+    learn(&watch, &[user("u-1")], &world.clock);
     verified(answer.await);
     assert!(matches!(scheme.look(&request, world.clock.now()), Look::Wait(_)));
 }

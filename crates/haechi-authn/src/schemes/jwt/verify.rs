@@ -18,6 +18,8 @@ pub(super) enum Verdict {
     Done(Attempt),
     /// A newer key set may have the key; if there is none, this is what is wrong.
     AskNewer(TokenFault),
+    /// There are no keys that hold: a machine that was suspended wakes up with old ones.
+    TooOld,
 }
 
 /// A token that holds.
@@ -47,7 +49,7 @@ pub(super) fn verify(
     let header = compact.header()?;
     let claims = compact.claims()?;
     let issuer = config.issuer.check(&claims)?;
-    check_signature(config, &compact, &header, keys, now)?;
+    check_signature(config, &compact, &header, keys)?;
 
     let audience = match &config.audience_claim {
         None => claims.member("aud"),
@@ -59,7 +61,7 @@ pub(super) fn verify(
     check_type(config, &header)?;
     let caller = caller(config, issuer, &claims, ends)?;
     let depends_on = DependsOn::token(caller.credential_id.as_deref(), caller.session.as_deref());
-    let version = check_revoked(config, &depends_on, now)?;
+    let version = check_revoked(config, &depends_on)?;
     Ok(Verified { caller: Arc::new(caller), ends, depends_on, version })
 }
 
@@ -68,14 +70,21 @@ fn check_signature(
     compact: &Compact<'_>,
     header: &Header<'_>,
     keys: &KeySet,
-    now: Timestamp,
 ) -> Result<(), Verdict> {
     if !config.algorithms.contains(header.algorithm) {
         return Err(TokenFault::NotAllowed(header.algorithm).into());
     }
-    let Some(keys) = keys.keys(now) else {
-        let why = config.keys.readiness(now).err().unwrap_or_else(|| "the keys have only just come".into());
-        return Err(Verdict::Done(Attempt::unavailable(why)));
+    let Some(keys) = config.keys.usable(keys) else {
+        return Err(match keys.confirmed_at() {
+            Some(_) => Verdict::TooOld,
+            // The first attempts follow each other soon enough by themselves.
+            None => {
+                let why = config.keys.readiness().err();
+                Verdict::Done(Attempt::unavailable(
+                    why.unwrap_or_else(|| "the keys have only just come".into()),
+                ))
+            }
+        });
     };
     match keys.choose(header.algorithm, header.kid.as_deref()) {
         Choice::Key(key) | Choice::Unnamed(key) if key.verifies(compact.signed(), compact.signature()) => {
@@ -134,12 +143,12 @@ fn caller(
 }
 
 /// Whether the token or its session was revoked.
-fn check_revoked(config: &JwtConfig, depends_on: &DependsOn, now: Timestamp) -> Result<Version, Verdict> {
+fn check_revoked(config: &JwtConfig, depends_on: &DependsOn) -> Result<Version, Verdict> {
     let Some(watch) = &config.revocations else {
         return Ok(Version::unwatched());
     };
     let view = watch.view();
-    if !view.is_fresh(now) {
+    if !watch.is_fresh(&view) {
         return Err(Verdict::Done(Attempt::unavailable(STALE)));
     }
     if view.is_revoked(depends_on) { Err(TokenFault::Revoked.into()) } else { Ok(Version::of(&view)) }
