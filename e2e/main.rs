@@ -9,6 +9,7 @@
 
 mod harness;
 
+mod access_lost;
 mod answers;
 mod api_keys;
 mod architecture;
@@ -30,6 +31,7 @@ mod failures;
 mod floods;
 mod forwarding;
 mod grpc;
+mod guessing;
 mod headers;
 mod http2;
 mod http2_upstream;

@@ -275,3 +275,19 @@ fn what_was_missing_is_noticed_when_it_comes() {
     gate.folder().write("path", "/new\n");
     eventually(PATIENCE, || (gate.get("/new").status == 200).then_some(()));
 }
+
+#[test]
+fn a_thousand_signals_are_a_few_reloads() {
+    let backend = Backend::saying("reached");
+    let gate = Gate::start(&routes_to(&backend, &[("/**", "anonymous", "any")])).ready();
+    let process = gate.process().to_string();
+    let script = format!("i=0; while [ $i -lt 1000 ]; do kill -s HUP {process}; i=$((i+1)); done");
+    assert!(std::process::Command::new("sh").args(["-c", &script]).status().unwrap().success());
+    gate.folder().rewrite(&routes_to(&backend, &[("/only", "anonymous", "any")]));
+    gate.signal("HUP");
+    // The last one counts: what stands in the file when it came is in force soon after.
+    eventually(PATIENCE, || (gate.get("/other").status == 404).then_some(()));
+    gate.get("/only").expect(200);
+    let reloads = gate.metric("haechi_config_generation", &[]);
+    assert!(reloads < 500.0, "{reloads}");
+}

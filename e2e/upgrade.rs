@@ -151,3 +151,28 @@ fn the_service_manager_is_told() {
     gate.signal("TERM");
     assert_eq!(said(), "STOPPING=1");
 }
+
+/// A process that follows and never gets ready: it reads its configuration from a pipe into which nobody writes.
+#[test]
+fn the_end_is_heard_at_once_while_the_next_process_hangs() {
+    let backend = Backend::saying("reached");
+    let mut gate = Gate::start_in_group(folder(1, &backend.url()));
+    let file = gate.folder().file("haechi.yaml");
+    std::fs::remove_file(&file).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    gate.signal("USR2");
+    let task = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let next = eventually(PATIENCE, || {
+        // Whichever thread started it.
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", gate.process())).unwrap();
+        let mut found = tasks.map(|entry| task(entry.unwrap().path().join("children").to_str().unwrap()));
+        found.find(|children| !children.trim().is_empty())
+    });
+    let asked = std::time::Instant::now();
+    gate.signal("TERM");
+    assert!(gate.exited().success());
+    assert!(asked.elapsed() < std::time::Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert!(gate.log().iter().any(|line| line.contains("told to end before")), "{:#?}", gate.log());
+    let stat = format!("/proc/{}/stat", next.trim());
+    eventually(PATIENCE, || (!std::path::Path::new(&stat).exists()).then_some(()));
+}

@@ -7,9 +7,10 @@ mod provider;
 mod revocations;
 mod tokens;
 
+pub use crate::guessing::Lockout;
 pub use accounts::{AccountError, AccountStores, Accounts, KeySpec, UserSpec, check_roles};
 pub use keyring::{Keyring, KeyringFault, new_signing_key};
-pub use passwords::{Lockout, PasswordRefused, PasswordVerifier};
+pub use passwords::{PasswordRefused, PasswordVerifier};
 pub use provider::{
     IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores, RefreshRefused, TokenPair,
     TokenRefused,

@@ -12,6 +12,7 @@ pub mod control;
 mod credential_cache;
 pub mod declared;
 pub mod effects;
+pub mod guessing;
 pub mod hashing;
 pub mod identity;
 pub mod jose;
@@ -20,6 +21,7 @@ mod random;
 pub mod revocation;
 pub mod scheme;
 pub mod schemes;
+pub mod supervisor;
 #[cfg(test)]
 mod test_support;
 

@@ -2,7 +2,8 @@
 //!
 //! Nothing here does input or output, and nothing here knows a runtime. Every other room imports this one; it imports none.
 
-pub mod attribute;
+pub mod address;
+mod attribute;
 pub mod caller;
 pub mod certificate;
 pub mod connection;
@@ -22,6 +23,7 @@ pub mod secret;
 pub mod time;
 pub mod token;
 
+pub use address::address_block;
 pub use attribute::{AttributeType, AttributeValue, Attributes};
 pub use caller::{Caller, CallerKind};
 pub use connection::ConnectionFacts;

@@ -11,6 +11,7 @@ use crate::lines::ResponseLines;
 use crate::outcome::RequestOutcome;
 use crate::record::Record;
 use crate::refusal::Refusal;
+use crate::rejudge::access_lost;
 use crate::reply::ErrorFormat;
 use crate::request_body::RequestBody;
 use crate::respond::refuse;
@@ -28,7 +29,11 @@ use haechi_authn::Chain;
 use haechi_authz::Permitted;
 use haechi_core::{Host, RequestHead};
 use http::StatusCode;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 /// Forwards to the service with index `service`.
@@ -43,7 +48,15 @@ pub(crate) async fn forward(
     let Some(target) = request.plan.service(service) else {
         return refuse(&Refusal::Internal, to, record);
     };
-    match send(&request, target, &permitted, body, &mut record).await {
+    let sent = match body {
+        RequestBody::Empty => send(&request, target, &permitted, body, &mut record).await,
+        _ => {
+            let sending = send(&request, target, &permitted, body, &mut record);
+            // Bodies are rare beside requests without, and what sends them is large.
+            while_allowed(&request, &permitted, &target.0.name, Box::pin(sending)).await
+        }
+    };
+    match sent {
         Ok((lines, body)) => {
             record.answered(lines.status, RequestOutcome::Forwarded);
             match (&request.websocket, body) {
@@ -52,7 +65,10 @@ pub(crate) async fn forward(
                 {
                     websocket::open(&request, handshake, (lines, *body), permitted, target.0, record)
                 }
-                (_, body) => respond(&request, target.0, lines, body, record),
+                (_, body) => {
+                    let body = watched(&request, body, permitted, &target.0.name);
+                    respond(&request, target.0, lines, body, record)
+                }
             }
         }
         Err(failure) => {
@@ -60,6 +76,40 @@ pub(crate) async fn forward(
             refuse(&failure.refusal, to, record)
         }
     }
+}
+
+/// Answers of at most so many bytes leave at once, or as good as.
+const SOON_OVER: u64 = 16 * 1024;
+
+/// An answer that may take long ends when its caller may no longer have it.
+fn watched(
+    request: &Forwarding<'_>,
+    body: ResponseBody,
+    permitted: Permitted,
+    service: &Arc<str>,
+) -> ResponseBody {
+    if body.is_over() || body.length().is_some_and(|length| length <= SOON_OVER) {
+        return body;
+    }
+    body.watched(Box::pin(access_lost(request.worker.clone(), permitted, service.clone())))
+}
+
+/// Sends a body that may take long, for as long as its caller may.
+async fn while_allowed(
+    request: &Forwarding<'_>,
+    permitted: &Permitted,
+    service: &Arc<str>,
+    mut sending: impl Future<Output = Result<Answer, Failure>> + Unpin,
+) -> Result<Answer, Failure> {
+    let mut lost = pin!(access_lost(request.worker.clone(), permitted, service.clone()));
+    poll_fn(|cx| {
+        if let Poll::Ready(sent) = Pin::new(&mut sending).poll(cx) {
+            return Poll::Ready(sent);
+        }
+        let denied = |why: &'static str| Err(Failure::ours(Refusal::Forbidden { scopes: None }, why.into()));
+        lost.as_mut().poll(cx).map(denied)
+    })
+    .await
 }
 
 /// Sends the request to one endpoint, and to others where it may be sent again, until an answer is the one that the client gets.

@@ -41,6 +41,7 @@ mod preflight;
 mod proxy_protocol;
 mod record;
 mod refusal;
+mod rejudge;
 mod reply;
 mod request_body;
 mod respond;

@@ -3,8 +3,9 @@
 //! Connections are counted when they are taken and when they end, never on a request's way: a lock and a few shared numbers are enough.
 
 use foldhash::fast::RandomState;
+use haechi_core::address_block;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -123,7 +124,7 @@ impl Budget {
 
     /// Counts one more connection from `address`, of which `most` may be open.
     pub(crate) fn address(self: &Arc<Self>, address: IpAddr, most: usize) -> Result<AddressCount, Limit> {
-        let counted = holder(address.to_canonical());
+        let counted = address_block(address.to_canonical());
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         let open = addresses.entry(counted).or_default();
         if *open >= most {
@@ -138,14 +139,6 @@ impl Budget {
         let taken = self.descriptors.fetch_add(1, Relaxed) + 1;
         let descriptor = Descriptor(self.clone());
         (taken <= self.most).then_some(descriptor)
-    }
-}
-
-/// Whoever holds one IPv6 address usually holds the 64 bits below its network as well (RFC 6177), so those count as one.
-fn holder(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 
@@ -202,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_64_bits_is_one_holder() {
+    fn a_network_of_64_bits_is_one_address() {
         let budget = Budget::new(100);
         let _first = budget.address(ip("2001:db8::1"), 1).unwrap();
         assert!(budget.address(ip("2001:db8::ffff:2"), 1).is_err());

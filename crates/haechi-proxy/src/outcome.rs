@@ -25,6 +25,31 @@ pub(crate) enum RequestOutcome {
     Failed,
 }
 
+/// How an answer broke off. What is said as plain text is the client's doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Broken {
+    pub(crate) outcome: RequestOutcome,
+    pub(crate) why: &'static str,
+}
+
+impl Broken {
+    /// By the backend: it stalled, or closed, or sent nonsense.
+    pub(crate) const fn by_backend(why: &'static str) -> Self {
+        Self { outcome: RequestOutcome::Failed, why }
+    }
+
+    /// By the gate: the caller may no longer have the rest.
+    pub(crate) const fn not_allowed(why: &'static str) -> Self {
+        Self { outcome: RequestOutcome::Denied, why }
+    }
+}
+
+impl From<&'static str> for Broken {
+    fn from(why: &'static str) -> Self {
+        Self { outcome: RequestOutcome::Aborted, why }
+    }
+}
+
 impl RequestOutcome {
     pub(crate) const fn name(self) -> &'static str {
         match self {

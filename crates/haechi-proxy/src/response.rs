@@ -5,6 +5,7 @@ use crate::http1::client::UpstreamBody;
 use crate::http2::client::UpstreamBody as Http2UpstreamBody;
 use crate::record::Record;
 use crate::websocket::tunnel::Tunnel;
+use haechi_authn::LocalFuture;
 use haechi_core::Fields;
 use http::StatusCode;
 use std::task::{Context, Poll};
@@ -32,15 +33,41 @@ pub(crate) enum ResponseBody {
     Tunnel(Box<Tunnel>),
     /// From an HTTP/2 backend.
     Http2(Box<Http2UpstreamBody>),
+    /// One of these, for as long as the caller may have it.
+    Watched(Box<Watched>),
+}
+
+/// A body, and what resolves when the caller may no longer have it.
+pub(crate) struct Watched {
+    body: ResponseBody,
+    access_lost: LocalFuture<&'static str>,
+    lost: Option<&'static str>,
+}
+
+impl Watched {
+    fn poll_lost(&mut self, cx: &mut Context<'_>) -> Option<&'static str> {
+        if self.lost.is_none()
+            && let Poll::Ready(why) = self.access_lost.as_mut().poll(cx)
+        {
+            self.lost = Some(why);
+        }
+        self.lost
+    }
 }
 
 impl ResponseBody {
+    /// The same, broken off when `access_lost` resolves.
+    pub(crate) fn watched(self, access_lost: LocalFuture<&'static str>) -> Self {
+        Self::Watched(Box::new(Watched { body: self, access_lost, lost: None }))
+    }
+
     /// The length in bytes, where it is known beforehand; also of a body that is not sent (to `HEAD`, 304).
     pub(crate) fn length(&self) -> Option<u64> {
         match self {
             Self::Full(bytes) => Some(bytes.len() as u64),
             Self::Http1(body) => body.length(),
             Self::Http2(body) => body.length(),
+            Self::Watched(watched) => watched.body.length(),
             Self::Tunnel(_) => None,
         }
     }
@@ -51,6 +78,7 @@ impl ResponseBody {
             Self::Full(bytes) => bytes.is_empty(),
             Self::Http1(_) | Self::Tunnel(_) => false,
             Self::Http2(body) => body.is_over(),
+            Self::Watched(watched) => watched.body.is_over(),
         }
     }
 
@@ -60,6 +88,7 @@ impl ResponseBody {
             Self::Full(_) | Self::Tunnel(_) => Duration::MAX,
             Self::Http1(body) => body.stall(),
             Self::Http2(body) => body.stall(),
+            Self::Watched(watched) => watched.body.stall(),
         }
     }
 
@@ -69,6 +98,7 @@ impl ResponseBody {
             Self::Full(_) | Self::Tunnel(_) => 0,
             Self::Http1(body) => body.uploaded(),
             Self::Http2(body) => body.uploaded(),
+            Self::Watched(watched) => watched.body.uploaded(),
         }
     }
 
@@ -92,6 +122,10 @@ impl ResponseBody {
             Self::Tunnel(_) => Poll::Ready(Ok(0)),
             Self::Http1(body) => body.poll_ready(cx),
             Self::Http2(body) => body.poll_ready(cx),
+            Self::Watched(watched) => match watched.poll_lost(cx) {
+                Some(why) => Poll::Ready(Err(BodyError::AccessLost(why))),
+                None => watched.body.poll_ready(cx),
+            },
         }
     }
 
@@ -110,6 +144,7 @@ impl ResponseBody {
             Self::Http1(body) => body.take_into(count, out, encode),
             Self::Tunnel(_) => {}
             Self::Http2(body) => body.take_into(count, out, encode),
+            Self::Watched(watched) => watched.body.take_into(count, out, encode),
         }
     }
 
@@ -119,6 +154,7 @@ impl ResponseBody {
             Self::Full(_) | Self::Tunnel(_) => None,
             Self::Http1(body) => body.trailers(),
             Self::Http2(body) => body.trailers(),
+            Self::Watched(watched) => watched.body.trailers(),
         }
     }
 
@@ -128,6 +164,7 @@ impl ResponseBody {
             Self::Full(_) | Self::Tunnel(_) => {}
             Self::Http1(body) => body.poll_upload(cx),
             Self::Http2(body) => body.poll_upload(cx),
+            Self::Watched(watched) => watched.body.poll_upload(cx),
         }
     }
 }

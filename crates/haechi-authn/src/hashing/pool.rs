@@ -1,6 +1,7 @@
 //! The bounded pool on which passwords are hashed.
 
 use super::{StoredHash, UnusableHash};
+use crate::guessing::GuessGuard;
 use haechi_core::Secret;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub struct PasswordPool {
     running: Arc<Semaphore>,
     decoy: StoredHash,
     done: Arc<AtomicU64>,
+    guard: Arc<GuessGuard>,
 }
 
 /// What a password is compared with.
@@ -58,6 +60,7 @@ impl PasswordPool {
             running: Arc::new(Semaphore::new(workers.get().min(Semaphore::MAX_PERMITS))),
             decoy: StoredHash::decoy()?,
             done: Arc::new(AtomicU64::new(0)),
+            guard: Arc::new(GuessGuard::new(admitted)),
         })
     }
 
@@ -96,6 +99,11 @@ impl PasswordPool {
     /// What an unknown name's password is compared with where the known ones were hashed by [`PasswordPool::hash`].
     pub fn decoy(&self) -> Against {
         Against::Decoy(self.decoy.clone())
+    }
+
+    /// Who may have a password verified. One for all that share the pool.
+    pub const fn guard(&self) -> &Arc<GuessGuard> {
+        &self.guard
     }
 
     /// How many passwords were hashed, whatever came of it.

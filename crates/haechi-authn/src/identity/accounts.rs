@@ -305,7 +305,7 @@ mod tests {
     use super::{AccountError, AccountStores, Accounts, KeySpec, UserSpec};
     use crate::declared::DeclaredAttributes;
     use crate::hashing::PasswordFault;
-    use crate::identity::passwords::tests::{PASSWORD, World};
+    use crate::identity::passwords::tests::{PASSWORD, World, from};
     use crate::test_support::{change_user, revoked, user};
     use haechi_core::ports::{Revoked, Rotation, Session, StoreError};
     use haechi_core::{AttributeType, AttributeValue, Attributes, Clock, RoleTable, Secret};
@@ -366,7 +366,10 @@ mod tests {
         accounts.check_user(&root).await.unwrap();
         let user = accounts.add_user(root.clone(), Secret::from(PASSWORD)).await.unwrap();
         assert_eq!(user.roles, ["USER", "haechi-admin"]);
-        assert_eq!(world.verifier().verify("root", Secret::from(PASSWORD)).await.unwrap().id, user.id);
+        assert_eq!(
+            world.verifier().verify("root", Secret::from(PASSWORD), from(7)).await.unwrap().id,
+            user.id
+        );
         let taken = |refused| matches!(refused, Err(AccountError::Store(StoreError::Exists(_))));
         assert!(taken(accounts.check_user(&root).await));
         assert!(taken(accounts.add_user(root, Secret::from(PASSWORD)).await.map(drop)));

@@ -1,30 +1,25 @@
 //! Whether a name and a password belong to a user of the store: one answer for every way in that asks for both.
 
+use crate::guessing::{BY_NAME, Lockout, Refused};
 use crate::hashing::{Against, HashingError, PasswordPool, StoredHash};
 use haechi_core::ports::{StoreError, UserRecord, Users};
 use haechi_core::{Clock, Secret, Timestamp};
-use std::num::NonZeroU32;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Refusals are given at the next multiple of this, so that small differences in the work behind them cannot be measured.
 const REFUSALS_EVERY: Duration = Duration::from_millis(50);
+/// Names of the store's users, where several authenticators ask for passwords.
+const REALM: &str = "";
 /// No user has this id: counting a failure for it costs the same, and changes nothing.
 const NOBODY: &str = "";
 
-/// When a user is locked, and for how long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lockout {
-    /// So many failures since the last success.
-    pub failures: NonZeroU32,
-    /// For so long.
-    pub lasts: Duration,
-}
-
 /// Verifies passwords of the store's users, counts failures, and honours lockout and disabling.
 ///
-/// Unknown, disabled and locked users get the answer of a wrong password, after the same reads, the same hashing and the same write.
+/// Unknown, disabled and locked users get the answer of a wrong password, after the same reads, the same hashing and the same write. Whoever failed too
+/// often ([`crate::guessing`]) gets it without, whatever the name.
 pub struct PasswordVerifier {
     users: Arc<dyn Users>,
     pool: Arc<PasswordPool>,
@@ -62,21 +57,54 @@ impl PasswordVerifier {
     ///
     /// # Errors
     /// [`PasswordRefused`].
-    pub async fn verify(&self, name: &str, password: Secret<String>) -> Result<UserRecord, PasswordRefused> {
+    pub async fn verify(
+        &self,
+        name: &str,
+        password: Secret<String>,
+        from: IpAddr,
+    ) -> Result<UserRecord, PasswordRefused> {
         let started = Instant::now();
-        let outcome = self.judge(name, password).await;
+        let outcome = self.admit_and_judge(name, password, from).await;
         if matches!(outcome, Err(PasswordRefused::Wrong(_))) {
             tokio::time::sleep_until(next_refusal(started)).await;
         }
         outcome
     }
 
-    async fn judge(&self, name: &str, password: Secret<String>) -> Result<UserRecord, PasswordRefused> {
+    async fn admit_and_judge(
+        &self,
+        name: &str,
+        password: Secret<String>,
+        from: IpAddr,
+    ) -> Result<UserRecord, PasswordRefused> {
+        let uptime = || self.clock.uptime();
+        let guess = self.pool.guard().admit((REALM, name), from, self.lockout, uptime).await?;
+        let outcome = self.judge(name, password, guess.is_known).await;
+        match &outcome {
+            Ok(_) => guess.succeeded(),
+            Err(PasswordRefused::Wrong(_)) => guess.failed(name, uptime()),
+            Err(PasswordRefused::Busy | PasswordRefused::Unavailable(_)) => {}
+        }
+        outcome
+    }
+
+    async fn judge(
+        &self,
+        name: &str,
+        password: Secret<String>,
+        is_known: bool,
+    ) -> Result<UserRecord, PasswordRefused> {
         let before = self.users.by_name(name).await?;
         let matches = self.pool.verify(password, self.against(before.as_ref())?).await?;
         // Others may have failed, or an operator may have acted, while this password was hashed.
         let after = self.users.by_name(name).await?;
-        let verdict = verdict(before.as_ref(), after, matches, self.clock.now());
+        let mut verdict = verdict(before.as_ref(), after, matches, is_known, self.clock.now());
+        if let Err(refusal) = &mut verdict
+            && is_known
+        {
+            // Whoever fails where the user is known locks nobody else.
+            refusal.counts_for = None;
+        }
         match &verdict {
             Ok(user) if user.login == Default::default() => {}
             Ok(user) => self.users.login_succeeded(&user.id).await?,
@@ -94,7 +122,16 @@ impl PasswordVerifier {
     async fn count(&self, refusal: &Refusal) -> Result<(), StoreError> {
         let user = refusal.counts_for.as_deref().unwrap_or(NOBODY);
         let locked_until = self.clock.now().plus(self.lockout.lasts);
-        match self.users.login_failed(user, self.lockout.failures.get(), locked_until).await {
+        // What all nodes count together locks the user for unknown addresses, far beyond what locks one address.
+        let most = self.lockout.failures.get().saturating_mul(BY_NAME);
+        match self.users.login_failed(user, most, locked_until).await {
+            Ok(state) if state.failures == 0 && state.locked_until == Some(locked_until) => {
+                tracing::warn!(
+                    user,
+                    "too many wrong passwords on all nodes: the user is locked for addresses that are not known"
+                );
+                Ok(())
+            }
             Ok(_) | Err(StoreError::Missing(_)) => Ok(()),
             Err(error) => Err(error),
         }
@@ -117,6 +154,7 @@ fn verdict(
     before: Option<&UserRecord>,
     after: Option<UserRecord>,
     matches: bool,
+    is_known: bool,
     now: Timestamp,
 ) -> Result<UserRecord, Refusal> {
     let (Some(before), Some(user)) = (before, after) else {
@@ -125,7 +163,7 @@ fn verdict(
     if before.id != user.id || before.password_hash != user.password_hash {
         return Err(Refusal::uncounted("the password was changed meanwhile"));
     }
-    if user.login.locked_until.is_some_and(|until| until > now) {
+    if !is_known && user.login.locked_until.is_some_and(|until| until > now) {
         return Err(Refusal::uncounted("the user is locked"));
     }
     if !matches {
@@ -145,6 +183,15 @@ impl From<StoreError> for PasswordRefused {
     }
 }
 
+impl From<Refused> for PasswordRefused {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Locked(reason) => Self::Wrong(reason),
+            Refused::Busy => Self::Busy,
+        }
+    }
+}
+
 impl From<HashingError> for PasswordRefused {
     fn from(error: HashingError) -> Self {
         match error {
@@ -156,12 +203,13 @@ impl From<HashingError> for PasswordRefused {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use super::{Lockout, PasswordRefused, PasswordVerifier};
+    use super::{BY_NAME, Lockout, PasswordRefused, PasswordVerifier};
     use crate::hashing::PasswordPool;
     use crate::test_support::{change_user, clock, user};
     use haechi_core::ports::{LoginState, UserRecord};
     use haechi_core::{Attributes, Clock, Secret};
     use haechi_testkit::{Fault, FaultyStore, FixedClock};
+    use std::net::{IpAddr, Ipv4Addr};
     use std::num::NonZeroU32;
     use std::sync::Arc;
     use std::time::Duration;
@@ -178,7 +226,7 @@ pub(crate) mod tests {
     impl World {
         /// A store with the user `mina`, role MANAGER, tenant acme.
         pub(crate) async fn new() -> Self {
-            let pool = PasswordPool::new(Handle::current(), std::num::NonZeroUsize::MIN, 4).unwrap();
+            let pool = PasswordPool::new(Handle::current(), std::num::NonZeroUsize::MIN, 63).unwrap();
             let world = Self { store: FaultyStore::new(), clock: clock(), pool: Arc::new(pool) };
             let mina = UserRecord {
                 id: "u-1".into(),
@@ -206,18 +254,38 @@ pub(crate) mod tests {
         }
 
         async fn try_password(&self, name: &str, password: &str) -> Result<String, PasswordRefused> {
-            Ok(self.verifier().verify(name, Secret::from(password)).await?.id)
+            self.try_from_host(name, password, 7).await
+        }
+
+        async fn try_from_host(
+            &self,
+            name: &str,
+            password: &str,
+            host: u8,
+        ) -> Result<String, PasswordRefused> {
+            Ok(self.verifier().verify(name, Secret::from(password), from(host)).await?.id)
         }
     }
 
+    pub(crate) const fn from(host: u8) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::new(192, 0, 2, host))
+    }
+
     const WRONG: Result<String, PasswordRefused> = Err(PasswordRefused::Wrong("wrong password"));
-    const LOCKED: Result<String, PasswordRefused> = Err(PasswordRefused::Wrong("the user is locked"));
+    const LOCKED: Result<String, PasswordRefused> =
+        Err(PasswordRefused::Wrong("the user is locked for this address"));
 
     #[tokio::test]
     async fn the_right_password_and_a_wrong_one() {
         let world = World::new().await;
         assert_eq!(world.try_password("mina", PASSWORD).await, Ok("u-1".into()));
         assert_eq!(world.try_password("mina", "tidal-orbit-mango-stovf").await, WRONG);
+        assert_eq!(
+            user(&world.store, "mina").await.unwrap().login.failures,
+            0,
+            "known here: counted here alone"
+        );
+        assert_eq!(world.try_from_host("mina", "wrong", 8).await, WRONG);
         assert_eq!(user(&world.store, "mina").await.unwrap().login.failures, 1);
         assert_eq!(world.try_password("mina", PASSWORD).await, Ok("u-1".into()));
         assert_eq!(user(&world.store, "mina").await.unwrap().login.failures, 0, "success clears the count");
@@ -264,17 +332,40 @@ pub(crate) mod tests {
         for _ in 0..3 {
             assert_eq!(world.try_password("mina", "wrong").await, WRONG);
         }
+        let (hashes, calls) = (world.pool.done(), world.store.asked());
         assert_eq!(world.try_password("mina", PASSWORD).await, LOCKED);
-        let until = user(&world.store, "mina").await.unwrap().login.locked_until;
+        assert_eq!(
+            (world.pool.done(), world.store.asked()),
+            (hashes, calls),
+            "refused before anybody is asked"
+        );
+        assert_eq!(
+            world.try_from_host("mina", PASSWORD, 8).await,
+            Ok("u-1".into()),
+            "a stranger locks nobody else"
+        );
         world.clock.advance(Duration::from_secs(899));
         assert_eq!(world.try_password("mina", "wrong").await, LOCKED);
+        world.clock.set(haechi_core::Timestamp::from_millis(0));
+        world.clock.advance(Duration::from_secs(2));
         assert_eq!(
-            user(&world.store, "mina").await.unwrap().login.locked_until,
-            until,
+            world.try_password("mina", PASSWORD).await,
+            Ok("u-1".into()),
             "guessing on locks no longer"
         );
-        world.clock.advance(Duration::from_secs(2));
-        assert_eq!(world.try_password("mina", PASSWORD).await, Ok("u-1".into()));
+    }
+
+    #[tokio::test]
+    async fn what_the_world_guesses_locks_for_strangers_alone() {
+        let world = World::new().await;
+        assert_eq!(world.try_from_host("mina", PASSWORD, 250).await, Ok("u-1".into()));
+        for guess in 0..3 * BY_NAME {
+            let host = u8::try_from(guess % 200).unwrap();
+            assert_eq!(world.try_from_host("mina", "wrong", host).await, WRONG, "{guess}");
+        }
+        assert!(user(&world.store, "mina").await.unwrap().login.locked_until.is_some(), "on every node");
+        assert!(world.try_from_host("mina", PASSWORD, 240).await.is_err());
+        assert_eq!(world.try_from_host("mina", PASSWORD, 250).await, Ok("u-1".into()), "known here");
     }
 
     #[tokio::test]
@@ -283,7 +374,7 @@ pub(crate) mod tests {
         let verifier = Arc::new(world.verifier());
         let guess = |password: &'static str| {
             let verifier = verifier.clone();
-            tokio::spawn(async move { verifier.verify("mina", Secret::from(password)).await })
+            tokio::spawn(async move { verifier.verify("mina", Secret::from(password), from(7)).await })
         };
         // One worker: they all read the user before the first is counted, and are hashed in this order.
         let guesses = [guess("wrong"), guess("wrong"), guess("wrong"), guess(PASSWORD)];

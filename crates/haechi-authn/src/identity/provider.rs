@@ -147,7 +147,8 @@ impl Provider {
         client: IpAddr,
     ) -> Result<TokenPair, LoginRefused> {
         let inner = self.inner.clone();
-        let outcome = self.ask(LOGIN_ANSWERS_WITHIN, async move { inner.login(&name, password).await }).await;
+        let outcome =
+            self.ask(LOGIN_ANSWERS_WITHIN, async move { inner.login(&name, password, client).await }).await;
         if let Err(refused) = &outcome {
             tracing::info!(%client, reason = %refused, "login refused");
         }
@@ -239,8 +240,13 @@ impl Provider {
 }
 
 impl Inner {
-    async fn login(&self, name: &str, password: Secret<String>) -> Result<TokenPair, LoginRefused> {
-        let verified = self.verifier.verify(name, password).await?;
+    async fn login(
+        &self,
+        name: &str,
+        password: Secret<String>,
+        client: IpAddr,
+    ) -> Result<TokenPair, LoginRefused> {
+        let verified = self.verifier.verify(name, password, client).await?;
         let missing = || LoginRefused::Unavailable("cannot read random bytes from the system".into());
         let refresh = RefreshToken::generate().ok_or_else(missing)?;
         let now = self.clock.now();

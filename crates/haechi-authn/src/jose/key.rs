@@ -20,8 +20,8 @@ pub struct VerifyingKey {
 
 enum Material {
     Public(ParsedPublicKey),
-    // Its two hash states are large.
-    Secret(Box<hmac::Key>),
+    /// Any of them verifies.
+    Secrets(Box<[hmac::Key]>),
 }
 
 /// Why key material was refused.
@@ -56,7 +56,7 @@ impl VerifyingKey {
     pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.material {
             Material::Public(key) => key.verify_sig(message, signature).is_ok(),
-            Material::Secret(key) => hmac::verify(key, message, signature).is_ok(),
+            Material::Secrets(keys) => keys.iter().any(|key| hmac::verify(key, message, signature).is_ok()),
         }
     }
 
@@ -87,16 +87,28 @@ impl VerifyingKey {
     /// # Errors
     /// [`KeyFault::ShortSecret`] when it is shorter than the hash, [`KeyFault::Unusable`] for an algorithm without secrets.
     pub fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, KeyFault> {
+        Self::from_secrets(algorithm, &[secret])
+    }
+
+    /// Shared secrets, any of which verifies: the new one, and those that it takes the place of.
+    ///
+    /// # Errors
+    /// As [`VerifyingKey::from_secret`], for each of them; [`KeyFault::Unusable`] where there is none.
+    pub fn from_secrets(algorithm: Algorithm, secrets: &[&[u8]]) -> Result<Self, KeyFault> {
         let (hash, least) = match algorithm {
             Algorithm::Hs256 => (hmac::HMAC_SHA256, 32),
             Algorithm::Hs384 => (hmac::HMAC_SHA384, 48),
             Algorithm::Hs512 => (hmac::HMAC_SHA512, 64),
             _ => return Err(KeyFault::Unusable(format!("{algorithm} does not use a shared secret"))),
         };
-        if secret.len() < least {
+        if secrets.is_empty() {
+            return Err(KeyFault::Unusable("there is no secret".to_owned()));
+        }
+        if secrets.iter().any(|secret| secret.len() < least) {
             return Err(KeyFault::ShortSecret { algorithm, least });
         }
-        Ok(Self { algorithm, material: Material::Secret(Box::new(hmac::Key::new(hash, secret))) })
+        let keys = secrets.iter().map(|secret| hmac::Key::new(hash, secret)).collect();
+        Ok(Self { algorithm, material: Material::Secrets(keys) })
     }
 
     fn parsed(algorithm: Algorithm, bytes: &[u8]) -> Result<Self, KeyFault> {

@@ -134,21 +134,22 @@ impl Keys {
         Ok(Self { not_after, ..Self::sole(keys, text.as_bytes()) })
     }
 
-    /// A shared secret, for each HMAC algorithm of the allow-list. It verifies tokens of any `kid`.
+    /// Shared secrets, for each HMAC algorithm of the allow-list: any of them verifies tokens of any `kid`, so that a secret can be replaced while tokens of the
+    /// one before are still about.
     ///
     /// # Errors
     /// [`SetFault::Key`] when it is shorter than the hash of one of them, or when none is allowed.
-    pub fn from_secret(secret: &Secret<String>, allowed: AlgorithmSet) -> Result<Self, SetFault> {
-        let bytes = secret.expose().as_bytes();
+    pub fn from_secrets(secrets: &[Secret<String>], allowed: AlgorithmSet) -> Result<Self, SetFault> {
+        let bytes: Vec<&[u8]> = secrets.iter().map(|secret| secret.expose().as_bytes()).collect();
         let symmetric = allowed.iter().filter(|algorithm| algorithm.is_symmetric());
         let keys: Vec<_> = symmetric
-            .map(|algorithm| VerifyingKey::from_secret(algorithm, bytes))
+            .map(|algorithm| VerifyingKey::from_secrets(algorithm, &bytes))
             .collect::<Result<_, _>>()?;
         if keys.is_empty() {
             let why = "a shared secret needs `algorithms` with HS256, HS384 or HS512".to_owned();
             return Err(KeyFault::Unusable(why).into());
         }
-        Ok(Self::sole(keys, bytes))
+        Ok(Self::sole(keys, &bytes.concat()))
     }
 
     /// The key that is to verify a token: the one of its `kid`, or, for a token without, the only one that fits its algorithm.

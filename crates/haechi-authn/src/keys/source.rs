@@ -4,15 +4,16 @@ use super::fetch::Fetch;
 use super::refresh::{self, Refresh, Round, Shared};
 use super::set::{KeySet, Keys};
 use super::web::AddressFault;
+use crate::supervisor::supervise;
 use arc_swap::{ArcSwap, Guard};
-use haechi_core::{Clock, Timestamp};
 use haechi_core::ports::BoxFuture;
+use haechi_core::{Clock, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 
 /// The current keys of one issuer. Shared by all workers, and by all authenticators of the issuer.
 pub struct KeySource {
@@ -24,7 +25,7 @@ pub struct KeySource {
 struct Refresher {
     shared: Arc<Shared>,
     rounds: watch::Receiver<Round>,
-    task: JoinHandle<()>,
+    task: AbortHandle,
 }
 
 /// Why a source cannot be set up as configured.
@@ -108,7 +109,8 @@ impl KeySource {
             failed: AtomicU64::new(0),
         });
         let (sender, rounds) = watch::channel(Round::default());
-        let task = control.spawn(refresh::run(shared.clone(), sender));
+        let supervised = shared.clone();
+        let task = supervise(control, "key sets", move || refresh::run(supervised.clone(), sender.clone()));
         Ok(Self { issuer, current, refresher: Some(Refresher { shared, rounds, task }) })
     }
 

@@ -7,7 +7,8 @@ use crate::authorization::{AuthScheme, Presented};
 use crate::control::Control;
 use crate::credential_cache::{CredentialCache, Found};
 use crate::declared::DeclaredAttributes;
-use crate::hashing::{Against, Htpasswd, PasswordPool};
+use crate::guessing::{Lockout, Refused};
+use crate::hashing::{Against, HashingError, Htpasswd, PasswordPool};
 use crate::identity::{PasswordRefused, PasswordVerifier};
 use crate::revocation::DependsOn;
 use crate::{
@@ -16,8 +17,9 @@ use crate::{
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use haechi_core::caller::{Claimed, Vouched};
-use haechi_core::{Caller, CallerKind, RequestHead, RoleTable, Secret, Timestamp};
+use haechi_core::{Caller, CallerKind, Clock, RequestHead, RoleTable, Secret, Timestamp};
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,14 +50,21 @@ pub enum Accounts {
         declared: Arc<DeclaredAttributes>,
     },
     /// Users of an htpasswd file. Their issuer is `basic:<realm>`.
-    File {
-        /// The users.
-        users: Htpasswd,
-        /// Where their passwords are hashed.
-        pool: Arc<PasswordPool>,
-        /// Roles that all of them have. Built-in ones do not count: only the store makes administrators of the gate.
-        roles: Vec<String>,
-    },
+    File(FileUsers),
+}
+
+/// Users of an htpasswd file.
+pub struct FileUsers {
+    /// The users.
+    pub users: Htpasswd,
+    /// Where their passwords are hashed.
+    pub pool: Arc<PasswordPool>,
+    /// Roles that all of them have. Built-in ones do not count: only the store makes administrators of the gate.
+    pub roles: Vec<String>,
+    /// When they are locked.
+    pub lockout: Lockout,
+    /// For how long they were.
+    pub clock: Arc<dyn Clock>,
 }
 
 struct Shared {
@@ -121,14 +130,14 @@ impl Scheme for OnWorker {
             Err(_) => Look::Done(Attempt::invalid_request("`Authorization` stands more than once")),
             Ok(Presented::Absent) => Look::Done(Attempt::Absent),
             Ok(Presented::Malformed) => Look::Done(Attempt::invalid_credentials("no base64 behind `Basic`")),
-            Ok(Presented::Token68(text)) => self.judge(text, now),
+            Ok(Presented::Token68(text)) => self.judge(text, head.client, now),
         }
     }
 }
 
 impl OnWorker {
-    fn judge(&self, text: &str, now: Timestamp) -> Look {
-        let key = self.shared.keyed.key(text.as_bytes());
+    fn judge(&self, text: &str, from: IpAddr, now: Timestamp) -> Look {
+        let key = self.shared.keyed.key(text.as_bytes(), from);
         if let Some(Found::Holds(caller)) = self.cache.borrow_mut().find(&key, now, |_| true) {
             return Look::Done(Attempt::Verified(caller));
         }
@@ -138,7 +147,7 @@ impl OnWorker {
         let version = self.cache.borrow().version();
         let (shared, cache) = (self.shared.clone(), self.cache.clone());
         Look::Wait(Box::pin(async move {
-            let attempt = shared.verify(name, password).await;
+            let attempt = shared.verify(name, password, from).await;
             if let (Attempt::Verified(caller), Some(version)) = (&attempt, version) {
                 let (depends_on, ends) = (shared.depends_on(caller), now.plus(REMEMBERED_FOR));
                 cache.borrow_mut().keep(key, caller.clone(), depends_on, ends, version);
@@ -152,26 +161,25 @@ impl Shared {
     const fn watch(&self) -> Option<&Arc<RevocationWatch>> {
         match &self.accounts {
             Accounts::Store { watch, .. } => Some(watch),
-            Accounts::File { .. } => None,
+            Accounts::File(_) => None,
         }
     }
 
     fn depends_on(&self, caller: &Caller) -> DependsOn {
         match &self.accounts {
             Accounts::Store { .. } => DependsOn::user(&caller.subject),
-            Accounts::File { .. } => DependsOn::nothing(),
+            Accounts::File(_) => DependsOn::nothing(),
         }
     }
 
-    async fn verify(&self, name: String, password: Secret<String>) -> Attempt {
+    async fn verify(&self, name: String, password: Secret<String>, from: IpAddr) -> Attempt {
         let (vouched, claimed) = match &self.accounts {
             Accounts::Store { verifier, issuer, declared, .. } => {
-                let claimed = self.ask_store(verifier.clone(), name, password, issuer, declared).await;
+                let question = (name, password, from);
+                let claimed = self.ask_store(verifier.clone(), question, issuer, declared).await;
                 (Vouched::BySelf, claimed)
             }
-            Accounts::File { users, pool, roles } => {
-                (Vouched::ByOther, self.ask_file(users, pool, roles, name, password).await)
-            }
+            Accounts::File(file) => (Vouched::ByOther, self.ask_file(file, name, password, from).await),
         };
         match claimed {
             Ok(claimed) => {
@@ -185,12 +193,11 @@ impl Shared {
     async fn ask_store(
         &self,
         verifier: Arc<PasswordVerifier>,
-        name: String,
-        password: Secret<String>,
+        (name, password, from): (String, Secret<String>, IpAddr),
         issuer: &str,
         declared: &DeclaredAttributes,
     ) -> Result<Claimed, Attempt> {
-        let question = async move { verifier.verify(&name, password).await };
+        let question = async move { verifier.verify(&name, password, from).await };
         let user = match self.control.ask(ANSWERS_WITHIN, question).await {
             Ok(Ok(user)) => user,
             Ok(Err(PasswordRefused::Wrong(reason))) => return Err(Attempt::invalid_credentials(reason)),
@@ -208,25 +215,37 @@ impl Shared {
 
     async fn ask_file(
         &self,
-        users: &Htpasswd,
-        pool: &PasswordPool,
-        roles: &[String],
+        file: &FileUsers,
         name: String,
         password: Secret<String>,
+        from: IpAddr,
     ) -> Result<Claimed, Attempt> {
+        let FileUsers { users, pool, roles, lockout, clock } = file;
+        let claim = (&*self.name, &*name);
+        let guess = match pool.guard().admit(claim, from, *lockout, || clock.uptime()).await {
+            Ok(guess) => guess,
+            Err(Refused::Locked(reason)) => return Err(Attempt::invalid_credentials(reason)),
+            Err(Refused::Busy) => return Err(Attempt::unavailable(HashingError::Busy.to_string())),
+        };
         let against = match (users.hash_of(&name), users.any_hash(self.keyed.number(name.as_bytes()))) {
             (Some(hash), _) => Against::Real(hash.clone()),
             (None, Some(other)) => Against::Decoy(other.clone()),
             (None, None) => pool.decoy(),
         };
         match pool.verify(password, against).await {
-            Ok(true) => Ok(Claimed {
-                subject: name,
-                issuer: format!("basic:{}", self.realm),
-                roles: roles.to_vec(),
-                ..Claimed::default()
-            }),
-            Ok(false) => Err(Attempt::invalid_credentials("no such user, or a wrong password")),
+            Ok(true) => {
+                guess.succeeded();
+                Ok(Claimed {
+                    subject: name,
+                    issuer: format!("basic:{}", self.realm),
+                    roles: roles.clone(),
+                    ..Claimed::default()
+                })
+            }
+            Ok(false) => {
+                guess.failed(&name, clock.uptime());
+                Err(Attempt::invalid_credentials("no such user, or a wrong password"))
+            }
             Err(error) => Err(Attempt::unavailable(error.to_string())),
         }
     }

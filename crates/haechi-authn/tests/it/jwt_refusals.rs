@@ -218,13 +218,16 @@ fn a_key_keeps_to_its_alg() {
 
 #[test]
 fn a_shared_secret_verifies_what_it_is_configured_for() {
-    let secret = "0123456789abcdef0123456789abcdef";
-    let keys = |algorithms| Keys::from_secret(&Secret::from(secret), allow(algorithms));
+    let (secret, former) = ("0123456789abcdef0123456789abcdef", "a secret that was in use up to now");
+    let keys =
+        |algorithms| Keys::from_secrets(&[Secret::from(secret), Secret::from(former)], allow(algorithms));
     assert!(keys(&["HS384"]).unwrap_err().to_string().contains("48 bytes"));
     assert!(keys(&["RS256"]).unwrap_err().to_string().contains("HS256"));
     let source = Arc::new(KeySource::fixed(ISSUER, keys(&["HS256"]).unwrap()));
     let scheme = worker(JwtConfig { algorithms: allow(&["HS256"]), ..config(source.clone()) });
-    accepted(&*scheme, &Key::hmac("whatever", secret.as_bytes()).token(&claims()));
+    for known in [secret, former] {
+        accepted(&*scheme, &Key::hmac("whatever", known.as_bytes()).token(&claims()));
+    }
     assert_eq!(
         refused(&*scheme, &Key::hmac("whatever", b"another").token(&claims())),
         "the signature does not verify"

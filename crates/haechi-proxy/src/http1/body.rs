@@ -2,6 +2,7 @@
 
 use super::chunk_extension;
 use crate::io::Reader;
+use crate::outcome::Broken;
 use haechi_core::{FieldName, Fields};
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -48,6 +49,19 @@ pub(crate) enum BodyError {
     /// Nothing arrived for too long.
     #[error("the body stalled")]
     Stalled,
+    /// Whoever receives it may no longer have the rest, and why.
+    #[error("{0}")]
+    AccessLost(&'static str),
+}
+
+impl BodyError {
+    /// For the record of an answer that broke off with this.
+    pub(crate) const fn of_answer(&self) -> Broken {
+        match self {
+            Self::AccessLost(why) => Broken::not_allowed(why),
+            _ => Broken::by_backend("the backend's answer broke off"),
+        }
+    }
 }
 
 /// Decodes one body from a [`Reader`].

@@ -9,6 +9,7 @@ use crate::ticks::{Elapsed, Timer};
 use crate::trailers;
 use crate::upstream::circuit::OpenConnection;
 use crate::upstream::pool::ConnectionLease;
+use crate::upstream::wear::Wear;
 use haechi_core::Fields;
 use http::{Method, StatusCode};
 use std::future::poll_fn;
@@ -24,8 +25,7 @@ pub(crate) const MAX_INTERIM: usize = 8;
 pub(crate) struct UpstreamConnection {
     stream: Rc<Stream>,
     reader: Reader,
-    /// Requests that it has carried.
-    carried: u32,
+    wear: Wear,
     /// Where it leads.
     peer: SocketAddr,
     open: OpenConnection,
@@ -79,7 +79,7 @@ impl UpstreamConnection {
     /// Takes over a fresh connection.
     pub(crate) fn new(stream: Stream, buffers: Buffers, peer: SocketAddr, open: OpenConnection) -> Self {
         let stream = Rc::new(stream);
-        Self { reader: Reader::new(stream.clone(), buffers), stream, carried: 0, peer, open }
+        Self { reader: Reader::new(stream.clone(), buffers), stream, wear: Wear::none(), peer, open }
     }
 
     /// Whether it leads to where its endpoint still is.
@@ -87,15 +87,15 @@ impl UpstreamConnection {
         self.open.endpoint().is_at(self.peer)
     }
 
-    /// Whether the connection can take a request: nothing arrived unasked, and the backend has not closed it.
+    /// Whether the connection can take a request: nothing arrived unasked, the backend has not closed it, and it was not kept for too long.
     pub(crate) fn is_fresh(&self) -> bool {
-        self.reader.unread().is_empty() && self.leads_there() && self.stream.is_quiet()
+        self.reader.unread().is_empty() && self.leads_there() && self.stream.is_quiet() && !self.wear.is_out()
     }
 
     /// The same, with a second look while the backend has not yet shown that it keeps connections: one that closes after each answer
     /// without saying so may have closed this one a moment ago.
     pub(crate) fn is_reusable(&self) -> bool {
-        self.is_fresh() && (self.carried > 1 || self.stream.is_quiet_now())
+        self.is_fresh() && (self.wear.requests() > 1 || self.stream.is_quiet_now())
     }
 
     /// What arrives on it, and its stream.
@@ -114,7 +114,7 @@ impl UpstreamConnection {
         timer: &Timer,
         terms: Terms<'_>,
     ) -> Result<(ResponseLines, UpstreamBody), ExchangeError> {
-        self.carried = self.carried.saturating_add(1);
+        self.wear.count();
         let mut upload = Upload::new(request_head, body, self.reader.buffers().clone());
         let mut interim = 0;
         let head = loop {

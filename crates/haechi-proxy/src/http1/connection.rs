@@ -8,6 +8,7 @@ use crate::interim::Interim;
 use crate::io::{Charge, Reader, Stream};
 use crate::limits::Limit;
 use crate::lines::{HeadFault, HeadLimits};
+use crate::outcome::Broken;
 use crate::panic;
 use crate::pipeline::{self, Arrival};
 use crate::record::Record;
@@ -275,7 +276,7 @@ impl Connection {
         trailers: bool,
         record: &mut Record,
         limits: &Limits,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), Broken> {
         if coding == Coding::None {
             return self.flush(body, limits).await;
         }
@@ -306,10 +307,10 @@ impl Connection {
                         continue;
                     }
                 }
-                Some(Err(_)) => {
+                Some(Err(error)) => {
                     // What arrived before the break is passed on; the break follows it.
                     let _ = self.flush(body, limits).await;
-                    return Err("the backend's answer broke off");
+                    return Err(error.of_answer());
                 }
                 None => {}
             }
@@ -318,7 +319,7 @@ impl Connection {
     }
 
     /// Waits for the next bytes of the answer. A stream may be silent for very long, so it is looked at now and then whether the client is still there.
-    async fn next(&self, body: &mut ResponseBody) -> Result<Result<usize, BodyError>, &'static str> {
+    async fn next(&self, body: &mut ResponseBody) -> Result<Result<usize, BodyError>, Broken> {
         let stall = body.stall();
         let mut silent = Duration::ZERO;
         loop {
@@ -329,10 +330,10 @@ impl Connection {
                 Err(Elapsed) => {
                     silent = silent.saturating_add(slice);
                     if silent >= stall {
-                        return Err("the backend stalled");
+                        return Err(Broken::by_backend("the backend stalled"));
                     }
                     if self.stream.has_ended() && self.inbound.borrow().reader.unread().is_empty() {
-                        return Err("the client went away");
+                        return Err("the client went away".into());
                     }
                 }
             }
@@ -351,7 +352,7 @@ impl Connection {
     }
 
     /// Writes all that waits; the request's body goes on meanwhile.
-    async fn flush(&mut self, body: &mut ResponseBody, limits: &Limits) -> Result<(), &'static str> {
+    async fn flush(&mut self, body: &mut ResponseBody, limits: &Limits) -> Result<(), Broken> {
         let mut written = 0;
         let mut waiting = None;
         while written < self.out.len() {
@@ -366,10 +367,10 @@ impl Connection {
             });
             match self.timer.limit_client(limits.write_stall, write).await {
                 Ok(Ok(count)) => written += count,
-                Ok(Err(_)) => return Err("the client went away"),
+                Ok(Err(_)) => return Err("the client went away".into()),
                 Err(Elapsed) => {
                     self.worker.metrics().limit(Limit::WriteStall);
-                    return Err("the client stopped reading");
+                    return Err("the client stopped reading".into());
                 }
             }
         }

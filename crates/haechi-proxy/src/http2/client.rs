@@ -12,6 +12,7 @@ use crate::ticks::{Elapsed, Timer};
 use crate::trailers;
 use crate::upstream::circuit::OpenConnection;
 use crate::upstream::pool::ConnectionLease;
+use crate::upstream::wear::Wear;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{Reason, SendStream};
 use haechi_core::Fields;
@@ -44,6 +45,7 @@ pub(crate) struct Multiplexed {
     peer: SocketAddr,
     open: OpenConnection,
     buffers: Buffers,
+    wear: Wear,
 }
 
 /// One exchange on a connection.
@@ -84,11 +86,22 @@ impl Multiplexed {
             let _ = connection.await;
             told.set(true);
         });
-        Ok(Rc::new(Self { send, streams: Cell::new(0), over, peer, open, buffers: buffers.clone() }))
+        Ok(Rc::new(Self {
+            send,
+            streams: Cell::new(0),
+            over,
+            peer,
+            open,
+            buffers: buffers.clone(),
+            wear: Wear::none(),
+        }))
     }
 
-    /// Whether new exchanges can begin: the backend has neither closed it nor said goodbye, and it leads to where its endpoint still is.
+    /// Whether new exchanges can begin: the backend has neither closed it nor said goodbye, it leads to where its endpoint still is, and it was not kept for too long.
     pub(crate) fn is_usable(&self) -> bool {
+        if self.wear.is_out() {
+            return false;
+        }
         let mut send = self.send.clone();
         let ready = send.poll_ready(&mut Context::from_waker(Waker::noop()));
         !self.over.get() && self.open.endpoint().is_at(self.peer) && matches!(ready, Poll::Ready(Ok(())))
@@ -162,6 +175,7 @@ impl Multiplexed {
 
 impl OneStream {
     fn of(connection: Rc<Multiplexed>) -> Self {
+        connection.wear.count();
         connection.streams.set(connection.streams.get() + 1);
         Self(connection)
     }

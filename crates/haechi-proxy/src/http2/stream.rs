@@ -6,6 +6,7 @@ use super::piece::{Passing, Piece};
 use super::tunnelled::Tunnelled;
 use crate::interim::{Interim, InterimAnswer};
 use crate::io::Buffers;
+use crate::outcome::Broken;
 use crate::panic;
 use crate::pipeline::{self, Arrival};
 use crate::record::Record;
@@ -172,9 +173,6 @@ struct Answer {
     passing: Passing,
 }
 
-/// Why an answer broke off, for the record.
-type Broken = &'static str;
-
 impl Answer {
     /// An answer that breaks off resets the stream, so that nobody takes the part for the whole.
     async fn send(&self, response: Response, head_only: bool) -> Result<(), ()> {
@@ -250,11 +248,11 @@ impl Answer {
                         continue;
                     }
                 }
-                Some(Err(_)) => {
+                Some(Err(error)) => {
                     // What arrived before the break is passed on; the break follows it.
                     self.hand_over(out, &mut piece, false)?;
                     self.pass().await;
-                    return Err("the backend's answer broke off");
+                    return Err(error.of_answer());
                 }
                 None => {}
             }
@@ -275,9 +273,8 @@ impl Answer {
                 Poll::Ready(moved) => Poll::Ready(Ok(moved)),
                 Poll::Pending => gone(out, cx),
             });
-            if let Some(ready) =
-                self.timer.limit(stall, wait).await.map_err(|Elapsed| "the backend stalled")??
-            {
+            let moved = self.timer.limit(stall, wait).await;
+            if let Some(ready) = moved.map_err(|Elapsed| Broken::by_backend("the backend stalled"))?? {
                 return Ok(ready);
             }
         }
@@ -289,7 +286,7 @@ impl Answer {
             body.poll_upload(cx);
             match out.poll_capacity(cx) {
                 Poll::Ready(Some(Ok(_))) => Poll::Ready(Ok(())),
-                Poll::Ready(_) => Poll::Ready(Err(WENT_AWAY)),
+                Poll::Ready(_) => Poll::Ready(Err(WENT_AWAY.into())),
                 Poll::Pending => gone(out, cx),
             }
         });
@@ -320,7 +317,7 @@ impl Answer {
             None => self.hand_over(out, piece, true),
             Some(trailers) => {
                 self.hand_over(out, piece, false)?;
-                out.send_trailers(trailers).map_err(|_| WENT_AWAY)
+                out.send_trailers(trailers).map_err(|_| WENT_AWAY.into())
             }
         }
     }
@@ -331,14 +328,14 @@ impl Answer {
             return Ok(());
         }
         let piece = Piece::new(std::mem::take(piece), &self.buffers).of(&self.passing);
-        out.send_data(piece, ends).map_err(|_| WENT_AWAY)
+        out.send_data(piece, ends).map_err(|_| WENT_AWAY.into())
     }
 }
 
-const WENT_AWAY: Broken = "the client went away";
+const WENT_AWAY: &str = "the client went away";
 
 fn gone<T>(out: &mut SendStream<Piece>, cx: &mut Context<'_>) -> Poll<Result<T, Broken>> {
-    out.poll_reset(cx).map(|_| Err(WENT_AWAY))
+    out.poll_reset(cx).map(|_| Err(WENT_AWAY.into()))
 }
 
 /// What is ready without waiting.

@@ -8,7 +8,7 @@ use crate::decisions::{Decided, Headers, RecordedRoute, direction};
 use crate::limits::Limit;
 use crate::log::Line;
 use crate::metrics::RouteMetrics;
-use crate::outcome::RequestOutcome;
+use crate::outcome::{Broken, RequestOutcome};
 use crate::reply::ErrorFormat;
 use crate::settings::{Endpoint, Route};
 use crate::spans::{Spans, Work};
@@ -230,8 +230,9 @@ impl Record {
     }
 
     /// The answer broke off.
-    pub(crate) fn broken(&mut self, why: &'static str) {
-        self.0.line.outcome = RequestOutcome::Aborted;
+    pub(crate) fn broken(&mut self, broken: impl Into<Broken>) {
+        let Broken { outcome, why } = broken.into();
+        self.0.line.outcome = outcome;
         self.0.line.reason = Some(why.into());
         self.0.over = true;
     }

@@ -16,3 +16,4 @@ pub(crate) mod resolve;
 pub(crate) mod retry;
 pub(crate) mod shared;
 pub(crate) mod upkeep;
+pub(crate) mod wear;

@@ -6,6 +6,7 @@ use super::registry::Endpoints;
 use super::resolve::{self, Resolve};
 use crate::plan::Plan;
 use crate::settings::{HealthCheck, Service};
+use haechi_authn::supervisor::supervise;
 use haechi_core::ports::BoxFuture;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -107,12 +108,14 @@ impl Upkeep {
             state.set_healthy(true);
         }
         if let (None, Some(check)) = (&checking, &health) {
-            let task = health::check(state.clone(), self.probe.clone(), check.clone());
-            checking = Some(self.control.spawn(task).abort_handle());
+            let (state, probe, check) = (state.clone(), self.probe.clone(), check.clone());
+            let task = move || health::check(state.clone(), probe.clone(), check.clone());
+            checking = Some(supervise(&self.control, "health checks", task));
         }
         if resolving.is_none() && state.is_named() {
-            let task = resolve::again_and_again(state.clone(), self.resolver.clone(), resolve);
-            resolving = Some(self.control.spawn(task).abort_handle());
+            let (state, resolver) = (state.clone(), self.resolver.clone());
+            let task = move || resolve::again_and_again(state.clone(), resolver.clone(), resolve);
+            resolving = Some(supervise(&self.control, "name resolution", task));
         }
         Tended { _state: state.clone(), health, resolve, checking, resolving }
     }

@@ -3,10 +3,11 @@
 use super::direction::{Course, Direction};
 use super::frames::{Sender, close};
 use super::peer::Peer;
-use super::recheck::{AccessLost, OpeningRequest, Rechecked};
+use super::recheck::{AccessLost, OpeningRequest};
 use crate::http1::client::{UpstreamBody, UpstreamConnection};
 use crate::limits::Limit;
 use crate::record::Record;
+use crate::rejudge::Rejudged;
 use crate::settings::Limits;
 use crate::ticks::{Elapsed, Timer};
 use crate::worker::Worker;
@@ -102,7 +103,7 @@ struct Running {
     /// From backend to client.
     downward: Direction,
     opening: OpeningRequest,
-    rechecking: Option<LocalFuture<Rechecked>>,
+    rechecking: Option<LocalFuture<Rejudged>>,
     /// When a byte last moved.
     active: Instant,
     limits: Limits,

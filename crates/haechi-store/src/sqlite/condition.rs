@@ -87,7 +87,8 @@ impl Condition {
         self.damaged.store(false, SeqCst);
     }
 
-    fn distrust_connections(&self) {
+    /// No connection that is open now is used again.
+    pub(super) fn distrust_connections(&self) {
         self.failed_at.store(self.now(), SeqCst);
     }
 

@@ -22,7 +22,8 @@ impl Sqlite {
         let condition = Arc::new(Condition::new());
         let readers = pool(READERS, &condition).connect_lazy_with(options.clone().pragma("query_only", "ON"));
         let writer = pool(1, &condition).connect_lazy_with(options.clone());
-        let sqlite = Self { readers, writer, file: Arc::new(file), condition, opening: Opening::new(options) };
+        let sqlite =
+            Self { readers, writer, file: Arc::new(file), condition, opening: Opening::new(options) };
         match tokio::time::timeout(TIMEOUT, sqlite.opening.look()).await {
             Ok(Err(refusal)) if !refusal.may_pass() => Err(refusal.at(path)),
             _ => Ok(sqlite),

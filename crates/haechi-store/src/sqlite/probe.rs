@@ -24,13 +24,17 @@ impl Sqlite {
         })
         .await?;
         if self.condition.is_damaged() {
+            // Those that are open know pages as they were.
+            self.condition.distrust_connections();
             self.look_through().await?;
         }
         if self.condition.wants_write() {
             self.answer(async move {
                 let mut write = self.write().await?;
                 // There and back: a page is written, which SQLite spares itself for the same value, and nobody has anything to learn.
-                for change in ["UPDATE change_epoch SET value = value + 1", "UPDATE change_epoch SET value = value - 1"] {
+                for change in
+                    ["UPDATE change_epoch SET value = value + 1", "UPDATE change_epoch SET value = value - 1"]
+                {
                     query(change).execute(&mut *write).await?;
                 }
                 self.commit(write).await

@@ -132,7 +132,9 @@ impl Settings for BasicSettings {
                 let text = std::fs::read_to_string(path)
                     .map_err(|error| format!("`users_file` cannot be read: {error}"))?;
                 let users = Htpasswd::parse(&text).map_err(|faults| faults.to_string())?;
-                basic::Accounts::File { users, pool: pool.clone(), roles: self.roles.clone() }
+                let lockout = materials.lockout;
+                let (pool, roles, clock) = (pool.clone(), self.roles.clone(), materials.clock.clone());
+                basic::Accounts::File(basic::FileUsers { users, pool, roles, lockout, clock })
             }
         };
         let (roles, control) = (materials.roles.clone(), materials.control.clone());

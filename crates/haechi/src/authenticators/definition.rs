@@ -7,7 +7,7 @@ use crate::config::yaml::Node;
 use haechi_authn::control::Control;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
-use haechi_authn::identity::{PasswordVerifier, Provider};
+use haechi_authn::identity::{Lockout, PasswordVerifier, Provider};
 use haechi_authn::keys::{KeySource, Refresh};
 use haechi_authn::{Authenticator, CredentialPlace, RevocationWatch};
 use haechi_authz::analysis::Way;
@@ -137,6 +137,8 @@ pub(crate) struct Materials<'a> {
     pub(crate) pool: Option<&'a Arc<PasswordPool>>,
     /// Verifies the passwords of the store's users, where there are a store and the threads.
     pub(crate) verifier: Option<Arc<PasswordVerifier>>,
+    /// When those who guess passwords are locked out.
+    pub(crate) lockout: Lockout,
     /// The store's API keys.
     pub(crate) api_keys: Option<&'a Arc<dyn ApiKeys>>,
     /// The embedded identity provider.

@@ -46,8 +46,8 @@ impl Settings for JwtSettings {
                 let keys = own(materials)?.keyring().verifying();
                 return Ok(Some(KeyOrigin::Here(KeySource::embedded(&issuer, keys))));
             }
-            Keys::Secret(secret) => {
-                let keys = VerifyingKeys::from_secret(secret, self.algorithms);
+            Keys::Secret(secrets) => {
+                let keys = VerifyingKeys::from_secrets(secrets, self.algorithms);
                 let keys = keys.map_err(|fault| fault.to_string())?;
                 return Ok(Some(KeyOrigin::Here(KeySource::fixed(&issuer, keys))));
             }
@@ -224,7 +224,11 @@ mod tests {
     fn algorithms_follow_the_keys() {
         let shared = jwt("issuer: somebody, audiences: [a], keys: { secret: \"${env:SECRET}\" }");
         assert_eq!(shared.algorithms.iter().collect::<Vec<_>>(), [Algorithm::Hs256]);
-        assert!(matches!(&shared.keys, Keys::Secret(secret) if secret.expose().len() == 32));
+        assert!(matches!(&shared.keys, Keys::Secret(secrets) if secrets.len() == 1));
+        let both = jwt(
+            "issuer: x, audiences: [a], keys: { secret: [\"${env:SECRET}\", 0123456789abcdef0123456789abcdef] }",
+        );
+        assert!(matches!(&both.keys, Keys::Secret(secrets) if secrets.len() == 2));
         let set = jwt(
             "issuer: x, audiences: [a], keys: { jwks_url: \"http://127.0.0.1:1/jwks\" }, algorithms: [ES256]",
         );

@@ -134,6 +134,7 @@ async fn it_is_built_and_asked_in_a_chain() {
     let materials = Materials {
         pool: None,
         verifier: None,
+        lockout: crate::wire::DEFAULT_LOCKOUT,
         api_keys: None,
         identity: None,
         own_issuer: "haechi".into(),

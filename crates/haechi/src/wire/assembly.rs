@@ -16,6 +16,7 @@ use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::Keyring;
 use haechi_authn::keys::Fetch;
+use haechi_authn::supervisor::supervise;
 use haechi_core::{Clock, SystemClock};
 use haechi_proxy::{Endpoints, Plan};
 use haechi_store::Store;
@@ -38,7 +39,8 @@ pub(crate) struct ProcessState {
     /// What is known of endpoints, for the plans that come after this one.
     pub(crate) endpoints: Endpoints,
     keyring: Option<Arc<Keyring>>,
-    pool: OnceLock<Arc<PasswordPool>>,
+    /// Where passwords are hashed, once there is somebody with one.
+    pub(crate) pool: Arc<OnceLock<Arc<PasswordPool>>>,
     fetch: Arc<dyn Fetch>,
     control: Handle,
 }
@@ -72,7 +74,8 @@ impl ProcessState {
         let store = control.block_on(identity::open_store(config))?;
         if let Some(store) = &store {
             identity::follow_revocations(store, &watch, &clock, control.handle());
-            control.spawn(store_watch.clone().follow(store.clone()));
+            let (followed, store) = (store_watch.clone(), store.clone());
+            supervise(control.handle(), "store", move || followed.clone().follow(store.clone()));
         }
         let keyring =
             control.block_on(identity::keyring(config, store.as_ref(), &clock, control.handle()))?;
@@ -83,7 +86,7 @@ impl ProcessState {
             store_watch,
             endpoints: Endpoints::default(),
             keyring,
-            pool: OnceLock::new(),
+            pool: Arc::default(),
             fetch: Arc::new(WebFetch::new(&config.egress)),
             control: control.handle().clone(),
         })
@@ -135,6 +138,7 @@ impl Assembly {
         let materials = Materials {
             pool,
             verifier: verifier.map(|(store, pool)| identity::verifier(config, store, pool, &process.clock)),
+            lockout: identity::lockout(config),
             api_keys: process.store.as_ref().map(|store| &store.api_keys),
             identity: identity.as_ref(),
             own_issuer: identity::issuer(config),

@@ -1,6 +1,7 @@
 //! The running gate: control runtime, workers, admin listener, log writer; and its end.
 
 use super::assembly::{Assembly, AssemblyFault, ProcessState};
+use super::authenticators::Built;
 use super::decisions::WorkerDecisions;
 use super::descriptors::{self, TooFew};
 use super::endpoints::{SystemResolver, WebProbe};
@@ -18,6 +19,7 @@ use crate::config::Config;
 use crate::diagnostics;
 use arc_swap::ArcSwap;
 use haechi_admin::Context;
+use haechi_authn::supervisor::{on_hopeless, supervise};
 use haechi_core::metrics::Source;
 use haechi_proxy::{
     Budget, DecisionQueries, EndpointGauges, Endpoints, LogSink, Metrics, Plan, Shared, TraceSink, Upkeep,
@@ -25,10 +27,11 @@ use haechi_proxy::{
 use haechi_store::Store;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -44,7 +47,7 @@ pub(crate) struct Gate {
     signals: Signals,
     reloader: Arc<Reloader>,
     listening: Listening,
-    program: Program,
+    program: Arc<Program>,
     notify: Arc<Notify>,
     /// Whoever waits for this process to be ready.
     predecessor: Option<UnixDatagram>,
@@ -96,10 +99,11 @@ impl Gate {
     /// Starts everything that `config`, which stands in `file`, asks for, on the sockets that were handed over and others. When this returns,
     /// connections are taken.
     pub(crate) fn start(file: &Path, config: Config, mut inherited: Inherited) -> Result<Self, StartFault> {
-        let (program, notify) = (Program::of_this_process(), Arc::new(Notify::from_environment()));
+        let (program, notify) = (Arc::new(Program::of_this_process()), Arc::new(Notify::from_environment()));
         let budget = Budget::new(descriptors::for_connections(&config)?);
         descriptors::warn_of(&config, &budget);
         let control = control_runtime().map_err(StartFault::Thread)?;
+        on_hopeless(end_with_words);
         let signals = control.block_on(async { Signals::listen() }).map_err(StartFault::Signals)?;
         let (predecessor, awaited) = (inherited.predecessor.take(), inherited.is_awaited());
         let listening = Listening::open(&config, inherited)?;
@@ -116,16 +120,8 @@ impl Gate {
         let shared = shared(plan, &process, (log.sink.clone(), traces.sink.clone()), budget);
         let draining = shared.draining.clone();
         let ending = Arc::new(AtomicBool::new(false));
-        let parts = Parts {
-            store: process.store.clone(),
-            built: built.clone(),
-            watch: process.watch.clone(),
-            store_watch: process.store_watch.clone(),
-            draining: ending.clone(),
-            dropped_lines: log.dropped.clone(),
-            dropped_traces: traces.dropped.clone(),
-            reloads: reloads.clone(),
-        };
+        let dropped = (log.dropped.clone(), traces.dropped.clone());
+        let parts = parts(&process, built.clone(), ending.clone(), dropped, reloads.clone());
         let operators = Arc::new(Operators::new(&config, &process)?);
         let workers = start_workers(&listening, config.workers.get(), &shared).map_err(StartFault::Thread)?;
         let (addresses, store) = (listening.addresses(), process.store.clone());
@@ -133,7 +129,7 @@ impl Gate {
         let read = (file.to_owned(), config, seen);
         let following = (upkeep, notify.clone());
         let reloader = Arc::new(Reloader::new(read, process, shared.plan.clone(), built, reloads, following));
-        control.spawn(reloader.clone().watch());
+        follow_changes(&reloader, &control);
         let configuration = ByCall(reloader.clone());
         let admin = listening.admin().map_err(StartFault::Thread)?;
         let admin = admin
@@ -183,36 +179,60 @@ impl Gate {
         }
         loop {
             match self.control.block_on(self.signals.next()) {
-                Told::Reload => self.reload(),
-                Told::Upgrade if self.hand_over() => return self.end(Why::Upgraded),
-                Told::Upgrade => {}
+                Told::Reload => self.reloader.wanted(),
+                Told::Upgrade => {
+                    if let Some(why) = self.hand_over() {
+                        return self.end(why);
+                    }
+                }
                 Told::End => return self.end(Why::Told),
             }
         }
     }
 
-    fn reload(&self) {
-        let reloader = self.reloader.clone();
-        self.control.spawn(async move {
-            // Told already, either way.
-            let _ = reloader.reload("SIGHUP").await;
-        });
-    }
-
-    /// Starts a process that takes over the sockets. Returns whether it is ready.
-    fn hand_over(&self) -> bool {
-        let followed = self.listening.handed_over().map_err(UpgradeFault::Sockets);
-        let (line, ready) = match followed.and_then(|sockets| self.program.follow(sockets)) {
+    /// Starts a process that takes over the sockets, and goes on doing what signals tell it to meanwhile. Returns why this process ends, if it does.
+    fn hand_over(&mut self) -> Option<Why> {
+        let sockets = self.listening.handed_over().map_err(UpgradeFault::Sockets);
+        let (followed, told) = match sockets {
+            Ok(sockets) => self.follow(sockets),
+            Err(fault) => (Err(fault), None),
+        };
+        let (line, why) = match followed {
             Ok(process) => {
                 self.notify.say(&format!("READY=1\nMAINPID={process}"));
-                (serde_json::json!({ "event": "upgraded", "process": process }), true)
+                (serde_json::json!({ "event": "upgraded", "process": process }), Some(Why::Upgraded))
             }
             Err(fault) => {
-                (serde_json::json!({ "event": "upgrade refused", "reason": fault.to_string() }), false)
+                (serde_json::json!({ "event": "upgrade refused", "reason": fault.to_string() }), told)
             }
         };
         diagnostics::line(&format!("{line}\n"));
-        ready
+        why
+    }
+
+    /// The process that follows, and whether this one was told to end before that was ready.
+    fn follow(&mut self, sockets: Vec<(String, OwnedFd)>) -> (Result<u32, UpgradeFault>, Option<Why>) {
+        let given_up = Arc::new(AtomicBool::new(false));
+        let (program, until) = (self.program.clone(), given_up.clone());
+        let mut following = self.control.spawn_blocking(move || program.follow(sockets, &until));
+        let (signals, reloader) = (&mut self.signals, &self.reloader);
+        let (followed, told) = self.control.block_on(async {
+            let mut told = None;
+            loop {
+                tokio::select! {
+                    followed = &mut following => return (followed, told),
+                    signal = signals.next(), if told.is_none() => match signal {
+                        Told::Reload => reloader.wanted(),
+                        Told::Upgrade => {}
+                        Told::End => {
+                            given_up.store(true, Ordering::Relaxed);
+                            told = Some(Why::Told);
+                        }
+                    },
+                }
+            }
+        });
+        (followed.unwrap_or(Err(UpgradeFault::Broken)), told)
     }
 
     /// Not ready any more, then no more connections, then what is in flight finishes, then the log. A second signal to end ends at once.
@@ -298,6 +318,34 @@ pub(crate) fn control_runtime() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("control").enable_all().build()
 }
 
+/// Reloads when files change and when signals ask for it.
+fn follow_changes(reloader: &Arc<Reloader>, control: &Runtime) {
+    let (files, signals) = (reloader.clone(), reloader.clone());
+    supervise(control.handle(), "changed files", move || files.clone().watch());
+    supervise(control.handle(), "reload signals", move || signals.clone().follow_signals());
+}
+
+/// What readiness and metrics are read from.
+fn parts(
+    process: &ProcessState,
+    built: Arc<ArcSwap<Built>>,
+    draining: Arc<AtomicBool>,
+    (dropped_lines, dropped_traces): (Arc<AtomicU64>, Arc<AtomicU64>),
+    reloads: Arc<Record>,
+) -> Parts {
+    Parts {
+        store: process.store.clone(),
+        built,
+        watch: process.watch.clone(),
+        store_watch: process.store_watch.clone(),
+        pool: process.pool.clone(),
+        draining,
+        dropped_lines,
+        dropped_traces,
+        reloads,
+    }
+}
+
 /// What the workers share, with the first plan.
 fn shared(
     plan: Arc<Plan>,
@@ -333,6 +381,15 @@ fn start_workers(
 ) -> io::Result<Vec<JoinHandle<io::Result<()>>>> {
     let start = |(index, listeners)| haechi_proxy::start(shared.clone(), listeners, index);
     listening.for_workers(count)?.into_iter().enumerate().map(start).collect()
+}
+
+/// A process that cannot keep anything current is of more use when it is started anew.
+fn end_with_words(kind: &'static str) {
+    let reason = "a background task stopped several times within a minute";
+    let line = serde_json::json!({ "event": "ended", "reason": reason, "task": kind });
+    diagnostics::line(&format!("{line}\n"));
+    diagnostics::flush(Duration::from_secs(1));
+    std::process::exit(1);
 }
 
 /// Whoever asks twice does not want to wait for requests in flight. After an upgrade once is not enough: a service manager tells every process of

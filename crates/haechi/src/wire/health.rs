@@ -5,12 +5,14 @@ use super::reload::Record;
 use super::store_watch::StoreWatch;
 use arc_swap::ArcSwap;
 use haechi_admin::{Component, Health};
+use haechi_authn::hashing::PasswordPool;
+use haechi_authn::supervisor;
 use haechi_authn::{Authenticator, Readiness, RevocationWatch};
 use haechi_core::ports::BoxFuture;
 use haechi_store::Store;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 /// Everything that readiness and metrics are read from.
 #[derive(Clone)]
@@ -19,6 +21,7 @@ pub(crate) struct Parts {
     pub(crate) built: Arc<ArcSwap<Built>>,
     pub(crate) watch: Arc<RevocationWatch>,
     pub(crate) store_watch: Arc<StoreWatch>,
+    pub(crate) pool: Arc<OnceLock<Arc<PasswordPool>>>,
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) dropped_lines: Arc<AtomicU64>,
     pub(crate) dropped_traces: Arc<AtomicU64>,
@@ -43,6 +46,15 @@ impl Parts {
     }
 }
 
+/// Those that do not run at the moment.
+fn background_tasks() -> impl Iterator<Item = Component> {
+    supervisor::stats().into_iter().filter(|task| task.down > 0).map(|task| Component {
+        name: format!("background task {}", task.kind),
+        reason: Some("it stopped unexpectedly and is about to be started again".to_owned()),
+        notes: Vec::new(),
+    })
+}
+
 impl Health for Parts {
     fn components(&self) -> BoxFuture<'_, Vec<Component>> {
         Box::pin(async {
@@ -51,6 +63,7 @@ impl Health for Parts {
             let mut all = vec![Component { name: "listeners".into(), reason: draining, notes: Vec::new() }];
             all.extend(self.store());
             all.extend(self.authenticators());
+            all.extend(background_tasks());
             all
         })
     }

@@ -9,6 +9,7 @@ use haechi_authn::identity::{
     IdentitySettings, Keyring, KeyringFault, Lockout, PasswordVerifier, Provider, ProviderStores,
     watch_revocations,
 };
+use haechi_authn::supervisor::supervise;
 use haechi_core::Clock;
 use haechi_core::ports::StoreError;
 use haechi_store::{OpenError, Store};
@@ -22,7 +23,7 @@ const RELOAD_KEYS_EVERY: Duration = Duration::from_secs(5);
 /// How often they are asked for while there are none.
 const FIRST_KEYS_EVERY: Duration = Duration::from_secs(1);
 /// Lockout of users who come with Basic where no `identity` says otherwise.
-const DEFAULT_LOCKOUT: Lockout =
+pub(crate) const DEFAULT_LOCKOUT: Lockout =
     Lockout { failures: NonZeroU32::MIN.saturating_add(4), lasts: Duration::from_secs(15 * 60) };
 
 /// Why the store or the identity provider cannot start.
@@ -66,7 +67,8 @@ pub(crate) fn follow_revocations(
     clock: &Arc<dyn Clock>,
     control: &Handle,
 ) {
-    control.spawn(watch_revocations(store.revocations.clone(), watch.clone(), clock.clone()));
+    let (store, watch, clock) = (store.revocations.clone(), watch.clone(), clock.clone());
+    supervise(control, "revocations", move || watch_revocations(store.clone(), watch.clone(), clock.clone()));
 }
 
 /// The signing keys, kept current for as long as `control` runs; `None` without an identity provider.
@@ -87,7 +89,8 @@ pub(crate) async fn keyring(
         }
         Err(fault) => return Err(fault.into()),
     }
-    control.spawn(keep_current(keyring.clone()));
+    let kept = keyring.clone();
+    supervise(control, "signing keys", move || keep_current(kept.clone()));
     Ok(Some(keyring))
 }
 
@@ -140,8 +143,13 @@ pub(crate) fn verifier(
     pool: &Arc<PasswordPool>,
     clock: &Arc<dyn Clock>,
 ) -> Arc<PasswordVerifier> {
-    let lockout = config.identity.as_ref().map_or(DEFAULT_LOCKOUT, |identity| identity.lockout);
+    let lockout = lockout(config);
     Arc::new(PasswordVerifier::new(store.users.clone(), pool.clone(), clock.clone(), lockout))
+}
+
+/// When those who guess passwords are locked out.
+pub(crate) fn lockout(config: &Config) -> Lockout {
+    config.identity.as_ref().map_or(DEFAULT_LOCKOUT, |identity| identity.lockout)
 }
 
 /// The issuer of the store's users, however they come: the provider's, or `haechi` where there is none.

@@ -2,7 +2,9 @@
 
 use super::health::Parts;
 use crate::diagnostics;
+use haechi_authn::guessing::GuessStats;
 use haechi_authn::keys::KeyStats;
+use haechi_authn::supervisor::{self, TaskStats};
 use haechi_core::metrics::{Page, Source};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -10,6 +12,8 @@ use std::sync::atomic::Ordering::Relaxed;
 #[derive(Default)]
 struct Numbers {
     keys: Vec<KeyStats>,
+    guesses: GuessStats,
+    tasks: Vec<TaskStats>,
     generation: u64,
     reload_succeeded: bool,
     reloads_succeeded: u64,
@@ -34,6 +38,8 @@ impl Source for Parts {
         });
         let numbers = Numbers {
             keys: self.built.load().stats(),
+            tasks: supervisor::stats(),
+            guesses: self.pool.get().map(|pool| pool.guard().stats()).unwrap_or_default(),
             generation: self.reloads.generation.load(Relaxed),
             reload_succeeded: self.reloads.last_succeeded.load(Relaxed),
             reloads_succeeded: self.reloads.succeeded.load(Relaxed),
@@ -50,6 +56,8 @@ impl Source for Parts {
 impl Numbers {
     fn show(&self, page: &mut Page) {
         self.show_keys(page);
+        self.show_guesses(page);
+        self.show_tasks(page);
         self.show_configuration(page);
         self.show_store(page);
         let help = "Access log lines dropped because the writer was behind or could not write";
@@ -86,6 +94,24 @@ impl Numbers {
                 ages.set(&[&source.issuer], age.as_secs_f64());
             }
         }
+    }
+
+    fn show_tasks(&self, page: &mut Page) {
+        let help = "Background tasks that stopped unexpectedly and were started again by kind";
+        let mut restarts = page.counter("haechi_background_task_restarts_total", help, &["task"]);
+        for task in &self.tasks {
+            restarts.add(&[task.kind], task.restarts);
+        }
+    }
+
+    fn show_guesses(&self, page: &mut Page) {
+        let GuessStats { locked_pairs, locked_addresses, locked_accounts, unhashed } = self.guesses;
+        let help = "Locks after too many wrong passwords by what was locked";
+        let mut locks = page.counter("haechi_authn_lockouts_total", help, &["of"]);
+        locks.add(&["user_at_address"], locked_pairs);
+        locks.add(&["address"], locked_addresses).add(&["user"], locked_accounts);
+        let help = "Passwords refused without being hashed";
+        page.counter("haechi_authn_passwords_unhashed_total", help, &[]).add(&[], unhashed);
     }
 
     fn show_configuration(&self, page: &mut Page) {

@@ -29,6 +29,8 @@ mod upgrade;
 
 pub(crate) use assembly::Assembly;
 pub(crate) use gate::{Gate, control_runtime};
+#[cfg(test)]
+pub(crate) use identity::DEFAULT_LOCKOUT;
 pub(crate) use identity::{issuer as own_issuer, open_store};
 pub(crate) use points::GivenAnswers;
 pub(crate) use rules::{access, rules, way};

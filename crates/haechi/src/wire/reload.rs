@@ -34,6 +34,8 @@ pub(crate) struct Reloader {
     built: Arc<ArcSwap<Built>>,
     record: Arc<Record>,
     upkeep: Upkeep,
+    /// A signal came since the last reload for one began.
+    signalled: tokio::sync::Notify,
 }
 
 /// What became of reloads, for metrics.
@@ -88,12 +90,27 @@ impl Reloader {
         (upkeep, notify): (Upkeep, Arc<Notify>),
     ) -> Self {
         let (config, seen) = (ArcSwap::from_pointee(config), Mutex::new(seen));
-        Self { file, process, config, seen, notify, plan, built, record, upkeep }
+        let signalled = tokio::sync::Notify::new();
+        Self { file, process, config, seen, notify, plan, built, record, upkeep, signalled }
     }
 
     /// The configuration in force.
     pub(crate) fn config(&self) -> Arc<Config> {
         self.config.load_full()
+    }
+
+    /// A signal asks for a reload. However many come while one is under way, they ask for one more: it reads what they all mean.
+    pub(crate) fn wanted(&self) {
+        self.signalled.notify_one();
+    }
+
+    /// Reloads when signals ask for it.
+    pub(crate) async fn follow_signals(self: Arc<Self>) {
+        loop {
+            self.signalled.notified().await;
+            // Told already, either way.
+            let _ = self.reload("SIGHUP").await;
+        }
     }
 
     /// Reads the file again. What is wrong with it changes nothing; either outcome is told on standard error.

@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// How long the process that follows may take to be ready.
@@ -36,6 +37,10 @@ pub(crate) enum UpgradeFault {
     Ended(ExitStatus),
     #[error("the new process was not ready within {READY_WITHIN:?} and was stopped")]
     Late,
+    #[error("this process was told to end before the new one was ready, and stopped it")]
+    GivenUp,
+    #[error("waiting for the new process stopped unexpectedly")]
+    Broken,
 }
 
 impl Program {
@@ -48,11 +53,15 @@ impl Program {
         Self { path, arguments: arguments.collect() }
     }
 
-    /// Starts the program anew with these sockets, and waits until it is ready. Returns its process id.
+    /// Starts the program anew with these sockets, and waits until it is ready, or until `given_up` is set. Returns its process id.
     ///
     /// # Errors
     /// [`UpgradeFault`]; nothing has changed then.
-    pub(crate) fn follow(&self, sockets: Vec<(String, OwnedFd)>) -> Result<u32, UpgradeFault> {
+    pub(crate) fn follow(
+        &self,
+        sockets: Vec<(String, OwnedFd)>,
+        given_up: &AtomicBool,
+    ) -> Result<u32, UpgradeFault> {
         let (ours, theirs) = UnixDatagram::pair().map_err(UpgradeFault::Sockets)?;
         ours.set_read_timeout(Some(LOOK_EVERY)).map_err(UpgradeFault::Sockets)?;
         let mut child = self.start(sockets, theirs)?;
@@ -64,6 +73,10 @@ impl Program {
             }
             if let Ok(Some(status)) = child.try_wait() {
                 return Err(UpgradeFault::Ended(status));
+            }
+            if given_up.load(Relaxed) {
+                end(&mut child);
+                return Err(UpgradeFault::GivenUp);
             }
         }
         end(&mut child);

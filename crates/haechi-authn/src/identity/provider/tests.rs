@@ -140,7 +140,7 @@ async fn a_full_pool_is_busy_and_missing_keys_are_unavailable() {
     let provider = without_keys(&world);
     let refused = login(&provider, "mina", PASSWORD).await.unwrap_err();
     assert_eq!(refused, LoginRefused::Unavailable("the signing keys are not loaded yet".into()));
-    let places: Vec<_> = (0..5).map(|_| world.pool.occupy()).collect();
+    let places: Vec<_> = (0..64).map(|_| world.pool.occupy()).collect();
     assert_eq!(login(&provider, "mina", PASSWORD).await.unwrap_err(), LoginRefused::Busy);
     drop(places);
 }

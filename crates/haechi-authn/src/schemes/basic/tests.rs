@@ -1,7 +1,7 @@
-use super::{Accounts, Basic};
+use super::{Accounts, Basic, FileUsers};
 use crate::control::Control;
 use crate::declared::DeclaredAttributes;
-use crate::hashing::Htpasswd;
+use crate::hashing::{Htpasswd, PasswordPool};
 use crate::identity::passwords::tests::{PASSWORD, World};
 use crate::test_support::{ask, change_user, head, learn, refusal, verified};
 use crate::{Attempt, Authenticator, CredentialPlace, Fault, Look, RevocationWatch, Scheme};
@@ -43,10 +43,14 @@ fn over_store(world: &World) -> (Rc<dyn Scheme>, Arc<RevocationWatch>) {
     (scheme(accounts), watch)
 }
 
+fn file_users(world: &World, users: Htpasswd, pool: Arc<PasswordPool>, roles: Vec<String>) -> FileUsers {
+    FileUsers { users, pool, roles, lockout: World::lockout(), clock: world.clock.clone() }
+}
+
 fn over_file(world: &World, text: &str) -> Rc<dyn Scheme> {
     let users = Htpasswd::parse(text).unwrap();
     let roles = vec!["USER".to_owned(), "haechi-admin".to_owned()];
-    scheme(Accounts::File { users, pool: world.pool.clone(), roles })
+    scheme(Accounts::File(file_users(world, users, world.pool.clone(), roles)))
 }
 
 #[tokio::test]
@@ -223,11 +227,11 @@ async fn could_not_find_out_is_unavailable() {
 #[tokio::test]
 async fn a_full_pool_is_unavailable() {
     let world = World::new().await;
-    let full = crate::hashing::PasswordPool::new(Handle::current(), std::num::NonZeroUsize::MIN, 0).unwrap();
+    let full = PasswordPool::new(Handle::current(), std::num::NonZeroUsize::MIN, 0).unwrap();
     let full = Arc::new(full);
     let hash = bcrypt::hash("secret", 4).unwrap();
     let users = Htpasswd::parse(&format!("anna:{hash}")).unwrap();
-    let scheme = scheme(Accounts::File { users, pool: full.clone(), roles: vec![] });
+    let scheme = scheme(Accounts::File(file_users(&world, users, full.clone(), vec![])));
     let request = authorization("anna", "secret");
     let place = full.occupy();
     let Attempt::Unavailable(why) = ask(&*scheme, &request, world.clock.now()).await else {
@@ -236,4 +240,19 @@ async fn a_full_pool_is_unavailable() {
     assert_eq!(why.reason, "the password hashing pool is full");
     drop(place);
     verified(ask(&*scheme, &request, world.clock.now()).await);
+}
+
+#[tokio::test]
+async fn users_of_a_file_are_guessed_no_more_often_than_others() {
+    let world = World::new().await;
+    let scheme = over_file(&world, &format!("anna:{}", bcrypt::hash("secret", 4).unwrap()));
+    for n in 0..3 {
+        refusal(ask(&*scheme, &authorization("anna", &format!("wrong {n}")), world.clock.now()).await);
+    }
+    let hashes = world.pool.done();
+    let locked = refusal(ask(&*scheme, &authorization("anna", "secret"), world.clock.now()).await);
+    assert_eq!(locked, (Fault::InvalidCredentials, "the user is locked for this address".into()));
+    assert_eq!(world.pool.done(), hashes, "and nothing was hashed");
+    world.clock.advance(World::lockout().lasts);
+    verified(ask(&*scheme, &authorization("anna", "secret"), world.clock.now()).await);
 }

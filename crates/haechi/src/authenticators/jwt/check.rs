@@ -14,7 +14,7 @@ use haechi_authn::schemes::jwt::{
     AttributeClaim, Audiences, ClaimsMap, DEFAULT_TOKEN_TYPES, IssuerRule, JsonPointer, TokenPlace,
 };
 use haechi_core::role::RESERVED_PREFIX;
-use haechi_core::{Clock, Secret, SystemClock};
+use haechi_core::{Clock, SystemClock};
 use std::collections::BTreeMap;
 
 /// The bytes of the hash of an HMAC algorithm, which its secret must have at least (RFC 7518 3.2); `None` for the asymmetric ones.
@@ -181,7 +181,9 @@ fn others_keys(checks: &mut dyn Checks, written: &At<record::Jwt>) -> Option<Key
             let read = |text: &str| VerifyingKeys::from_pem(text, SystemClock.now());
             usable(checks, file, read).map(|()| Keys::PemFile(file.0.clone()))
         }
-        record::Keys::Secret(secret) => Some(Keys::Secret(secret.value.clone())),
+        record::Keys::Secret(secrets) => {
+            Some(Keys::Secret(secrets.value.0.iter().map(|secret| secret.value.clone()).collect()))
+        }
     }
 }
 
@@ -310,13 +312,13 @@ fn algorithms(checks: &mut dyn Checks, written: &At<record::Jwt>, keys: &Keys) -
 /// RFC 7518 3.2: the secret is at least as long as the hash.
 fn secret_algorithms(
     checks: &mut dyn Checks,
-    secret: &At<Secret<String>>,
+    secrets: &At<record::SharedSecrets>,
     algorithms: &[Algorithm],
 ) -> Option<AlgorithmSet> {
     let needed = algorithms.iter().filter_map(|algorithm| secret_length(*algorithm)).max().unwrap_or(32);
-    if secret.expose().len() >= needed {
+    let Some(secret) = secrets.0.iter().find(|secret| secret.expose().len() < needed) else {
         return Some(algorithms.iter().copied().collect());
-    }
+    };
     let fault =
         Fault::new(secret.span, format!("the secret is shorter than {needed} bytes, the size of the hash"));
     checks.fault(fault.help(format!(

@@ -57,7 +57,7 @@ pub(crate) enum Keys {
     JwksUrl(At<Url>),
     JwksFile(At<FilePath>),
     PemFile(At<FilePath>),
-    Secret(At<Secret<String>>),
+    Secret(At<SharedSecrets>),
 }
 
 record! {
@@ -70,8 +70,8 @@ record! {
         optional jwks_file as "jwks_file": At<FilePath>,
         /// A file with a public key or a certificate.
         optional pem_file as "pem_file": At<FilePath>,
-        /// A secret that both sides know, at least as long as the hash: 32, 48 or 64 bytes.
-        optional secret as "secret": At<Secret<String>>,
+        /// A secret that both sides know, at least as long as the hash: 32, 48 or 64 bytes. A list accepts each of them: the new one, and the one that it takes the place of.
+        optional secret as "secret": At<SharedSecrets>,
     }
 }
 
@@ -210,6 +210,27 @@ impl Value for Pointers {
     fn schema(defs: &mut Defs) -> Json {
         let pointer = JsonPointer::schema(defs);
         json!({ "anyOf": [pointer, { "type": "array", "items": pointer, "minItems": 1 }] })
+    }
+}
+
+/// One secret, or several of which each is accepted.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedSecrets(pub(crate) Vec<At<Secret<String>>>);
+
+impl Value for SharedSecrets {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        match &node.kind {
+            Kind::Sequence(items) if items.is_empty() => {
+                reader.expected("a secret, or a list of secrets", node)
+            }
+            Kind::Sequence(_) => Vec::read(node, reader).map(Self),
+            _ => At::read(node, reader).map(|secret| Self(vec![secret])),
+        }
+    }
+
+    fn schema(defs: &mut Defs) -> Json {
+        let secret = Secret::<String>::schema(defs);
+        json!({ "anyOf": [secret, { "type": "array", "items": secret, "minItems": 1 }] })
     }
 }
 

@@ -60,6 +60,6 @@ pub(super) enum Keys {
     JwksFile(PathBuf),
     /// A file with a public key or certificate in PEM.
     PemFile(PathBuf),
-    /// A secret at least as long as the hash of every algorithm allowed.
-    Secret(Secret<String>),
+    /// Secrets at least as long as the hash of every algorithm allowed; each is accepted.
+    Secret(Vec<Secret<String>>),
 }

@@ -1,0 +1,93 @@
+//! Judging a request again that was let through already and is not over yet.
+
+use crate::judge::{Judged, Observer, Passed, judge};
+use crate::refusal::Refusal;
+use crate::settings::Target;
+use crate::worker::Worker;
+use haechi_authz::Permitted;
+use haechi_core::Timestamp;
+use haechi_core::id::DecisionId;
+use std::borrow::Borrow;
+use std::future::pending;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a request is judged again while it is open.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What judging it again came to.
+pub(crate) enum Rejudged {
+    /// It would be let through.
+    Allowed(Box<Permitted>),
+    /// It would be refused, and why.
+    Refused(&'static str),
+    /// It could not be found out.
+    Unavailable,
+}
+
+/// Judges as a new request that comes at `now` would be, by the plan in force, to the service of this name. What is known of the credential is in
+/// the worker's caches and verdicts are remembered, so this costs next to nothing until something was revoked.
+pub(crate) async fn rejudge(
+    worker: &Rc<Worker>,
+    permitted: &Permitted,
+    service: &Arc<str>,
+    now: Timestamp,
+) -> Rejudged {
+    let plan = worker.plan();
+    let head = Box::new(permitted.head().clone().received_at(now));
+    let judged = judge(head, Some(0), &plan, now, &mut Unrecorded(worker)).await;
+    match judged {
+        Ok(Judged::Permitted(Passed { permitted, route, .. })) => {
+            let leads_there = match route.target {
+                Target::Service(index) => {
+                    plan.shared.service(index).is_some_and(|found| found.name == *service)
+                }
+                Target::Identity(_) => false,
+            };
+            if leads_there {
+                Rejudged::Allowed(Box::new(permitted))
+            } else {
+                Rejudged::Refused("its route leads elsewhere")
+            }
+        }
+        Ok(Judged::Preflight(_)) => Rejudged::Refused("its route leads elsewhere"),
+        Err(refused) => match refused.refusal {
+            Refusal::CannotTell { .. } => Rejudged::Unavailable,
+            Refusal::NoCredential { .. }
+            | Refusal::Login { .. }
+            | Refusal::BadCredential { .. }
+            | Refusal::AmbiguousCredential => Rejudged::Refused("its credential no longer holds"),
+            Refusal::Forbidden { .. } => Rejudged::Refused("its caller may no longer do this"),
+            _ => Rejudged::Refused("its route is gone"),
+        },
+    }
+}
+
+/// Resolves with the reason when access was taken away: by a reload, a revocation, a change to the caller. What was let in and only grows old (a token that
+/// expires, a time of day that passes) goes on: it is judged as of the time at which it came. So does what cannot be found out.
+pub(crate) async fn access_lost(
+    worker: Rc<Worker>,
+    permitted: impl Borrow<Permitted>,
+    service: Arc<str>,
+) -> &'static str {
+    let timer = worker.timer();
+    let permitted = permitted.borrow();
+    let came = permitted.head().received;
+    loop {
+        // Nothing else ends the wait.
+        let _ = timer.limit(EVERY, pending::<()>()).await;
+        if let Rejudged::Refused(why) = rejudge(&worker, permitted, &service, came).await {
+            return why;
+        }
+    }
+}
+
+/// A judgement that is no request of its own: it is neither counted nor logged.
+struct Unrecorded<'a>(&'a Worker);
+
+impl Observer for Unrecorded<'_> {
+    fn deciding(&mut self) -> DecisionId {
+        DecisionId::from_bits(self.0.random_bits())
+    }
+}
