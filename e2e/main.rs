@@ -20,6 +20,7 @@ mod commands;
 mod cors;
 mod decision_points;
 mod decisions;
+mod defaults;
 mod demo;
 mod deployment;
 mod diagnostics;

@@ -29,7 +29,6 @@ const CIRCLES: &[(&str, &[&str])] = &[
     ),
     ("haechi-proxy", &["io::stream", "io::tls"]),
     ("haechi-proxy", &["record", "record::recorder"]),
-    ("haechi-proxy", &["tls", "tls::listener", "tls::service"]),
     ("haechi-proxy", &["upstream::health", "upstream::resolve", "upstream::upkeep"]),
 ];
 

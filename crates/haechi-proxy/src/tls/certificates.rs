@@ -72,7 +72,7 @@ mod tests {
         let Made { cert, signing_key } =
             generate_simple_self_signed(names.iter().map(ToString::to_string).collect::<Vec<_>>()).unwrap();
         let private = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-        let provider = crate::tls::provider();
+        let provider = crate::tls::crypto::provider();
         Arc::new(CertifiedKey::from_der(vec![cert.der().clone()], private, &provider).unwrap())
     }
 

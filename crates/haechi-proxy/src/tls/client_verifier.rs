@@ -1,7 +1,7 @@
 //! Which client certificates are believed: those that an authority vouches for whose own time is now.
 
 use super::authorities::{Authorities, Timed};
-use super::provider;
+use super::crypto::provider;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;

@@ -1,7 +1,9 @@
 //! How a listener speaks TLS.
 
+use super::authorities::Authorities;
+use super::certificates::Certificates;
 use super::client_verifier::ClientVerifier;
-use super::{Authorities, Certificates, provider};
+use super::crypto::provider;
 use crate::io::TlsStream;
 use haechi_core::connection::ClientCertificate;
 use rustls::server::danger::ClientCertVerifier;

@@ -3,6 +3,7 @@
 mod authorities;
 mod certificates;
 mod client_verifier;
+mod crypto;
 mod listener;
 mod server_verifier;
 mod service;
@@ -12,11 +13,3 @@ pub use certificates::Certificates;
 pub(crate) use listener::Session;
 pub use listener::{ClientCertificates, ListenerTls};
 pub use service::ServiceTls;
-
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use std::sync::Arc;
-
-/// The one provider of cryptography.
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
-}

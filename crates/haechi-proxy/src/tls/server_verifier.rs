@@ -1,7 +1,7 @@
 //! Which backends are believed: those that an authority vouches for whose own time is now.
 
 use super::authorities::{Authorities, Timed};
-use super::provider;
+use super::crypto::provider;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};

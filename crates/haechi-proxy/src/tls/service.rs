@@ -1,7 +1,8 @@
 //! How a service's backends are spoken to over TLS.
 
+use super::authorities::Authorities;
+use super::crypto::provider;
 use super::server_verifier::ServerVerifier;
-use super::{Authorities, provider};
 use crate::settings::resilience::Protocol;
 use rustls::client::ResolvesClientCert;
 use rustls::pki_types::{InvalidDnsNameError, ServerName};
