@@ -37,5 +37,6 @@ fn same(read: &Json<'_>, other: &Value) {
             elements.iter().zip(other).for_each(|(read, other)| same(read, other));
         }
         Json::Object(object) => same_members(object, other),
+        Json::Ambiguous => panic!("only sets hold what is ambiguous"),
     }
 }

@@ -40,7 +40,8 @@ fn judge(token: &str) {
         let other: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
         let (now, leeway) = (Timestamp::from_seconds(1_800_000_000), Duration::from_secs(30));
         let audiences = ["orders".to_owned()];
-        if let Ok(end) = claims::check(&claims, Expected { now, leeway, audiences: &audiences }) {
+        let expected = Expected { now, leeway, audiences: &audiences, audience: claims.member("aud") };
+        if let Ok(end) = claims::check(&claims, expected) {
             assert!(end > now);
             let expires = other["exp"].as_f64().expect("a number");
             assert!(expires + 30.0 > 1_800_000_000.0 && other.get("cnf").is_none());
