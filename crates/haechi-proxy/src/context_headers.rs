@@ -1,5 +1,6 @@
 //! The request headers that policies read: what is decided is what the backend sees, or the request goes nowhere.
 
+use haechi_core::token::is_printable;
 use haechi_core::{FieldName, Fields};
 
 /// The names of the headers that the configuration lets policies read.
@@ -16,8 +17,8 @@ pub(crate) enum Unclear {
     #[error("a header that policies read was sent in another spelling")]
     OtherSpelling,
     /// Backends differ in what they make of such bytes.
-    #[error("a header that policies read is not visible ASCII")]
-    NotVisible,
+    #[error("a header that policies read is not printable ASCII")]
+    NotPrintable,
     /// Policies would see it, and the backend would not.
     #[error("the `Connection` field names a header that policies read")]
     Nominated,
@@ -60,8 +61,8 @@ fn sole(name: &[u8], fields: &Fields) -> Result<(), Unclear> {
         if seen {
             return Err(Unclear::Repeated);
         }
-        if !field.value.iter().all(u8::is_ascii_graphic) {
-            return Err(Unclear::NotVisible);
+        if !is_printable(field.value) {
+            return Err(Unclear::NotPrintable);
         }
         seen = true;
     }
@@ -81,9 +82,10 @@ mod tests {
 
     #[test]
     fn what_can_be_read_in_one_way_passes() {
-        let passing: [&[(&str, &[u8])]; 4] = [
+        let passing: [&[(&str, &[u8])]; 5] = [
             &[],
             &[("X-Tenant", b"acme")],
+            &[("X-Tenant", b"Mozilla/5.0 (X11; Linux x86_64)")],
             &[("x-tenant", b""), ("X-REGION", b"eu"), ("X-Other", b"a b"), ("x_other", b"\xff")],
             &[("x-tenants", b"a b"), ("x-tenan", b"\xff"), ("x-other", b"a"), ("x-other", b"b")],
         ];
@@ -100,8 +102,8 @@ mod tests {
             assert_eq!(checked(&[(other, b"acme")]), Err(Unclear::OtherSpelling), "{other}");
             assert_eq!(checked(&[("x-tenant", b"acme"), (other, b"acme")]), Err(Unclear::OtherSpelling));
         }
-        for value in [&b"a b"[..], b"a\tb", b"\xc3\xa9", b"\x7f"] {
-            assert_eq!(checked(&[("x-tenant", value)]), Err(Unclear::NotVisible), "{value:?}");
+        for value in [&b"a\tb"[..], b"a\0b", b"\xc3\xa9", b"\x7f"] {
+            assert_eq!(checked(&[("x-tenant", value)]), Err(Unclear::NotPrintable), "{value:?}");
         }
     }
 

@@ -4,6 +4,7 @@ use super::access::{Gives, Side, Way};
 use super::field::{Field, all, any, not, string, texts};
 use crate::RouteIndex;
 use crate::expr::{Expr, Var};
+use haechi_core::token::is_printable;
 use haechi_core::{CallerKind, CanonicalPath, Host};
 use http::Method;
 use std::collections::BTreeSet;
@@ -94,8 +95,9 @@ pub(super) fn of_requests(fields: &BTreeSet<Field>, conditions: &[&Expr]) -> Exp
                 facts.extend(never(field, &named, canonical));
             }
             Field::Header(_) => {
-                let visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-                let sound = never(field, &named, visible);
+                // White space around a value is no part of it.
+                let readable = |text: &str| is_printable(text.as_bytes()) && text.trim_matches(' ') == text;
+                let sound = never(field, &named, readable);
                 facts.extend(sound.map(|sound| any(vec![not(field.present()), sound])));
             }
             Field::Ip => {

@@ -58,7 +58,7 @@ record! {
         optional identity as "identity": At<Identity>,
         /// The attributes that a caller may have, each with its type; filled from claims.
         default caller_attributes as "caller_attributes": Named<AttributeName, AttributeType> = Named(Vec::new()),
-        /// Request headers that policies may read, as `context.headers.NAME`. One that is sent twice, in another spelling, or with anything but visible ASCII is answered 400.
+        /// Request headers that policies may read, as `context.headers.NAME`. One that is sent twice, in another spelling, or with anything but visible ASCII and the space is answered 400.
         default context_headers as "context_headers": Named<ContextName, At<ContextHeader>> = Named(Vec::new()),
         /// Named ways to establish who is calling.
         default authenticators as "authenticators": Named<Identifier, Authenticator> = Named(Vec::new()),
