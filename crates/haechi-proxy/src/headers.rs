@@ -37,7 +37,8 @@ pub(crate) fn check_connection(fields: &Fields, services: &[Service]) -> Result<
                     | FieldName::TransferEncoding
                     | FieldName::Misspelled
             )
-            || guarded(&lower);
+            // `close` and its like, which everybody sends, are nobody's own: services are asked about other names only.
+            || (known == FieldName::Other && lower != b"close" && guarded(&lower));
         if protected || !lower.iter().all(|&byte| is_token_byte(byte)) { Err(BadConnection) } else { Ok(()) }
     })
 }

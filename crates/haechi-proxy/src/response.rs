@@ -37,14 +37,29 @@ pub(crate) enum ResponseBody {
     Watched(Box<Watched>),
 }
 
+/// So many bytes of an answer leave before it is watched.
+const UNWATCHED: usize = 16 * 1024;
+
 /// A body, and what resolves when the caller may no longer have it.
 pub(crate) struct Watched {
     body: ResponseBody,
     access_lost: LocalFuture<&'static str>,
     lost: Option<&'static str>,
+    /// Bytes of the body so far.
+    taken: usize,
 }
 
 impl Watched {
+    /// The body's next bytes. An answer that is there at once, and not long, is over before anything could be taken away: it is not watched.
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyError>> {
+        let ready = self.body.poll_ready(cx);
+        let over = matches!(ready, Poll::Ready(Ok(0) | Err(_)));
+        if over || (ready.is_ready() && self.taken <= UNWATCHED) {
+            return ready;
+        }
+        self.poll_lost(cx).map_or(ready, |why| Poll::Ready(Err(BodyError::AccessLost(why))))
+    }
+
     fn poll_lost(&mut self, cx: &mut Context<'_>) -> Option<&'static str> {
         if self.lost.is_none()
             && let Poll::Ready(why) = self.access_lost.as_mut().poll(cx)
@@ -58,7 +73,7 @@ impl Watched {
 impl ResponseBody {
     /// The same, broken off when `access_lost` resolves.
     pub(crate) fn watched(self, access_lost: LocalFuture<&'static str>) -> Self {
-        Self::Watched(Box::new(Watched { body: self, access_lost, lost: None }))
+        Self::Watched(Box::new(Watched { body: self, access_lost, lost: None, taken: 0 }))
     }
 
     /// The length in bytes, where it is known beforehand; also of a body that is not sent (to `HEAD`, 304).
@@ -122,10 +137,7 @@ impl ResponseBody {
             Self::Tunnel(_) => Poll::Ready(Ok(0)),
             Self::Http1(body) => body.poll_ready(cx),
             Self::Http2(body) => body.poll_ready(cx),
-            Self::Watched(watched) => match watched.poll_lost(cx) {
-                Some(why) => Poll::Ready(Err(BodyError::AccessLost(why))),
-                None => watched.body.poll_ready(cx),
-            },
+            Self::Watched(watched) => watched.poll_ready(cx),
         }
     }
 
@@ -144,7 +156,10 @@ impl ResponseBody {
             Self::Http1(body) => body.take_into(count, out, encode),
             Self::Tunnel(_) => {}
             Self::Http2(body) => body.take_into(count, out, encode),
-            Self::Watched(watched) => watched.body.take_into(count, out, encode),
+            Self::Watched(watched) => {
+                watched.taken = watched.taken.saturating_add(count);
+                watched.body.take_into(count, out, encode);
+            }
         }
     }
 

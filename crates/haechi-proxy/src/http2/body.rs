@@ -101,7 +101,7 @@ impl Data {
         trailers.map(|outcome| outcome.map_err(broken))
     }
 
-    /// Reads what nobody wants to its end, without opening the window again: no more than what was under way can arrive.
+    /// Reads what nobody wants to its end, and lets the client send the rest of it.
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             match ready!(self.stream.poll_data(cx)) {
