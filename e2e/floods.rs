@@ -314,7 +314,7 @@ fn answers_that_http2_clients_do_not_take_count_as_buffers() {
         gate.get("/").expect(200);
         let before = gate.resident();
         let asked = unread_answers(100, window);
-        let clients: Vec<_> = open(&gate, 40);
+        let clients: Vec<_> = open(&gate, 20);
         clients.iter().for_each(|mut client| drop(client.write_all(&asked)));
         // Clients that stand still are closed before the process grows.
         let reached = || gate.metric("haechi_limits_total", &["limit=\"buffers\""]) >= 100.0;
