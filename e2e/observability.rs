@@ -1,7 +1,8 @@
 //! Access log, metrics and health: everything is seen, no secret among it.
 
 use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, eventually, routes_to};
-use haechi_testkit::{Answer, Backend};
+use haechi_testkit::jose::{Key, with};
+use haechi_testkit::{Answer, Backend, IdentityProvider};
 use serde_json::{Value, json};
 
 fn start(backend: &Backend) -> Gate {
@@ -203,5 +204,102 @@ fn health_is_told_on_the_admin_listener_only() {
     // The public listener forwards these as any path.
     for path in ["/livez", "/readyz", "/metrics"] {
         assert_eq!(gate.get(path).expect(200).text(), "reached");
+    }
+}
+
+#[test]
+fn the_reason_is_of_the_authenticator_that_the_credential_was_for() {
+    let (own, theirs, stranger) = (Key::p256("own"), Key::p256("theirs"), Key::p256("stranger"));
+    let (corp, other) = (IdentityProvider::start(&[&own]), IdentityProvider::start(&[&theirs]));
+    let backend = Backend::saying("reached");
+    let jwt = |provider: &IdentityProvider, audience: &str| {
+        format!(
+            "{{ type: jwt, issuer: \"{}\", audiences: [{audience}], keys: discovery }}",
+            provider.issuer()
+        )
+    };
+    let folder = Folder::new(&format!(
+        "store: sqlite:haechi.db
+access_log: {{ format: json, target: access.log }}
+authenticators:
+  staff: {{ type: basic, realm: staff }}
+  key: {{ type: api_key, header: X-API-Key }}
+  corp: {corp}
+  partner: {partner}
+  bills: {bills}
+{routes}",
+        corp = jwt(&corp, "orders"),
+        partner = jwt(&other, "orders"),
+        bills = jwt(&other, "bills"),
+        routes = routes_to(&backend, &[("/**", "[staff, key, corp, partner, bills]", "any")]),
+    ));
+    let gate = Gate::start_in(folder).ready();
+    let token = |key: &Key, provider: &IdentityProvider, change: Value| {
+        format!("Authorization: Bearer {}", key.token(&with(&provider.claims("alice"), &change)))
+    };
+    let expired = json!({"exp": 1});
+    let cases = [
+        (token(&own, &corp, expired.clone()), "corp", "the token has expired"),
+        (token(&theirs, &other, expired.clone()), "partner", "the token has expired"),
+        (token(&theirs, &other, json!({"exp": 1, "aud": "bills"})), "bills", "the token has expired"),
+        (token(&theirs, &other, json!({"aud": "none"})), "partner", "the token is for another audience"),
+        (token(&stranger, &other, json!({})), "partner", "no key of the issuer"),
+        ("Authorization: Basic bm9ib2R5Ong=".to_owned(), "staff", "no such user"),
+        ("X-API-Key: hk_nonsense".to_owned(), "key", "the API key"),
+    ];
+    for (credential, ..) in &cases {
+        let challenges =
+            gate.get_with("/", &[credential]).expect(401).head.all("www-authenticate").join("\n");
+        let is_token = credential.contains("Bearer");
+        for realm in ["corp", "partner", "bills"] {
+            let told = format!("Bearer realm=\"{realm}\", error=\"invalid_token\"");
+            assert_eq!(challenges.contains(&told), is_token, "{credential}: {challenges}");
+        }
+    }
+    // A credential that does not hold beside a token that does not hold either: each way in tells of its own.
+    let both = gate.get_with("/", &["X-API-Key: hk_nonsense", &cases[1].0]).expect(401);
+    assert!(
+        both.challenges().contains("realm=\"partner\", error=\"invalid_token\""),
+        "{}",
+        both.challenges()
+    );
+    let good = gate.get_with("/", &[&token(&theirs, &other, json!({}))]).expect(200);
+    assert_eq!(good.text(), "reached");
+
+    let lines = access_log(&gate, cases.len() + 2);
+    for ((credential, authenticator, reason), line) in cases.iter().zip(&lines) {
+        assert_eq!(line["authenticator"], *authenticator, "{credential}: {line}");
+        assert!(line["reason"].as_str().is_some_and(|told| told.starts_with(reason)), "{credential}: {line}");
+    }
+    assert_eq!((&lines[7]["authenticator"], &lines[7]["reason"]), (&json!("partner"), &lines[1]["reason"]));
+    assert_eq!(
+        (&lines[8]["authenticator"], lines[8].get("reason")),
+        (&json!("partner"), None),
+        "{}",
+        lines[8]
+    );
+}
+
+#[test]
+fn every_refusal_has_its_reason() {
+    let backend = Backend::saying("reached");
+    let gate = start(&backend);
+    let url = |path: &str| gate.url(path);
+    let send = |arguments: &[&str]| crate::harness::curl(arguments).status;
+    let statuses = [
+        send(&["-X", "TRACE", &url("/a")]),
+        send(&["-X", "DELETE", &url("/auth/login")]),
+        send(&["-d", "{}", &url("/auth/login")]),
+        send(&["-d", "[]", &url("/auth/refresh")]),
+        send(&["-d", &"x".repeat(20_000), &url("/auth/login")]),
+        send(&["-H", "Connection: host", &url("/a")]),
+        send(&["-H", "Upgrade: websocket", "-H", "Connection: Upgrade", &url("/a")]),
+        send(&["-H", "Authorization: Bearer a", "-H", "Authorization: Bearer b", &url("/in/a")]),
+        send(&[&url("/a%2Fb")]),
+        send(&["-H", "Expect: magic", &url("/a")]),
+    ];
+    assert_eq!(statuses, [405, 405, 400, 400, 413, 400, 400, 400, 400, 417]);
+    for line in access_log(&gate, statuses.len()) {
+        assert!(line["reason"].as_str().is_some_and(|reason| !reason.is_empty()), "{line}");
     }
 }

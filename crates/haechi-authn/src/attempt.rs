@@ -25,6 +25,25 @@ pub struct Rejection {
     pub fault: Fault,
     /// What the operator is told, without any part of the credential. Never leaves the gate.
     pub reason: Cow<'static, str>,
+    /// Whether the credential was meant for this authenticator at all.
+    pub matched: CredentialMatch,
+}
+
+/// How sure it is that a rejected credential was meant for the authenticator that rejects it, least sure first. Of several rejections, the
+/// operator is told the surest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CredentialMatch {
+    /// It is for somebody else: a token of another issuer, a user who is not known here.
+    Other,
+    /// Nothing says for whom it is.
+    #[default]
+    Unknown,
+    /// It names the issuer, or a user, of this authenticator.
+    Named,
+    /// The issuer's key has signed it.
+    Signed,
+    /// It was signed for an audience of ours.
+    Addressed,
 }
 
 /// The kinds of rejection that a client can tell apart.
@@ -83,17 +102,30 @@ impl Attempt {
 
     /// A token that does not hold.
     pub fn invalid_token(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::Rejected(Rejection { fault: Fault::InvalidToken, reason: reason.into() })
+        Self::rejected(Fault::InvalidToken, reason.into())
     }
 
     /// A name and password, or a key, that are not right.
     pub fn invalid_credentials(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::Rejected(Rejection { fault: Fault::InvalidCredentials, reason: reason.into() })
+        Self::rejected(Fault::InvalidCredentials, reason.into())
     }
 
     /// A credential presented ambiguously.
     pub fn invalid_request(reason: impl Into<Cow<'static, str>>) -> Self {
-        Self::Rejected(Rejection { fault: Fault::InvalidRequest, reason: reason.into() })
+        Self::rejected(Fault::InvalidRequest, reason.into())
+    }
+
+    const fn rejected(fault: Fault, reason: Cow<'static, str>) -> Self {
+        Self::Rejected(Rejection { fault, reason, matched: CredentialMatch::Unknown })
+    }
+
+    /// The same rejection, of a credential of which so much is known.
+    #[must_use]
+    pub fn matched(mut self, matched: CredentialMatch) -> Self {
+        if let Self::Rejected(rejection) = &mut self {
+            rejection.matched = matched;
+        }
+        self
     }
 
     /// Could not find out.

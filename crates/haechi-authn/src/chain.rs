@@ -1,7 +1,10 @@
 //! Several authenticators for one route: any of them, or all.
 
 use crate::effects::is_navigation;
-use crate::{Attempt, Challenge, CredentialPlace, Effects, Fault, LoginRedirect, Look, Scheme};
+use crate::{
+    Attempt, Challenge, ChallengeError, CredentialMatch, CredentialPlace, Effects, Fault, LoginRedirect,
+    Look, Scheme,
+};
 use haechi_core::{Caller, CallerKind, RequestHead, Timestamp};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -34,7 +37,14 @@ pub struct Outcome {
     pub effects: Effects,
     /// Where to log in, for a browser that showed no credential.
     pub login: Option<LoginRedirect>,
+    /// The name of the authenticator whose attempt it is, where that is not a caller.
+    pub refused_by: Option<Arc<str>>,
+    /// What invites to each way in, with the error of each whose token does not hold. Empty unless the attempt is a rejection.
+    pub challenges: Vec<ChallengeTold>,
 }
+
+/// A challenge, and the error that it carries.
+pub type ChallengeTold = (Arc<Challenge>, Option<ChallengeError>);
 
 /// Which schemes of a chain have verified their credential (see [`Chain::places_of`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,6 +102,20 @@ impl Chain {
         list
     }
 
+    /// The same, of which those tell an error whose scheme has this index.
+    fn challenges_after(&self, bad_tokens: &[usize]) -> Vec<ChallengeTold> {
+        let mut list: Vec<ChallengeTold> = Vec::with_capacity(self.schemes.len());
+        for (index, scheme) in self.schemes.iter().enumerate() {
+            let Some(challenge) = scheme.challenge() else { continue };
+            let error = bad_tokens.contains(&index).then_some(ChallengeError::InvalidToken);
+            match list.iter_mut().find(|(known, _)| known == challenge) {
+                Some((_, told)) => *told = told.take().or(error),
+                None => list.push((challenge.clone(), error)),
+            }
+        }
+        list
+    }
+
     /// Where any of the schemes looks for a credential.
     pub fn places(&self) -> &[CredentialPlace] {
         &self.places
@@ -140,7 +164,7 @@ impl Chain {
         now: Timestamp,
         observe: &mut impl FnMut(&dyn Scheme, &Attempt),
     ) -> Outcome {
-        let mut worst = Attempt::Absent;
+        let mut worst = Worst::default();
         let mut open = None;
         for (index, scheme) in self.schemes.iter().enumerate() {
             let attempt = ask(&**scheme, head, now).await;
@@ -148,23 +172,21 @@ impl Chain {
             if let Attempt::Verified(caller) = &attempt {
                 let is_open = caller.kind == CallerKind::Anonymous;
                 let effects = scheme.effects(head, caller);
-                let verified = Outcome { attempt, verified: Verified::One(index), effects, login: None };
+                let verified = Outcome::verified(attempt, Verified::One(index), effects);
                 if !is_open {
                     return verified;
                 }
                 open.get_or_insert(verified);
                 continue;
             }
-            if is_invalid_request(&attempt) {
-                return Outcome::refused(attempt);
-            }
-            if weight(&attempt) > weight(&worst) {
-                worst = attempt;
+            worst.add(index, attempt);
+            if worst.is_final() {
+                break;
             }
         }
         match open {
-            Some(open) if matches!(worst, Attempt::Absent) => open,
-            _ => Outcome::refused(worst),
+            Some(open) if matches!(worst.attempt, Attempt::Absent) => open,
+            _ => self.refused(worst),
         }
     }
 
@@ -176,11 +198,13 @@ impl Chain {
     ) -> Outcome {
         let mut caller: Option<Arc<Caller>> = None;
         let mut effects = Effects::default();
-        for scheme in &self.schemes {
+        for (index, scheme) in self.schemes.iter().enumerate() {
             let attempt = ask(&**scheme, head, now).await;
             observe(&**scheme, &attempt);
             let Attempt::Verified(found) = attempt else {
-                return Outcome::refused(attempt);
+                let mut worst = Worst::default();
+                worst.add(index, attempt);
+                return self.refused(worst);
             };
             effects.extend(scheme.effects(head, &found));
             caller = Some(match caller {
@@ -189,17 +213,61 @@ impl Chain {
             });
         }
         match caller {
-            Some(caller) => {
-                Outcome { attempt: Attempt::Verified(caller), verified: Verified::All, effects, login: None }
-            }
-            None => Outcome::refused(Attempt::Absent),
+            Some(caller) => Outcome::verified(Attempt::Verified(caller), Verified::All, effects),
+            None => self.refused(Worst::default()),
+        }
+    }
+
+    fn refused(&self, worst: Worst) -> Outcome {
+        let Worst { attempt, of, bad_tokens } = worst;
+        let challenges = match attempt {
+            Attempt::Rejected(_) => self.challenges_after(&bad_tokens),
+            _ => Vec::new(),
+        };
+        let by = of.and_then(|index| self.schemes.get(index)).map(|scheme| scheme.name().clone());
+        Outcome {
+            refused_by: by,
+            challenges,
+            ..Outcome::verified(attempt, Verified::None, Effects::default())
         }
     }
 }
 
 impl Outcome {
-    fn refused(attempt: Attempt) -> Self {
-        Self { attempt, verified: Verified::None, effects: Effects::default(), login: None }
+    const fn verified(attempt: Attempt, verified: Verified, effects: Effects) -> Self {
+        Self { attempt, verified, effects, login: None, refused_by: None, challenges: Vec::new() }
+    }
+}
+
+/// Of the attempts that verified nobody, the one that decides.
+struct Worst {
+    attempt: Attempt,
+    /// Of which scheme it is.
+    of: Option<usize>,
+    /// Those of all schemes that were shown a token which does not hold.
+    bad_tokens: Vec<usize>,
+}
+
+impl Default for Worst {
+    fn default() -> Self {
+        Self { attempt: Attempt::Absent, of: None, bad_tokens: Vec::new() }
+    }
+}
+
+impl Worst {
+    fn add(&mut self, index: usize, attempt: Attempt) {
+        if matches!(&attempt, Attempt::Rejected(rejection) if rejection.fault == Fault::InvalidToken) {
+            self.bad_tokens.push(index);
+        }
+        if weight(&attempt) > weight(&self.attempt) {
+            self.attempt = attempt;
+            self.of = Some(index);
+        }
+    }
+
+    /// What could be read as two credentials is not tried on the next scheme.
+    fn is_final(&self) -> bool {
+        matches!(&self.attempt, Attempt::Rejected(rejection) if rejection.fault == Fault::InvalidRequest)
     }
 }
 
@@ -210,17 +278,16 @@ async fn ask(scheme: &dyn Scheme, head: &RequestHead, now: Timestamp) -> Attempt
     }
 }
 
-fn is_invalid_request(attempt: &Attempt) -> bool {
-    matches!(attempt, Attempt::Rejected(rejection) if rejection.fault == Fault::InvalidRequest)
-}
-
-/// Could-not-find-out outweighs a refusal: one of the authenticators that was not heard might have known the caller.
-const fn weight(attempt: &Attempt) -> u8 {
+/// A request that could be read in two ways outweighs everything. Could-not-find-out outweighs a refusal: one of the authenticators that was
+/// not heard might have known the caller. Of refusals, the one counts that the credential was meant for.
+fn weight(attempt: &Attempt) -> (u8, CredentialMatch) {
     match attempt {
-        Attempt::Absent => 0,
-        Attempt::Rejected(_) => 1,
-        Attempt::Unavailable(_) => 2,
-        Attempt::Verified(_) => 3,
+        Attempt::Absent | Attempt::Verified(_) => (0, CredentialMatch::Other),
+        Attempt::Rejected(rejection) if rejection.fault == Fault::InvalidRequest => {
+            (3, CredentialMatch::Other)
+        }
+        Attempt::Rejected(rejection) => (1, rejection.matched),
+        Attempt::Unavailable(_) => (2, CredentialMatch::Other),
     }
 }
 
@@ -237,7 +304,8 @@ mod tests {
     use super::{Chain, EmptyChain, Outcome, Verified};
     use crate::test_support::{head, refusal, verified};
     use crate::{
-        Attempt, Challenge, CredentialPlace, Effects, Fault, LoginRedirect, Look, Scheme, SetCookie,
+        Attempt, Challenge, ChallengeError, CredentialMatch, CredentialPlace, Effects, Fault, LoginRedirect,
+        Look, Scheme, SetCookie,
     };
     use haechi_core::{Caller, CallerKind, RequestHead, Role, Timestamp};
     use std::cell::Cell;
@@ -351,6 +419,60 @@ mod tests {
             assert!(matches!(outcome.attempt, Attempt::Unavailable(_)));
             assert_eq!(outcome.verified, Verified::None);
         }
+    }
+
+    /// A token that another authenticator than `corp` may know better.
+    fn bad(name: &str, matched: CredentialMatch) -> Rc<Fixed> {
+        let mut scheme = fixed(name, Attempt::invalid_token(name.to_owned()).matched(matched));
+        Rc::get_mut(&mut scheme).unwrap().challenge = Some(Arc::new(Challenge::bearer(name)));
+        scheme
+    }
+
+    #[tokio::test]
+    async fn the_refusal_is_of_the_one_that_the_credential_was_for() {
+        use CredentialMatch::{Addressed, Named, Other, Signed, Unknown};
+        let told = async |of: &[&Rc<Fixed>]| {
+            let outcome = any(of).await;
+            let (by, reason) = (outcome.refused_by.clone(), refusal(outcome.attempt).1);
+            assert_eq!(by.as_deref(), Some(&*reason), "reason and name are of one");
+            reason
+        };
+        let surest_last = [Other, Unknown, Named, Signed, Addressed];
+        for pair in surest_last.windows(2) {
+            let (less, more) = (bad("less", pair[0]), bad("more", pair[1]));
+            assert_eq!(told(&[&less, &more]).await, "more", "{pair:?}");
+            assert_eq!(told(&[&more, &less]).await, "more", "{pair:?}");
+        }
+        let (first, second) = (bad("first", Other), bad("second", Other));
+        assert_eq!(told(&[&first, &second]).await, "first");
+        let down = fixed("down", Attempt::unavailable("down"));
+        assert_eq!(any(&[&second, &down]).await.refused_by.as_deref(), Some("down"));
+        let all = all(&[&fixed("anna", user("anna", &[], None)), &second, &first]).await;
+        assert_eq!(all.refused_by.as_deref(), Some("second"));
+        let absent = fixed("absent", Attempt::Absent);
+        assert_eq!(any(&[&absent]).await.refused_by, None);
+        assert_eq!(any(&[&second, &fixed("anna", user("anna", &[], None))]).await.refused_by, None);
+    }
+
+    #[tokio::test]
+    async fn each_challenge_has_the_error_of_its_own_scheme() {
+        let invalid = Some(ChallengeError::InvalidToken);
+        let (corp, partner) = (bad("corp", CredentialMatch::Other), bad("partner", CredentialMatch::Named));
+        let absent = bad("absent", CredentialMatch::Other);
+        let absent = Rc::new(Fixed { attempt: Attempt::Absent, ..Rc::into_inner(absent).unwrap() });
+        let password = fixed("password", Attempt::invalid_credentials("wrong password"));
+        let errors = |outcome: Outcome| {
+            outcome.challenges.into_iter().map(|(challenge, error)| (challenge.to_string(), error)).collect()
+        };
+        let realm = |name: &str, error: &Option<_>| (format!("Bearer realm=\"{name}\""), error.clone());
+        let all: Vec<_> = errors(any(&[&password, &absent, &corp, &partner]).await);
+        let expected = [("r", &None), ("absent", &None), ("corp", &invalid), ("partner", &invalid)];
+        assert_eq!(all, expected.map(|(name, error)| realm(name, error)));
+        let down = fixed("down", Attempt::unavailable("down"));
+        assert!(any(&[&corp, &down]).await.challenges.is_empty(), "a 503 invites nobody");
+        let same: Vec<_> =
+            errors(any(&[&fixed("a", Attempt::Absent), &fixed("b", Attempt::invalid_token("b"))]).await);
+        assert_eq!(same, [realm("r", &invalid)], "one challenge for two ways in that look the same");
     }
 
     #[tokio::test]

@@ -25,7 +25,7 @@ pub mod supervisor;
 #[cfg(test)]
 mod test_support;
 
-pub use attempt::{Attempt, Fault, Rejection, Unavailable};
+pub use attempt::{Attempt, CredentialMatch, Fault, Rejection, Unavailable};
 pub use chain::{Chain, EmptyChain};
 pub use challenge::{Challenge, ChallengeError};
 pub use effects::{CookieError, Effects, LoginRedirect, LoginRedirectError, SetCookie};

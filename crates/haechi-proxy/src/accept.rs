@@ -2,10 +2,9 @@
 
 use crate::client_address::{self, Origin};
 use crate::headers;
-use crate::judge::Refused;
 use crate::lines::RequestLines;
 use crate::plan::Plan;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Refused};
 use crate::tls::Session;
 use crate::websocket::handshake::{BadHandshake, Handshake, Upgradable};
 use haechi_core::id::RequestId;

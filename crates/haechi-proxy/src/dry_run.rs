@@ -2,10 +2,10 @@
 
 use crate::accept::{Accepted, Arrived, accept};
 use crate::http1;
-use crate::judge::{Judged, Observer, Refused, judge};
+use crate::judge::{Judged, Observer, judge};
 use crate::metrics::WorkerMetrics;
 use crate::plan::Plan;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Refused};
 use crate::respond;
 use crate::websocket::handshake::Upgradable;
 use crate::worker::plan::WorkerPlan;
@@ -136,12 +136,5 @@ impl DryOutcome {
             Self::Preflight { .. } => "preflight",
             Self::Refused(refused) => refused.refusal.outcome().name(),
         }
-    }
-}
-
-impl Refused {
-    /// Why, for the operator.
-    pub fn reason(&self) -> &str {
-        &self.reason
     }
 }

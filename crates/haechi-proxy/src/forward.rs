@@ -10,7 +10,7 @@ use crate::http2::client::{Failed, Multiplexed};
 use crate::lines::ResponseLines;
 use crate::outcome::RequestOutcome;
 use crate::record::Record;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Refused};
 use crate::rejudge::access_lost;
 use crate::reply::ErrorFormat;
 use crate::request_body::RequestBody;
@@ -46,7 +46,7 @@ pub(crate) async fn forward(
 ) -> Response {
     let to = request.to;
     let Some(target) = request.plan.service(service) else {
-        return refuse(&Refusal::Internal, to, record);
+        return refuse(Refused::new(Refusal::Internal, "the plan has no such service"), to, record);
     };
     let sent = match body {
         RequestBody::Empty => send(&request, target, &permitted, body, &mut record).await,
@@ -71,10 +71,7 @@ pub(crate) async fn forward(
                 }
             }
         }
-        Err(failure) => {
-            record.reason(failure.reason);
-            refuse(&failure.refusal, to, record)
-        }
+        Err(failure) => refuse(Refused::new(failure.refusal, failure.reason), to, record),
     }
 }
 

@@ -1,9 +1,10 @@
 //! The embedded identity provider's calls over HTTP (docs/identity-provider.md). What they do is `haechi-authn`'s; here they are read and answered.
 
 use crate::forwarding::Forwarding;
+use crate::http1::body::BodyError;
 use crate::io::Charge;
 use crate::record::Record;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Refused};
 use crate::request_body::RequestBody;
 use crate::respond::{document, refuse};
 use crate::response::Response;
@@ -12,6 +13,7 @@ use haechi_authn::identity::{LoginRefused, LogoutRefused, Provider, RefreshRefus
 use haechi_authz::Permitted;
 use haechi_core::{Caller, Secret};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::future::poll_fn;
 
 /// The most that a call's body may be, in bytes.
@@ -42,7 +44,13 @@ enum Answer {
     /// For documents that anyone may keep for a while.
     Cacheable(Vec<u8>),
     Nothing,
-    Refused(Refusal, String),
+    Refused(Refused),
+}
+
+impl Answer {
+    fn refused(refusal: Refusal, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::Refused(Refused::new(refusal, reason))
+    }
 }
 
 /// Answers a call.
@@ -51,42 +59,45 @@ pub(crate) async fn answer(
     call: IdentityCall,
     permitted: Permitted,
     mut body: RequestBody,
-    mut record: Record,
+    record: Record,
 ) -> Response {
     let Some(provider) = &request.plan.shared.identity else {
-        return refuse(&Refusal::Internal, request.to, record);
+        let refused = Refused::new(Refusal::Internal, "the plan has no identity provider");
+        return refuse(refused, request.to, record);
     };
     let charge = request.worker.buffers().charge(0);
     let read = read(&mut body, charge);
     let read = request.timer.limit_client(request.plan.shared.limits.body_stall, read).await;
     let answer = match read {
         Ok(Ok(body)) => perform(call, provider, &permitted, body).await,
-        Ok(Err(refusal)) => Answer::Refused(refusal, "the body could not be read".into()),
-        Err(_) => Answer::Refused(Refusal::RequestTimeout, "the body stalled".into()),
+        Ok(Err(refused)) => Answer::Refused(refused),
+        Err(_) => Answer::refused(Refusal::RequestTimeout, "the body stalled"),
     };
     match answer {
-        Answer::Refused(refusal, reason) => {
-            record.reason(reason);
-            refuse(&refusal, request.to, record)
-        }
+        Answer::Refused(refused) => refuse(refused, request.to, record),
         Answer::Json(body) => document(body, b"no-store", &request.to, record),
         Answer::Cacheable(body) => document(body, b"public, max-age=300", &request.to, record),
         Answer::Nothing => document(Vec::new(), b"no-store", &request.to, record),
     }
 }
 
-async fn read(body: &mut RequestBody, mut charge: Charge) -> Result<Vec<u8>, Refusal> {
+async fn read(body: &mut RequestBody, mut charge: Charge) -> Result<Vec<u8>, Refused> {
     let mut whole = Vec::new();
     loop {
         match poll_fn(|cx| body.poll_ready(cx)).await {
             Ok(0) => return Ok(whole),
-            Ok(count) if whole.len() + count > MAX_BODY => return Err(Refusal::BodyTooLarge),
+            Ok(count) if whole.len() + count > MAX_BODY => {
+                let reason = format!("the body is over the limit of {MAX_BODY} bytes");
+                return Err(Refused::new(Refusal::BodyTooLarge, reason));
+            }
             Ok(count) => {
                 charge.grow(count);
                 body.take_into(count, &mut whole, |out, data| out.extend_from_slice(data));
             }
-            Err(crate::http1::body::BodyError::TooLarge) => return Err(Refusal::BodyTooLarge),
-            Err(_) => return Err(Refusal::BadRequest),
+            Err(fault @ BodyError::TooLarge) => {
+                return Err(Refused::new(Refusal::BodyTooLarge, fault.to_string()));
+            }
+            Err(fault) => return Err(Refused::new(Refusal::BadRequest, fault.to_string())),
         }
     }
 }
@@ -99,7 +110,7 @@ async fn perform(call: IdentityCall, provider: &Provider, permitted: &Permitted,
         IdentityCall::Me => json(&**permitted.caller()),
         IdentityCall::Jwks => match provider.keyring().jwks_json() {
             Some(keys) => Answer::Cacheable(keys.to_vec()),
-            None => Answer::Refused(Refusal::CANNOT_TELL, "the signing keys are not loaded yet".into()),
+            None => Answer::refused(Refusal::CANNOT_TELL, "the signing keys are not loaded yet"),
         },
         IdentityCall::Discovery => Answer::Cacheable(provider.discovery_document().to_string().into_bytes()),
     }
@@ -107,23 +118,23 @@ async fn perform(call: IdentityCall, provider: &Provider, permitted: &Permitted,
 
 async fn login(provider: &Provider, body: &[u8], client: std::net::IpAddr) -> Answer {
     let Ok(Login { username, password }) = serde_json::from_slice(body) else {
-        return Answer::Refused(Refusal::BadBody, "the body is not a login".into());
+        return Answer::refused(Refusal::BadBody, "the body is not a login");
     };
     match provider.login(username, Secret::new(password), client).await {
         Ok(pair) => tokens(&pair),
         Err(refused @ LoginRefused::InvalidCredentials(_)) => bad_login(&refused.to_string()),
-        Err(refused) => Answer::Refused(Refusal::CANNOT_TELL, refused.to_string()),
+        Err(refused) => Answer::refused(Refusal::CANNOT_TELL, refused.to_string()),
     }
 }
 
 async fn refresh(provider: &Provider, body: &[u8]) -> Answer {
     let Ok(Refresh { refresh_token }) = serde_json::from_slice(body) else {
-        return Answer::Refused(Refusal::BadBody, "the body is not a refresh".into());
+        return Answer::refused(Refusal::BadBody, "the body is not a refresh");
     };
     match provider.refresh(Secret::new(refresh_token)).await {
         Ok(pair) => tokens(&pair),
         Err(refused @ RefreshRefused::Unavailable(_)) => {
-            Answer::Refused(Refusal::CANNOT_TELL, refused.to_string())
+            Answer::refused(Refusal::CANNOT_TELL, refused.to_string())
         }
         Err(refused) => bad_login(&refused.to_string()),
     }
@@ -132,13 +143,13 @@ async fn refresh(provider: &Provider, body: &[u8]) -> Answer {
 async fn logout(provider: &Provider, caller: &Caller) -> Answer {
     match provider.logout(caller).await {
         Ok(()) => Answer::Nothing,
-        Err(refused @ LogoutRefused::NoSession) => Answer::Refused(Refusal::BadBody, refused.to_string()),
-        Err(refused) => Answer::Refused(Refusal::CANNOT_TELL, refused.to_string()),
+        Err(refused @ LogoutRefused::NoSession) => Answer::refused(Refusal::BadBody, refused.to_string()),
+        Err(refused) => Answer::refused(Refusal::CANNOT_TELL, refused.to_string()),
     }
 }
 
 fn bad_login(reason: &str) -> Answer {
-    Answer::Refused(Refusal::BadCredential { challenges: Vec::new(), error: None }, reason.into())
+    Answer::refused(Refusal::BadCredential { challenges: Vec::new() }, reason.to_owned())
 }
 
 fn tokens(pair: &TokenPair) -> Answer {
@@ -153,6 +164,6 @@ fn tokens(pair: &TokenPair) -> Answer {
 fn json(value: &impl Serialize) -> Answer {
     match serde_json::to_vec(value) {
         Ok(body) => Answer::Json(body),
-        Err(error) => Answer::Refused(Refusal::Internal, error.to_string()),
+        Err(error) => Answer::refused(Refusal::Internal, error.to_string()),
     }
 }

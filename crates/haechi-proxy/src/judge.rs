@@ -3,12 +3,12 @@
 
 use crate::cross_site;
 use crate::preflight::Preflight;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Refused};
 use crate::route::Found;
 use crate::settings::Route;
 use crate::worker::plan::WorkerPlan;
 use haechi_authn::chain::{Chain, Outcome, Verified};
-use haechi_authn::{Attempt, ChallengeError, Effects, Fault, Scheme, Unavailable};
+use haechi_authn::{Attempt, Effects, Fault, Scheme, Unavailable};
 use haechi_authz::{Denial, DenialKind, DenyReason, Permitted, Refused as NotPermitted, RouteIndex};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, Irregular, RequestHead, Timestamp};
@@ -65,24 +65,6 @@ pub(crate) struct Passed<'p> {
     pub(crate) verified: Verified,
 }
 
-/// A request that goes no further, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
-    pub(crate) refusal: Refusal,
-    /// For the record. Never leaves the gate.
-    pub(crate) reason: Cow<'static, str>,
-}
-
-impl Refused {
-    pub(crate) fn new(refusal: Refusal, reason: impl Into<Cow<'static, str>>) -> Self {
-        Self { refusal, reason: reason.into() }
-    }
-
-    fn internal() -> Self {
-        Self::new(Refusal::Internal, "the plan has no such route")
-    }
-}
-
 /// Judges a request by `plan`. `body` is the length of its body where that is known; credentials are checked as of `now`.
 pub(crate) async fn judge<'p, O: Observer>(
     head: Box<RequestHead>,
@@ -100,7 +82,7 @@ pub(crate) async fn judge<'p, O: Observer>(
 
     // Route: before authentication, because the route says who is asked. What has no route needs no credential to be told so.
     let route_index = route(&head, plan, observer)?;
-    let route = plan.shared.route(route_index).ok_or_else(Refused::internal)?;
+    let route = plan.shared.route(route_index).ok_or_else(no_such_route)?;
     observer.routed(route_index, &head);
     check_path_and_body(&head, body, route, plan)?;
 
@@ -183,8 +165,8 @@ async fn authenticate(
     now: Timestamp,
     observer: &mut impl Observer,
 ) -> Result<(Arc<Caller>, Verified), Refused> {
-    let chain = plan.chain(route).ok_or_else(Refused::internal)?;
-    let Outcome { attempt, verified, effects, login } =
+    let chain = plan.chain(route).ok_or_else(no_such_route)?;
+    let Outcome { attempt, verified, effects, login, refused_by, challenges } =
         chain.authenticate(head, now, |scheme, attempt| observer.attempted(scheme, attempt)).await;
     match attempt {
         Attempt::Verified(caller) => {
@@ -197,16 +179,14 @@ async fn authenticate(
             None => no_credential(plan, route, NO_CREDENTIAL),
         }),
         Attempt::Unavailable(Unavailable { reason, retry_after }) => {
-            Err(Refused::new(Refusal::CannotTell { retry_after }, reason))
+            Err(Refused::new(Refusal::CannotTell { retry_after }, reason).by(refused_by))
         }
         Attempt::Rejected(rejection) => {
-            let bad = |error| Refusal::BadCredential { challenges: chain.challenges(), error };
             let refusal = match rejection.fault {
                 Fault::InvalidRequest => Refusal::AmbiguousCredential,
-                Fault::InvalidToken => bad(Some(ChallengeError::InvalidToken)),
-                Fault::InvalidCredentials => bad(None),
+                Fault::InvalidToken | Fault::InvalidCredentials => Refusal::BadCredential { challenges },
             };
-            Err(Refused::new(refusal, rejection.reason))
+            Err(Refused::new(refusal, rejection.reason).by(refused_by))
         }
     }
 }
@@ -224,6 +204,10 @@ fn check_site(
         return Err(Refused::new(Refusal::Forbidden { scopes: None }, reason));
     }
     Ok(())
+}
+
+fn no_such_route() -> Refused {
+    Refused::new(Refusal::Internal, "the plan has no such route")
 }
 
 const NO_CREDENTIAL: &str = "the route requires a credential, and the request has none";

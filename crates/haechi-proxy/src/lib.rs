@@ -64,12 +64,13 @@ pub use batches::{BatchSender, batch_channel};
 pub use decisions::{Answers, Decided, DecisionQueries, Headers, Question, RecordedRoute, Wanted};
 pub use dry_run::{DryOutcome, DryRequest, DryRun};
 pub use identity_headers::{IdentityHeaders, IdentityNames, OwnNames};
-pub use judge::{Observer, Refused};
+pub use judge::Observer;
 pub use limits::Budget;
 pub use listen::{adopt, bind, share};
 pub use log::{LogFormat, LogSink};
 pub use metrics::{Metrics, declare_metrics};
 pub use plan::{Plan, PlanParts};
+pub use refusal::Refused;
 pub use route::{Conflict, Found, Router};
 pub use settings::{
     Authentication, Balance, Circuit, Cors, CorsOrigins, Ejection, Endpoint, EndpointIndex, FieldRules,

@@ -26,6 +26,8 @@ pub(crate) struct Line {
     pub(crate) path: Option<CanonicalPath>,
     pub(crate) route: Option<Arc<str>>,
     pub(crate) caller: Option<Arc<Caller>>,
+    /// The authenticator that refused, where there is no caller.
+    pub(crate) refused_by: Option<Arc<str>>,
     pub(crate) service: Option<Arc<str>>,
     pub(crate) endpoint: Option<(Arc<str>, u16)>,
     pub(crate) status: Option<StatusCode>,
@@ -47,6 +49,7 @@ impl Line {
             path: None,
             route: None,
             caller: None,
+            refused_by: None,
             service: None,
             endpoint: None,
             status: None,
@@ -140,6 +143,8 @@ impl AccessLog {
             if !caller.subject.is_empty() {
                 optional(out, b",\"subject\":\"", Some(&caller.subject));
             }
+        } else {
+            optional(out, b",\"authenticator\":\"", line.refused_by.as_deref());
         }
         optional(out, b",\"service\":\"", line.service.as_deref());
         if let Some((host, port)) = &line.endpoint {

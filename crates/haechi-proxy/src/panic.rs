@@ -6,7 +6,7 @@
 use crate::lines::RequestLines;
 use crate::pipeline::{self, Arrival};
 use crate::record::Record;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Refused};
 use crate::reply::ReplyContext;
 use crate::request_body::RequestBody;
 use crate::respond;
@@ -58,11 +58,10 @@ fn poll_caught<F: Future>(work: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Optio
 
 fn broken(worker: &Rc<Worker>, transport: &Transport) -> Response {
     worker.metrics().panicked();
-    let mut record = worker.recorder().take_panicked().unwrap_or_else(|| {
+    let record = worker.recorder().take_panicked().unwrap_or_else(|| {
         let id = worker.request_id();
         Record::of_connection(worker.recorder(), id, worker.now(), transport.peer.ip().to_canonical())
     });
-    record.reason(WHY);
     let line = record.line();
     let to = ReplyContext {
         id: line.id,
@@ -70,7 +69,7 @@ fn broken(worker: &Rc<Worker>, transport: &Transport) -> Response {
         decision: line.decision,
         format: record.format(),
     };
-    let mut response = respond::refuse(&Refusal::Internal, to, record);
+    let mut response = respond::refuse(Refused::new(Refusal::Internal, WHY), to, record);
     response.close = true;
     response
 }

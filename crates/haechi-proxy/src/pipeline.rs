@@ -14,7 +14,7 @@ use crate::judge::{Judged, Passed, judge};
 use crate::limits::Limit;
 use crate::lines::{HeadFault, RequestLines};
 use crate::record::Record;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Refused};
 use crate::reply::{ErrorFormat, ReplyContext};
 use crate::request_body::RequestBody;
 use crate::respond::{self, refuse};
@@ -38,6 +38,8 @@ pub(crate) struct Arrival {
     /// What its connection or stream can become.
     pub(crate) upgradable: Upgradable,
 }
+
+const BUFFERS_USED_UP: &str = "the memory for buffers (`limits.buffers`) is used up";
 
 /// Answers one request.
 pub(crate) async fn answer(
@@ -71,7 +73,7 @@ pub(crate) async fn answer(
     // What slow clients hold is bounded. Over the bound nobody else is let in, until those that stand still are closed.
     if worker.buffers().are_used_up() {
         record.limit(Limit::Buffers);
-        return refuse(&Refusal::Overloaded, to, record);
+        return refuse(Refused::new(Refusal::Overloaded, BUFFERS_USED_UP), to, record);
     }
 
     // Route, authenticate, authorize; each step is recorded as it is done, so that nothing happens that was not written down.
@@ -101,10 +103,7 @@ pub(crate) async fn answer(
             pass_on(request, permitted, body, record).await
         }
         Ok(Judged::Preflight(asked)) => respond::preflight(to, |fields| asked.write(fields), record),
-        Err(refused) => {
-            record.reason(refused.reason);
-            refuse(&refused.refusal, to, record)
-        }
+        Err(refused) => refuse(refused, to, record),
     };
     // What the route says about answers holds for ours as for the backend's: a browser that may not read a 401 cannot tell it from a broken line.
     if let Some(finish) = finish {
@@ -139,25 +138,21 @@ fn refuse_unread(worker: &Rc<Worker>, arrived: &Arrived<'_>, not: NotAccepted) -
     let client = arrived.connection.peer.ip().to_canonical();
     let mut record = Record::of_connection(worker.recorder(), arrived.id, arrived.received, client);
     record.method_and_host(&lines.method, &lines.host);
-    record.reason(refused.reason);
     let format = ErrorFormat::of(&lines.fields);
     let to = ReplyContext { id: arrived.id, received: arrived.received, decision: None, format };
-    refuse(&refused.refusal, to, record)
+    refuse(refused, to, record)
 }
 
 /// Answers a head that could not be read, or that did not come in time (`None`).
 pub(crate) fn answer_fault(worker: &Rc<Worker>, fault: Option<HeadFault>, transport: &Transport) -> Response {
     let (id, received) = (worker.request_id(), worker.now());
     let client = transport.peer.ip().to_canonical();
-    let mut record = Record::of_connection(worker.recorder(), id, received, client);
-    let refusal = fault.map_or(Refusal::HeadTimeout, Refusal::from);
-    record.reason(
-        fault.map_or_else(
-            || "the request header was not complete in time".to_owned(),
-            |fault| fault.to_string(),
-        ),
-    );
-    refuse(&refusal, ReplyContext { id, received, decision: None, format: ErrorFormat::Problem }, record)
+    let record = Record::of_connection(worker.recorder(), id, received, client);
+    let refused = match fault {
+        Some(fault) => Refused::new(Refusal::from(fault), fault.to_string()),
+        None => Refused::new(Refusal::HeadTimeout, "the request header was not complete in time"),
+    };
+    refuse(refused, ReplyContext { id, received, decision: None, format: ErrorFormat::Problem }, record)
 }
 
 #[cfg(test)]

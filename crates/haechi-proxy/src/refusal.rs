@@ -3,8 +3,10 @@
 use crate::limits::Limit;
 use crate::lines::HeadFault;
 use crate::outcome::RequestOutcome;
-use haechi_authn::{Challenge, ChallengeError, LoginRedirect};
+use haechi_authn::chain::ChallengeTold;
+use haechi_authn::{Challenge, LoginRedirect};
 use http::Method;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,8 +33,7 @@ pub(crate) enum Refusal {
     },
     /// A credential that does not hold.
     BadCredential {
-        challenges: Vec<Arc<Challenge>>,
-        error: Option<ChallengeError>,
+        challenges: Vec<ChallengeTold>,
     },
     /// Known, and not allowed. The scopes that the route asks for, when that is what was missing.
     Forbidden {
@@ -63,6 +64,31 @@ pub(crate) enum Refusal {
     /// There is no room for the request at the moment.
     Overloaded,
     Internal,
+}
+
+/// A request that goes no further, and why. There is no answer to it without a reason for the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub(crate) refusal: Refusal,
+    /// For the record. Never leaves the gate.
+    pub(crate) reason: Cow<'static, str>,
+    /// The authenticator that refused, for the record as well.
+    pub(crate) authenticator: Option<Arc<str>>,
+}
+
+impl Refused {
+    pub(crate) fn new(refusal: Refusal, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self { refusal, reason: reason.into(), authenticator: None }
+    }
+
+    pub(crate) fn by(self, authenticator: Option<Arc<str>>) -> Self {
+        Self { authenticator, ..self }
+    }
+
+    /// Why, for the operator.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
 }
 
 impl Refusal {

@@ -2,7 +2,7 @@
 
 use crate::outcome::RequestOutcome;
 use crate::record::Record;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Refused};
 use crate::reply::{ErrorFormat, ReplyContext};
 use crate::response::{Response, ResponseBody};
 use haechi_authn::{Challenge, ChallengeError, Effects};
@@ -12,7 +12,10 @@ use serde::Serialize;
 use std::time::Duration;
 
 /// Answers with a refusal, and records it as what it is.
-pub(crate) fn refuse(refusal: &Refusal, to: ReplyContext, mut record: Record) -> Response {
+pub(crate) fn refuse(refused: Refused, to: ReplyContext, mut record: Record) -> Response {
+    let Refused { refusal, reason, authenticator } = refused;
+    record.refused(reason, authenticator);
+    let refusal = &refusal;
     if let Some(limit) = refusal.limit() {
         record.limit(limit);
     }
@@ -121,8 +124,8 @@ fn specific_fields(refusal: &Refusal, fields: &mut Fields) {
             fields.push(b"allow", list.as_bytes());
         }
         Refusal::NoCredential { challenges } => challenges.iter().for_each(|known| challenge(known, None)),
-        Refusal::BadCredential { challenges, error } => {
-            challenges.iter().for_each(|known| challenge(known, error.as_ref()));
+        Refusal::BadCredential { challenges } => {
+            challenges.iter().for_each(|(known, error)| challenge(known, error.as_ref()));
         }
         Refusal::Forbidden { scopes: Some(scopes) } => {
             let error = ChallengeError::InsufficientScope(scopes.clone());
@@ -259,10 +262,13 @@ mod tests {
     #[test]
     fn an_error_is_told_by_the_challenges_that_can_carry_it() {
         let challenges = vec![Challenge::new("Basic", "staff").into(), Challenge::bearer("corp").into()];
-        let error = Some(ChallengeError::InvalidToken);
-        let told =
-            field(&Refusal::BadCredential { challenges: challenges.clone(), error }, "www-authenticate");
+        let errors = [Some(ChallengeError::InvalidToken), Some(ChallengeError::InvalidToken)];
+        let after = challenges.iter().cloned().zip(errors).collect();
+        let told = field(&Refusal::BadCredential { challenges: after }, "www-authenticate");
         assert_eq!(told, [r#"Basic realm="staff""#, r#"Bearer realm="corp", error="invalid_token""#]);
+        let of_another = challenges.iter().cloned().map(|challenge| (challenge, None)).collect();
+        let told = field(&Refusal::BadCredential { challenges: of_another }, "www-authenticate");
+        assert_eq!(told, [r#"Basic realm="staff""#, r#"Bearer realm="corp""#], "each tells its own error");
         let told = field(&Refusal::NoCredential { challenges }, "www-authenticate");
         assert_eq!(told, [r#"Basic realm="staff""#, r#"Bearer realm="corp""#]);
         let forbidden = Refusal::Forbidden { scopes: Some("a b".into()) };

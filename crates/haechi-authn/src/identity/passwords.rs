@@ -33,6 +33,9 @@ pub enum PasswordRefused {
     /// They are not right, or not right now. What exactly is for the operator only.
     #[error("{0}")]
     Wrong(&'static str),
+    /// There is no user of this name. For the operator only: nobody else may tell it from a wrong password.
+    #[error("no such user")]
+    NoSuchUser,
     /// Too many passwords are being verified.
     #[error("the password hashing pool is full")]
     Busy,
@@ -65,7 +68,7 @@ impl PasswordVerifier {
     ) -> Result<UserRecord, PasswordRefused> {
         let started = Instant::now();
         let outcome = self.admit_and_judge(name, password, from).await;
-        if matches!(outcome, Err(PasswordRefused::Wrong(_))) {
+        if matches!(outcome, Err(PasswordRefused::Wrong(_) | PasswordRefused::NoSuchUser)) {
             tokio::time::sleep_until(next_refusal(started)).await;
         }
         outcome
@@ -82,7 +85,7 @@ impl PasswordVerifier {
         let outcome = self.judge(name, password, guess.is_known).await;
         match &outcome {
             Ok(_) => guess.succeeded(),
-            Err(PasswordRefused::Wrong(_)) => guess.failed(name, uptime()),
+            Err(PasswordRefused::Wrong(_) | PasswordRefused::NoSuchUser) => guess.failed(name, uptime()),
             Err(PasswordRefused::Busy | PasswordRefused::Unavailable(_)) => {}
         }
         outcome
@@ -110,7 +113,7 @@ impl PasswordVerifier {
             Ok(user) => self.users.login_succeeded(&user.id).await?,
             Err(refusal) => self.count(refusal).await?,
         }
-        verdict.map_err(|refusal| PasswordRefused::Wrong(refusal.reason))
+        verdict.map_err(|refusal| refusal.why)
     }
 
     fn against(&self, user: Option<&UserRecord>) -> Result<Against, PasswordRefused> {
@@ -139,14 +142,14 @@ impl PasswordVerifier {
 }
 
 struct Refusal {
-    reason: &'static str,
+    why: PasswordRefused,
     /// The user whose failures grow. A locked user's do not: whoever guesses on must not be able to keep the user out for ever.
     counts_for: Option<String>,
 }
 
 impl Refusal {
     const fn uncounted(reason: &'static str) -> Self {
-        Self { reason, counts_for: None }
+        Self { why: PasswordRefused::Wrong(reason), counts_for: None }
     }
 }
 
@@ -158,7 +161,7 @@ fn verdict(
     now: Timestamp,
 ) -> Result<UserRecord, Refusal> {
     let (Some(before), Some(user)) = (before, after) else {
-        return Err(Refusal::uncounted("no such user"));
+        return Err(Refusal { why: PasswordRefused::NoSuchUser, counts_for: None });
     };
     if before.id != user.id || before.password_hash != user.password_hash {
         return Err(Refusal::uncounted("the password was changed meanwhile"));
@@ -167,7 +170,7 @@ fn verdict(
         return Err(Refusal::uncounted("the user is locked"));
     }
     if !matches {
-        return Err(Refusal { reason: "wrong password", counts_for: Some(user.id) });
+        return Err(Refusal { why: PasswordRefused::Wrong("wrong password"), counts_for: Some(user.id) });
     }
     if user.disabled { Err(Refusal::uncounted("the user is disabled")) } else { Ok(user) }
 }
@@ -309,7 +312,10 @@ pub(crate) mod tests {
             .await;
             let (hashes, calls) = (world.pool.done(), world.store.asked());
             let outcome = world.try_password(name, password).await;
-            assert!(matches!(outcome, Err(PasswordRefused::Wrong(_))), "{name}");
+            assert!(
+                matches!(outcome, Err(PasswordRefused::Wrong(_) | PasswordRefused::NoSuchUser)),
+                "{name}"
+            );
             work.push((world.pool.done() - hashes, world.store.asked() - calls));
         }
         assert_eq!(work, [(1, 3); 4], "one hash, two reads and a write each");

@@ -333,6 +333,7 @@ impl From<PasswordRefused> for LoginRefused {
     fn from(refused: PasswordRefused) -> Self {
         match refused {
             PasswordRefused::Wrong(reason) => Self::InvalidCredentials(reason),
+            PasswordRefused::NoSuchUser => Self::InvalidCredentials("no such user"),
             PasswordRefused::Busy => Self::Busy,
             PasswordRefused::Unavailable(reason) => Self::Unavailable(reason),
         }

@@ -12,7 +12,8 @@ use crate::hashing::{Against, HashingError, Htpasswd, PasswordPool};
 use crate::identity::{PasswordRefused, PasswordVerifier};
 use crate::revocation::DependsOn;
 use crate::{
-    Attempt, Authenticator, Challenge, CredentialPlace, Look, RandomnessError, RevocationWatch, Scheme,
+    Attempt, Authenticator, Challenge, CredentialMatch, CredentialPlace, Look, RandomnessError,
+    RevocationWatch, Scheme,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -200,7 +201,8 @@ impl Shared {
         let question = async move { verifier.verify(&name, password, from).await };
         let user = match self.control.ask(ANSWERS_WITHIN, question).await {
             Ok(Ok(user)) => user,
-            Ok(Err(PasswordRefused::Wrong(reason))) => return Err(Attempt::invalid_credentials(reason)),
+            Ok(Err(PasswordRefused::Wrong(reason))) => return Err(wrong(reason)),
+            Ok(Err(PasswordRefused::NoSuchUser)) => return Err(no_such_user()),
             Ok(Err(refused)) => return Err(Attempt::unavailable(refused.to_string())),
             Err(unavailable) => return Err(Attempt::Unavailable(unavailable)),
         };
@@ -227,7 +229,8 @@ impl Shared {
             Err(Refused::Locked(reason)) => return Err(Attempt::invalid_credentials(reason)),
             Err(Refused::Busy) => return Err(Attempt::unavailable(HashingError::Busy.to_string())),
         };
-        let against = match (users.hash_of(&name), users.any_hash(self.keyed.number(name.as_bytes()))) {
+        let known = users.hash_of(&name);
+        let against = match (known, users.any_hash(self.keyed.number(name.as_bytes()))) {
             (Some(hash), _) => Against::Real(hash.clone()),
             (None, Some(other)) => Against::Decoy(other.clone()),
             (None, None) => pool.decoy(),
@@ -244,11 +247,21 @@ impl Shared {
             }
             Ok(false) => {
                 guess.failed(&name, clock.uptime());
-                Err(Attempt::invalid_credentials("no such user, or a wrong password"))
+                Err(if known.is_some() { wrong("wrong password") } else { no_such_user() })
             }
             Err(error) => Err(Attempt::unavailable(error.to_string())),
         }
     }
+}
+
+/// Of a name that is known here.
+fn wrong(reason: &'static str) -> Attempt {
+    Attempt::invalid_credentials(reason).matched(CredentialMatch::Named)
+}
+
+/// Another authenticator of the route may know the name.
+fn no_such_user() -> Attempt {
+    Attempt::invalid_credentials("no such user").matched(CredentialMatch::Other)
 }
 
 /// RFC 7617 2: base64 of `user-id:password`, the first colon divides, neither has control characters. UTF-8, as the challenge asks.

@@ -15,7 +15,8 @@ use crate::jose::TokenFault;
 use crate::jose::algorithm::{Algorithm, AlgorithmSet};
 use crate::keys::{KeySet, KeySource, Newer};
 use crate::{
-    Attempt, Authenticator, Challenge, CredentialPlace, LocalFuture, Look, Readiness, RevocationWatch, Scheme,
+    Attempt, Authenticator, Challenge, CredentialMatch, CredentialPlace, LocalFuture, Look, Readiness,
+    RevocationWatch, Scheme,
 };
 use haechi_core::caller::Vouched;
 use haechi_core::{Caller, Clock, RequestHead, RoleTable, Timestamp};
@@ -223,12 +224,12 @@ impl Scheme for JwtScheme {
             return Look::Done(attempt);
         }
         let Some(token) = token68(presented) else {
-            return Look::Done(refused(&TokenFault::Shape));
+            return Look::Done(refused(&TokenFault::Shape, CredentialMatch::Unknown));
         };
         match worker.verify(token, &keys, now) {
             Verdict::Done(attempt) => Look::Done(attempt),
             Verdict::AskNewer(fault) => match worker.config.keys.newer() {
-                Newer::No => Look::Done(refused(&fault)),
+                Newer::No => Look::Done(refused(&fault, CredentialMatch::Named)),
                 Newer::Unknown(why) => Look::Done(unknown_key(&why)),
                 Newer::Pending(newer) => Look::Wait(verify_later(worker.clone(), token.into(), now, newer)),
             },
@@ -254,7 +255,7 @@ fn verify_later(
         let keys = worker.config.keys.load();
         match worker.verify(&token, &keys, now) {
             Verdict::Done(attempt) => attempt,
-            Verdict::AskNewer(fault) => refused(&fault),
+            Verdict::AskNewer(fault) => refused(&fault, CredentialMatch::Named),
             Verdict::TooOld => worker.without_keys(),
         }
     })
@@ -265,8 +266,8 @@ fn unknown_key(why: &str) -> Attempt {
     Attempt::unavailable(format!("no key verifies the token, and a newer set could not be fetched: {why}"))
 }
 
-fn refused(fault: &TokenFault) -> Attempt {
-    Attempt::invalid_token(fault.to_string())
+fn refused(fault: &TokenFault, matched: CredentialMatch) -> Attempt {
+    Attempt::invalid_token(fault.to_string()).matched(matched)
 }
 
 impl Worker {

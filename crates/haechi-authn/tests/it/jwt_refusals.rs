@@ -6,7 +6,7 @@ use crate::support::{
 };
 use haechi_authn::keys::{KeySource, Keys};
 use haechi_authn::schemes::jwt::{Audiences, JwtAuthenticator, JwtConfig, JwtFault};
-use haechi_authn::{Attempt, CredentialPlace, Fault, RevocationWatch, Scheme};
+use haechi_authn::{Attempt, CredentialMatch, CredentialPlace, Fault, RevocationWatch, Scheme};
 use haechi_core::caller::Vouched;
 use haechi_core::{AttributeValue, Secret};
 use haechi_testkit::jose::{Key, base64url, with};
@@ -38,6 +38,30 @@ fn a_token_in_order_names_its_caller() {
     assert_eq!(caller.expires_at, Some(NOW.plus(std::time::Duration::from_secs(630))));
     assert_eq!(scheme.credential_places(), [CredentialPlace::Authorization]);
     assert_eq!(scheme.challenge().unwrap().to_string(), "Bearer realm=\"corp\"");
+}
+
+#[test]
+fn a_refusal_says_how_sure_it_is_whose_token_it_was() {
+    let (key, other) = (Key::p256("k1"), Key::p256("k1"));
+    let scheme = worker(config(fixed(&[&key])));
+    let token = |key: &Key, change: Value| key.token(&with(&claims(), &change));
+    let expired = NOW.as_seconds() - 31;
+    for (token, matched) in [
+        (token(&key, json!({ "iss": "https://other.example.com" })), CredentialMatch::Other),
+        (token(&key, json!({ "iss": null })), CredentialMatch::Other),
+        ("a.b.c".to_owned(), CredentialMatch::Unknown),
+        ("opaque".to_owned(), CredentialMatch::Unknown),
+        (token(&key, json!({ "iss": [ISSUER] })), CredentialMatch::Unknown),
+        (token(&other, json!({})), CredentialMatch::Named),
+        (token(&Key::rsa("k2"), json!({})), CredentialMatch::Named),
+        (token(&key, json!({ "aud": "bills" })), CredentialMatch::Signed),
+        (token(&key, json!({ "aud": "bills", "exp": expired })), CredentialMatch::Signed),
+        (token(&key, json!({ "exp": expired })), CredentialMatch::Addressed),
+        (token(&key, json!({ "sub": null })), CredentialMatch::Addressed),
+    ] {
+        let Attempt::Rejected(rejection) = now(&*scheme, &bearer(&token), NOW) else { panic!("{token}") };
+        assert_eq!(rejection.matched, matched, "{}", rejection.reason);
+    }
 }
 
 #[test]

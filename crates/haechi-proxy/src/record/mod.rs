@@ -131,9 +131,6 @@ impl Record {
         let result = attempt.name();
         self.0.recorder.metrics().authn(scheme.name(), result);
         self.step(|| Work::Authenticate { authenticator: scheme.name().clone(), result });
-        if let Some(reason) = attempt.reason() {
-            self.0.line.reason = Some(reason.clone());
-        }
     }
 
     pub(crate) fn caller(&mut self, caller: &Arc<Caller>) {
@@ -217,6 +214,16 @@ impl Record {
 
     pub(crate) fn reason(&mut self, reason: impl Into<std::borrow::Cow<'static, str>>) {
         self.0.line.reason = Some(reason.into());
+    }
+
+    /// It is refused, by this authenticator where it was one.
+    pub(crate) fn refused(
+        &mut self,
+        reason: std::borrow::Cow<'static, str>,
+        authenticator: Option<Arc<str>>,
+    ) {
+        self.0.line.reason = Some(reason);
+        self.0.line.refused_by = authenticator;
     }
 
     /// The request reached a limit.

@@ -16,7 +16,7 @@ use crate::http1::client::UpstreamBody;
 use crate::lines::ResponseLines;
 use crate::outcome::RequestOutcome;
 use crate::record::Record;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, Refused};
 use crate::respond::{self, refuse};
 use crate::response::{Response, ResponseBody};
 use crate::response_fields::end_to_end;
@@ -38,14 +38,14 @@ pub(crate) fn open(
     mut record: Record,
 ) -> Response {
     if let Err(why) = handshake.check_answer(&lines.fields) {
-        record.reason(why);
-        return refuse(&Refusal::BadGateway, request.to, record);
+        return refuse(Refused::new(Refusal::BadGateway, why), request.to, record);
     }
     let places = request.plan.chain(request.route_index).map_or(&[][..], Chain::places);
     let chosen = subprotocols::chosen(&permitted.head().fields, places).map(<[u8]>::to_vec);
     let extended = handshake::is_extended(&lines.fields);
     let Some(tunnel) = Tunnel::new(request.worker, body, permitted, &service.name, extended) else {
-        return refuse(&Refusal::Internal, request.to, record);
+        let why = "the backend's connection cannot become a tunnel";
+        return refuse(Refused::new(Refusal::Internal, why), request.to, record);
     };
     let mut fields = Fields::with_capacity(lines.fields.len() + 4, 512);
     let passing = end_to_end(lines.fields, &service.settings.identity_headers);

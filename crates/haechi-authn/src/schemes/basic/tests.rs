@@ -4,7 +4,7 @@ use crate::declared::DeclaredAttributes;
 use crate::hashing::{Htpasswd, PasswordPool};
 use crate::identity::passwords::tests::{PASSWORD, World};
 use crate::test_support::{ask, change_user, head, learn, refusal, verified};
-use crate::{Attempt, Authenticator, CredentialPlace, Fault, Look, RevocationWatch, Scheme};
+use crate::{Attempt, Authenticator, CredentialMatch, CredentialPlace, Fault, Look, RevocationWatch, Scheme};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use haechi_core::ports::{Change, Revoked};
@@ -72,9 +72,12 @@ async fn a_user_of_the_store() {
 async fn wrong_unknown_disabled_and_locked_are_one_answer() {
     let world = World::new().await;
     let (scheme, _) = over_store(&world);
-    for (name, password) in [("mina", "wrong"), ("nobody", PASSWORD)] {
-        let (fault, _) = refusal(ask(&*scheme, &authorization(name, password), world.clock.now()).await);
-        assert_eq!(fault, Fault::InvalidCredentials);
+    for (name, password, matched) in
+        [("mina", "wrong", CredentialMatch::Named), ("nobody", PASSWORD, CredentialMatch::Other)]
+    {
+        let attempt = ask(&*scheme, &authorization(name, password), world.clock.now()).await;
+        let Attempt::Rejected(rejection) = attempt else { panic!("{name}") };
+        assert_eq!((rejection.fault, rejection.matched), (Fault::InvalidCredentials, matched));
     }
     change_user(&world.store, "mina", |mina| mina.disabled = true).await;
     let (fault, _) = refusal(ask(&*scheme, &authorization("mina", PASSWORD), world.clock.now()).await);
@@ -200,10 +203,12 @@ async fn what_is_changed_while_it_is_verified_is_not_cached_as_if_it_were_not() 
 async fn unknown_users_of_a_file_are_hashed_as_long() {
     let world = World::new().await;
     let scheme = over_file(&world, &format!("anna:{}", bcrypt::hash("secret", 4).unwrap()));
-    for (name, password) in [("nobody", "secret"), ("anna", "wrong")] {
+    for (name, password, reason) in
+        [("nobody", "secret", "no such user"), ("anna", "wrong", "wrong password")]
+    {
         let before = world.pool.done();
         let refused = refusal(ask(&*scheme, &authorization(name, password), world.clock.now()).await);
-        assert_eq!(refused, (Fault::InvalidCredentials, "no such user, or a wrong password".into()));
+        assert_eq!(refused, (Fault::InvalidCredentials, reason.into()));
         assert_eq!(world.pool.done() - before, 1);
     }
     verified(ask(&*scheme, &authorization("anna", "secret"), world.clock.now()).await);

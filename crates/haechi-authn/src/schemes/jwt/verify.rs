@@ -1,13 +1,13 @@
 //! Verifying a token that is seen for the first time.
 
 use super::{JwtConfig, STALE, refused};
-use crate::Attempt;
 use crate::credential_cache::Version;
 use crate::jose::claims::{self, Expected};
 use crate::jose::json::Object;
 use crate::jose::{Compact, Header, TokenFault};
 use crate::keys::{Choice, KeySet};
 use crate::revocation::DependsOn;
+use crate::{Attempt, CredentialMatch};
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::{Caller, CallerKind, Timestamp};
 use std::sync::Arc;
@@ -32,9 +32,29 @@ pub(super) struct Verified {
     pub(super) version: Version,
 }
 
+/// Of a token that cannot be read: nothing says whose it is.
 impl From<TokenFault> for Verdict {
     fn from(fault: TokenFault) -> Self {
-        Self::Done(refused(&fault))
+        Self::Done(refused(&fault, CredentialMatch::Unknown))
+    }
+}
+
+impl Verdict {
+    /// Of a token by what it says of its issuer.
+    fn of_issuer(fault: TokenFault) -> Self {
+        let other = matches!(fault, TokenFault::Issuer { .. });
+        Self::Done(refused(&fault, if other { CredentialMatch::Other } else { CredentialMatch::Unknown }))
+    }
+
+    /// Of a token by its signature, or by the lack of a key for it.
+    fn of_signature(fault: TokenFault) -> Self {
+        Self::Done(refused(&fault, CredentialMatch::Named))
+    }
+
+    /// Of a token that the issuer has signed.
+    fn of_claims(fault: TokenFault) -> Self {
+        let other = matches!(fault, TokenFault::Audience { .. });
+        Self::Done(refused(&fault, if other { CredentialMatch::Signed } else { CredentialMatch::Addressed }))
     }
 }
 
@@ -48,7 +68,7 @@ pub(super) fn verify(
     let compact = Compact::split(token)?;
     let header = compact.header()?;
     let claims = compact.claims()?;
-    let issuer = config.issuer.check(&claims)?;
+    let issuer = config.issuer.check(&claims).map_err(Verdict::of_issuer)?;
     check_signature(config, &compact, &header, keys)?;
 
     let audience = match &config.audience_claim {
@@ -57,9 +77,9 @@ pub(super) fn verify(
     };
     let audiences = config.audiences.listed();
     let expected = Expected { now, leeway: config.leeway, audiences, audience };
-    let ends = claims::check(&claims, expected)?;
-    check_type(config, &header)?;
-    let caller = caller(config, issuer, &claims, ends)?;
+    let ends = claims::check(&claims, expected).map_err(Verdict::of_claims)?;
+    check_type(config, &header).map_err(Verdict::of_claims)?;
+    let caller = caller(config, issuer, &claims, ends).map_err(Verdict::of_claims)?;
     let depends_on = DependsOn::token(caller.credential_id.as_deref(), caller.session.as_deref());
     let version = check_revoked(config, &depends_on)?;
     Ok(Verified { caller: Arc::new(caller), ends, depends_on, version })
@@ -72,7 +92,7 @@ fn check_signature(
     keys: &KeySet,
 ) -> Result<(), Verdict> {
     if !config.algorithms.contains(header.algorithm) {
-        return Err(TokenFault::NotAllowed(header.algorithm).into());
+        return Err(Verdict::of_signature(TokenFault::NotAllowed(header.algorithm)));
     }
     let Some(keys) = config.keys.usable(keys) else {
         return Err(match keys.confirmed_at() {
@@ -90,11 +110,11 @@ fn check_signature(
         Choice::Key(key) | Choice::Unnamed(key) if key.verifies(compact.signed(), compact.signature()) => {
             Ok(())
         }
-        Choice::Key(_) => Err(TokenFault::Signature.into()),
+        Choice::Key(_) => Err(Verdict::of_signature(TokenFault::Signature)),
         // The issuer may have another key by now, and nothing in the token says so.
         Choice::Unnamed(_) => Err(Verdict::AskNewer(TokenFault::Signature)),
         Choice::Unknown => Err(Verdict::AskNewer(TokenFault::NoKey)),
-        Choice::None => Err(TokenFault::NoKey.into()),
+        Choice::None => Err(Verdict::of_signature(TokenFault::NoKey)),
     }
 }
 
@@ -151,5 +171,9 @@ fn check_revoked(config: &JwtConfig, depends_on: &DependsOn) -> Result<Version, 
     if !watch.is_fresh(&view) {
         return Err(Verdict::Done(Attempt::unavailable(STALE)));
     }
-    if view.is_revoked(depends_on) { Err(TokenFault::Revoked.into()) } else { Ok(Version::of(&view)) }
+    if view.is_revoked(depends_on) {
+        Err(Verdict::of_claims(TokenFault::Revoked))
+    } else {
+        Ok(Version::of(&view))
+    }
 }
