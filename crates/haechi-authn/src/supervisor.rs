@@ -6,6 +6,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
+use std::io;
+use std::ops::ControlFlow;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -49,13 +52,59 @@ pub struct TaskStats {
 pub fn supervise<F>(
     control: &Handle,
     kind: &'static str,
-    make: impl FnMut() -> F + Send + 'static,
+    mut make: impl FnMut() -> F + Send + 'static,
 ) -> AbortHandle
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    let endless = move || {
+        let task = make();
+        async move {
+            task.await;
+            ControlFlow::Continue(())
+        }
+    };
+    supervise_until_done(control, kind, endless).abort_handle()
+}
+
+/// The same for a task that can be done: it says so by `Break`, and only then the handle's task ends. After `Continue`, as after a panic, it is
+/// started again.
+pub fn supervise_until_done<F>(
+    control: &Handle,
+    kind: &'static str,
+    make: impl FnMut() -> F + Send + 'static,
+) -> JoinHandle<()>
+where
+    F: Future<Output = ControlFlow<()>> + Send + 'static,
+{
     kinds().entry(kind).or_default();
-    control.spawn(run(kind, make)).abort_handle()
+    control.spawn(run(kind, make))
+}
+
+/// Runs `work` on a thread of its own called `name`, and again whenever it panics, until it returns.
+///
+/// # Errors
+/// When the thread cannot be made.
+pub fn supervise_thread(
+    kind: &'static str,
+    name: &str,
+    mut work: impl FnMut() + Send + 'static,
+) -> io::Result<()> {
+    kinds().entry(kind).or_default();
+    let again_and_again = move || {
+        let mut pauses = Pauses::new();
+        loop {
+            pauses.begin();
+            // What a panic leaves of its state is for `work` to put in order.
+            if catch_unwind(AssertUnwindSafe(&mut work)).is_ok() {
+                return;
+            }
+            let (down, pause) = pauses.stopped(kind, "it panicked");
+            std::thread::sleep(pause);
+            drop(down);
+        }
+    };
+    std::thread::Builder::new().name(name.to_owned()).spawn(again_and_again).map(drop)
 }
 
 /// What is done when tasks of a kind end again and again. For the program; others go on trying.
@@ -76,32 +125,55 @@ pub fn stats() -> Vec<TaskStats> {
 
 async fn run<F>(kind: &'static str, mut make: impl FnMut() -> F)
 where
-    F: Future<Output = ()> + Send + 'static,
+    F: Future<Output = ControlFlow<()>> + Send + 'static,
 {
-    let mut pause = PAUSE.0;
+    let mut pauses = Pauses::new();
     loop {
-        let began = Instant::now();
+        pauses.begin();
         // A task of its own, so that a panic ends it and not this one.
         let mut task = Ended(tokio::spawn(make()));
         let how = match (&mut task.0).await {
-            Ok(()) => "it ended",
+            Ok(ControlFlow::Break(())) => return,
+            Ok(ControlFlow::Continue(())) => "it ended",
             Err(error) if error.is_panic() => "it panicked",
             // The runtime ends.
             Err(_) => return,
         };
-        if began.elapsed() >= STEADY {
-            pause = PAUSE.0;
-        }
-        tracing::error!(task = kind, how, again_in = ?pause, "a background task stopped unexpectedly and is started again");
-        let down = Down::note(kind);
+        let (down, pause) = pauses.stopped(kind, how);
         tokio::time::sleep(pause).await;
         drop(down);
-        pause = (pause * 2).min(PAUSE.1);
+    }
+}
+
+/// How long to wait before a task is started again.
+struct Pauses {
+    next: Duration,
+    began: Instant,
+}
+
+impl Pauses {
+    fn new() -> Self {
+        Self { next: PAUSE.0, began: Instant::now() }
+    }
+
+    fn begin(&mut self) {
+        self.began = Instant::now();
+    }
+
+    /// The task stopped: it counts as down until the first value is dropped, after the pause that is the second.
+    fn stopped(&mut self, kind: &'static str, how: &'static str) -> (Down, Duration) {
+        if self.began.elapsed() >= STEADY {
+            self.next = PAUSE.0;
+        }
+        let pause = self.next;
+        self.next = (pause * 2).min(PAUSE.1);
+        tracing::error!(task = kind, how, again_in = ?pause, "a background task stopped unexpectedly and is started again");
+        (Down::note(kind), pause)
     }
 }
 
 /// Whoever aborts the supervisor means the task.
-struct Ended(JoinHandle<()>);
+struct Ended(JoinHandle<ControlFlow<()>>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
@@ -145,84 +217,4 @@ fn kinds() -> MutexGuard<'static, BTreeMap<&'static str, Kind>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{TaskStats, on_hopeless, stats, supervise};
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-    use std::time::Duration;
-    use tokio::runtime::Handle;
-
-    fn of(kind: &str) -> TaskStats {
-        stats().into_iter().find(|stats| stats.kind == kind).unwrap()
-    }
-
-    async fn until(mut holds: impl FnMut() -> bool) {
-        let wait = async {
-            while !holds() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(600), wait).await.unwrap();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_panics_or_ends_is_started_again() {
-        let runs = Arc::new(AtomicUsize::new(0));
-        let task = supervise(&Handle::current(), "test: restarted", {
-            let runs = runs.clone();
-            move || {
-                let run = runs.fetch_add(1, SeqCst);
-                async move {
-                    match run {
-                        0 => panic!("as intended"),
-                        1 => {}
-                        _ => std::future::pending().await,
-                    }
-                }
-            }
-        });
-        until(|| of("test: restarted").down == 1).await;
-        until(|| runs.load(SeqCst) == 3).await;
-        assert_eq!(of("test: restarted"), TaskStats { kind: "test: restarted", restarts: 2, down: 0 });
-        task.abort();
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_aborts_it_ends_the_task() {
-        struct Alive(Arc<AtomicBool>);
-        impl Drop for Alive {
-            fn drop(&mut self) {
-                self.0.store(false, SeqCst);
-            }
-        }
-        let alive = Arc::new(AtomicBool::new(false));
-        let task = supervise(&Handle::current(), "test: aborted", {
-            let alive = alive.clone();
-            move || {
-                alive.store(true, SeqCst);
-                let held = Alive(alive.clone());
-                async move {
-                    let _held = held;
-                    std::future::pending().await
-                }
-            }
-        });
-        until(|| alive.load(SeqCst)).await;
-        task.abort();
-        until(|| !alive.load(SeqCst)).await;
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_ends_again_and_again_is_given_up() {
-        static GIVEN_UP: AtomicBool = AtomicBool::new(false);
-        on_hopeless(|kind| {
-            if kind == "test: hopeless" {
-                GIVEN_UP.store(true, SeqCst);
-            }
-        });
-        let task = supervise(&Handle::current(), "test: hopeless", || async { panic!("as intended") });
-        until(|| GIVEN_UP.load(SeqCst)).await;
-        assert_eq!(of("test: hopeless").restarts, 4);
-        task.abort();
-    }
-}
+mod tests;
