@@ -1,6 +1,6 @@
 //! What the process writes about itself never stands in the way of requests, or of its end.
 
-use crate::harness::{Folder, PATIENCE, curl, eventually, program, routes_to};
+use crate::harness::{Folder, Gate, PATIENCE, curl, eventually, program, routes_to};
 use haechi_testkit::Backend;
 use std::io::{PipeReader, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -109,4 +109,16 @@ fn an_access_log_that_takes_nothing_stops_nobody() {
     Spoiled::start(full, Stdio::null(), "stdout").goes_on_and_ends("a pipe that nobody reads");
     let (full, _reader) = full_pipe();
     Spoiled::start(Stdio::null(), full, "stderr").goes_on_and_ends("standard error that nobody reads");
+}
+
+#[test]
+fn who_writes_and_who_serves_the_admin_api_is_supervised() {
+    let backend = Backend::saying("reached");
+    let traces = format!("telemetry: {{ traces: {{ endpoint: \"{}/v1/traces\" }} }}\n", backend.url());
+    let gate = Gate::start(&(traces + &routes_to(&backend, &[("/x", "anonymous", "any")])));
+    let page = gate.admin("/metrics").expect(200).text();
+    for task in ["access log", "diagnostics", "trace export", "admin listener"] {
+        let line = format!("haechi_background_task_restarts_total{{task=\"{task}\"}} 0\n");
+        assert!(page.contains(&line), "{task}: {page}");
+    }
 }

@@ -6,6 +6,7 @@
 mod lost;
 mod repeats;
 
+use haechi_authn::supervisor::supervise_thread;
 use lost::LOST;
 use repeats::Repeats;
 use std::fs::File;
@@ -84,13 +85,13 @@ fn send(message: Message) {
 fn start() -> Option<SyncSender<Message>> {
     let (sender, messages) = sync_channel(WAITING);
     // A descriptor of its own: the standard library's handle has a lock, which would be held for as long as nobody reads.
-    let out = File::from(io::stderr().as_fd().try_clone_to_owned().ok()?);
-    let thread = std::thread::Builder::new().name("diagnostics".into());
-    thread.spawn(move || write(&messages, out)).ok().map(|_| sender)
+    let mut out = File::from(io::stderr().as_fd().try_clone_to_owned().ok()?);
+    let mut torn = false;
+    let write = move || write(&messages, &mut out, &mut torn);
+    supervise_thread("diagnostics", "diagnostics", write).ok().map(|()| sender)
 }
 
-fn write(messages: &Receiver<Message>, mut out: impl Write) {
-    let mut torn = false;
+fn write(messages: &Receiver<Message>, mut out: impl Write, torn: &mut bool) {
     while let Ok(message) = messages.recv() {
         let line = match message {
             Message::Line(line) => line,
@@ -99,7 +100,7 @@ fn write(messages: &Receiver<Message>, mut out: impl Write) {
                 continue;
             }
         };
-        if write_lines(&mut out, &line, &mut torn).is_err() {
+        if write_lines(&mut out, &line, torn).is_err() {
             LOST.failed.fetch_add(1, Relaxed);
         }
     }

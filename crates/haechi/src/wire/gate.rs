@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::diagnostics;
 use arc_swap::ArcSwap;
 use haechi_admin::Context;
-use haechi_authn::supervisor::{on_hopeless, supervise};
+use haechi_authn::supervisor::{on_hopeless, supervise, supervise_until_done};
 use haechi_core::metrics::Source;
 use haechi_proxy::{
     Budget, DecisionQueries, EndpointGauges, Endpoints, LogSink, Metrics, Plan, Shared, TraceSink, Upkeep,
@@ -27,6 +27,7 @@ use haechi_proxy::{
 use haechi_store::Store;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -35,7 +36,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 /// A gate that is up.
 pub(crate) struct Gate {
@@ -61,8 +62,8 @@ pub(crate) struct Gate {
 
 struct Admin {
     address: SocketAddr,
-    end: Option<oneshot::Sender<()>>,
-    task: tokio::task::JoinHandle<io::Result<()>>,
+    end: watch::Sender<bool>,
+    task: tokio::task::JoinHandle<()>,
 }
 
 /// Why the gate ends.
@@ -236,7 +237,7 @@ impl Gate {
     }
 
     /// Not ready any more, then no more connections, then what is in flight finishes, then the log. A second signal to end ends at once.
-    fn end(mut self, why: Why) {
+    fn end(self, why: Why) {
         let delay = self.reloader.config().drain_delay;
         self.control.spawn(end_at_once(self.signals, why));
         self.ending.store(true, Ordering::Relaxed);
@@ -246,7 +247,7 @@ impl Gate {
                 self.control.block_on(async { tokio::time::sleep(delay).await });
             }
             // Whoever asks the admin listener from now on is to hear the process that followed.
-            Why::Upgraded => self.admin.iter_mut().for_each(Admin::end),
+            Why::Upgraded => self.admin.iter().for_each(Admin::end),
         }
         drop(self.listening);
         self.draining.store(true, Ordering::Relaxed);
@@ -259,7 +260,7 @@ impl Gate {
         }
         self.log.finish();
         self.traces.finish(&self.control);
-        if let Some(mut admin) = self.admin {
+        if let Some(admin) = self.admin {
             admin.end();
             // A connection that somebody keeps open does not keep the process.
             let task = async { tokio::time::timeout(Duration::from_secs(1), admin.task).await };
@@ -284,10 +285,6 @@ impl Admin {
         let address = socket.local_addr().map_err(StartFault::Thread)?;
         let bound = |error| StartFault::Bind { address, error };
         socket.set_nonblocking(true).map_err(bound)?;
-        let listener = {
-            let _inside = control.enter();
-            tokio::net::TcpListener::from_std(socket).map_err(bound)?
-        };
         let metrics: [Box<dyn Source>; 3] = [
             Box::new(shared.metrics.clone()),
             Box::new(EndpointGauges(shared.plan.clone())),
@@ -297,20 +294,44 @@ impl Admin {
         let (decisions, configuration) =
             (Arc::new(WorkerDecisions(shared.decisions.clone())), Arc::new(configuration));
         let context = Context { health, operators, decisions, configuration, metrics };
-        let (end, ended) = oneshot::channel();
-        let ended = async move {
-            // Told, or nobody left to tell: both are the end.
-            let _ = ended.await;
-        };
-        let task = control.spawn(haechi_admin::serve(listener, context, ended));
-        Ok(Self { address, end: Some(end), task })
+        let (end, ended) = watch::channel(false);
+        let socket = Arc::new(socket);
+        let task = supervise_until_done(control.handle(), "admin listener", move || {
+            serve_admin(socket.clone(), context.clone(), ended.clone())
+        });
+        Ok(Self { address, end, task })
     }
 
     /// No more connections; those that are there may finish.
-    fn end(&mut self) {
+    fn end(&self) {
         // The admin listener may be gone already; there is nobody else to tell.
-        let _ = self.end.take().map(|end| end.send(()));
+        let _ = self.end.send(true);
     }
+}
+
+/// Serves the admin API until it is told to end. The socket stays open in between, so that nobody is refused while it is started again.
+async fn serve_admin(
+    socket: Arc<TcpListener>,
+    context: Context,
+    ended: watch::Receiver<bool>,
+) -> ControlFlow<()> {
+    let listener = match socket.try_clone().and_then(tokio::net::TcpListener::from_std) {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::error!(%error, "cannot listen on the admin listener's socket");
+            return ControlFlow::Continue(());
+        }
+    };
+    let mut told = ended.clone();
+    let end = async move {
+        // Told, or nobody left to tell: both are the end.
+        let _ = told.wait_for(|ended| *ended).await;
+    };
+    if let Err(error) = haechi_admin::serve(listener, context, end).await {
+        tracing::error!(%error, "cannot serve the admin API");
+        return ControlFlow::Continue(());
+    }
+    ControlFlow::Break(())
 }
 
 /// The runtime for what is slow.

@@ -2,9 +2,10 @@
 
 use crate::config::meant::{AccessLog, LogTarget};
 use crate::diagnostics::write_lines;
+use haechi_authn::supervisor::supervise_thread;
 use haechi_proxy::{LogSink, batch_channel};
 use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -41,15 +42,9 @@ impl LogWriter {
             LogTarget::Stderr => (own(io::stderr())?, io::stderr().is_terminal()),
             LogTarget::File(path) => (OpenOptions::new().create(true).append(true).open(path)?, false),
         };
-        let (sender, receiver) = batch_channel(WAITING);
-        let (ended, end) = mpsc::sync_channel(1);
-        let (dropped, lost) = (sender.dropped().clone(), sender.dropped().clone());
-        let write = move || {
-            write(receiver, out, &lost);
-            // Nobody may be waiting.
-            let _ = ended.try_send(());
-        };
-        std::thread::Builder::new().name("access-log".into()).spawn(write)?;
+        let (sender, batches) = batch_channel(WAITING);
+        let dropped = sender.dropped().clone();
+        let end = Writing::new(batches, out, dropped.clone()).start()?;
         let sink = LogSink { lines: sender, format: configured.format, color: terminal };
         Ok(Self { sink: Some(sink), dropped, end: Some(end) })
     }
@@ -67,16 +62,98 @@ fn own(standard: impl AsFd) -> io::Result<File> {
     standard.as_fd().try_clone_to_owned().map(File::from)
 }
 
-fn write(mut batches: Receiver<Vec<u8>>, mut out: File, lost: &AtomicU64) {
-    let (mut failing, mut torn) = (false, false);
-    while let Some(lines) = batches.blocking_recv() {
-        let outcome = write_lines(&mut out, &lines, &mut torn);
-        if let Err((error, count)) = &outcome {
-            lost.fetch_add(*count, Relaxed);
-            if !failing {
-                tracing::error!(%error, "cannot write the access log");
+/// The writer's thread, and what outlives a panic of it.
+struct Writing<W> {
+    batches: Receiver<Vec<u8>>,
+    out: W,
+    lost: Arc<AtomicU64>,
+    /// What is being written.
+    in_hand: Vec<u8>,
+    failing: bool,
+    torn: bool,
+}
+
+impl<W: Write + Send + 'static> Writing<W> {
+    const fn new(batches: Receiver<Vec<u8>>, out: W, lost: Arc<AtomicU64>) -> Self {
+        Self { batches, out, lost, in_hand: Vec::new(), failing: false, torn: false }
+    }
+
+    /// Starts the thread. The receiver hears when the last line is written.
+    fn start(mut self) -> io::Result<mpsc::Receiver<()>> {
+        let (ended, end) = mpsc::sync_channel(1);
+        supervise_thread("access log", "access-log", move || {
+            self.run();
+            // Nobody may be waiting.
+            let _ = ended.try_send(());
+        })?;
+        Ok(end)
+    }
+
+    /// Writes until no worker is left to send lines.
+    fn run(&mut self) {
+        self.lose_in_hand();
+        while let Some(lines) = self.batches.blocking_recv() {
+            self.in_hand = lines;
+            let outcome = write_lines(&mut self.out, &self.in_hand, &mut self.torn);
+            self.in_hand = Vec::new();
+            if let Err((error, count)) = &outcome {
+                self.lost.fetch_add(*count, Relaxed);
+                if !self.failing {
+                    tracing::error!(%error, "cannot write the access log");
+                }
             }
+            self.failing = outcome.is_err();
         }
-        failing = outcome.is_err();
+    }
+
+    /// A panic came while lines were written: how far it came is not known, so they count as lost, and the next ones begin on a line of their own.
+    fn lose_in_hand(&mut self) {
+        let lines = std::mem::take(&mut self.in_hand);
+        if !lines.is_empty() {
+            self.lost.fetch_add(lines.iter().filter(|&&byte| byte == b'\n').count() as u64, Relaxed);
+            self.torn = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Writing;
+    use haechi_authn::supervisor::stats;
+    use std::io::{self, Write};
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use std::sync::{Arc, Mutex};
+    use tokio::sync::mpsc::channel;
+
+    /// Takes half of the first write, and panics.
+    struct Fragile(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Fragile {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let first = self.0.lock().unwrap().is_empty();
+            let count = if first { bytes.len() / 2 } else { bytes.len() };
+            self.0.lock().unwrap().extend_from_slice(&bytes[..count]);
+            assert!(!first, "as intended");
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_writer_that_panics_is_started_again_and_counts_what_it_lost() {
+        let (sender, batches) = channel(8);
+        let (written, lost) = (Arc::default(), Arc::new(AtomicU64::new(0)));
+        let end = Writing::new(batches, Fragile(Arc::clone(&written)), lost.clone()).start().unwrap();
+        sender.blocking_send(b"first\nsecond\n".to_vec()).unwrap();
+        sender.blocking_send(b"third\n".to_vec()).unwrap();
+        drop(sender);
+        end.recv().unwrap();
+        assert_eq!(String::from_utf8_lossy(&written.lock().unwrap()), "first\n\nthird\n");
+        assert_eq!(lost.load(Relaxed), 2);
+        let stats = stats().into_iter().find(|stats| stats.kind == "access log").unwrap();
+        assert_eq!((stats.restarts, stats.down), (1, 0));
     }
 }

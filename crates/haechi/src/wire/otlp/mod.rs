@@ -6,17 +6,19 @@ mod spans;
 
 use super::http_client;
 use crate::config::meant;
+use haechi_authn::supervisor::supervise_until_done;
 use haechi_proxy::{TraceSink, TracedRequest, batch_channel};
 use messages::{ExportTraceServiceRequest, Resource, ResourceSpans, Scope, ScopeSpans};
 use prost::Message;
 use reqwest::Client;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::mpsc::Receiver;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -39,7 +41,7 @@ pub(crate) struct Exporter {
     pub(crate) sink: Option<TraceSink>,
     /// Requests whose traces were dropped.
     pub(crate) dropped: Arc<AtomicU64>,
-    running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+    running: Option<(watch::Sender<bool>, JoinHandle<()>)>,
 }
 
 /// Why it cannot start.
@@ -70,8 +72,9 @@ impl Exporter {
             dropped: dropped.clone(),
             failing: false,
         };
-        let (end, ended) = oneshot::channel();
-        let task = control.spawn(export(collector, receiver, ended));
+        let (end, ended) = watch::channel(false);
+        let task =
+            Export { requests: receiver, ended, in_hand: Vec::new(), collector }.start(control.handle());
         let sink = TraceSink { requests: sender, sample: configured.sample };
         Ok(Self { sink: Some(sink), dropped, running: Some((end, task)) })
     }
@@ -80,7 +83,7 @@ impl Exporter {
     pub(crate) fn finish(self, control: &Runtime) {
         let Some((end, task)) = self.running else { return };
         // An exporter that broke off has nothing left to be told.
-        let _ = end.send(());
+        let _ = end.send(true);
         if control.block_on(async { timeout(LAST, task).await }).is_err() {
             tracing::warn!("cannot export the last traces in time");
         }
@@ -99,37 +102,67 @@ fn client(configured: &meant::Traces, egress: &meant::Egress) -> Result<Client, 
     Ok(http_client::outward(egress).timeout(TIMEOUT).default_headers(headers).build()?)
 }
 
-/// Gathers and posts until it is told to end, and then what is there.
-async fn export(
-    mut collector: Collector,
-    mut requests: Receiver<Vec<TracedRequest>>,
-    mut ended: oneshot::Receiver<()>,
-) {
-    let mut over = false;
-    while !over {
-        let mut batch = tokio::select! {
+/// What the exporter's task works on; it outlives a panic of the task.
+struct Export {
+    requests: Receiver<Vec<TracedRequest>>,
+    ended: watch::Receiver<bool>,
+    /// Gathered, or being posted.
+    in_hand: Vec<TracedRequest>,
+    collector: Collector,
+}
+
+impl Export {
+    fn start(self, control: &Handle) -> JoinHandle<()> {
+        let export = Arc::new(Mutex::new(self));
+        supervise_until_done(control, "trace export", move || {
+            let export = export.clone();
+            async move {
+                export.lock().await.run().await;
+                ControlFlow::Break(())
+            }
+        })
+    }
+
+    /// Gathers and posts until it is told to end, and then what is there.
+    async fn run(&mut self) {
+        // Of a run that panicked. Whether they arrived is not known; posted again, they might panic again.
+        self.collector.dropped.fetch_add(self.in_hand.len() as u64, Relaxed);
+        self.in_hand.clear();
+        let mut over = false;
+        while !over {
+            over = self.gather().await;
+            self.collector.post(&self.in_hand).await;
+            self.in_hand.clear();
+        }
+    }
+
+    /// Fills what is in hand; `true` when there will be no more.
+    async fn gather(&mut self) -> bool {
+        let Self { requests, ended, in_hand, .. } = self;
+        let first = tokio::select! {
             batch = requests.recv() => batch.unwrap_or_default(),
-            _ = &mut ended => Vec::new(),
+            _ = ended.wait_for(|ended| *ended) => Vec::new(),
         };
-        over = batch.is_empty();
+        let mut over = first.is_empty();
+        in_hand.extend(first);
         let due = Instant::now() + POST_AFTER;
-        while !over && batch.len() < POST_AT {
+        while !over && in_hand.len() < POST_AT {
             let more = async {
                 tokio::select! {
                     more = requests.recv() => more,
-                    _ = &mut ended => None,
+                    _ = ended.wait_for(|ended| *ended) => None,
                 }
             };
             match timeout_at(due, more).await {
-                Ok(Some(more)) => batch.extend(more),
+                Ok(Some(more)) => in_hand.extend(more),
                 Ok(None) => over = true,
                 Err(_) => break,
             }
         }
         while over && let Ok(more) = requests.try_recv() {
-            batch.extend(more);
+            in_hand.extend(more);
         }
-        collector.post(&batch).await;
+        over
     }
 }
 
