@@ -270,6 +270,33 @@ fn a_kept_connection_that_was_closed_is_replaced_once() {
 }
 
 #[test]
+fn connections_are_kept_as_long_and_as_many_as_the_service_says() {
+    let backend = Backend::saying("kept");
+    let new = |gate: &Gate| gate.metric("haechi_upstream_connections_total", &["kind=\"new\""]);
+    for (keepalive, connections) in
+        [("max_requests: 2", 3.0), ("max_requests: 1", 6.0), ("max_idle: 0", 6.0), ("max_age: 10m", 1.0)]
+    {
+        let gate = gate_to(&format!("{}, keepalive: {{ {keepalive} }}", endpoints(&[backend.url()])));
+        (0..6).for_each(|_| drop(gate.get("/").expect(200)));
+        assert_eq!(new(&gate), connections, "{keepalive}");
+    }
+    // Age, and a reload that changes what becomes of connections that are there.
+    let service = |keepalive: &str| {
+        let endpoints = endpoints(&[backend.url()]);
+        configuration(&format!("{endpoints}, keepalive: {{ {keepalive} }}"))
+    };
+    let gate = Gate::start(&service("max_age: 1h"));
+    gate.get("/").expect(200);
+    gate.folder().rewrite(&service("max_age: 1s"));
+    gate.signal("HUP");
+    eventually(PATIENCE, || (gate.metric("haechi_config_generation", &[]) >= 2.0).then_some(()));
+    eventually(PATIENCE, || {
+        gate.get("/").expect(200);
+        (new(&gate) >= 3.0).then_some(())
+    });
+}
+
+#[test]
 fn what_has_begun_to_answer_is_not_asked_again() {
     let backend = Backend::start(|request| match request.target() {
         "/half" => Answer::raw("HTTP/1.1 200 OK\r\nX-A:"),

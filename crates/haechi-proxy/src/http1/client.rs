@@ -5,6 +5,7 @@ use super::head::{self, Http1Answer};
 use crate::io::{Buffers, Charge, Reader, Stream};
 use crate::lines::{HeadFault, HeadLimits, MAX_FIELDS, ResponseLines};
 use crate::request_body::RequestBody;
+use crate::settings::Keepalive;
 use crate::ticks::{Elapsed, Timer};
 use crate::trailers;
 use crate::upstream::circuit::OpenConnection;
@@ -88,14 +89,17 @@ impl UpstreamConnection {
     }
 
     /// Whether the connection can take a request: nothing arrived unasked, the backend has not closed it, and it was not kept for too long.
-    pub(crate) fn is_fresh(&self) -> bool {
-        self.reader.unread().is_empty() && self.leads_there() && self.stream.is_quiet() && !self.wear.is_out()
+    pub(crate) fn is_fresh(&self, most: &Keepalive) -> bool {
+        self.reader.unread().is_empty()
+            && self.leads_there()
+            && self.stream.is_quiet()
+            && !self.wear.is_out(most)
     }
 
     /// The same, with a second look while the backend has not yet shown that it keeps connections: one that closes after each answer
     /// without saying so may have closed this one a moment ago.
-    pub(crate) fn is_reusable(&self) -> bool {
-        self.is_fresh() && (self.wear.requests() > 1 || self.stream.is_quiet_now())
+    pub(crate) fn is_reusable(&self, most: &Keepalive) -> bool {
+        self.is_fresh(most) && (self.wear.requests() > 1 || self.stream.is_quiet_now())
     }
 
     /// What arrives on it, and its stream.

@@ -8,6 +8,7 @@ use crate::http1::client::{ExchangeError, MAX_INTERIM, Terms};
 use crate::io::{Buffers, Reader, Stream};
 use crate::lines::{self, HeadFault, MAX_FIELDS, ResponseLines};
 use crate::request_body::RequestBody;
+use crate::settings::Keepalive;
 use crate::ticks::{Elapsed, Timer};
 use crate::trailers;
 use crate::upstream::circuit::OpenConnection;
@@ -98,8 +99,8 @@ impl Multiplexed {
     }
 
     /// Whether new exchanges can begin: the backend has neither closed it nor said goodbye, it leads to where its endpoint still is, and it was not kept for too long.
-    pub(crate) fn is_usable(&self) -> bool {
-        if self.wear.is_out() {
+    pub(crate) fn is_usable(&self, most: &Keepalive) -> bool {
+        if self.wear.is_out(most) {
             return false;
         }
         let mut send = self.send.clone();

@@ -13,7 +13,7 @@ pub use cors::{Cors, CorsOrigins};
 pub use index::{EndpointIndex, ListenerIndex, ServiceIndex};
 pub use limits::Limits;
 pub use listener::Listener;
-pub use resilience::{Circuit, Ejection, HealthCheck, Protocol, Retries, RetryOn};
+pub use resilience::{Circuit, Ejection, HealthCheck, Keepalive, Protocol, Retries, RetryOn};
 pub use response_headers::FieldRules;
 pub use route::{Authentication, IdentityCall, Route, RouteSettings, Target};
 pub(crate) use service::DEFAULT_IDLE_TIMEOUT;

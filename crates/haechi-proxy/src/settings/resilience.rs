@@ -52,6 +52,23 @@ impl Circuit {
     }
 }
 
+/// How long connections to endpoints are kept, and how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// A connection takes no new request when it is so old.
+    pub max_age: Duration,
+    /// Nor when it has carried so many.
+    pub max_requests: u32,
+    /// Idle connections that a worker keeps to one endpoint, of those that carry one request at a time.
+    pub max_idle: usize,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Self { max_age: Duration::from_secs(10 * 60), max_requests: 100_000, max_idle: 256 }
+    }
+}
+
 /// When a request is sent again. Only one whose method is idempotent (RFC 9110 9.2.2) and that has no body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retries {

@@ -1,7 +1,7 @@
 //! A service and its endpoints, as the configuration means them.
 
 use super::index::EndpointIndex;
-use super::resilience::{Circuit, Ejection, HealthCheck, Protocol, Retries};
+use super::resilience::{Circuit, Ejection, HealthCheck, Keepalive, Protocol, Retries};
 use crate::identity_headers::IdentityHeaders;
 use crate::upstream::endpoint::EndpointState;
 use std::sync::Arc;
@@ -45,6 +45,8 @@ pub struct ServiceSettings {
     pub slow_start: Duration,
     /// What one endpoint carries at most.
     pub circuit: Circuit,
+    /// How long connections are kept, and how many.
+    pub keepalive: Keepalive,
     /// When a request is sent again; never without it.
     pub retries: Option<Retries>,
     /// How often names are resolved again.
@@ -125,6 +127,7 @@ impl Default for ServiceSettings {
             ejection: None,
             slow_start: Duration::ZERO,
             circuit: Circuit::default(),
+            keepalive: Keepalive::default(),
             retries: None,
             resolve: PATIENCE,
         }

@@ -39,7 +39,10 @@ impl Balancer {
         let known = previous.map(|balancer| balancer.pools.as_slice()).unwrap_or_default();
         let pool = |endpoint: &Endpoint| {
             let same = known.iter().find(|pool| Arc::ptr_eq(pool.state(), &endpoint.state));
-            same.map_or_else(|| Rc::new(Pool::new(endpoint.state.clone(), metrics.clone())), Rc::clone)
+            let pool =
+                same.map_or_else(|| Rc::new(Pool::new(endpoint.state.clone(), metrics.clone())), Rc::clone);
+            pool.keep(service.settings.keepalive);
+            pool
         };
         Self {
             pools: service.endpoints.iter().map(pool).collect(),

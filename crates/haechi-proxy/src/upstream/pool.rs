@@ -5,18 +5,17 @@ use super::endpoint::EndpointState;
 use super::shared::{Found, Made, SharedConnections};
 use crate::http1::client::UpstreamConnection;
 use crate::metrics::ServiceMetrics;
-use crate::settings::{Circuit, Protocol};
+use crate::settings::{Circuit, Keepalive, Protocol};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Idle connections kept per endpoint and worker.
-const MAX_IDLE: usize = 256;
-
 /// The connections of one worker to one endpoint.
 pub(crate) struct Pool {
     state: Arc<EndpointState>,
+    /// As the plan in force says; a pool outlives plans.
+    keepalive: Cell<Keepalive>,
     idle: RefCell<Vec<UpstreamConnection>>,
     shared: SharedConnections,
     /// Whether the backend was asked which protocol it speaks, and chose HTTP/1.1.
@@ -59,6 +58,7 @@ impl Pool {
     pub(crate) fn new(state: Arc<EndpointState>, metrics: Arc<ServiceMetrics>) -> Self {
         Self {
             state,
+            keepalive: Cell::default(),
             idle: RefCell::default(),
             shared: SharedConnections::default(),
             chose_http1: Cell::new(false),
@@ -72,6 +72,11 @@ impl Pool {
     /// To which endpoint its connections lead.
     pub(crate) const fn state(&self) -> &Arc<EndpointState> {
         &self.state
+    }
+
+    /// From now on connections are kept like this.
+    pub(crate) fn keep(&self, keepalive: Keepalive) {
+        self.keepalive.set(keepalive);
     }
 
     /// Takes up one more request, over a kept connection, or over a new one where that must be or nothing is kept.
@@ -114,9 +119,9 @@ impl Pool {
 
     /// The idle connection used last that still holds.
     fn idle(&self) -> Option<UpstreamConnection> {
-        let mut idle = self.idle.borrow_mut();
+        let (mut idle, most) = (self.idle.borrow_mut(), self.keepalive.get());
         while let Some(connection) = idle.pop() {
-            if connection.is_reusable() {
+            if connection.is_reusable(&most) {
                 return Some(connection);
             }
         }
@@ -138,10 +143,14 @@ impl Pool {
         any
     }
 
-    /// Closes idle connections that the backend has closed, or that lead where the endpoint no longer is.
+    /// Closes idle connections that the backend has closed, that lead where the endpoint no longer is, or that are not to be kept.
     pub(crate) fn sweep(&self) {
-        self.idle.borrow_mut().retain(UpstreamConnection::is_fresh);
-        self.shared.sweep();
+        let most = self.keepalive.get();
+        let mut idle = self.idle.borrow_mut();
+        idle.retain(|connection| connection.is_fresh(&most));
+        let over = idle.len().saturating_sub(most.max_idle);
+        idle.drain(..over);
+        self.shared.sweep(&most);
     }
 
     /// Closes idle connections and keeps none from now on.
@@ -167,7 +176,7 @@ impl ConnectionLease {
 
     /// A connection that carries many exchanges, or how to come to one.
     pub(crate) fn shared(&self, circuit: &Circuit) -> Result<Found, Full> {
-        self.pool.shared.find(|has_none| self.pool.opening(circuit, has_none))
+        self.pool.shared.find(&self.pool.keepalive.get(), |has_none| self.pool.opening(circuit, has_none))
     }
 
     /// Keeps the connection that was made for many, and tells those who wait for it.
@@ -184,7 +193,7 @@ impl ConnectionLease {
     /// Keeps a connection for the next request.
     pub(crate) fn take_back(&self, connection: UpstreamConnection) {
         let mut idle = self.pool.idle.borrow_mut();
-        if idle.len() < MAX_IDLE && !self.pool.retired.get() {
+        if idle.len() < self.pool.keepalive.get().max_idle && !self.pool.retired.get() {
             idle.push(connection);
         }
     }

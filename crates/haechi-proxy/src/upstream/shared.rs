@@ -4,6 +4,7 @@ use super::circuit::Full;
 use super::connect::Unreached;
 use super::pool::Opening;
 use crate::http2::client::Multiplexed;
+use crate::settings::Keepalive;
 use std::cell::RefCell;
 use std::rc::Rc;
 use tokio::sync::watch;
@@ -39,9 +40,13 @@ pub(crate) struct Making {
 
 impl SharedConnections {
     /// The least busy connection that takes another exchange, or how to come to one. `open` gives leave to make one, knowing whether there is none.
-    pub(crate) fn find(&self, open: impl FnOnce(bool) -> Result<Opening, Full>) -> Result<Found, Full> {
+    pub(crate) fn find(
+        &self,
+        most: &Keepalive,
+        open: impl FnOnce(bool) -> Result<Opening, Full>,
+    ) -> Result<Found, Full> {
         let mut made = self.made.borrow_mut();
-        made.retain(|connection| connection.is_usable());
+        made.retain(|connection| connection.is_usable(most));
         let least = made.iter().min_by_key(|connection| connection.streams()).cloned();
         if let Some(connection) = least
             && (!connection.is_full() || made.len() >= MAX_CONNECTIONS)
@@ -74,8 +79,8 @@ impl SharedConnections {
     }
 
     /// Forgets connections that the backend has closed or is about to.
-    pub(crate) fn sweep(&self) {
-        self.made.borrow_mut().retain(|connection| connection.is_usable());
+    pub(crate) fn sweep(&self, most: &Keepalive) {
+        self.made.borrow_mut().retain(|connection| connection.is_usable(most));
     }
 }
 

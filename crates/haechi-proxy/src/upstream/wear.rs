@@ -1,13 +1,9 @@
 //! How long a connection to a backend is kept. One that is kept for ever never reaches the backends that a balancer in between has added, and whatever a
 //! backend holds for each connection grows.
 
+use crate::settings::Keepalive;
 use std::cell::Cell;
-use std::time::{Duration, Instant};
-
-/// A connection takes no new request after so long.
-const MAX_AGE: Duration = Duration::from_secs(10 * 60);
-/// Nor after so many requests.
-const MAX_REQUESTS: u32 = 100_000;
+use std::time::Instant;
 
 /// The age of one connection, and what it has carried.
 #[derive(Debug)]
@@ -33,27 +29,29 @@ impl Wear {
     }
 
     /// Whether another connection is to take its place.
-    pub(crate) fn is_out(&self) -> bool {
-        self.requests.get() >= MAX_REQUESTS || self.made.elapsed() >= MAX_AGE
+    pub(crate) fn is_out(&self, most: &Keepalive) -> bool {
+        self.requests.get() >= most.max_requests || self.made.elapsed() >= most.max_age
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_AGE, MAX_REQUESTS, Wear};
+    use super::Wear;
+    use crate::settings::Keepalive;
     use std::cell::Cell;
     use std::time::{Duration, Instant};
 
     #[test]
     fn age_and_number_end_it() {
+        let most = Keepalive { max_requests: 3, ..Keepalive::default() };
         let wear = Wear::none();
-        (1..MAX_REQUESTS).for_each(|_| wear.count());
-        assert!(!wear.is_out());
+        (1..most.max_requests).for_each(|_| wear.count());
+        assert!(!wear.is_out(&most));
         wear.count();
-        assert!(wear.is_out());
+        assert!(wear.is_out(&most));
         let of_age =
             |age: Duration| Wear { made: Instant::now().checked_sub(age).unwrap(), requests: Cell::new(1) };
-        assert!(!of_age(MAX_AGE - Duration::from_secs(60)).is_out());
-        assert!(of_age(MAX_AGE).is_out());
+        assert!(!of_age(most.max_age - Duration::from_secs(60)).is_out(&most));
+        assert!(of_age(most.max_age).is_out(&most));
     }
 }

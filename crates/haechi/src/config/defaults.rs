@@ -50,6 +50,12 @@ pub(super) type EjectionCount = Count<0, 1000>;
 pub(super) type Percent = Count<0, 100>;
 /// How many connections to an endpoint, or requests.
 pub(super) type CircuitCount = Count<1, 1_000_000>;
+/// How long a connection is kept: 1 s to 1 day.
+pub(super) type KeptFor = Lasting<1000, DAY>;
+/// How many requests a connection carries.
+pub(super) type KeptRequests = Count<1, 1_000_000_000>;
+/// How many idle connections.
+pub(super) type IdleCount = Count<0, 100_000>;
 /// How many times more a request is sent.
 pub(super) type AttemptCount = Count<1, 10>;
 /// How many failed logins.
@@ -74,6 +80,9 @@ pub(super) const SLOW_START: SlowStart = Lasting(Duration::from_secs(10));
 pub(super) const CIRCUIT_CONNECTIONS: CircuitCount = Count(10_000);
 pub(super) const CIRCUIT_PENDING: CircuitCount = Count(4096);
 pub(super) const CIRCUIT_REQUESTS: CircuitCount = Count(10_000);
+pub(super) const KEEPALIVE_AGE: KeptFor = Lasting(Duration::from_secs(10 * 60));
+pub(super) const KEEPALIVE_REQUESTS: KeptRequests = Count(100_000);
+pub(super) const KEEPALIVE_IDLE: IdleCount = Count(256);
 pub(super) const RETRY_ATTEMPTS: AttemptCount = Count(1);
 pub(super) const RETRY_BUDGET_PERCENT: Percent = Count(20);
 pub(super) const RESOLVE: ResolveInterval = Lasting(Duration::from_secs(10));

@@ -9,7 +9,7 @@ use crate::config::source::At;
 use crate::config::value::Identifier;
 use crate::config::written;
 use haechi_core::Host;
-use haechi_proxy::{Circuit, IdentityToken, ServiceSettings};
+use haechi_proxy::{Circuit, IdentityToken, Keepalive, ServiceSettings};
 use rustls::pki_types::ServerName;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ fn settings(resolver: &mut Resolver<'_>, written: &written::Service) -> Option<S
     let identity = written.identity.as_ref();
     let token = identity.map(|identity| identity.token.resolve(|token| identity_token(resolver, token)));
     let headers = identity.and_then(|identity| identity_headers::meant(resolver, identity));
-    let circuit = written.circuit.as_ref()?;
+    let (circuit, keepalive) = (written.circuit.as_ref()?, written.keepalive.as_ref()?);
     Some(ServiceSettings {
         balance: written.balance.clone(),
         protocol: written.protocol,
@@ -83,6 +83,11 @@ fn settings(resolver: &mut Resolver<'_>, written: &written::Service) -> Option<S
             connections: circuit.connections.0,
             pending: circuit.pending.0,
             requests: circuit.requests.0,
+        },
+        keepalive: Keepalive {
+            max_age: keepalive.max_age.0,
+            max_requests: keepalive.max_requests.0,
+            max_idle: usize::try_from(keepalive.max_idle.0).unwrap_or(usize::MAX),
         },
         retries: retries?,
         resolve: written.resolve.0,

@@ -4,7 +4,7 @@ use super::{HEAD, check};
 use crate::config::meant::{Authenticate, LogTarget};
 use haechi_authz::{Clause, Rule};
 use haechi_core::{Irregular, Role};
-use haechi_proxy::{Balance, HashKey, IdentityNames, RetryOn};
+use haechi_proxy::{Balance, HashKey, IdentityNames, Keepalive, RetryOn};
 use haechi_store::Location;
 use http::StatusCode;
 use std::time::Duration;
@@ -78,6 +78,7 @@ services:
     ejection: { failures: 0 }
     slow_start: 0s
     circuit: { connections: 5, pending: 6, requests: 7 }
+    keepalive: { max_age: 1m, max_requests: 8, max_idle: 0 }
     retries: { attempts: 2, on: [connect, 503], budget_percent: 10 }
     resolve: 1m
 "#);
@@ -87,6 +88,7 @@ services:
     assert_eq!((ejection.failures, ejection.first.as_secs(), ejection.max_percent), (5, 10, 50));
     let circuit = usual.circuit;
     assert_eq!((circuit.connections, circuit.pending, circuit.requests), (10_000, 4096, 10_000));
+    assert_eq!(usual.keepalive, Keepalive::default());
     assert_eq!((usual.slow_start.as_secs(), usual.resolve.as_secs()), (10, 10));
 
     let written = &config.services["written"].settings;
@@ -96,6 +98,8 @@ services:
     assert_eq!((written.ejection, written.slow_start), (None, Duration::ZERO));
     let circuit = written.circuit;
     assert_eq!((circuit.connections, circuit.pending, circuit.requests), (5, 6, 7));
+    let most = written.keepalive;
+    assert_eq!((most.max_age.as_secs(), most.max_requests, most.max_idle), (60, 8, 0));
     let retries = written.retries.as_ref().unwrap();
     assert_eq!((retries.attempts, retries.budget_percent), (2, 10));
     assert_eq!(retries.on, [RetryOn::Connect, RetryOn::Status(StatusCode::SERVICE_UNAVAILABLE)]);

@@ -350,6 +350,8 @@ fn what_is_done_about_endpoints_makes_sense() {
     assert_refused(&service("health: { path: /a, healthy_after: 0 }"), "`0` is not a number");
     assert_refused(&service("ejection: { max_percent: 101 }"), "`101` is not a number");
     assert_refused(&service("circuit: { connections: 0 }"), "`0` is not a number");
+    assert_refused(&service("keepalive: { max_requests: 0 }"), "`0` is not a number");
+    assert_refused(&service("keepalive: { max_age: 10ms }"), "`10ms`");
     assert_refused(&service("retries: { attempts: 0 }"), "`0` is not a number");
     assert_refused(&service("retries: { on: [] }"), "`on` is empty");
     assert_refused(&service("retries: { on: [404] }"), "`404` is not what to try again after");

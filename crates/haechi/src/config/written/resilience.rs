@@ -1,7 +1,8 @@
 //! What a service does about endpoints that are not well.
 
 use crate::config::defaults::{
-    self, AttemptCount, CircuitCount, EjectionCount, Percent, StreakCount, Timeout,
+    self, AttemptCount, CircuitCount, EjectionCount, IdleCount, KeptFor, KeptRequests, Percent, StreakCount,
+    Timeout,
 };
 use crate::config::read::{Defs, Reader, Value, placeholder_schema};
 use crate::config::record::record;
@@ -52,6 +53,19 @@ record! {
         default pending as "pending": CircuitCount = defaults::CIRCUIT_PENDING,
         /// Requests in flight.
         default requests as "requests": CircuitCount = defaults::CIRCUIT_REQUESTS,
+    }
+}
+
+record! {
+    "`keepalive`"
+    /// How long connections to endpoints are kept for the next request, and how many.
+    struct Keepalive {
+        /// A connection takes no new request when it is so old. Shorter than what a balancer before the backends needs to move its load.
+        default max_age as "max_age": KeptFor = defaults::KEEPALIVE_AGE,
+        /// Nor when it has carried so many. 1: each request has a connection of its own.
+        default max_requests as "max_requests": KeptRequests = defaults::KEEPALIVE_REQUESTS,
+        /// Idle connections that each worker keeps to one endpoint. Those of HTTP/2, which carry many requests at once, are not counted.
+        default max_idle as "max_idle": IdleCount = defaults::KEEPALIVE_IDLE,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `services`: named sets of backend endpoints.
 
-use super::resilience::{Circuit, Ejection, Health, Retries};
+use super::resilience::{Circuit, Ejection, Health, Keepalive, Retries};
 use crate::config::choice::choice;
 use crate::config::defaults::{
     self, IdleTimeout, ResolveInterval, SlowStart, Timeout, TokenLifetime, Weight,
@@ -47,6 +47,8 @@ record! {
         default slow_start as "slow_start": SlowStart = defaults::SLOW_START,
         /// What one endpoint is given to carry at once.
         section circuit as "circuit": Circuit,
+        /// How long connections to endpoints are kept, and how many.
+        section keepalive as "keepalive": Keepalive,
         /// When a request is sent again. Never where this is left out.
         optional retries as "retries": Retries,
         /// How often the addresses of endpoints given by name are looked up again.
