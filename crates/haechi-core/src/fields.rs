@@ -6,9 +6,11 @@
 mod name;
 mod pattern;
 pub mod reserved;
+mod set;
 
 pub use name::FieldName;
 pub use pattern::{FieldPattern, FieldPatternError};
+pub use set::FieldNameSet;
 
 /// The fields of one message, in order. Names are lower case.
 #[derive(Clone, Debug, Default)]

@@ -70,7 +70,7 @@ fn check(
         return Err(Refused::new(Refusal::MethodNotAllowed(allow), "the method is never forwarded"));
     }
     let path = CanonicalPath::parse(&lines.path).map_err(bad_request)?;
-    headers::check_connection(&lines.fields, &plan.services).map_err(bad_request)?;
+    headers::check_connection(&lines.fields, &plan.guarded).map_err(bad_request)?;
     headers::check_context(&lines.fields, &plan.context_headers).map_err(bad_request)?;
     if !lines.host.is_unnamed() && arrived.tls.is_some_and(|session| !session.covers(lines.host.name())) {
         let reason = "the host has another certificate than the connection was opened with";

@@ -10,7 +10,7 @@ use crate::trace::Trace;
 use crate::websocket::handshake::{self, Handshake};
 use haechi_authn::CredentialPlace;
 use haechi_authz::Permitted;
-use haechi_core::fields::Field;
+use haechi_core::fields::{Field, FieldNameSet};
 use haechi_core::token::is_token_byte;
 use haechi_core::{FieldName, Fields, Host, cookies};
 use http::Method;
@@ -20,10 +20,9 @@ use http::Method;
 #[error("the `Connection` field names a field that is not hop-by-hop")]
 pub(crate) struct BadConnection;
 
-/// Checks what `Connection` names (RFC 9110 7.6.1): identity, forwarding and framing fields must not vanish at a client's word.
-pub(crate) fn check_connection(fields: &Fields, services: &[Service]) -> Result<(), BadConnection> {
-    let guarded =
-        |name: &[u8]| services.iter().any(|service| service.settings.identity_headers.is_guarded(name));
+/// Checks what `Connection` names (RFC 9110 7.6.1): identity, forwarding and framing fields must not vanish at a client's word. `guarded` are the names of
+/// the services' own.
+pub(crate) fn check_connection(fields: &Fields, guarded: &FieldNameSet) -> Result<(), BadConnection> {
     nominated(fields).try_for_each(|name| {
         let lower = name.to_ascii_lowercase();
         let known = FieldName::of(&lower);
@@ -37,8 +36,8 @@ pub(crate) fn check_connection(fields: &Fields, services: &[Service]) -> Result<
                     | FieldName::TransferEncoding
                     | FieldName::Misspelled
             )
-            // `close` and its like, which everybody sends, are nobody's own: services are asked about other names only.
-            || (known == FieldName::Other && lower != b"close" && guarded(&lower));
+            // `close` and its like, which everybody sends, are nobody's own.
+            || (known == FieldName::Other && lower != b"close" && guarded.has_like(&lower));
         if protected || !lower.iter().all(|&byte| is_token_byte(byte)) { Err(BadConnection) } else { Ok(()) }
     })
 }
@@ -265,6 +264,7 @@ pub(crate) fn stripped<'a>(path: &'a str, prefix: Option<&str>) -> &'a str {
 mod tests {
     use super::{check_connection, stripped, write_cookies};
     use haechi_core::Fields;
+    use haechi_core::fields::FieldNameSet;
 
     /// What is left of `Cookie` fields when every `session` is taken out.
     fn left(values: &[&str]) -> String {
@@ -317,7 +317,7 @@ mod tests {
         let checked = |value: &str| {
             let mut fields = Fields::default();
             fields.push(b"Connection", value.as_bytes());
-            check_connection(&fields, &[])
+            check_connection(&fields, &FieldNameSet::of(["x-user-*", "x-tenant"]))
         };
         for legal in ["keep-alive", "close, TE", "Upgrade", "x-mine", "x-auth-token", ""] {
             assert!(checked(legal).is_ok(), "{legal}");
@@ -336,6 +336,8 @@ mod tests {
             "X-Real-IP",
             "Remote-User",
             "content_length",
+            "X_Tenant",
+            "x-user-id",
             "a b",
         ] {
             assert!(checked(named).is_err(), "{named}");

@@ -77,6 +77,15 @@ impl IdentityHeaders {
         self.is_own(name) || self.reserve.iter().any(|pattern| pattern.is_like(name))
     }
 
+    /// The names that nobody but the gate may say something under, in any spelling; a `*` at the end stands for any rest.
+    pub(crate) fn guarded(&self) -> impl Iterator<Item = &str> {
+        let own = match &self.names {
+            IdentityNames::Own(own) => Some(own.all()),
+            IdentityNames::Untold | IdentityNames::Standard => None,
+        };
+        own.into_iter().flatten().chain(self.reserve.iter().map(FieldPattern::as_str))
+    }
+
     fn is_own(&self, name: &[u8]) -> bool {
         match &self.names {
             IdentityNames::Own(own) => own.all().any(|own| FieldName::are_alike(own.as_bytes(), name)),

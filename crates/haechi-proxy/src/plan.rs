@@ -5,6 +5,7 @@ use crate::route::{Conflict, Router};
 use crate::settings::{Limits, Listener, ListenerIndex, Route, Service, ServiceIndex};
 use haechi_authn::identity::Provider;
 use haechi_authz::{Enforcer, RouteIndex};
+use haechi_core::fields::FieldNameSet;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub struct Plan {
     pub(crate) enforcer: Enforcer,
     pub(crate) context_headers: ContextHeaders,
     pub(crate) services: Vec<Service>,
+    /// The names that any of the services guards.
+    pub(crate) guarded: FieldNameSet,
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) limits: Limits,
     pub(crate) identity: Option<Arc<Provider>>,
@@ -43,6 +46,10 @@ pub struct PlanParts {
     pub identity: Option<Arc<Provider>>,
 }
 
+fn guarded(service: &Service) -> impl Iterator<Item = &str> {
+    service.settings.identity_headers.guarded()
+}
+
 impl Plan {
     /// Puts the parts together.
     ///
@@ -58,6 +65,7 @@ impl Plan {
             router,
             enforcer: parts.enforcer,
             routes: parts.routes,
+            guarded: FieldNameSet::of(parts.services.iter().flat_map(guarded)),
             services: parts.services,
             trusted_proxies: parts.trusted_proxies,
             limits: parts.limits,
