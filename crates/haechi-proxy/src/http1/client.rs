@@ -1,7 +1,7 @@
 //! One exchange with a backend over HTTP/1.1.
 
 use super::body::{BodyError, Decoder, Framing, LAST_CHUNK, encode_chunk};
-use super::head::{self, Http1Answer};
+use super::head::{self, HeadScan, Http1Answer};
 use crate::io::{Buffers, Charge, Reader, Stream};
 use crate::lines::{HeadFault, HeadLimits, MAX_FIELDS, ResponseLines};
 use crate::request_body::RequestBody;
@@ -167,11 +167,13 @@ impl UpstreamConnection {
         timer: &Timer,
         terms: Terms<'_>,
     ) -> Result<Http1Answer, ExchangeError> {
+        let mut scan = HeadScan::default();
         loop {
             let limit = terms.limit(upload.is_done() || !upload.waits_for_client);
             let (progress, waits_for_client) =
                 (upload.progress, !upload.is_done() && upload.waits_for_client);
-            let step = poll_fn(|cx| self.poll_answer(cx, upload, progress, method, terms.head));
+            let step =
+                poll_fn(|cx| self.poll_answer(cx, (upload, progress), method, (&mut scan, terms.head)));
             let step = if waits_for_client {
                 timer.limit_client(limit, step).await
             } else {
@@ -193,10 +195,9 @@ impl UpstreamConnection {
     fn poll_answer(
         &mut self,
         cx: &mut Context<'_>,
-        upload: &mut Upload,
-        progress: u64,
+        (upload, progress): (&mut Upload, u64),
         method: &Method,
-        most: usize,
+        (scan, most): (&mut HeadScan, usize),
     ) -> Poll<Result<Option<Http1Answer>, ExchangeError>> {
         match upload.poll(cx, &self.stream) {
             Poll::Ready(Err(UploadError::Client(error))) => {
@@ -210,7 +211,7 @@ impl UpstreamConnection {
         loop {
             let unread = self.reader.unread();
             if !unread.is_empty()
-                && let Some(length) = head::complete(unread, HeadLimits { bytes: most, fields: MAX_FIELDS })?
+                && let Some(length) = scan.complete(unread, HeadLimits { bytes: most, fields: MAX_FIELDS })?
             {
                 let answer = head::response(unread.get(..length).unwrap_or_default(), method)?;
                 self.reader.consume(length);

@@ -1,7 +1,7 @@
 //! Serving one client connection.
 
 use super::body::{BodyError, Decoder, Framing, LAST_CHUNK, encode_chunk};
-use super::head::{self, Http1Head};
+use super::head::{self, HeadScan, Http1Head};
 use super::request_body::{Inbound, InboundBody};
 use super::response_head::{Coding, Shape, encode_fields, encode_head, encode_interim, encode_lines};
 use crate::interim::Interim;
@@ -155,8 +155,9 @@ impl Connection {
             }
         }
         let head_limits = limits.head_limits();
-        let complete: Complete = if skipped { head::complete } else { head::complete_request };
-        if let Some(awaited) = parse(&inbound, complete, head_limits) {
+        let complete: Complete = if skipped { HeadScan::complete } else { HeadScan::complete_request };
+        let mut scan = HeadScan::default();
+        if let Some(awaited) = parse(&inbound, &mut scan, complete, head_limits) {
             return awaited;
         }
         let most = head_limits.bytes + head::EMPTY_LINE.len();
@@ -166,7 +167,7 @@ impl Connection {
                 if !matches!(read, Ok(1..)) {
                     return Poll::Ready(Awaited::Gone);
                 }
-                if let Some(awaited) = parse(&inbound, complete, head_limits) {
+                if let Some(awaited) = parse(&inbound, &mut scan, complete, head_limits) {
                     return Poll::Ready(awaited);
                 }
             }
@@ -430,12 +431,17 @@ impl Connection {
 }
 
 /// Where a head ends, if it is all there.
-type Complete = fn(&[u8], HeadLimits) -> Result<Option<usize>, HeadFault>;
+type Complete = fn(&mut HeadScan, &[u8], HeadLimits) -> Result<Option<usize>, HeadFault>;
 
-fn parse(inbound: &RefCell<Inbound>, complete: Complete, limits: HeadLimits) -> Option<Awaited> {
+fn parse(
+    inbound: &RefCell<Inbound>,
+    scan: &mut HeadScan,
+    complete: Complete,
+    limits: HeadLimits,
+) -> Option<Awaited> {
     let mut inbound = inbound.borrow_mut();
     let unread = inbound.reader.unread();
-    let awaited = match complete(unread, limits) {
+    let awaited = match complete(scan, unread, limits) {
         Ok(None) => return None,
         Err(fault) => Awaited::Fault(fault),
         Ok(Some(length)) => match head::request(unread.get(..length).unwrap_or_default(), limits) {

@@ -29,42 +29,78 @@ pub(crate) struct Http1Answer {
     pub(crate) keep_alive: bool,
 }
 
-/// Where a head ends in `bytes`: the length including the empty line; `None` while it is incomplete.
-///
-/// # Errors
-/// A bare LF, as soon as it is seen; [`HeadFault::TargetTooLong`] or [`HeadFault::TooLarge`] over the limits.
-pub(crate) fn complete(bytes: &[u8], limits: HeadLimits) -> Result<Option<usize>, HeadFault> {
-    let mut line_start = 0;
-    for newline in memchr::memchr_iter(b'\n', bytes) {
-        let line = bytes.get(line_start..newline).unwrap_or_default();
-        if line.last() != Some(&b'\r') {
-            return Err(HeadFault::BareLf);
-        }
-        if line.len() == 1 {
-            // An empty first line would be skipped by some parsers and be the end for others; see `complete_request`.
-            return match line_start {
-                0 => Err(HeadFault::Malformed),
-                _ if newline + 1 > limits.bytes => Err(HeadFault::TooLarge),
-                _ => Ok(Some(newline + 1)),
-            };
-        }
-        line_start = newline + 1;
-    }
-    if line_start == 0 && bytes.len() > haechi_core::path::MAX_TARGET + 64 {
-        return Err(HeadFault::TargetTooLong);
-    }
-    if bytes.len() >= limits.bytes { Err(HeadFault::TooLarge) } else { Ok(None) }
+/// Looks for the end of a head that comes in pieces. What it has looked at it does not look at again, so that a head of many small pieces costs no
+/// more than one that comes whole.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct HeadScan {
+    /// Bytes that were looked at.
+    seen: usize,
+    /// Where the line begins that they end in.
+    line_start: usize,
 }
 
-/// The same for a request, before which one empty line may stand (RFC 9112 2.2): some clients end a body with a line end that belongs to nothing.
+impl HeadScan {
+    /// Where the head ends in `bytes`, which begin with those of the call before: the length including the empty line; `None` while it is incomplete.
+    ///
+    /// # Errors
+    /// A bare LF, as soon as it is seen; [`HeadFault::TargetTooLong`] or [`HeadFault::TooLarge`] over the limits.
+    pub(crate) fn complete(&mut self, bytes: &[u8], limits: HeadLimits) -> Result<Option<usize>, HeadFault> {
+        let seen = std::mem::replace(&mut self.seen, bytes.len());
+        let new = bytes.get(seen..).unwrap_or_default();
+        for newline in memchr::memchr_iter(b'\n', new).map(|at| seen + at) {
+            let line = bytes.get(self.line_start..newline).unwrap_or_default();
+            if line.last() != Some(&b'\r') {
+                return Err(HeadFault::BareLf);
+            }
+            if line.len() == 1 {
+                // An empty first line would be skipped by some parsers and be the end for others; see `complete_request`.
+                return match self.line_start {
+                    0 => Err(HeadFault::Malformed),
+                    _ if newline + 1 > limits.bytes => Err(HeadFault::TooLarge),
+                    _ => Ok(Some(newline + 1)),
+                };
+            }
+            self.line_start = newline + 1;
+        }
+        if self.line_start == 0 && bytes.len() > haechi_core::path::MAX_TARGET + 64 {
+            return Err(HeadFault::TargetTooLong);
+        }
+        if bytes.len() >= limits.bytes { Err(HeadFault::TooLarge) } else { Ok(None) }
+    }
+
+    /// The same for a request, before which one empty line may stand (RFC 9112 2.2): some clients end a body with a line end that belongs to nothing.
+    ///
+    /// # Errors
+    /// As [`HeadScan::complete`].
+    pub(crate) fn complete_request(
+        &mut self,
+        bytes: &[u8],
+        limits: HeadLimits,
+    ) -> Result<Option<usize>, HeadFault> {
+        match bytes.strip_prefix(EMPTY_LINE) {
+            Some(rest) => Ok(self.complete(rest, limits)?.map(|length| length + EMPTY_LINE.len())),
+            // It may become an empty line.
+            None if bytes == b"\r" => Ok(None),
+            None => self.complete(bytes, limits),
+        }
+    }
+}
+
+/// [`HeadScan::complete`] for bytes that are all there is so far.
 ///
 /// # Errors
-/// As [`complete`].
+/// As there.
+#[cfg(test)]
+pub(crate) fn complete(bytes: &[u8], limits: HeadLimits) -> Result<Option<usize>, HeadFault> {
+    HeadScan::default().complete(bytes, limits)
+}
+
+/// [`HeadScan::complete_request`] for bytes that are all there is so far.
+///
+/// # Errors
+/// As there.
 pub(crate) fn complete_request(bytes: &[u8], limits: HeadLimits) -> Result<Option<usize>, HeadFault> {
-    match bytes.strip_prefix(EMPTY_LINE) {
-        Some(rest) => Ok(complete(rest, limits)?.map(|length| length + EMPTY_LINE.len())),
-        None => complete(bytes, limits),
-    }
+    HeadScan::default().complete_request(bytes, limits)
 }
 
 /// An empty line.

@@ -1,5 +1,5 @@
 use super::body::{BodyError, Decoder, Framing};
-use super::head::{Http1Head, complete, complete_request, request, response};
+use super::head::{HeadScan, Http1Head, complete, complete_request, request, response};
 use crate::io::{Buffers, Reader, Stream};
 use crate::lines::{HeadFault, HeadLimits};
 use http::Method;
@@ -223,5 +223,26 @@ proptest! {
             prop_assert!(lines.fields.iter().all(|f| !f.value.iter().any(|b| matches!(b, b'\r' | b'\n' | 0))));
             prop_assert_eq!(lines.fields.all(haechi_core::FieldName::Host).count(), 1);
         }
+    }
+}
+
+#[test]
+fn a_head_that_comes_byte_by_byte_ends_where_a_whole_one_does() {
+    for head in [
+        "GET / HTTP/1.1\r\nHost: a\r\n\r\nbody\r\n\r\n",
+        "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\n\r\n",
+        "\rGET / HTTP/1.1\r\n\r\n",
+        "\nGET / HTTP/1.1\r\n\r\n",
+        "GET / HTTP/1.1\r\n\n",
+    ] {
+        let bytes = head.as_bytes();
+        let mut scan = HeadScan::default();
+        let ended = |outcome: &Result<Option<usize>, HeadFault>| *outcome != Ok(None);
+        let by_bytes = (1..=bytes.len()).map(|end| scan.complete_request(&bytes[..end], LIMITS)).find(ended);
+        let whole = (1..=bytes.len()).map(|end| complete_request(&bytes[..end], LIMITS)).find(ended);
+        assert!(by_bytes.is_some());
+        assert_eq!(by_bytes, whole, "{head:?}");
     }
 }
