@@ -1,14 +1,16 @@
 //! Streams and large bodies: each piece as it comes, and never more in the gate than its buffers.
 
-use crate::harness::{Conversation, Gate, PATIENCE};
+use crate::harness::{Authority, Conversation, Folder, Gate, PATIENCE, eventually};
 use haechi_testkit::http1::Head;
 use haechi_testkit::{Answer, Backend};
 use std::io::{BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const MIB: usize = 1 << 20;
 /// What the gate may take in all while it carries bodies of any size, in KiB.
@@ -202,7 +204,7 @@ fn a_quiet_stream_outlives_the_timeout() {
     for http2 in [false, true] {
         let (backend, go_on) = quiet_after_the_first_event();
         let gate = gate_with_clocks(backend.address(), "http1", "connect_timeout: 5s", "");
-        let mut curl = std::process::Command::new("curl");
+        let mut curl = Command::new("curl");
         curl.args(["--silent", "--no-buffer", "--max-time", "30"]).arg(gate.url("/events"));
         if http2 {
             curl.arg("--http2-prior-knowledge");
@@ -242,7 +244,7 @@ fn silence_ends_at_the_idle_timeout_of_route_or_service() {
         drop(client.socket().read_to_end(&mut all));
         let text = String::from_utf8_lossy(&all);
         assert!(text.contains("one") && !text.ends_with("0\r\n\r\n"), "{text}");
-        crate::harness::eventually(PATIENCE, || {
+        eventually(PATIENCE, || {
             gate.log().iter().any(|line| line.contains("the backend stalled")).then_some(())
         });
     }
@@ -261,4 +263,83 @@ fn an_upload_that_pauses_is_waited_for() {
     }
     assert_eq!(client.send("world").answer().map(|answer| answer.status), Some(200));
     assert_eq!(backend.sole().body, b"helloworld");
+}
+
+/// A backend that never answers, and how many of its connections are open.
+fn never_answering() -> (Backend, Arc<AtomicUsize>) {
+    let open = Arc::<AtomicUsize>::default();
+    let counted = open.clone();
+    let backend = Backend::start(move |_| {
+        let open = counted.clone();
+        Answer::written(move |socket| {
+            open.fetch_add(1, SeqCst);
+            while socket.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
+            open.fetch_sub(1, SeqCst);
+        })
+    });
+    (backend, open)
+}
+
+fn patient_gate(tls: &str, backend: &Backend) -> Folder {
+    Folder::exactly(&format!(
+        "listeners: [{{ bind: 127.0.0.1:0{tls} }}]
+admin: {{ bind: 127.0.0.1:0 }}
+workers: 1
+services: {{ web: {{ endpoints: [\"{}\"], timeout: 1h }} }}
+routes: [{{ name: all, match: {{ path: /** }}, authenticate: anonymous, authorize: any, service: web }}]\n",
+        backend.url()
+    ))
+}
+
+#[test]
+fn a_long_poll_ends_when_its_client_leaves() {
+    let (backend, open) = never_answering();
+    let folder = patient_gate(", tls: { certificates: [{ certificate: a.pem, key: a.key }] }", &backend);
+    let authority = Authority::new("test authority");
+    folder.write("ca.pem", &authority.pem());
+    authority.leaf(&["a.example"]).write(&folder, "a");
+    let tls = Gate::start_in(folder);
+    let plain = Gate::start_in(patient_gate("", &backend));
+    let resolve = format!("a.example:{}:127.0.0.1", tls.address().port());
+    let ca = tls.folder().file("ca.pem");
+    let over_tls = format!("https://a.example:{}/poll", tls.address().port());
+    for (what, arguments) in [
+        ("http/1.1", vec!["--http1.1".to_owned(), plain.url("/poll")]),
+        ("http/2", vec!["--http2-prior-knowledge".to_owned(), plain.url("/poll")]),
+        ("a request with a body", vec!["--data".to_owned(), "abc".to_owned(), plain.url("/poll")]),
+        (
+            "tls",
+            vec![
+                "--http1.1".to_owned(),
+                "--cacert".to_owned(),
+                ca.display().to_string(),
+                "--resolve".to_owned(),
+                resolve,
+                over_tls,
+            ],
+        ),
+    ] {
+        let mut client = Command::new("curl").args(["--silent"]).args(&arguments).spawn().unwrap();
+        eventually(PATIENCE, || (open.load(SeqCst) == 1).then_some(()));
+        client.kill().unwrap();
+        client.wait().unwrap();
+        let left = Instant::now();
+        eventually(PATIENCE, || (open.load(SeqCst) == 0).then_some(()));
+        assert!(left.elapsed() < Duration::from_secs(10), "{what}: {:?}", left.elapsed());
+    }
+    let aborted = |line: &String| line.contains("\"outcome\":\"aborted\"");
+    eventually(PATIENCE, || (plain.log().iter().filter(|line| aborted(line)).count() == 3).then_some(()));
+}
+
+#[test]
+fn who_only_ends_their_half_is_still_answered() {
+    let backend = Backend::start(|_| {
+        std::thread::sleep(Duration::from_millis(1_500));
+        Answer::ok("reached")
+    });
+    let gate = Gate::start_in(patient_gate("", &backend));
+    let mut client = gate.converse();
+    client.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+    client.socket().shutdown(Shutdown::Write).unwrap();
+    assert_eq!(client.answer().map(|answer| answer.status), Some(200));
 }

@@ -27,6 +27,8 @@ struct Slot {
     since: Cell<u64>,
     /// Whether the wait is over before its time, because memory is short.
     pressed: Cell<bool>,
+    /// When whoever waits is woken to look around; `NEVER` while nobody looks.
+    look: Cell<u64>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -48,6 +50,7 @@ impl Ticks {
             due: Cell::new(NEVER),
             since: Cell::new(NEVER),
             pressed: Cell::new(false),
+            look: Cell::new(NEVER),
             waker: RefCell::new(None),
         });
         self.slots.borrow_mut().push(Rc::downgrade(&slot));
@@ -65,7 +68,7 @@ impl Ticks {
         self.now.set(now);
         self.slots.borrow_mut().retain(|slot| {
             let Some(slot) = slot.upgrade() else { return false };
-            if slot.due.get() <= now {
+            if slot.due.get() <= now || slot.look.get() <= now {
                 slot.wake();
             }
             true
@@ -102,7 +105,7 @@ impl Slot {
 }
 
 /// How many ticks `time` takes, begun ones included. In parts, because a request asks several times, and dividing 128 bits is slow.
-fn ticks(time: Duration) -> u64 {
+pub(crate) fn ticks(time: Duration) -> u64 {
     const LENGTH: u32 = TICK.subsec_nanos();
     const PER_SECOND: u64 = (1_000_000_000 / LENGTH) as u64;
     let rest = u64::from(time.subsec_nanos().div_ceil(LENGTH));
@@ -110,6 +113,26 @@ fn ticks(time: Duration) -> u64 {
 }
 
 impl Timer {
+    /// How many ticks there have been.
+    pub(crate) fn now(&self) -> u64 {
+        self.ticks.now()
+    }
+
+    /// From now on whoever waits under a limit of this timer is polled once more after `time`, to look around. It costs one number.
+    pub(crate) fn look_after(&self, time: Duration) {
+        self.slot.look.set(self.ticks.now().saturating_add(ticks(time)));
+    }
+
+    /// Whether it is time to look.
+    pub(crate) fn is_to_look(&self) -> bool {
+        self.slot.look.get() <= self.ticks.now()
+    }
+
+    /// Nobody looks any more.
+    pub(crate) fn look_no_more(&self) {
+        self.slot.look.set(NEVER);
+    }
+
     /// Runs `work`, for at most about `limit`.
     pub(crate) async fn limit<T>(
         &self,
@@ -160,7 +183,9 @@ mod tests {
     use super::{Elapsed, TICK, Ticks};
     use std::future::{Future, pending};
     use std::rc::Rc;
-    use std::task::Poll;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+    use std::task::{Poll, Wake};
     use std::time::Duration;
 
     #[tokio::test]
@@ -190,6 +215,32 @@ mod tests {
         assert_eq!(ticks.press(TICK * 2).count(), 1);
         assert!(matches!(slow.as_mut().poll(&mut cx), Poll::Ready(Err(Elapsed))));
         assert!(other.as_mut().poll(&mut cx).is_pending());
+    }
+
+    #[tokio::test]
+    async fn who_waits_is_woken_to_look_around() {
+        struct Woken(AtomicUsize);
+        impl Wake for Woken {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Relaxed);
+            }
+        }
+        let woken = Arc::new(Woken(AtomicUsize::new(0)));
+        let waker = woken.clone().into();
+        let mut cx = std::task::Context::from_waker(&waker);
+        let ticks = Rc::new(Ticks::default());
+        let timer = ticks.timer();
+        timer.look_after(TICK * 2);
+        let mut waiting = Box::pin(timer.limit(TICK * 1000, pending::<()>()));
+        assert!(waiting.as_mut().poll(&mut cx).is_pending());
+        ticks.advance();
+        assert!(!timer.is_to_look() && woken.0.load(Relaxed) == 0);
+        ticks.advance();
+        assert!(timer.is_to_look() && woken.0.load(Relaxed) == 1);
+        assert!(waiting.as_mut().poll(&mut cx).is_pending());
+        timer.look_no_more();
+        (0..10).for_each(|_| ticks.advance());
+        assert_eq!(woken.0.load(Relaxed), 1);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::body::{BodyError, Decoder, Framing, LAST_CHUNK, encode_chunk};
 use super::head::{self, HeadScan, Http1Head};
+use super::presence::Presence;
 use super::request_body::{Inbound, InboundBody};
 use super::response_head::{Coding, Shape, encode_fields, encode_head, encode_interim, encode_lines};
 use crate::interim::Interim;
@@ -103,6 +104,7 @@ impl Connection {
         let answering = panic::answer_safely(&worker, head.lines, body, arrival);
         let response = self.await_answer(answering, http10).await;
         drop(held);
+        let Some(response) = response else { return Next::Close };
         let response = match response {
             Response { status, fields, body: ResponseBody::Tunnel(tunnel), record, .. } => {
                 self.become_tunnel(status, &fields, tunnel, record, &limits).await;
@@ -175,13 +177,14 @@ impl Connection {
         self.timer.limit_client(limits.header_read, rest).await.unwrap_or(Awaited::TooSlow)
     }
 
-    /// The final answer. Interim ones leave as they come; an HTTP/1.0 client does not know them (RFC 9110 15.2).
+    /// The final answer; `None` when the client goes away first. Interim ones leave as they come; an HTTP/1.0 client does not know them (RFC 9110 15.2).
     async fn await_answer(
         &mut self,
         mut answering: impl Future<Output = Response> + Unpin,
         http10: bool,
-    ) -> Response {
+    ) -> Option<Response> {
         let (mut out, mut written) = (std::mem::take(&mut self.out), 0);
+        let mut presence = Presence::watch(&self.timer, &self.stream, &self.inbound);
         let response = poll_fn(|cx| {
             let response = Pin::new(&mut answering).poll(cx);
             while let Some(answer) = self.interim.pop() {
@@ -196,9 +199,14 @@ impl Connection {
                     Poll::Ready(Err(_)) | Poll::Pending => break,
                 }
             }
-            response
+            match response {
+                Poll::Ready(response) => Poll::Ready(Some(response)),
+                Poll::Pending if presence.is_over() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
         })
         .await;
+        drop(presence);
         out.drain(..written);
         self.out = out;
         self.inbound.borrow_mut().answered = true;

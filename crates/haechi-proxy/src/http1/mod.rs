@@ -8,6 +8,7 @@ mod chunk_extension;
 pub(crate) mod client;
 pub(crate) mod connection;
 pub(crate) mod head;
+mod presence;
 pub(crate) mod request_body;
 mod response_head;
 
