@@ -1,13 +1,18 @@
 //! A refusal reaches a client that is still sending: with real clients, all early refusals, and memory that does not grow.
 
-use crate::harness::{Gate, PATIENCE, eventually, python};
+use crate::harness::{Authority, Folder, Gate, PATIENCE, eventually, python};
 use haechi_testkit::Backend;
 
 /// Sends 20 MB as a library does that reads the answer only when it has sent everything, and prints the status.
 const CLIENT: &str = r#"
-import http.client, sys, urllib.parse
+import http.client, ssl, sys, urllib.parse
 url = urllib.parse.urlsplit(sys.argv[1])
-connection = http.client.HTTPConnection(url.hostname, url.port, timeout=30)
+if url.scheme == "https":
+    trusting = ssl.create_default_context(cafile=sys.argv[3])
+    trusting.check_hostname = False
+    connection = http.client.HTTPSConnection(url.hostname, url.port, timeout=30, context=trusting)
+else:
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=30)
 fields = {"Authorization": "Bearer nonsense", "Content-Type": "application/octet-stream"}
 if sys.argv[2] == "chunked":
     body = (b"x" * 65536 for _ in range(320))
@@ -18,11 +23,14 @@ print(connection.getresponse().status)
 "#;
 
 fn gate(backend: &Backend) -> Gate {
-    Gate::start(&format!(
+    Gate::start(&configuration(backend)).ready()
+}
+
+fn configuration(backend: &Backend) -> String {
+    format!(
         "identity: {{ issuer: http://localhost }}\nstore: sqlite:haechi.db\nauthenticators: {{ local: {{ type: jwt, issuer: self }} }}\nservices: {{ web: {{ endpoints: [\"{}\"] }} }}\nroutes:\n  - {{ name: open, match: {{ path: /open/** }}, authenticate: anonymous, authorize: any, service: web, max_body: 1MiB }}\n  - {{ name: closed, match: {{ path: /closed/** }}, authenticate: local, authorize: any, service: web }}\n",
         backend.url()
-    ))
-    .ready()
+    )
 }
 
 #[test]
@@ -39,6 +47,26 @@ fn a_client_that_sends_before_it_reads_gets_the_refusal() {
     }
     // What is too large is known beforehand only where the length is told.
     assert!(backend.recorded().iter().all(|request| request.target() == "/open/a"));
+}
+
+#[test]
+fn a_client_that_sends_over_tls_before_it_reads_gets_the_refusal() {
+    let backend = Backend::saying("reached");
+    let folder = Folder::exactly(&format!(
+        "listeners: [{{ bind: 127.0.0.1:0, tls: {{ certificates: [{{ certificate: a.pem, key: a.key }}] }} }}]\nadmin: {{ bind: 127.0.0.1:0 }}\nworkers: 1\n{}",
+        configuration(&backend)
+    ));
+    let authority = Authority::new("test authority");
+    folder.write("ca.pem", &authority.pem());
+    authority.leaf(&["a.example"]).write(&folder, "a");
+    let gate = Gate::start_in(folder).ready();
+    let ca = gate.folder().file("ca.pem").display().to_string();
+    for (path, status) in [("/closed/a", 401), ("/open/a", 413), ("/nowhere", 404), ("/open/%25", 400)] {
+        for framing in ["length", "chunked"] {
+            let said = python(CLIENT, &[&format!("https://{}{path}", gate.address()), framing, &ca]);
+            assert_eq!(said.trim(), status.to_string(), "{path} {framing}");
+        }
+    }
 }
 
 #[test]
