@@ -66,6 +66,19 @@ fn a_client_that_believes_the_authority_gets_through() {
 }
 
 #[test]
+fn it_is_told_when_certificates_expire() {
+    let set = setting("      client_ca: ca.pem\n      client_certificate: optional\n", "");
+    let expiry = |labels: &[&str]| set.gate.metric("haechi_certificate_expiry_seconds", labels);
+    // To the beginning of 2100, from whenever this runs.
+    let listed = expiry(&["use=\"listener\"", "a.pem"]);
+    assert!(listed > 365.0 * 86_400.0, "{listed}");
+    assert!(expiry(&["use=\"client_ca\"", "ca.pem"]) > listed, "an authority of rcgen's lives longer");
+    set.authority.leaf_until(&["a.example"], 2001).write(set.gate.folder(), "a");
+    eventually(PATIENCE, || (expiry(&["use=\"listener\"", "a.pem"]) < 0.0).then_some(()));
+    assert!(expiry(&["use=\"listener\"", "b.pem"]) > 0.0);
+}
+
+#[test]
 fn bodies_go_both_ways() {
     let set = setting("", "");
     let body = "a".repeat(3_000_000);

@@ -205,6 +205,13 @@ impl Keys {
     }
 }
 
+impl KeySet {
+    /// The last instant at which the keys hold; `None` for keys that say none.
+    pub fn not_after(&self) -> Option<Timestamp> {
+        self.keys.as_ref()?.not_after
+    }
+}
+
 impl Skipped {
     fn skip(&mut self, which: String, why: String) {
         self.count += 1;

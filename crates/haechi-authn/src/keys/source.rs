@@ -1,13 +1,14 @@
 //! The keys of one issuer, wherever they come from.
 
 use super::fetch::Fetch;
-use super::refresh::{self, Refresh, Round, Shared};
+use super::refresh::{self, Origin, Refresh, Round, Shared};
 use super::set::{KeySet, Keys};
 use super::web::AddressFault;
 use crate::supervisor::supervise;
 use arc_swap::{ArcSwap, Guard};
 use haechi_core::ports::BoxFuture;
 use haechi_core::{Clock, Timestamp};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -62,6 +63,8 @@ pub struct KeyStats {
     pub age: Option<Duration>,
     /// How many keys of the set cannot be used.
     pub skipped: usize,
+    /// The file that a certificate with the key stands in, and the last instant at which it holds.
+    pub certificate: Option<(PathBuf, Timestamp)>,
 }
 
 impl KeySource {
@@ -199,6 +202,14 @@ impl KeySource {
             failed: count(|shared| &shared.failed),
             age: self.load().confirmed_at().map(|confirmed| self.uptime().saturating_sub(confirmed)),
             skipped: self.load().skipped().map_or(0, |skipped| skipped.count),
+            certificate: self.certificate(),
+        }
+    }
+
+    fn certificate(&self) -> Option<(PathBuf, Timestamp)> {
+        match &self.refresher.as_ref()?.shared.plan.origin {
+            Origin::PemFile(path) => Some((path.clone(), self.load().not_after()?)),
+            _ => None,
         }
     }
 }

@@ -115,7 +115,7 @@ impl Gate {
         let Assembly { process, built, plan } = assembly;
         let upkeep = upkeep(&plan, process.endpoints.clone(), &control);
         let built = Arc::new(ArcSwap::new(built));
-        let reloads = Arc::new(Record::new());
+        let reloads = Arc::new(Record::new(&config));
         let log = LogWriter::start(&config.access_log).map_err(StartFault::Log)?;
         let traces = Exporter::start(config.traces.as_ref(), &config.egress, &control)?;
         let shared = shared(plan, &process, (log.sink.clone(), traces.sink.clone()), budget);

@@ -6,6 +6,7 @@ use haechi_authn::guessing::GuessStats;
 use haechi_authn::keys::KeyStats;
 use haechi_authn::supervisor::{self, TaskStats};
 use haechi_core::metrics::{Page, Source};
+use haechi_core::{Clock, SystemClock, Timestamp};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What the control side counts, at one moment.
@@ -22,7 +23,11 @@ struct Numbers {
     dropped_lines: u64,
     dropped_traces: u64,
     dropped_events: [(&'static str, u64); 3],
+    certificates: Vec<CertificateExpiry>,
 }
+
+/// What a certificate file is for, where it stands, and the seconds until the first of its certificates expires.
+type CertificateExpiry = (&'static str, String, f64);
 
 struct StoreNumbers {
     up: bool,
@@ -48,8 +53,25 @@ impl Source for Parts {
             dropped_lines: self.dropped_lines.load(Relaxed),
             dropped_traces: self.dropped_traces.load(Relaxed),
             dropped_events: diagnostics::dropped(),
+            certificates: self.certificates(),
         };
         numbers.show(page);
+    }
+}
+
+impl Parts {
+    fn certificates(&self) -> Vec<CertificateExpiry> {
+        let now = SystemClock.now();
+        let left = |not_after: Timestamp| (not_after.as_seconds() - now.as_seconds()) as f64;
+        let configured = self.reloads.certificates.load();
+        let configured = configured.iter().map(|certificate| {
+            let file = certificate.file.display().to_string();
+            (certificate.used_for.name(), file, left(certificate.not_after))
+        });
+        let keys = self.built.load().stats();
+        let keys = keys.into_iter().filter_map(|source| source.certificate);
+        let keys = keys.map(|(file, not_after)| ("pem_file", file.display().to_string(), left(not_after)));
+        configured.chain(keys).collect()
     }
 }
 
@@ -60,6 +82,7 @@ impl Numbers {
         self.show_tasks(page);
         self.show_configuration(page);
         self.show_store(page);
+        self.show_certificates(page);
         let help = "Access log lines dropped because the writer was behind or could not write";
         page.counter("haechi_access_log_dropped_total", help, &[]).add(&[], self.dropped_lines);
         let help = "Requests whose traces were dropped because the collector was behind or failed";
@@ -123,6 +146,17 @@ impl Numbers {
         let help = "Reloads of the configuration by result";
         let mut reloads = page.counter("haechi_config_reloads_total", help, &["result"]);
         reloads.add(&["ok"], self.reloads_succeeded).add(&["refused"], self.reloads_refused);
+    }
+
+    fn show_certificates(&self, page: &mut Page) {
+        let help =
+            "Seconds until the first certificate in a file expires, negative afterwards, by use and file";
+        let mut expiry = page.gauge("haechi_certificate_expiry_seconds", help, &["use", "file"]);
+        for (used_for, file, _) in &self.certificates {
+            // A file may be named in several places, and be read again in between.
+            let same = self.certificates.iter().filter(|other| (&other.0, &other.1) == (used_for, file));
+            expiry.set(&[used_for, file], same.map(|other| other.2).fold(f64::INFINITY, f64::min));
+        }
     }
 
     fn show_store(&self, page: &mut Page) {
@@ -227,6 +261,7 @@ mod tests {
             failed: 0,
             age: Some(Duration::from_secs(age)),
             skipped: 1,
+            certificate: None,
         };
         let mut page = Page::default();
         Numbers { keys: vec![keys(2, 30), keys(3, 10)], ..Numbers::default() }.show(&mut page);

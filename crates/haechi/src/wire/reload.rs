@@ -4,6 +4,7 @@ use super::assembly::{Assembly, AssemblyFault, ProcessState};
 use super::authenticators::Built;
 use super::notify::Notify;
 use super::stamp::Stamp;
+use crate::config::meant::CertificateFile;
 use crate::config::{self, Config, Report};
 use crate::diagnostics;
 use arc_swap::ArcSwap;
@@ -45,6 +46,8 @@ pub(crate) struct Record {
     pub(crate) last_succeeded: AtomicBool,
     pub(crate) succeeded: AtomicU64,
     pub(crate) failed: AtomicU64,
+    /// The certificates of the configuration in force.
+    pub(crate) certificates: ArcSwap<Vec<CertificateFile>>,
 }
 
 /// Why a configuration did not come into force.
@@ -69,8 +72,9 @@ pub(crate) struct Reloaded {
 
 impl Record {
     /// The start is the first time that a configuration is loaded.
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
+            certificates: ArcSwap::from_pointee(config.certificates.clone()),
             generation: AtomicU64::new(1),
             last_succeeded: AtomicBool::new(true),
             succeeded: AtomicU64::new(0),
@@ -199,6 +203,7 @@ impl Reloader {
         self.built.store(built);
         self.record.generation.store(generation, Relaxed);
         let reloaded = Reloaded::of(&config, generation);
+        self.record.certificates.store(Arc::new(config.certificates.clone()));
         self.config.store(config);
         Ok(reloaded)
     }

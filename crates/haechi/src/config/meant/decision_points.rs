@@ -1,5 +1,6 @@
 //! Deciders outside the gate.
 
+use super::expiry::CertificateUse;
 use super::names::Resolver;
 use super::tls;
 use crate::config::report::Fault;
@@ -104,7 +105,7 @@ fn authorities(
         let fault = Fault::new(written.span, "`tls` is for an address with `https://`");
         resolver.faults.push(fault.help("write `url` with `https://`, or remove `tls`"));
     }
-    tls::authority_certificates(resolver, written.ca.as_ref()?)
+    tls::authority_certificates(resolver, written.ca.as_ref()?, CertificateUse::DecisionPointCa)
 }
 
 /// What is never asked.

@@ -6,6 +6,7 @@ mod built_in;
 mod careless;
 mod decision_points;
 mod egress;
+mod expiry;
 mod identity;
 mod identity_headers;
 mod names;
@@ -23,6 +24,7 @@ pub(crate) use authenticator::Authenticator;
 pub(crate) use built_in::BuiltInRoute;
 pub(crate) use decision_points::DecisionPoint;
 pub(crate) use egress::Egress;
+pub(crate) use expiry::CertificateFile;
 pub(crate) use identity::Identity;
 pub(crate) use route::{Authenticate, Route};
 pub(crate) use service::{Endpoint, Service};
@@ -93,6 +95,8 @@ pub(crate) struct Config {
     pub drain_delay: Duration,
     /// How many worker threads forward requests.
     pub workers: NonZeroUsize,
+    /// The certificates that it names.
+    pub certificates: Vec<CertificateFile>,
     /// What is odd but holds.
     pub warnings: Report,
     /// The files that it names and was read from, beside its own: certificates, keys, key sets, users,

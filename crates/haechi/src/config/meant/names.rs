@@ -1,5 +1,6 @@
 //! Which names are declared, and faults about those that are not.
 
+use super::expiry::CertificateFile;
 use crate::config::read::Definitions;
 use crate::config::report::Fault;
 use crate::config::source::{At, Position, Source, Span};
@@ -18,6 +19,8 @@ pub(super) struct Resolver<'a> {
     pub(super) definitions: Definitions,
     pub(super) faults: Vec<Fault>,
     pub(super) warnings: Vec<Fault>,
+    /// Those that were read.
+    pub(super) certificates: Vec<CertificateFile>,
     authenticators: BTreeSet<&'a str>,
     decision_points: BTreeSet<&'a str>,
     services: BTreeSet<&'a str>,
@@ -37,6 +40,7 @@ impl<'a> Resolver<'a> {
             definitions,
             faults: Vec::new(),
             warnings: Vec::new(),
+            certificates: Vec::new(),
             authenticators,
             decision_points,
             services,

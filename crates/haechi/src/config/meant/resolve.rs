@@ -37,13 +37,13 @@ pub(in crate::config) fn resolve(
     }
     faults.append(&mut resolver.faults);
     let warnings = Report::warnings(source.clone(), resolver.warnings);
-    config.map(|config| Config { warnings, ..config })
+    let certificates = resolver.certificates;
+    config.map(|config| Config { warnings, certificates, ..config })
 }
 
 fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     let written = resolver.written;
-    let listeners = listeners(resolver);
-    let admin = admin(resolver);
+    let (listeners, admin) = (listeners(resolver), admin(resolver));
     let identity = written.identity.given().map(|written| identity::identity(resolver, written));
     let caller_attributes = caller_attributes(resolver);
     let roles = roles(resolver);
@@ -98,6 +98,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         watch: written.reload.as_ref()?.watch,
         drain_delay: written.drain.as_ref()?.delay.0,
         workers: workers(written),
+        certificates: Vec::new(),
         warnings: Report::warnings(resolver.source.clone(), Vec::new()),
         files: BTreeSet::new(),
     })

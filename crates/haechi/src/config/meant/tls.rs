@@ -1,5 +1,6 @@
 //! Certificates and keys: read now, so that what is wrong with them is told before anybody connects.
 
+use super::expiry::{self, CertificateUse};
 use super::names::Resolver;
 use crate::config::placeholder::plain;
 use crate::config::read::Maybe;
@@ -63,7 +64,7 @@ fn clients(resolver: &mut Resolver<'_>, written: &written::ListenerTls) -> Optio
             resolver.fault(fault.help("add `client_ca` with the certificates of the authorities"))
         }
         (Maybe::Given(file), asked) => {
-            let roots = authorities(resolver, file)?;
+            let roots = authorities(resolver, file, CertificateUse::ClientCa)?;
             Some(match asked.map(|asked| asked.value) {
                 Some(ClientCertificate::Optional) => ClientCertificates::Optional(roots),
                 Some(ClientCertificate::Required) | None => ClientCertificates::Required(roots),
@@ -89,7 +90,9 @@ pub(super) fn service(resolver: &mut Resolver<'_>, written: &written::Service) -
         let fault = Fault::new(given.span, "`tls` is for endpoints with `https://`, and there is none");
         resolver.faults.push(fault.help("write the endpoints with `https://`, or remove `tls`"));
     }
-    let authorities = given.map_or(Some(None), |given| given.ca.resolve(|file| authorities(resolver, file)));
+    let authorities = given.map_or(Some(None), |given| {
+        given.ca.resolve(|file| authorities(resolver, file, CertificateUse::ServiceCa))
+    });
     let identity = given.map_or(Some(None), |given| shown_to_backends(resolver, given));
     let server_name = given.and_then(|given| given.server_name.given());
     let unnamed = secure.into_iter().filter(|host| server_name.is_none() && name(host).is_none());
@@ -129,7 +132,9 @@ fn shown_to_backends(
 ) -> Option<Option<Arc<CertifiedKey>>> {
     match (&written.client_certificate, &written.client_key) {
         (Maybe::Absent, Maybe::Absent) => Some(None),
-        (Maybe::Given(certificate), Maybe::Given(key)) => key_pair(resolver, certificate, key).map(Some),
+        (Maybe::Given(certificate), Maybe::Given(key)) => {
+            key_pair(resolver, certificate, key, CertificateUse::ServiceClient).map(Some)
+        }
         (Maybe::Given(alone), Maybe::Absent) => {
             let fault = Fault::new(alone.span, "`client_certificate` needs `client_key`");
             resolver.fault(fault.help("add the key that the certificate was made for"))
@@ -144,7 +149,7 @@ fn shown_to_backends(
 
 fn certified(resolver: &mut Resolver<'_>, pair: &written::Certificate) -> Option<Arc<CertifiedKey>> {
     let (certificate, key) = (pair.certificate.as_ref()?, pair.key.as_ref()?);
-    key_pair(resolver, certificate, key)
+    key_pair(resolver, certificate, key, CertificateUse::Listener)
 }
 
 /// A certificate, what leads to its authority, and the key that belongs to it.
@@ -152,8 +157,9 @@ fn key_pair(
     resolver: &mut Resolver<'_>,
     certificate: &At<FilePath>,
     key: &At<FilePath>,
+    used_for: CertificateUse,
 ) -> Option<Arc<CertifiedKey>> {
-    let chain = certificates(resolver, certificate);
+    let chain = certificates(resolver, certificate, used_for);
     let private = private_key(resolver, key);
     let (chain, private) = (chain?, private?);
     let leaf = chain.first().cloned();
@@ -187,8 +193,12 @@ fn key_pair(
 }
 
 /// Certificates whose holders vouch for others. One whose own time is over or still to come does not count, at any handshake, until it does.
-fn authorities(resolver: &mut Resolver<'_>, file: &At<FilePath>) -> Option<Arc<Authorities>> {
-    let authorities = match Authorities::new(certificates(resolver, file)?) {
+fn authorities(
+    resolver: &mut Resolver<'_>,
+    file: &At<FilePath>,
+    used_for: CertificateUse,
+) -> Option<Arc<Authorities>> {
+    let authorities = match Authorities::new(certificates(resolver, file, used_for)?) {
         Ok(authorities) => authorities,
         Err(why) => {
             let message =
@@ -211,12 +221,18 @@ fn authorities(resolver: &mut Resolver<'_>, file: &At<FilePath>) -> Option<Arc<A
 pub(super) fn authority_certificates(
     resolver: &mut Resolver<'_>,
     file: &At<FilePath>,
+    used_for: CertificateUse,
 ) -> Option<Vec<CertificateDer<'static>>> {
-    let valid = authorities(resolver, file)?.valid_certificates(SystemClock.now()).cloned().collect();
+    let valid =
+        authorities(resolver, file, used_for)?.valid_certificates(SystemClock.now()).cloned().collect();
     Some(valid)
 }
 
-fn certificates(resolver: &mut Resolver<'_>, file: &At<FilePath>) -> Option<Vec<CertificateDer<'static>>> {
+fn certificates(
+    resolver: &mut Resolver<'_>,
+    file: &At<FilePath>,
+    used_for: CertificateUse,
+) -> Option<Vec<CertificateDer<'static>>> {
     let text = read(resolver, file)?;
     let name = resolver.written_at(file.span);
     let help = "it must be PEM: `-----BEGIN CERTIFICATE-----`";
@@ -224,7 +240,10 @@ fn certificates(resolver: &mut Resolver<'_>, file: &At<FilePath>) -> Option<Vec<
         Ok(found) if found.is_empty() => {
             resolver.fault(Fault::new(file.span, format!("there is no certificate in `{name}`")).help(help))
         }
-        Ok(found) => Some(found),
+        Ok(found) => {
+            resolver.certificates.extend(expiry::of(used_for, &file.value.0, &found));
+            Some(found)
+        }
         Err(_) => resolver.fault(Fault::new(file.span, format!("`{name}` is not proper PEM")).help(help)),
     }
 }

@@ -1,0 +1,53 @@
+//! When the certificates of the configuration expire, for metrics.
+
+use haechi_core::{Timestamp, certificate};
+use rustls::pki_types::CertificateDer;
+use std::path::{Path, PathBuf};
+
+/// A file with certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CertificateFile {
+    /// What they are for.
+    pub(crate) used_for: CertificateUse,
+    pub(crate) file: PathBuf,
+    /// The last instant at which all of them hold.
+    pub(crate) not_after: Timestamp,
+}
+
+/// What a certificate is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum CertificateUse {
+    /// Shown to clients.
+    Listener,
+    /// Vouches for clients.
+    ClientCa,
+    /// Vouches for backends.
+    ServiceCa,
+    /// Shown to backends.
+    ServiceClient,
+    /// Vouches for decision points.
+    DecisionPointCa,
+}
+
+impl CertificateUse {
+    /// The metric's label.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Listener => "listener",
+            Self::ClientCa => "client_ca",
+            Self::ServiceCa => "service_ca",
+            Self::ServiceClient => "service_client",
+            Self::DecisionPointCa => "decision_point_ca",
+        }
+    }
+}
+
+/// Of a file that holds these; `None` where none of them says when it expires.
+pub(super) fn of(
+    used_for: CertificateUse,
+    file: &Path,
+    certificates: &[CertificateDer<'_>],
+) -> Option<CertificateFile> {
+    let ends = certificates.iter().filter_map(|der| certificate::read(der)).map(|read| read.not_after);
+    ends.min().map(|not_after| CertificateFile { used_for, file: file.to_owned(), not_after })
+}
