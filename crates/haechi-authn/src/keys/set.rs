@@ -139,8 +139,8 @@ impl Keys {
     ///
     /// # Errors
     /// [`SetFault::Key`] when it is shorter than the hash of one of them, or when none is allowed.
-    pub fn from_secrets(secrets: &[Secret<String>], allowed: AlgorithmSet) -> Result<Self, SetFault> {
-        let bytes: Vec<&[u8]> = secrets.iter().map(|secret| secret.expose().as_bytes()).collect();
+    pub fn from_secrets(secrets: &[Secret<Vec<u8>>], allowed: AlgorithmSet) -> Result<Self, SetFault> {
+        let bytes: Vec<&[u8]> = secrets.iter().map(|secret| secret.expose().as_slice()).collect();
         let symmetric = allowed.iter().filter(|algorithm| algorithm.is_symmetric());
         let keys: Vec<_> = symmetric
             .map(|algorithm| VerifyingKey::from_secrets(algorithm, &bytes))

@@ -243,8 +243,12 @@ fn a_key_keeps_to_its_alg() {
 #[test]
 fn a_shared_secret_verifies_what_it_is_configured_for() {
     let (secret, former) = ("0123456789abcdef0123456789abcdef", "a secret that was in use up to now");
-    let keys =
-        |algorithms| Keys::from_secrets(&[Secret::from(secret), Secret::from(former)], allow(algorithms));
+    let keys = |algorithms| {
+        Keys::from_secrets(
+            &[Secret::new(secret.as_bytes().to_vec()), Secret::new(former.as_bytes().to_vec())],
+            allow(algorithms),
+        )
+    };
     assert!(keys(&["HS384"]).unwrap_err().to_string().contains("48 bytes"));
     assert!(keys(&["RS256"]).unwrap_err().to_string().contains("HS256"));
     let source = Arc::new(KeySource::fixed(ISSUER, keys(&["HS256"]).unwrap()));

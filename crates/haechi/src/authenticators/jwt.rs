@@ -229,6 +229,11 @@ mod tests {
             "issuer: x, audiences: [a], keys: { secret: [\"${env:SECRET}\", 0123456789abcdef0123456789abcdef] }",
         );
         assert!(matches!(&both.keys, Keys::Secret(secrets) if secrets.len() == 2));
+        let encoded = "issuer: x, audiences: [a], keys: { encoding: base64, secret: [MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY, \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8=\", AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8] }";
+        let Keys::Secret(secrets) = jwt(encoded).keys else { panic!("another place") };
+        let bytes: Vec<&[u8]> = secrets.iter().map(|secret| secret.expose().as_slice()).collect();
+        assert_eq!(bytes[0], b"0123456789abcdef0123456789abcdef");
+        assert!(bytes[1] == bytes[2] && bytes[1].ends_with(&[0x1e, 0xff]));
         let set = jwt(
             "issuer: x, audiences: [a], keys: { jwks_url: \"http://127.0.0.1:1/jwks\" }, algorithms: [ES256]",
         );

@@ -182,7 +182,7 @@ fn others_keys(checks: &mut dyn Checks, written: &At<record::Jwt>) -> Option<Key
             usable(checks, file, read).map(|()| Keys::PemFile(file.0.clone()))
         }
         record::Keys::Secret(secrets) => {
-            Some(Keys::Secret(secrets.value.0.iter().map(|secret| secret.value.clone()).collect()))
+            Some(Keys::Secret(secrets.value.iter().map(|secret| secret.value.clone()).collect()))
         }
     }
 }
@@ -312,11 +312,11 @@ fn algorithms(checks: &mut dyn Checks, written: &At<record::Jwt>, keys: &Keys) -
 /// RFC 7518 3.2: the secret is at least as long as the hash.
 fn secret_algorithms(
     checks: &mut dyn Checks,
-    secrets: &At<record::SharedSecrets>,
+    secrets: &At<record::SecretBytes>,
     algorithms: &[Algorithm],
 ) -> Option<AlgorithmSet> {
     let needed = algorithms.iter().filter_map(|algorithm| secret_length(*algorithm)).max().unwrap_or(32);
-    let Some(secret) = secrets.0.iter().find(|secret| secret.expose().len() < needed) else {
+    let Some(secret) = secrets.iter().find(|secret| secret.expose().len() < needed) else {
         return Some(algorithms.iter().copied().collect());
     };
     let fault =

@@ -1,11 +1,14 @@
 //! A `jwt` authenticator as it is written.
 
+use crate::config::choice::choice;
 use crate::config::read::{Defs, Maybe, Named, Reader, Value};
 use crate::config::record::record;
 use crate::config::report::Fault;
-use crate::config::source::At;
+use crate::config::source::{At, Span};
 use crate::config::value::{AttributeName, FieldNameText, FilePath, ForeignName, Lasting, Origin, RoleName};
 use crate::config::yaml::{Kind, Node};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine, alphabet};
 use haechi_authn::jose::Algorithm;
 use haechi_authn::schemes::jwt::{DEFAULT_LEEWAY, JsonPointer, TokenPlace};
 use haechi_core::Secret;
@@ -57,7 +60,21 @@ pub(crate) enum Keys {
     JwksUrl(At<Url>),
     JwksFile(At<FilePath>),
     PemFile(At<FilePath>),
-    Secret(At<SharedSecrets>),
+    Secret(At<SecretBytes>),
+}
+
+/// The bytes of one secret, or of several of which each is accepted.
+pub(crate) type SecretBytes = Vec<At<Secret<Vec<u8>>>>;
+
+choice! {
+    "an encoding of a secret"
+    /// How the bytes of a secret are written.
+    pub(crate) enum SecretEncoding {
+        /// As they are.
+        Text = "text",
+        /// In base64, of either alphabet, padded or not (RFC 4648 4, 5).
+        Base64 = "base64",
+    }
 }
 
 record! {
@@ -72,6 +89,8 @@ record! {
         optional pem_file as "pem_file": At<FilePath>,
         /// A secret that both sides know, at least as long as the hash: 32, 48 or 64 bytes. A list accepts each of them: the new one, and the one that it takes the place of.
         optional secret as "secret": At<SharedSecrets>,
+        /// How the secret's bytes are written. `text` where this is left out.
+        optional encoding as "encoding": At<SecretEncoding>,
     }
 }
 
@@ -257,10 +276,7 @@ impl Value for Keys {
         if reader.faults.len() > before {
             return None;
         }
-        place.only().or_else(|| {
-            let fault = Fault::new(node.span, "`keys` names one place");
-            reader.fault(fault.help("keep one of `jwks_url`, `jwks_file`, `pem_file`, `secret`"))
-        })
+        place.only(node.span, reader)
     }
 
     fn schema(defs: &mut Defs) -> Json {
@@ -269,16 +285,55 @@ impl Value for Keys {
 }
 
 impl KeyPlace {
-    fn only(self) -> Option<Keys> {
+    fn only(self, span: Span, reader: &mut Reader<'_>) -> Option<Keys> {
+        let encoding = self.encoding.given().cloned();
+        if let (Some(encoding), true) = (&encoding, self.secret.is_absent()) {
+            let fault =
+                Fault::new(encoding.span, "`encoding` says how a `secret` is written, and there is none");
+            return reader.fault(fault.help("remove it"));
+        }
         match (self.jwks_url, self.jwks_file, self.pem_file, self.secret) {
             (Maybe::Given(url), Maybe::Absent, Maybe::Absent, Maybe::Absent) => Some(Keys::JwksUrl(url)),
             (Maybe::Absent, Maybe::Given(file), Maybe::Absent, Maybe::Absent) => Some(Keys::JwksFile(file)),
             (Maybe::Absent, Maybe::Absent, Maybe::Given(file), Maybe::Absent) => Some(Keys::PemFile(file)),
-            (Maybe::Absent, Maybe::Absent, Maybe::Absent, Maybe::Given(secret)) => Some(Keys::Secret(secret)),
-            _ => None,
+            (Maybe::Absent, Maybe::Absent, Maybe::Absent, Maybe::Given(secrets)) => {
+                let encoding = encoding.map_or(SecretEncoding::Text, |encoding| encoding.value);
+                let read = secrets.value.0.iter().map(|secret| bytes(secret, encoding, reader));
+                let read = read.collect::<Option<SecretBytes>>()?;
+                Some(Keys::Secret(At { value: read, span: secrets.span }))
+            }
+            _ => {
+                let fault = Fault::new(span, "`keys` names one place");
+                reader.fault(fault.help("keep one of `jwks_url`, `jwks_file`, `pem_file`, `secret`"))
+            }
         }
     }
 }
+
+/// The bytes that a secret stands for.
+fn bytes(
+    secret: &At<Secret<String>>,
+    encoding: SecretEncoding,
+    reader: &mut Reader<'_>,
+) -> Option<At<Secret<Vec<u8>>>> {
+    let text = secret.value.expose();
+    let read = match encoding {
+        SecretEncoding::Text => Some(text.clone().into_bytes()),
+        // Both alphabets have the same bytes for the same text, and a file ends with a line end.
+        SecretEncoding::Base64 => BASE64.iter().find_map(|base64| base64.decode(text.trim()).ok()),
+    };
+    let Some(read) = read else {
+        let fault = Fault::new(secret.span, "the secret is not base64");
+        return reader.fault(fault.help("write it as `openssl rand -base64 32` does, or remove `encoding`"));
+    };
+    Some(At { value: Secret::new(read), span: secret.span })
+}
+
+/// Both alphabets of RFC 4648; padding may be left out.
+const BASE64: [GeneralPurpose; 2] =
+    [GeneralPurpose::new(&alphabet::STANDARD, LENIENT), GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT)];
+const LENIENT: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 
 impl Value for Claims {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {

@@ -61,5 +61,5 @@ pub(super) enum Keys {
     /// A file with a public key or certificate in PEM.
     PemFile(PathBuf),
     /// Secrets at least as long as the hash of every algorithm allowed; each is accepted.
-    Secret(Vec<Secret<String>>),
+    Secret(Vec<Secret<Vec<u8>>>),
 }

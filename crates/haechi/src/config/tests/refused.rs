@@ -129,6 +129,22 @@ fn roles_include_what_they_may() {
 }
 
 #[test]
+fn secrets_are_in_the_encoding_that_they_say() {
+    let jwt = |rest: &str| messages(&format!("authenticators: {{ a: {{ type: jwt, {rest} }} }}\n"));
+    let encoded = |secret: &str| {
+        jwt(&format!("issuer: x, audiences: [a], keys: {{ secret: {secret}, encoding: base64 }}"))
+    };
+    assert_refused(&encoded("\"0123456789abcdef0123456789abcdef???\""), "the secret is not base64");
+    assert_refused(&encoded("[MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=, YWJj]"), "shorter than 32 bytes");
+    let nothing = "issuer: x, audiences: [a], keys: { jwks_url: \"https://x/\", encoding: base64 }";
+    assert_refused(&jwt(nothing), "`encoding` says how a `secret` is written");
+    assert_refused(
+        &jwt("issuer: x, audiences: [a], keys: { secret: \"${env:SECRET}\", encoding: hex }"),
+        "is not an encoding of a secret",
+    );
+}
+
+#[test]
 fn tokens_are_bound_to_an_audience_and_to_keys_that_hold() {
     let jwt = |rest: &str| messages(&format!("authenticators: {{ a: {{ type: jwt, {rest} }} }}\n"));
     let https = "issuer: \"https://sso.example.com\"";
