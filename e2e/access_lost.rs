@@ -1,14 +1,14 @@
 //! Access that a reload takes away ends what is under way, whatever carries it.
 
-use crate::harness::{Folder, Gate, PATIENCE, eventually, routes_to};
+use crate::harness::{Folder, Gate, H2Answer, H2Backend, PATIENCE, eventually, routes_to};
 use haechi_testkit::{Answer, Backend};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Longer than it may take, and shorter than anything else would end a stream.
-const SOON: Duration = Duration::from_secs(15);
+/// As long as it may take, on a quiet machine.
+const SOON: Duration = Duration::from_secs(5);
 
 /// Begins an answer, and goes on until the gate hangs up.
 fn endless() -> Backend {
@@ -23,30 +23,44 @@ fn endless() -> Backend {
     })
 }
 
-fn start(backend: &Backend) -> Gate {
-    let gate = Gate::start_in(Folder::new(&routes_to(backend, &[("/**", "anonymous", "any")])));
-    gate.ready()
+/// A configuration with one route, for whom it says, to a service that is spoken to in this way.
+fn configuration(service: &str, who: &str) -> String {
+    format!(
+        "authenticators: {{ corp: {{ type: jwt, issuer: corp, audiences: [a], keys: {{ secret: 0123456789abcdef0123456789abcdef }} }} }}
+services: {{ web: {{ {service} }} }}
+routes: [{{ name: all, match: {{ path: /** }}, authenticate: {who}, authorize: any, service: web }}]\n"
+    )
 }
 
-fn take_away(gate: &Gate, backend: &Backend) {
-    gate.folder().rewrite(&format!(
-        "authenticators: {{ corp: {{ type: jwt, issuer: corp, audiences: [a], keys: {{ secret: 0123456789abcdef0123456789abcdef }} }} }}\n{}",
-        routes_to(backend, &[("/**", "[corp]", "any")])
-    ));
+fn start(backend: &Backend) -> Gate {
+    start_to(&format!("endpoints: [\"{}\"]", backend.url()))
+}
+
+fn start_to(service: &str) -> Gate {
+    Gate::start_in(Folder::new(&configuration(service, "anonymous"))).ready()
+}
+
+fn take_away(gate: &Gate, service: &str) {
+    gate.folder().rewrite(&configuration(service, "[corp]"));
     gate.signal("HUP");
     eventually(PATIENCE, || (gate.metric("haechi_config_generation", &[]) >= 2.0).then_some(()));
 }
 
 fn ends(protocol: &[&str]) {
     let backend = endless();
-    let gate = start(&backend);
+    ends_of(protocol, &format!("endpoints: [\"{}\"]", backend.url()));
+}
+
+/// Begins a download from a service that never ends it, and takes the access away.
+fn ends_of(protocol: &[&str], service: &str) {
+    let gate = start_to(service);
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--no-buffer", "--max-time", "60"]).args(protocol).arg(gate.url("/stream"));
     let curl = curl.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = curl.spawn().unwrap();
     let mut first = [0; 7];
     child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
-    take_away(&gate, &backend);
+    take_away(&gate, service);
     let begun = Instant::now();
     let status = eventually(PATIENCE, || child.try_wait().unwrap());
     assert!(!status.success(), "{protocol:?}: as if the answer had come to its end");
@@ -63,6 +77,74 @@ fn a_download_over_http1() {
 #[test]
 fn a_download_over_http2() {
     ends(&["--http2-prior-knowledge"]);
+}
+
+#[test]
+fn a_grpc_stream() {
+    let grpc =
+        ["--http2-prior-knowledge", "--header", "Content-Type: application/grpc", "--header", "TE: trailers"];
+    ends(&grpc);
+    // From a backend that speaks HTTP/2 as well.
+    let backend = H2Backend::start(100, |_| H2Answer::Begun(b"\0\0\0\0\x02ab".to_vec()));
+    ends_of(&grpc, &format!("endpoints: [\"{}\"], protocol: http2", backend.url()));
+    eventually(PATIENCE, || (backend.streams() == 0).then_some(()));
+}
+
+/// Takes a request's body for as long as it comes, and answers nothing.
+fn insatiable() -> Backend {
+    Backend::start(|_| {
+        Answer::written(
+            |socket: &mut TcpStream| {
+                while socket.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
+            },
+        )
+        .early()
+    })
+}
+
+/// Begins an upload that never ends, takes the access away, and returns what curl says of the status.
+fn upload(protocol: &[&str], service: &str, begun: impl Fn() -> bool) -> String {
+    let gate = start_to(service);
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--output", "/dev/null", "--write-out", "%{http_code}", "--max-time", "60"]);
+    curl.args(protocol).args(["--no-buffer", "--upload-file", "-"]).arg(gate.url("/upload"));
+    let curl = curl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = curl.spawn().unwrap();
+    let mut more = child.stdin.take().unwrap();
+    more.write_all(&[b'x'; 20_000]).unwrap();
+    eventually(PATIENCE, || begun().then_some(()));
+    take_away(&gate, service);
+    let since = Instant::now();
+    let broken = |line: &String| line.contains("\"status\":403") && line.contains("/upload");
+    eventually(PATIENCE, || gate.log().iter().any(broken).then_some(()));
+    assert!(since.elapsed() < SOON, "{protocol:?}: {:?}", since.elapsed());
+    // curl notices an answer when it has something to send.
+    let mut said = String::new();
+    eventually(PATIENCE, || {
+        drop(more.write_all(b"x"));
+        child.try_wait().unwrap()
+    });
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    said
+}
+
+#[test]
+fn an_upload_over_http1() {
+    let backend = insatiable();
+    let service = format!("endpoints: [\"{}\"]", backend.url());
+    assert_eq!(upload(&["--http1.1"], &service, || !backend.recorded().is_empty()), "403");
+}
+
+#[test]
+fn an_upload_over_http2() {
+    let backend = insatiable();
+    let service = format!("endpoints: [\"{}\"]", backend.url());
+    let begun = || !backend.recorded().is_empty();
+    assert_eq!(upload(&["--http2-prior-knowledge"], &service, begun), "403");
+    let backend = H2Backend::start(100, |_| H2Answer::Never);
+    let service = format!("endpoints: [\"{}\"], protocol: http2", backend.url());
+    assert_eq!(upload(&["--http2-prior-knowledge"], &service, || backend.streams() == 1), "403");
+    eventually(PATIENCE, || (backend.streams() == 0).then_some(()));
 }
 
 #[test]

@@ -31,6 +31,8 @@ pub(crate) enum H2Answer {
     Refused,
     /// Nothing, ever.
     Never,
+    /// Status 200, the beginning of a body, and then nothing more.
+    Begun(Vec<u8>),
 }
 
 impl H2Answer {
@@ -157,6 +159,15 @@ async fn reply(
         H2Answer::Never => {
             shared.streams.fetch_add(1, Ordering::SeqCst);
             drop(std::future::poll_fn(|cx| respond.poll_reset(cx)).await);
+            shared.streams.fetch_sub(1, Ordering::SeqCst);
+            return;
+        }
+        H2Answer::Begun(piece) => {
+            shared.streams.fetch_add(1, Ordering::SeqCst);
+            if let Ok(mut out) = respond.send_response(Response::new(()), false) {
+                drop(out.send_data(piece.into(), false));
+                drop(std::future::poll_fn(|cx| out.poll_reset(cx)).await);
+            }
             shared.streams.fetch_sub(1, Ordering::SeqCst);
             return;
         }
