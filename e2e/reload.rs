@@ -190,6 +190,34 @@ fn operators_reload_and_validate_and_nobody_else() {
 }
 
 #[test]
+fn many_calls_for_a_reload_are_answered_by_few() {
+    const CALLS: usize = 24;
+    let backend = Backend::saying("reached");
+    let gate = administered(&backend);
+    let bearer = format!("Authorization: Bearer {}", token(&gate, "root"));
+    let reload = || gate.admin_post("/api/v1/config/reload", &[&bearer], "");
+    let all = || -> Vec<u64> {
+        std::thread::scope(|scope| {
+            let calls: Vec<_> = (0..CALLS).map(|_| scope.spawn(reload)).collect();
+            let json = |call: std::thread::ScopedJoinHandle<'_, _>| {
+                crate::harness::Reply::json(&call.join().unwrap())
+            };
+            calls.into_iter().map(|call| json(call)["generation"].as_u64().unwrap_or(0)).collect()
+        })
+    };
+    rewrite(&gate, &administered_yaml(&backend, "/new"));
+    let generations = all();
+    // Whoever is answered finds what stood in the file when they asked.
+    assert!(generations.iter().all(|generation| *generation >= 2), "{generations:?}");
+    gate.get("/new").expect(200);
+    let reloads = gate.metric("haechi_config_reloads_total", &["result=\"ok\""]);
+    assert!((1.0..CALLS as f64).contains(&reloads), "{reloads} reloads for {CALLS} calls");
+    // What is wrong is told to each of them.
+    gate.folder().write("haechi.yaml", "listeners: 7");
+    assert!(all().iter().all(|generation| *generation == 0));
+}
+
+#[test]
 fn without_an_identity_provider_nobody_is_an_operator() {
     let backend = Backend::saying("reached");
     let gate = Gate::start(&routes_to(&backend, &[route("/old")]));

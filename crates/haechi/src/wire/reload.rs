@@ -13,7 +13,7 @@ use haechi_core::ports::BoxFuture;
 use haechi_proxy::{Plan, Upkeep};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
@@ -28,8 +28,10 @@ pub(crate) struct Reloader {
     file: PathBuf,
     process: Arc<ProcessState>,
     config: ArcSwap<Config>,
-    /// What the files looked like when they were last read. Whoever holds it is the only one to reload.
-    seen: Mutex<Stamp>,
+    /// Whoever holds it is the only one to reload.
+    read: Mutex<LastRead>,
+    /// How many reloads have begun.
+    begun: AtomicU64,
     notify: Arc<Notify>,
     plan: Arc<ArcSwap<Plan>>,
     built: Arc<ArcSwap<Built>>,
@@ -38,6 +40,17 @@ pub(crate) struct Reloader {
     /// A signal came since the last reload for one began.
     signalled: tokio::sync::Notify,
 }
+
+/// The last time that the files were read.
+struct LastRead {
+    /// What they looked like.
+    seen: Stamp,
+    /// Which reload it was, and what came of it; `None` before the first.
+    outcome: Option<(u64, ReloadOutcome)>,
+}
+
+/// What came of a reload, for everybody whom it answers.
+pub(crate) type ReloadOutcome = Result<Reloaded, Arc<ReloadFault>>;
 
 /// What became of reloads, for metrics.
 #[derive(Debug)]
@@ -93,9 +106,10 @@ impl Reloader {
         record: Arc<Record>,
         (upkeep, notify): (Upkeep, Arc<Notify>),
     ) -> Self {
-        let (config, seen) = (ArcSwap::from_pointee(config), Mutex::new(seen));
+        let config = ArcSwap::from_pointee(config);
+        let (read, begun) = (Mutex::new(LastRead { seen, outcome: None }), AtomicU64::new(0));
         let signalled = tokio::sync::Notify::new();
-        Self { file, process, config, seen, notify, plan, built, record, upkeep, signalled }
+        Self { file, process, config, read, begun, notify, plan, built, record, upkeep, signalled }
     }
 
     /// The configuration in force.
@@ -117,12 +131,26 @@ impl Reloader {
         }
     }
 
-    /// Reads the file again. What is wrong with it changes nothing; either outcome is told on standard error.
-    pub(crate) async fn reload(&self, because: &'static str) -> Result<Reloaded, ReloadFault> {
-        let mut seen = self.seen.lock().await;
+    /// Reads the file again. What is wrong with it changes nothing; either outcome is told on standard error. However many ask while a reload is under
+    /// way, one more answers them all: it reads what they all mean.
+    pub(crate) async fn reload(&self, because: &'static str) -> ReloadOutcome {
+        let begun_before = self.begun.load(SeqCst);
+        let mut read = self.read.lock().await;
+        if let Some((number, outcome)) = &read.outcome
+            && *number > begun_before
+        {
+            return outcome.clone();
+        }
+        let number = self.begun.fetch_add(1, SeqCst) + 1;
+        let outcome = self.reload_now(because, &mut read.seen).await.map_err(Arc::new);
+        read.outcome = Some((number, outcome.clone()));
+        outcome
+    }
+
+    async fn reload_now(&self, because: &'static str, seen: &mut Stamp) -> Result<Reloaded, ReloadFault> {
         self.notify.say("RELOADING=1");
         let begun = Instant::now();
-        let outcome = self.follow(&mut seen).await;
+        let outcome = self.follow(seen).await;
         self.record.last_succeeded.store(outcome.is_ok(), Relaxed);
         match &outcome {
             Ok(reloaded) => {
@@ -160,7 +188,7 @@ impl Reloader {
             if !self.config().watch {
                 continue;
             }
-            let seen = self.seen.lock().await.clone();
+            let seen = self.read.lock().await.seen.clone();
             let Ok((now, seen)) = spawn_blocking(move || (seen.again(), seen)).await else { continue };
             if now == seen {
                 changing = None;
@@ -227,9 +255,9 @@ impl From<Reloaded> for InForce {
     }
 }
 
-impl From<ReloadFault> for Refused {
-    fn from(fault: ReloadFault) -> Self {
-        let faults = match &fault {
+impl From<&ReloadFault> for Refused {
+    fn from(fault: &ReloadFault) -> Self {
+        let faults = match fault {
             ReloadFault::Config(report) => serde_json::to_value(report.lines().collect::<Vec<_>>()),
             other => Ok(serde_json::json!([{ "message": other.to_string().trim_end() }])),
         };
@@ -245,13 +273,15 @@ impl Configuration for ByCall {
         let reloader = self.0.clone();
         let task = tokio::spawn(async move { reloader.reload("the admin API").await });
         Box::pin(async {
-            let outcome = task.await.unwrap_or(Err(ReloadFault::Broken));
-            outcome.map(InForce::from).map_err(Refused::from)
+            let outcome = task.await.unwrap_or_else(|_| Err(Arc::new(ReloadFault::Broken)));
+            outcome.map(InForce::from).map_err(|fault| Refused::from(&*fault))
         })
     }
 
     fn validate(&self, yaml: String) -> BoxFuture<'_, Result<InForce, Refused>> {
-        Box::pin(async { self.0.validate(yaml).await.map(InForce::from).map_err(Refused::from) })
+        Box::pin(async {
+            self.0.validate(yaml).await.map(InForce::from).map_err(|fault| Refused::from(&fault))
+        })
     }
 }
 
