@@ -74,7 +74,7 @@ fn strace_a_store_that_cannot_write_is_503_for_what_writes_and_recovers() {
     let backend = Backend::saying("reached");
     let gate = Gate::start_in(folder(&backend)).ready();
     let token = login(&gate).expect(200).json()["access_token"].as_str().unwrap().to_owned();
-    for error in ["ENOSPC", "EIO"] {
+    for error in ["ENOSPC", "EIO", "EROFS"] {
         let failing = FailingWrites::of(gate.process(), error);
         for _ in 0..2 {
             let refused = login(&gate).expect(503);
@@ -96,13 +96,19 @@ struct Locked(Child);
 
 impl Locked {
     fn whole(gate_folder: &Folder) -> Self {
-        let script = "import sqlite3, sys
+        Self::by(
+            gate_folder,
+            "import sqlite3, sys
 db = sqlite3.connect('haechi.db', isolation_level=None, timeout=30)
 db.execute('PRAGMA locking_mode = EXCLUSIVE')
 db.execute('BEGIN EXCLUSIVE')
 db.execute('UPDATE users SET disabled = disabled')
 print('locked', flush=True)
-sys.stdin.read()";
+sys.stdin.read()",
+        )
+    }
+
+    fn by(gate_folder: &Folder, script: &str) -> Self {
         let mut python = Command::new("python3");
         python.args(["-c", script]).current_dir(gate_folder.path());
         let mut child = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -110,6 +116,18 @@ sys.stdin.read()";
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
         assert_eq!(said, "locked\n");
         Self(child)
+    }
+
+    /// From a gate that is using it: it reads on, and nobody else writes.
+    fn for_writing(gate_folder: &Folder) -> Self {
+        Self::by(
+            gate_folder,
+            "import sqlite3, sys
+db = sqlite3.connect('haechi.db', isolation_level=None, timeout=30)
+db.execute('BEGIN IMMEDIATE')
+print('locked', flush=True)
+sys.stdin.read()",
+        )
     }
 
     fn end(mut self) {
@@ -135,6 +153,77 @@ fn a_store_locked_at_the_start_holds_up_nothing_and_is_opened_later() {
     store_is(&gate, true, "");
     let token = login(&gate).expect(200).json()["access_token"].as_str().unwrap().to_owned();
     gate.get_with_token("/token", &token).expect(200);
+}
+
+/// What a gate with a store that does not take writes does, again and again until `over`: what writes is 503, what reads goes on.
+#[track_caller]
+fn serves_what_it_can(gate: &Gate, token: &str, over: impl Fn() -> bool) {
+    while !over() {
+        let refused = login(gate).expect(503);
+        assert!(refused.field("retry-after").is_some());
+        gate.get("/open").expect(200);
+        gate.get_with_token("/token", token).expect(200);
+        gate.admin("/livez").expect(200);
+    }
+}
+
+#[test]
+fn a_store_that_another_process_locks_is_503_for_what_writes_and_recovers() {
+    // Longer than anything that is known of the store may grow old.
+    const HELD: Duration = Duration::from_secs(15);
+    let backend = Backend::saying("reached");
+    let gate = Gate::start_in(folder(&backend)).ready();
+    let token = login(&gate).expect(200).json()["access_token"].as_str().unwrap().to_owned();
+    let locked = Locked::for_writing(gate.folder());
+    let since = Instant::now();
+    store_is(&gate, false, "locked");
+    serves_what_it_can(&gate, &token, || since.elapsed() > HELD);
+    store_is(&gate, false, "locked");
+    locked.end();
+    store_is(&gate, true, "");
+    login(&gate).expect(200);
+}
+
+/// Files that nobody may change, the superuser neither, as on a file system that was mounted read-only; until it is dropped. `None` where the file system knows no such thing.
+struct Unchangeable(Vec<std::path::PathBuf>);
+
+impl Unchangeable {
+    fn store_of(folder: &Folder) -> Option<Self> {
+        let mut set = Self(Vec::new());
+        for name in ["haechi.db", "haechi.db-wal", "haechi.db-shm"] {
+            if chattr("+i", &folder.file(name)) {
+                set.0.push(folder.file(name));
+            }
+        }
+        (!set.0.is_empty()).then_some(set)
+    }
+}
+
+impl Drop for Unchangeable {
+    fn drop(&mut self) {
+        for file in &self.0 {
+            let _ = chattr("-i", file);
+        }
+    }
+}
+
+fn chattr(change: &str, file: &std::path::Path) -> bool {
+    let done = Command::new("chattr").arg(change).arg(file).stderr(Stdio::null()).status();
+    done.is_ok_and(|status| status.success())
+}
+
+#[test]
+fn a_store_that_becomes_read_only_is_503_for_what_writes_and_recovers() {
+    let backend = Backend::saying("reached");
+    let gate = Gate::start_in(folder(&backend)).ready();
+    let token = login(&gate).expect(200).json()["access_token"].as_str().unwrap().to_owned();
+    let Some(unchangeable) = Unchangeable::store_of(gate.folder()) else { return };
+    store_is(&gate, false, "\"store\"");
+    let since = Instant::now();
+    serves_what_it_can(&gate, &token, || since.elapsed() > Duration::from_secs(8));
+    drop(unchangeable);
+    store_is(&gate, true, "");
+    login(&gate).expect(200);
 }
 
 #[test]
