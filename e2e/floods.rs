@@ -2,11 +2,12 @@
 //!
 //! What is asserted is what was served and what was held. How fast, to the millisecond, is for `scripts/floods` on a machine that does nothing else.
 
-use crate::harness::{Conversation, Folder, Gate, PATIENCE, eventually, routes_to};
+use crate::harness::{Conversation, Folder, Gate, MemoryGroup, PATIENCE, eventually, routes_to};
 use haechi_testkit::{Answer, Backend};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -328,4 +329,180 @@ fn answers_that_http2_clients_do_not_take_count_as_buffers() {
         // A build without optimization holds twice as much for a stream as is counted.
         assert!(grown < 2 * GROWTH, "{grown} KiB with a window of {window}");
     }
+}
+
+/// A backend that speaks HTTP/2 and lets nobody send a byte of a body, until it is told to end.
+fn takes_no_body() -> (std::net::SocketAddr, impl Drop) {
+    struct Stop(Arc<AtomicBool>, Option<std::thread::JoinHandle<()>>);
+    impl Drop for Stop {
+        fn drop(&mut self) {
+            self.0.store(true, Relaxed);
+            drop(self.1.take().map(std::thread::JoinHandle::join));
+        }
+    }
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let (address, over) = (listener.local_addr().unwrap(), Arc::new(AtomicBool::new(false)));
+    let stop = over.clone();
+    let thread = std::thread::spawn(move || {
+        // A window of 0 for each stream, and as many streams as anybody likes.
+        let settings = [frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]), frame(4, 1, 0, &[])].concat();
+        let mut connections = Vec::new();
+        let mut into = [0; 64 * 1024];
+        while !stop.load(Relaxed) {
+            if let Ok((mut connection, _)) = listener.accept() {
+                drop(connection.write_all(&settings));
+                connection.set_nonblocking(true).unwrap();
+                connections.push(connection);
+            }
+            connections.retain_mut(|connection| !matches!(connection.read(&mut into), Ok(0)));
+            std::thread::yield_now();
+        }
+    });
+    (address, Stop(over, Some(thread)))
+}
+
+/// Clients that upload on many streams, each as far as windows go, until they are dropped.
+struct Uploads(Option<tokio::runtime::Runtime>);
+
+impl Uploads {
+    fn start(address: std::net::SocketAddr, connections: usize, streams: usize) -> Self {
+        static BODY: [u8; 60 * 1024] = [b'x'; 60 * 1024];
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let upload = move || async move {
+            let socket = tokio::net::TcpStream::connect(address).await.unwrap();
+            let Ok((mut client, connection)) = h2::client::handshake(socket).await else { return };
+            tokio::spawn(async move { drop(connection.await) });
+            let mut held = Vec::new();
+            for _ in 0..streams {
+                let request = http::Request::post("http://a/stuck").body(()).unwrap();
+                let Ok(ready) = client.ready().await else { break };
+                client = ready;
+                let Ok((answer, mut out)) = client.send_request(request, false) else { break };
+                drop(out.send_data(bytes::Bytes::from_static(&BODY), false));
+                held.push((answer, out));
+            }
+            std::future::pending::<()>().await;
+        };
+        (0..connections).for_each(|_| drop(runtime.spawn(upload())));
+        Self(Some(runtime))
+    }
+}
+
+impl Drop for Uploads {
+    fn drop(&mut self) {
+        self.0.take().unwrap().shutdown_background();
+    }
+}
+
+#[test]
+fn uploads_that_a_backend_does_not_take_count_as_buffers() {
+    let backend = Backend::saying("reached");
+    let (stuck, _stop) = takes_no_body();
+    let gate = Gate::start_in(Folder::new(&format!(
+        "limits: {{ connections: 20000, connections_per_address: 20000, buffers: 16MiB }}
+access_log: {{ target: \"off\" }}
+services:
+  web: {{ endpoints: [\"{}\"] }}
+  stuck: {{ endpoints: [\"http://{stuck}\"], protocol: http2, timeout: 1h }}
+routes:
+  - {{ name: all, match: {{ path: /** }}, authenticate: anonymous, authorize: any, service: web }}
+  - {{ name: stuck, match: {{ path: /stuck }}, authenticate: anonymous, authorize: any, service: stuck }}\n",
+        backend.url()
+    )));
+    gate.get("/").expect(200);
+    let before = gate.resident();
+    // One stream each: its 64 KiB wait in the gate, since nobody takes them.
+    let held = || gate.metric("haechi_buffer_bytes", &[]);
+    let few = Uploads::start(gate.address(), 20, 1);
+    eventually(PATIENCE, || (held() >= 20.0 * 60.0 * 1024.0).then_some(()));
+    drop(few);
+    eventually(PATIENCE, || (held() <= 20_000.0).then_some(()));
+    // Far more than there is room for.
+    let clients = Uploads::start(gate.address(), 100, 16);
+    let reached = || gate.metric("haechi_limits_total", &["limit=\"buffers\""]) >= 100.0;
+    let mut most = 0;
+    eventually(PATIENCE, || {
+        most = most.max(gate.resident());
+        reached().then_some(())
+    });
+    eventually(PATIENCE, || (gate.get("/").status == 200).then_some(()));
+    let grown = most.max(gate.resident()).saturating_sub(before);
+    assert!(grown < 2 * GROWTH, "{grown} KiB");
+    drop(clients);
+    eventually(PATIENCE, || (held() <= 20_000.0).then_some(()));
+}
+
+/// Begins an attack, which goes on until what it returns is dropped.
+type Attack = Box<dyn Fn(&Gate) -> Box<dyn std::any::Any>>;
+
+/// What a container of 256 MiB is attacked with, one after the other. Its limits are those that follow from its memory.
+#[test]
+fn holds_the_memory_of_a_small_container() {
+    const MEMORY: u64 = 256 << 20;
+    // Only where this process may make a control group: as root, outside of most containers.
+    let Some(group) = MemoryGroup::new(MEMORY) else { return };
+    let backend = Backend::start(|request| match request.target() {
+        "/large" => Answer::written(large),
+        "/witness" => Answer::ok("reached"),
+        _ => Answer::ok(vec![b'x'; 300_000]),
+    });
+    let (stuck, _stop) = takes_no_body();
+    let folder = Folder::new(&format!(
+        "access_log: {{ target: \"off\" }}
+services:
+  web: {{ endpoints: [\"{}\"] }}
+  stuck: {{ endpoints: [\"http://{stuck}\"], protocol: http2, timeout: 1h }}
+routes:
+  - {{ name: all, match: {{ path: /** }}, authenticate: anonymous, authorize: any, service: web }}
+  - {{ name: stuck, match: {{ path: /stuck }}, authenticate: anonymous, authorize: any, service: stuck }}\n",
+        backend.url()
+    ));
+    let mut gate = Gate::start_in_memory(folder, &group);
+    gate.get("/witness").expect(200);
+    // Each may take a connection to the backend, which is in this process, for each of its streams.
+    let most = as_many_as(150);
+    let mut attacks: Vec<(&str, Attack)> = Vec::new();
+    for (what, window) in [("answers, windows of 0", 0), ("answers, windows of 2^31", 0x7fff_ffff)] {
+        attacks
+            .push((what, Box::new(move |gate| Box::new(asking(gate, most, &unread_answers(100, window))))));
+    }
+    attacks.push(("uploads", Box::new(|gate| Box::new(Uploads::start(gate.address(), 200, 16)))));
+    let slow = b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n";
+    attacks.push(("slow readers", Box::new(move |gate| Box::new(asking(gate, most, slow)))));
+    let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX-A: {}", "a".repeat(15_000));
+    attacks.push(("heads", Box::new(move |gate| Box::new(asking(gate, most, head.as_bytes())))));
+    for (what, attack) in attacks {
+        let attackers = attack(&gate);
+        let (begun, mut served, mut shed, mut resident) = (Instant::now(), 0, 0, 0);
+        while begun.elapsed() < Duration::from_secs(3) {
+            match gate.get("/witness").status {
+                200 => served += 1,
+                _ => shed += 1,
+            }
+            // Nothing is to be read of a process that was killed.
+            resident = resident.max(gate.resident());
+        }
+        drop(attackers);
+        eventually(PATIENCE, || (gate.get("/witness").status == 200).then_some(()));
+        drop(writeln!(
+            std::io::stderr(),
+            "container: {what}: {} MiB at most, {served} served beside it, {shed} not",
+            resident / 1024
+        ));
+    }
+    gate.signal("TERM");
+    assert!(gate.exited().success());
+}
+
+/// Connections that each have sent `request`, as far as the gate takes them.
+fn asking(gate: &Gate, count: usize, request: &[u8]) -> Vec<TcpStream> {
+    let connect = |_| {
+        let mut connection = TcpStream::connect(gate.address()).ok()?;
+        connection.set_write_timeout(Some(Duration::from_secs(1))).ok()?;
+        drop(connection.write_all(request));
+        Some(connection)
+    };
+    (0..count).filter_map(connect).collect()
 }

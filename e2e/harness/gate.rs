@@ -1,7 +1,7 @@
 //! The gate as a process.
 
 use super::command::program;
-use super::{Conversation, Folder, PATIENCE, Reply, curl, eventually};
+use super::{Conversation, Folder, MemoryGroup, PATIENCE, Reply, curl, eventually};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -61,6 +61,16 @@ impl Gate {
     #[track_caller]
     pub(crate) fn start_with_descriptors(folder: Folder, count: usize) -> Self {
         Self::spawn_as(&mut Self::command_with_descriptors(&folder, count), folder, false)
+    }
+
+    /// With the configuration in `folder`, in a control group.
+    #[track_caller]
+    pub(crate) fn start_in_memory(folder: Folder, group: &MemoryGroup) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "echo $$ > \"$1\" && exec \"$0\" run -c haechi.yaml"]);
+        shell.arg(program(folder.path()).get_program()).arg(group.members());
+        shell.current_dir(folder.path()).env_remove("HAECHI_CONFIG");
+        Self::spawn_as(&mut shell, folder, false)
     }
 
     /// The command that [`Gate::start_with_descriptors`] runs.

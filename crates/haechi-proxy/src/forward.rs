@@ -300,6 +300,7 @@ fn failed(error: &ExchangeError) -> Failure {
             ExchangeError::Client(BodyError::TooLarge) => Refusal::BodyTooLarge,
             ExchangeError::Client(BodyError::Stalled) => Refusal::RequestTimeout,
             ExchangeError::Client(_) => Refusal::BadRequest,
+            ExchangeError::MemoryShort => Refusal::Overloaded,
             ExchangeError::TooSlow => Refusal::GatewayTimeout,
             ExchangeError::Untouched | ExchangeError::Closed | ExchangeError::Answer(_) => {
                 Refusal::BadGateway

@@ -1,5 +1,7 @@
 //! What became of a request, in one word.
 
+use crate::ticks::Ended;
+
 /// What became of a request, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RequestOutcome {
@@ -25,6 +27,9 @@ pub(crate) enum RequestOutcome {
     Failed,
 }
 
+/// Why a request was given up for the sake of others.
+pub(crate) const MEMORY_SHORT: &str = "memory is short, and the backend does not take the request's body";
+
 /// How an answer broke off. What is said as plain text is the client's doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Broken {
@@ -36,6 +41,14 @@ impl Broken {
     /// By the backend: it stalled, or closed, or sent nonsense.
     pub(crate) const fn by_backend(why: &'static str) -> Self {
         Self { outcome: RequestOutcome::Failed, why }
+    }
+
+    /// By the backend, which was silent for too long; or by the gate, which cannot keep for so long what waits for the backend.
+    pub(crate) const fn by_silence(ended: Ended) -> Self {
+        match ended {
+            Ended::Elapsed => Self::by_backend("the backend stalled"),
+            Ended::Pressed => Self { outcome: RequestOutcome::Unavailable, why: MEMORY_SHORT },
+        }
     }
 
     /// By the gate: the caller may no longer have the rest.

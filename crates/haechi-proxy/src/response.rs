@@ -117,6 +117,16 @@ impl ResponseBody {
         }
     }
 
+    /// Whether part of the request waits here for a backend that does not take it.
+    pub(crate) fn holds_upload(&self) -> bool {
+        match self {
+            Self::Full(_) | Self::Tunnel(_) => false,
+            Self::Http1(body) => body.holds_upload(),
+            Self::Http2(body) => body.holds_upload(),
+            Self::Watched(watched) => watched.body.holds_upload(),
+        }
+    }
+
     /// Waits for the next bytes. `None` when the request's body moved on instead, so that the stream is not silent.
     pub(crate) fn poll_moved(
         &mut self,

@@ -43,6 +43,21 @@ pub(crate) struct Timer {
 #[derive(Debug)]
 pub(crate) struct Elapsed;
 
+/// Why the work was not waited for any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// The limit passed first.
+    Elapsed,
+    /// Memory is short, and the work holds some.
+    Pressed,
+}
+
+impl From<Elapsed> for Ended {
+    fn from(Elapsed: Elapsed) -> Self {
+        Self::Elapsed
+    }
+}
+
 impl Ticks {
     /// A slot of its own for a connection.
     pub(crate) fn timer(self: &Rc<Self>) -> Timer {
@@ -139,7 +154,7 @@ impl Timer {
         limit: Duration,
         work: impl Future<Output = T>,
     ) -> Result<T, Elapsed> {
-        self.run(limit, NEVER, work).await
+        self.run(limit, NEVER, work).await.map_err(|_| Elapsed)
     }
 
     /// The same for work that waits for the client while memory is held for it. It may end sooner, when memory is short.
@@ -148,10 +163,19 @@ impl Timer {
         limit: Duration,
         work: impl Future<Output = T>,
     ) -> Result<T, Elapsed> {
+        self.run(limit, self.ticks.now.get(), work).await.map_err(|_| Elapsed)
+    }
+
+    /// The same for work that waits for somebody else while it holds memory for the client. The error says which it was.
+    pub(crate) async fn limit_holding<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = T>,
+    ) -> Result<T, Ended> {
         self.run(limit, self.ticks.now.get(), work).await
     }
 
-    async fn run<T>(&self, limit: Duration, since: u64, work: impl Future<Output = T>) -> Result<T, Elapsed> {
+    async fn run<T>(&self, limit: Duration, since: u64, work: impl Future<Output = T>) -> Result<T, Ended> {
         let mut work = pin!(work);
         let begun = self.ticks.now.get();
         let outcome = poll_fn(|cx| {
@@ -159,8 +183,11 @@ impl Timer {
                 return Poll::Ready(Ok(done));
             }
             let due = begun.saturating_add(ticks(limit)).saturating_add(1);
-            if self.ticks.now.get() >= due || self.slot.pressed.get() {
-                return Poll::Ready(Err(Elapsed));
+            if self.ticks.now.get() >= due {
+                return Poll::Ready(Err(Ended::Elapsed));
+            }
+            if self.slot.pressed.get() {
+                return Poll::Ready(Err(Ended::Pressed));
             }
             self.slot.due.set(due);
             self.slot.since.set(since);

@@ -4,9 +4,10 @@ use super::body::{BodyError, Decoder, Framing, LAST_CHUNK, encode_chunk};
 use super::head::{self, HeadScan, Http1Answer};
 use crate::io::{Buffers, Charge, Reader, Stream};
 use crate::lines::{HeadFault, HeadLimits, MAX_FIELDS, ResponseLines};
+use crate::outcome::MEMORY_SHORT;
 use crate::request_body::RequestBody;
 use crate::settings::Keepalive;
-use crate::ticks::{Elapsed, Timer};
+use crate::ticks::{Ended, Timer};
 use crate::trailers;
 use crate::upstream::circuit::OpenConnection;
 use crate::upstream::pool::ConnectionLease;
@@ -47,6 +48,9 @@ pub(crate) enum ExchangeError {
     /// The backend's answer cannot be read.
     #[error("the backend's answer: {0}")]
     Answer(#[from] HeadFault),
+    /// Memory is short, and the backend does not take the request's body.
+    #[error("{MEMORY_SHORT}")]
+    MemoryShort,
     /// The backend took longer than the service's `timeout`.
     #[error("the backend did not answer in time")]
     TooSlow,
@@ -170,23 +174,23 @@ impl UpstreamConnection {
         let mut scan = HeadScan::default();
         loop {
             let limit = terms.limit(upload.is_done() || !upload.waits_for_client);
-            let (progress, waits_for_client) =
-                (upload.progress, !upload.is_done() && upload.waits_for_client);
+            let (progress, holds) = (upload.progress, !upload.is_done());
             let step =
                 poll_fn(|cx| self.poll_answer(cx, (upload, progress), method, (&mut scan, terms.head)));
-            let step = if waits_for_client {
-                timer.limit_client(limit, step).await
+            let step = if holds {
+                timer.limit_holding(limit, step).await
             } else {
-                timer.limit(limit, step).await
+                timer.limit(limit, step).await.map_err(Ended::from)
             };
             match step {
                 Ok(Ok(Some(head))) => return Ok(head),
                 Ok(Ok(None)) => {}
                 Ok(Err(error)) => return Err(error),
-                Err(Elapsed) if upload.waits_for_client => {
+                Err(_) if upload.waits_for_client => {
                     return Err(ExchangeError::Client(BodyError::Stalled));
                 }
-                Err(Elapsed) => return Err(ExchangeError::TooSlow),
+                Err(Ended::Pressed) => return Err(ExchangeError::MemoryShort),
+                Err(Ended::Elapsed) => return Err(ExchangeError::TooSlow),
             }
         }
     }
@@ -274,6 +278,11 @@ impl Upload {
             buffers,
             waiting: None,
         }
+    }
+
+    /// Whether it is the backend who does not get on.
+    fn is_held(&self) -> bool {
+        !self.is_done() && !self.waits_for_client
     }
 
     fn is_done(&self) -> bool {
@@ -376,6 +385,11 @@ impl UpstreamBody {
     /// Grows while the request's body goes on.
     pub(crate) fn uploaded(&self) -> u64 {
         self.upload.as_ref().map_or(u64::MAX, |upload| upload.progress)
+    }
+
+    /// Whether part of the request waits for the backend to take it.
+    pub(crate) fn holds_upload(&self) -> bool {
+        self.upload.as_ref().is_some_and(Upload::is_held)
     }
 
     /// How long to wait for the next piece.

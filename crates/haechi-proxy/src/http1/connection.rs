@@ -16,7 +16,7 @@ use crate::record::Record;
 use crate::request_body::RequestBody;
 use crate::response::{Response, ResponseBody};
 use crate::settings::Limits;
-use crate::ticks::{Elapsed, Timer};
+use crate::ticks::{Elapsed, Ended, Timer};
 use crate::trailers;
 use crate::transport::Transport;
 use crate::websocket::handshake::Upgradable;
@@ -333,13 +333,20 @@ impl Connection {
         let mut silent = Duration::ZERO;
         loop {
             let (uploaded, slice) = (body.uploaded(), LOOK.min(stall.saturating_sub(silent)));
-            match self.timer.limit(slice, poll_fn(|cx| body.poll_moved(cx, uploaded))).await {
+            let holds = body.holds_upload();
+            let wait = poll_fn(|cx| body.poll_moved(cx, uploaded));
+            let moved = match holds {
+                true => self.timer.limit_holding(slice, wait).await,
+                false => self.timer.limit(slice, wait).await.map_err(Ended::from),
+            };
+            match moved {
                 Ok(Some(ready)) => return Ok(ready),
                 Ok(None) => silent = Duration::ZERO,
-                Err(Elapsed) => {
+                Err(Ended::Pressed) => return Err(Broken::by_silence(Ended::Pressed)),
+                Err(Ended::Elapsed) => {
                     silent = silent.saturating_add(slice);
                     if silent >= stall {
-                        return Err(Broken::by_backend("the backend stalled"));
+                        return Err(Broken::by_silence(Ended::Elapsed));
                     }
                     if self.stream.has_ended() && self.inbound.borrow().reader.unread().is_empty() {
                         return Err("the client went away".into());

@@ -2,13 +2,14 @@
 
 use crate::http1::body::BodyError;
 use crate::interim::Interim;
+use crate::io::{Buffers, Charge};
 use bytes::{Buf, Bytes};
 use h2::RecvStream;
 use haechi_core::Fields;
 use http::{HeaderMap, StatusCode};
 use std::cell::RefCell;
 use std::future::Future;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, ready};
 
 /// The body of an HTTP/2 request.
@@ -67,12 +68,21 @@ impl InboundBody {
 pub(crate) struct Data {
     stream: RecvStream,
     piece: Bytes,
+    /// What has arrived and was not taken: it waits in `h2`, as far as the window goes.
+    waiting: Charge,
 }
 
 impl Data {
-    /// From the beginning of the body.
-    pub(crate) const fn new(stream: RecvStream) -> Self {
-        Self { stream, piece: Bytes::new() }
+    /// From the beginning of the body. What waits of it counts in `buffers`.
+    pub(crate) fn new(stream: RecvStream, buffers: &Buffers) -> Self {
+        let mut data = Self { stream, piece: Bytes::new(), waiting: buffers.charge(0) };
+        data.count();
+        data
+    }
+
+    /// Counts anew what has arrived and was not taken.
+    pub(crate) fn count(&mut self) {
+        self.waiting.set(self.stream.flow_control().used_capacity());
     }
 
     /// Whether nothing more comes, trailer fields neither.
@@ -84,7 +94,10 @@ impl Data {
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyError>> {
         while self.piece.is_empty() {
             match ready!(self.stream.poll_data(cx)) {
-                Some(Ok(piece)) => self.piece = piece,
+                Some(Ok(piece)) => {
+                    self.piece = piece;
+                    self.count();
+                }
                 Some(Err(error)) => return Poll::Ready(Err(broken(error))),
                 None => return Poll::Ready(Ok(0)),
             }
@@ -106,7 +119,10 @@ impl Data {
         loop {
             match ready!(self.stream.poll_data(cx)) {
                 // Released at once, so that the client can go on to its end.
-                Some(Ok(data)) => drop(self.stream.flow_control().release_capacity(data.len())),
+                Some(Ok(data)) => {
+                    drop(self.stream.flow_control().release_capacity(data.len()));
+                    self.count();
+                }
                 Some(Err(_)) | None => return Poll::Ready(()),
             }
         }
@@ -124,6 +140,32 @@ impl Data {
         self.piece.advance(count);
         // Only as much is released as was received, which is all that can go wrong.
         let _ = self.stream.flow_control().release_capacity(count);
+        self.waiting.shrink(count);
+    }
+}
+
+/// The bodies that the streams of one connection bring, so that what waits of them is counted when more arrives.
+#[derive(Default)]
+pub(crate) struct Bodies(RefCell<Vec<Weak<RefCell<Data>>>>);
+
+impl Bodies {
+    /// The body that a stream begins to bring.
+    pub(crate) fn begin(&self, stream: RecvStream, buffers: &Buffers) -> Rc<RefCell<Data>> {
+        let data = Rc::new(RefCell::new(Data::new(stream, buffers)));
+        self.0.borrow_mut().push(Rc::downgrade(&data));
+        data
+    }
+
+    /// Counts what waits of each, and forgets those that are over.
+    pub(crate) fn count(&self) {
+        self.0.borrow_mut().retain(|body| {
+            let Some(body) = body.upgrade() else { return false };
+            // Whoever takes from it at this moment counts by itself.
+            if let Ok(mut body) = body.try_borrow_mut() {
+                body.count();
+            }
+            true
+        });
     }
 }
 

@@ -9,7 +9,7 @@ use crate::io::{Buffers, Reader, Stream};
 use crate::lines::{self, HeadFault, MAX_FIELDS, ResponseLines};
 use crate::request_body::RequestBody;
 use crate::settings::Keepalive;
-use crate::ticks::{Elapsed, Timer};
+use crate::ticks::{Ended, Timer};
 use crate::trailers;
 use crate::upstream::circuit::OpenConnection;
 use crate::upstream::pool::ConnectionLease;
@@ -162,7 +162,7 @@ impl Multiplexed {
         // An answer to `HEAD` and 304 end with their heads, and say nothing of a length by that.
         let tells_nothing = head_only || parts.status == StatusCode::NOT_MODIFIED || !recv.is_end_stream();
         let body = UpstreamBody {
-            data: Data::new(recv),
+            data: Data::new(recv, &self.buffers),
             upload: (!upload.is_done()).then_some(upload),
             stall: terms.answer_stall,
             length: if tells_nothing { length } else { length.or(Some(0)) },
@@ -203,7 +203,7 @@ async fn answer_head(
     let mut interim = 0;
     loop {
         let limit = terms.limit(upload.is_done() || !upload.waits_for_client);
-        let (taken, waits_for_client) = (upload.taken, !upload.is_done() && upload.waits_for_client);
+        let (taken, holds) = (upload.taken, !upload.is_done());
         let step = poll_fn(|cx| {
             if let Poll::Ready(Err(error)) = upload.poll(cx) {
                 return Poll::Ready(Err(Trouble::Ours(ExchangeError::Client(error))));
@@ -225,19 +225,20 @@ async fn answer_head(
                 Poll::Pending => Poll::Pending,
             }
         });
-        let waited = if waits_for_client {
-            timer.limit_client(limit, step).await
+        let waited = if holds {
+            timer.limit_holding(limit, step).await
         } else {
-            timer.limit(limit, step).await
+            timer.limit(limit, step).await.map_err(Ended::from)
         };
         match waited {
             Ok(Ok(Some(head))) => return Ok(head),
             Ok(Ok(None)) => {}
             Ok(Err(trouble)) => return Err(trouble),
-            Err(Elapsed) if upload.waits_for_client => {
+            Err(_) if upload.waits_for_client => {
                 return Err(Trouble::Ours(ExchangeError::Client(BodyError::Stalled)));
             }
-            Err(Elapsed) => return Err(Trouble::Ours(ExchangeError::TooSlow)),
+            Err(Ended::Pressed) => return Err(Trouble::Ours(ExchangeError::MemoryShort)),
+            Err(Ended::Elapsed) => return Err(Trouble::Ours(ExchangeError::TooSlow)),
         }
     }
 }
@@ -276,6 +277,11 @@ impl State {
 }
 
 impl Upload {
+    /// Whether it is the backend who does not get on.
+    fn is_held(&self) -> bool {
+        !self.is_done() && !self.waits_for_client
+    }
+
     fn is_done(&self) -> bool {
         self.state != State::Sending
     }
@@ -351,6 +357,11 @@ impl UpstreamBody {
     /// Grows while the request's body goes on.
     pub(crate) fn uploaded(&self) -> u64 {
         self.upload.as_ref().map_or(u64::MAX, |upload| upload.taken)
+    }
+
+    /// Whether part of the request waits for the backend to take it.
+    pub(crate) fn holds_upload(&self) -> bool {
+        self.upload.as_ref().is_some_and(Upload::is_held)
     }
 
     /// How long to wait for the next piece.

@@ -47,6 +47,8 @@ pub(crate) struct Guard {
     resets: u32,
     settings: u32,
     control: u32,
+    /// Whether something of a body has come since it was last asked.
+    data: bool,
     /// Bytes that we wrote in this second: answers give a client reason to send window updates and pings.
     written: usize,
 }
@@ -84,6 +86,7 @@ impl Guard {
             resets: 0,
             settings: 0,
             control: 0,
+            data: false,
             written: 0,
         }
     }
@@ -91,6 +94,11 @@ impl Guard {
     /// Whether a field block has begun and not ended.
     pub(crate) fn is_in_head(&self) -> bool {
         self.head != Head::None
+    }
+
+    /// Whether something of a body has come since the last call.
+    pub(crate) const fn take_data(&mut self) -> bool {
+        std::mem::replace(&mut self.data, false)
     }
 
     /// We wrote so many bytes.
@@ -153,7 +161,10 @@ impl Guard {
         self.payload = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         match kind {
             // DATA carries something unless it is empty, and then it may still end the stream.
-            0 if self.payload > 0 || flags & END_STREAM != 0 => Ok(()),
+            0 if self.payload > 0 || flags & END_STREAM != 0 => {
+                self.data |= self.payload > 0;
+                Ok(())
+            }
             // HEADERS, CONTINUATION. A head is a request, and its continuations are bounded by its size; but an empty one is neither.
             1 | 9 => {
                 self.head = if flags & END_HEADERS == 0 { Head::Open } else { Head::Ending };

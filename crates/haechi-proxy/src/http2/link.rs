@@ -59,6 +59,11 @@ impl Link {
         self.flood.get()
     }
 
+    /// Whether something of a body has come from the client since the last call.
+    pub(crate) fn take_data(&self) -> bool {
+        self.guard.as_ref().is_some_and(|guard| guard.borrow_mut().take_data())
+    }
+
     /// Whether the other side is in the middle of a head.
     pub(crate) fn is_in_head(&self) -> bool {
         self.guard.as_ref().is_some_and(|guard| guard.borrow().is_in_head())

@@ -1,10 +1,12 @@
 //! Serving one client connection: accepting streams, and the limits that no single stream can keep.
 
+use super::body::Bodies;
 use super::guard::{Flood, FrameLimits};
 use super::link::{Io, Link};
 use super::piece::Piece;
 use super::stream;
 use crate::io::Reader;
+use crate::limits::Limit;
 use crate::panic;
 use crate::settings::Limits;
 use crate::ticks::{Elapsed, Timer};
@@ -21,12 +23,18 @@ use std::time::Duration;
 
 /// What a client may send on a stream before the backend has taken it, in bytes.
 const STREAM_WINDOW: u32 = 64 * 1024;
-/// The same for all streams of a connection together.
+/// The same for all streams of a connection together, once one of them brings a body and while memory is not scarce.
 const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// The same before and otherwise; what every connection begins with (RFC 9113 6.9.2).
+const SMALL_CONNECTION_WINDOW: u32 = 65_535;
+/// What `h2` may keep for the sake of frames that are small, in bytes, while they are not taken.
+const SMALL_FRAMES: usize = 512 * 1024;
 /// What waits to be written on a stream, in bytes.
 const SEND_BUFFER: usize = 32 * 1024;
 /// What a stream in progress takes besides the bytes of its bodies: its task, its place in `h2`, a connection to a backend.
 const STREAM: usize = 8 * 1024;
+/// So many streams in a row are refused one by one when memory is exhausted; then the connection ends.
+const REFUSED: u32 = 16;
 /// What `h2` adds to each field when it counts a head (RFC 9113 6.5.2).
 const FIELD_OVERHEAD: usize = 32;
 
@@ -39,7 +47,10 @@ pub(crate) async fn serve(worker: Rc<Worker>, reader: Reader, transport: Rc<Tran
     let handshake = builder(&limits).handshake(Io(link.clone()));
     let Ok(Ok(h2)) = timer.limit(limits.header_read, handshake).await else { return };
     let open = Rc::<Open>::default();
-    Connection { worker, transport, link, h2, timer, limits, open, leaving: false }.run().await;
+    let (bodies, window, refused) = (Rc::default(), SMALL_CONNECTION_WINDOW, 0);
+    Connection { worker, transport, link, h2, timer, limits, open, bodies, window, refused, leaving: false }
+        .run()
+        .await;
 }
 
 fn builder(limits: &Limits) -> Builder {
@@ -50,7 +61,7 @@ fn builder(limits: &Limits) -> Builder {
     builder
         .enable_connect_protocol()
         .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
+        .data_frame_budget(SMALL_FRAMES)
         .max_send_buffer_size(SEND_BUFFER)
         .max_header_list_size(u32::try_from(list).unwrap_or(u32::MAX))
         .max_concurrent_streams(limits.http2_streams)
@@ -67,6 +78,11 @@ struct Connection {
     timer: Timer,
     limits: Limits,
     open: Rc<Open>,
+    bodies: Rc<Bodies>,
+    /// What the client may send of all bodies together before it is taken.
+    window: u32,
+    /// Streams in a row that were refused because memory is exhausted.
+    refused: u32,
     /// Whether the client was told to open no more streams.
     leaving: bool,
 }
@@ -117,6 +133,11 @@ impl Connection {
             let timer = self.timer.clone();
             let event = timer.limit(limit, poll_fn(|cx| self.poll_event(cx, phase))).await;
             match (event, phase) {
+                (Ok(Event::Request(_, respond)), _) if self.worker.buffers().are_exhausted() => {
+                    if self.refuse(respond) > REFUSED {
+                        break self.end(Reason::ENHANCE_YOUR_CALM, Some("memory")).await;
+                    }
+                }
                 (Ok(Event::Request(request, respond)), _) => self.begin(*request, respond),
                 (Ok(Event::Changed), _) => {}
                 (Ok(Event::Over(outcome)), _) => break outcome.err().and_then(|error| fault(&error)),
@@ -166,7 +187,11 @@ impl Connection {
             *waker = Some(cx.waker().clone());
         }
         drop(waker);
-        match self.h2.poll_accept(cx) {
+        let accepted = self.h2.poll_accept(cx);
+        if self.link.take_data() {
+            self.bodies.count();
+        }
+        match accepted {
             Poll::Ready(Some(Ok((request, respond)))) => {
                 Poll::Ready(Event::Request(Box::new(request), respond))
             }
@@ -178,15 +203,37 @@ impl Connection {
         }
     }
 
-    fn begin(&self, request: http::Request<RecvStream>, respond: SendResponse<Piece>) {
+    fn begin(&mut self, request: http::Request<RecvStream>, respond: SendResponse<Piece>) {
+        self.refused = 0;
+        if !request.body().is_end_stream() {
+            self.fit_window();
+        }
         let open = OpenStream::new(&self.open);
-        let serving = stream::serve(self.worker.clone(), self.transport.clone(), request, respond);
+        let (worker, transport, bodies) = (self.worker.clone(), self.transport.clone(), self.bodies.clone());
+        let serving = stream::serve(worker, transport, request, respond, bodies);
         let worker = self.worker.clone();
         let held = worker.buffers().charge(STREAM);
         tokio::task::spawn_local(async move {
             panic::serve_safely(&worker, pin!(serving)).await;
             drop((open, held));
         });
+    }
+
+    /// Refuses a stream that nothing was done for, so that the client may try again (RFC 9113 8.7). Returns how many it were in a row.
+    fn refuse(&mut self, mut respond: SendResponse<Piece>) -> u32 {
+        self.worker.metrics().limit(Limit::Buffers);
+        respond.send_reset(Reason::REFUSED_STREAM);
+        self.refused += 1;
+        self.refused
+    }
+
+    /// Sets what the client may send of all bodies together. What it was allowed already stays so.
+    fn fit_window(&mut self) {
+        let scarce = self.worker.buffers().are_scarce();
+        let wanted = if scarce { SMALL_CONNECTION_WINDOW } else { CONNECTION_WINDOW };
+        if std::mem::replace(&mut self.window, wanted) != wanted {
+            self.h2.set_target_window_size(wanted);
+        }
     }
 
     /// Says goodbye with `reason`. Returns what is counted.

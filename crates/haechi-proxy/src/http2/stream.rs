@@ -1,6 +1,6 @@
 //! One stream: a request, its way through the pipeline, and its answer.
 
-use super::body::{Data, InboundBody};
+use super::body::{Bodies, Data, InboundBody};
 use super::head::{self, Http2Head};
 use super::piece::{Passing, Piece};
 use super::tunnelled::Tunnelled;
@@ -13,7 +13,7 @@ use crate::record::Record;
 use crate::request_body::RequestBody;
 use crate::response::{Response, ResponseBody};
 use crate::settings::Limits;
-use crate::ticks::{Elapsed, Timer};
+use crate::ticks::{Elapsed, Ended, Timer};
 use crate::transport::Transport;
 use crate::websocket::handshake::Upgradable;
 use crate::websocket::peer::Peer;
@@ -42,6 +42,7 @@ pub(crate) async fn serve(
     transport: Rc<Transport>,
     request: http::Request<RecvStream>,
     respond: SendResponse<Piece>,
+    bodies: Rc<Bodies>,
 ) {
     let limits = worker.limits();
     let timer = worker.timer();
@@ -49,7 +50,7 @@ pub(crate) async fn serve(
     let (mut parts, recv) = request.into_parts();
     let upgradable = upgradable(&mut parts, &recv);
     let head_only = parts.method == Method::HEAD;
-    let data = (!recv.is_end_stream()).then(|| Rc::new(RefCell::new(Data::new(recv))));
+    let data = (!recv.is_end_stream()).then(|| bodies.begin(recv, worker.buffers()));
     let response = match head::request(parts, limits.head_limits()) {
         Ok(head) => {
             let interim = Interim::default();
@@ -268,13 +269,16 @@ impl Answer {
     ) -> Result<Result<usize, crate::http1::body::BodyError>, Broken> {
         let stall = body.stall();
         loop {
-            let uploaded = body.uploaded();
+            let (uploaded, holds) = (body.uploaded(), body.holds_upload());
             let wait = poll_fn(|cx| match body.poll_moved(cx, uploaded) {
                 Poll::Ready(moved) => Poll::Ready(Ok(moved)),
                 Poll::Pending => gone(out, cx),
             });
-            let moved = self.timer.limit(stall, wait).await;
-            if let Some(ready) = moved.map_err(|Elapsed| Broken::by_backend("the backend stalled"))?? {
+            let moved = match holds {
+                true => self.timer.limit_holding(stall, wait).await,
+                false => self.timer.limit(stall, wait).await.map_err(Ended::from),
+            };
+            if let Some(ready) = moved.map_err(Broken::by_silence)?? {
                 return Ok(ready);
             }
         }

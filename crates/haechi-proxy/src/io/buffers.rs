@@ -60,6 +60,11 @@ impl Buffers {
         self.held() > self.0.share.get()
     }
 
+    /// A quarter more than the share is held: not even an answer that says so has room.
+    pub(crate) fn are_exhausted(&self) -> bool {
+        self.held() > self.0.share.get() / 4 * 5
+    }
+
     /// How much of a message is gathered before it is written, in bytes.
     pub(crate) fn gather(&self) -> usize {
         if self.are_scarce() { SMALL } else { GATHER }
@@ -131,6 +136,17 @@ impl Buffers {
 }
 
 impl Charge {
+    /// Counts so many in place of what was counted.
+    pub(crate) fn set(&mut self, bytes: usize) {
+        self.buffers.remove(std::mem::replace(&mut self.bytes, bytes));
+        self.buffers.add(bytes);
+    }
+
+    /// Counts so many less.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        self.set(self.bytes.saturating_sub(bytes));
+    }
+
     /// Counts so many more.
     pub(crate) fn grow(&mut self, bytes: usize) {
         self.buffers.add(bytes);
@@ -153,7 +169,9 @@ mod tests {
         let buffers = Buffers::default();
         buffers.set_share(8 * BUFFER);
         let (whole, exact) = (buffers.lend(), buffers.lend_exact(b"some"));
-        let charge = buffers.charge(100);
+        let mut charge = buffers.charge(100);
+        charge.set(300);
+        charge.shrink(200);
         assert_eq!(buffers.held(), BUFFER + 4 + 100);
         buffers.give_back(whole);
         buffers.give_back(exact);
@@ -172,7 +190,10 @@ mod tests {
         let more = buffers.charge(2 * BUFFER);
         assert!(buffers.are_short() && !buffers.are_used_up());
         let most = buffers.charge(BUFFER);
-        assert!(buffers.are_used_up());
+        assert!(buffers.are_used_up() && !buffers.are_exhausted());
+        let far_more = buffers.charge(2 * BUFFER);
+        assert!(buffers.are_exhausted());
+        drop(far_more);
         drop((more, most));
         lent.into_iter().for_each(|buffer| buffers.give_back(buffer));
         assert!(!buffers.are_scarce());

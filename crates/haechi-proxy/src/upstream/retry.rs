@@ -23,7 +23,7 @@ impl Failing {
     /// What a failed exchange is; `None` for what is no fault of the backend.
     pub(crate) const fn of(error: &ExchangeError) -> Option<Self> {
         match error {
-            ExchangeError::Client(_) => None,
+            ExchangeError::Client(_) | ExchangeError::MemoryShort => None,
             ExchangeError::Untouched | ExchangeError::Closed | ExchangeError::Answer(_) => Some(Self::Reset),
             ExchangeError::TooSlow => Some(Self::Timeout),
         }
