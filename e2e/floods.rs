@@ -462,21 +462,23 @@ routes:
     let mut gate = Gate::start_in_memory(folder, &group);
     gate.get("/witness").expect(200);
     // Each may take a connection to the backend, which is in this process, for each of its streams.
-    let most = as_many_as(150);
+    let (streams, connections) = (40, as_many_as(300));
     let mut attacks: Vec<(&str, Attack)> = Vec::new();
     for (what, window) in [("answers, windows of 0", 0), ("answers, windows of 2^31", 0x7fff_ffff)] {
-        attacks
-            .push((what, Box::new(move |gate| Box::new(asking(gate, most, &unread_answers(100, window))))));
+        attacks.push((
+            what,
+            Box::new(move |gate| Box::new(asking(gate, streams, &unread_answers(100, window)))),
+        ));
     }
-    attacks.push(("uploads", Box::new(|gate| Box::new(Uploads::start(gate.address(), 200, 16)))));
+    attacks.push(("uploads", Box::new(|gate| Box::new(Uploads::start(gate.address(), 100, 16)))));
     let slow = b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n";
-    attacks.push(("slow readers", Box::new(move |gate| Box::new(asking(gate, most, slow)))));
+    attacks.push(("slow readers", Box::new(move |gate| Box::new(asking(gate, connections, slow)))));
     let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX-A: {}", "a".repeat(15_000));
-    attacks.push(("heads", Box::new(move |gate| Box::new(asking(gate, most, head.as_bytes())))));
+    attacks.push(("heads", Box::new(move |gate| Box::new(asking(gate, connections, head.as_bytes())))));
     for (what, attack) in attacks {
         let attackers = attack(&gate);
         let (begun, mut served, mut shed, mut resident) = (Instant::now(), 0, 0, 0);
-        while begun.elapsed() < Duration::from_secs(3) {
+        while begun.elapsed() < Duration::from_secs(2) {
             match gate.get("/witness").status {
                 200 => served += 1,
                 _ => shed += 1,
