@@ -66,3 +66,44 @@ fn a_routes_timeout_goes_before_the_services() {
     assert_eq!(reply.field("x-frame-options"), Some("DENY"));
     latch.open();
 }
+
+#[test]
+fn answers_to_known_callers_are_private_unless_somebody_says_otherwise() {
+    let backend = Backend::start(|request| {
+        let target = request.target();
+        let said: Vec<(&str, &str)> = match target.split_once('?') {
+            Some((_, "none")) => vec![],
+            Some((_, "age")) => vec![("Cache-Control", "max-age=60")],
+            Some((_, "public")) => vec![("Cache-Control", "Public, max-age=60")],
+            _ => vec![("Cache-Control", "no-store")],
+        };
+        Answer::new(200, &said, "reached")
+    });
+    let folder = Folder::new(&format!(
+        r#"store: sqlite:haechi.db
+authenticators: {{ partner: {{ type: api_key }} }}
+services: {{ web: {{ endpoints: ["{url}"] }} }}
+routes:
+  - {{ name: open, match: {{ path: /open }}, authenticate: anonymous, authorize: any, service: web }}
+  - {{ name: closed, match: {{ path: /closed }}, authenticate: partner, authorize: any, service: web }}
+  - {{ name: left, match: {{ path: /left }}, authenticate: partner, authorize: any, service: web, cache_control: unchanged }}
+  - {{ name: added, match: {{ path: /added }}, authenticate: partner, authorize: any, service: web, response_headers: {{ add: {{ Cache-Control: max-age=5 }} }} }}
+"#,
+        url = backend.url(),
+    ));
+    let key = format!("X-API-Key: {}", folder.create_key(&["--owner", "acme"]));
+    let gate = Gate::start_in(folder).ready();
+    for (path, fields, expected) in [
+        ("/open?none", &[][..], &[][..]),
+        ("/closed?none", &[&*key], &["private"]),
+        ("/closed?age", &[&*key], &["max-age=60, private"]),
+        ("/closed?public", &[&*key], &["Public, max-age=60"]),
+        ("/closed?store", &[&*key], &["no-store"]),
+        ("/left?none", &[&*key], &[]),
+        ("/left?age", &[&*key], &["max-age=60"]),
+        ("/added?none", &[&*key], &["max-age=5"]),
+    ] {
+        let reply = gate.get_with(path, fields).expect(200);
+        assert_eq!(reply.head.all("cache-control"), expected, "{path}");
+    }
+}

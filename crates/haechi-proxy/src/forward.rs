@@ -16,8 +16,8 @@ use crate::reply::ErrorFormat;
 use crate::request_body::RequestBody;
 use crate::respond::refuse;
 use crate::response::{Response, ResponseBody};
-use crate::response_fields::end_to_end;
-use crate::settings::{DEFAULT_IDLE_TIMEOUT, Endpoint, Service, ServiceIndex};
+use crate::response_fields::{add_private, end_to_end};
+use crate::settings::{CacheControl, DEFAULT_IDLE_TIMEOUT, Endpoint, Service, ServiceIndex};
 use crate::upstream::attempts::{Answer, Attempts, Failure, Place};
 use crate::upstream::balance::Balancer;
 use crate::upstream::connect::Unreached;
@@ -27,7 +27,7 @@ use crate::upstream::retry::Failing;
 use crate::websocket;
 use haechi_authn::Chain;
 use haechi_authz::Permitted;
-use haechi_core::{Host, RequestHead};
+use haechi_core::{CallerKind, Host, RequestHead};
 use http::StatusCode;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -59,6 +59,7 @@ pub(crate) async fn forward(
     match sent {
         Ok((lines, body)) => {
             record.answered(lines.status, RequestOutcome::Forwarded);
+            let is_private = is_private(&request, &permitted);
             match (&request.websocket, body) {
                 (Some(handshake), ResponseBody::Http1(body))
                     if lines.status == StatusCode::SWITCHING_PROTOCOLS =>
@@ -67,7 +68,7 @@ pub(crate) async fn forward(
                 }
                 (_, body) => {
                     let body = watched(&request, body, permitted, &target.0.name);
-                    respond(&request, target.0, lines, body, record)
+                    respond(&request, target.0, lines, is_private, body, record)
                 }
             }
         }
@@ -322,15 +323,25 @@ fn identity_token(
     minted.map(Some).map_err(|error| Failure::ours(Refusal::CANNOT_TELL, error))
 }
 
+/// Whether an answer is for its caller alone, as far as the gate knows.
+fn is_private(request: &Forwarding<'_>, permitted: &Permitted) -> bool {
+    request.route.settings.cache_control == CacheControl::Private
+        && permitted.caller().kind != CallerKind::Anonymous
+}
+
 /// The backend's answer; the codec frames it anew.
 fn respond(
     request: &Forwarding<'_>,
     service: &Service,
     lines: ResponseLines,
+    is_private: bool,
     body: ResponseBody,
     record: Record,
 ) -> Response {
     let mut fields = end_to_end(lines.fields, &service.settings.identity_headers);
+    if is_private {
+        add_private(&mut fields);
+    }
     fields.push(b"x-request-id", &request.to.id.hex());
     Response { status: lines.status, fields, body, close: false, record }
 }

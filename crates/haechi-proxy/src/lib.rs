@@ -73,9 +73,10 @@ pub use plan::{Plan, PlanParts};
 pub use refusal::Refused;
 pub use route::{Conflict, Found, Router};
 pub use settings::{
-    Authentication, Balance, Circuit, Cors, CorsOrigins, Ejection, Endpoint, EndpointIndex, FieldRules,
-    HashKey, HealthCheck, IdentityCall, IdentityToken, Keepalive, Limits, Listener, ListenerIndex, Protocol,
-    Retries, RetryOn, Route, RouteSettings, Service, ServiceIndex, ServiceSettings, Target,
+    Authentication, Balance, CacheControl, Circuit, Cors, CorsOrigins, Ejection, Endpoint, EndpointIndex,
+    FieldRules, HashKey, HealthCheck, IdentityCall, IdentityToken, Keepalive, Limits, Listener,
+    ListenerIndex, Protocol, Retries, RetryOn, Route, RouteSettings, Service, ServiceIndex, ServiceSettings,
+    Target,
 };
 pub use spans::{Step, TraceSink, TracedRequest, Work};
 pub use tls::{Authorities, AuthorityError, Certificates, ClientCertificates, ListenerTls, ServiceTls};

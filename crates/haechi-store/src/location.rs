@@ -47,6 +47,14 @@ impl Location {
         }
     }
 
+    /// The file, where it is in one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Sqlite(file) => Some(file),
+            Self::Memory => None,
+        }
+    }
+
     /// The same, with a relative file taken from `folder`, as the configuration takes relative paths.
     #[must_use]
     pub fn relative_to(self, folder: &Path) -> Self {

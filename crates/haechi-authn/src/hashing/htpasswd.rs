@@ -1,6 +1,6 @@
 //! Users and password hashes from an htpasswd file.
 
-use super::{StoredHash, UnusableHash};
+use super::{StoredHash, UnusableHash, WeakHash};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -87,6 +87,11 @@ impl Htpasswd {
         self.users.values().nth(index)
     }
 
+    /// The users whose hashes are weak, by name.
+    pub fn weak(&self) -> impl Iterator<Item = (&str, WeakHash)> {
+        self.users.iter().filter_map(|(name, hash)| Some((name.as_str(), hash.weakness()?)))
+    }
+
     /// How many users there are.
     pub fn len(&self) -> usize {
         self.users.len()
@@ -163,6 +168,14 @@ mod tests {
         let error = Htpasswd::parse("plain:hunter2").unwrap_err().to_string();
         assert!(error.starts_with("line 1: user `plain`: the hash is neither argon2id"), "{error}");
         assert!(!error.contains("hunter2"));
+    }
+
+    #[test]
+    fn weak_hashes_are_named() {
+        let strong = "$2b$10$R543h/G99QyCOH5NJuMIauVfm2otk7zCGrPPjgZH6IhLF0mZHRVJ6";
+        let users = Htpasswd::parse(&format!("c:{strong}\nb:{BCRYPT}\na:{ARGON2ID}")).unwrap();
+        let weak: Vec<_> = users.weak().map(|(name, how)| format!("{name}: {how}")).collect();
+        assert_eq!(weak, ["a: argon2id with m=256, t=2", "b: bcrypt with cost 5"]);
     }
 
     #[test]

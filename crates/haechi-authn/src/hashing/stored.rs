@@ -20,6 +20,10 @@ const MOST_WORK_KIB: u64 = 512 * 1024;
 /// 2^14 rounds take about a second.
 const MOST_BCRYPT_COST: u32 = 14;
 const LEAST_BCRYPT_COST: u32 = 4;
+/// Fewer bcrypt rounds are weak.
+const WEAK_BELOW_BCRYPT_COST: u32 = 10;
+/// Memory in KiB and passes of argon2id that are as good as each other; less than all of them is weak.
+const STRONG_ARGON2ID: [(u32, u32); 5] = [(47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5)];
 /// bcrypt reads no further, and stops at a zero byte.
 const BCRYPT_BYTES: usize = 72;
 
@@ -30,7 +34,33 @@ pub struct StoredHash(Kind);
 #[derive(Clone)]
 enum Kind {
     Argon2id { hash: Box<PasswordHash>, params: Params, version: Version },
-    Bcrypt(Secret<String>),
+    Bcrypt { hash: Secret<String>, cost: u32 },
+}
+
+/// A hash that whoever has it can try passwords against too quickly: less work than OWASP's Password Storage Cheat Sheet asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WeakHash {
+    /// bcrypt with a cost below 10.
+    Bcrypt {
+        /// The logarithm of the rounds.
+        cost: u32,
+    },
+    /// argon2id with less memory than its passes make up for.
+    Argon2id {
+        /// In KiB.
+        memory: u32,
+        /// Over that memory.
+        passes: u32,
+    },
+}
+
+impl fmt::Display for WeakHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bcrypt { cost } => write!(f, "bcrypt with cost {cost}"),
+            Self::Argon2id { memory, passes } => write!(f, "argon2id with m={memory}, t={passes}"),
+        }
+    }
 }
 
 /// Why a hash cannot be used.
@@ -91,12 +121,26 @@ impl StoredHash {
         Ok(Self(Kind::Argon2id { hash, params, version: Version::V0x13 }))
     }
 
+    /// What makes it easy to try passwords against, for whoever has it.
+    pub fn weakness(&self) -> Option<WeakHash> {
+        match &self.0 {
+            Kind::Bcrypt { cost, .. } => {
+                (*cost < WEAK_BELOW_BCRYPT_COST).then_some(WeakHash::Bcrypt { cost: *cost })
+            }
+            Kind::Argon2id { params, .. } => {
+                let (memory, passes) = (params.m_cost(), params.t_cost());
+                let strong = STRONG_ARGON2ID.iter().any(|(m, t)| memory >= *m && passes >= *t);
+                (!strong).then_some(WeakHash::Argon2id { memory, passes })
+            }
+        }
+    }
+
     /// Whether `password` is the one. Takes tens of milliseconds: call it on the [`super::PasswordPool`] only.
     pub(super) fn matches(&self, password: &Secret<String>) -> bool {
         let password = password.expose().as_bytes();
         match &self.0 {
             Kind::Argon2id { hash, params, version } => matches_argon2id(hash, params, *version, password),
-            Kind::Bcrypt(hash) => {
+            Kind::Bcrypt { hash, .. } => {
                 // What bcrypt would cut off is hashed all the same, so that the answer takes as long, and then refused.
                 let whole = password.len() <= BCRYPT_BYTES && !password.contains(&0);
                 let equal = bcrypt::verify(password, hash.expose()).unwrap_or(false);
@@ -110,7 +154,7 @@ impl fmt::Debug for StoredHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Kind::Argon2id { .. } => "StoredHash(argon2id)",
-            Kind::Bcrypt(_) => "StoredHash(bcrypt)",
+            Kind::Bcrypt { .. } => "StoredHash(bcrypt)",
         })
     }
 }
@@ -149,7 +193,7 @@ fn parse_bcrypt(text: &str) -> Result<StoredHash, UnusableHash> {
     match parts.get_cost() {
         cost if cost < LEAST_BCRYPT_COST => Err(UnusableHash::Malformed),
         cost if cost > MOST_BCRYPT_COST => Err(UnusableHash::TooCostly),
-        _ => Ok(StoredHash(Kind::Bcrypt(Secret::from(text)))),
+        cost => Ok(StoredHash(Kind::Bcrypt { hash: Secret::from(text), cost })),
     }
 }
 
@@ -175,7 +219,7 @@ fn phc(params: &Params, salt: &[u8], output: &[u8]) -> Result<PasswordHash, Unus
 
 #[cfg(test)]
 mod tests {
-    use super::{StoredHash, UnusableHash};
+    use super::{StoredHash, UnusableHash, WeakHash};
     use haechi_core::Secret;
 
     fn secret(text: &str) -> Secret<String> {
@@ -190,6 +234,32 @@ mod tests {
         assert!(hash.matches(&secret("correct horse battery")));
         assert!(!hash.matches(&secret("correct horse batterz")));
         assert_eq!(format!("{hash:?}"), "StoredHash(argon2id)");
+    }
+
+    #[test]
+    fn hashes_below_the_recommended_work_are_weak() {
+        let weakness = |text: &str| StoredHash::parse(text).unwrap().weakness();
+        for (cost, weak) in [(4, true), (9, true), (10, false), (12, false)] {
+            let text = format!("$2y${cost:02}$c4WoMPo3SXsafkva.HHa6uXQZWr7oboPiC2bT/r7q1BB8I2s0BRqC");
+            assert_eq!(weakness(&text), weak.then_some(WeakHash::Bcrypt { cost }));
+        }
+        for (memory, passes, weak) in [
+            (47_104, 1, false),
+            (47_103, 1, true),
+            (19_456, 2, false),
+            (19_455, 2, true),
+            (19_455, 3, false),
+            (12_287, 3, true),
+            (9_216, 4, false),
+            (7_168, 5, false),
+            (7_167, 9, true),
+        ] {
+            let text = format!(
+                "$argon2id$v=19$m={memory},t={passes},p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4"
+            );
+            assert_eq!(weakness(&text), weak.then_some(WeakHash::Argon2id { memory, passes }), "{text}");
+        }
+        assert_eq!(weakness(StoredHash::of(&secret("correct horse battery")).unwrap().expose()), None);
     }
 
     #[test]

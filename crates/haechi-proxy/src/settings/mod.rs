@@ -15,6 +15,6 @@ pub use limits::Limits;
 pub use listener::Listener;
 pub use resilience::{Circuit, Ejection, HealthCheck, Keepalive, Protocol, Retries, RetryOn};
 pub use response_headers::FieldRules;
-pub use route::{Authentication, IdentityCall, Route, RouteSettings, Target};
+pub use route::{Authentication, CacheControl, IdentityCall, Route, RouteSettings, Target};
 pub(crate) use service::DEFAULT_IDLE_TIMEOUT;
 pub use service::{Balance, Endpoint, HashKey, IdentityToken, Service, ServiceSettings};

@@ -15,6 +15,13 @@ pub struct FieldRules {
 }
 
 impl FieldRules {
+    /// Whether they are about the field of this name, in lower case.
+    pub fn names(&self, name: &str) -> bool {
+        let removed = self.remove.iter().map(|removed| &**removed);
+        let written = self.set.iter().chain(&self.add).map(|(written, _)| &**written);
+        removed.chain(written).any(|named| named == name)
+    }
+
     /// Changes the fields of an answer.
     pub(crate) fn apply(&self, fields: &mut Fields) {
         fields.retain(|field| !self.replaces(field.name));

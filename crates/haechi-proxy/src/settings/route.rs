@@ -52,6 +52,18 @@ pub struct RouteSettings {
     pub origins: Vec<Box<str>>,
     /// What changes in the heads of answers.
     pub response_headers: Option<FieldRules>,
+    /// What becomes of `Cache-Control` in the service's answers to callers who are known.
+    pub cache_control: CacheControl,
+}
+
+/// What becomes of `Cache-Control` in the service's answers to callers who are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheControl {
+    /// `private` is added unless the service has said which caches may keep the answer.
+    #[default]
+    Private,
+    /// It stays as the service has it.
+    Unchanged,
 }
 
 /// The authenticators of a route.

@@ -70,7 +70,8 @@ impl Record for At<Basic> {
         };
         let users = match self.users_file.given() {
             Some(file) => {
-                usable(checks, file, Htpasswd::parse)?;
+                let users = usable(checks, file, Htpasswd::parse)?;
+                warn_of_weak_hashes(checks, file, &users);
                 Users::File(file.0.clone())
             }
             None => {
@@ -83,6 +84,24 @@ impl Record for At<Basic> {
         let roles = roles_of_all(checks, self)?;
         Some(Arc::new(BasicSettings { realm, users, roles }))
     }
+}
+
+/// How many users a warning names.
+const NAMED: usize = 5;
+
+/// Whoever gets hold of the file can try passwords against weak hashes too quickly.
+fn warn_of_weak_hashes(checks: &mut dyn Checks, file: &At<FilePath>, users: &Htpasswd) {
+    let mut weak: Vec<String> = users.weak().map(|(name, how)| format!("`{name}` ({how})")).collect();
+    if weak.is_empty() {
+        return;
+    }
+    let more = weak.len().saturating_sub(NAMED);
+    weak.truncate(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let message =
+        format!("`{}` has weak password hashes: {}{more}", checks.text_at(file.span), weak.join(", "));
+    let help = "hash the passwords anew: bcrypt with a cost of at least 10 (`htpasswd -nB -C 12 NAME`), or argon2id with at least m=19456, t=2";
+    checks.warn(Fault::new(file.span, message).help(help));
 }
 
 fn roles_of_all(checks: &mut dyn Checks, written: &Basic) -> Option<Vec<String>> {

@@ -55,6 +55,9 @@ pub(crate) trait Checks {
     /// Notes a fault.
     fn report(&mut self, fault: Fault);
 
+    /// Notes what holds and is careless.
+    fn warn(&mut self, warning: Fault);
+
     /// What stands at a place, as it was written.
     fn text_at(&self, span: Span) -> String;
 

@@ -12,10 +12,10 @@ pub(super) fn usable<T, E: Display>(
     checks: &mut dyn Checks,
     file: &At<FilePath>,
     read: impl FnOnce(&str) -> Result<T, E>,
-) -> Option<()> {
+) -> Option<T> {
     let text = std::fs::read_to_string(&file.value.0).map_err(|error| plain(&error));
     let why = match text.map(|text| read(&text).map_err(|fault| fault.to_string())) {
-        Ok(Ok(_)) => return Some(()),
+        Ok(Ok(read)) => return Some(read),
         Ok(Err(why)) | Err(why) => why,
     };
     let message = format!("`{}` cannot be used: {why}", checks.text_at(file.span));

@@ -18,6 +18,7 @@ pub(crate) mod report;
 mod schema;
 pub(crate) mod source;
 pub(crate) mod value;
+mod writable;
 mod written;
 pub(crate) mod yaml;
 
@@ -33,12 +34,13 @@ pub(crate) use schema::json_schema;
 pub(crate) use value::{matching_files, parse_duration, parse_network};
 
 use crate::config::read::Definitions;
+use haechi_store::Location;
 use placeholder::Surroundings;
 use read::{Reader, Value};
 use source::Source;
 use std::cell::RefCell;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// No access token of the embedded identity provider lives longer, whatever the configuration says.
 pub(crate) const LONGEST_ACCESS_TOKEN: std::time::Duration = std::time::Duration::from_millis(defaults::DAY);
@@ -121,7 +123,12 @@ fn parse_in(
     });
     let files = surroundings.files.take();
     match config {
-        Some(config) if faults.is_empty() => Ok(Config { files, ..config }),
+        Some(config) if faults.is_empty() => {
+            let store = config.store.as_ref().and_then(Location::file);
+            let named = files.iter().map(PathBuf::as_path);
+            let careless = writable::warnings([file].into_iter().chain(named).chain(store));
+            Ok(Config { files, warnings: config.warnings.and(careless), ..config })
+        }
         _ => Err(Report::errors(source, faults).naming(files)),
     }
 }

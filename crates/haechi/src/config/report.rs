@@ -109,6 +109,13 @@ impl Report {
         Self { source: Box::new(source), faults, more, kind, files: BTreeSet::new() }
     }
 
+    /// The same, and these as well.
+    #[must_use]
+    pub(crate) fn and(self, more: Vec<Fault>) -> Self {
+        let all = Self::new(*self.source, self.faults.into_iter().chain(more).collect(), self.kind);
+        Self { more: all.more + self.more, files: self.files, ..all }
+    }
+
     /// The same, about a configuration that names these files.
     #[must_use]
     pub(crate) fn naming(self, files: BTreeSet<PathBuf>) -> Self {

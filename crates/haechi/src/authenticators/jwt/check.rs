@@ -175,11 +175,11 @@ fn others_keys(checks: &mut dyn Checks, written: &At<record::Jwt>) -> Option<Key
         }
         record::Keys::JwksFile(file) => {
             let read = |text: &str| VerifyingKeys::from_jwks(text.as_bytes(), SystemClock.now());
-            usable(checks, file, read).map(|()| Keys::JwksFile(file.0.clone()))
+            usable(checks, file, read).map(|_| Keys::JwksFile(file.0.clone()))
         }
         record::Keys::PemFile(file) => {
             let read = |text: &str| VerifyingKeys::from_pem(text, SystemClock.now());
-            usable(checks, file, read).map(|()| Keys::PemFile(file.0.clone()))
+            usable(checks, file, read).map(|_| Keys::PemFile(file.0.clone()))
         }
         record::Keys::Secret(secrets) => {
             Some(Keys::Secret(secrets.value.iter().map(|secret| secret.value.clone()).collect()))

@@ -44,6 +44,10 @@ impl Checks for Resolver<'_> {
         self.faults.push(fault);
     }
 
+    fn warn(&mut self, warning: Fault) {
+        self.warnings.push(warning);
+    }
+
     fn text_at(&self, span: Span) -> String {
         self.written_at(span)
     }

@@ -9,7 +9,7 @@ use crate::config::written;
 use haechi_authz::{Clause, Condition, Rule};
 use haechi_core::pattern::Segment;
 use haechi_core::{HostPattern, Irregular, MethodSet, PathPattern, Role};
-use haechi_proxy::RouteSettings;
+use haechi_proxy::{CacheControl, FieldRules, RouteSettings};
 use http::Method;
 use std::sync::Arc;
 
@@ -100,11 +100,18 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
             timeout: written.timeout.given().map(|timeout| timeout.0),
             idle_timeout: written.idle_timeout.given().map(|limit| limit.or_never()),
             cors,
+            cache_control: cache_control(written, response_headers.as_ref()),
             request_headers: request_headers?.unwrap_or_default(),
             response_headers,
             origins: written.origins.iter().map(|origin| origin.0.clone()).collect(),
         },
     })
+}
+
+/// What a route writes itself goes before what is added for it.
+fn cache_control(written: &written::Route, rules: Option<&FieldRules>) -> CacheControl {
+    let itself = rules.is_some_and(|rules| rules.names("cache-control"));
+    if itself { CacheControl::Unchanged } else { written.cache_control }
 }
 
 /// Other gateways' wildcards are text here, which hardly any request has.

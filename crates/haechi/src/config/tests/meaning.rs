@@ -288,6 +288,58 @@ fn careless_settings_are_told() {
 }
 
 #[test]
+fn weak_password_hashes_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let users = |hash: &dyn Fn(usize) -> String| {
+        (0..7).map(|number| format!("user{number}:{}\n", hash(number))).collect::<String>()
+    };
+    let bcrypt = |cost: usize| format!("$2y${cost:02}$c4WoMPo3SXsafkva.HHa6uXQZWr7oboPiC2bT/r7q1BB8I2s0BRqC");
+    write("haechi.yaml", &format!("{HEAD}authenticators: {{ a: {{ type: basic, users_file: users }} }}\n"));
+    let told = |text: &str| {
+        write("users", text);
+        let config = super::load(&folder.path().join("haechi.yaml")).unwrap();
+        let all = config.warnings.faults().iter().map(|fault| fault.message.clone());
+        all.filter(|message| message.contains("weak password hashes")).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&users(&|_| bcrypt(10))), [""; 0]);
+    let one = told(&users(&|number| bcrypt(if number == 3 { 5 } else { 12 })));
+    assert_eq!(one, ["`users` has weak password hashes: `user3` (bcrypt with cost 5)"]);
+    let all = told(&users(&|_| bcrypt(9)));
+    assert!(all.len() == 1 && all[0].ends_with("`user4` (bcrypt with cost 9) and 2 more"), "{all:?}");
+}
+
+#[test]
+fn files_that_others_may_write_are_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("realm", "staff");
+    write("haechi.db", "");
+    write("a.cedar", "forbid (principal, action, resource) when { context.path like \"/x\" };");
+    write("users", "lena:$2b$10$R543h/G99QyCOH5NJuMIauVfm2otk7zCGrPPjgZH6IhLF0mZHRVJ6\n");
+    let basic = "{ type: basic, realm: \"${file:realm}\", users_file: users }";
+    write(
+        "haechi.yaml",
+        &format!(
+            "{HEAD}store: sqlite:haechi.db\npolicies: [\"*.cedar\"]\nauthenticators: {{ a: {basic} }}\n"
+        ),
+    );
+    let told = || {
+        let config =
+            super::load(&folder.path().join("haechi.yaml")).unwrap_or_else(|report| panic!("{report}"));
+        let all = config.warnings.faults().iter().filter(|fault| fault.message.contains("can be written by"));
+        all.count()
+    };
+    assert_eq!(told(), 0);
+    for (number, name) in ["haechi.yaml", "users", "realm", "a.cedar", "haechi.db"].iter().enumerate() {
+        let file = folder.path().join(name);
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o666)).unwrap();
+        assert_eq!(told(), number + 1, "{name}");
+    }
+}
+
+#[test]
 fn wildcards_of_other_gateways_are_warned_about() {
     let warned = |path: &str| {
         let config = ok(&format!(

@@ -10,6 +10,7 @@ use crate::config::source::At;
 use crate::config::value::{ConditionText, Identifier, Origin, RoleName, ScopeName};
 use crate::config::yaml::{Kind, Node};
 use haechi_core::{HostPattern, Irregular, PathPattern};
+use haechi_proxy::CacheControl;
 use http::Method;
 use serde_json::{Value as Json, json};
 
@@ -49,6 +50,8 @@ record! {
         optional request_headers as "request_headers": RequestHeaders,
         /// What changes in the heads of answers.
         optional response_headers as "response_headers": ResponseHeaders,
+        /// What becomes of `Cache-Control` in the service's answers to callers who are known: `private` is added where the service does not say which caches may keep the answer (`public`, `private`, `no-store`, `s-maxage`), or it stays `unchanged`. A route whose `response_headers` name `Cache-Control` has said it itself.
+        default cache_control as "cache_control": CacheControl = CacheControl::Private,
     }
     unbuilt {
         "rate_limit": "How many requests in how much time.",
