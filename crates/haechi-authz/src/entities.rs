@@ -2,7 +2,7 @@
 
 use crate::slice::Slice;
 use crate::vocabulary::ACTIONS;
-use crate::{Compiled, Facts, Read, RouteIndex, Vocabulary};
+use crate::{Compiled, FactValue, Facts, Read, RequestFacts, RouteIndex, Vocabulary};
 use cedar_policy::{
     Context, Entities, Entity, EntityId, EntityTypeName, EntityUid, Request, RestrictedExpression,
 };
@@ -127,36 +127,31 @@ pub(crate) fn question(
     let principal = names.principal(slice, facts.caller);
     let action = names.actions.get(action).ok_or("an unknown method")?.clone();
     let resource = names.routes.get(facts.route.get()).ok_or("an unknown route")?.clone();
-    let context = context(vocabulary, &slice.reads, facts)?;
-    let entities = with_principal(vocabulary, slice, &principal, facts.caller)?;
+    let source = RequestFacts { facts: *facts, vocabulary };
+    let context = context(&slice.reads, &source)?;
+    let entities = with_principal(slice, &principal, &source)?;
     let request = Request::new(principal, action, resource, context, None).map_err(text)?;
     Ok((request, entities))
 }
 
 fn with_principal(
-    vocabulary: &Vocabulary,
     slice: &Slice,
     principal: &EntityUid,
-    caller: &Caller,
+    source: &RequestFacts<'_>,
 ) -> Result<Entities, String> {
+    let caller = source.facts.caller;
     let mut attributes = HashMap::new();
-    let string = |text: &str| RestrictedExpression::new_string(text.to_owned());
     for read in slice.reads.iter() {
-        let (name, value) = match read {
-            Read::Subject => ("subject", string(&caller.subject)),
-            Read::Issuer => ("issuer", string(&caller.issuer)),
-            Read::Authenticator => ("authenticator", string(&caller.authenticator)),
-            Read::Scopes => {
-                let scopes = caller.scopes.iter().map(|scope| string(scope));
-                ("scopes", RestrictedExpression::new_set(scopes))
-            }
-            Read::Attribute(name) => match attribute(vocabulary, caller, name) {
-                Some(value) => (&**name, restricted(value)),
-                None => continue,
-            },
+        let name = match read {
+            Read::Subject => "subject",
+            Read::Issuer => "issuer",
+            Read::Authenticator => "authenticator",
+            Read::Scopes => "scopes",
+            Read::Attribute(name) => name,
             _ => continue,
         };
-        attributes.insert(name.to_owned(), value);
+        let value = restricted(read.value(source)?)?;
+        attributes.extend(value.map(|value| (name.to_owned(), value)));
     }
     let held = slice.roles.iter().filter(|(name, _)| caller.has_role(name));
     let parents = held.map(|(_, uid)| uid.clone()).collect();
@@ -176,76 +171,70 @@ fn with_principal(
         .map_err(text)
 }
 
-/// A caller's declared attribute. A value of another type than declared is none.
-pub(crate) fn attribute<'a>(
-    vocabulary: &Vocabulary,
-    caller: &'a Caller,
-    name: &str,
-) -> Option<&'a AttributeValue> {
-    let declared = vocabulary.attributes.get(name)?;
-    caller.attributes.get(name).filter(|value| value.type_of() == *declared)
-}
-
-fn restricted(value: &AttributeValue) -> RestrictedExpression {
-    match value {
-        AttributeValue::Bool(value) => RestrictedExpression::new_bool(*value),
-        AttributeValue::Long(value) => RestrictedExpression::new_long(*value),
-        AttributeValue::String(value) => RestrictedExpression::new_string(value.to_string()),
-        AttributeValue::Set(members) => RestrictedExpression::new_set(
-            members.iter().map(|member| RestrictedExpression::new_string(member.to_string())),
-        ),
-    }
-}
-
-fn context(vocabulary: &Vocabulary, reads: &[Read], facts: &Facts<'_>) -> Result<Context, String> {
-    let head = facts.head;
+/// A value as Cedar has it; `None` for what is no attribute of anything.
+fn restricted(value: FactValue<'_>) -> Result<Option<RestrictedExpression>, String> {
     let string = |text: &str| RestrictedExpression::new_string(text.to_owned());
+    Ok(Some(match value {
+        FactValue::Missing | FactValue::Kind(_) | FactValue::Principal(_) => return Ok(None),
+        FactValue::Bool(value) => RestrictedExpression::new_bool(value),
+        FactValue::Text(text) => string(text),
+        FactValue::Names(names) => RestrictedExpression::new_set(names.iter().map(|name| string(name))),
+        FactValue::Attribute(AttributeValue::Bool(value)) => RestrictedExpression::new_bool(*value),
+        FactValue::Attribute(AttributeValue::Long(value)) => RestrictedExpression::new_long(*value),
+        FactValue::Attribute(AttributeValue::String(text)) => string(text),
+        FactValue::Attribute(AttributeValue::Set(members)) => {
+            RestrictedExpression::new_set(members.iter().map(|member| string(member)))
+        }
+        FactValue::Record(pairs) => {
+            let fields = pairs.into_iter().map(|(name, value)| (name.to_owned(), string(value)));
+            RestrictedExpression::new_record(fields).map_err(text)?
+        }
+        FactValue::Ip(address) => RestrictedExpression::new_ip(address.to_string()),
+        FactValue::Time(at) => RestrictedExpression::new_datetime(at.rfc3339_millis().to_string()),
+    }))
+}
+
+/// The context, of those facts alone that somebody reads. A record of which single members are read has no others.
+fn context(reads: &[Read], source: &RequestFacts<'_>) -> Result<Context, String> {
     let mut pairs = Vec::new();
-    let (mut params, mut headers) = (Vec::new(), Vec::new());
-    let (mut some_param, mut some_header) = (false, false);
+    let (mut params, mut headers) = (None, None);
     for read in reads {
-        let (name, value) = match read {
-            Read::Host => ("host", string(head.host.name())),
-            Read::Path => ("path", string(head.path.as_str())),
-            Read::Ip => ("ip", RestrictedExpression::new_ip(head.client.to_canonical().to_string())),
-            Read::Time => {
-                ("time", RestrictedExpression::new_datetime(head.received.rfc3339_millis().to_string()))
-            }
-            Read::Secure => ("secure", RestrictedExpression::new_bool(head.secure)),
+        let name = match read {
+            Read::Host => "host",
+            Read::Path => "path",
+            Read::Ip => "ip",
+            Read::Time => "time",
+            Read::Secure => "secure",
             Read::Param(name) => {
-                some_param = true;
-                params.extend(facts.param(vocabulary, name).map(|value| (name.to_string(), string(value))));
-                continue;
-            }
-            Read::Params => {
-                some_param = true;
-                params =
-                    facts.params(vocabulary).map(|(name, value)| (name.to_owned(), string(value))).collect();
+                add_member(params.get_or_insert_default(), name, read.value(source)?);
                 continue;
             }
             Read::Header(name) => {
-                some_header = true;
-                let value = facts.header(vocabulary, name)?;
-                headers.extend(value.map(|value| (name.to_string(), string(value))));
+                add_member(headers.get_or_insert_default(), name, read.value(source)?);
                 continue;
             }
-            Read::Headers => {
-                some_header = true;
-                headers = Vec::new();
-                for name in vocabulary.headers.keys() {
-                    let value = facts.header(vocabulary, name)?;
-                    headers.extend(value.map(|value| (name.to_string(), string(value))));
+            Read::Params | Read::Headers => {
+                let whole = if *read == Read::Params { &mut params } else { &mut headers };
+                if let FactValue::Record(all) = read.value(source)? {
+                    *whole = Some(all.into_iter().map(|(name, value)| (name.into(), value)).collect());
                 }
                 continue;
             }
             _ => continue,
         };
-        pairs.push((name.to_owned(), value));
+        pairs.extend(restricted(read.value(source)?)?.map(|value| (name.to_owned(), value)));
     }
-    for (name, some, fields) in [("params", some_param, params), ("headers", some_header, headers)] {
-        if some {
-            pairs.push((name.to_owned(), RestrictedExpression::new_record(fields).map_err(text)?));
+    for (name, members) in [("params", params), ("headers", headers)] {
+        if let Some(members) = members {
+            let of = members.iter().map(|(name, value): &(Arc<str>, &str)| (&**name, *value)).collect();
+            pairs.extend(restricted(FactValue::Record(of))?.map(|value| (name.to_owned(), value)));
         }
     }
     Context::from_pairs(pairs).map_err(text)
+}
+
+fn add_member<'a>(members: &mut Vec<(Arc<str>, &'a str)>, name: &Arc<str>, value: FactValue<'a>) {
+    if let FactValue::Text(text) = value {
+        members.push((name.clone(), text));
+    }
 }

@@ -25,11 +25,6 @@ impl<'a> Facts<'a> {
         vocabulary.route(self.route).into_iter().flat_map(move |route| route.params(path))
     }
 
-    /// One path parameter.
-    pub(crate) fn param(&self, vocabulary: &'a Vocabulary, name: &str) -> Option<&'a str> {
-        self.params(vocabulary).find(|(known, _)| *known == name).map(|(_, value)| value)
-    }
-
     /// A declared request header, by its name in policies.
     ///
     /// # Errors

@@ -1,8 +1,7 @@
 //! Decisions that were made before. Cedar is pure: equal facts, equal verdict.
 
-use crate::entities::attribute;
 use crate::slice::Slice;
-use crate::{Facts, PointAnswer, Read, Verdict, Vocabulary};
+use crate::{FactValue, Facts, PointAnswer, Read, RequestFacts, Verdict, Vocabulary};
 use haechi_core::{AttributeValue, CallerKind, Timestamp};
 use quick_cache::unsync::Cache;
 use std::cell::RefCell;
@@ -84,47 +83,42 @@ impl Memo {
 
 /// Writes the slice and exactly the facts that it reads, each so that its end can be told. False for facts that never come again.
 fn write_key(key: &mut Vec<u8>, vocabulary: &Vocabulary, slice: &Slice, facts: &Facts<'_>) -> bool {
-    let (head, caller) = (facts.head, facts.caller);
     key.extend(slice.id.to_ne_bytes());
     write_roles(key, slice, facts);
-    for read in slice.reads.iter() {
-        match read {
-            Read::Time => return false,
-            // The roles are written above; the rest is the same for all requests of a slice.
-            Read::Role(_) | Read::Method | Read::Route | Read::Labels | Read::Hierarchy => {}
-            Read::PrincipalType => key.push(kind(caller.kind)),
-            Read::Principal => {
-                key.push(kind(caller.kind));
-                write_text(key, &caller.issuer);
-                write_text(key, &caller.subject);
-            }
-            Read::Subject => write_text(key, &caller.subject),
-            Read::Issuer => write_text(key, &caller.issuer),
-            Read::Authenticator => write_text(key, &caller.authenticator),
-            Read::Scopes => write_list(key, caller.scopes.iter().map(|scope| &**scope)),
-            Read::Attribute(name) => write_attribute(key, attribute(vocabulary, caller, name)),
-            Read::Host => write_text(key, head.host.name()),
-            Read::Path => write_text(key, head.path.as_str()),
-            Read::Param(name) => write_optional(key, facts.param(vocabulary, name)),
-            Read::Params => write_list(key, facts.params(vocabulary).flat_map(|(name, value)| [name, value])),
-            Read::Header(name) => match facts.header(vocabulary, name) {
-                Ok(value) => write_optional(key, value),
-                Err(_) => return false,
-            },
-            Read::Headers => {
-                for name in vocabulary.headers.keys() {
-                    let Ok(value) = facts.header(vocabulary, name) else { return false };
-                    write_optional(key, value);
-                }
-            }
-            Read::Ip => match head.client.to_canonical() {
-                IpAddr::V4(address) => key.extend(address.octets()),
-                IpAddr::V6(address) => {
-                    key.push(6);
-                    key.extend(address.octets());
-                }
-            },
-            Read::Secure => key.push(u8::from(head.secure)),
+    let source = RequestFacts { facts: *facts, vocabulary };
+    slice.reads.iter().all(|read| match read {
+        // The roles are written above; the rest is the same for all requests of a slice.
+        Read::Role(_) | Read::Method | Read::Route | Read::Labels | Read::Hierarchy => true,
+        _ => read.value(&source).is_ok_and(|value| write_value(key, &value)),
+    })
+}
+
+/// False for what never comes again.
+fn write_value(key: &mut Vec<u8>, value: &FactValue<'_>) -> bool {
+    match value {
+        FactValue::Time(_) => return false,
+        FactValue::Missing => key.push(0),
+        FactValue::Kind(of) => key.push(kind(*of)),
+        FactValue::Principal(caller) => {
+            key.push(kind(caller.kind));
+            write_text(key, &caller.issuer);
+            write_text(key, &caller.subject);
+        }
+        FactValue::Bool(value) => key.push(u8::from(*value)),
+        FactValue::Text(text) => {
+            key.push(1);
+            write_text(key, text);
+        }
+        FactValue::Names(names) => write_list(key, names.iter().map(|name| &**name)),
+        FactValue::Attribute(value) => write_attribute(key, value),
+        FactValue::Record(pairs) => write_list(key, pairs.iter().flat_map(|(name, value)| [*name, *value])),
+        FactValue::Ip(IpAddr::V4(address)) => {
+            key.push(4);
+            key.extend(address.octets());
+        }
+        FactValue::Ip(IpAddr::V6(address)) => {
+            key.push(6);
+            key.extend(address.octets());
         }
     }
     true
@@ -159,13 +153,6 @@ fn write_text(key: &mut Vec<u8>, text: &str) {
     key.extend(text.as_bytes());
 }
 
-fn write_optional(key: &mut Vec<u8>, text: Option<&str>) {
-    key.push(u8::from(text.is_some()));
-    if let Some(text) = text {
-        write_text(key, text);
-    }
-}
-
 fn write_list<'a>(key: &mut Vec<u8>, items: impl Iterator<Item = &'a str>) {
     let start = key.len();
     key.extend(0usize.to_ne_bytes());
@@ -179,19 +166,18 @@ fn write_list<'a>(key: &mut Vec<u8>, items: impl Iterator<Item = &'a str>) {
     }
 }
 
-fn write_attribute(key: &mut Vec<u8>, value: Option<&AttributeValue>) {
+fn write_attribute(key: &mut Vec<u8>, value: &AttributeValue) {
     match value {
-        None => key.push(0),
-        Some(AttributeValue::Bool(value)) => key.extend([1, u8::from(*value)]),
-        Some(AttributeValue::Long(value)) => {
+        AttributeValue::Bool(value) => key.extend([1, u8::from(*value)]),
+        AttributeValue::Long(value) => {
             key.push(2);
             key.extend(value.to_ne_bytes());
         }
-        Some(AttributeValue::String(value)) => {
+        AttributeValue::String(value) => {
             key.push(3);
             write_text(key, value);
         }
-        Some(AttributeValue::Set(members)) => {
+        AttributeValue::Set(members) => {
             key.push(4);
             write_list(key, members.iter().map(|member| &**member));
         }

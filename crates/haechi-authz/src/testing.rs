@@ -86,6 +86,10 @@ impl World {
         Self { vocabulary, policies: policies.into(), memo: Memo::default() }
     }
 
+    pub(crate) const fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
     pub(crate) fn route(mut self, name: &str, path: &str, written: &[&str]) -> Self {
         self.vocabulary.routes.push(route(name, path, rule(written)));
         self

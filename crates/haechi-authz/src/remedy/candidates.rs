@@ -5,7 +5,7 @@ use crate::expr::{Expr, Var};
 use crate::reads::{Everything, gather};
 use crate::slice::concerns_action;
 use crate::vocabulary::action_index;
-use crate::{Clause, Engine, Facts, Read, RouteFacts, RouteIndex, Vocabulary};
+use crate::{Clause, Engine, FactValue, Facts, Read, RequestFacts, RouteFacts, RouteIndex, Vocabulary};
 use haechi_core::role::RESERVED_PREFIX;
 use haechi_core::{AttributeType, AttributeValue};
 use serde_json::Value as Json;
@@ -126,11 +126,12 @@ fn attributes(
     let read = Expr::Attr(Box::new(Expr::Var(Var::Principal)), name.to_owned());
     let mut mined = Mined::default();
     expressions.iter().for_each(|expression| mine(expression, &read, &mut mined));
+    let source = RequestFacts { facts: *facts, vocabulary };
     let now = facts.caller.attributes.get(name);
     let values = match kind {
         AttributeType::Bool => vec![AttributeValue::Bool(true), AttributeValue::Bool(false)],
-        AttributeType::Long => longs(&mined, facts, now),
-        AttributeType::String => strings(&mined, vocabulary, facts),
+        AttributeType::Long => longs(&mined, source, now),
+        AttributeType::String => strings(&mined, source),
         AttributeType::Set => sets(&mined, now),
     };
     for (rank, value) in values.into_iter().enumerate() {
@@ -159,13 +160,13 @@ fn sets(mined: &Mined, now: Option<&AttributeValue>) -> Vec<AttributeValue> {
 }
 
 /// The numbers around each that is compared with, the nearest to what is there first.
-fn longs(mined: &Mined, facts: &Facts<'_>, now: Option<&AttributeValue>) -> Vec<AttributeValue> {
+fn longs(mined: &Mined, source: RequestFacts<'_>, now: Option<&AttributeValue>) -> Vec<AttributeValue> {
     let here = match now {
         Some(AttributeValue::Long(value)) => *value,
         _ => 0,
     };
     let written = mined.literals.iter().filter_map(Json::as_i64);
-    let others = mined.values(facts).filter_map(|value| match value {
+    let others = mined.values(&source).filter_map(|value| match value {
         AttributeValue::Long(value) => Some(value),
         _ => None,
     });
@@ -177,20 +178,18 @@ fn longs(mined: &Mined, facts: &Facts<'_>, now: Option<&AttributeValue>) -> Vec<
 }
 
 /// The texts that are compared with: of the request first, then those that are written, then just any.
-fn strings(mined: &Mined, vocabulary: &Vocabulary, facts: &Facts<'_>) -> Vec<AttributeValue> {
+fn strings(mined: &Mined, source: RequestFacts<'_>) -> Vec<AttributeValue> {
     let mut texts: Vec<String> = Vec::new();
     for read in &mined.reads {
-        let text = match read {
-            Read::Param(name) => facts.param(vocabulary, name).map(str::to_owned),
-            Read::Header(name) => facts.header(vocabulary, name).ok().flatten().map(str::to_owned),
-            Read::Host => Some(facts.head.host.name().to_owned()),
-            Read::Subject => Some(facts.caller.subject.to_string()),
-            Read::Issuer => Some(facts.caller.issuer.to_string()),
-            _ => None,
-        };
-        texts.extend(text);
+        let is_wanted =
+            matches!(read, Read::Param(_) | Read::Header(_) | Read::Host | Read::Subject | Read::Issuer);
+        if let Ok(FactValue::Text(text)) = read.value(&source)
+            && is_wanted
+        {
+            texts.push(text.to_owned());
+        }
     }
-    texts.extend(mined.values(facts).filter_map(|value| match value {
+    texts.extend(mined.values(&source).filter_map(|value| match value {
         AttributeValue::String(text) => Some(text.into_string()),
         _ => None,
     }));
@@ -210,9 +209,9 @@ struct Mined {
 
 impl Mined {
     /// The values that the caller has for the other attributes it is compared with.
-    fn values(&self, facts: &Facts<'_>) -> impl Iterator<Item = AttributeValue> {
-        self.reads.iter().filter_map(|read| match read {
-            Read::Attribute(name) => facts.caller.attributes.get(&**name).cloned(),
+    fn values(&self, source: &RequestFacts<'_>) -> impl Iterator<Item = AttributeValue> {
+        self.reads.iter().filter_map(|read| match read.value(source) {
+            Ok(FactValue::Attribute(value)) => Some(value.clone()),
             _ => None,
         })
     }

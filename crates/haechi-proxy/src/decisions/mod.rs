@@ -10,7 +10,7 @@ pub(crate) use queries::QueryReader;
 pub use queries::{Answers, DecisionQueries, Question, Wanted};
 pub(crate) use ring::DecisionRings;
 
-use haechi_authz::Decision;
+use haechi_authz::{Decision, FactSource};
 use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{Caller, CanonicalPath, Host, Outcome, PathPattern, Timestamp};
 use http::Method;
@@ -85,6 +85,57 @@ impl Decided {
             + subject.len()
             + 64 * words
             + headers
+    }
+}
+
+/// As it was at that request, whatever is configured by now.
+impl FactSource for Decided {
+    fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    fn method(&self) -> &str {
+        self.method.as_str()
+    }
+
+    fn route(&self) -> &str {
+        &self.route.name
+    }
+
+    fn labels(&self) -> &[Arc<str>] {
+        &self.route.labels
+    }
+
+    fn host(&self) -> &str {
+        self.host.name()
+    }
+
+    fn path(&self) -> &str {
+        self.path.as_str()
+    }
+
+    fn params(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.route.pattern.values(self.path.as_str())
+    }
+
+    fn header(&self, name: &str) -> Result<Option<&str>, String> {
+        Ok(self.headers.iter().find(|(known, _)| **known == *name).map(|(_, value)| &**value))
+    }
+
+    fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().map(|(name, _)| &**name)
+    }
+
+    fn client(&self) -> IpAddr {
+        self.client
+    }
+
+    fn received(&self) -> Timestamp {
+        self.received
+    }
+
+    fn is_secure(&self) -> bool {
+        self.secure
     }
 }
 

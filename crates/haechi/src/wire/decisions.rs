@@ -4,7 +4,7 @@ use haechi_admin::decisions::{
     CallerRecord, CannotTell, DecisionRecord, EvaluationError, ExternalAnswer, Fact, Origin, Place,
     RequestRecord, ShadowVerdict, WantedDecisions,
 };
-use haechi_authz::{DenyReason, Read, Source, Verdict, principal_id, principal_kind};
+use haechi_authz::{DenyReason, FactValue, Read, Source, Verdict, principal_id, principal_kind};
 use haechi_core::id::DecisionId;
 use haechi_core::ports::BoxFuture;
 use haechi_core::{AttributeValue, Caller, Outcome};
@@ -156,43 +156,21 @@ fn caller(caller: &Caller) -> CallerRecord {
 
 /// A fact as it was at that request; `null` where there was none.
 fn fact(read: &Read, decided: &Decided) -> Fact {
-    let Decided { caller, headers, route, path, .. } = decided;
-    let header = |name: &str| headers.iter().find(|(known, _)| **known == *name).map(|(_, value)| &**value);
-    let attribute = |name: &str| caller.attributes.get(name).map(plain);
-    let value = match read {
-        Read::PrincipalType => json!(principal_kind(caller.kind)),
-        Read::Principal => {
+    let value = match read.value(decided).unwrap_or(FactValue::Missing) {
+        FactValue::Missing => Value::Null,
+        FactValue::Kind(kind) => json!(principal_kind(kind)),
+        FactValue::Principal(caller) => {
             json!(format!("{}::{:?}", principal_kind(caller.kind), principal_id(caller)))
         }
-        Read::Role(name) => json!(caller.has_role(name)),
-        Read::Subject => json!(caller.subject),
-        Read::Issuer => json!(caller.issuer),
-        Read::Authenticator => json!(caller.authenticator),
-        Read::Scopes => json!(caller.scopes),
-        Read::Attribute(name) => json!(attribute(name)),
-        Read::Method => json!(decided.method.as_str()),
-        Read::Route => json!(route.name),
-        Read::Labels => json!(route.labels),
-        Read::Host => json!(decided.host.name()),
-        Read::Path => json!(path.as_str()),
-        Read::Param(name) => {
-            json!(
-                route
-                    .pattern
-                    .values(path.as_str())
-                    .find(|(known, _)| **known == **name)
-                    .map(|(_, value)| value)
-            )
+        FactValue::Bool(value) => json!(value),
+        FactValue::Text(text) => json!(text),
+        FactValue::Names(names) => json!(names),
+        FactValue::Attribute(value) => plain(value),
+        FactValue::Record(pairs) => {
+            pairs.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect()
         }
-        Read::Params => {
-            route.pattern.values(path.as_str()).map(|(name, value)| (name.to_owned(), json!(value))).collect()
-        }
-        Read::Header(name) => json!(header(name)),
-        Read::Headers => headers.iter().map(|(name, value)| (name.to_string(), json!(value))).collect(),
-        Read::Ip => json!(decided.client.to_canonical().to_string()),
-        Read::Time => json!(decided.received.rfc3339_millis().to_string()),
-        Read::Secure => json!(decided.secure),
-        Read::Hierarchy => Value::Null,
+        FactValue::Ip(address) => json!(address.to_string()),
+        FactValue::Time(at) => json!(at.rfc3339_millis().to_string()),
     };
     Fact { name: read.to_string(), value }
 }

@@ -2,9 +2,12 @@
 
 use super::told::RuleSays;
 use crate::config::Config;
+use haechi_authz::schema::quoted;
 use haechi_authz::{
-    Clause, Decision, DenyReason, Facts, Finding, Place, Read, RouteIndex, Source, Vocabulary,
+    Clause, Decision, DenyReason, FactValue, Facts, Finding, Place, Read, RequestFacts, RouteIndex, Source,
+    Vocabulary,
 };
+use haechi_core::AttributeValue;
 use std::sync::Arc;
 
 /// Why a request is denied, with what is missing.
@@ -94,30 +97,36 @@ pub(super) fn rule_says(
 
 /// What a fact was: `Some(None)` where it is missing, `None` where it stands elsewhere in the explanation.
 pub(super) fn fact(read: &Read, facts: &Facts<'_>, vocabulary: &Vocabulary) -> Option<Option<String>> {
-    let (head, caller) = (facts.head, facts.caller);
-    let quoted = |text: &str| Some(haechi_authz::schema::quoted(text));
-    Some(match read {
-        Read::Subject => quoted(&caller.subject),
-        Read::Issuer => quoted(&caller.issuer),
-        Read::Authenticator => quoted(&caller.authenticator),
-        Read::Attribute(name) => caller.attributes.get(&**name).map(|value| match value {
-            haechi_core::AttributeValue::String(text) => haechi_authz::schema::quoted(text),
-            haechi_core::AttributeValue::Set(members) => {
-                let members = members.iter().map(|member| haechi_authz::schema::quoted(member));
-                format!("[{}]", members.collect::<Vec<_>>().join(", "))
-            }
-            other => other.to_string(),
-        }),
-        Read::Host => quoted(head.host.name()),
-        Read::Path => quoted(head.path.as_str()),
-        Read::Param(name) => {
-            let found = facts.params(vocabulary).find(|(known, _)| *known == &**name);
-            found.and_then(|(_, value)| quoted(value))
+    let is_told = matches!(
+        read,
+        Read::Subject
+            | Read::Issuer
+            | Read::Authenticator
+            | Read::Attribute(_)
+            | Read::Host
+            | Read::Path
+            | Read::Param(_)
+            | Read::Header(_)
+            | Read::Ip
+            | Read::Time
+            | Read::Secure
+    );
+    let source = RequestFacts { facts: *facts, vocabulary };
+    is_told.then(|| read.value(&source).ok().and_then(|value| in_words(&value)))
+}
+
+fn in_words(value: &FactValue<'_>) -> Option<String> {
+    Some(match value {
+        FactValue::Text(text) => quoted(text),
+        FactValue::Attribute(AttributeValue::String(text)) => quoted(text),
+        FactValue::Attribute(AttributeValue::Set(members)) => {
+            let members = members.iter().map(|member| quoted(member));
+            format!("[{}]", members.collect::<Vec<_>>().join(", "))
         }
-        Read::Header(name) => facts.header(vocabulary, name).ok().flatten().and_then(quoted),
-        Read::Ip => Some(head.client.to_canonical().to_string()),
-        Read::Time => Some(head.received.rfc3339().to_string()),
-        Read::Secure => Some(head.secure.to_string()),
+        FactValue::Attribute(other) => other.to_string(),
+        FactValue::Ip(address) => address.to_string(),
+        FactValue::Time(at) => at.rfc3339().to_string(),
+        FactValue::Bool(value) => value.to_string(),
         _ => return None,
     })
 }
