@@ -2,13 +2,14 @@
 
 use crate::accept::{Accepted, Arrived, accept};
 use crate::http1;
-use crate::judge::{Judged, Observer, judge};
+use crate::judge::{Judged, Observer, judge, judge_on_route};
 use crate::metrics::WorkerMetrics;
 use crate::plan::Plan;
 use crate::refusal::{Refusal, Refused};
 use crate::respond;
 use crate::websocket::handshake::Upgradable;
 use crate::worker::plan::WorkerPlan;
+use haechi_authz::RouteIndex;
 use haechi_core::connection::TlsFacts;
 use haechi_core::id::RequestId;
 use haechi_core::{ConnectionFacts, RequestHead, Timestamp};
@@ -76,12 +77,36 @@ impl DryRun {
         }
     }
 
+    /// Judges a request as the pipeline would if the route with this index took it, whether or not it does.
+    pub async fn judge_on_route<O: Observer>(
+        &self,
+        request: &DryRequest<'_>,
+        route: RouteIndex,
+        observer: &mut O,
+    ) -> DryOutcome {
+        let judged = match self.accepted(request) {
+            Ok((head, body)) => judge_on_route(head, body, route, &self.0, request.now, observer).await,
+            Err(refused) => Err(refused),
+        };
+        match judged {
+            Ok(_) => DryOutcome::Forwarded,
+            Err(refused) => DryOutcome::Refused(refused),
+        }
+    }
+
     async fn judged<O: Observer>(
         &self,
         request: &DryRequest<'_>,
         accepted: impl FnOnce(&RequestHead),
         observer: &mut O,
     ) -> Result<Judged<'_>, Refused> {
+        let (head, body) = self.accepted(request)?;
+        accepted(&head);
+        judge(head, body, &self.0, request.now, observer).await
+    }
+
+    /// The canonical head, and the length of the body where it is known.
+    fn accepted(&self, request: &DryRequest<'_>) -> Result<(Box<RequestHead>, Option<u64>), Refused> {
         let limits = self.0.shared.limits.head_limits();
         let read = http1::head::request_of(&request.bytes()?, limits);
         let read = read.map_err(|fault| Refused::new(Refusal::from(fault), fault.to_string()))?;
@@ -95,8 +120,7 @@ impl DryRun {
         let body = read.framing.length();
         let Accepted { head, .. } =
             accept(read.lines, &arrived, &self.0.shared, || 0).map_err(|not| not.refused)?;
-        accepted(&head);
-        judge(head, body, &self.0, request.now, observer).await
+        Ok((head, body))
     }
 }
 

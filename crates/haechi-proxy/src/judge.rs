@@ -82,6 +82,18 @@ pub(crate) async fn judge<'p, O: Observer>(
 
     // Route: before authentication, because the route says who is asked. What has no route needs no credential to be told so.
     let route_index = route(&head, plan, observer)?;
+    judge_on_route(head, body, route_index, plan, now, observer).await.map(Judged::Permitted)
+}
+
+/// Judges a request as one that the route with this index takes: everything that follows on routing.
+pub(crate) async fn judge_on_route<'p, O: Observer>(
+    head: Box<RequestHead>,
+    body: Option<u64>,
+    route_index: RouteIndex,
+    plan: &'p WorkerPlan,
+    now: Timestamp,
+    observer: &mut O,
+) -> Result<Passed<'p>, Refused> {
     let route = plan.shared.route(route_index).ok_or_else(no_such_route)?;
     observer.routed(route_index, &head);
     check_path_and_body(&head, body, route, plan)?;
@@ -100,7 +112,7 @@ pub(crate) async fn judge<'p, O: Observer>(
     let outcome = plan.shared.enforcer.enforce(head, route_index, caller, decision, &plan.memo).await;
     observer.decided(route_index, &outcome);
     match outcome {
-        Ok(permitted) => Ok(Judged::Permitted(Passed { permitted, route, route_index, verified })),
+        Ok(permitted) => Ok(Passed { permitted, route, route_index, verified }),
         Err(NotPermitted::Denied(_, reason, denial)) => {
             Err(Refused::new(denied(plan, route_index, &reason, denial), reason.describe()))
         }

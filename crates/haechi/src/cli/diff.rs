@@ -193,7 +193,7 @@ async fn confirmed(
     kind: Kind,
 ) -> Result<(ExampleOutcome, ExampleOutcome), String> {
     let allowed = allows.confirm(example, true).await?;
-    if kind == Kind::Kept && other.judge_by_name(example).is_none_or(|judged| judged.allowed) {
+    if kind == Kind::Kept && other.judge_by_name(example).await.is_none_or(|judged| judged.allowed) {
         let (method, path) = (&example.method, &example.path);
         return Err(format!("the solver found {method} {path}, but both sides allow it"));
     }

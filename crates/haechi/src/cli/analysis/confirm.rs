@@ -2,11 +2,11 @@
 
 use super::Loaded;
 use haechi_authz::analysis::{Example, Gives, Way};
-use haechi_authz::{Facts, Memo, Permitted, Refused, RouteIndex};
+use haechi_authz::{Permitted, Refused, RouteIndex};
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::host::is_meant;
-use haechi_core::id::{DecisionId, RequestId};
-use haechi_core::{Caller, ConnectionFacts, Fields, Host, RequestHead};
+use haechi_core::id::DecisionId;
+use haechi_core::{Caller, Host, RequestHead};
 use haechi_proxy::{DryOutcome, DryRequest, Observer};
 use std::sync::Arc;
 
@@ -75,21 +75,32 @@ impl Loaded {
     }
 
     async fn judged(&self, example: &Example) -> (Option<RouteIndex>, ExampleOutcome) {
-        let mut headers = vec![("host".to_owned(), example.host.clone())];
-        headers.extend(self.headers(example).map(|(name, value)| (name.to_owned(), value.to_owned())));
-        let request = DryRequest {
-            method: example.method.as_str(),
-            target: example.path.as_str(),
-            headers: &headers,
-            peer: (example.ip, 0).into(),
-            secure: example.secure,
-            time: example.time,
-            now: example.time,
-        };
+        let headers = self.fields(example);
         let mut steps = Supposing { loaded: self, example, route: None, decided: false };
-        let outcome = self.dry.judge(&request, |_| {}, &mut steps).await;
+        let outcome = self.dry.judge(&request(example, &headers), |_| {}, &mut steps).await;
+        (steps.route, self.told(&outcome, &steps))
+    }
+
+    /// What becomes of the example's request if the route of the example's name takes it, whether or not it does. `None` without such a route.
+    pub(in crate::cli) async fn judge_by_name(&self, example: &Example) -> Option<ExampleOutcome> {
+        let index = self.config.policies.vocabulary().index_of(&example.route)?;
+        let route = self.dry.plan().route(index)?;
+        if !route.methods.contains(&example.method) {
+            return Some(ExampleOutcome::refused(format!("405: not with {}", example.method)));
+        }
+        let host = Host::parse(example.host.as_bytes()).ok()?;
+        if !route.hosts.is_empty() && !route.hosts.iter().any(|known| is_meant(known, host.name())) {
+            return Some(ExampleOutcome::refused("404: not on this host"));
+        }
+        let headers = self.fields(example);
+        let mut steps = Supposing { loaded: self, example, route: None, decided: false };
+        let outcome = self.dry.judge_on_route(&request(example, &headers), index, &mut steps).await;
+        Some(self.told(&outcome, &steps))
+    }
+
+    fn told(&self, outcome: &DryOutcome, steps: &Supposing<'_>) -> ExampleOutcome {
         let name = steps.route.map_or("", |route| self.name(route));
-        let judged = match &outcome {
+        match outcome {
             DryOutcome::Forwarded => {
                 ExampleOutcome { allowed: true, told: format!("allowed on the route `{name}`") }
             }
@@ -102,34 +113,7 @@ impl Loaded {
             DryOutcome::Refused(refused) => {
                 ExampleOutcome::refused(format!("{}: {}", outcome.status(), refused.reason()))
             }
-        };
-        (steps.route, judged)
-    }
-
-    /// What the rules of the route of the example's name say, whether or not the request would take it. `None` without such a route.
-    pub(in crate::cli) fn judge_by_name(&self, example: &Example) -> Option<ExampleOutcome> {
-        let index = self.config.policies.vocabulary().index_of(&example.route)?;
-        let route = self.dry.plan().route(index)?;
-        let head = self.head(example).ok()?;
-        if !route.methods.contains(&head.method) {
-            return Some(ExampleOutcome::refused(format!("405: not with {}", head.method)));
         }
-        if !route.hosts.is_empty() && !route.hosts.iter().any(|host| is_meant(host, head.host.name())) {
-            return Some(ExampleOutcome::refused("404: not on this host"));
-        }
-        let caller = match self.supposed(example, index) {
-            Ok(caller) => caller,
-            Err(why) => return Some(ExampleOutcome::refused(format!("401: {why}"))),
-        };
-        let facts = Facts { head: &head, route: index, caller: &caller };
-        let decision = self.dry.plan().enforcer().decide(&facts, DecisionId::from_bits(0), &Memo::default());
-        let name = &example.route;
-        Some(match decision.reason() {
-            Some(reason) => {
-                ExampleOutcome::refused(format!("403 on the route `{name}`: {}", reason.describe()))
-            }
-            None => ExampleOutcome { allowed: true, told: format!("allowed on the route `{name}`") },
-        })
     }
 
     fn name(&self, route: RouteIndex) -> &str {
@@ -158,19 +142,25 @@ impl Loaded {
         Caller::new(example.kind, &example.authenticator, vouched, &self.config.roles, claimed)
     }
 
-    /// The example's header fields, name and value.
-    fn headers<'a>(&'a self, example: &'a Example) -> impl Iterator<Item = (&'a str, &'a str)> {
+    /// The example's header fields, name and value, `Host` among them.
+    fn fields(&self, example: &Example) -> Vec<(String, String)> {
+        let mut fields = vec![("host".to_owned(), example.host.clone())];
         // A header that only the other configuration declares is one that this one does not look at.
-        example.headers.iter().map(|(name, value)| (self.header(name), value.as_str()))
+        let declared =
+            example.headers.iter().map(|(name, value)| (self.header(name).to_owned(), value.clone()));
+        fields.extend(declared);
+        fields
     }
+}
 
-    fn head(&self, example: &Example) -> Result<RequestHead, String> {
-        let mut fields = Fields::default();
-        self.headers(example).for_each(|(name, value)| fields.push(name.as_bytes(), value.as_bytes()));
-        let host = Host::parse(example.host.as_bytes()).map_err(|fault| fault.to_string())?;
-        let (id, connection) = (RequestId::from_bits(0), ConnectionFacts::plain((example.ip, 0).into()));
-        let (method, path) = (example.method.clone(), example.path.clone());
-        let head = RequestHead::new(id, example.time, connection, method, host, path);
-        Ok(head.with_fields(fields).with_client(example.ip, example.secure))
+fn request<'a>(example: &'a Example, headers: &'a [(String, String)]) -> DryRequest<'a> {
+    DryRequest {
+        method: example.method.as_str(),
+        target: example.path.as_str(),
+        headers,
+        peer: (example.ip, 0).into(),
+        secure: example.secure,
+        time: example.time,
+        now: example.time,
     }
 }

@@ -18,13 +18,13 @@ use std::thread::JoinHandle;
 
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 /// `correct horse battery`, with bcrypt at its cheapest: its cost is not what is tried here.
-const USERS: &str = "anna:$2b$04$abcdefghijklmnopqrstuuqREtd3VJD2QVZbuFskFSLk6eRIrQoOS\n";
+pub(super) const USERS: &str = "anna:$2b$04$abcdefghijklmnopqrstuuqREtd3VJD2QVZbuFskFSLk6eRIrQoOS\n";
 const REQUESTS: usize = 4000;
 const SEED: u64 = 7;
 /// The most that an answer's head and body have here.
 const ANSWER: usize = 64 * 1024;
 
-fn configuration(backend: SocketAddr) -> String {
+pub(super) fn configuration(backend: SocketAddr) -> String {
     format!(
         r#"
 listeners: [{{ bind: 127.0.0.1:0 }}]
@@ -74,14 +74,15 @@ routes:
 }
 
 /// A gate in this process, of one worker; stopped when dropped.
-struct Running {
-    address: SocketAddr,
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
     draining: Arc<AtomicBool>,
     worker: Option<JoinHandle<std::io::Result<()>>>,
 }
 
 impl Running {
-    fn start(assembly: &Assembly) -> Self {
+    /// Listening as the listener with this index.
+    pub(super) fn start(assembly: &Assembly, listener: usize) -> Self {
         let (address, sockets) = haechi_proxy::bind(([127, 0, 0, 1], 0).into(), 1).unwrap();
         let shared = Shared {
             plan: Arc::new(arc_swap::ArcSwap::new(assembly.plan.clone())),
@@ -96,7 +97,7 @@ impl Running {
         let draining = shared.draining.clone();
         let worker = haechi_proxy::start(
             shared,
-            sockets.into_iter().map(|socket| (ListenerIndex::new(0), socket)).collect(),
+            sockets.into_iter().map(|socket| (ListenerIndex::new(listener), socket)).collect(),
             0,
         )
         .unwrap();
@@ -107,16 +108,21 @@ impl Running {
     fn ask(&self, wire: &[u8]) -> u16 {
         let mut socket = TcpStream::connect(self.address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket.write_all(wire).unwrap();
-        let mut answer = Vec::new();
-        let mut piece = [0; 4096];
-        while !answer.windows(4).any(|four| four == b"\r\n\r\n") {
-            let read = socket.read(&mut piece).unwrap();
-            assert!(read > 0 && answer.len() < ANSWER, "no answer to {}", String::from_utf8_lossy(wire));
-            answer.extend_from_slice(&piece[..read]);
-        }
-        std::str::from_utf8(&answer[9..12]).unwrap().parse().unwrap()
+        ask_over(&mut socket, wire)
     }
+}
+
+/// The status of the answer to one request over HTTP/1.1.
+pub(super) fn ask_over(stream: &mut (impl Read + Write), wire: &[u8]) -> u16 {
+    stream.write_all(wire).unwrap();
+    let mut answer = Vec::new();
+    let mut piece = [0; 4096];
+    while !answer.windows(4).any(|four| four == b"\r\n\r\n") {
+        let read = stream.read(&mut piece).unwrap();
+        assert!(read > 0 && answer.len() < ANSWER, "no answer to {}", String::from_utf8_lossy(wire));
+        answer.extend_from_slice(&piece[..read]);
+    }
+    std::str::from_utf8(&answer[9..12]).unwrap().parse().unwrap()
 }
 
 impl Drop for Running {
@@ -127,13 +133,13 @@ impl Drop for Running {
 }
 
 /// One request, for both ways.
-struct Request {
-    inquiry: Inquiry,
-    body: &'static str,
+pub(super) struct Request {
+    pub(super) inquiry: Inquiry,
+    pub(super) body: &'static str,
 }
 
 impl Request {
-    fn wire(&self) -> Vec<u8> {
+    pub(super) fn wire(&self) -> Vec<u8> {
         let Inquiry { method, path, host, headers, .. } = &self.inquiry;
         let mut wire = format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n");
         for (name, value) in headers {
@@ -144,13 +150,13 @@ impl Request {
 }
 
 /// Makes requests that are good in most parts and odd in a few.
-struct Maker {
+pub(super) struct Maker {
     random: Rng,
     tokens: Vec<String>,
 }
 
 impl Maker {
-    fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let key = Key::hmac("k", SECRET);
         let token = |more: serde_json::Value| {
             let claims =
@@ -178,6 +184,11 @@ impl Maker {
 
     fn rarely(&mut self) -> bool {
         self.random.u8(..8) == 0
+    }
+
+    /// A request, or now and then a preflight.
+    pub(super) fn next(&mut self) -> Request {
+        if self.random.u8(..32) == 0 { self.preflight() } else { self.request() }
     }
 
     fn request(&mut self) -> Request {
@@ -395,7 +406,7 @@ impl Maker {
     }
 }
 
-fn explained(runtime: &tokio::runtime::Runtime, gate: Gate<'_>, inquiry: &Inquiry) -> Explanation {
+pub(super) fn explained(runtime: &tokio::runtime::Runtime, gate: Gate<'_>, inquiry: &Inquiry) -> Explanation {
     runtime.block_on(judge(gate, inquiry)).unwrap_or_else(|_| panic!("no explanation of {inquiry:?}"))
 }
 
@@ -416,12 +427,12 @@ fn explain_says_of_thousands_of_requests_what_the_gate_does() {
     let assembly = Assembly::new(&config, &runtime).unwrap();
     let dry = DryRun::new(assembly.plan.clone());
     let gate = Gate { config: &config, dry: &dry, assembly: Some(&assembly), answers: None };
-    let running = Running::start(&assembly);
+    let running = Running::start(&assembly, 0);
 
     let mut maker = Maker::new(SEED);
     let mut seen = std::collections::BTreeMap::<u16, usize>::new();
     for _ in 0..REQUESTS {
-        let request = if maker.random.u8(..32) == 0 { maker.preflight() } else { maker.request() };
+        let request = maker.next();
         let told = explained(&runtime, gate, &request.inquiry);
         let before = arrived.load(Ordering::SeqCst);
         let status = running.ask(&request.wire());
