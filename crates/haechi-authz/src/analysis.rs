@@ -21,7 +21,7 @@ mod shape;
 mod solver;
 mod space;
 
-pub use access::{Gives, RouteAccess, Side, Takes, Way};
+pub use access::{Gives, RouteAccess, RouteMatcher, Side, Way};
 pub use agree::Form;
 pub use diff::{Change, Relation, RouteDiff, compare};
 pub use example::Example;

@@ -9,7 +9,7 @@ pub(crate) struct ContextHeaders(Box<[Box<str>]>);
 
 /// Why a request is not one about which could be decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unclear {
+pub(crate) enum ContextHeaderError {
     /// Some backends would read the one, some the other.
     #[error("a header that policies read was sent more than once")]
     Repeated,
@@ -31,7 +31,7 @@ impl ContextHeaders {
     }
 
     /// Checks every field that is one of them to somebody.
-    pub(crate) fn check(&self, fields: &Fields) -> Result<(), Unclear> {
+    pub(crate) fn check(&self, fields: &Fields) -> Result<(), ContextHeaderError> {
         self.0.iter().try_for_each(|name| sole(name.as_bytes(), fields))
     }
 
@@ -44,25 +44,25 @@ impl ContextHeaders {
     pub(crate) fn check_nominated<'a>(
         &self,
         mut nominated: impl Iterator<Item = &'a [u8]>,
-    ) -> Result<(), Unclear> {
+    ) -> Result<(), ContextHeaderError> {
         if !self.0.is_empty() && nominated.any(|name| self.are_like(name)) {
-            return Err(Unclear::Nominated);
+            return Err(ContextHeaderError::Nominated);
         }
         Ok(())
     }
 }
 
-fn sole(name: &[u8], fields: &Fields) -> Result<(), Unclear> {
+fn sole(name: &[u8], fields: &Fields) -> Result<(), ContextHeaderError> {
     let mut seen = false;
     for field in fields.iter().filter(|field| FieldName::are_alike(name, field.name)) {
         if field.name != name {
-            return Err(Unclear::OtherSpelling);
+            return Err(ContextHeaderError::OtherSpelling);
         }
         if seen {
-            return Err(Unclear::Repeated);
+            return Err(ContextHeaderError::Repeated);
         }
         if !is_printable(field.value) {
-            return Err(Unclear::NotPrintable);
+            return Err(ContextHeaderError::NotPrintable);
         }
         seen = true;
     }
@@ -71,10 +71,10 @@ fn sole(name: &[u8], fields: &Fields) -> Result<(), Unclear> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ContextHeaders, Unclear};
+    use super::{ContextHeaderError, ContextHeaders};
     use haechi_core::Fields;
 
-    fn checked(sent: &[(&str, &[u8])]) -> Result<(), Unclear> {
+    fn checked(sent: &[(&str, &[u8])]) -> Result<(), ContextHeaderError> {
         let mut fields = Fields::default();
         sent.iter().for_each(|(name, value)| fields.push(name.as_bytes(), value));
         ContextHeaders::new(["x-tenant", "x-region"]).check(&fields)
@@ -97,13 +97,16 @@ mod tests {
     #[test]
     fn what_can_be_read_in_two_does_not() {
         let twice: &[(&str, &[u8])] = &[("X-Tenant", b"acme"), ("x-tenant", b"acme")];
-        assert_eq!(checked(twice), Err(Unclear::Repeated));
+        assert_eq!(checked(twice), Err(ContextHeaderError::Repeated));
         for other in ["X_Tenant", "x.tenant", "x|TENANT", "X~Region"] {
-            assert_eq!(checked(&[(other, b"acme")]), Err(Unclear::OtherSpelling), "{other}");
-            assert_eq!(checked(&[("x-tenant", b"acme"), (other, b"acme")]), Err(Unclear::OtherSpelling));
+            assert_eq!(checked(&[(other, b"acme")]), Err(ContextHeaderError::OtherSpelling), "{other}");
+            assert_eq!(
+                checked(&[("x-tenant", b"acme"), (other, b"acme")]),
+                Err(ContextHeaderError::OtherSpelling)
+            );
         }
         for value in [&b"a\tb"[..], b"a\0b", b"\xc3\xa9", b"\x7f"] {
-            assert_eq!(checked(&[("x-tenant", value)]), Err(Unclear::NotPrintable), "{value:?}");
+            assert_eq!(checked(&[("x-tenant", value)]), Err(ContextHeaderError::NotPrintable), "{value:?}");
         }
     }
 
@@ -115,7 +118,7 @@ mod tests {
         };
         assert_eq!(nominated(&["close", "x-tenants"]), Ok(()));
         for name in ["X-Tenant", "x_tenant", "X.TENANT"] {
-            assert_eq!(nominated(&["close", name]), Err(Unclear::Nominated), "{name}");
+            assert_eq!(nominated(&["close", name]), Err(ContextHeaderError::Nominated), "{name}");
         }
         assert_eq!(ContextHeaders::default().check_nominated(std::iter::once(&b"x-tenant"[..])), Ok(()));
     }

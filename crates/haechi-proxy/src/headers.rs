@@ -2,7 +2,7 @@
 
 use crate::ascii::{push_host, push_ip, push_number};
 use crate::client_address::Origin;
-use crate::context_headers::{ContextHeaders, Unclear};
+use crate::context_headers::{ContextHeaderError, ContextHeaders};
 use crate::head_sink::HeadSink;
 use crate::settings::{Route, Service};
 use crate::subprotocols;
@@ -43,7 +43,7 @@ pub(crate) fn check_connection(fields: &Fields, guarded: &FieldNameSet) -> Resul
 }
 
 /// Checks the headers that policies read, and that `Connection` names none of them.
-pub(crate) fn check_context(fields: &Fields, context: &ContextHeaders) -> Result<(), Unclear> {
+pub(crate) fn check_context(fields: &Fields, context: &ContextHeaders) -> Result<(), ContextHeaderError> {
     context.check(fields)?;
     context.check_nominated(nominated(fields))
 }

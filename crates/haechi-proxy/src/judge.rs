@@ -51,13 +51,13 @@ pub trait Observer {
 /// A request that goes on.
 pub(crate) enum Judged<'p> {
     /// To where its route leads.
-    Permitted(Passed<'p>),
+    Permitted(PermittedRequest<'p>),
     /// It is answered as a preflight.
     Preflight(Preflight<'p>),
 }
 
 /// A request that may be forwarded.
-pub(crate) struct Passed<'p> {
+pub(crate) struct PermittedRequest<'p> {
     pub(crate) permitted: Permitted,
     pub(crate) route: &'p Route,
     pub(crate) route_index: RouteIndex,
@@ -93,7 +93,7 @@ pub(crate) async fn judge_on_route<'p, O: Observer>(
     plan: &'p WorkerPlan,
     now: Timestamp,
     observer: &mut O,
-) -> Result<Passed<'p>, Refused> {
+) -> Result<PermittedRequest<'p>, Refused> {
     let route = plan.shared.route(route_index).ok_or_else(no_such_route)?;
     observer.routed(route_index, &head);
     check_path_and_body(&head, body, route, plan)?;
@@ -112,7 +112,7 @@ pub(crate) async fn judge_on_route<'p, O: Observer>(
     let outcome = plan.shared.enforcer.enforce(head, route_index, caller, decision, &plan.memo).await;
     observer.decided(route_index, &outcome);
     match outcome {
-        Ok(permitted) => Ok(Passed { permitted, route, route_index, verified }),
+        Ok(permitted) => Ok(PermittedRequest { permitted, route, route_index, verified }),
         Err(NotPermitted::Denied(_, reason, denial)) => {
             Err(Refused::new(denied(plan, route_index, &reason, denial), reason.describe()))
         }

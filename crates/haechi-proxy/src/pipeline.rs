@@ -10,7 +10,7 @@ use crate::forward;
 use crate::forwarding::Forwarding;
 use crate::identity_provider;
 use crate::interim::Interim;
-use crate::judge::{Judged, Passed, judge};
+use crate::judge::{Judged, PermittedRequest, judge};
 use crate::limits::Limit;
 use crate::lines::{HeadFault, RequestLines};
 use crate::record::Record;
@@ -85,7 +85,7 @@ pub(crate) async fn answer(
 
     // Forward, and respond: only with a `Permitted`.
     let mut response = match judged {
-        Ok(Judged::Permitted(Passed { permitted, route, route_index, verified })) => {
+        Ok(Judged::Permitted(PermittedRequest { permitted, route, route_index, verified })) => {
             let (timer, interim) = (arrival.timer, arrival.interim);
             let request = Forwarding {
                 worker,

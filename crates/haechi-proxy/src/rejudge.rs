@@ -1,6 +1,6 @@
 //! Judging a request again that was let through already and is not over yet.
 
-use crate::judge::{Judged, Observer, Passed, judge};
+use crate::judge::{Judged, Observer, PermittedRequest, judge};
 use crate::refusal::Refusal;
 use crate::settings::Target;
 use crate::worker::Worker;
@@ -38,7 +38,7 @@ pub(crate) async fn rejudge(
     let head = Box::new(permitted.head().clone().received_at(now));
     let judged = judge(head, Some(0), &plan, now, &mut Unrecorded(worker)).await;
     match judged {
-        Ok(Judged::Permitted(Passed { permitted, route, .. })) => {
+        Ok(Judged::Permitted(PermittedRequest { permitted, route, .. })) => {
             let leads_there = match route.target {
                 Target::Service(index) => {
                     plan.shared.service(index).is_some_and(|found| found.name == *service)

@@ -21,7 +21,7 @@ const LONGEST_PAGE: usize = 200;
 /// What may stand in the query.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(super) struct DecisionsQuery {
     outcome: Option<Outcome>,
     route: Option<String>,
     subject: Option<String>,
@@ -44,7 +44,7 @@ pub(super) async fn one(
 pub(super) async fn list(
     State(context): State<Context>,
     _: Reader,
-    asked: Result<Query<Asked>, QueryRejection>,
+    asked: Result<Query<DecisionsQuery>, QueryRejection>,
 ) -> Result<impl IntoResponse, AdminError> {
     let Query(asked) = asked.map_err(|rejection| AdminError::BadQuery(rejection.body_text()))?;
     let limit = asked.limit.unwrap_or(PAGE);
@@ -54,7 +54,7 @@ pub(super) async fn list(
     let before = asked.cursor.as_deref().map(|cursor| place(cursor).ok_or(cursor)).transpose();
     let before =
         before.map_err(|_| AdminError::BadQuery("`cursor` is not one that a page gave".to_owned()))?;
-    let Asked { outcome, route, subject, .. } = asked;
+    let DecisionsQuery { outcome, route, subject, .. } = asked;
     // One more tells whether there is another page.
     let wanted = WantedDecisions { before, outcome, route, subject, limit: limit + 1 };
     let mut decisions = context.decisions.newest(wanted).await.map_err(|_| AdminError::WorkersSilent)?;

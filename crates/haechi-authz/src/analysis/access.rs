@@ -71,7 +71,7 @@ pub struct RouteAccess {
 }
 
 /// Whether a request takes the route with this index.
-pub type Takes<'a> = dyn Fn(RouteIndex, &Method, &str, &CanonicalPath) -> bool + 'a;
+pub type RouteMatcher<'a> = dyn Fn(RouteIndex, &Method, &str, &CanonicalPath) -> bool + 'a;
 
 /// A configuration, as it is analysed.
 pub struct Side<'a> {
@@ -80,7 +80,7 @@ pub struct Side<'a> {
     /// By route.
     pub access: &'a [RouteAccess],
     /// Its router.
-    pub takes: &'a Takes<'a>,
+    pub takes: &'a RouteMatcher<'a>,
 }
 
 impl fmt::Debug for Side<'_> {

@@ -107,7 +107,7 @@ fn scopes(route: &RouteFacts, facts: &Facts<'_>, expressions: &[Expr], found: &m
     }
     let held = Expr::Attr(Box::new(Expr::Var(Var::Principal)), "scopes".into());
     for expression in expressions {
-        let mut mined = Mined::default();
+        let mut mined = ComparedValues::default();
         mine(expression, &held, &mut mined);
         let texts: Vec<Arc<str>> = mined.literals.iter().filter_map(Json::as_str).map(Arc::from).collect();
         texts.iter().for_each(|text| add(missing(&mut std::iter::once(text.clone()))));
@@ -124,7 +124,7 @@ fn attributes(
 ) {
     let Some(kind) = vocabulary.attributes.get(name) else { return };
     let read = Expr::Attr(Box::new(Expr::Var(Var::Principal)), name.to_owned());
-    let mut mined = Mined::default();
+    let mut mined = ComparedValues::default();
     expressions.iter().for_each(|expression| mine(expression, &read, &mut mined));
     let source = RequestFacts { facts: *facts, vocabulary };
     let now = facts.caller.attributes.get(name);
@@ -146,7 +146,7 @@ fn attributes(
 }
 
 /// What is there with one more of the texts that are looked for, with all of them, and without any.
-fn sets(mined: &Mined, now: Option<&AttributeValue>) -> Vec<AttributeValue> {
+fn sets(mined: &ComparedValues, now: Option<&AttributeValue>) -> Vec<AttributeValue> {
     let held: BTreeSet<Box<str>> = match now {
         Some(AttributeValue::Set(members)) => members.clone(),
         _ => BTreeSet::new(),
@@ -160,7 +160,11 @@ fn sets(mined: &Mined, now: Option<&AttributeValue>) -> Vec<AttributeValue> {
 }
 
 /// The numbers around each that is compared with, the nearest to what is there first.
-fn longs(mined: &Mined, source: RequestFacts<'_>, now: Option<&AttributeValue>) -> Vec<AttributeValue> {
+fn longs(
+    mined: &ComparedValues,
+    source: RequestFacts<'_>,
+    now: Option<&AttributeValue>,
+) -> Vec<AttributeValue> {
     let here = match now {
         Some(AttributeValue::Long(value)) => *value,
         _ => 0,
@@ -178,7 +182,7 @@ fn longs(mined: &Mined, source: RequestFacts<'_>, now: Option<&AttributeValue>) 
 }
 
 /// The texts that are compared with: of the request first, then those that are written, then just any.
-fn strings(mined: &Mined, source: RequestFacts<'_>) -> Vec<AttributeValue> {
+fn strings(mined: &ComparedValues, source: RequestFacts<'_>) -> Vec<AttributeValue> {
     let mut texts: Vec<String> = Vec::new();
     for read in &mined.reads {
         let is_wanted =
@@ -202,12 +206,12 @@ fn strings(mined: &Mined, source: RequestFacts<'_>) -> Vec<AttributeValue> {
 
 /// What stands in the comparisons that look at one thing.
 #[derive(Default)]
-struct Mined {
+struct ComparedValues {
     literals: Vec<Json>,
     reads: BTreeSet<Read>,
 }
 
-impl Mined {
+impl ComparedValues {
     /// The values that the caller has for the other attributes it is compared with.
     fn values(&self, source: &RequestFacts<'_>) -> impl Iterator<Item = AttributeValue> {
         self.reads.iter().filter_map(|read| match read.value(source) {
@@ -217,7 +221,7 @@ impl Mined {
     }
 }
 
-fn mine(expr: &Expr, wanted: &Expr, mined: &mut Mined) {
+fn mine(expr: &Expr, wanted: &Expr, mined: &mut ComparedValues) {
     let compares = match expr {
         Expr::Binary(op, ..) => !matches!(op.as_str(), "&&" | "||"),
         Expr::Like(..) => true,

@@ -68,12 +68,12 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Open {
-    questions: Vec<Asked>,
+    questions: Vec<PendingQuestion>,
     workers: usize,
 }
 
 #[derive(Debug)]
-struct Asked {
+struct PendingQuestion {
     number: u64,
     question: Arc<Question>,
     answers: UnboundedSender<Vec<Decided>>,
@@ -87,7 +87,7 @@ impl DecisionQueries {
         let only_one = matches!(question, Question::Of(_));
         let (answers, mut answered) = unbounded_channel();
         let number = self.0.put(question, answers);
-        let _cleared = Cleared { queries: &self.0, number };
+        let _cleared = RemoveQuestion { queries: &self.0, number };
         let mut told = Answers::default();
         let gather = async {
             while let Some(decided) = answered.recv().await {
@@ -119,7 +119,7 @@ impl Shared {
         let number = self.newest.load(Ordering::Relaxed) + 1;
         let left = open.workers;
         if left > 0 {
-            open.questions.push(Asked { number, question: Arc::new(question), answers, left });
+            open.questions.push(PendingQuestion { number, question: Arc::new(question), answers, left });
         }
         self.newest.store(number, Ordering::Release);
         number
@@ -127,12 +127,12 @@ impl Shared {
 }
 
 /// A question that nobody waits for any more does not stay.
-struct Cleared<'a> {
+struct RemoveQuestion<'a> {
     queries: &'a Shared,
     number: u64,
 }
 
-impl Drop for Cleared<'_> {
+impl Drop for RemoveQuestion<'_> {
     fn drop(&mut self) {
         self.queries.open().questions.retain(|asked| asked.number != self.number);
     }

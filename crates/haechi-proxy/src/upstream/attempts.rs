@@ -1,6 +1,6 @@
 //! One request's way through the endpoints of its service: where it goes first, and whether and where it goes again.
 
-use super::balance::{Balancer, Passed};
+use super::balance::{Balancer, TriedEndpoints};
 use super::circuit::Full;
 use super::pool::{Acquired, ConnectionLease};
 use super::retry::Failing;
@@ -27,7 +27,7 @@ pub(crate) struct Attempts<'a> {
     permitted: &'a Permitted,
     /// Whether sending it twice is possible and does no harm (RFC 9110 9.2.2).
     repeatable: bool,
-    passed: Passed,
+    passed: TriedEndpoints,
     retries: u32,
     replaced: bool,
 }
@@ -73,7 +73,7 @@ impl<'a> Attempts<'a> {
             balancer.budget().request(request.worker.ticks());
         }
         let repeatable = bodiless && permitted.head().method.is_idempotent();
-        let passed = Passed::default();
+        let passed = TriedEndpoints::default();
         Self { request, service, balancer, permitted, repeatable, passed, retries: 0, replaced: false }
     }
 

@@ -26,7 +26,7 @@ pub(crate) struct Balancer {
 
 /// Endpoints that a request has been to, or could not go to.
 #[derive(Default)]
-pub(crate) struct Passed {
+pub(crate) struct TriedEndpoints {
     /// They failed it: others go first.
     pub(crate) failed: Vec<EndpointIndex>,
     /// They have no room: out of the question.
@@ -77,7 +77,7 @@ impl Balancer {
     pub(crate) fn choose(
         &self,
         service: &Service,
-        passed: &Passed,
+        passed: &TriedEndpoints,
         random: &RefCell<Rng>,
         key: impl FnOnce(&HashKey) -> Vec<u8>,
     ) -> Option<EndpointIndex> {

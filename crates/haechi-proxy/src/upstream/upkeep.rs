@@ -34,11 +34,11 @@ pub struct Upkeep {
     resolver: Arc<dyn Resolve>,
     probe: Arc<dyn Probe>,
     control: Handle,
-    tended: Arc<Mutex<HashMap<usize, Tended>>>,
+    tended: Arc<Mutex<HashMap<usize, MaintainedEndpoint>>>,
 }
 
 /// One endpoint, and what is done for it.
-struct Tended {
+struct MaintainedEndpoint {
     /// Held, so that the address by which it is known stays its own.
     _state: Arc<EndpointState>,
     health: Option<HealthCheck>,
@@ -92,7 +92,12 @@ impl Upkeep {
         }
     }
 
-    fn tend(&self, service: &Service, state: &Arc<EndpointState>, before: Option<Tended>) -> Tended {
+    fn tend(
+        &self,
+        service: &Service,
+        state: &Arc<EndpointState>,
+        before: Option<MaintainedEndpoint>,
+    ) -> MaintainedEndpoint {
         let (health, resolve) = (service.settings.health.clone(), service.settings.resolve);
         let (mut checking, mut resolving) = (None, None);
         if let Some(mut before) = before {
@@ -117,7 +122,7 @@ impl Upkeep {
             let task = move || resolve::again_and_again(state.clone(), resolver.clone(), resolve);
             resolving = Some(supervise(&self.control, "name resolution", task));
         }
-        Tended { _state: state.clone(), health, resolve, checking, resolving }
+        MaintainedEndpoint { _state: state.clone(), health, resolve, checking, resolving }
     }
 }
 
@@ -127,7 +132,7 @@ fn endpoints(plan: &Plan) -> impl Iterator<Item = (&Service, &Arc<EndpointState>
         .flat_map(|service| service.endpoints.iter().map(move |endpoint| (service, &endpoint.state)))
 }
 
-impl Drop for Tended {
+impl Drop for MaintainedEndpoint {
     fn drop(&mut self) {
         for task in [&self.checking, &self.resolving].into_iter().flatten() {
             task.abort();

@@ -20,7 +20,7 @@ pub(super) struct Direction {
 
 /// How a direction came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Course {
+pub(super) enum DirectionEnd {
     /// The sender ended its connection.
     Ended,
     /// A connection failed.
@@ -55,7 +55,7 @@ impl Direction {
         cx: &mut Context<'_>,
         from: &mut Peer,
         to: &mut Peer,
-    ) -> Poll<Course> {
+    ) -> Poll<DirectionEnd> {
         loop {
             if self.is_closed() {
                 // What follows a Close is discarded (RFC 6455 1.4).
@@ -64,18 +64,18 @@ impl Direction {
             } else if self.cleared == 0 {
                 match self.frames.pass(from.unread()) {
                     Ok(count) => self.cleared = count,
-                    Err(fault) => return Poll::Ready(Course::Broken(fault)),
+                    Err(fault) => return Poll::Ready(DirectionEnd::Broken(fault)),
                 }
             }
             if self.cleared == 0 {
                 match ready!(from.poll_more(cx)) {
-                    Ok(0) => return Poll::Ready(Course::Ended),
+                    Ok(0) => return Poll::Ready(DirectionEnd::Ended),
                     Ok(_) => continue,
-                    Err(_) => return Poll::Ready(Course::Failed),
+                    Err(_) => return Poll::Ready(DirectionEnd::Failed),
                 }
             }
             if ready!(self.poll_write(cx, from, to)).is_err() {
-                return Poll::Ready(Course::Failed);
+                return Poll::Ready(DirectionEnd::Failed);
             }
         }
     }

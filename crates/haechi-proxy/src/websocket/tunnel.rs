@@ -1,6 +1,6 @@
 //! Both directions of a WebSocket, from the handshake to the end.
 
-use super::direction::{Course, Direction};
+use super::direction::{Direction, DirectionEnd};
 use super::frames::{Sender, close};
 use super::peer::Peer;
 use super::recheck::{AccessLost, OpeningRequest};
@@ -148,11 +148,11 @@ impl Running {
         for course in [upward, downward] {
             match course {
                 Poll::Pending => {}
-                Poll::Ready(Course::Ended) => return Poll::Ready(End::Closed),
-                Poll::Ready(Course::Failed) => {
+                Poll::Ready(DirectionEnd::Ended) => return Poll::Ready(End::Closed),
+                Poll::Ready(DirectionEnd::Failed) => {
                     return Poll::Ready(End::Lost("a connection of the WebSocket failed"));
                 }
-                Poll::Ready(Course::Broken(_)) => {
+                Poll::Ready(DirectionEnd::Broken(_)) => {
                     return Poll::Ready(End::Told(PROTOCOL_ERROR, "a frame breaks the protocol"));
                 }
             }

@@ -36,7 +36,7 @@ pub(crate) struct WorkerPlan {
 type Schemes = HashMap<Arc<str>, (Arc<dyn Authenticator>, Rc<dyn Scheme>)>;
 
 /// Whether all are asked, and who.
-type Asked = (bool, Vec<Arc<str>>);
+type ChainKey = (bool, Vec<Arc<str>>);
 
 impl WorkerPlan {
     /// Endpoints that stay keep their connections, authenticators that stay what they have verified.
@@ -48,7 +48,7 @@ impl WorkerPlan {
             let scheme = kept.map_or_else(|| authenticator.for_worker(), |(_, scheme)| scheme.clone());
             (authenticator.clone(), scheme)
         };
-        let mut known: HashMap<Asked, Option<Rc<Chain>>> = HashMap::new();
+        let mut known: HashMap<ChainKey, Option<Rc<Chain>>> = HashMap::new();
         let mut chain = |authentication: &Authentication| {
             let authenticators = authentication.authenticators();
             let names: Vec<_> =

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// What came of one case.
 #[derive(Debug, Serialize)]
-struct Tried {
+struct CaseResult {
     name: String,
     file: String,
     line: usize,
@@ -34,7 +34,7 @@ struct Tried {
 struct TestReport {
     passed: usize,
     failed: usize,
-    cases: Vec<Tried>,
+    cases: Vec<CaseResult>,
     #[serde(skip_serializing_if = "Option::is_none")]
     coverage: Option<Coverage>,
 }
@@ -80,7 +80,7 @@ async fn run(gate: Gate<'_>, cases: &[(&Path, Case)], covering: bool) -> Result<
         let explanation = judge(gate, &inquiry(case)).await?;
         coverage.saw(&explanation);
         let (passed, expected, got) = compare(case, &explanation);
-        tried.push(Tried {
+        tried.push(CaseResult {
             name: case.name.clone(),
             file: file.display().to_string(),
             line: case.line,

@@ -1,6 +1,6 @@
 //! What holds where the configuration says nothing. Durations and sizes in the units their types name.
 
-use super::value::{Count, Fraction, Lasting, Size};
+use super::value::{BoundedDuration, Count, Fraction, Size};
 use std::time::Duration;
 
 pub(super) const MINUTE: u64 = 60_000;
@@ -9,17 +9,17 @@ pub(super) const DAY: u64 = 24 * 60 * MINUTE;
 /// A part of all: 0 to 1.
 pub(super) type Share = Fraction;
 /// How long something may take: 1 ms to 1 day.
-pub(super) type Timeout = Lasting<1, DAY>;
+pub(super) type Timeout = BoundedDuration<1, DAY>;
 /// How long a stream may be silent; 0 for ever.
-pub(super) type IdleTimeout = Lasting<0, DAY>;
+pub(super) type IdleTimeout = BoundedDuration<0, DAY>;
 /// How long something may be put off: at most 1 day.
-pub(super) type Delay = Lasting<0, DAY>;
+pub(super) type Delay = BoundedDuration<0, DAY>;
 /// How long a browser may remember the answer to a preflight: at most 1 day.
-pub(super) type PreflightAge = Lasting<0, DAY>;
+pub(super) type PreflightAge = BoundedDuration<0, DAY>;
 /// How long something stays valid: 1 s to 10 years.
-pub(super) type Lifetime = Lasting<1000, { 3650 * DAY }>;
+pub(super) type Lifetime = BoundedDuration<1000, { 3650 * DAY }>;
 /// How long a token lives that cannot be looked up: 1 s to 1 day.
-pub(super) type TokenLifetime = Lasting<1000, DAY>;
+pub(super) type TokenLifetime = BoundedDuration<1000, DAY>;
 /// The size of a message's head: 1 KiB to 256 KiB.
 pub(super) type HeadSize = Size<1024, { 256 << 10 }>;
 /// The size of a body: anything.
@@ -35,13 +35,13 @@ pub(super) type ConnectionCount = Count<1, 1_000_000>;
 /// How many workers.
 pub(super) type WorkerCount = Count<1, 1024>;
 /// How long an answer of a decision point is kept: at most 1 h.
-pub(super) type AnswerLifetime = Lasting<0, { 60 * MINUTE }>;
+pub(super) type AnswerLifetime = BoundedDuration<0, { 60 * MINUTE }>;
 /// How much of a service's traffic an endpoint gets, beside the others.
 pub(super) type Weight = Count<0, 1000>;
 /// Over how long a share grows: at most 1 h.
-pub(super) type SlowStart = Lasting<0, { 60 * MINUTE }>;
+pub(super) type SlowStart = BoundedDuration<0, { 60 * MINUTE }>;
 /// From one look-up of a name to the next: 1 s to 1 day.
-pub(super) type ResolveInterval = Lasting<1000, DAY>;
+pub(super) type ResolveInterval = BoundedDuration<1000, DAY>;
 /// How many checks in a row.
 pub(super) type StreakCount = Count<1, 1000>;
 /// How many failed requests in a row.
@@ -51,7 +51,7 @@ pub(super) type Percent = Count<0, 100>;
 /// How many connections to an endpoint, or requests.
 pub(super) type CircuitCount = Count<1, 1_000_000>;
 /// How long a connection is kept: 1 s to 1 day.
-pub(super) type KeptFor = Lasting<1000, DAY>;
+pub(super) type KeptFor = BoundedDuration<1000, DAY>;
 /// How many requests a connection carries.
 pub(super) type KeptRequests = Count<1, 1_000_000_000>;
 /// How many idle connections.
@@ -61,53 +61,53 @@ pub(super) type AttemptCount = Count<1, 10>;
 /// How many failed logins.
 pub(super) type FailureCount = Count<1, 1000>;
 
-pub(super) const CONNECT_TIMEOUT: Timeout = Lasting(Duration::from_secs(2));
-pub(super) const RESPONSE_TIMEOUT: Timeout = Lasting(Duration::from_secs(30));
-pub(super) const POINT_TIMEOUT: Timeout = Lasting(Duration::from_secs(1));
-pub(super) const NOT_KEPT: AnswerLifetime = Lasting(Duration::ZERO);
+pub(super) const CONNECT_TIMEOUT: Timeout = BoundedDuration(Duration::from_secs(2));
+pub(super) const RESPONSE_TIMEOUT: Timeout = BoundedDuration(Duration::from_secs(30));
+pub(super) const POINT_TIMEOUT: Timeout = BoundedDuration(Duration::from_secs(1));
+pub(super) const NOT_KEPT: AnswerLifetime = BoundedDuration(Duration::ZERO);
 pub(super) const WEIGHT: Weight = Count(1);
 pub(super) const SAMPLE: Share = Fraction(0.1);
-pub(super) const PREFLIGHT_AGE: PreflightAge = Lasting(Duration::from_secs(10 * 60));
+pub(super) const PREFLIGHT_AGE: PreflightAge = BoundedDuration(Duration::from_secs(10 * 60));
 
-pub(super) const HEALTH_INTERVAL: Timeout = Lasting(Duration::from_secs(5));
-pub(super) const HEALTH_TIMEOUT: Timeout = Lasting(Duration::from_secs(1));
+pub(super) const HEALTH_INTERVAL: Timeout = BoundedDuration(Duration::from_secs(5));
+pub(super) const HEALTH_TIMEOUT: Timeout = BoundedDuration(Duration::from_secs(1));
 pub(super) const UNHEALTHY_AFTER: StreakCount = Count(3);
 pub(super) const HEALTHY_AFTER: StreakCount = Count(2);
 pub(super) const EJECTION_FAILURES: EjectionCount = Count(5);
-pub(super) const EJECTION_FOR: Timeout = Lasting(Duration::from_secs(10));
+pub(super) const EJECTION_FOR: Timeout = BoundedDuration(Duration::from_secs(10));
 pub(super) const EJECTION_MAX_PERCENT: Percent = Count(50);
-pub(super) const SLOW_START: SlowStart = Lasting(Duration::from_secs(10));
+pub(super) const SLOW_START: SlowStart = BoundedDuration(Duration::from_secs(10));
 pub(super) const CIRCUIT_CONNECTIONS: CircuitCount = Count(10_000);
 pub(super) const CIRCUIT_PENDING: CircuitCount = Count(4096);
 pub(super) const CIRCUIT_REQUESTS: CircuitCount = Count(10_000);
-pub(super) const KEEPALIVE_AGE: KeptFor = Lasting(Duration::from_secs(10 * 60));
+pub(super) const KEEPALIVE_AGE: KeptFor = BoundedDuration(Duration::from_secs(10 * 60));
 pub(super) const KEEPALIVE_REQUESTS: KeptRequests = Count(100_000);
 pub(super) const KEEPALIVE_IDLE: IdleCount = Count(256);
 pub(super) const RETRY_ATTEMPTS: AttemptCount = Count(1);
 pub(super) const RETRY_BUDGET_PERCENT: Percent = Count(20);
-pub(super) const RESOLVE: ResolveInterval = Lasting(Duration::from_secs(10));
+pub(super) const RESOLVE: ResolveInterval = BoundedDuration(Duration::from_secs(10));
 
-pub(super) const ACCESS_TOKEN_LIFETIME: TokenLifetime = Lasting(Duration::from_secs(10 * 60));
-pub(super) const REFRESH_TOKEN_LIFETIME: Lifetime = Lasting(Duration::from_secs(30 * 24 * 60 * 60));
-pub(super) const IDENTITY_TOKEN_LIFETIME: TokenLifetime = Lasting(Duration::from_secs(60));
+pub(super) const ACCESS_TOKEN_LIFETIME: TokenLifetime = BoundedDuration(Duration::from_secs(10 * 60));
+pub(super) const REFRESH_TOKEN_LIFETIME: Lifetime = BoundedDuration(Duration::from_secs(30 * 24 * 60 * 60));
+pub(super) const IDENTITY_TOKEN_LIFETIME: TokenLifetime = BoundedDuration(Duration::from_secs(60));
 pub(super) const LOCKOUT_FAILURES: FailureCount = Count(5);
-pub(super) const LOCKOUT_FOR: Lifetime = Lasting(Duration::from_secs(15 * 60));
+pub(super) const LOCKOUT_FOR: Lifetime = BoundedDuration(Duration::from_secs(15 * 60));
 
 pub(super) const HEAD: HeadSize = Size(16 << 10);
 pub(super) const RESPONSE_HEAD: HeadSize = Size(64 << 10);
 pub(super) const FIELDS: FieldCount = Count(100);
 pub(super) const BODY: BodySize = Size(100 << 20);
-pub(super) const HANDSHAKE: Timeout = Lasting(Duration::from_secs(10));
-pub(super) const HEADER_READ: Timeout = Lasting(Duration::from_secs(10));
-pub(super) const IDLE: Timeout = Lasting(Duration::from_secs(60));
-pub(super) const BODY_STALL: Timeout = Lasting(Duration::from_secs(5 * 60));
-pub(super) const WRITE_STALL: Timeout = Lasting(Duration::from_secs(30));
-pub(super) const DRAIN_DELAY: Delay = Lasting(Duration::ZERO);
-pub(super) const DRAIN_GRACE: Timeout = Lasting(Duration::from_secs(30));
+pub(super) const HANDSHAKE: Timeout = BoundedDuration(Duration::from_secs(10));
+pub(super) const HEADER_READ: Timeout = BoundedDuration(Duration::from_secs(10));
+pub(super) const IDLE: Timeout = BoundedDuration(Duration::from_secs(60));
+pub(super) const BODY_STALL: Timeout = BoundedDuration(Duration::from_secs(5 * 60));
+pub(super) const WRITE_STALL: Timeout = BoundedDuration(Duration::from_secs(30));
+pub(super) const DRAIN_DELAY: Delay = BoundedDuration(Duration::ZERO);
+pub(super) const DRAIN_GRACE: Timeout = BoundedDuration(Duration::from_secs(30));
 pub(super) const HTTP2_STREAMS: StreamCount = Count(100);
 pub(super) const HTTP2_RESETS: StreamCount = Count(100);
 pub(super) const HTTP2_SETTINGS: StreamCount = Count(20);
-pub(super) const WEBSOCKET_IDLE: Timeout = Lasting(Duration::from_secs(60 * 60));
+pub(super) const WEBSOCKET_IDLE: Timeout = BoundedDuration(Duration::from_secs(60 * 60));
 
 /// Client connections, where the process may use so much memory: 14,000, or as many as a quarter of it holds when each is TLS and idle.
 pub(super) fn connections(memory: Option<u64>) -> u32 {

@@ -23,7 +23,7 @@ pub(crate) struct Built {
     pub(crate) authenticators: Authenticators,
     sources: Vec<Source>,
     /// By authenticator, all that it was made of and nobody else.
-    made_of: BTreeMap<Arc<str>, MadeOf>,
+    made_of: BTreeMap<Arc<str>, AuthenticatorInputs>,
     common: Common,
 }
 
@@ -35,7 +35,7 @@ struct Source {
 
 /// What one authenticator is made of.
 #[derive(PartialEq, Eq)]
-struct MadeOf {
+struct AuthenticatorInputs {
     configured: meant::Authenticator,
     file: Option<FileDigest>,
 }
@@ -93,7 +93,10 @@ pub(crate) fn build(
     for (name, configured) in &config.authenticators {
         let settings = &configured.settings;
         let fault = |why: String| AuthenticatorFault { name: name.clone(), why };
-        let of = MadeOf { configured: configured.clone(), file: settings.needs().file.and_then(digest) };
+        let of = AuthenticatorInputs {
+            configured: configured.clone(),
+            file: settings.needs().file.and_then(digest),
+        };
         let known = sources.iter().chain(before.into_iter().flat_map(|before| &before.sources));
         let origin = settings.keys(materials).map_err(fault)?;
         let source = origin.map(|origin| source(origin, of.file, known, keys)).transpose().map_err(fault)?;

@@ -11,7 +11,7 @@ use super::notify::Notify;
 use super::operators::Operators;
 use super::otlp::{Exporter, ExporterFault};
 use super::reload::{ByCall, Record, Reloader};
-use super::signals::{Signals, Told};
+use super::signals::{SignalAction, Signals};
 use super::sockets::{Inherited, Listening};
 use super::stamp::Stamp;
 use super::upgrade::{self, Program, UpgradeFault};
@@ -68,9 +68,9 @@ struct Admin {
 
 /// Why the gate ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
+enum EndReason {
     /// A signal told it to.
-    Told,
+    Signal,
     /// Another process has taken over its sockets.
     Upgraded,
 }
@@ -180,19 +180,19 @@ impl Gate {
         }
         loop {
             match self.control.block_on(self.signals.next()) {
-                Told::Reload => self.reloader.wanted(),
-                Told::Upgrade => {
+                SignalAction::Reload => self.reloader.wanted(),
+                SignalAction::Upgrade => {
                     if let Some(why) = self.hand_over() {
                         return self.end(why);
                     }
                 }
-                Told::End => return self.end(Why::Told),
+                SignalAction::End => return self.end(EndReason::Signal),
             }
         }
     }
 
     /// Starts a process that takes over the sockets, and goes on doing what signals tell it to meanwhile. Returns why this process ends, if it does.
-    fn hand_over(&mut self) -> Option<Why> {
+    fn hand_over(&mut self) -> Option<EndReason> {
         let sockets = self.listening.handed_over().map_err(UpgradeFault::Sockets);
         let (followed, told) = match sockets {
             Ok(sockets) => self.follow(sockets),
@@ -201,7 +201,7 @@ impl Gate {
         let (line, why) = match followed {
             Ok(process) => {
                 self.notify.say(&format!("READY=1\nMAINPID={process}"));
-                (serde_json::json!({ "event": "upgraded", "process": process }), Some(Why::Upgraded))
+                (serde_json::json!({ "event": "upgraded", "process": process }), Some(EndReason::Upgraded))
             }
             Err(fault) => {
                 (serde_json::json!({ "event": "upgrade refused", "reason": fault.to_string() }), told)
@@ -212,7 +212,7 @@ impl Gate {
     }
 
     /// The process that follows, and whether this one was told to end before that was ready.
-    fn follow(&mut self, sockets: Vec<(String, OwnedFd)>) -> (Result<u32, UpgradeFault>, Option<Why>) {
+    fn follow(&mut self, sockets: Vec<(String, OwnedFd)>) -> (Result<u32, UpgradeFault>, Option<EndReason>) {
         let given_up = Arc::new(AtomicBool::new(false));
         let (program, until) = (self.program.clone(), given_up.clone());
         let mut following = self.control.spawn_blocking(move || program.follow(sockets, &until));
@@ -223,11 +223,11 @@ impl Gate {
                 tokio::select! {
                     followed = &mut following => return (followed, told),
                     signal = signals.next(), if told.is_none() => match signal {
-                        Told::Reload => reloader.wanted(),
-                        Told::Upgrade => {}
-                        Told::End => {
+                        SignalAction::Reload => reloader.wanted(),
+                        SignalAction::Upgrade => {}
+                        SignalAction::End => {
                             given_up.store(true, Ordering::Relaxed);
-                            told = Some(Why::Told);
+                            told = Some(EndReason::Signal);
                         }
                     },
                 }
@@ -237,17 +237,17 @@ impl Gate {
     }
 
     /// Not ready any more, then no more connections, then what is in flight finishes, then the log. A second signal to end ends at once.
-    fn end(self, why: Why) {
+    fn end(self, why: EndReason) {
         let delay = self.reloader.config().drain_delay;
         self.control.spawn(end_at_once(self.signals, why));
         self.ending.store(true, Ordering::Relaxed);
         match why {
-            Why::Told => {
+            EndReason::Signal => {
                 self.notify.say("STOPPING=1");
                 self.control.block_on(async { tokio::time::sleep(delay).await });
             }
             // Whoever asks the admin listener from now on is to hear the process that followed.
-            Why::Upgraded => self.admin.iter().for_each(Admin::end),
+            EndReason::Upgraded => self.admin.iter().for_each(Admin::end),
         }
         drop(self.listening);
         self.draining.store(true, Ordering::Relaxed);
@@ -415,13 +415,13 @@ fn end_with_words(kind: &'static str) {
 
 /// Whoever asks twice does not want to wait for requests in flight. After an upgrade once is not enough: a service manager tells every process of
 /// the service to end, and means the one that followed.
-async fn end_at_once(mut signals: Signals, why: Why) {
+async fn end_at_once(mut signals: Signals, why: EndReason) {
     let mut left = match why {
-        Why::Told => 1,
-        Why::Upgraded => 2,
+        EndReason::Signal => 1,
+        EndReason::Upgraded => 2,
     };
     while left > 0 {
-        if signals.next().await == Told::End {
+        if signals.next().await == SignalAction::End {
             left -= 1;
         }
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// The plan that the workers would run, but for its authenticators, which find no credential, and its decision points, which say what is given.
 pub(crate) fn rules(config: &Config, answers: &GivenAnswers) -> Result<Plan, PlanFault> {
     let blind = |name: &Arc<str>| -> (Arc<str>, Arc<dyn Authenticator>) {
-        (name.clone(), Arc::new(Blind(name.clone())))
+        (name.clone(), Arc::new(UnaskedAuthenticator(name.clone())))
     };
     let authenticators = config.authenticators.keys().map(blind).collect();
     plan(config, 0, &authenticators, None, &Endpoints::default(), unasked(config, answers))
@@ -23,9 +23,9 @@ pub(crate) fn rules(config: &Config, answers: &GivenAnswers) -> Result<Plan, Pla
 
 /// Stands for an authenticator that is not asked. It finds no credential in any request.
 #[derive(Clone)]
-struct Blind(Arc<str>);
+struct UnaskedAuthenticator(Arc<str>);
 
-impl Authenticator for Blind {
+impl Authenticator for UnaskedAuthenticator {
     fn name(&self) -> &Arc<str> {
         &self.0
     }
@@ -35,7 +35,7 @@ impl Authenticator for Blind {
     }
 }
 
-impl Scheme for Blind {
+impl Scheme for UnaskedAuthenticator {
     fn name(&self) -> &Arc<str> {
         &self.0
     }

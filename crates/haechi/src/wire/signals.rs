@@ -13,7 +13,7 @@ pub(crate) struct Signals {
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum SignalAction {
     /// SIGTERM or SIGINT.
     End,
     /// SIGHUP.
@@ -37,12 +37,12 @@ impl Signals {
     }
 
     /// The next one.
-    pub(crate) async fn next(&mut self) -> Told {
+    pub(crate) async fn next(&mut self) -> SignalAction {
         tokio::select! {
-            _ = self.terminate.recv() => Told::End,
-            _ = self.interrupt.recv() => Told::End,
-            _ = self.hangup.recv() => Told::Reload,
-            _ = self.user2.recv() => Told::Upgrade,
+            _ = self.terminate.recv() => SignalAction::End,
+            _ = self.interrupt.recv() => SignalAction::End,
+            _ = self.hangup.recv() => SignalAction::Reload,
+            _ = self.user2.recv() => SignalAction::Upgrade,
         }
     }
 }

@@ -38,12 +38,12 @@ pub(super) struct Lookup {
     declared: Arc<DeclaredAttributes>,
     roles: Arc<RoleTable>,
     control: Control,
-    noted: Arc<Noted>,
+    noted: Arc<LastUses>,
 }
 
 /// When each key's use was last noted, by whichever worker. Touched on the control runtime only.
 #[derive(Default)]
-struct Noted(Mutex<HashMap<String, Timestamp>>);
+struct LastUses(Mutex<HashMap<String, Timestamp>>);
 
 impl Lookup {
     pub(super) fn new(authenticator: Arc<str>, sources: Sources) -> Self {
@@ -102,7 +102,7 @@ impl Lookup {
     }
 }
 
-impl Noted {
+impl LastUses {
     fn is_due(&self, id: &str, now: Timestamp) -> bool {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         noted.retain(|_, last| now.since(*last) < NOTED_EVERY);

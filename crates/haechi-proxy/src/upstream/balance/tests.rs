@@ -1,6 +1,6 @@
 //! Which endpoints are chosen, and which never.
 
-use super::{Balancer, Passed};
+use super::{Balancer, TriedEndpoints};
 use crate::settings::{Balance, Endpoint, EndpointIndex, HashKey, Service, ServiceSettings};
 use crate::upstream::endpoint::{EndpointState, FULL_SHARE, now};
 use fastrand::Rng;
@@ -61,7 +61,7 @@ proptest! {
     ) {
         let weights: Vec<u32> = endpoints.iter().map(|(weight, _)| *weight).collect();
         let service = balanced(&weights, balance);
-        let mut passed = Passed::default();
+        let mut passed = TriedEndpoints::default();
         for (index, (_, trouble)) in endpoints.iter().enumerate() {
             let state = &service.endpoints[index].state;
             match trouble {
@@ -100,7 +100,8 @@ fn shares(service: &Service, turns: usize) -> Vec<usize> {
     let (balancer, random) = (Balancer::new(service, None, &Arc::default()), RefCell::new(Rng::with_seed(7)));
     let mut counts = vec![0; service.endpoints.len()];
     for turn in 0..turns {
-        let chosen = balancer.choose(service, &Passed::default(), &random, |_| turn.to_le_bytes().to_vec());
+        let chosen =
+            balancer.choose(service, &TriedEndpoints::default(), &random, |_| turn.to_le_bytes().to_vec());
         counts[chosen.unwrap().get()] += 1;
     }
     counts
@@ -138,7 +139,8 @@ fn a_share_grows_steadily_and_to_the_full() {
 fn a_key_stays_where_it_is_when_another_endpoint_goes() {
     let service = balanced(&[1, 1, 1], Balance::Hash(HashKey::Subject));
     let (balancer, random) = (Balancer::new(&service, None, &Arc::default()), RefCell::new(Rng::new()));
-    let place = |key: u8| balancer.choose(&service, &Passed::default(), &random, |_| vec![key]).unwrap();
+    let place =
+        |key: u8| balancer.choose(&service, &TriedEndpoints::default(), &random, |_| vec![key]).unwrap();
     let before: Vec<EndpointIndex> = (0..100).map(place).collect();
     service.endpoints[1].state.set_healthy(false);
     for (key, before) in (0..100).zip(before) {

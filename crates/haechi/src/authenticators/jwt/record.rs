@@ -5,7 +5,9 @@ use crate::config::read::{Defs, Maybe, Named, Reader, Value};
 use crate::config::record::record;
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
-use crate::config::value::{AttributeName, FieldNameText, FilePath, ForeignName, Lasting, Origin, RoleName};
+use crate::config::value::{
+    AttributeName, BoundedDuration, FieldNameText, FilePath, ForeignName, Origin, RoleName,
+};
 use crate::config::yaml::{Kind, Node};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::{Engine, alphabet};
@@ -17,7 +19,7 @@ use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
 /// How far clocks may differ: at most 10 min.
-type Leeway = Lasting<0, 600_000>;
+type Leeway = BoundedDuration<0, 600_000>;
 
 record! {
     "a `jwt` authenticator"
@@ -41,7 +43,7 @@ record! {
         /// The algorithms that a token may be signed with. All asymmetric ones where this is left out.
         optional algorithms as "algorithms": At<Vec<At<Algorithm>>>,
         /// How far the issuer's clock may differ from ours.
-        default leeway as "leeway": Leeway = Lasting(DEFAULT_LEEWAY),
+        default leeway as "leeway": Leeway = BoundedDuration(DEFAULT_LEEWAY),
         /// What the token's `typ` may be, where it has one; `at+jwt` and `JWT` where this is left out. With `issuer: self` always `at+jwt`.
         optional token_types as "token_types": At<Vec<String>>,
         /// What the issuer says in roles, and which role of ours that is. What is neither here nor declared is dropped.

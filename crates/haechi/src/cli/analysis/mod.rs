@@ -10,7 +10,7 @@ use super::{Failure, configuration};
 use crate::config::Config;
 use crate::wire::{GivenAnswers, access, rules};
 use haechi_authz::RouteIndex;
-use haechi_authz::analysis::{Example, RouteAccess, Side, Solver, Takes};
+use haechi_authz::analysis::{Example, RouteAccess, RouteMatcher, Side, Solver};
 use haechi_core::{CanonicalPath, Outcome};
 use haechi_proxy::{DryRun, Found};
 use http::Method;
@@ -37,7 +37,7 @@ impl Loaded {
     }
 
     /// As the solver is asked about it; `takes` is [`Self::takes`].
-    pub(super) fn side<'a>(&'a self, takes: &'a Takes<'a>) -> Side<'a> {
+    pub(super) fn side<'a>(&'a self, takes: &'a RouteMatcher<'a>) -> Side<'a> {
         Side { compiled: &self.config.policies, access: &self.access, takes }
     }
 

@@ -5,7 +5,7 @@ use super::gate::Gate;
 use super::inquiry::Inquiry;
 use super::reason::{because, fact, permitted_by, rule_says};
 use super::route;
-use super::told::{Asked, Change, Explanation, Looked, Matched, Shadow};
+use super::told::{AuthenticatorAttempt, Change, ExplainedFact, Explanation, Matched, Shadow};
 use crate::cli::Failure;
 use haechi_authn::{Attempt, Scheme};
 use haechi_authz::{Decision, Enforcer, Facts, Permitted, Refused, RouteIndex, Source, Unavailable};
@@ -34,7 +34,7 @@ pub(crate) async fn judge(gate: Gate<'_>, inquiry: &Inquiry) -> Result<Explanati
 struct Steps<'a> {
     supposition: Supposition<'a>,
     route: Option<RouteIndex>,
-    asked: Vec<Asked>,
+    asked: Vec<AuthenticatorAttempt>,
     caller: Option<Arc<Caller>>,
     decision: Option<Decision>,
     unavailable: Option<Unavailable>,
@@ -77,14 +77,14 @@ impl Observer for Steps<'_> {
     }
 }
 
-fn asked(scheme: &dyn Scheme, attempt: &Attempt) -> Asked {
+fn asked(scheme: &dyn Scheme, attempt: &Attempt) -> AuthenticatorAttempt {
     let result = match attempt {
         Attempt::Absent => "no credential",
         Attempt::Unavailable(_) => "could not find out",
         Attempt::Rejected(_) | Attempt::Verified(_) => attempt.name(),
     };
     let reason = attempt.reason().map(ToString::to_string);
-    Asked { authenticator: scheme.name().to_string(), result, reason }
+    AuthenticatorAttempt { authenticator: scheme.name().to_string(), result, reason }
 }
 
 impl Explanation {
@@ -168,7 +168,9 @@ impl Explanation {
             .verdict
             .reads
             .iter()
-            .filter_map(|read| Some(Looked { fact: read.to_string(), value: fact(read, facts, vocabulary)? }))
+            .filter_map(|read| {
+                Some(ExplainedFact { fact: read.to_string(), value: fact(read, facts, vocabulary)? })
+            })
             .collect();
         self.external = decision.external.clone();
         self.shadow = decision.shadow.as_ref().map(|shadow| {

@@ -60,7 +60,7 @@ fn routes(told: &Explanation) -> Vec<Vec<String>> {
 }
 
 fn asked(told: &Explanation) -> Vec<Vec<String>> {
-    let row = |asked: &super::told::Asked| {
+    let row = |asked: &super::told::AuthenticatorAttempt| {
         let reason = asked.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
         vec![asked.authenticator.clone(), format!("{}{reason}", asked.result)]
     };

@@ -25,7 +25,7 @@ pub(crate) struct Explanation {
     pub(crate) route: Option<Matched>,
     /// Patterns that match too and why each did not win.
     pub(crate) passed_over: Vec<Matched>,
-    pub(crate) authenticators: Vec<Asked>,
+    pub(crate) authenticators: Vec<AuthenticatorAttempt>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) caller: Option<Arc<Caller>>,
     /// Every clause of the route and every policy.
@@ -33,7 +33,7 @@ pub(crate) struct Explanation {
     /// The clauses and policies that decided.
     pub(crate) decided_by: Vec<String>,
     /// The facts that they looked at.
-    pub(crate) facts: Vec<Looked>,
+    pub(crate) facts: Vec<ExplainedFact>,
     /// What the policies in `shadow_policies` would have said, where that is something else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) shadow: Option<Shadow>,
@@ -59,7 +59,7 @@ pub(crate) struct Matched {
 
 /// An authenticator that was asked.
 #[derive(Debug, Serialize)]
-pub(crate) struct Asked {
+pub(crate) struct AuthenticatorAttempt {
     pub(crate) authenticator: String,
     pub(crate) result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,7 +86,7 @@ pub(crate) struct RuleSays {
 
 /// A fact, and what it was.
 #[derive(Debug, Serialize)]
-pub(crate) struct Looked {
+pub(crate) struct ExplainedFact {
     pub(crate) fact: String,
     /// `null` for what is missing.
     pub(crate) value: Option<String>,

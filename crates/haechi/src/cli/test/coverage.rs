@@ -13,7 +13,7 @@ pub(super) struct Coverage {
     pub(super) clauses: Part,
     pub(super) policies: Part,
     #[serde(skip)]
-    seen: BTreeMap<Thing, Seen>,
+    seen: BTreeMap<CoverageItem, CoverageResult>,
 }
 
 /// One sort of it.
@@ -33,14 +33,14 @@ pub(super) struct Missing {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Thing {
+enum CoverageItem {
     Route(String),
     Clause(String, Source),
     Policy(Source),
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Seen {
+struct CoverageResult {
     yes: bool,
     no: bool,
 }
@@ -50,15 +50,18 @@ impl Coverage {
         let mut seen = BTreeMap::new();
         for route in &gate.config.routes {
             let name = route.name.to_string();
-            seen.insert(Thing::Route(name.clone()), Seen::default());
+            seen.insert(CoverageItem::Route(name.clone()), CoverageResult::default());
             for clause in route.authorize.clauses() {
                 if !matches!(clause, Clause::External(_)) {
-                    seen.insert(Thing::Clause(name.clone(), clause.source()), Seen::default());
+                    seen.insert(
+                        CoverageItem::Clause(name.clone(), clause.source()),
+                        CoverageResult::default(),
+                    );
                 }
             }
         }
         for policy in gate.dry.plan().enforcer().engine().compiled().policies() {
-            seen.insert(Thing::Policy(policy.source.clone()), Seen::default());
+            seen.insert(CoverageItem::Policy(policy.source.clone()), CoverageResult::default());
         }
         let (routes, clauses, policies) = (Part::default(), Part::default(), Part::default());
         Self { routes, clauses, policies, seen }
@@ -67,11 +70,11 @@ impl Coverage {
     /// Takes note of what one case came to.
     pub(super) fn saw(&mut self, explanation: &Explanation) {
         let Some(route) = &explanation.route else { return };
-        self.note(&Thing::Route(route.name.clone()), true);
+        self.note(&CoverageItem::Route(route.name.clone()), true);
         for rule in &explanation.rules {
             let thing = match &rule.source {
-                Source::Policy(..) => Thing::Policy(rule.source.clone()),
-                source => Thing::Clause(route.name.clone(), source.clone()),
+                Source::Policy(..) => CoverageItem::Policy(rule.source.clone()),
+                source => CoverageItem::Clause(route.name.clone(), source.clone()),
             };
             match rule.says {
                 Says::True => self.note(&thing, true),
@@ -81,7 +84,7 @@ impl Coverage {
         }
     }
 
-    fn note(&mut self, thing: &Thing, yes: bool) {
+    fn note(&mut self, thing: &CoverageItem, yes: bool) {
         if let Some(seen) = self.seen.get_mut(thing) {
             seen.yes |= yes;
             seen.no |= !yes;
@@ -92,11 +95,11 @@ impl Coverage {
     pub(super) fn finished(mut self) -> Self {
         for (thing, seen) in &self.seen {
             let (part, what, whole) = match thing {
-                Thing::Route(name) => (&mut self.routes, format!("the route `{name}`"), seen.yes),
-                Thing::Clause(route, source) => {
+                CoverageItem::Route(name) => (&mut self.routes, format!("the route `{name}`"), seen.yes),
+                CoverageItem::Clause(route, source) => {
                     (&mut self.clauses, format!("{source} of the route `{route}`"), seen.yes && seen.no)
                 }
-                Thing::Policy(source) => (&mut self.policies, source.to_string(), seen.yes && seen.no),
+                CoverageItem::Policy(source) => (&mut self.policies, source.to_string(), seen.yes && seen.no),
             };
             part.of += 1;
             if whole {
@@ -104,7 +107,7 @@ impl Coverage {
                 continue;
             }
             let never = match (thing, seen.yes, seen.no) {
-                (Thing::Route(_), ..) => "reached",
+                (CoverageItem::Route(_), ..) => "reached",
                 (_, false, false) => "asked",
                 (_, true, _) => "seen false",
                 (_, false, _) => "seen true",

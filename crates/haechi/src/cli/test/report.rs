@@ -1,7 +1,7 @@
 //! What came of the cases: for people, and as JUnit's XML for whatever shows test results.
 
 use super::coverage::{Coverage, Part};
-use super::{TestReport, Tried};
+use super::{CaseResult, TestReport};
 use crate::cli::explain::render;
 use crate::cli::output::{counted, shown};
 use std::fmt::Write;
@@ -20,7 +20,7 @@ pub(super) fn text(told: &TestReport) -> String {
     out
 }
 
-fn case(tried: &Tried, out: &mut String) -> std::fmt::Result {
+fn case(tried: &CaseResult, out: &mut String) -> std::fmt::Result {
     if tried.passed {
         return writeln!(out, "ok    {}", shown(&tried.name));
     }
@@ -33,7 +33,7 @@ fn case(tried: &Tried, out: &mut String) -> std::fmt::Result {
     Ok(())
 }
 
-fn explained(tried: &Tried) -> String {
+fn explained(tried: &CaseResult) -> String {
     tried.explanation.as_ref().map_or_else(String::new, |explanation| render(explanation, false))
 }
 
@@ -87,7 +87,7 @@ fn suites(told: &TestReport, out: &mut String) -> std::fmt::Result {
     writeln!(out, "</testsuites>")
 }
 
-fn test_case(tried: &Tried, file: &str, out: &mut String) -> std::fmt::Result {
+fn test_case(tried: &CaseResult, file: &str, out: &mut String) -> std::fmt::Result {
     let name = escaped(&tried.name);
     write!(
         out,

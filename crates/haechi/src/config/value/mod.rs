@@ -17,5 +17,5 @@ pub(crate) use name::{AttributeName, ContextName, ForeignName, Identifier, RoleN
 pub(crate) use policies::matching_files;
 pub(crate) use policies::{ConditionText, PolicyPattern, PolicyText};
 pub(crate) use quantity::parse_duration;
-pub(crate) use quantity::{Count, Fraction, Lasting, Size};
+pub(crate) use quantity::{BoundedDuration, Count, Fraction, Size};
 pub(crate) use text::{FieldNameText, FilePath};

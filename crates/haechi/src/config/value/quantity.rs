@@ -11,9 +11,9 @@ const SIZE_UNITS: [(&str, u64); 4] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB"
 
 /// A duration between `MIN` and `MAX` milliseconds, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Lasting<const MIN: u64, const MAX: u64>(pub(crate) Duration);
+pub(crate) struct BoundedDuration<const MIN: u64, const MAX: u64>(pub(crate) Duration);
 
-impl<const MAX: u64> Lasting<0, MAX> {
+impl<const MAX: u64> BoundedDuration<0, MAX> {
     /// The duration, where 0 stands for no limit.
     pub(crate) const fn or_never(self) -> Duration {
         if self.0.is_zero() { Duration::MAX } else { self.0 }
@@ -51,7 +51,7 @@ impl Value for Fraction {
     }
 }
 
-impl<const MIN: u64, const MAX: u64> Value for Lasting<MIN, MAX> {
+impl<const MIN: u64, const MAX: u64> Value for BoundedDuration<MIN, MAX> {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         reader.parsed("a duration", node, |text| {
             let millis = parse_duration(text)

@@ -82,7 +82,7 @@ pub(crate) fn decision_points(
 /// Every decision point that the configuration names, none of which is asked: what they say is given.
 pub(crate) fn unasked(config: &Config, answers: &GivenAnswers) -> Vec<Arc<dyn DecisionPoint>> {
     let unasked = |name: &Arc<str>| -> Arc<dyn DecisionPoint> {
-        Arc::new(unasked::Unasked { name: name.clone(), answers: answers.clone() })
+        Arc::new(unasked::UnaskedPoint { name: name.clone(), answers: answers.clone() })
     };
     config.decision_points.keys().map(unasked).collect()
 }

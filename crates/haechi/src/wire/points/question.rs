@@ -38,7 +38,7 @@ struct OpaRequest<'a> {
 struct OpaRoute<'a> {
     name: &'a str,
     #[serde(flatten)]
-    stands: Stands<'a>,
+    stands: RouteProperties<'a>,
 }
 
 /// OpenID AuthZEN Authorization API 1.0, section 6.1.
@@ -46,7 +46,7 @@ struct OpaRoute<'a> {
 struct Authzen<'a> {
     subject: Entity<Known<'a>>,
     action: Action<'a>,
-    resource: Entity<Stands<'a>>,
+    resource: Entity<RouteProperties<'a>>,
     context: Sent<'a>,
 }
 
@@ -86,7 +86,7 @@ struct Sent<'a> {
 
 /// Where a route leads, and what stands on it.
 #[derive(Serialize)]
-struct Stands<'a> {
+struct RouteProperties<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     service: Option<&'a str>,
     labels: Vec<&'a str>,
@@ -151,6 +151,9 @@ fn sent<'a>(facts: &Facts<'a>, vocabulary: &'a Vocabulary) -> Result<Sent<'a>, S
     })
 }
 
-fn stands(route: &RouteFacts) -> Stands<'_> {
-    Stands { service: route.service.as_deref(), labels: route.labels.iter().map(|label| &**label).collect() }
+fn stands(route: &RouteFacts) -> RouteProperties<'_> {
+    RouteProperties {
+        service: route.service.as_deref(),
+        labels: route.labels.iter().map(|label| &**label).collect(),
+    }
 }

@@ -23,12 +23,12 @@ impl GivenAnswers {
 
 /// Stands for a decision point that is not asked.
 #[derive(Debug)]
-pub(super) struct Unasked {
+pub(super) struct UnaskedPoint {
     pub(super) name: Arc<str>,
     pub(super) answers: GivenAnswers,
 }
 
-impl DecisionPoint for Unasked {
+impl DecisionPoint for UnaskedPoint {
     fn name(&self) -> &Arc<str> {
         &self.name
     }
