@@ -1,4 +1,4 @@
-//! The admin listener: a bounded number of connections, each of which must get on.
+//! Server of the admin listener: a bounded number of connections, each with an idle timeout.
 
 mod connections;
 

@@ -1,4 +1,4 @@
-//! What came of asking one authenticator, or a chain of them.
+//! The result of asking one authenticator, or a chain of them.
 
 use haechi_core::Caller;
 use std::borrow::Cow;

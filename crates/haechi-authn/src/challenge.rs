@@ -1,4 +1,4 @@
-//! What a client is told of a way in (RFC 9110 11.6.1), and of why its credential did not do (RFC 6750 3).
+//! `WWW-Authenticate` challenges (RFC 9110 11.6.1), and the errors that they carry (RFC 6750 3).
 
 use std::fmt::{self, Display, Write};
 

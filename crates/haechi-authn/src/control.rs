@@ -1,4 +1,4 @@
-//! Asking what is slow, beside the workers.
+//! Runs slow calls (store, password hashing) on the control runtime, with a timeout.
 
 use crate::Unavailable;
 use std::future::Future;

@@ -1,4 +1,4 @@
-//! Credentials that one worker has verified.
+//! Cache of credentials that one worker has verified.
 //!
 //! One rule for every scheme: an entry holds until its time has come or something that it depends on was changed. What is revoked of
 //! others costs it two look-ups in memory, and no hash, no signature and no question to the store.

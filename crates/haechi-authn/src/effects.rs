@@ -1,4 +1,4 @@
-//! What an authenticator does to the answer besides letting the request through or not: cookies to set, a login to send the client to.
+//! Response effects of an authenticator: cookies to set, a login to redirect to.
 
 use haechi_core::token::is_token;
 use haechi_core::{FieldName, RequestHead};

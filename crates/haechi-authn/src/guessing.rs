@@ -1,4 +1,4 @@
-//! Who guesses passwords, and what is done about it before one is hashed.
+//! Brute-force protection and lockout: who guesses passwords, and what is done about it before one is hashed.
 //!
 //! Failures are counted for a name and an address together, so that a stranger locks out nobody but the stranger. An address that fails at many
 //! names is refused at names that it never logged in with. A name at which the whole world fails is locked for addresses that are not known for it.

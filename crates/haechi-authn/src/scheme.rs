@@ -1,4 +1,4 @@
-//! The seam that every authenticator fills.
+//! The interface (traits) that every authenticator implements.
 
 use crate::{Attempt, Challenge, Effects, LoginRedirect};
 use haechi_core::{Caller, RequestHead, Timestamp};

@@ -1,4 +1,4 @@
-//! Background tasks that are started again when they end.
+//! Supervises background tasks: starts them again, with backoff, when they end or panic.
 //!
 //! A task that keeps something current (keys, revocations, health, files) and panics would otherwise be gone without anybody noticing, and what it
 //! kept current would grow old. Here it is started again, after a pause that doubles; who asks is told; and a task that ends several times

@@ -1,4 +1,4 @@
-//! The enforcer: the only mint of [`Permitted`].
+//! The enforcer (policy enforcement point), default deny: the only one who makes a [`Permitted`].
 
 use crate::{
     Decision, DecisionPoint, Denial, DenyReason, Engine, External, Facts, HeaderChanges, Memo, PointAnswer,

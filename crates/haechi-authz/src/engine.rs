@@ -1,4 +1,4 @@
-//! The engine: Cedar on a route's slice, behind the memo.
+//! The policy engine: evaluates Cedar on a route's slice, behind the memo. Default deny.
 
 use crate::compile::depth::with_room;
 use crate::entities::{self, Names};

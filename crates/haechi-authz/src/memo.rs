@@ -1,4 +1,4 @@
-//! Decisions that were made before. Cedar is pure: equal facts, equal verdict.
+//! Cache of policy verdicts. Cedar is pure: equal facts, equal verdict.
 
 use crate::slice::Slice;
 use crate::{FactValue, Facts, PointAnswer, Read, RequestFacts, Verdict, Vocabulary};

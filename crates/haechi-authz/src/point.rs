@@ -1,4 +1,4 @@
-//! Deciders outside the gate, behind the same seam.
+//! Decision points: external authorization services, behind one trait.
 
 use crate::{Facts, HeaderChanges};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What a route asks of its callers.
+//! Authorization rules of routes: what a route asks of its callers.
 
 use crate::{Place, Source};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Who the client is, as far back as trusted proxies vouch for it.
+//! The client's IP address from `X-Forwarded-For`, `Forwarded` and trusted proxies.
 
 use haechi_core::{FieldName, Fields, Host};
 use ipnet::IpNet;

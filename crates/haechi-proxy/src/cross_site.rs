@@ -1,4 +1,4 @@
-//! Requests that another site's page makes with a caller's cookie, which browsers add by themselves. A form or a script elsewhere must not write, and
+//! CSRF protection: requests that another site's page makes with a caller's cookie, which browsers add by themselves. A form or a script elsewhere must not write, and
 //! not open a WebSocket, in the caller's name (docs/browsers.md).
 
 use haechi_core::{FieldName, Host, RequestHead};

@@ -1,4 +1,4 @@
-//! What the gate would do with a request that nobody has sent: for commands.
+//! Dry run: what the gate would do with a request that nobody has sent, for commands.
 
 use crate::accept::{Accepted, Arrived, accept};
 use crate::http1;

@@ -1,4 +1,4 @@
-//! The last touch to an answer: what its route says about the answer's head, whoever made it.
+//! Response headers and CORS that a route adds to every response, the backend's and ours.
 
 use crate::settings::{Cors, FieldRules, Route};
 use haechi_core::{Fields, RequestHead};

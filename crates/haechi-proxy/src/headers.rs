@@ -1,4 +1,4 @@
-//! The head that a backend receives: what the client may say, and what only we say (docs/backends.md).
+//! Request headers to the backend: what the client may say, and what only we say (docs/backends.md).
 
 use crate::ascii::{push_host, push_ip, push_number};
 use crate::client_address::Origin;

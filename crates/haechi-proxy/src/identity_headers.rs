@@ -1,4 +1,4 @@
-//! What a backend is told of the caller, under which names, and what of a client's may stand beside it (docs/backends.md).
+//! Identity headers: what a backend is told of the caller, under which names, and what of a client's may stand beside it (docs/backends.md).
 
 use crate::head_sink::HeadSink;
 use haechi_core::fields::{Field, FieldPattern};

@@ -1,4 +1,4 @@
-//! Interim answers (RFC 9110 15.2) on their way to the client, while the final one is awaited.
+//! Interim responses (1xx, RFC 9110 15.2) on their way to the client, while the final one is awaited.
 
 use haechi_core::Fields;
 use http::StatusCode;

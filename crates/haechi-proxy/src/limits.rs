@@ -1,4 +1,4 @@
-//! The limits by the names that the counter and the documentation use, and what all clients together may take of the process.
+//! Limits by the names that the counter and the documentation use, and the budget of connections that all clients share.
 //!
 //! Connections are counted when they are taken and when they end, never on a request's way: a lock and a few shared numbers are enough.
 

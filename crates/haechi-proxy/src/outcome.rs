@@ -1,4 +1,4 @@
-//! What became of a request, in one word.
+//! The outcome of a request, in one word, as the access log has it.
 
 use crate::ticks::Ended;
 

@@ -1,4 +1,4 @@
-//! A panic costs the request that it happened in, and nothing else.
+//! Catches panics: a panic costs the request that it happened in, and nothing else.
 //!
 //! What it leaves behind is sound: borrows of shared cells end as the stack unwinds, counters are given back by guards, and the connections of
 //! the request, whose state is unknown, are closed.

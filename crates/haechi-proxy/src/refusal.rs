@@ -1,4 +1,4 @@
-//! Why a request goes no further. What a client is answered is chosen in [`crate::respond`].
+//! Reasons for error responses: why a request is refused. Its status code is chosen in [`crate::respond`].
 
 use crate::limits::Limit;
 use crate::lines::HeadFault;

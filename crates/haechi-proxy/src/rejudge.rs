@@ -1,4 +1,4 @@
-//! Judging a request again that was let through already and is not over yet.
+//! Repeats authorization for requests that are still open: WebSockets, uploads, downloads and streams.
 
 use crate::judge::{Judged, Observer, PermittedRequest, judge};
 use crate::refusal::Refusal;

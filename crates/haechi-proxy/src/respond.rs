@@ -1,4 +1,4 @@
-//! Answers of our own: the one place in the data plane where status codes are chosen (docs/answers.md).
+//! Error responses and other responses of our own: the one place in the data plane where status codes are chosen (docs/answers.md).
 
 use crate::outcome::RequestOutcome;
 use crate::record::Record;

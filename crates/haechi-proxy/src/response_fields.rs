@@ -1,4 +1,4 @@
-//! The header fields of a backend's response that go on to the client.
+//! Response headers: which header fields of a backend's response go on to the client.
 
 use crate::headers::{nominated, nominates};
 use crate::identity_headers::IdentityHeaders;

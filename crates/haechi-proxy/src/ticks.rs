@@ -1,4 +1,4 @@
-//! Coarse time for timeouts: a worker's tick, and one slot per connection that is due at some tick.
+//! Timer wheel: coarse timeouts by a worker's tick, with one slot per connection that is due at some tick.
 //!
 //! Registering and moving a runtime timer costs a few hundred nanoseconds, and a request would move several. Here setting a limit writes one
 //! number; a sweep over the slots, twenty times a second, wakes the few that are due.

@@ -1,4 +1,4 @@
-//! Trailer fields of a backend's answer: which of them may stand behind a body (RFC 9110 6.5.1).
+//! Trailer fields of a backend's response: which of them may stand behind a body (RFC 9110 6.5.1).
 
 use crate::identity_headers::IdentityHeaders;
 use haechi_core::fields::Field;

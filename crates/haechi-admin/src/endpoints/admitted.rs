@@ -1,4 +1,4 @@
-//! Who may call: whoever changes something is an operator, whoever reads may be an auditor too.
+//! Authorization of the admin API: who changes something must be an administrator, who reads may be an auditor too.
 
 use crate::Context;
 use crate::context::Needs;

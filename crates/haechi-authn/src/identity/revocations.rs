@@ -1,4 +1,4 @@
-//! Keeping this node's knowledge of revocations fresh.
+//! Follows revocations from the store, so that this node's view of them stays fresh.
 
 use crate::control::STORE_ANSWERS_WITHIN;
 use crate::{RevocationView, RevocationWatch};

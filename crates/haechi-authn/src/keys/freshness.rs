@@ -1,4 +1,4 @@
-//! How long a fetched key set may stand before it is fetched again (RFC 9111 5.2.2).
+//! Cache lifetime of a fetched key set: when it is fetched again (RFC 9111 5.2.2).
 
 use std::time::Duration;
 

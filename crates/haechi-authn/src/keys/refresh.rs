@@ -1,4 +1,4 @@
-//! Fetching a key set again and again, on the control runtime.
+//! Refreshes key sets (JWKS) with backoff, on the control runtime.
 
 use super::fetch::Fetch;
 use super::freshness;

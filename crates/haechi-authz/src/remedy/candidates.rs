@@ -1,4 +1,4 @@
-//! What could be changed of a caller: only what the clauses and policies of the route look at, with values that they compare with.
+//! Candidate changes of a caller: only what the clauses and policies of the route look at, with values that they compare with.
 
 use super::Step;
 use crate::expr::{Expr, Var};

@@ -1,4 +1,4 @@
-//! Where the control side asks workers what they remember. Workers look in passing, in their tick: at one number, unless somebody asks.
+//! Queries of the admin API for decisions that workers remember. Workers look in passing, in their tick: at one number, unless somebody asks.
 
 use super::Decided;
 use haechi_core::id::DecisionId;

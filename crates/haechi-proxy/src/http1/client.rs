@@ -1,4 +1,4 @@
-//! One exchange with a backend over HTTP/1.1.
+//! HTTP/1.1 client: one request and its response over a connection to a backend.
 
 use super::body::{BodyError, Decoder, Framing, LAST_CHUNK, encode_chunk};
 use super::head::{self, HeadScan, Http1Answer};

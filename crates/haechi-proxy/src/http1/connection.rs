@@ -1,4 +1,4 @@
-//! Serving one client connection.
+//! HTTP/1.1 server: serves one client connection, with keep-alive.
 
 use super::body::{BodyError, Decoder, Framing, LAST_CHUNK, encode_chunk};
 use super::head::{self, HeadScan, Http1Head};

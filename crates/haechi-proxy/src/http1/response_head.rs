@@ -1,4 +1,4 @@
-//! The head of an answer on an HTTP/1.1 connection, and how its body is framed (RFC 9112 6).
+//! The head of a response on an HTTP/1.1 connection, and how its body is framed (RFC 9112 6).
 
 use crate::ascii::push_number;
 use crate::interim::InterimAnswer;

@@ -1,4 +1,4 @@
-//! Exchanges with a backend over HTTP/2: many at once on one connection.
+//! HTTP/2 client: many requests at once over one connection to a backend.
 
 use super::body::Data;
 use super::link::{Io, Link};

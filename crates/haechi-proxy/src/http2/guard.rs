@@ -1,4 +1,4 @@
-//! Counting a client's frames (RFC 9113 4.1) as their bytes pass, and telling when they come too fast (10.5).
+//! Flood protection for HTTP/2: counts a client's frames (RFC 9113 4.1) as their bytes pass, and tells when they come too fast (10.5).
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Serving one client connection: accepting streams, and the limits that no single stream can keep.
+//! HTTP/2 server: serves one client connection, accepts its streams, and keeps the limits that no single stream can keep.
 
 use super::body::Bodies;
 use super::guard::{Flood, FrameLimits};

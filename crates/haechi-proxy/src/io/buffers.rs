@@ -1,4 +1,4 @@
-//! A worker's buffers: lent while there are bytes in them, counted while they are lent.
+//! Buffer pool of a worker: buffers are lent while there are bytes in them, and counted while they are lent.
 //!
 //! What slow clients make the gate hold is bounded by a share of `limits.buffers`. The share is a worker's own, so counting is an addition, and no
 //! other thread is asked. As it fills up the worker grows frugal in three steps: it reads and writes in smaller pieces, which serves as many

@@ -1,4 +1,4 @@
-//! What is recorded of a request: one line in the access log, the counters, its spans and its decision, whatever becomes of it.
+//! The record of a request: one line in the access log, the counters, its spans and its decision, whatever becomes of it.
 
 mod recorder;
 

@@ -1,4 +1,4 @@
-//! What clients may take.
+//! Limits on what clients may take of memory, time and connections.
 
 use crate::lines::HeadLimits;
 use std::time::Duration;

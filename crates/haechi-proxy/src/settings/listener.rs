@@ -1,4 +1,4 @@
-//! How connections begin.
+//! Listener settings: TLS and the PROXY protocol.
 
 use crate::tls::ListenerTls;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How a service's endpoints are watched, spared and asked again: settings, as the plan carries them.
+//! Settings of health checks, outlier detection, circuit breaker and retries, as the plan carries them.
 
 use http::StatusCode;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A listener's certificates, and which of them a name selects.
+//! A listener's certificates, selected by SNI.
 
 use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, ResolvesServerCert};

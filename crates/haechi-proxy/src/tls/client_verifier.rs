@@ -1,4 +1,4 @@
-//! Which client certificates are believed: those that an authority vouches for whose own time is now.
+//! Verifies client certificates (mTLS): believed are those that an authority vouches for whose own time is now.
 
 use super::authorities::{Authorities, Timed};
 use super::crypto::provider;

@@ -1,4 +1,4 @@
-//! How a listener speaks TLS.
+//! TLS towards the clients of a listener.
 
 use super::authorities::Authorities;
 use super::certificates::Certificates;

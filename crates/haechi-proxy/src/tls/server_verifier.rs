@@ -1,4 +1,4 @@
-//! Which backends are believed: those that an authority vouches for whose own time is now.
+//! Verifies backends' certificates: believed are those that an authority vouches for whose own time is now.
 
 use super::authorities::{Authorities, Timed};
 use super::crypto::provider;

@@ -1,4 +1,4 @@
-//! How a service's backends are spoken to over TLS.
+//! TLS towards the backends of a service.
 
 use super::authorities::Authorities;
 use super::crypto::provider;

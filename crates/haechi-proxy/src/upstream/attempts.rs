@@ -1,4 +1,4 @@
-//! One request's way through the endpoints of its service: where it goes first, and whether and where it goes again.
+//! Attempts of one request at the endpoints of its service: which one first, and whether and where it is retried.
 
 use super::balance::{Balancer, TriedEndpoints};
 use super::circuit::Full;

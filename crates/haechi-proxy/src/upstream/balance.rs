@@ -1,4 +1,4 @@
-//! Which endpoint of a service takes a request.
+//! Load balancing: which endpoint of a service takes a request.
 
 use super::endpoint;
 use super::pool::Pool;

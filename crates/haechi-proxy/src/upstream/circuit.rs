@@ -1,4 +1,4 @@
-//! Limits of what one endpoint is asked to carry. Counted over all workers, each count by one atomic number.
+//! Circuit breaker: limits on the connections, pending requests and requests of one endpoint, counted over all workers with one atomic number each.
 
 use super::endpoint::EndpointState;
 use crate::limits::Descriptor;

@@ -1,4 +1,4 @@
-//! Taking out endpoints whose requests fail, for a while, and never all of them.
+//! Outlier detection (passive health checks): ejects endpoints whose requests fail, for a while, and never all of them.
 
 use super::endpoint::{EndpointState, millis};
 use crate::settings::resilience::LONGEST_EJECTION;

@@ -1,4 +1,4 @@
-//! How endpoints are, as metrics.
+//! Metrics of endpoints: health, ejection, open connections.
 
 use super::endpoint::EndpointState;
 use crate::plan::Plan;

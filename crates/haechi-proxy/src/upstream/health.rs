@@ -1,4 +1,4 @@
-//! Asking an endpoint again and again how it is.
+//! Active health checks: asks each endpoint at an interval whether it is healthy.
 
 use super::endpoint::EndpointState;
 use super::upkeep::{Probe, jittered};

@@ -1,4 +1,4 @@
-//! Reaching services: which endpoint, over which connection, and again where that is allowed.
+//! Upstream: load balancing, connection pools, health checks, outlier detection, circuit breaker and retries.
 
 pub(crate) mod attempts;
 pub(crate) mod balance;

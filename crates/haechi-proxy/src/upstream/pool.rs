@@ -1,4 +1,4 @@
-//! A worker's idle connections to one endpoint.
+//! Connection pool: a worker's idle connections to one endpoint.
 
 use super::circuit::{Full, InFlight, OpenConnection, Waiting};
 use super::endpoint::EndpointState;

@@ -1,4 +1,4 @@
-//! Coming to a connection: one for this exchange alone, or a part in one that carries many.
+//! Getting a connection to an endpoint: one from the pool, a new one, or a stream of a multiplexed one.
 
 use super::circuit::Full;
 use super::connect::{self, Unreached};

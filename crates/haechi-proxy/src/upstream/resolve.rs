@@ -1,4 +1,4 @@
-//! From an endpoint's name to its addresses, on the control side. Requests use what was found last.
+//! DNS resolution of endpoint names, on the control side. Requests use the addresses that were found last.
 
 use super::endpoint::EndpointState;
 use super::upkeep::jittered;

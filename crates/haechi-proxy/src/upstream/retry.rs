@@ -1,4 +1,4 @@
-//! Whether a request is sent again, and how many may be.
+//! Retries: whether a failed request is sent again, and the retry budget.
 
 use crate::http1::client::ExchangeError;
 use crate::settings::{Retries, RetryOn};

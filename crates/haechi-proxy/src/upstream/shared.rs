@@ -1,4 +1,4 @@
-//! A worker's connections to one endpoint that carry many exchanges each.
+//! Multiplexed (HTTP/2) connections of a worker to one endpoint, each shared by many requests.
 
 use super::circuit::Full;
 use super::connect::Unreached;

@@ -1,4 +1,4 @@
-//! What the control side does for endpoints: resolving their names and asking how they are, once for all workers.
+//! Background tasks for endpoints: DNS resolution and health checks, once for all workers.
 
 use super::endpoint::EndpointState;
 use super::health;

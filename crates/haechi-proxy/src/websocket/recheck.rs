@@ -1,4 +1,4 @@
-//! Whether the request that opened a WebSocket would still be let through.
+//! Repeats authorization for an open WebSocket.
 //!
 //! Its credential may expire or be revoked, its caller may lose a role, its route may be gone. So it is judged again as a new request would be,
 //! by the plan in force.

@@ -1,4 +1,4 @@
-//! Reading on after a refusal: how many connections and streams of a worker do so at once.
+//! Lingering close: how many connections and streams of a worker are read on after an error response.
 
 use super::Worker;
 use std::rc::Rc;

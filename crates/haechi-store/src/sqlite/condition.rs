@@ -1,4 +1,4 @@
-//! What the last operations say about the database: which connections are still to be trusted, and whether readiness has to look closer.
+//! Health of the database, as the last operations left it: which connections are still to be trusted, and whether readiness has to look closer.
 
 use super::fault::{Cause, Fault};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};

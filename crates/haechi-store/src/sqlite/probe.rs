@@ -1,4 +1,4 @@
-//! Whether the store could do what it will be asked for.
+//! Readiness probe of the store: whether it could read and write.
 
 use super::fault::Fault;
 use super::{Sqlite, log, schema};

@@ -1,4 +1,4 @@
-//! Words of which one is written.
+//! Enumerations: words of which one is written.
 
 /// Describes an enumeration: the words and what they mean, then the words that this version does not build.
 macro_rules! choice {

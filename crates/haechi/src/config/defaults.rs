@@ -1,4 +1,4 @@
-//! What holds where the configuration says nothing. Durations and sizes in the units their types name.
+//! Default values of the configuration. Durations and sizes in the units their types name.
 
 use super::value::{BoundedDuration, Count, Fraction, Size};
 use std::time::Duration;

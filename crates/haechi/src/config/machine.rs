@@ -1,4 +1,4 @@
-//! What the machine, or the container, gives this process.
+//! Memory and CPU limits of the machine or the container (control group).
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, all at once.
+//! Reports of configuration errors and warnings, all at once.
 
 use super::source::{Source, Span};
 use serde::Serialize;

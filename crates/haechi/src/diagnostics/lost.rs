@@ -1,4 +1,4 @@
-//! What was left out, by reason.
+//! Counters of dropped log events, by reason.
 
 use std::sync::atomic::AtomicU64;
 

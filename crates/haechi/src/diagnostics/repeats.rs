@@ -1,4 +1,4 @@
-//! The same thing is said at most a few times a second.
+//! Rate limit for repeated log events: the same one at most a few times a second.
 
 use super::lost::LOST;
 use std::collections::HashMap;

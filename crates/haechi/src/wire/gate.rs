@@ -1,4 +1,4 @@
-//! The running gate: control runtime, workers, admin listener, log writer; and its end.
+//! The running gate: control runtime, workers, admin listener, log writer; and its graceful shutdown.
 
 use super::assembly::{Assembly, AssemblyFault, ProcessState};
 use super::authenticators::Built;

@@ -1,4 +1,4 @@
-//! How the parts of the gate are, for `/readyz`.
+//! Readiness of the parts of the gate, for `/readyz`.
 
 use super::authenticators::Built;
 use super::reload::Record;

@@ -1,4 +1,4 @@
-//! Telling systemd how the gate is, as `sd_notify(3)` describes; nothing where nobody asked.
+//! systemd notifications, as `sd_notify(3)` describes; nothing where nobody asked.
 
 use crate::config;
 use std::os::linux::net::SocketAddrExt;

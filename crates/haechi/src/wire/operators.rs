@@ -1,4 +1,4 @@
-//! Who may change what, and who may look: callers with a token of the embedded identity provider and the role `haechi-admin`, or `haechi-auditor`.
+//! Authentication and authorization on the admin API: callers with a token of the embedded identity provider and the role `haechi-admin`, or `haechi-auditor`.
 
 use super::assembly::ProcessState;
 use crate::config::Config;

@@ -1,4 +1,4 @@
-//! What is told of a panic: where, and why as far as the program's own text says it.
+//! Panic hook: where a panic was, and why as far as the program's own text says it.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};

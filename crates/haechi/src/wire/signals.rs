@@ -1,4 +1,4 @@
-//! What the process is told by signals.
+//! Signal handling: SIGTERM and SIGINT end the gate, SIGHUP reloads, SIGUSR2 upgrades.
 
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};

@@ -1,4 +1,4 @@
-//! What files looked like: whether one has changed, told without reading it.
+//! File change detection, without reading the files.
 
 use crate::config::matching_files;
 use std::os::unix::fs::MetadataExt;

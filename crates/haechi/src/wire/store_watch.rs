@@ -1,4 +1,4 @@
-//! Asking the store again and again whether it can read and write, so that nobody who asks for readiness has to wait for it.
+//! Readiness of the store: asks at an interval whether it can read and write, so that nobody who asks for readiness has to wait for it.
 
 use arc_swap::ArcSwapOption;
 use haechi_store::Store;

@@ -1,4 +1,4 @@
-//! Upgrading without a refused connection: another process takes over the sockets, and only when it is ready does this one end.
+//! Zero-downtime upgrade: another process takes over the sockets, and only when it is ready does this one end.
 
 use super::sockets::UPGRADE;
 use command_fds::{CommandFdExt, FdMapping};

@@ -1,4 +1,4 @@
-//! Settings that hold and are careless: told, never refused.
+//! Warnings about careless settings, which load all the same.
 
 use super::names::Resolver;
 use crate::config::report::Fault;

@@ -1,4 +1,4 @@
-//! Deciders outside the gate.
+//! Decision points: external authorization services.
 
 use super::expiry::CertificateUse;
 use super::names::Resolver;

@@ -1,4 +1,4 @@
-//! What can be asked for in one way only: no two routes win the same request, and none lies below what the gate answers itself.
+//! Route conflicts: no two routes win the same request, and none lies below what the gate answers itself.
 
 use super::built_in::{DISCOVERY_PATH, JWKS_PATH};
 use super::identity::Identity;

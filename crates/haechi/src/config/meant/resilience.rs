@@ -1,4 +1,4 @@
-//! What a service does about endpoints that are not well.
+//! Health checks, outlier detection, circuit breaker and retries of a service.
 
 use super::names::Resolver;
 use crate::config::read::Maybe;

@@ -1,4 +1,4 @@
-//! From what is written to what is meant.
+//! Resolves names and defaults: from the configuration as it is written to what it means.
 
 use super::names::Resolver;
 use super::{AccessLog, Config, Listener, LogTarget};

@@ -1,4 +1,4 @@
-//! What only a new process can change.
+//! Changes of the configuration that need a restart.
 
 use super::names::Resolver;
 use super::{Config, Identity, Listener};

@@ -1,4 +1,4 @@
-//! What the gate tells others of the requests that it serves.
+//! Telemetry: where traces are exported to.
 
 use super::names::Resolver;
 use crate::config::report::Fault;

@@ -1,4 +1,4 @@
-//! What a service does about endpoints that are not well.
+//! Health checks, outlier detection, circuit breaker and retries of a service, as they are written.
 
 use crate::config::defaults::{
     self, AttemptCount, CircuitCount, EjectionCount, IdleCount, KeptFor, KeptRequests, Percent, StreakCount,
