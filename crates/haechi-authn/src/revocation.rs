@@ -6,7 +6,7 @@ mod fingerprint;
 pub(crate) use fingerprint::DependsOn;
 
 use arc_swap::ArcSwap;
-use changes::{ChangeSet, Past};
+use changes::{ChangeSet, ExpiryHorizon};
 use haechi_core::ports::Change;
 use haechi_core::{Clock, Timestamp};
 use std::sync::Arc;
@@ -63,7 +63,7 @@ impl RevocationView {
     /// The view without what was revoked and had expired before `expired_before`, and without changes remembered until `uptime`.
     #[must_use]
     pub fn pruned(mut self, expired_before: Timestamp, uptime: Duration) -> Self {
-        let past = Past { expired_before, uptime };
+        let past = ExpiryHorizon { expired_before, uptime };
         if self.changes.has_expired(past) {
             let forgotten = Arc::make_mut(&mut self.changes).prune(past);
             self.complete_since = self.complete_since.max(forgotten);

@@ -21,13 +21,13 @@ mod shape;
 mod solver;
 mod space;
 
-pub use access::{Gives, RouteAccess, RouteMatcher, Side, Way};
+pub use access::{CallerOrigin, PossibleValues, RouteAccess, RouteMatcher, Side};
 pub use agree::Form;
 pub use diff::{Change, Relation, RouteDiff, compare};
 pub use example::Example;
 pub use finding::Finding;
 pub use matrix::{Cell, cell};
-pub use prove::{Concern, Demand, Group, Proof, Property, prove};
+pub use prove::{Demand, Group, Proof, Property, PropertyScope, prove};
 pub use rewrite::UnsupportedError;
 pub use solver::{NoSolver, Solver};
 

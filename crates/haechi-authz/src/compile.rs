@@ -28,7 +28,7 @@ pub struct PolicyFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyFault {
     /// Which text it is in.
-    pub within: Within,
+    pub within: CompiledText,
     /// From which byte of that text.
     pub offset: usize,
     /// How many bytes.
@@ -41,7 +41,7 @@ pub struct PolicyFault {
 
 /// A text that was compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Within {
+pub enum CompiledText {
     /// The policy file with this index.
     File(usize),
     /// The `when` of the route with this index.
@@ -76,7 +76,7 @@ impl Checks {
             return Ok(made);
         }
         let schema = Schema::from_json_value(crate::schema::json(&self.vocabulary))
-            .map_err(|error| fault_of(&error, Within::Schema, 0, usize::MAX))?;
+            .map_err(|error| fault_of(&error, CompiledText::Schema, 0, usize::MAX))?;
         Ok(self.validator.get_or_init(|| Validator::new(schema)))
     }
 }
@@ -112,7 +112,7 @@ pub struct FilePolicy {
 pub fn compile(vocabulary: Arc<Vocabulary>, files: &[PolicyFile]) -> Result<Compiled, Vec<PolicyFault>> {
     depth::with_room(|| compile_all(vocabulary, files)).unwrap_or_else(|| {
         let message = "there is no thread to read the policies on".into();
-        Err(vec![PolicyFault { within: Within::Schema, offset: 0, length: 0, message, help: None }])
+        Err(vec![PolicyFault { within: CompiledText::Schema, offset: 0, length: 0, message, help: None }])
     })
 }
 
@@ -164,7 +164,7 @@ impl Diagnostics {
 pub fn condition(compiled: &Compiled, text: &str) -> Result<Expr, Vec<PolicyFault>> {
     let mut told = Diagnostics::default();
     let validator = compiled.checks.validator().map_err(|fault| vec![fault])?;
-    let place = clauses::ClausePlace { within: Within::Unbound, route: None };
+    let place = clauses::ClausePlace { within: CompiledText::Unbound, route: None };
     match clauses::condition(&compiled.vocabulary, validator, place, text, &mut told) {
         Some(expr) if told.faults.is_empty() => Ok(expr),
         _ => Err(told.faults),
@@ -216,7 +216,7 @@ fn parse_file(
     policies: &mut Vec<Parsed>,
     faults: &mut Vec<PolicyFault>,
 ) {
-    let within = Within::File(index);
+    let within = CompiledText::File(index);
     if let Err(fault) = depth::check(&file.text, within) {
         return faults.push(fault);
     }
@@ -299,13 +299,13 @@ fn validate(validator: &Validator, policies: &[Parsed], files: &[PolicyFile], to
     let text = |parsed: &Parsed| files.get(parsed.file).map_or("", |file| &*file.text);
     for error in result.validation_errors() {
         if let Some(parsed) = parsed(error.policy_id()) {
-            let fault = messages::of_error(error, Within::File(parsed.file), 0, text(parsed));
+            let fault = messages::of_error(error, CompiledText::File(parsed.file), 0, text(parsed));
             told.faults.push(parsed.holding(fault));
         }
     }
     for warning in result.validation_warnings() {
         if let Some(parsed) = parsed(warning.policy_id()) {
-            let fault = messages::of_warning(warning, Within::File(parsed.file), 0, text(parsed));
+            let fault = messages::of_warning(warning, CompiledText::File(parsed.file), 0, text(parsed));
             told.odd.push(parsed.holding(fault));
         }
     }
@@ -318,7 +318,7 @@ impl Parsed {
     }
 }
 
-impl Within {
+impl CompiledText {
     const fn order(self) -> (usize, usize) {
         match self {
             Self::Schema => (0, 0),

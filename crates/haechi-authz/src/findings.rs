@@ -16,13 +16,13 @@ pub struct Finding {
     /// Whether it permits or forbids where it is true. A clause forbids where it does not hold.
     pub permits: bool,
     /// What it comes to.
-    pub says: Says,
+    pub says: RuleResult,
 }
 
 /// What a clause or policy comes to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Says {
+pub enum RuleResult {
     /// The clause holds; the policy's conditions do.
     True,
     /// The clause does not hold; the policy's conditions do not.
@@ -57,37 +57,37 @@ impl Engine {
         for (number, policy) in self.compiled().policies().iter().enumerate() {
             if !findings.iter().any(|((room, place), ..)| (*room, *place) == (2, number)) {
                 let permits = policy.effect == Effect::Permit;
-                findings.push(((2, number), policy.source.clone(), permits, Says::NotApplicable));
+                findings.push(((2, number), policy.source.clone(), permits, RuleResult::NotApplicable));
             }
         }
         findings.sort_by_key(|(order, ..)| *order);
         let told = findings.into_iter().map(|((room, _), source, permits, says)| match (room, says) {
             // A clause stands in the slice as what forbids where it does not hold.
-            (0, Says::True) => Finding { source, permits, says: Says::False },
-            (0, Says::False) => Finding { source, permits, says: Says::True },
+            (0, RuleResult::True) => Finding { source, permits, says: RuleResult::False },
+            (0, RuleResult::False) => Finding { source, permits, says: RuleResult::True },
             (_, says) => Finding { source, permits, says },
         });
         told.collect()
     }
 
-    fn says(&self, policy: &Policy, request: &Request, entities: &Entities) -> Says {
+    fn says(&self, policy: &Policy, request: &Request, entities: &Entities) -> RuleResult {
         let alone = |policy: Policy| {
             let set = PolicySet::from_policies([policy]).ok()?;
             Some(self.authorizer().is_authorized(request, &set, entities))
         };
-        let Some(response) = alone(policy.clone()) else { return Says::NotApplicable };
+        let Some(response) = alone(policy.clone()) else { return RuleResult::NotApplicable };
         if let Some(AuthorizationError::PolicyEvaluationError(error)) = response.diagnostics().errors().next()
         {
-            return Says::Error(error.inner().to_string());
+            return RuleResult::Error(error.inner().to_string());
         }
         if response.diagnostics().reason().next().is_some() {
-            return Says::True;
+            return RuleResult::True;
         }
         let scope = policy.to_json().ok().and_then(|json| json.get("principal").cloned());
         let about = made("s", "permit", &scope.unwrap_or(Json::Null), None).ok().and_then(alone);
         match about.is_some_and(|response| response.diagnostics().reason().next().is_some()) {
-            true => Says::False,
-            false => Says::NotApplicable,
+            true => RuleResult::False,
+            false => RuleResult::NotApplicable,
         }
     }
 }

@@ -26,14 +26,14 @@ mod slice;
 mod testing;
 pub mod vocabulary;
 
-pub use compile::{Compiled, PolicyFault, PolicyFile, Within, compile};
+pub use compile::{Compiled, CompiledText, PolicyFault, PolicyFile, compile};
 pub use decision::{Decision, DenyReason, External, Verdict};
 pub use enforcer::{Enforcer, EnforcerParts, NoSuchPoint, Permitted, Refused};
 pub use engine::Engine;
 pub use entities::{principal_id, principal_kind};
 pub use fact_value::{FactSource, FactValue, RequestFacts};
 pub use facts::Facts;
-pub use findings::{Finding, Says};
+pub use findings::{Finding, RuleResult};
 pub use header_changes::{HeaderChangeError, HeaderChanges};
 pub use memo::Memo;
 pub use place::{Place, Source};

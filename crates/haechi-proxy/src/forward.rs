@@ -20,9 +20,9 @@ use crate::response_fields::{add_private, end_to_end};
 use crate::settings::{CacheControl, DEFAULT_IDLE_TIMEOUT, Endpoint, Service, ServiceIndex};
 use crate::upstream::attempts::{Answer, Attempts, Failure, Place};
 use crate::upstream::balance::Balancer;
-use crate::upstream::connect::Unreached;
+use crate::upstream::connect::ConnectFailure;
 use crate::upstream::pool::{Acquired, ConnectionLease};
-use crate::upstream::reach::{self, Reached};
+use crate::upstream::reach::{self, ReadyConnection};
 use crate::upstream::retry::Failing;
 use crate::websocket;
 use haechi_authn::Chain;
@@ -250,12 +250,14 @@ impl Exchange<'_> {
         loop {
             let reached = reach::shared(&**self.request.worker, self.service, &lease, self.limit).await;
             let connection = match reached.map_err(unreached)? {
-                Reached::Http2(_) if self.terms.switches => {
+                ReadyConnection::Http2(_) if self.terms.switches => {
                     let reason = "a WebSocket needs a service that is spoken to in HTTP/1.1";
                     return Err(Failure::ours(Refusal::BadGateway, reason.into()));
                 }
-                Reached::Http2(connection) => connection,
-                Reached::Http1(connection) => return self.over_http1(connection, false, lease, body).await,
+                ReadyConnection::Http2(connection) => connection,
+                ReadyConnection::Http1(connection) => {
+                    return self.over_http1(connection, false, lease, body).await;
+                }
             };
             let head = self.http2_head(&connection)?;
             match connection.exchange(head, body, lease, &self.request.timer, self.terms).await {
@@ -287,7 +289,7 @@ fn endpoint_host(head: &RequestHead, endpoint: &Endpoint) -> Option<Host> {
     Host::parse(text.as_bytes()).ok()
 }
 
-fn unreached((refusal, reason): Unreached) -> Failure {
+fn unreached((refusal, reason): ConnectFailure) -> Failure {
     match refusal {
         // The endpoint is not to blame for what we lack.
         Refusal::Overloaded | Refusal::NoEndpoint => Failure::ours(refusal, reason),

@@ -20,10 +20,10 @@ pub(super) struct ChangeSet {
     shards: Vec<Arc<Shard>>,
 }
 
-type Shard = HashMap<Fingerprint, Mark>;
+type Shard = HashMap<Fingerprint, ChangeMark>;
 
 #[derive(Clone, Copy, Debug)]
-struct Mark {
+struct ChangeMark {
     /// The view's version that learned of it, or [`FOR_GOOD`].
     version: u64,
     /// When it no longer matters, in milliseconds: of the wall clock for what is revoked for good, of the uptime for the rest.
@@ -32,15 +32,15 @@ struct Mark {
 
 /// What is over.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Past {
+pub(super) struct ExpiryHorizon {
     /// Whatever is revoked for good and expired by itself before then.
     pub(super) expired_before: Timestamp,
     /// Other changes that were to be remembered until then (see [`haechi_core::Clock::uptime`]).
     pub(super) uptime: Duration,
 }
 
-impl Past {
-    fn has(self, mark: &Mark) -> bool {
+impl ExpiryHorizon {
+    fn has(self, mark: &ChangeMark) -> bool {
         match mark.version {
             FOR_GOOD => mark.until < self.expired_before.as_millis(),
             _ => mark.until < millis(self.uptime),
@@ -63,8 +63,8 @@ impl ChangeSet {
     pub(super) fn add(&mut self, change: &Change, version: u64, remembered: Duration) {
         let subject = Fingerprint::of(change.subject());
         let mark = match change.until() {
-            Some(until) => Mark { version: FOR_GOOD, until: until.as_millis() },
-            None => Mark { version, until: millis(remembered) },
+            Some(until) => ChangeMark { version: FOR_GOOD, until: until.as_millis() },
+            None => ChangeMark { version, until: millis(remembered) },
         };
         if let Some(shard) = self.shards.get_mut(place(subject)) {
             Arc::make_mut(shard).insert(subject, mark);
@@ -82,12 +82,12 @@ impl ChangeSet {
     }
 
     /// Whether anything no longer matters.
-    pub(super) fn has_expired(&self, past: Past) -> bool {
+    pub(super) fn has_expired(&self, past: ExpiryHorizon) -> bool {
         self.shards.iter().any(|shard| has_expired(shard, past))
     }
 
     /// Forgets what no longer matters. Returns the latest version of a change to something that was not revoked for good.
-    pub(super) fn prune(&mut self, past: Past) -> u64 {
+    pub(super) fn prune(&mut self, past: ExpiryHorizon) -> u64 {
         let mut latest = 0;
         for shard in self.shards.iter_mut().filter(|shard| has_expired(shard, past)) {
             for (_, mark) in Arc::make_mut(shard).extract_if(|_, mark| past.has(mark)) {
@@ -99,12 +99,12 @@ impl ChangeSet {
         latest
     }
 
-    fn mark(&self, subject: Fingerprint) -> Option<&Mark> {
+    fn mark(&self, subject: Fingerprint) -> Option<&ChangeMark> {
         self.shards.get(place(subject))?.get(&subject)
     }
 }
 
-fn has_expired(shard: &Shard, past: Past) -> bool {
+fn has_expired(shard: &Shard, past: ExpiryHorizon) -> bool {
     shard.values().any(|mark| past.has(mark))
 }
 
@@ -114,7 +114,7 @@ fn place(subject: Fingerprint) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::{ChangeSet, Past, SHARDS};
+    use super::{ChangeSet, ExpiryHorizon, SHARDS};
     use haechi_core::Timestamp;
     use haechi_core::ports::{Change, Revoked};
     use std::sync::Arc;
@@ -136,6 +136,6 @@ mod tests {
         after.add(&token(100 * SHARDS), 2, Duration::MAX);
         let copied = before.shards.iter().zip(&after.shards).filter(|(a, b)| !Arc::ptr_eq(a, b)).count();
         assert_eq!(copied, 1);
-        assert!(!after.has_expired(Past { expired_before: Timestamp::MAX, uptime: Duration::MAX }));
+        assert!(!after.has_expired(ExpiryHorizon { expired_before: Timestamp::MAX, uptime: Duration::MAX }));
     }
 }

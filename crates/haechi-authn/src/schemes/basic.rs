@@ -2,7 +2,7 @@
 
 mod keyed;
 
-use self::keyed::{CredentialKey, Keyed};
+use self::keyed::{CredentialHasher, CredentialKey};
 use crate::authorization::{AuthScheme, Presented};
 use crate::control::Control;
 use crate::credential_cache::{CredentialCache, Found};
@@ -75,7 +75,7 @@ struct Shared {
     accounts: Accounts,
     roles: Arc<RoleTable>,
     control: Control,
-    keyed: Keyed,
+    keyed: CredentialHasher,
 }
 
 struct OnWorker {
@@ -96,7 +96,7 @@ impl Basic {
         control: Control,
     ) -> Result<Self, RandomnessError> {
         let challenge = Challenge::new(AuthScheme::Basic.name(), realm).with("charset", "UTF-8").into();
-        let keyed = Keyed::new()?;
+        let keyed = CredentialHasher::new()?;
         let (name, realm) = (name.into(), realm.into());
         Ok(Self { shared: Arc::new(Shared { name, realm, challenge, accounts, roles, control, keyed }) })
     }

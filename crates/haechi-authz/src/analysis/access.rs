@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// One way in which a route can learn who is calling.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Way {
+pub struct CallerOrigin {
     /// What sort of principal it gives.
     pub kind: CallerKind,
     /// The name that the caller carries.
@@ -18,7 +18,7 @@ pub struct Way {
     /// The issuer of all its callers, where it is one and the same.
     pub issuer: Option<Arc<str>>,
     /// Which roles it can give.
-    pub roles: Gives<Vec<Arc<str>>>,
+    pub roles: PossibleValues<Vec<Arc<str>>>,
     /// Whether its callers can have scopes.
     pub scopes: bool,
     /// Which attributes its callers can have; all that are declared where it is `None`.
@@ -27,7 +27,7 @@ pub struct Way {
 
 /// What an authenticator can give.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Gives<T> {
+pub enum PossibleValues<T> {
     /// Whatever there is.
     Any,
     /// Whatever there is but what is built in, for which only our own word counts.
@@ -36,14 +36,14 @@ pub enum Gives<T> {
     Exactly(T),
 }
 
-impl Way {
+impl CallerOrigin {
     /// A way in that gives whatever there is.
     pub fn any(kind: CallerKind, authenticator: &Arc<str>) -> Self {
         Self {
             kind,
             authenticator: authenticator.clone(),
             issuer: None,
-            roles: Gives::Any,
+            roles: PossibleValues::Any,
             scopes: true,
             attributes: None,
         }
@@ -53,7 +53,7 @@ impl Way {
     pub fn anonymous(authenticator: &Arc<str>) -> Self {
         Self {
             issuer: Some("".into()),
-            roles: Gives::Exactly(Vec::new()),
+            roles: PossibleValues::Exactly(Vec::new()),
             scopes: false,
             attributes: Some(BTreeSet::new()),
             ..Self::any(CallerKind::Anonymous, authenticator)
@@ -65,7 +65,7 @@ impl Way {
 #[derive(Clone, Debug, Default)]
 pub struct RouteAccess {
     /// The ways in. Without one, nobody comes.
-    pub ways: Vec<Way>,
+    pub ways: Vec<CallerOrigin>,
     /// The hosts that it is bound to; any when empty.
     pub hosts: Vec<Box<str>>,
 }
@@ -95,7 +95,7 @@ impl Side<'_> {
         vocabulary.route(route).map(|route| Rewriter { vocabulary, route })
     }
 
-    pub(super) fn ways(&self, route: RouteIndex) -> &[Way] {
+    pub(super) fn ways(&self, route: RouteIndex) -> &[CallerOrigin] {
         self.access.get(route.get()).map_or(&[], |access| &access.ways)
     }
 

@@ -1,6 +1,6 @@
 //! From facts that a solver found to a caller and a request that a person can read, and send.
 
-use super::access::{Side, Way};
+use super::access::{CallerOrigin, Side};
 use super::field::{Field, texts};
 use super::model::{Model, Value};
 use super::shape::Shape;
@@ -283,7 +283,7 @@ impl Wanted<'_> {
         Ok(example)
     }
 
-    fn way(&self, model: &Model) -> Option<&Way> {
+    fn way(&self, model: &Model) -> Option<&CallerOrigin> {
         self.side.ways(self.route).iter().find(|way| {
             model.text(&Field::Kind) == Some(crate::principal_kind(way.kind))
                 && model.text(&Field::Authenticator) == Some(&way.authenticator)

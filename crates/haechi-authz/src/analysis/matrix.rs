@@ -1,6 +1,6 @@
 //! Who may do what, before any request: allow, deny, or on which condition.
 
-use super::access::Way;
+use super::access::CallerOrigin;
 use super::residual::{Known, and, may_err, or, truth};
 use crate::compile::FilePolicy;
 use crate::expr::Expr;
@@ -35,7 +35,7 @@ pub fn cell(
     compiled: &Compiled,
     route: RouteIndex,
     method: &Method,
-    way: &Way,
+    way: &CallerOrigin,
     role: Option<&Role>,
 ) -> Option<Cell> {
     let vocabulary = compiled.vocabulary();

@@ -22,7 +22,7 @@ pub struct Property {
     /// What people call it.
     pub name: String,
     /// Of which requests.
-    pub concern: Concern,
+    pub concern: PropertyScope,
     /// By which methods; all when there are none.
     pub methods: Vec<Method>,
     /// What.
@@ -31,7 +31,7 @@ pub struct Property {
 
 /// Which requests a property is about.
 #[derive(Clone, Debug)]
-pub enum Concern {
+pub enum PropertyScope {
     /// All that take a configured route. The built-in ones, such as the login, are meant to be open, and a property is about them where it says so.
     All,
     /// Those for a path that this pattern matches, whichever route takes them.
@@ -105,9 +105,9 @@ fn concerned(side: &Side<'_>, route: RouteIndex, property: &Property) -> Option<
     let methods: Vec<Method> = facts.methods.iter().filter(asked).cloned().collect();
     let own = Shape::of(&facts.pattern);
     let shape = match &property.concern {
-        Concern::All => (!facts.rule.is_built_in()).then_some(own)?,
-        Concern::Routes(names) => names.contains(&facts.name).then_some(own)?,
-        Concern::Path(pattern) => {
+        PropertyScope::All => (!facts.rule.is_built_in()).then_some(own)?,
+        PropertyScope::Routes(names) => names.contains(&facts.name).then_some(own)?,
+        PropertyScope::Path(pattern) => {
             let shape = own.meet(&Shape::of(pattern))?;
             (!taken_by_another(side, route, &own, &shape)).then_some(shape)?
         }

@@ -1,7 +1,7 @@
 //! What is left of a condition when some facts are known. What is not known stays as it is, and nothing is dropped that could err.
 
-use super::Gives;
-use super::access::Way;
+use super::PossibleValues;
+use super::access::CallerOrigin;
 use crate::expr::{EntityName, Expr, Var};
 use crate::schema::OWN_ATTRIBUTES;
 use crate::vocabulary::ACTIONS;
@@ -14,7 +14,7 @@ pub(super) struct Known<'a> {
     pub(super) vocabulary: &'a Vocabulary,
     pub(super) route: RouteIndex,
     pub(super) action: usize,
-    pub(super) way: &'a Way,
+    pub(super) way: &'a CallerOrigin,
     /// With those that they include.
     pub(super) roles: &'a [Role],
 }
@@ -184,17 +184,17 @@ impl Known<'_> {
     }
 }
 
-impl Way {
+impl CallerOrigin {
     /// The roles of a caller who was given `role` alone, or none; `None` where this way in has no such caller.
     pub(super) fn gives(&self, role: Option<&Role>, vocabulary: &Vocabulary) -> Option<Vec<Role>> {
         let alone: Vec<Role> = role.cloned().into_iter().collect();
         match &self.roles {
-            Gives::Exactly(fixed) => {
+            PossibleValues::Exactly(fixed) => {
                 let fits = role.map_or(fixed.is_empty(), |role| fixed.contains(role));
                 fits.then(|| vocabulary.roles.effective(fixed))
             }
-            Gives::NotBuiltIn if role.is_some_and(|role| role.starts_with("haechi-")) => None,
-            Gives::NotBuiltIn | Gives::Any => Some(vocabulary.roles.effective(&alone)),
+            PossibleValues::NotBuiltIn if role.is_some_and(|role| role.starts_with("haechi-")) => None,
+            PossibleValues::NotBuiltIn | PossibleValues::Any => Some(vocabulary.roles.effective(&alone)),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Which facts can come together: what no request and no caller can be is not looked for.
 
-use super::access::{Gives, Side, Way};
+use super::access::{CallerOrigin, PossibleValues, Side};
 use super::field::{Field, all, any, not, string, texts};
 use crate::RouteIndex;
 use crate::expr::{Expr, Var};
@@ -33,7 +33,7 @@ pub(super) fn of_side(
     all(facts)
 }
 
-fn of_way(way: &Way, fields: &BTreeSet<Field>) -> Expr {
+fn of_way(way: &CallerOrigin, fields: &BTreeSet<Field>) -> Expr {
     let mut facts =
         vec![Field::Kind.is(crate::principal_kind(way.kind)), Field::Authenticator.is(&way.authenticator)];
     if let Some(issuer) = way.issuer.as_deref().filter(|_| fields.contains(&Field::Issuer)) {
@@ -42,10 +42,10 @@ fn of_way(way: &Way, fields: &BTreeSet<Field>) -> Expr {
     for field in fields {
         facts.push(match field {
             Field::Role(name) => match &way.roles {
-                Gives::NotBuiltIn if built_in(name) => not(field.read()),
-                Gives::Exactly(given) if given.iter().any(|role| **role == **name) => field.read(),
-                Gives::Exactly(_) => not(field.read()),
-                Gives::Any | Gives::NotBuiltIn => continue,
+                PossibleValues::NotBuiltIn if built_in(name) => not(field.read()),
+                PossibleValues::Exactly(given) if given.iter().any(|role| **role == **name) => field.read(),
+                PossibleValues::Exactly(_) => not(field.read()),
+                PossibleValues::Any | PossibleValues::NotBuiltIn => continue,
             },
             Field::Scopes if !way.scopes => is_empty(field),
             Field::Attribute(name)

@@ -1,7 +1,7 @@
 //! The clauses of a route as Cedar expressions.
 
 use super::messages::{faults_of, of_error, of_warning};
-use super::{Checks, ClausePolicy, Diagnostics, PolicyFault, Within, names, scope};
+use super::{Checks, ClausePolicy, CompiledText, Diagnostics, PolicyFault, names, scope};
 use crate::expr::{EntityName, Expr, Var};
 use crate::rule::Clause;
 use crate::schema::{OWN_ATTRIBUTES, quoted};
@@ -25,7 +25,7 @@ pub(super) fn of_route(
             Clause::Roles(names) => Some(roles(names)),
             Clause::Scopes(names) => Some(scopes(names)),
             Clause::When(when) => {
-                let at = ClausePlace { within: Within::Condition(route), route: Some(route) };
+                let at = ClausePlace { within: CompiledText::Condition(route), route: Some(route) };
                 match checks.validator() {
                     Ok(validator) => condition(vocabulary, validator, at, &when.text, told),
                     Err(fault) => {
@@ -56,7 +56,7 @@ fn scopes(names: &[Arc<str>]) -> Expr {
 #[derive(Clone, Copy)]
 pub(super) struct ClausePlace {
     /// What faults are said to be in.
-    pub(super) within: Within,
+    pub(super) within: CompiledText,
     /// The route that it is about, if it is about one.
     pub(super) route: Option<RouteIndex>,
 }
@@ -112,7 +112,7 @@ fn validated(
     validator: &Validator,
     head: &str,
     text: &str,
-    within: Within,
+    within: CompiledText,
     told: &mut Diagnostics,
 ) -> Option<()> {
     let Some(set) = alone(&format!("{head}{text}\n)}};")) else {

@@ -1,6 +1,6 @@
 //! How deep a policy may be nested. Whoever reads one goes as deep as it does, on a stack that ends.
 
-use super::{PolicyFault, Within};
+use super::{CompiledText, PolicyFault};
 
 /// Brackets within brackets.
 const BRACKETS: usize = 64;
@@ -8,7 +8,7 @@ const BRACKETS: usize = 64;
 const OPERATORS: usize = 400;
 
 /// Refuses a text in which brackets or operators go too deep, before anybody reads it.
-pub(super) fn check(text: &str, within: Within) -> Result<(), PolicyFault> {
+pub(super) fn check(text: &str, within: CompiledText) -> Result<(), PolicyFault> {
     let (mut depth, mut operators) = (0usize, 0usize);
     let mut rest = Tokens { text, offset: 0 };
     while let Some((offset, token)) = rest.next() {
@@ -100,7 +100,7 @@ fn string(text: &str) -> usize {
 mod tests {
     use super::check;
     use crate::testing::World;
-    use crate::{Engine, PolicyFile, Within, compile};
+    use crate::{CompiledText, Engine, PolicyFile, compile};
     use std::sync::Arc;
 
     fn policy(condition: &str) -> String {
@@ -145,8 +145,8 @@ mod tests {
     fn strings_comments_and_other_policies_do_not_count() {
         let many = "\"((((((((((\"".repeat(20);
         let text = format!("// {}\npermit(principal, action, resource) when {{ {many} }};", "(".repeat(500));
-        assert_eq!(check(&text, Within::File(0)), Ok(()));
-        assert_eq!(check(&policy("true || true && true").repeat(1_000), Within::File(0)), Ok(()));
-        assert_eq!(check("\"a \\\" ((", Within::File(0)), Ok(()));
+        assert_eq!(check(&text, CompiledText::File(0)), Ok(()));
+        assert_eq!(check(&policy("true || true && true").repeat(1_000), CompiledText::File(0)), Ok(()));
+        assert_eq!(check("\"a \\\" ((", CompiledText::File(0)), Ok(()));
     }
 }

@@ -1,13 +1,13 @@
 //! What Cedar says, in terms of what was written and with what would be right.
 
-use super::{PolicyFault, Within};
+use super::{CompiledText, PolicyFault};
 use cedar_policy::{ValidationError, ValidationWarning};
 use miette::Diagnostic;
 
 /// Every error that `error` tells of.
 pub(super) fn faults_of(
     error: &dyn Diagnostic,
-    within: Within,
+    within: CompiledText,
     shift: usize,
     most: usize,
 ) -> Vec<PolicyFault> {
@@ -17,7 +17,12 @@ pub(super) fn faults_of(
 }
 
 /// One error of Cedar's, whose text began `shift` bytes before ours and holds `most` bytes of ours.
-pub(super) fn fault_of(error: &dyn Diagnostic, within: Within, shift: usize, most: usize) -> PolicyFault {
+pub(super) fn fault_of(
+    error: &dyn Diagnostic,
+    within: CompiledText,
+    shift: usize,
+    most: usize,
+) -> PolicyFault {
     let label = error.labels().and_then(|mut labels| labels.next());
     let (offset, length) = label.as_ref().map_or((0, 0), |label| (label.offset(), label.len()));
     let offset = offset.saturating_sub(shift).min(most);
@@ -32,7 +37,12 @@ pub(super) fn fault_of(error: &dyn Diagnostic, within: Within, shift: usize, mos
 }
 
 /// What is wrong with a policy or condition that could be read. Cedar's text began `shift` bytes before `text`.
-pub(super) fn of_error(error: &ValidationError, within: Within, shift: usize, text: &str) -> PolicyFault {
+pub(super) fn of_error(
+    error: &ValidationError,
+    within: CompiledText,
+    shift: usize,
+    text: &str,
+) -> PolicyFault {
     let fault = fault_of(error, within, shift, text.len());
     match error {
         ValidationError::UnsafeOptionalAttributeAccess(_) => unguarded(fault, text),
@@ -43,7 +53,7 @@ pub(super) fn of_error(error: &ValidationError, within: Within, shift: usize, te
 /// What is odd about a policy.
 pub(super) fn of_warning(
     warning: &ValidationWarning,
-    within: Within,
+    within: CompiledText,
     shift: usize,
     text: &str,
 ) -> PolicyFault {

@@ -3,7 +3,8 @@
 use crate::reference::world::World;
 use fastrand::Rng;
 use haechi_authz::analysis::{
-    Concern, Demand, Example, Finding, Form, Group, Property, RouteAccess, Side, Solver, Way, prove,
+    CallerOrigin, Demand, Example, Finding, Form, Group, Property, PropertyScope, RouteAccess, Side, Solver,
+    prove,
 };
 use haechi_authz::{Engine, Facts, Memo};
 use haechi_core::caller::{Claimed, Vouched};
@@ -14,8 +15,11 @@ use std::sync::Arc;
 /// Everybody who [`World::question`] makes up can come to every route.
 fn access() -> RouteAccess {
     let kinds = [CallerKind::User, CallerKind::ApiKey].into_iter();
-    let known = kinds.flat_map(|kind| ["local", "corp"].map(|name| Way::any(kind, &name.into())));
-    RouteAccess { ways: known.chain([Way::anonymous(&"anonymous".into())]).collect(), hosts: Vec::new() }
+    let known = kinds.flat_map(|kind| ["local", "corp"].map(|name| CallerOrigin::any(kind, &name.into())));
+    RouteAccess {
+        ways: known.chain([CallerOrigin::anonymous(&"anonymous".into())]).collect(),
+        hosts: Vec::new(),
+    }
 }
 
 #[test]
@@ -91,7 +95,8 @@ async fn whom_the_solver_finds_passes_and_where_it_finds_nobody_nobody_does() {
     let (mut found, mut nobody, mut undecided) = (0, 0, 0);
     let mut solver = Solver::start("cvc5").expect("the program `cvc5` must be installed");
     let demand = Demand::Never(Group::default());
-    let property = Property { name: "nobody".into(), concern: Concern::All, methods: Vec::new(), demand };
+    let property =
+        Property { name: "nobody".into(), concern: PropertyScope::All, methods: Vec::new(), demand };
     for seed in 0..12 {
         let mut rng = Rng::with_seed(2_000_000 + seed);
         let world = World::generate(&mut rng);

@@ -146,12 +146,12 @@ pub(crate) struct QueryReader {
 }
 
 /// A question that a worker has taken up.
-pub(crate) struct Taken {
+pub(crate) struct TakenQuestion {
     pub(crate) question: Arc<Question>,
     answers: UnboundedSender<Vec<Decided>>,
 }
 
-impl Taken {
+impl TakenQuestion {
     /// Answers it.
     pub(crate) fn answer(self, decided: Vec<Decided>) {
         // Whoever asked may have left.
@@ -161,7 +161,7 @@ impl Taken {
 
 impl QueryReader {
     /// The questions that this worker has not taken up yet.
-    pub(crate) fn take(&mut self) -> Vec<Taken> {
+    pub(crate) fn take(&mut self) -> Vec<TakenQuestion> {
         if self.queries.newest.load(Ordering::Acquire) == self.seen {
             return Vec::new();
         }
@@ -170,12 +170,13 @@ impl QueryReader {
         self.take_from(&mut open)
     }
 
-    fn take_from(&mut self, open: &mut Open) -> Vec<Taken> {
+    fn take_from(&mut self, open: &mut Open) -> Vec<TakenQuestion> {
         let mut taken = Vec::new();
         open.questions.retain_mut(|asked| {
             if asked.number > self.seen {
                 asked.left -= 1;
-                taken.push(Taken { question: asked.question.clone(), answers: asked.answers.clone() });
+                taken
+                    .push(TakenQuestion { question: asked.question.clone(), answers: asked.answers.clone() });
             }
             asked.left > 0
         });

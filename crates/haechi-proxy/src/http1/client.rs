@@ -11,7 +11,7 @@ use crate::ticks::{Ended, Timer};
 use crate::trailers;
 use crate::upstream::circuit::OpenConnection;
 use crate::upstream::pool::ConnectionLease;
-use crate::upstream::wear::Wear;
+use crate::upstream::wear::ConnectionUsage;
 use haechi_core::Fields;
 use http::{Method, StatusCode};
 use std::future::poll_fn;
@@ -27,7 +27,7 @@ pub(crate) const MAX_INTERIM: usize = 8;
 pub(crate) struct UpstreamConnection {
     stream: Rc<Stream>,
     reader: Reader,
-    wear: Wear,
+    wear: ConnectionUsage,
     /// Where it leads.
     peer: SocketAddr,
     open: OpenConnection,
@@ -84,7 +84,13 @@ impl UpstreamConnection {
     /// Takes over a fresh connection.
     pub(crate) fn new(stream: Stream, buffers: Buffers, peer: SocketAddr, open: OpenConnection) -> Self {
         let stream = Rc::new(stream);
-        Self { reader: Reader::new(stream.clone(), buffers), stream, wear: Wear::none(), peer, open }
+        Self {
+            reader: Reader::new(stream.clone(), buffers),
+            stream,
+            wear: ConnectionUsage::none(),
+            peer,
+            open,
+        }
     }
 
     /// Whether it leads to where its endpoint still is.

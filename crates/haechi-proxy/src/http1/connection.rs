@@ -69,7 +69,7 @@ enum Next {
 }
 
 /// What waiting for a head came to.
-enum Awaited {
+enum HeadWait {
     /// With what it holds in memory.
     Head(Box<Http1Head>, Charge),
     /// Answered with a refusal; nothing of it was routed.
@@ -85,10 +85,10 @@ impl Connection {
     async fn exchange(&mut self) -> Next {
         let limits = self.worker.limits();
         let (head, held) = match self.await_head(&limits).await {
-            Awaited::Head(head, held) => (head, held),
-            Awaited::Gone => return Next::Close,
-            Awaited::Fault(fault) => return self.refuse_head(Some(fault)).await,
-            Awaited::TooSlow => return self.refuse_head(None).await,
+            HeadWait::Head(head, held) => (head, held),
+            HeadWait::Gone => return Next::Close,
+            HeadWait::Fault(fault) => return self.refuse_head(Some(fault)).await,
+            HeadWait::TooSlow => return self.refuse_head(None).await,
         };
         let (http10, keep_alive) = (head.http10, head.keep_alive);
         let head_only = head.lines.method == http::Method::HEAD;
@@ -125,7 +125,7 @@ impl Connection {
         Next::Close
     }
 
-    async fn await_head(&mut self, limits: &Limits) -> Awaited {
+    async fn await_head(&mut self, limits: &Limits) -> HeadWait {
         let inbound = self.inbound.clone();
         let worker = self.worker.clone();
         let mut skipped = false;
@@ -150,10 +150,10 @@ impl Connection {
         });
         match self.timer.limit(limits.idle, idle).await {
             Ok(true) => {}
-            Ok(false) => return Awaited::Gone,
+            Ok(false) => return HeadWait::Gone,
             Err(Elapsed) => {
                 self.worker.metrics().limit(Limit::Idle);
-                return Awaited::Gone;
+                return HeadWait::Gone;
             }
         }
         let head_limits = limits.head_limits();
@@ -167,14 +167,14 @@ impl Connection {
             loop {
                 let read = ready!(inbound.borrow_mut().reader.poll_more_within(cx, most));
                 if !matches!(read, Ok(1..)) {
-                    return Poll::Ready(Awaited::Gone);
+                    return Poll::Ready(HeadWait::Gone);
                 }
                 if let Some(awaited) = parse(&inbound, &mut scan, complete, head_limits) {
                     return Poll::Ready(awaited);
                 }
             }
         });
-        self.timer.limit_client(limits.header_read, rest).await.unwrap_or(Awaited::TooSlow)
+        self.timer.limit_client(limits.header_read, rest).await.unwrap_or(HeadWait::TooSlow)
     }
 
     /// The final answer; `None` when the client goes away first. Interim ones leave as they come; an HTTP/1.0 client does not know them (RFC 9110 15.2).
@@ -453,19 +453,19 @@ fn parse(
     scan: &mut HeadScan,
     complete: Complete,
     limits: HeadLimits,
-) -> Option<Awaited> {
+) -> Option<HeadWait> {
     let mut inbound = inbound.borrow_mut();
     let unread = inbound.reader.unread();
     let awaited = match complete(scan, unread, limits) {
         Ok(None) => return None,
-        Err(fault) => Awaited::Fault(fault),
+        Err(fault) => HeadWait::Fault(fault),
         Ok(Some(length)) => match head::request(unread.get(..length).unwrap_or_default(), limits) {
             Ok(head) => {
                 inbound.reader.consume(length);
                 let charge = inbound.reader.buffers().charge(length);
-                Awaited::Head(Box::new(head), charge)
+                HeadWait::Head(Box::new(head), charge)
             }
-            Err(fault) => Awaited::Fault(fault),
+            Err(fault) => HeadWait::Fault(fault),
         },
     };
     Some(awaited)

@@ -13,7 +13,7 @@ use crate::ticks::{Ended, Timer};
 use crate::trailers;
 use crate::upstream::circuit::OpenConnection;
 use crate::upstream::pool::ConnectionLease;
-use crate::upstream::wear::Wear;
+use crate::upstream::wear::ConnectionUsage;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{Reason, SendStream};
 use haechi_core::Fields;
@@ -46,7 +46,7 @@ pub(crate) struct Multiplexed {
     peer: SocketAddr,
     open: OpenConnection,
     buffers: Buffers,
-    wear: Wear,
+    wear: ConnectionUsage,
 }
 
 /// One exchange on a connection.
@@ -94,7 +94,7 @@ impl Multiplexed {
             peer,
             open,
             buffers: buffers.clone(),
-            wear: Wear::none(),
+            wear: ConnectionUsage::none(),
         }))
     }
 
@@ -148,8 +148,8 @@ impl Multiplexed {
             Upload { body, out, state: State::of(bodiless), taken: 0, waits_for_client: false, buffers };
         let head = match answer_head(&mut answer, &mut upload, timer, terms).await {
             Ok(head) => head,
-            Err(Trouble::Ours(error)) => return Err(Failed { error, unprocessed: None }),
-            Err(Trouble::Theirs(error)) => return Err(upload.failed(&error, lease)),
+            Err(ExchangeFailure::Gate(error)) => return Err(Failed { error, unprocessed: None }),
+            Err(ExchangeFailure::Backend(error)) => return Err(upload.failed(&error, lease)),
         };
         let (parts, recv) = head.into_parts();
         let fields = fields(&parts.headers);
@@ -188,9 +188,9 @@ impl Drop for OneStream {
     }
 }
 
-enum Trouble {
-    Ours(ExchangeError),
-    Theirs(h2::Error),
+enum ExchangeFailure {
+    Gate(ExchangeError),
+    Backend(h2::Error),
 }
 
 /// The head of the answer, while the request's body goes on.
@@ -199,19 +199,19 @@ async fn answer_head(
     upload: &mut Upload,
     timer: &Timer,
     terms: Terms<'_>,
-) -> Result<http::Response<h2::RecvStream>, Trouble> {
+) -> Result<http::Response<h2::RecvStream>, ExchangeFailure> {
     let mut interim = 0;
     loop {
         let limit = terms.limit(upload.is_done() || !upload.waits_for_client);
         let (taken, holds) = (upload.taken, !upload.is_done());
         let step = poll_fn(|cx| {
             if let Poll::Ready(Err(error)) = upload.poll(cx) {
-                return Poll::Ready(Err(Trouble::Ours(ExchangeError::Client(error))));
+                return Poll::Ready(Err(ExchangeFailure::Gate(ExchangeError::Client(error))));
             }
             while let Poll::Ready(Some(Ok(early))) = answer.poll_informational(cx) {
                 interim += 1;
                 if interim > MAX_INTERIM {
-                    return Poll::Ready(Err(Trouble::Ours(HeadFault::TooLarge.into())));
+                    return Poll::Ready(Err(ExchangeFailure::Gate(HeadFault::TooLarge.into())));
                 }
                 if early.status() != StatusCode::CONTINUE {
                     let fields = fields(early.headers());
@@ -220,7 +220,7 @@ async fn answer_head(
             }
             match Pin::new(&mut *answer).poll(cx) {
                 Poll::Ready(Ok(head)) => Poll::Ready(Ok(Some(head))),
-                Poll::Ready(Err(error)) => Poll::Ready(Err(Trouble::Theirs(error))),
+                Poll::Ready(Err(error)) => Poll::Ready(Err(ExchangeFailure::Backend(error))),
                 Poll::Pending if upload.taken != taken => Poll::Ready(Ok(None)),
                 Poll::Pending => Poll::Pending,
             }
@@ -235,10 +235,10 @@ async fn answer_head(
             Ok(Ok(None)) => {}
             Ok(Err(trouble)) => return Err(trouble),
             Err(_) if upload.waits_for_client => {
-                return Err(Trouble::Ours(ExchangeError::Client(BodyError::Stalled)));
+                return Err(ExchangeFailure::Gate(ExchangeError::Client(BodyError::Stalled)));
             }
-            Err(Ended::Pressed) => return Err(Trouble::Ours(ExchangeError::MemoryShort)),
-            Err(Ended::Elapsed) => return Err(Trouble::Ours(ExchangeError::TooSlow)),
+            Err(Ended::Pressed) => return Err(ExchangeFailure::Gate(ExchangeError::MemoryShort)),
+            Err(Ended::Elapsed) => return Err(ExchangeFailure::Gate(ExchangeError::TooSlow)),
         }
     }
 }

@@ -13,9 +13,9 @@ pub(crate) struct Piece {
 
 /// The pieces of one stream that `h2` still keeps.
 #[derive(Default)]
-pub(crate) struct Passing(Rc<()>);
+pub(crate) struct PiecesInTransit(Rc<()>);
 
-impl Passing {
+impl PiecesInTransit {
     /// Whether `h2` has written all of them.
     pub(crate) fn is_over(&self) -> bool {
         Rc::strong_count(&self.0) == 1
@@ -30,7 +30,7 @@ impl Piece {
     }
 
     /// The same piece, as one of a stream that asks whether all have passed.
-    pub(crate) fn of(self, stream: &Passing) -> Self {
+    pub(crate) fn of(self, stream: &PiecesInTransit) -> Self {
         Self { _passing: Some(stream.0.clone()), ..self }
     }
 
@@ -56,7 +56,7 @@ impl Buf for Piece {
 
 #[cfg(test)]
 mod tests {
-    use super::{Passing, Piece};
+    use super::{Piece, PiecesInTransit};
     use crate::io::Buffers;
     use bytes::Buf;
 
@@ -68,7 +68,7 @@ mod tests {
         assert_eq!((piece.chunk(), buffers.held()), (&[3][..], 3));
         drop((piece, Piece::empty()));
         assert_eq!(buffers.held(), 0);
-        let stream = Passing::default();
+        let stream = PiecesInTransit::default();
         let piece = Piece::new(vec![1], &buffers).of(&stream);
         assert!(!stream.is_over());
         drop(piece);

@@ -2,7 +2,7 @@
 
 use super::body::{Bodies, Data, InboundBody};
 use super::head::{self, Http2Head};
-use super::piece::{Passing, Piece};
+use super::piece::{Piece, PiecesInTransit};
 use super::tunnelled::Tunnelled;
 use crate::interim::{Interim, InterimAnswer};
 use crate::io::Buffers;
@@ -73,8 +73,13 @@ pub(crate) async fn serve(
         }
         (response, _) => response,
     };
-    let answer =
-        Answer { timer, limits, respond, buffers: worker.buffers().clone(), passing: Passing::default() };
+    let answer = Answer {
+        timer,
+        limits,
+        respond,
+        buffers: worker.buffers().clone(),
+        passing: PiecesInTransit::default(),
+    };
     let sent = answer.send(response, head_only).await;
     if let (Ok(()), Some(data)) = (sent, data)
         && let Some(_lingering) = worker.linger()
@@ -171,7 +176,7 @@ struct Answer {
     limits: Limits,
     respond: Rc<RefCell<SendResponse<Piece>>>,
     buffers: Buffers,
-    passing: Passing,
+    passing: PiecesInTransit,
 }
 
 impl Answer {

@@ -1,7 +1,7 @@
 //! New connections to endpoints.
 
 use super::dialer::Dialer;
-use super::pool::Opening;
+use super::pool::OpenPermit;
 use crate::io::{Stream, TlsStream};
 use crate::limits::Limit;
 use crate::refusal::Refusal;
@@ -13,14 +13,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Why there is no connection: the answer for the client, and what happened for the record.
-pub(crate) type Unreached = (Refusal, String);
+pub(crate) type ConnectFailure = (Refusal, String);
 
 /// Makes the connection that `opening` gives leave for, its TLS handshake included, within `limit`. Tells where it leads.
 pub(crate) async fn connect(
     dialer: &impl Dialer,
-    opening: &mut Opening,
+    opening: &mut OpenPermit,
     limit: Duration,
-) -> Result<(Stream, SocketAddr), Unreached> {
+) -> Result<(Stream, SocketAddr), ConnectFailure> {
     let Some(descriptor) = dialer.descriptor() else {
         dialer.metrics().limit(Limit::Descriptors);
         return Err((
@@ -52,7 +52,7 @@ async fn to_any(
     addresses: &[SocketAddr],
     turn: usize,
     limit: Duration,
-) -> Result<(TcpStream, SocketAddr), Unreached> {
+) -> Result<(TcpStream, SocketAddr), ConnectFailure> {
     let mut failed = (Refusal::NoEndpoint, "the endpoint's name has never been resolved".to_owned());
     let mut left = limit;
     let count = addresses.len();
@@ -71,7 +71,7 @@ async fn to_any(
 }
 
 /// Speaks TLS over a fresh connection. Until the other side has shown who it is, nothing else is said.
-async fn secured(socket: TcpStream, tls: &ServiceTls, host: &str) -> Result<Stream, Unreached> {
+async fn secured(socket: TcpStream, tls: &ServiceTls, host: &str) -> Result<Stream, ConnectFailure> {
     let failed =
         |error: &dyn std::fmt::Display| (Refusal::BadGateway, format!("the TLS handshake failed: {error}"));
     let session = tls.begin(host).map_err(|error| failed(&error))?;

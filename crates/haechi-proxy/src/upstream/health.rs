@@ -13,7 +13,7 @@ const FIRST: Duration = Duration::from_secs(1);
 /// Checks `state` for ever, and notes what comes of it.
 pub(super) async fn check(state: Arc<EndpointState>, probe: Arc<dyn Probe>, check: HealthCheck) {
     sleep(FIRST.min(check.interval).mul_f64(fastrand::f64())).await;
-    let mut streak = Streak::default();
+    let mut streak = ConsecutiveChecks::default();
     loop {
         let outcome = timeout(check.timeout, probe.probe(&state, &check)).await;
         streak.note(&state, &check, outcome.unwrap_or_else(|_| Err("no answer in time".to_owned())));
@@ -23,12 +23,12 @@ pub(super) async fn check(state: Arc<EndpointState>, probe: Arc<dyn Probe>, chec
 
 /// What came in a row.
 #[derive(Default)]
-struct Streak {
+struct ConsecutiveChecks {
     good: u32,
     bad: u32,
 }
 
-impl Streak {
+impl ConsecutiveChecks {
     fn note(&mut self, state: &EndpointState, check: &HealthCheck, outcome: Result<(), String>) {
         (self.good, self.bad) = match outcome {
             Ok(()) => (self.good.saturating_add(1), 0),
@@ -52,7 +52,7 @@ impl Streak {
 
 #[cfg(test)]
 mod tests {
-    use super::{Streak, check};
+    use super::{ConsecutiveChecks, check};
     use crate::settings::HealthCheck;
     use crate::upstream::endpoint::EndpointState;
     use crate::upstream::upkeep::Probe;
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn only_failures_in_a_row_take_an_endpoint_out_and_only_successes_in_a_row_bring_it_back() {
         let (state, check) = (endpoint(), settings());
-        let mut streak = Streak::default();
+        let mut streak = ConsecutiveChecks::default();
         let mut after = |outcomes: &str| {
             for outcome in outcomes.chars() {
                 let outcome = if outcome == '+' { Ok(()) } else { Err("down".to_owned()) };

@@ -2,7 +2,7 @@
 
 use super::circuit::{Full, InFlight, OpenConnection, Waiting};
 use super::endpoint::EndpointState;
-use super::shared::{Found, Made, SharedConnections};
+use super::shared::{ConnectResult, Found, SharedConnections};
 use crate::http1::client::UpstreamConnection;
 use crate::metrics::ServiceMetrics;
 use crate::settings::{Circuit, Keepalive, Protocol};
@@ -39,13 +39,13 @@ pub(crate) enum Acquired {
     /// Over a connection that was kept.
     Kept(UpstreamConnection),
     /// Over a new one.
-    Open(Opening),
+    Open(OpenPermit),
     /// Over one that carries many exchanges at once.
     Shared,
 }
 
 /// Leave to make a connection.
-pub(crate) struct Opening {
+pub(crate) struct OpenPermit {
     pub(crate) open: OpenConnection,
     /// Which of the endpoint's addresses is tried first.
     pub(crate) turn: usize,
@@ -110,11 +110,11 @@ impl Pool {
         }
     }
 
-    fn opening(&self, circuit: &Circuit, has_none: bool) -> Result<Opening, Full> {
+    fn opening(&self, circuit: &Circuit, has_none: bool) -> Result<OpenPermit, Full> {
         let open = OpenConnection::count(&self.state, circuit, has_none)?;
         let waiting = Waiting::count(&self.state, circuit)?;
         let turn = self.turn.replace(self.turn.get().wrapping_add(1));
-        Ok(Opening { open, turn, metrics: self.metrics.clone(), _waiting: waiting })
+        Ok(OpenPermit { open, turn, metrics: self.metrics.clone(), _waiting: waiting })
     }
 
     /// The idle connection used last that still holds.
@@ -161,7 +161,7 @@ impl Pool {
     }
 }
 
-impl Opening {
+impl OpenPermit {
     /// The connection is being made.
     pub(crate) fn count(&self) {
         self.metrics.connections.count("new");
@@ -180,13 +180,13 @@ impl ConnectionLease {
     }
 
     /// Keeps the connection that was made for many, and tells those who wait for it.
-    pub(crate) fn made(&self, tell: &watch::Sender<Option<Made>>, made: &Made) {
+    pub(crate) fn made(&self, tell: &watch::Sender<Option<ConnectResult>>, made: &ConnectResult) {
         self.pool.chose_http1.set(matches!(made, Ok(None)));
         self.pool.shared.made(tell, made);
     }
 
     /// Leave to make a connection for one exchange at a time.
-    pub(crate) fn opening(&self, circuit: &Circuit) -> Result<Opening, Full> {
+    pub(crate) fn opening(&self, circuit: &Circuit) -> Result<OpenPermit, Full> {
         self.pool.opening(circuit, false)
     }
 

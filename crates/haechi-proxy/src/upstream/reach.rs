@@ -1,10 +1,10 @@
 //! Getting a connection to an endpoint: one from the pool, a new one, or a stream of a multiplexed one.
 
 use super::circuit::Full;
-use super::connect::{self, Unreached};
+use super::connect::{self, ConnectFailure};
 use super::dialer::Dialer;
-use super::pool::{ConnectionLease, Opening};
-use super::shared::{Found, Made, Making, outcome};
+use super::pool::{ConnectionLease, OpenPermit};
+use super::shared::{ConnectPermit, ConnectResult, Found, outcome};
 use crate::http1::client::UpstreamConnection;
 use crate::http2::client::Multiplexed;
 use crate::refusal::Refusal;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 /// A connection that takes the exchange.
-pub(crate) enum Reached {
+pub(crate) enum ReadyConnection {
     Http1(UpstreamConnection),
     Http2(Rc<Multiplexed>),
 }
@@ -22,9 +22,9 @@ pub(crate) enum Reached {
 /// A new connection for one exchange at a time, within `limit`.
 pub(crate) async fn new(
     dialer: &impl Dialer,
-    mut opening: Opening,
+    mut opening: OpenPermit,
     limit: Duration,
-) -> Result<UpstreamConnection, Unreached> {
+) -> Result<UpstreamConnection, ConnectFailure> {
     let (stream, peer) = connect::connect(dialer, &mut opening, limit).await?;
     Ok(UpstreamConnection::new(stream, dialer.buffers().clone(), peer, opening.open))
 }
@@ -35,21 +35,21 @@ pub(crate) async fn shared(
     service: &Service,
     lease: &ConnectionLease,
     limit: Duration,
-) -> Result<Reached, Unreached> {
+) -> Result<ReadyConnection, ConnectFailure> {
     loop {
         let made = match lease.shared(&service.settings.circuit).map_err(full)? {
             Found::Ready(connection) => {
                 lease.count_reused();
-                return Ok(Reached::Http2(connection));
+                return Ok(ReadyConnection::Http2(connection));
             }
             Found::Make(making) => return make(dialer, service, lease, making, limit).await,
             Found::Wait(waiting) => timeout(limit, outcome(waiting)).await,
         };
         match made {
-            Ok(Some(Ok(Some(connection)))) => return Ok(Reached::Http2(connection)),
+            Ok(Some(Ok(Some(connection)))) => return Ok(ReadyConnection::Http2(connection)),
             Ok(Some(Ok(None))) => {
                 let opening = lease.opening(&service.settings.circuit).map_err(full)?;
-                return new(dialer, opening, limit).await.map(Reached::Http1);
+                return new(dialer, opening, limit).await.map(ReadyConnection::Http1);
             }
             Ok(Some(Err(unreached))) => return Err(unreached),
             // Whoever was making it was given up by its client. Then another does.
@@ -64,14 +64,14 @@ async fn make(
     dialer: &impl Dialer,
     service: &Service,
     lease: &ConnectionLease,
-    making: Making,
+    making: ConnectPermit,
     limit: Duration,
-) -> Result<Reached, Unreached> {
+) -> Result<ReadyConnection, ConnectFailure> {
     let (opening, tell) = making.begin();
     let made = begin(dialer, service, opening, limit).await;
-    let told: Made = match &made {
-        Ok(Reached::Http2(connection)) => Ok(Some(connection.clone())),
-        Ok(Reached::Http1(_)) => Ok(None),
+    let told: ConnectResult = match &made {
+        Ok(ReadyConnection::Http2(connection)) => Ok(Some(connection.clone())),
+        Ok(ReadyConnection::Http1(_)) => Ok(None),
         Err(unreached) => Err(unreached.clone()),
     };
     lease.made(&tell, &told);
@@ -81,15 +81,15 @@ async fn make(
 async fn begin(
     dialer: &impl Dialer,
     service: &Service,
-    mut opening: Opening,
+    mut opening: OpenPermit,
     limit: Duration,
-) -> Result<Reached, Unreached> {
+) -> Result<ReadyConnection, ConnectFailure> {
     let (stream, peer) = connect::connect(dialer, &mut opening, limit).await?;
     let agreed = stream.agreed_on_http2();
     match service.settings.protocol {
         Protocol::Auto if agreed == Some(false) => {
             let buffers = dialer.buffers().clone();
-            return Ok(Reached::Http1(UpstreamConnection::new(stream, buffers, peer, opening.open)));
+            return Ok(ReadyConnection::Http1(UpstreamConnection::new(stream, buffers, peer, opening.open)));
         }
         // A backend without ALPN, or one that ignores it.
         _ if agreed == Some(false) => {
@@ -99,12 +99,12 @@ async fn begin(
     }
     let begun = Multiplexed::begin(dialer.buffers(), stream, peer, opening.open, dialer.response_head());
     match timeout(limit, begun).await {
-        Ok(Ok(connection)) => Ok(Reached::Http2(connection)),
+        Ok(Ok(connection)) => Ok(ReadyConnection::Http2(connection)),
         Ok(Err(error)) => Err((Refusal::BadGateway, format!("HTTP/2 cannot begin: {error}"))),
         Err(_) => Err((Refusal::GatewayTimeout, "HTTP/2 took too long to begin".into())),
     }
 }
 
-fn full(full: Full) -> Unreached {
+fn full(full: Full) -> ConnectFailure {
     (Refusal::NoEndpoint, format!("the endpoint has as many {} as it may have", full.name()))
 }

@@ -1,8 +1,8 @@
 //! Multiplexed (HTTP/2) connections of a worker to one endpoint, each shared by many requests.
 
 use super::circuit::Full;
-use super::connect::Unreached;
-use super::pool::Opening;
+use super::connect::ConnectFailure;
+use super::pool::OpenPermit;
 use crate::http2::client::Multiplexed;
 use crate::settings::Keepalive;
 use std::cell::RefCell;
@@ -13,29 +13,29 @@ use tokio::sync::watch;
 const MAX_CONNECTIONS: usize = 8;
 
 /// What came of making a connection; `None` when the backend chose HTTP/1.1, where it was asked.
-pub(crate) type Made = Result<Option<Rc<Multiplexed>>, Unreached>;
+pub(crate) type ConnectResult = Result<Option<Rc<Multiplexed>>, ConnectFailure>;
 
 /// The connections.
 #[derive(Default)]
 pub(crate) struct SharedConnections {
     made: RefCell<Vec<Rc<Multiplexed>>>,
     /// One that is being made. Whoever comes meanwhile waits for it.
-    making: RefCell<Option<watch::Receiver<Option<Made>>>>,
+    making: RefCell<Option<watch::Receiver<Option<ConnectResult>>>>,
 }
 
 /// How an exchange comes to a connection.
 pub(crate) enum Found {
     Ready(Rc<Multiplexed>),
     /// Somebody is making one.
-    Wait(watch::Receiver<Option<Made>>),
+    Wait(watch::Receiver<Option<ConnectResult>>),
     /// This exchange makes one.
-    Make(Making),
+    Make(ConnectPermit),
 }
 
 /// Leave to make a connection, for this exchange and those that wait for it.
-pub(crate) struct Making {
-    pub(crate) opening: Opening,
-    tell: watch::Sender<Option<Made>>,
+pub(crate) struct ConnectPermit {
+    pub(crate) opening: OpenPermit,
+    tell: watch::Sender<Option<ConnectResult>>,
 }
 
 impl SharedConnections {
@@ -43,7 +43,7 @@ impl SharedConnections {
     pub(crate) fn find(
         &self,
         most: &Keepalive,
-        open: impl FnOnce(bool) -> Result<Opening, Full>,
+        open: impl FnOnce(bool) -> Result<OpenPermit, Full>,
     ) -> Result<Found, Full> {
         let mut made = self.made.borrow_mut();
         made.retain(|connection| connection.is_usable(most));
@@ -61,11 +61,11 @@ impl SharedConnections {
         let (tell, waiting) = watch::channel(None);
         let opening = open(made.is_empty())?;
         *making = Some(waiting);
-        Ok(Found::Make(Making { opening, tell }))
+        Ok(Found::Make(ConnectPermit { opening, tell }))
     }
 
     /// Keeps what was made, and tells those who wait.
-    pub(crate) fn made(&self, tell: &watch::Sender<Option<Made>>, made: &Made) {
+    pub(crate) fn made(&self, tell: &watch::Sender<Option<ConnectResult>>, made: &ConnectResult) {
         if let Ok(Some(connection)) = made {
             self.made.borrow_mut().push(connection.clone());
         }
@@ -84,15 +84,15 @@ impl SharedConnections {
     }
 }
 
-impl Making {
+impl ConnectPermit {
     /// The leave itself, and where to tell what came of it.
-    pub(crate) fn begin(self) -> (Opening, watch::Sender<Option<Made>>) {
+    pub(crate) fn begin(self) -> (OpenPermit, watch::Sender<Option<ConnectResult>>) {
         (self.opening, self.tell)
     }
 }
 
 /// What the others have made; `None` when they gave up without an outcome.
-pub(crate) async fn outcome(mut waiting: watch::Receiver<Option<Made>>) -> Option<Made> {
+pub(crate) async fn outcome(mut waiting: watch::Receiver<Option<ConnectResult>>) -> Option<ConnectResult> {
     let made = waiting.wait_for(Option::is_some).await.ok()?;
     made.clone()
 }

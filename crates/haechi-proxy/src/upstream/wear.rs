@@ -7,12 +7,12 @@ use std::time::Instant;
 
 /// The age of one connection, and what it has carried.
 #[derive(Debug)]
-pub(crate) struct Wear {
+pub(crate) struct ConnectionUsage {
     made: Instant,
     requests: Cell<u32>,
 }
 
-impl Wear {
+impl ConnectionUsage {
     /// Of a connection that was made just now.
     pub(crate) fn none() -> Self {
         Self { made: Instant::now(), requests: Cell::new(0) }
@@ -36,7 +36,7 @@ impl Wear {
 
 #[cfg(test)]
 mod tests {
-    use super::Wear;
+    use super::ConnectionUsage;
     use crate::settings::Keepalive;
     use std::cell::Cell;
     use std::time::{Duration, Instant};
@@ -44,13 +44,15 @@ mod tests {
     #[test]
     fn age_and_number_end_it() {
         let most = Keepalive { max_requests: 3, ..Keepalive::default() };
-        let wear = Wear::none();
+        let wear = ConnectionUsage::none();
         (1..most.max_requests).for_each(|_| wear.count());
         assert!(!wear.is_out(&most));
         wear.count();
         assert!(wear.is_out(&most));
-        let of_age =
-            |age: Duration| Wear { made: Instant::now().checked_sub(age).unwrap(), requests: Cell::new(1) };
+        let of_age = |age: Duration| ConnectionUsage {
+            made: Instant::now().checked_sub(age).unwrap(),
+            requests: Cell::new(1),
+        };
         assert!(!of_age(most.max_age - Duration::from_secs(60)).is_out(&most));
         assert!(of_age(most.max_age).is_out(&most));
     }

@@ -7,7 +7,7 @@ use crate::config::value::FieldNameText;
 use haechi_authn::keys::KeySource;
 use haechi_authn::schemes::api_key::{ApiKeyAuthenticator, DEFAULT_HEADER, Sources};
 use haechi_authn::{Authenticator, CredentialPlace};
-use haechi_authz::analysis::Way;
+use haechi_authz::analysis::CallerOrigin;
 use haechi_core::CallerKind;
 use std::sync::Arc;
 
@@ -63,8 +63,8 @@ impl Settings for ApiKeySettings {
         Ok(Arc::new(authenticator.map_err(|fault| fault.to_string())?))
     }
 
-    fn way(&self, name: &Arc<str>, _: &Arc<str>) -> Way {
-        Way { issuer: Some("haechi".into()), ..Way::any(CallerKind::ApiKey, name) }
+    fn way(&self, name: &Arc<str>, _: &Arc<str>) -> CallerOrigin {
+        CallerOrigin { issuer: Some("haechi".into()), ..CallerOrigin::any(CallerKind::ApiKey, name) }
     }
 
     fn key_field(&self) -> Option<&Arc<str>> {

@@ -10,7 +10,7 @@ use haechi_authn::hashing::Htpasswd;
 use haechi_authn::keys::KeySource;
 use haechi_authn::schemes::basic::{self, Basic as BasicAuthenticator};
 use haechi_authn::{Authenticator, CredentialPlace};
-use haechi_authz::analysis::{Gives, Way};
+use haechi_authz::analysis::{CallerOrigin, PossibleValues};
 use haechi_core::{CallerKind, role};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -161,13 +161,15 @@ impl Settings for BasicSettings {
         Ok(Arc::new(authenticator.map_err(|fault| fault.to_string())?))
     }
 
-    fn way(&self, name: &Arc<str>, own_issuer: &Arc<str>) -> Way {
-        let user = Way { scopes: false, ..Way::any(CallerKind::User, name) };
+    fn way(&self, name: &Arc<str>, own_issuer: &Arc<str>) -> CallerOrigin {
+        let user = CallerOrigin { scopes: false, ..CallerOrigin::any(CallerKind::User, name) };
         match &self.users {
-            Users::Store => Way { issuer: Some(own_issuer.clone()), ..user },
-            Users::File(_) => Way {
+            Users::Store => CallerOrigin { issuer: Some(own_issuer.clone()), ..user },
+            Users::File(_) => CallerOrigin {
                 issuer: Some(format!("basic:{}", self.realm).into()),
-                roles: Gives::Exactly(self.roles.iter().map(|role| Arc::from(role.as_str())).collect()),
+                roles: PossibleValues::Exactly(
+                    self.roles.iter().map(|role| Arc::from(role.as_str())).collect(),
+                ),
                 attributes: Some(BTreeSet::new()),
                 ..user
             },

@@ -10,7 +10,7 @@ use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{Lockout, PasswordVerifier, Provider};
 use haechi_authn::keys::{KeySource, Refresh};
 use haechi_authn::{Authenticator, CredentialPlace, RevocationWatch};
-use haechi_authz::analysis::Way;
+use haechi_authz::analysis::CallerOrigin;
 use haechi_core::ports::ApiKeys;
 use haechi_core::{AttributeType, Clock, RoleTable};
 use serde_json::Value as Json;
@@ -99,7 +99,7 @@ pub(crate) trait Settings: Same + Debug + Send + Sync {
     ) -> Result<Arc<dyn Authenticator>, String>;
 
     /// What it can say of its callers: what `explain`, `test`, `matrix` and `prove` suppose. `own_issuer` is that of the store's users.
-    fn way(&self, name: &Arc<str>, own_issuer: &Arc<str>) -> Way;
+    fn way(&self, name: &Arc<str>, own_issuer: &Arc<str>) -> CallerOrigin;
 
     /// Whether the access tokens of the embedded identity provider are among its credentials.
     fn takes_own_tokens(&self) -> bool {

@@ -12,7 +12,7 @@ use haechi_authn::schemes::jwt::{
     Audiences, DEFAULT_CACHE_ENTRIES, IssuerRule, JwtAuthenticator, JwtConfig, TokenPlace,
 };
 use haechi_authn::{Authenticator, CredentialPlace};
-use haechi_authz::analysis::{Gives, Way};
+use haechi_authz::analysis::{CallerOrigin, PossibleValues};
 use haechi_core::CallerKind;
 use haechi_core::caller::Vouched;
 use settings::{Issuer, JwtSettings, Keys};
@@ -100,19 +100,19 @@ impl Settings for JwtSettings {
         Ok(Arc::new(authenticator.map_err(|fault| fault.to_string())?))
     }
 
-    fn way(&self, name: &Arc<str>, own_issuer: &Arc<str>) -> Way {
-        let user = Way::any(CallerKind::User, name);
+    fn way(&self, name: &Arc<str>, own_issuer: &Arc<str>) -> CallerOrigin {
+        let user = CallerOrigin::any(CallerKind::User, name);
         match &self.issuer {
-            Issuer::Own => Way { issuer: Some(own_issuer.clone()), ..user },
-            Issuer::Named(_) | Issuer::Tenants(..) => Way {
+            Issuer::Own => CallerOrigin { issuer: Some(own_issuer.clone()), ..user },
+            Issuer::Named(_) | Issuer::Tenants(..) => CallerOrigin {
                 issuer: match &self.issuer {
                     Issuer::Named(issuer) => Some(issuer.clone()),
                     Issuer::Own | Issuer::Tenants(..) => None,
                 },
                 roles: if self.claims.roles.is_empty() {
-                    Gives::Exactly(Vec::new())
+                    PossibleValues::Exactly(Vec::new())
                 } else {
-                    Gives::NotBuiltIn
+                    PossibleValues::NotBuiltIn
                 },
                 scopes: !self.claims.scopes.is_empty(),
                 attributes: Some(self.claims.attributes.keys().cloned().collect()),

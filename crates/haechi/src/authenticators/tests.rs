@@ -10,7 +10,7 @@ use crate::config::{Config, json_schema};
 use crate::wire::way;
 use haechi_authn::control::Control;
 use haechi_authn::{Attempt, Chain, CredentialPlace, RevocationWatch};
-use haechi_authz::analysis::{Gives, Way};
+use haechi_authz::analysis::{CallerOrigin, PossibleValues};
 use haechi_core::id::RequestId;
 use haechi_core::{
     CallerKind, CanonicalPath, ConnectionFacts, Fields, Host, RequestHead, SystemClock, Timestamp,
@@ -116,12 +116,12 @@ fn its_callers_are_supposed_as_it_says() {
     let config = config("{ type: shared_header, value: hunter2hunter2, subject: porter }");
     let supposed = way(&config, &"door".into()).unwrap();
     let door: Arc<str> = "door".into();
-    let expected = Way {
+    let expected = CallerOrigin {
         issuer: Some("shared_header".into()),
-        roles: Gives::Exactly(Vec::new()),
+        roles: PossibleValues::Exactly(Vec::new()),
         scopes: false,
         attributes: Some(Default::default()),
-        ..Way::any(CallerKind::User, &door)
+        ..CallerOrigin::any(CallerKind::User, &door)
     };
     assert_eq!(supposed, expected);
 }

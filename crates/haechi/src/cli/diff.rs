@@ -28,7 +28,7 @@ pub(crate) enum FailOn {
 /// All that changed.
 #[derive(Debug, Serialize)]
 struct DiffReport {
-    routes: Vec<RouteTold>,
+    routes: Vec<RouteChange>,
     /// How often the solver was asked.
     questions: usize,
     /// How long it thought.
@@ -37,7 +37,7 @@ struct DiffReport {
 
 /// What changed about one route.
 #[derive(Debug, Serialize)]
-struct RouteTold {
+struct RouteChange {
     route: Arc<str>,
     change: Kind,
     /// How those who pass now stand to those who passed before; for routes that are on both sides and take the same paths.
@@ -118,7 +118,7 @@ struct Sides<'a> {
 }
 
 impl Sides<'_> {
-    async fn told(&self, RouteDiff { name, change }: RouteDiff) -> RouteTold {
+    async fn told(&self, RouteDiff { name, change }: RouteDiff) -> RouteChange {
         let kind = match change {
             Change::Added(_) => Kind::Added,
             Change::Removed(_) => Kind::Removed,
@@ -127,7 +127,7 @@ impl Sides<'_> {
         };
         let notes = notes::notes(&self.old.config, &self.new.config, &name);
         let (gained, lost) = (None, None);
-        let mut told = RouteTold {
+        let mut told = RouteChange {
             route: name,
             change: kind,
             relation: None,
@@ -200,7 +200,7 @@ async fn confirmed(
     Ok((allowed, other.judge(example).await))
 }
 
-impl RouteTold {
+impl RouteChange {
     fn is_reason(&self, on: FailOn) -> bool {
         let (gained, lost) = (self.gained.is_some(), self.lost.is_some());
         !self.undecided.is_empty()

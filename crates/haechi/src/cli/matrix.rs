@@ -6,7 +6,7 @@ use super::{Common, Failure, Form, MatrixArgs, configuration, output};
 use crate::config::Config;
 use crate::wire::access;
 use haechi_authz::RouteIndex;
-use haechi_authz::analysis::{Cell, Way, cell};
+use haechi_authz::analysis::{CallerOrigin, Cell, cell};
 use haechi_core::{CallerKind, Role};
 use http::Method;
 use serde::Serialize;
@@ -124,7 +124,13 @@ fn made(config: &Config, file: String, only: &[String]) -> Matrix {
 }
 
 /// What this kind of caller may do, whichever way it came; told for each way where that matters.
-fn entry(config: &Config, route: RouteIndex, method: &Method, ways: &[Way], column: &Column<'_>) -> Entry {
+fn entry(
+    config: &Config,
+    route: RouteIndex,
+    method: &Method,
+    ways: &[CallerOrigin],
+    column: &Column<'_>,
+) -> Entry {
     let open = ways.iter().any(|way| way.kind == CallerKind::Anonymous);
     let role = match column {
         // Such a route asks nobody who they are.

@@ -10,7 +10,7 @@ use super::value::{ConditionText, Identifier, RoleName, ScopeName};
 use super::yaml::{self, Kind, Node};
 use crate::authenticators::definition::open_words;
 use haechi_authz::PolicyFault;
-use haechi_authz::analysis::{Concern, Demand, Group, Property};
+use haechi_authz::analysis::{Demand, Group, Property, PropertyScope};
 use haechi_authz::compile::condition;
 use haechi_core::PathPattern;
 use http::Method;
@@ -121,12 +121,12 @@ struct Resolver<'a> {
 impl Resolver<'_> {
     fn property(&mut self, written: &At<Written>) -> Option<Property> {
         let concern = match &written.routes {
-            Maybe::Absent => Concern::All,
+            Maybe::Absent => PropertyScope::All,
             Maybe::Faulty => return None,
-            Maybe::Given(Routes::Path(pattern)) => Concern::Path(pattern.clone()),
+            Maybe::Given(Routes::Path(pattern)) => PropertyScope::Path(pattern.clone()),
             Maybe::Given(Routes::Named(names)) => {
                 let known = self.config.route_names();
-                Concern::Routes(self.declared("route", names, &known))
+                PropertyScope::Routes(self.declared("route", names, &known))
             }
         };
         let methods = written.methods.given().map_or_else(Vec::new, |methods| methods.value.clone());

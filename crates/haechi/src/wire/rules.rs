@@ -6,7 +6,7 @@ use super::points::{GivenAnswers, unasked};
 use crate::config::Config;
 use crate::config::meant::Authenticate;
 use haechi_authn::{Attempt, Authenticator, Challenge, CredentialPlace, Look, Scheme};
-use haechi_authz::analysis::{RouteAccess, Way};
+use haechi_authz::analysis::{CallerOrigin, RouteAccess};
 use haechi_core::{RequestHead, Timestamp};
 use haechi_proxy::{Endpoints, Plan};
 use std::rc::Rc;
@@ -66,9 +66,9 @@ pub(crate) fn access(config: &Config) -> Vec<RouteAccess> {
     configured.chain(built_in).collect()
 }
 
-fn ways(config: &Config, authenticate: &Authenticate) -> Vec<Way> {
+fn ways(config: &Config, authenticate: &Authenticate) -> Vec<CallerOrigin> {
     match authenticate {
-        Authenticate::Open(open) => vec![Way::anonymous(&open.word.into())],
+        Authenticate::Open(open) => vec![CallerOrigin::anonymous(&open.word.into())],
         Authenticate::Any(names) => names.iter().filter_map(|name| way(config, name)).collect(),
         // The caller is the first one's.
         Authenticate::All(names) => names.iter().take(1).filter_map(|name| way(config, name)).collect(),
@@ -76,7 +76,7 @@ fn ways(config: &Config, authenticate: &Authenticate) -> Vec<Way> {
 }
 
 /// What an authenticator can say of whom it lets in; nothing where there is none of this name.
-pub(crate) fn way(config: &Config, name: &Arc<str>) -> Option<Way> {
+pub(crate) fn way(config: &Config, name: &Arc<str>) -> Option<CallerOrigin> {
     let own_issuer = super::identity::issuer(config);
     config.authenticators.get(name).map(|known| known.settings.way(name, &own_issuer))
 }

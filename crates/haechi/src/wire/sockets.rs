@@ -17,12 +17,12 @@ pub(super) const UPGRADE: &str = "upgrade";
 
 /// What another process handed over.
 pub(crate) struct Inherited {
-    sockets: Vec<Given>,
+    sockets: Vec<InheritedSocket>,
     /// Whoever waits for this process to be ready, so as to end.
     pub(super) predecessor: Option<UnixDatagram>,
 }
 
-struct Given {
+struct InheritedSocket {
     name: String,
     address: SocketAddr,
     socket: TcpListener,
@@ -49,7 +49,7 @@ impl Inherited {
                 inherited.predecessor = given.take_unix_datagram(index)?;
             } else if let Some(socket) = given.take_tcp_listener(index)? {
                 let address = socket.local_addr()?;
-                inherited.sockets.push(Given { name, address, socket });
+                inherited.sockets.push(InheritedSocket { name, address, socket });
             }
         }
         Ok(inherited)
@@ -62,19 +62,19 @@ impl Inherited {
 
     /// Takes the sockets that listen where `bind` says. A port of 0 was resolved by the process that handed them over, so the name decides.
     fn at(&mut self, bind: SocketAddr, name: &str) -> Vec<TcpListener> {
-        let is_one = |given: &Given| {
+        let is_one = |given: &InheritedSocket| {
             let resolved = bind.port() == 0 && given.name == name && given.address.ip() == bind.ip();
             given.address == bind || resolved
         };
         let (taken, left) = std::mem::take(&mut self.sockets).into_iter().partition(is_one);
         self.sockets = left;
-        let taken: Vec<Given> = taken;
+        let taken: Vec<InheritedSocket> = taken;
         taken.into_iter().map(|given| given.socket).collect()
     }
 
     /// Says which sockets no listener is configured for; they close.
     fn tell_left(&self) {
-        for Given { name, address, .. } in &self.sockets {
+        for InheritedSocket { name, address, .. } in &self.sockets {
             tracing::warn!(%address, name, "closing an inherited socket: no listener has its address");
         }
     }

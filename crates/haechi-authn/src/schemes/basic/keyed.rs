@@ -10,9 +10,9 @@ use std::net::IpAddr;
 pub(super) type CredentialKey = [u8; 32];
 
 /// Makes keys from credentials.
-pub(super) struct Keyed(hmac::Key);
+pub(super) struct CredentialHasher(hmac::Key);
 
-impl Keyed {
+impl CredentialHasher {
     pub(super) fn new() -> Result<Self, RandomnessError> {
         hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).map(Self).map_err(|_| RandomnessError)
     }
@@ -46,12 +46,12 @@ fn bytes(tag: &hmac::Tag) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    use super::Keyed;
+    use super::CredentialHasher;
     use std::net::{IpAddr, Ipv4Addr};
 
     #[test]
     fn keys_of_two_processes_differ() {
-        let (a, b) = (Keyed::new().unwrap(), Keyed::new().unwrap());
+        let (a, b) = (CredentialHasher::new().unwrap(), CredentialHasher::new().unwrap());
         let from = |host| IpAddr::from(Ipv4Addr::new(192, 0, 2, host));
         assert_ne!(a.key(b"x", from(1)), b.key(b"x", from(1)));
         assert_eq!(a.key(b"x", from(1)), a.key(b"x", from(1)));

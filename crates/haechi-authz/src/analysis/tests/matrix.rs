@@ -1,6 +1,6 @@
 //! Cells of the matrix against the engine.
 
-use crate::analysis::{Way, cell};
+use crate::analysis::{CallerOrigin, cell};
 use crate::testing::World;
 use haechi_core::{AttributeValue, CallerKind, Role};
 use http::Method;
@@ -26,7 +26,7 @@ fn world() -> World {
 fn told(route: &str, method: Method, role: Option<&str>) -> (Option<bool>, Option<String>) {
     let engine = world().engine().unwrap();
     let index = engine.compiled().vocabulary().index_of(route).unwrap();
-    let way = Way::any(CallerKind::User, &"local".into());
+    let way = CallerOrigin::any(CallerKind::User, &"local".into());
     let role = role.map(Role::from);
     let cell = cell(engine.compiled(), index, &method, &way, role.as_ref()).unwrap();
     (cell.allows, cell.condition)
@@ -52,7 +52,7 @@ fn cells_agree_with_the_engine_on_facts_at_random() {
     let engine = world.engine().unwrap();
     let roles = [None, Some("USER"), Some("MANAGER"), Some("ADMIN"), Some("GUEST"), Some("AUDITOR")];
     let mut random = fastrand::Rng::with_seed(7);
-    let way = Way::any(CallerKind::User, &"local".into());
+    let way = CallerOrigin::any(CallerKind::User, &"local".into());
     let (mut allowed, mut denied) = (0, 0);
     for _ in 0..4000 {
         let route = *random.choice(&["any", "roles", "tenant", "sum", "mixed", "policy"]).unwrap();

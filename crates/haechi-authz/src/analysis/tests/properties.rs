@@ -1,5 +1,5 @@
 use super::world::{World, anonymous, arcs, example, group_when, key, only, roles, user, when};
-use crate::analysis::{Concern, Demand, Finding, Gives, Group, Proof, Way};
+use crate::analysis::{CallerOrigin, Demand, Finding, Group, PossibleValues, Proof, PropertyScope};
 use crate::{Clause, Rule};
 use haechi_core::{AttributeValue, CallerKind, PathPattern};
 
@@ -14,7 +14,7 @@ fn direct(names: &[&str]) -> Group {
 }
 
 async fn holds(world: &World, demand: Demand) -> bool {
-    world.prove(Concern::All, demand).await.holds()
+    world.prove(PropertyScope::All, demand).await.holds()
 }
 
 #[tokio::test]
@@ -24,7 +24,7 @@ async fn the_hierarchy_of_roles_is_the_declared_one() {
     // An administrator who is no user does not exist.
     assert!(holds(&world, only(of_roles(&["USER"]))).await);
     let world = World::new(STAFF).route("admin", "/admin/**", vec![roles(&["MANAGER"])]);
-    let proof = world.prove(Concern::All, only(of_roles(&["ADMIN"]))).await;
+    let proof = world.prove(PropertyScope::All, only(of_roles(&["ADMIN"]))).await;
     assert_eq!(example(&proof).roles, [std::sync::Arc::from("MANAGER")]);
     assert_eq!(proof.included, []);
 }
@@ -33,10 +33,10 @@ async fn the_hierarchy_of_roles_is_the_declared_one() {
 async fn a_role_that_includes_another_is_told_of_and_found_where_only_direct_ones_count() {
     let wrong: &[(&str, &[&str])] = &[("ADMIN", &[]), ("MANAGER", &["ADMIN"])];
     let world = World::new(wrong).route("admin", "/admin/**", vec![roles(&["ADMIN"])]);
-    let proof = world.prove(Concern::All, only(of_roles(&["ADMIN"]))).await;
+    let proof = world.prove(PropertyScope::All, only(of_roles(&["ADMIN"]))).await;
     assert!(proof.holds());
     assert_eq!(proof.included, [("ADMIN".into(), vec!["MANAGER".into()])]);
-    let proof = world.prove(Concern::All, only(direct(&["ADMIN"]))).await;
+    let proof = world.prove(PropertyScope::All, only(direct(&["ADMIN"]))).await;
     assert_eq!(example(&proof).roles, [std::sync::Arc::from("MANAGER")]);
     let world = World::new(STAFF).route("admin", "/admin/**", vec![roles(&["ADMIN"])]);
     assert!(holds(&world, only(direct(&["ADMIN"]))).await);
@@ -49,16 +49,16 @@ async fn a_property_is_about_built_in_routes_where_it_says_so() {
         .route("all", "/**", vec![roles(&["USER"])])
         .built_in("login", "/auth/login");
     let never = || Demand::Never(Group { anonymous: Some(true), ..Group::default() });
-    let path = |path: &str| Concern::Path(PathPattern::parse(path).unwrap());
+    let path = |path: &str| PropertyScope::Path(PathPattern::parse(path).unwrap());
     let of_routes = |proof: &Proof| proof.routes.iter().map(|(route, _)| route.get()).collect::<Vec<_>>();
     for (concern, routes, holds) in [
-        (Concern::All, vec![0], true),
+        (PropertyScope::All, vec![0], true),
         (path("/shop/**"), vec![0], true),
         (path("/**"), vec![0, 1], false),
         (path("/auth/**"), vec![0, 1], false),
         // It takes every request for this path, so the other route has none of them.
         (path("/auth/login"), vec![1], false),
-        (Concern::Routes(vec!["login".into()]), vec![1], false),
+        (PropertyScope::Routes(vec!["login".into()]), vec![1], false),
     ] {
         let proof = world.prove(concern.clone(), never()).await;
         assert_eq!((of_routes(&proof), proof.holds()), (routes, holds), "{concern:?}");
@@ -74,12 +74,12 @@ async fn tenants_stay_apart() {
         World::new(STAFF).route("order", "/tenants/{tenant}/orders/{id}", vec![roles(&["USER"]), when(same)]);
     assert!(holds(&world, only(group_when(&world, same))).await);
     let open = World::new(STAFF).route("order", "/tenants/{tenant}/orders/{id}", vec![roles(&["USER"])]);
-    let proof = open.prove(Concern::All, only(group_when(&open, same))).await;
+    let proof = open.prove(PropertyScope::All, only(group_when(&open, same))).await;
     let example = example(&proof);
     assert_eq!(example.roles.len(), 1);
     let differs = group_when(&open, "principal.tenant != context.params.tenant");
     let both = Group { roles: arcs(&["USER"]).to_vec(), ..differs };
-    let proof = open.prove(Concern::All, Demand::Never(both)).await;
+    let proof = open.prove(PropertyScope::All, Demand::Never(both)).await;
     let text = serde_json::to_string(super::world::example(&proof)).unwrap();
     assert!(text.contains(r#""tenant":"one""#) || text.contains(r#""tenant":"two""#), "{text}");
 }
@@ -89,13 +89,13 @@ async fn nobody_in_particular_has_no_roles() {
     let ways = || vec![user(), anonymous()];
     let open = World::new(STAFF).with("open", "/open/**", Rule::any(), ways());
     let never = || Demand::Never(Group { anonymous: Some(true), ..Group::default() });
-    let proof = open.prove(Concern::All, never()).await;
+    let proof = open.prove(PropertyScope::All, never()).await;
     assert_eq!(example(&proof).kind, CallerKind::Anonymous);
     let closed = Rule::all_of(vec![roles(&["USER"])]).unwrap();
     assert!(holds(&World::new(STAFF).with("closed", "/closed/**", closed, ways()), never()).await);
     let keys = World::new(STAFF).with("keys", "/keys", Rule::any(), vec![key()]);
     assert!(holds(&keys, never()).await);
-    let fixed = Way { roles: Gives::Exactly(vec!["USER".into()]), scopes: false, ..user() };
+    let fixed = CallerOrigin { roles: PossibleValues::Exactly(vec!["USER".into()]), scopes: false, ..user() };
     let file = World::new(STAFF).with("file", "/file", Rule::any(), vec![fixed]);
     assert!(holds(&file, only(of_roles(&["USER"]))).await);
     assert!(holds(&file, Demand::Never(of_roles(&["ADMIN"]))).await);
@@ -114,12 +114,12 @@ async fn a_policy_that_forbids_wins() {
     let writes = group_when(&world, r#"action in Action::"write" && !principal.mfa"#);
     assert!(holds(&world, Demand::Never(writes)).await);
     let reads = group_when(&world, r#"action == Action::"GET""#);
-    let proof = world.prove(Concern::All, only(reads)).await;
+    let proof = world.prove(PropertyScope::All, only(reads)).await;
     assert_ne!(example(&proof).method, http::Method::GET);
     assert!(holds(&world, only(of_roles(&["USER"]))).await);
     let admins = Group { roles: arcs(&["ADMIN"]).to_vec(), ..group_when(&world, "principal.mfa") };
     assert!(holds(&world, Demand::AlwaysIf(admins)).await);
-    let proof = world.prove(Concern::All, Demand::AlwaysIf(of_roles(&["ADMIN"]))).await;
+    let proof = world.prove(PropertyScope::All, Demand::AlwaysIf(of_roles(&["ADMIN"]))).await;
     assert_ne!(example(&proof).attributes.get("mfa"), Some(&AttributeValue::Bool(true)));
 }
 
@@ -159,7 +159,7 @@ async fn addresses_are_addresses_and_not_networks() {
     let halves = r#"context.ip.isInRange(ip("10.0.0.0/9")) || context.ip.isInRange(ip("10.128.0.0/9"))"#;
     assert!(holds(&world, only(group_when(&world, halves))).await);
     let narrower = r#"context.ip.isInRange(ip("10.1.0.0/16"))"#;
-    let proof = world.prove(Concern::All, only(group_when(&world, narrower))).await;
+    let proof = world.prove(PropertyScope::All, only(group_when(&world, narrower))).await;
     assert!(example(&proof).ip.to_string().starts_with("10."), "{proof:?}");
     let family = group_when(&world, "context.ip.isIpv4()");
     assert!(holds(&world, only(family)).await);
@@ -171,7 +171,7 @@ async fn hours_of_the_day() {
     let world = World::new(STAFF).route("office", "/office", vec![when(hours)]);
     let night = r#"context.time.toTime() >= duration("20h")"#;
     assert!(holds(&world, Demand::Never(group_when(&world, night))).await);
-    let proof = world.prove(Concern::All, Demand::Never(Group::default())).await;
+    let proof = world.prove(PropertyScope::All, Demand::Never(Group::default())).await;
     let hour = example(&proof).time.as_seconds().rem_euclid(86_400) / 3_600;
     assert!((8..18).contains(&hour), "{hour}");
     let until = r#"context.time < datetime("2030-01-01")"#;
@@ -190,7 +190,7 @@ async fn names_labels_services_and_scopes() {
     "#;
     let world = World::new(STAFF).with("people", "/people/*", Rule::policy(), vec![user()]).policies(files);
     let world = world.with("other", "/other", Rule::policy(), vec![anonymous()]);
-    let people = || Concern::Path(PathPattern::parse("/people/**").unwrap());
+    let people = || PropertyScope::Path(PathPattern::parse("/people/**").unwrap());
     let either = r#"principal.scopes.contains("pii:read") || (principal.subject == "b|c" && principal.issuer == "https://a")
         || (principal.subject == "c" && principal.issuer == "https://a|b")"#;
     assert!(world.prove(people(), only(group_when(&world, either))).await.holds());
@@ -204,7 +204,7 @@ async fn names_labels_services_and_scopes() {
 async fn paths_of_a_property_narrow_the_route() {
     let world = World::new(STAFF).route("all", "/**", vec![when(r#"context.path like "/public/*""#)]);
     let never = || Demand::Never(Group::default());
-    let path = |pattern: &str| Concern::Path(PathPattern::parse(pattern).unwrap());
+    let path = |pattern: &str| PropertyScope::Path(PathPattern::parse(pattern).unwrap());
     assert!(world.prove(path("/private/**"), never()).await.holds());
     let proof = world.prove(path("/public/*"), never()).await;
     assert!(example(&proof).path.as_str().starts_with("/public/"));
@@ -219,7 +219,7 @@ async fn paths_of_a_property_narrow_the_route() {
 async fn what_cannot_be_analysed_is_never_proved() {
     let beyond = r#"[resource] == [Route::"odd"]"#;
     let world = World::new(STAFF).route("odd", "/odd", vec![when(beyond)]);
-    let proof = world.prove(Concern::All, Demand::Never(Group::default())).await;
+    let proof = world.prove(PropertyScope::All, Demand::Never(Group::default())).await;
     match &proof.routes[0].1 {
         Finding::Undecided(why) => {
             assert!(why.contains("haechi.yaml:1") && why.contains("`resource`"), "{why}")
@@ -244,6 +244,6 @@ async fn a_decision_point_may_say_yes_and_may_say_no() {
     let world = World::new(STAFF).route("asked", "/asked", clauses);
     assert!(holds(&world, only(of_roles(&["ADMIN"]))).await);
     assert!(!holds(&world, Demand::Never(of_roles(&["ADMIN"]))).await);
-    let proof = world.prove(Concern::All, Demand::AlwaysIf(of_roles(&["ADMIN"]))).await;
+    let proof = world.prove(PropertyScope::All, Demand::AlwaysIf(of_roles(&["ADMIN"]))).await;
     assert!(matches!(&proof.routes[0].1, Finding::Undecided(why) if why.contains("opa")), "{proof:?}");
 }

@@ -1,8 +1,8 @@
 //! Small configurations to ask about.
 
 use crate::analysis::{
-    Change, Concern, Demand, Example, Finding, Group, Proof, Property, RouteAccess, RouteDiff, Side, Solver,
-    Way, compare, prove,
+    CallerOrigin, Change, Demand, Example, Finding, Group, Proof, Property, PropertyScope, RouteAccess,
+    RouteDiff, Side, Solver, compare, prove,
 };
 use crate::compile::condition;
 use crate::{
@@ -25,16 +25,16 @@ pub(super) struct World {
     pub(super) files: Vec<PolicyFile>,
 }
 
-pub(super) fn user() -> Way {
-    Way::any(CallerKind::User, &"local".into())
+pub(super) fn user() -> CallerOrigin {
+    CallerOrigin::any(CallerKind::User, &"local".into())
 }
 
-pub(super) fn key() -> Way {
-    Way::any(CallerKind::ApiKey, &"partner".into())
+pub(super) fn key() -> CallerOrigin {
+    CallerOrigin::any(CallerKind::ApiKey, &"partner".into())
 }
 
-pub(super) fn anonymous() -> Way {
-    Way::anonymous(&"anonymous".into())
+pub(super) fn anonymous() -> CallerOrigin {
+    CallerOrigin::anonymous(&"anonymous".into())
 }
 
 pub(super) fn roles(names: &[&str]) -> Clause {
@@ -79,7 +79,7 @@ impl World {
         self.with(name, pattern, Rule::all_of(clauses).unwrap(), vec![user()])
     }
 
-    pub(super) fn with(mut self, name: &str, pattern: &str, rule: Rule, ways: Vec<Way>) -> Self {
+    pub(super) fn with(mut self, name: &str, pattern: &str, rule: Rule, ways: Vec<CallerOrigin>) -> Self {
         self.vocabulary.routes.push(RouteFacts {
             name: name.into(),
             service: Some("backend".into()),
@@ -110,7 +110,7 @@ impl World {
         compile(Arc::new(self.vocabulary.clone()), &self.files).unwrap()
     }
 
-    pub(super) async fn prove(&self, concern: Concern, demand: Demand) -> Proof {
+    pub(super) async fn prove(&self, concern: PropertyScope, demand: Demand) -> Proof {
         let compiled = self.compiled();
         let takes = takes(&compiled);
         let side = Side { compiled: &compiled, access: &self.access, takes: &takes };
@@ -182,7 +182,7 @@ impl World {
                 let comes = |world: &Self| {
                     let access = &world.access[route(world).get()];
                     let facts = &world.vocabulary.routes[route(world).get()];
-                    let known = |way: &Way| way.authenticator == example.authenticator;
+                    let known = |way: &CallerOrigin| way.authenticator == example.authenticator;
                     access.ways.iter().any(known) && facts.methods.contains(&example.method)
                 };
                 assert!(!comes(not) || !not.engine_allows(route(not), example), "{example:?}");

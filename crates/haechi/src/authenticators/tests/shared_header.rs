@@ -7,7 +7,7 @@ use crate::config::source::At;
 use crate::config::value::FieldNameText;
 use haechi_authn::keys::KeySource;
 use haechi_authn::{Attempt, Authenticator, Challenge, CredentialPlace, Look, Scheme};
-use haechi_authz::analysis::{Gives, Way};
+use haechi_authz::analysis::{CallerOrigin, PossibleValues};
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::{Caller, CallerKind, RequestHead, RoleTable, Secret, Timestamp};
 use std::collections::BTreeSet;
@@ -79,13 +79,13 @@ impl Settings for SharedHeaderSettings {
         }))))
     }
 
-    fn way(&self, name: &Arc<str>, _: &Arc<str>) -> Way {
-        Way {
+    fn way(&self, name: &Arc<str>, _: &Arc<str>) -> CallerOrigin {
+        CallerOrigin {
             issuer: Some("shared_header".into()),
-            roles: Gives::Exactly(Vec::new()),
+            roles: PossibleValues::Exactly(Vec::new()),
             scopes: false,
             attributes: Some(BTreeSet::new()),
-            ..Way::any(CallerKind::User, name)
+            ..CallerOrigin::any(CallerKind::User, name)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Whether what the solver found is so: the judge that serves requests is asked.
 
 use super::Loaded;
-use haechi_authz::analysis::{Example, Gives, Way};
+use haechi_authz::analysis::{CallerOrigin, Example, PossibleValues};
 use haechi_authz::{Permitted, Refused, RouteIndex};
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::host::is_meant;
@@ -129,7 +129,7 @@ impl Loaded {
             .ok_or_else(|| format!("the route `{}` asks other authenticators", self.name(route)))
     }
 
-    fn caller(&self, example: &Example, way: &Way) -> Caller {
+    fn caller(&self, example: &Example, way: &CallerOrigin) -> Caller {
         let claimed = Claimed {
             subject: example.subject.clone(),
             issuer: example.issuer.clone(),
@@ -138,7 +138,8 @@ impl Loaded {
             attributes: example.attributes.clone(),
             ..Claimed::default()
         };
-        let vouched = if way.roles == Gives::NotBuiltIn { Vouched::ByOther } else { Vouched::BySelf };
+        let vouched =
+            if way.roles == PossibleValues::NotBuiltIn { Vouched::ByOther } else { Vouched::BySelf };
         Caller::new(example.kind, &example.authenticator, vouched, &self.config.roles, claimed)
     }
 

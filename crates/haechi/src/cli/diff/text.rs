@@ -1,6 +1,6 @@
 //! Differences for people.
 
-use super::{DiffReport, Kind, RouteTold, Shown};
+use super::{DiffReport, Kind, RouteChange, Shown};
 use crate::cli::output::{self, counted};
 use haechi_authz::analysis::Relation;
 use std::fmt::{Result, Write};
@@ -28,7 +28,7 @@ pub(super) fn render(told: &DiffReport) -> String {
     out
 }
 
-fn write_route(out: &mut String, route: &RouteTold) -> Result {
+fn write_route(out: &mut String, route: &RouteChange) -> Result {
     let word = match (route.change, route.relation) {
         (Kind::Added, _) => "added",
         (Kind::Removed, _) => "removed",

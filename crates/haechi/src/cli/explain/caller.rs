@@ -6,7 +6,7 @@ use crate::cli::Failure;
 use crate::config::Config;
 use crate::wire::{own_issuer, way};
 use haechi_authz::RouteIndex;
-use haechi_authz::analysis::{Gives, Way};
+use haechi_authz::analysis::{CallerOrigin, PossibleValues};
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::{Attributes, Caller, CallerKind};
 use haechi_proxy::{Authentication, Route};
@@ -44,7 +44,7 @@ pub(crate) struct Supposed {
 }
 
 /// What authenticators of one sort say of their callers.
-pub(crate) struct Vouching {
+pub(crate) struct AuthenticatorClaims {
     pub(crate) kind: CallerKind,
     pub(crate) issuer: String,
     pub(crate) vouched: Vouched,
@@ -57,13 +57,13 @@ pub(super) fn key_header(config: &Config) -> Result<Arc<str>, Failure> {
 }
 
 /// What the authenticator of this name says of whom it lets in; an unknown one stands for the store's users.
-pub(crate) fn vouching(config: &Config, authenticator: &str) -> Vouching {
+pub(crate) fn vouching(config: &Config, authenticator: &str) -> AuthenticatorClaims {
     let name = authenticator.into();
-    let way = way(config, &name).unwrap_or_else(|| Way::any(CallerKind::User, &name));
+    let way = way(config, &name).unwrap_or_else(|| CallerOrigin::any(CallerKind::User, &name));
     let issuer = way.issuer.unwrap_or_else(|| own_issuer(config)).to_string();
     // Only our own word gives any role there is.
-    let vouched = if way.roles == Gives::Any { Vouched::BySelf } else { Vouched::ByOther };
-    Vouching { kind: way.kind, issuer, vouched }
+    let vouched = if way.roles == PossibleValues::Any { Vouched::BySelf } else { Vouched::ByOther };
+    AuthenticatorClaims { kind: way.kind, issuer, vouched }
 }
 
 /// A caller that is taken as given, before it is known through which authenticator.
@@ -107,7 +107,7 @@ impl Supposition<'_> {
             return Some(Err(format!("the route takes `{}`, not `{asked}`", names.join("`, `"))));
         }
         let name = asked.or_else(|| names.first().cloned())?;
-        let Vouching { kind, issuer, vouched } = vouching(gate.config, &name);
+        let AuthenticatorClaims { kind, issuer, vouched } = vouching(gate.config, &name);
         let (kind, vouched, claimed) = match self {
             Self::None => return None,
             Self::User(_, claimed) => (CallerKind::User, Vouched::BySelf, claimed.clone()),
@@ -149,7 +149,7 @@ async fn of_store(user: &str, gate: Gate<'_>) -> Result<Claimed, Failure> {
     if record.disabled {
         return Err(Failure::fault(format!("the user `{user}` is disabled and cannot log in")));
     }
-    let Vouching { issuer, .. } = vouching(gate.config, "");
+    let AuthenticatorClaims { issuer, .. } = vouching(gate.config, "");
     let (roles, attributes) = (record.roles, record.attributes);
     Ok(Claimed { subject: record.id, issuer, roles, attributes, ..Claimed::default() })
 }

@@ -1,6 +1,6 @@
 //! Reasons, rules and facts in words.
 
-use super::told::RuleSays;
+use super::told::RuleExplanation;
 use crate::config::Config;
 use haechi_authz::schema::quoted;
 use haechi_authz::{
@@ -61,7 +61,7 @@ pub(super) fn rule_says(
     config: &Config,
     route: RouteIndex,
     decision: &Decision,
-) -> RuleSays {
+) -> RuleExplanation {
     let route = config.routes.get(route.get());
     let file: Arc<str> = config.warnings.file().display().to_string().into();
     let of_route = route.map(|route| Place {
@@ -92,7 +92,7 @@ pub(super) fn rule_says(
     };
     let decided = decision.verdict.decided_by.contains(&finding.source)
         || decision.verdict.errors.iter().any(|(source, _)| *source == finding.source);
-    RuleSays { effect, text, place, says: finding.says, decided, source: finding.source }
+    RuleExplanation { effect, text, place, says: finding.says, decided, source: finding.source }
 }
 
 /// What a fact was: `Some(None)` where it is missing, `None` where it stands elsewhere in the explanation.

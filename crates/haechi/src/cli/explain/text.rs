@@ -1,7 +1,7 @@
 //! An explanation for people: the outcome and its reason first, then how it came about.
 
-use super::told::{Explanation, RuleSays};
-use haechi_authz::Says;
+use super::told::{Explanation, RuleExplanation};
+use haechi_authz::RuleResult;
 use std::fmt::Write;
 
 /// Writes it out. Policies that are about something else are counted, or with `all` listed.
@@ -84,7 +84,7 @@ fn caller(told: &Explanation) -> Vec<Vec<String>> {
 }
 
 fn rules(told: &Explanation, all: bool) -> Vec<Vec<String>> {
-    let told_of = |rule: &&RuleSays| all || rule.says != Says::NotApplicable;
+    let told_of = |rule: &&RuleExplanation| all || rule.says != RuleResult::NotApplicable;
     let mut rows: Vec<Vec<String>> = told.rules.iter().filter(told_of).map(rule).collect();
     let others = told.rules.len() - rows.len();
     if others > 0 {
@@ -94,12 +94,12 @@ fn rules(told: &Explanation, all: bool) -> Vec<Vec<String>> {
     rows
 }
 
-fn rule(rule: &RuleSays) -> Vec<String> {
+fn rule(rule: &RuleExplanation) -> Vec<String> {
     let says = match &rule.says {
-        Says::True => "true",
-        Says::False => "false",
-        Says::NotApplicable => "n/a",
-        Says::Error(_) => "ERROR",
+        RuleResult::True => "true",
+        RuleResult::False => "false",
+        RuleResult::NotApplicable => "n/a",
+        RuleResult::Error(_) => "ERROR",
     };
     let place = rule.place.as_ref().map_or_else(String::new, ToString::to_string);
     let mark = if rule.decided { ">" } else { " " };
@@ -108,7 +108,7 @@ fn rule(rule: &RuleSays) -> Vec<String> {
         effect if rule.text.is_empty() => vec![format!("{mark} {says}"), format!("{effect} {place}")],
         effect => vec![format!("{mark} {says}"), format!("{effect} {}", rule.text), place],
     };
-    if let Says::Error(message) = &rule.says {
+    if let RuleResult::Error(message) = &rule.says {
         cells.push(message.clone());
     }
     cells

@@ -1,6 +1,6 @@
 //! What an explanation tells.
 
-use haechi_authz::{External, Place, Says, Source, Step};
+use haechi_authz::{External, Place, RuleResult, Source, Step};
 use haechi_core::Caller;
 use serde::Serialize;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub(crate) struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) caller: Option<Arc<Caller>>,
     /// Every clause of the route and every policy.
-    pub(crate) rules: Vec<RuleSays>,
+    pub(crate) rules: Vec<RuleExplanation>,
     /// The clauses and policies that decided.
     pub(crate) decided_by: Vec<String>,
     /// The facts that they looked at.
@@ -68,7 +68,7 @@ pub(crate) struct AuthenticatorAttempt {
 
 /// What one clause or policy says.
 #[derive(Debug, Serialize)]
-pub(crate) struct RuleSays {
+pub(crate) struct RuleExplanation {
     #[serde(skip)]
     pub(crate) source: Source,
     /// `requires` for a clause, `grant` for `authorize: any`, else `permit` or `forbid`.
@@ -79,7 +79,7 @@ pub(crate) struct RuleSays {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) place: Option<Place>,
     /// What it comes to.
-    pub(crate) says: Says,
+    pub(crate) says: RuleResult,
     /// Whether it is among what decided.
     pub(crate) decided: bool,
 }

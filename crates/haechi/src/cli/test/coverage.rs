@@ -2,7 +2,7 @@
 //! cases saw it true, and saw it false or about something else.
 
 use crate::cli::explain::{Explanation, Gate};
-use haechi_authz::{Clause, Says, Source};
+use haechi_authz::{Clause, RuleResult, Source};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -77,9 +77,9 @@ impl Coverage {
                 source => CoverageItem::Clause(route.name.clone(), source.clone()),
             };
             match rule.says {
-                Says::True => self.note(&thing, true),
-                Says::False | Says::NotApplicable => self.note(&thing, false),
-                Says::Error(_) => {}
+                RuleResult::True => self.note(&thing, true),
+                RuleResult::False | RuleResult::NotApplicable => self.note(&thing, false),
+                RuleResult::Error(_) => {}
             }
         }
     }

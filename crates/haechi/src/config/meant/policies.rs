@@ -9,7 +9,7 @@ use crate::config::source::{At, Source, Span};
 use crate::config::value::{ConditionText, PolicyPattern, PolicyText};
 use crate::config::written;
 use haechi_authz::{
-    Compiled, PolicyFault, PolicyFile, RouteFacts, RouteIndex, Rule, Vocabulary, Within, compile,
+    Compiled, CompiledText, PolicyFault, PolicyFile, RouteFacts, RouteIndex, Rule, Vocabulary, compile,
 };
 use haechi_core::{AttributeType, FieldName, MethodSet, RoleTable};
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,7 +78,7 @@ fn compiled(
         .iter()
         .map(|file| PolicyFile { name: file.name.clone(), text: file.source.text().clone() })
         .collect();
-    let told = |found: &&PolicyFault| report == Report::All || matches!(found.within, Within::File(_));
+    let told = |found: &&PolicyFault| report == Report::All || matches!(found.within, CompiledText::File(_));
     match compile(vocabulary, &texts) {
         Ok(compiled) => {
             let odd = compiled.warnings().iter().filter(told);
@@ -126,21 +126,21 @@ fn facts(written: &At<written::Route>, route: Option<&Route>) -> Option<RouteFac
 
 fn fault(resolver: &Resolver<'_>, found: &PolicyFault, files: &[&PolicyText]) -> Fault {
     let fault = match found.within {
-        Within::File(index) => match files.get(index) {
+        CompiledText::File(index) => match files.get(index) {
             Some(file) => {
                 let span = span_of(&file.source, found);
                 Fault::new(span, &*found.message).within(file.source.clone())
             }
             None => Fault::of_file(&*found.message),
         },
-        Within::Condition(route) => match condition(resolver.written, route) {
+        CompiledText::Condition(route) => match condition(resolver.written, route) {
             Some(when) => {
                 let span = resolver.source.span_in(when.span, &when.value.0, found.offset, found.length);
                 Fault::new(span, &*found.message)
             }
             None => Fault::of_file(&*found.message),
         },
-        Within::Unbound | Within::Schema => Fault::of_file(&*found.message),
+        CompiledText::Unbound | CompiledText::Schema => Fault::of_file(&*found.message),
     };
     match &found.help {
         Some(help) => fault.help(&**help),
