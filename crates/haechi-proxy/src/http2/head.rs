@@ -30,11 +30,13 @@ pub(crate) fn request(parts: Parts, limits: HeadLimits) -> Result<Http2Head, Hea
     let left = limits.bytes.checked_sub(around + path.len() + query.map_or(0, str::len));
     let fields = fields(&parts.headers, left.ok_or(HeadFault::TooLarge)?, limits.fields)?;
     lines::check_spelling(&fields)?;
+    // In the order of HTTP/1.1: of two faults both protocols tell the same.
+    let host = sole_host(&fields, &parts.uri)?;
     Ok(Http2Head {
         length: lines::content_length(&fields)?,
         expects_continue: lines::expects_continue(&fields)?,
         lines: RequestLines {
-            host: sole_host(&fields, &parts.uri)?,
+            host,
             path: path.as_bytes().into(),
             query: query.map(Into::into),
             method: parts.method,

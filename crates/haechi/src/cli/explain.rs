@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod agreement;
+#[cfg(test)]
+mod agreement_protocols;
 mod caller;
 mod decision;
 mod gate;
