@@ -41,6 +41,7 @@ mod interim;
 mod lifecycle;
 mod limits;
 mod matching;
+mod methods;
 mod metrics;
 mod no_request_lost;
 mod observability;

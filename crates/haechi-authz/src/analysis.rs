@@ -13,6 +13,7 @@ mod field;
 mod finding;
 mod matrix;
 mod meaning;
+mod methods;
 mod model;
 mod prove;
 mod residual;

@@ -8,7 +8,7 @@ use crate::entities;
 use crate::expr::{EntityName, Expr, Var};
 use crate::reads::{Everything, gather};
 use crate::rule::Clause;
-use crate::vocabulary::{ACTIONS, action_index};
+use crate::vocabulary::ACTIONS;
 use crate::{Compiled, DenyReason, Read, RouteFacts, RouteIndex, Rule, Source};
 use cedar_policy::{Entities, EntityUid, Policy, PolicyId, PolicySet};
 use serde_json::{Value as Json, json};
@@ -141,7 +141,7 @@ impl<'a> Slicer<'a> {
             let rule = self.rule(route, &facts.rule)?;
             let about = index.about(facts);
             let mut row = [None; ACTIONS.len()];
-            for action in facts.methods.iter().filter_map(action_index) {
+            for action in facts.actions() {
                 let applies = |number: &usize| {
                     let policy = self.compiled.policies().get(*number);
                     policy.is_some_and(|policy| concerns_action(&policy.scope.action, action))

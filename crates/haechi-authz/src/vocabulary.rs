@@ -1,9 +1,10 @@
 //! What policies can speak of: the roles, attributes, request headers and routes of one configuration.
 
 use crate::Rule;
+use haechi_core::method::{forwardable, is_named};
 use haechi_core::{AttributeType, MethodSet, PathPattern, RoleTable};
 use http::Method;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Which route of a configuration: the configured ones in their order, then the built-in ones.
@@ -52,8 +53,8 @@ pub struct RouteFacts {
     pub rule: Rule,
 }
 
-/// The methods that the gate forwards at all, as Cedar actions, with the group of each.
-pub(crate) const ACTIONS: [(&str, &str); 7] = [
+/// The Cedar actions, with the group of each: the methods that have a name, and [`OTHER`].
+pub(crate) const ACTIONS: [(&str, &str); 8] = [
     ("GET", "read"),
     ("HEAD", "read"),
     ("OPTIONS", "read"),
@@ -61,11 +62,26 @@ pub(crate) const ACTIONS: [(&str, &str); 7] = [
     ("PUT", "write"),
     ("PATCH", "write"),
     ("DELETE", "write"),
+    (OTHER, "write"),
 ];
+
+/// The action of every method without a name of its own, such as `PROPFIND` and `QUERY`: nobody can say what it does, so it writes.
+pub(crate) const OTHER: &str = "other";
 
 /// Where a method stands among [`ACTIONS`]; `None` for a method that is never allowed.
 pub(crate) fn action_index(method: &Method) -> Option<usize> {
-    ACTIONS.iter().position(|(name, _)| *name == method.as_str())
+    let name = if is_named(method) { method.as_str() } else { OTHER };
+    forwardable(method).ok()?;
+    ACTIONS.iter().position(|(known, _)| *known == name)
+}
+
+impl RouteFacts {
+    /// The actions of its methods, each once.
+    pub(crate) fn actions(&self) -> Vec<usize> {
+        let told = self.methods.told().iter().filter_map(action_index);
+        let other = ACTIONS.iter().position(|(name, _)| *name == OTHER && self.methods.is_any());
+        told.chain(other).collect::<BTreeSet<usize>>().into_iter().collect()
+    }
 }
 
 impl Vocabulary {

@@ -1,7 +1,7 @@
 //! Path patterns of routes: literals, `{name}`, `{name}.json`, `*`, `**` (docs/routing.md).
 
-use crate::CanonicalPath;
 use crate::path::as_sent;
+use crate::{CanonicalPath, Irregular};
 use std::fmt;
 
 /// One segment of a pattern.
@@ -159,6 +159,19 @@ impl PathPattern {
             }
         }
         text
+    }
+
+    /// The spellings among its own literals that a route must allow by name, or no request could match.
+    pub fn irregular(&self) -> Irregular {
+        let of = |text: &str| {
+            CanonicalPath::parse(format!("/{text}").as_bytes())
+                .map_or(Irregular::NONE, |path| path.irregular())
+        };
+        self.segments.iter().fold(Irregular::NONE, |all, segment| match segment {
+            Segment::Literal(text) => all.union(of(text)),
+            Segment::Mixed(Mixed { before, after, .. }) => all.union(of(before)).union(of(after)),
+            Segment::Param(_) | Segment::Any | Segment::Rest => all,
+        })
     }
 
     /// Whether it takes any rest of a path.

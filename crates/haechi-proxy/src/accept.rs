@@ -8,7 +8,8 @@ use crate::refusal::{Refusal, Refused};
 use crate::tls::Session;
 use crate::websocket::handshake::{BadHandshake, Handshake, Upgradable};
 use haechi_core::id::RequestId;
-use haechi_core::{CanonicalPath, ConnectionFacts, MethodSet, RequestHead, Timestamp};
+use haechi_core::method::NAMED_METHODS;
+use haechi_core::{CanonicalPath, ConnectionFacts, RequestHead, Timestamp};
 use http::Method;
 
 /// What is known of a request besides its head.
@@ -66,7 +67,7 @@ fn check(
     nonce: impl FnOnce() -> u128,
 ) -> Result<(CanonicalPath, Origin, Option<Handshake>), Refused> {
     if lines.method == Method::CONNECT || lines.method == Method::TRACE {
-        let allow = MethodSet::any().iter().cloned().collect();
+        let allow = NAMED_METHODS.to_vec();
         return Err(Refused::new(Refusal::MethodNotAllowed(allow), "the method is never forwarded"));
     }
     let path = CanonicalPath::parse(&lines.path).map_err(bad_request)?;

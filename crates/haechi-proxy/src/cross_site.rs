@@ -1,18 +1,19 @@
 //! CSRF protection: requests that another site's page makes with a caller's cookie, which browsers add by themselves. A form or a script elsewhere must not write, and
 //! not open a WebSocket, in the caller's name (docs/browsers.md).
 
+use crate::settings::OriginPattern;
 use haechi_core::{FieldName, Host, RequestHead};
 use http::Method;
 
 /// Whether a request with a cookie's caller is refused: it writes or opens a WebSocket, and comes from a page of an origin that is neither the
 /// gate's own nor one of `listed`. Browsers say so; what says nothing is no browser, and has put the cookie there itself.
-pub(crate) fn refuses(head: &RequestHead, listed: &[Box<str>]) -> bool {
+pub(crate) fn refuses(head: &RequestHead, listed: &[OriginPattern]) -> bool {
     let reads = matches!(head.method, Method::GET | Method::HEAD | Method::OPTIONS);
     if reads && !asks_for_websocket(head) {
         return false;
     }
     match head.fields.sole(FieldName::Origin) {
-        Ok(Some(origin)) => !listed.iter().any(|known| known.as_bytes() == origin) && !is_own(origin, head),
+        Ok(Some(origin)) => !listed.iter().any(|known| known.means(origin)) && !is_own(origin, head),
         Ok(None) => head
             .fields
             .iter()
@@ -43,6 +44,7 @@ fn is_own(origin: &[u8], head: &RequestHead) -> bool {
 #[cfg(test)]
 mod tests {
     use super::refuses;
+    use crate::settings::OriginPattern;
     use haechi_core::id::RequestId;
     use haechi_core::{CanonicalPath, ConnectionFacts, Fields, Host, RequestHead, Timestamp};
     use http::Method;
@@ -60,7 +62,7 @@ mod tests {
             CanonicalPath::parse(b"/").unwrap(),
         );
         let head = head.with_client(peer.ip(), secure).with_fields(all);
-        refuses(&head, &["https://app.example".into()])
+        refuses(&head, &[OriginPattern::of("https://app.example")])
     }
 
     #[test]

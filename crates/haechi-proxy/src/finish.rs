@@ -2,11 +2,12 @@
 
 use crate::settings::{Cors, FieldRules, Route};
 use haechi_core::{Fields, RequestHead};
+use std::borrow::Cow;
 
 /// What is left to do to an answer, known from the request.
 pub(crate) struct Finish<'a> {
     rules: Option<&'a FieldRules>,
-    cors: Option<(&'a Cors, Option<&'a str>)>,
+    cors: Option<(&'a Cors, Option<Cow<'a, str>>)>,
 }
 
 impl<'a> Finish<'a> {
@@ -24,9 +25,9 @@ impl<'a> Finish<'a> {
         if let Some(rules) = self.rules {
             rules.apply(fields);
         }
-        if let Some((cors, granted)) = self.cors {
+        if let Some((cors, granted)) = &self.cors {
             fields.retain(|field| !field.name.starts_with(b"access-control-"));
-            cors.write_answer(granted, fields);
+            cors.write_answer(granted.as_deref(), fields);
         }
     }
 }

@@ -75,8 +75,8 @@ pub use route::{Conflict, Found, Router};
 pub use settings::{
     Authentication, Balance, CacheControl, Circuit, Cors, CorsOrigins, Ejection, Endpoint, EndpointIndex,
     FieldRules, HashKey, HealthCheck, IdentityCall, IdentityToken, Keepalive, Limits, Listener,
-    ListenerIndex, Protocol, Retries, RetryOn, Route, RouteSettings, Service, ServiceIndex, ServiceSettings,
-    Target,
+    ListenerIndex, OriginPattern, Protocol, Retries, RetryOn, Route, RouteSettings, Service, ServiceIndex,
+    ServiceSettings, Target,
 };
 pub use spans::{Step, TraceSink, TracedRequest, Work};
 pub use tls::{Authorities, AuthorityError, Certificates, ClientCertificates, ListenerTls, ServiceTls};

@@ -6,13 +6,15 @@ use crate::settings::{Cors, Route};
 use haechi_authz::RouteIndex;
 use haechi_core::{FieldName, Fields, RequestHead};
 use http::Method;
+use std::borrow::Cow;
 
 /// A browser's question before a request that a page of another site wants to make.
 pub(crate) struct Preflight<'a> {
     pub(crate) route_index: RouteIndex,
     route: &'a Route,
     cors: &'a Cors,
-    granted: Option<&'a str>,
+    granted: Option<Cow<'a, str>>,
+    asked: Method,
 }
 
 impl<'a> Preflight<'a> {
@@ -32,7 +34,7 @@ impl<'a> Preflight<'a> {
         let route = plan.route(index)?;
         let cors = route.settings.cors.as_ref().filter(|_| route.allows(&head.path))?;
         let granted = cors.grant(&head.fields, &method).filter(|_| cors.takes_headers(&head.fields));
-        Some(Self { route_index: index, route, cors, granted })
+        Some(Self { route_index: index, route, cors, granted, asked: method })
     }
 
     /// Whether the request announced may be made.
@@ -45,9 +47,9 @@ impl<'a> Preflight<'a> {
         if let Some(rules) = &self.route.settings.response_headers {
             rules.apply(fields);
         }
-        self.cors.write_grant(self.granted, fields);
+        self.cors.write_grant(self.granted.as_deref(), fields);
         if self.is_granted() {
-            self.cors.write_preflight(fields);
+            self.cors.write_preflight(&self.asked, fields);
         }
     }
 }

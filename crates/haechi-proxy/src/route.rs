@@ -140,7 +140,7 @@ fn choose(leaves: &[Leaf], method: &Method) -> Found {
     if let Some(leaf) = leaves.iter().find(|leaf| leaf.methods.contains(method)) {
         return Found::Route(leaf.route);
     }
-    let allow = leaves.iter().flat_map(|leaf| leaf.methods.iter().cloned()).collect();
+    let allow = leaves.iter().flat_map(|leaf| leaf.methods.told().iter().cloned()).collect();
     leaves.first().map_or(Found::NotFound, |leaf| Found::MethodNotAllowed { route: leaf.route, allow })
 }
 

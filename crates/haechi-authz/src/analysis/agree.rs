@@ -2,6 +2,7 @@
 
 use super::access::Side;
 use super::field::{Field, all};
+use super::methods::methods;
 use super::model::{Model, Value};
 use super::prove::of_space;
 use super::shape::Shape;
@@ -10,11 +11,13 @@ use super::{meaning, space};
 use crate::expr::Expr;
 use crate::{Facts, RouteIndex, Vocabulary};
 use haechi_core::AttributeValue;
+use haechi_core::method::{NAMED_METHODS, forwardable};
 use std::sync::Arc;
 
 /// What proofs about a route are about.
 pub struct Form {
     vocabulary: Arc<Vocabulary>,
+    methods: Vec<http::Method>,
     passes: Expr,
     question: Question,
 }
@@ -34,11 +37,11 @@ impl Form {
         let vocabulary = side.compiled.vocabulary().clone();
         let facts = vocabulary.route(route).ok_or("there is no such route")?;
         let passes = meaning::of_route(side, route)?;
-        let methods: Vec<http::Method> = facts.methods.iter().cloned().collect();
+        let methods = methods(&facts.methods, &[]);
         let space = of_space(side, route, &Shape::of(&facts.pattern), &methods, &[&passes])?;
         let declared = |name: &str| vocabulary.attributes.get(name).copied();
         let question = Question::new(&all(vec![space, passes.clone()]), None, declared)?;
-        Ok(Self { vocabulary, passes, question })
+        Ok(Self { vocabulary, methods, passes, question })
     }
 
     /// Whether these facts pass: they are among those that proofs consider, and the rules hold.
@@ -47,11 +50,18 @@ impl Form {
         self.question.is_answered_by(&Model(self.question.fields().filter_map(known).collect()))
     }
 
+    /// The method, or the one that stands for those that nobody lists.
+    fn method<'a>(&'a self, method: &'a http::Method) -> Option<&'a http::Method> {
+        let known = self.methods.iter().find(|known| *known == method);
+        let route_takes_all = self.methods.len() > NAMED_METHODS.len();
+        known.or_else(|| self.methods.last().filter(|_| route_takes_all && forwardable(method).is_ok()))
+    }
+
     fn value(&self, field: &Field, facts: &Facts<'_>) -> Option<Value> {
         let (caller, head) = (facts.caller, facts.head);
         let text = |text: &str| Some(Value::Text(text.to_owned()));
         match field {
-            Field::Method => text(head.method.as_str()),
+            Field::Method => text(self.method(&head.method)?.as_str()),
             Field::Kind => text(crate::principal_kind(caller.kind)),
             Field::Authenticator => text(&caller.authenticator),
             Field::Issuer => text(&caller.issuer),

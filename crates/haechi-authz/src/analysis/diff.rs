@@ -4,6 +4,7 @@ use super::access::Side;
 use super::example::Wanted;
 use super::field::{Field, all};
 use super::finding::Finding;
+use super::methods::methods;
 use super::prove::{of_shape, read_by};
 use super::shape::Shape;
 use super::solver::{Question, Solver};
@@ -108,7 +109,7 @@ async fn both(
 /// Somebody who passes the route at all.
 async fn somebody(side: &Side<'_>, route: RouteIndex, solver: &mut Solver) -> Finding {
     let found = async {
-        let passes = Passes::of(side, route)?;
+        let passes = Passes::of((side, route), &[])?;
         passes.find(None, solver).await
     };
     found.await.unwrap_or_else(Finding::Undecided)
@@ -120,7 +121,7 @@ async fn passes_only(
     other: (&Side<'_>, RouteIndex),
     solver: &mut Solver,
 ) -> Result<Finding, String> {
-    let (one, other) = (Passes::of(one.0, one.1)?, Passes::of(other.0, other.1)?);
+    let (one, other) = (Passes::of(one, &listed(other))?, Passes::of(other, &listed(one))?);
     one.same_words(&other)?;
     let finding = one.find(Some(&other), solver).await?;
     match (one.external(), other.external(), &finding) {
@@ -130,6 +131,11 @@ async fn passes_only(
         }
         _ => Ok(finding),
     }
+}
+
+/// The methods of a route that can be told.
+fn listed((side, route): (&Side<'_>, RouteIndex)) -> Vec<Method> {
+    side.compiled.vocabulary().route(route).map_or_else(Vec::new, |facts| facts.methods.told().to_vec())
 }
 
 /// Who passes a route of one side.
@@ -142,13 +148,14 @@ struct Passes<'a> {
 }
 
 impl<'a> Passes<'a> {
-    fn of(side: &'a Side<'a>, route: RouteIndex) -> Result<Self, String> {
+    /// `others` are the methods that it is compared with.
+    fn of((side, route): (&'a Side<'a>, RouteIndex), others: &[Method]) -> Result<Self, String> {
         let facts = side.compiled.vocabulary().route(route).ok_or("there is no such route")?;
         Ok(Self {
             side,
             route,
             condition: meaning::of_route(side, route)?,
-            methods: facts.methods.iter().cloned().collect(),
+            methods: methods(&facts.methods, others),
             shape: Shape::of(&facts.pattern),
         })
     }

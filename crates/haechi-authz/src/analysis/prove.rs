@@ -4,6 +4,7 @@ use super::access::Side;
 use super::example::Wanted;
 use super::field::{Field, all, any, fields, not, string};
 use super::finding::Finding;
+use super::methods::methods;
 use super::rewrite::{held, includes};
 use super::shape::Shape;
 use super::solver::{Question, Solver};
@@ -101,8 +102,9 @@ pub async fn prove(side: &Side<'_>, property: &Property, solver: &mut Solver) ->
 /// Which requests of the route the property is about, if any can take it.
 fn concerned(side: &Side<'_>, route: RouteIndex, property: &Property) -> Option<(Shape, Vec<Method>)> {
     let facts = side.compiled.vocabulary().route(route)?;
-    let asked = |method: &&Method| property.methods.is_empty() || property.methods.contains(method);
-    let methods: Vec<Method> = facts.methods.iter().filter(asked).cloned().collect();
+    let asked = |method: &Method| property.methods.is_empty() || property.methods.contains(method);
+    let mut methods = methods(&facts.methods, &property.methods);
+    methods.retain(asked);
     let own = Shape::of(&facts.pattern);
     let shape = match &property.concern {
         PropertyScope::All => (!facts.rule.is_built_in()).then_some(own)?,

@@ -3,9 +3,11 @@
 use super::field::{Field, all, any, not, string};
 use crate::expr::{EntityName, Expr, Var};
 use crate::schema::OWN_ATTRIBUTES;
-use crate::vocabulary::ACTIONS;
+use crate::vocabulary::{ACTIONS, OTHER};
 use crate::{RouteFacts, Vocabulary};
 use haechi_core::Role;
+use haechi_core::method::NAMED_METHODS;
+use http::Method;
 
 /// An expression that means something, but nothing that can be analysed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -183,7 +185,7 @@ impl Rewriter<'_> {
             Var::Principal => principal(name),
             Var::Action => {
                 let known = name.kind == "Action" && ACTIONS.iter().any(|(method, _)| *method == name.id);
-                if known { Field::Method.is(&name.id) } else { Expr::bool(false) }
+                if known { done_by(&name.id) } else { Expr::bool(false) }
             }
             Var::Resource => Expr::bool(name.kind == "Route" && *name.id == *self.route.name),
             Var::Context => return None,
@@ -211,7 +213,7 @@ impl Rewriter<'_> {
             (Var::Action, "Action") => {
                 let methods =
                     ACTIONS.iter().filter(|(method, group)| name.id == *method || name.id == *group);
-                Some(Field::Method.is_any(methods.map(|(method, _)| *method)))
+                Some(any(methods.map(|(method, _)| done_by(method)).collect()))
             }
             _ => self.is_named(var, name),
         }
@@ -232,6 +234,14 @@ impl Rewriter<'_> {
             ("User" | "ApiKey", "Role") => all(vec![principal(one), held(self.vocabulary, &other.id)]),
             _ => Expr::bool(false),
         })
+    }
+}
+
+/// Whether the method is this action.
+fn done_by(action: &str) -> Expr {
+    match action {
+        OTHER => not(Field::Method.is_any(NAMED_METHODS.iter().map(Method::as_str))),
+        name => Field::Method.is(name),
     }
 }
 

@@ -68,9 +68,21 @@ fn an_evaluation_error_denies_in_a_forbid_as_well() {
 }
 
 #[test]
-fn an_unknown_method_is_denied() {
+fn a_method_without_a_name_is_other_and_writes() {
     let world = World::new("permit(principal, action, resource);").route("p", "/p", &["policy"]);
-    assert_eq!(world.ask("p").method("PURGE").reason(), Some(DenyReason::NoRule));
+    assert_eq!(world.ask("p").method("PURGE").reason(), None);
+    for never in ["TRACE", "CONNECT", "get", "Delete"] {
+        assert_eq!(world.ask("p").method(never).reason(), Some(DenyReason::NoRule), "{never}");
+    }
+    for action in ["action == Action::\"other\"", "action in Action::\"write\""] {
+        let text = format!("permit(principal, {action}, resource);");
+        let world = World::new(&text).route("p", "/p", &["policy"]);
+        assert_eq!(world.ask("p").method("PURGE").reason(), None, "{action}");
+        assert_eq!(world.ask("p").method("GET").reason(), Some(DenyReason::NoPermit), "{action}");
+    }
+    let world =
+        World::new("permit(principal, action == Action::\"POST\", resource);").route("p", "/p", &["policy"]);
+    assert_eq!(world.ask("p").method("PURGE").reason(), Some(DenyReason::NoPermit));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::metrics::Metrics;
 use crate::plan::{Plan, PlanParts};
 use crate::request_body::RequestBody;
 use crate::response::{Response, ResponseBody};
+use crate::settings::OriginPattern;
 use crate::settings::{
     Authentication, Cors, CorsOrigins, Endpoint, Limits, Listener, Route, RouteSettings, Service,
     ServiceIndex, Target,
@@ -124,7 +125,7 @@ struct Came {
 
 fn cors() -> Cors {
     Cors {
-        origins: CorsOrigins::Listed(vec!["https://app.example".into()]),
+        origins: CorsOrigins::Listed(vec![OriginPattern::of("https://app.example")]),
         methods: MethodSet::new([Method::GET]),
         headers: Vec::new(),
         expose: None,

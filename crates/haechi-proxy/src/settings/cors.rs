@@ -2,8 +2,10 @@
 //!
 //! The gate alone speaks for such a route: it answers preflights, and what a backend says in `Access-Control-*` is replaced.
 
+use super::origin::OriginPattern;
 use haechi_core::{FieldName, Fields, MethodSet};
 use http::Method;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Which pages of other sites may read what a route answers.
@@ -28,23 +30,26 @@ pub struct Cors {
 pub enum CorsOrigins {
     /// Everybody's.
     Any,
-    /// Those of these origins, each as browsers write it.
-    Listed(Vec<Box<str>>),
+    /// Those of these origins.
+    Listed(Vec<OriginPattern>),
 }
 
 impl CorsOrigins {
     /// What `Access-Control-Allow-Origin` says to a page of `origin`.
-    fn granted(&self, origin: &[u8]) -> Option<&str> {
+    fn granted(&self, origin: &[u8]) -> Option<Cow<'_, str>> {
         match self {
-            Self::Any => Some("*"),
-            Self::Listed(listed) => listed.iter().map(|known| &**known).find(|k| k.as_bytes() == origin),
+            Self::Any => Some("*".into()),
+            Self::Listed(listed) => match listed.iter().find(|known| known.means(origin))? {
+                OriginPattern::Exactly(known) => Some((&**known).into()),
+                OriginPattern::Below { .. } => String::from_utf8(origin.to_vec()).ok().map(Cow::Owned),
+            },
         }
     }
 }
 
 impl Cors {
     /// What `Access-Control-Allow-Origin` says to a request with `method`; `None` where the page may not read the answer.
-    pub(crate) fn grant(&self, fields: &Fields, method: &Method) -> Option<&str> {
+    pub(crate) fn grant(&self, fields: &Fields, method: &Method) -> Option<Cow<'_, str>> {
         let origin = fields.sole(FieldName::Origin).ok().flatten()?;
         if self.methods.contains(method) { self.origins.granted(origin) } else { None }
     }
@@ -64,6 +69,10 @@ impl Cors {
         if let (Some(_), Some(expose)) = (granted, &self.expose) {
             fields.push(b"access-control-expose-headers", expose.as_bytes());
         }
+        // What a gRPC-Web page reads instead of the status.
+        if granted.is_some() && fields.iter().any(|field| field.name == b"grpc-status") {
+            fields.push(b"access-control-expose-headers", b"grpc-status, grpc-message");
+        }
     }
 
     pub(crate) fn write_grant(&self, granted: Option<&str>, fields: &mut Fields) {
@@ -78,8 +87,11 @@ impl Cors {
         }
     }
 
-    pub(crate) fn write_preflight(&self, fields: &mut Fields) {
-        let methods: Vec<&str> = self.methods.iter().map(Method::as_str).collect();
+    /// `asked` is the method that the preflight asks for, and that is granted.
+    pub(crate) fn write_preflight(&self, asked: &Method, fields: &mut Fields) {
+        let told = self.methods.told();
+        let beside = (!told.contains(asked)).then_some(asked);
+        let methods: Vec<&str> = told.iter().chain(beside).map(Method::as_str).collect();
         fields.push(b"access-control-allow-methods", methods.join(", ").as_bytes());
         if !self.headers.is_empty() {
             fields.push(b"access-control-allow-headers", self.headers.join(", ").as_bytes());

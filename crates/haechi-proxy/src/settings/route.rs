@@ -2,6 +2,7 @@
 
 use super::cors::Cors;
 use super::index::ServiceIndex;
+use super::origin::OriginPattern;
 use super::response_headers::FieldRules;
 use haechi_authn::Authenticator;
 use haechi_authz::HeaderChanges;
@@ -49,7 +50,7 @@ pub struct RouteSettings {
     /// What changes in the heads of requests that the backend receives; decision points have the last word.
     pub request_headers: HeaderChanges,
     /// The other sites, as browsers write them in `Origin`, whose pages may write here and open a WebSocket with a caller's cookie.
-    pub origins: Vec<Box<str>>,
+    pub origins: Vec<OriginPattern>,
     /// What changes in the heads of answers.
     pub response_headers: Option<FieldRules>,
     /// What becomes of `Cache-Control` in the service's answers to callers who are known.

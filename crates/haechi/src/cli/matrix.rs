@@ -97,7 +97,9 @@ fn made(config: &Config, file: String, only: &[String]) -> Matrix {
             continue;
         }
         let first = rows.len();
-        for method in route.methods.iter() {
+        // What has no name of its own is one kind of method: `other`, as in policies.
+        let other = route.methods.is_any().then(|| Method::from_bytes(b"other").ok()).flatten();
+        for method in route.methods.told().iter().chain(&other) {
             let cells: Vec<Entry> =
                 columns.iter().map(|column| entry(config, index, method, &access.ways, column)).collect();
             let same = rows.iter_mut().skip(first).find(|row| row.cells == cells);

@@ -1,6 +1,7 @@
 use super::world::{World, anonymous, key, roles, user, when};
 use crate::Rule;
 use crate::analysis::{Change, Finding, Relation, RouteDiff};
+use haechi_core::method::NAMED_METHODS;
 use http::Method;
 
 const STAFF: &[(&str, &[&str])] = &[("USER", &[]), ("MANAGER", &["USER"]), ("ADMIN", &["MANAGER"])];
@@ -42,6 +43,24 @@ async fn methods_and_authenticators_count() {
     let reads = World::new(STAFF).route("r", "/r", clause()).methods(&[Method::GET]);
     let all = World::new(STAFF).route("r", "/r", clause());
     assert_eq!(relation(&reads.compare(&all).await), Relation::Wider);
+    // All seven by name are not all: others have none, of which some may be listed.
+    let named = |more: &str| {
+        let more = more.split_whitespace().map(|name| name.parse().unwrap());
+        let methods: Vec<Method> = NAMED_METHODS.iter().cloned().chain(more).collect();
+        World::new(STAFF).route("r", "/r", clause()).methods(&methods)
+    };
+    assert_eq!(relation(&named("").compare(&all).await), Relation::Wider);
+    assert_eq!(relation(&named("PROPFIND QUERY").compare(&all).await), Relation::Wider);
+    assert_eq!(relation(&all.compare(&named("PROPFIND QUERY")).await), Relation::Narrower);
+    assert_eq!(relation(&named("").compare(&named("QUERY")).await), Relation::Wider);
+    assert_eq!(relation(&named("REPORT").compare(&named("QUERY")).await), Relation::Incomparable);
+    assert_eq!(relation(&all.compare(&all).await), Relation::Same);
+    let forbids =
+        r#"permit(principal, action, resource); forbid(principal, action == Action::"other", resource);"#;
+    let forbidden = |world: World| world.policies(forbids);
+    assert_eq!(relation(&all.compare(&forbidden(named(""))).await), Relation::Narrower);
+    let all_named_by_policy = forbidden(World::new(STAFF).route("r", "/r", clause()));
+    assert_eq!(relation(&all_named_by_policy.compare(&forbidden(named("QUERY"))).await), Relation::Same);
     let rule = || Rule::all_of(clause()).unwrap();
     let more = World::new(STAFF).with("r", "/r", rule(), vec![user(), key()]);
     assert_eq!(relation(&all.compare(&more).await), Relation::Wider);

@@ -73,7 +73,8 @@ impl<'a> Plain<'a> {
             ("secure".into(), RestrictedExpression::new_bool(head.secure)),
         ])
         .unwrap();
-        let action = uid("Action", head.method.as_str());
+        let method = head.method.as_str();
+        let action = uid("Action", if method == "PROPFIND" { "other" } else { method });
         let resource = uid("Route", &route.name);
         let request = Request::new(principal, action, resource, context, Some(&self.schema)).unwrap();
         let response = Authorizer::new().is_authorized(&request, &self.policies, &entities);

@@ -20,7 +20,8 @@ const ROLES: [&str; 6] = ["R0", "R1", "R2", "R3", "R4", "R5"];
 const SCOPES: [&str; 4] = ["a", "b", "c:read", "d"];
 const WORDS: [&str; 4] = ["acme", "beta", "x", ""];
 const LABELS: [&str; 3] = ["pii", "slow", "open"];
-const METHODS: [&str; 7] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"];
+const METHODS: [&str; 9] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "PROPFIND", "other"];
+const ACTIONS: [&str; 8] = ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "other"];
 const ISSUERS: [&str; 2] = ["https://one", "https://two"];
 const SUBJECTS: [&str; 3] = ["alice", "bob", "carol"];
 
@@ -145,7 +146,7 @@ impl World {
             _ => "principal".to_owned(),
         };
         let action = match rng.u8(0..5) {
-            0 => format!("action == Action::\"{}\"", pick(rng, &METHODS)),
+            0 => format!("action == Action::\"{}\"", pick(rng, &ACTIONS)),
             1 => "action in [Action::\"GET\", Action::\"write\"]".to_owned(),
             2 => format!("action in Action::\"{}\"", pick(rng, &["read", "write"])),
             _ => "action".to_owned(),

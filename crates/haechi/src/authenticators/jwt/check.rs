@@ -67,6 +67,11 @@ fn audiences(checks: &mut dyn Checks, written: &At<record::Jwt>, own: bool) -> O
             WrittenAudiences::Unchecked => return Some(Some(Audiences::Unchecked)),
             WrittenAudiences::Listed(listed) if listed.is_empty() && own => return Some(None),
             WrittenAudiences::Listed(listed) if listed.is_empty() => audiences.span,
+            WrittenAudiences::Listed(listed) if listed.iter().any(|audience| audience == "*") => {
+                let fault = Fault::new(audiences.span, "`*` is the audience of no token");
+                let help = "name what this gate is called in `aud`; `audiences: unchecked` where nobody is to check it";
+                return checks.fault(fault.help(help));
+            }
             WrittenAudiences::Listed(listed) => return Some(Some(Audiences::OneOf(listed.clone()))),
         },
         None if written.audiences.is_absent() && own => return Some(None),
@@ -125,7 +130,12 @@ fn issuer(checks: &mut dyn Checks, written: &record::Jwt, own: bool) -> Option<I
     let tenants: BTreeMap<Box<str>, Vec<Box<str>>> = match written.tenants.given() {
         Some(tenants) => {
             let listed = tenants.0.iter().map(|(name, listed)| {
-                let listed = listed.as_ref()?.iter().map(|value| value.as_str().into()).collect();
+                let listed: Vec<Box<str>> =
+                    listed.as_ref()?.iter().map(|value| value.as_str().into()).collect();
+                if listed.iter().any(|value| &**value == "*") {
+                    let fault = Fault::new(name.span, "`*` is the claim of no token");
+                    return checks.fault(fault.help("list the tenants that may come, one by one"));
+                }
                 Some((name.value.0.clone(), listed))
             });
             listed.collect::<Option<_>>()?

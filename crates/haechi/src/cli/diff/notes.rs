@@ -35,7 +35,10 @@ fn hosts(route: &Route) -> String {
 }
 
 fn methods(route: &Route) -> String {
-    let mut methods: Vec<&str> = route.methods.iter().map(http::Method::as_str).collect();
+    if route.methods.is_any() {
+        return "any".into();
+    }
+    let mut methods: Vec<&str> = route.methods.told().iter().map(http::Method::as_str).collect();
     methods.sort_unstable();
     methods.join(", ")
 }

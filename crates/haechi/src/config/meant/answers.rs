@@ -7,7 +7,7 @@ use crate::config::value::{FieldValueText, HeaderName};
 use crate::config::written;
 use haechi_authz::{HeaderChangeError, HeaderChanges};
 use haechi_core::{FieldName, MethodSet};
-use haechi_proxy::{Cors, CorsOrigins, FieldRules};
+use haechi_proxy::{Cors, CorsOrigins, FieldRules, OriginPattern};
 use std::collections::HashMap;
 
 /// `taken` are the route's own methods.
@@ -27,6 +27,18 @@ pub(super) fn cors(
             Fault::new(at.span, "`\"*\"` with `credentials` would show every caller's data to every page");
         resolver.faults.push(fault.help("name the origins, or remove `credentials`"));
     }
+    if let (Some(CorsOrigins::Listed(listed)), Some(at), true) =
+        (&origins, &written.origins, written.credentials)
+        && let Some(wide) = listed.iter().find(|origin| is_of_whole_domain(origin))
+    {
+        let OriginPattern::Below { before, after } = wide else { return None };
+        let message = format!(
+            "`{before}*{after}` with `credentials` would show every caller's data to whoever has a name there"
+        );
+        resolver
+            .faults
+            .push(Fault::new(at.span, message).help("name a domain of yours, or remove `credentials`"));
+    }
     let methods = match written.methods.given() {
         None => taken.clone(),
         Some(listed) => methods(resolver, listed, taken),
@@ -40,6 +52,13 @@ pub(super) fn cors(
         credentials: written.credentials,
         max_age: written.max_age.0,
     })
+}
+
+/// `https://*.com`: below a name of one label, which nobody owns; `localhost` is this machine.
+fn is_of_whole_domain(origin: &OriginPattern) -> bool {
+    let OriginPattern::Below { after, .. } = origin else { return false };
+    let name = after.trim_start_matches('.').split(':').next().unwrap_or_default();
+    !name.contains('.') && name != "localhost"
 }
 
 fn methods(resolver: &mut Resolver<'_>, listed: &At<Vec<At<http::Method>>>, taken: &MethodSet) -> MethodSet {

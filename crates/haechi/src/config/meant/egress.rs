@@ -19,7 +19,9 @@ pub(crate) struct Egress {
 
 pub(super) fn egress(resolver: &mut Resolver<'_>) -> Egress {
     let written = resolver.written.egress.given();
-    let listed = written.and_then(|egress| egress.no_proxy.given()).map(|hosts| hosts.join(","));
+    let listed = written
+        .and_then(|egress| egress.no_proxy.given())
+        .map(|hosts| hosts.iter().map(|host| host.0.as_str()).collect::<Vec<_>>().join(","));
     let no_proxy = listed.or_else(|| variable(&["NO_PROXY", "no_proxy"]).map(|(_, list)| list));
     let no_proxy = no_proxy.unwrap_or_default();
     match written.and_then(|egress| egress.proxy.given()).map(|proxy| &proxy.value) {

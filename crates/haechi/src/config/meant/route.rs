@@ -78,6 +78,7 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
     let forward_credentials = written.forward_credentials || by_scheme;
     if let Some(path) = path {
         meant_as_written(resolver, path);
+        spelled_as_allowed(resolver, path, written);
     }
     can_pass(resolver, written);
     named_apart_from_own(resolver, written);
@@ -121,6 +122,22 @@ fn meant_as_written(resolver: &mut Resolver<'_>, path: &At<PathPattern>) {
         let help =
             format!("what other gateways mean by it is `{right}` here; patterns are no regular expressions");
         resolver.warnings.push(Fault::new(path.span, message).help(help));
+    }
+}
+
+/// A pattern whose own text is refused in every request matches none.
+fn spelled_as_allowed(resolver: &mut Resolver<'_>, path: &At<PathPattern>, written: &written::Route) {
+    let allowed = written.allow_in_path.iter().fold(Irregular::NONE, |all, one| all.union(*one));
+    let end = if path.takes_any_rest() { Irregular::NONE } else { Irregular::ENCODED_DELIMITER };
+    let needed = path.irregular();
+    let missing =
+        Irregular::NAMES.iter().filter(|(_, one)| one.within(needed) && !one.within(allowed.union(end)));
+    for (name, _) in missing {
+        let message =
+            format!("`{}` can match no request that the route takes", resolver.written_at(path.span));
+        let help =
+            format!("add `allow_in_path: [{name}]` where the backend reads such paths as they are written");
+        resolver.faults.push(Fault::new(path.span, message).help(help));
     }
 }
 

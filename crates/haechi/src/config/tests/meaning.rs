@@ -58,7 +58,7 @@ routes:
     assert_eq!(route.settings.strip_prefix.as_deref(), Some("/v1"));
     assert_eq!(route.settings.add_prefix.as_deref(), Some("/v2"));
     assert_eq!(route.settings.max_body, Some(1024));
-    assert_eq!(&*route.settings.origins[0], "https://app.example.com");
+    assert!(route.settings.origins[0].means(b"https://app.example.com"));
     let service = &config.services["s"];
     assert_eq!(service.settings.balance, Balance::Hash(HashKey::Header("x-session".into())));
     assert_eq!((service.endpoints[0].host.name(), service.endpoints[0].port), ("one", 7001));

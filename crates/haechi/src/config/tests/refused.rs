@@ -1,6 +1,7 @@
 //! What is refused, rule by rule.
 
-use super::faults;
+use super::{HEAD, check};
+use crate::config::Fault;
 use haechi_authn::identity::RESERVED_CLAIMS;
 
 const SERVICE: &str = "services: { s: { endpoints: [\"http://127.0.0.1:1\"] } }\n";
@@ -31,13 +32,11 @@ fn of_routes(before: &str, routes: &[&[(&str, &str)]]) -> Vec<String> {
     messages(&format!("{SERVICE}{before}routes:\n{routes}"))
 }
 
+/// What is wrong, and what would be right.
 fn messages(text: &str) -> Vec<String> {
-    faults(text)
-        .into_iter()
-        .map(|fault| {
-            fault.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':' || c == ' ').to_owned()
-        })
-        .collect()
+    let Err(report) = check(&format!("{HEAD}{text}")) else { return Vec::new() };
+    let told = |fault: &Fault| format!("{}: {}", fault.message, fault.help.clone().unwrap_or_default());
+    report.faults().iter().map(told).collect()
 }
 
 fn assert_refused(found: &[String], part: &str) {
@@ -76,12 +75,14 @@ fn nobody_can_pass_a_clause_without_a_caller() {
 
 #[test]
 fn two_routes_never_win_the_same_request() {
-    let pairs: [(&str, &str); 5] = [
+    let pairs: [(&str, &str); 7] = [
         ("{ path: /a }", "{ path: /a }"),
         ("{ path: \"/a/{x}\" }", "{ path: /a/* }"),
         ("{ path: /a/** , methods: [GET] }", "{ path: /a/**, methods: [HEAD] }".trim()),
         ("{ path: /a, hosts: [x.example, y.example] }", "{ path: /a, hosts: [Y.example] }"),
         ("{ path: /a, methods: [GET, POST] }", "{ path: /a, methods: [POST] }"),
+        ("{ path: /a, methods: [QUERY] }", "{ path: /a }"),
+        ("{ path: /a, methods: [QUERY] }", "{ path: /a, methods: [GET, QUERY] }"),
     ];
     for (one, other) in pairs {
         let found =
@@ -376,9 +377,8 @@ fn what_is_done_about_endpoints_makes_sense() {
 
 #[test]
 fn listeners_stand_on_addresses_of_their_own() {
-    let report = |text: &str| {
-        super::check(text).unwrap_err().faults().iter().map(|f| f.message.clone()).collect::<Vec<_>>()
-    };
+    let report =
+        |text: &str| check(text).unwrap_err().faults().iter().map(|f| f.message.clone()).collect::<Vec<_>>();
     assert_refused(&report("listeners: [{ bind: 127.0.0.1:80 }, { bind: 127.0.0.1:80 }]"), "two listeners");
     assert_refused(
         &report("listeners: [{ bind: 127.0.0.1:80 }]\nadmin: { bind: 127.0.0.1:80 }"),
@@ -387,18 +387,49 @@ fn listeners_stand_on_addresses_of_their_own() {
     assert_refused(&report("listeners: []"), "`listeners` is empty");
     assert_refused(&report("services: {}"), "needs `listeners`");
     assert_refused(&report(""), "the file is empty");
-    assert!(super::check("listeners: [{ bind: 127.0.0.1:0 }, { bind: 127.0.0.1:0 }]").is_ok());
+    assert!(check("listeners: [{ bind: 127.0.0.1:0 }, { bind: 127.0.0.1:0 }]").is_ok());
 }
 
 #[test]
 fn matching_is_exact() {
     let with = |matches: &str| of_routes("", &[&[("match", matches)]]);
     assert_refused(&with("{ path: a }"), "`a` is not a path pattern");
-    assert_refused(&with("{ path: /a, methods: [CONNECT] }"), "`CONNECT` is not a method");
+    for never in ["CONNECT", "TRACE", "get", "Delete", "propfind", "m-search", "\"A B\"", "\"\""] {
+        let shown = never.trim_matches('"');
+        let found = with(&format!("{{ path: /a, methods: [{never}] }}"));
+        assert_refused(&found, &format!("`{shown}` is not a method"));
+    }
+    for (slip, near) in [("GETT", "GET"), ("PSOT", "POST"), ("OPTION", "OPTIONS")] {
+        assert_refused(
+            &with(&format!("{{ path: /a, methods: [{slip}] }}")),
+            &format!("did you mean `{near}`?"),
+        );
+    }
+    assert_eq!(with("{ path: /a, methods: [QUERY, PROPFIND, M-SEARCH, our-own] }"), [""; 0]);
     assert_refused(&with("{ path: /a, methods: [] }"), "`methods` lists none");
     assert_refused(&with("{ path: /a, hosts: [] }"), "`hosts` lists none");
-    assert_refused(&with("{ path: /a, hosts: [\"a.*.com\"] }"), "is not a host");
-    assert_refused(&with("{ path: /a, hosts: [\"a:80\"] }"), "is not a host");
+    for (host, right) in [
+        ("a.*.com", "is not a host"),
+        ("a:80", "without the port: `a`"),
+        ("*.a.example:80", "write `*.a.example`"),
+        ("https://API.example.com/v1", "write `api.example.com`"),
+        ("api.example.com/", "write `api.example.com`"),
+        (".example.com", "write `example.com`"),
+        ("상점.example", "write `xn--"),
+        ("::1", "write `[::1]`"),
+        ("*", "remove `hosts`"),
+    ] {
+        assert_refused(&with(&format!("{{ path: /a, hosts: [\"{host}\"] }}")), right);
+    }
+    for (path, name) in [("/a;b", "semicolon"), ("/a%2Fb/**", "encoded_slash"), ("/a%25b", "encoded_percent")]
+    {
+        let matches = format!("{{ path: \"{path}\" }}");
+        assert_refused(&with(&matches), &format!("add `allow_in_path: [{name}]`"));
+        let allowed = format!("[{name}]");
+        assert_eq!(of_routes("", &[&[("match", &*matches), ("allow_in_path", &*allowed)]]), [""; 0]);
+    }
+    assert_refused(&with("{ path: \"/a%3Fb/**\" }"), "add `allow_in_path: [encoded_delimiter]`");
+    assert_eq!(with("{ path: \"/a%3Fb\" }"), [""; 0]);
     let rewrite =
         |rewrite: &str| of_routes("", &[&[("match", "{ path: \"/a/{x}\" }"), ("rewrite", rewrite)]]);
     assert_eq!(rewrite("{ strip_prefix: /a }"), [""; 0]);
@@ -423,7 +454,28 @@ fn pages_of_other_sites_read_only_what_was_meant_for_them() {
     assert_refused(&cors("{}"), "`cors` needs `origins`");
     assert_refused(&cors("{ origins: [] }"), "`origins` lists none");
     assert_refused(&cors("{ origins: \"*\", credentials: true }"), "every caller's data to every page");
-    assert_refused(&cors("{ origins: [\"*\"] }"), "is not an origin");
+    assert_refused(&cors("{ origins: [\"*\"] }"), "write `origins: \"*\"` for all");
+    assert_eq!(
+        cors(
+            "{ origins: [\"https://*.preview.example.com\", \"http://*.localhost:3000\"], credentials: true }"
+        ),
+        [""; 0]
+    );
+    for (origin, right) in [
+        ("https://*.Preview.example.com", "`https://*.preview.example.com`"),
+        ("https://*.example.com/app", "`https://*.example.com`"),
+        ("https://*.example.com:443", "`https://*.example.com`"),
+        ("https://a.*.com", "`https://*.example.com` for every name below it"),
+        ("https://*", "`https://*.example.com` for every name below it"),
+        ("https://*.*.com", "`https://*.example.com` for every name below it"),
+        ("https://*.10.0.0.1", "no name below an address"),
+        ("*.example.com", "`https://*.example.com` for every name below it"),
+    ] {
+        assert_refused(&cors(&format!("{{ origins: [\"{origin}\"] }}")), right);
+        assert_refused(&of_routes("", &[&[("origins", &*format!("[\"{origin}\"]"))]]), right);
+    }
+    let wide = "{ origins: [\"https://*.com\"], credentials: true }";
+    assert_refused(&cors(wide), "whoever has a name there");
     assert_refused(&cors("{ origins: [\"https://APP.example.com\"] }"), "is not an origin");
     assert_refused(&cors("{ origins: \"https://app.example.com\" }"), "expected a list of origins");
     assert_refused(&cors(&format!("{{ {app}, methods: [] }}")), "`methods` lists none");

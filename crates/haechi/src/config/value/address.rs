@@ -4,6 +4,7 @@ use crate::config::read::{Defs, Reader, Value};
 use crate::config::report::Fault;
 use crate::config::yaml::Node;
 use haechi_core::Host;
+use haechi_proxy::OriginPattern;
 use haechi_store::{BadLocation, Location};
 use ipnet::IpNet;
 use reqwest::Url;
@@ -35,10 +36,17 @@ impl Value for IpNet {
 /// A network, or a single address; bits beyond the prefix must be zero, because nobody can tell which of the two was meant.
 pub(crate) fn parse_network(text: &str) -> Result<IpNet, String> {
     if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok(address.into());
+        let canonical = address.to_canonical();
+        return if canonical == address { Ok(address.into()) } else { Err(format!("write `{canonical}`")) };
     }
     let network: IpNet =
         text.parse().map_err(|_| "write a network such as `10.0.0.0/8`, or an address".to_owned())?;
+    if let IpNet::V6(v6) = network
+        && let (Some(v4), Some(bits)) = (v6.addr().to_ipv4_mapped(), v6.prefix_len().checked_sub(96))
+    {
+        // Clients are known by their IPv4 address, however it came.
+        return Err(format!("write `{v4}/{bits}`"));
+    }
     let trunc = network.trunc();
     if trunc == network { Ok(network) } else { Err(format!("write `{trunc}`, or the single address")) }
 }
@@ -154,6 +162,40 @@ impl Value for Origin {
     }
 }
 
+/// The origin of pages, or of all pages of hosts below a name.
+#[derive(Clone, Debug)]
+pub(crate) struct PageOrigin(pub(crate) OriginPattern);
+
+impl Value for PageOrigin {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.parsed("an origin", node, |text| parse_page_origin(text).map(Self))
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "pattern": r"^https?://(\*\.)?[^/?#@*]+/?$|\$\{" })
+    }
+}
+
+fn parse_page_origin(text: &str) -> Result<OriginPattern, String> {
+    let below = text.contains("://*.");
+    let bare = text.replacen("://*.", "://", 1);
+    if bare.contains('*') {
+        let known = "write an origin such as `https://app.example.com`, or `https://*.example.com` for every name below it";
+        return Err(known.into());
+    }
+    let url = parse_web_address(&bare)?;
+    let origin = url.origin().ascii_serialization();
+    if below && url.host_str().is_some_and(|host| host.starts_with('[') || host.parse::<IpAddr>().is_ok()) {
+        return Err(format!("there is no name below an address: write `{origin}`"));
+    }
+    let right = if below { origin.replacen("://", "://*.", 1) } else { origin };
+    if text.strip_suffix('/').unwrap_or(text) == right {
+        Ok(OriginPattern::of(&right))
+    } else {
+        Err(format!("write it as browsers do: `{right}`"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{parse_endpoint, parse_network, parse_web_address};
@@ -163,6 +205,8 @@ mod tests {
         assert_eq!(parse_network("10.0.0.0/8").unwrap().to_string(), "10.0.0.0/8");
         assert_eq!(parse_network("::1").unwrap().to_string(), "::1/128");
         assert_eq!(parse_network("10.0.0.1/8").unwrap_err(), "write `10.0.0.0/8`, or the single address");
+        assert_eq!(parse_network("::ffff:10.0.0.0/104").unwrap_err(), "write `10.0.0.0/8`");
+        assert_eq!(parse_network("::ffff:10.0.0.1").unwrap_err(), "write `10.0.0.1`");
         assert!(["", "a", "10.0.0.0/33", "10.0.0"].iter().all(|text| parse_network(text).is_err()));
     }
 

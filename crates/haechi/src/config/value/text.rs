@@ -1,10 +1,11 @@
 //! Text with a form: paths, files, header names, JSON pointers, methods, secrets.
 
 use crate::config::read::{Defs, Reader, Value};
-use crate::config::report::{Fault, listed};
+use crate::config::report::Fault;
 use crate::config::yaml::{Kind, Node};
 use haechi_authn::schemes::jwt::JsonPointer;
-use haechi_core::{FieldName, Host, HostPattern, MethodSet, PathPattern, Secret};
+use haechi_core::method::{NAMED_METHODS, forwardable, is_named};
+use haechi_core::{FieldName, Host, HostPattern, PathPattern, Secret};
 use http::Method;
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;
@@ -128,9 +129,11 @@ impl Value for PathPattern {
 impl Value for HostPattern {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         reader.parsed("a host", node, |text| {
-            Self::parse(text).map_err(|_| match Host::parse(text.as_bytes()) {
-                Ok(host) => format!("write it without the port: `{}`", host.name()),
-                Err(_) => "write a name such as `api.example.com`, `*.example.com` for every name below it, or an address".into(),
+            Self::parse(text).map_err(|_| match (Host::parse(text.as_bytes()), bare_host(text)) {
+                _ if text == "*" => "remove `hosts` for every host".into(),
+                (Ok(host), _) => format!("write it without the port: `{}`", host.name()),
+                (_, Some(host)) => format!("write `{host}`"),
+                _ => "write a name such as `api.example.com`, `*.example.com` for every name below it, or an address".into(),
             })
         })
     }
@@ -138,6 +141,18 @@ impl Value for HostPattern {
     fn schema(_: &mut Defs) -> Json {
         json!({ "type": "string", "minLength": 1 })
     }
+}
+
+/// The host alone of what has a scheme, a port or a path around it, in the characters that requests have.
+fn bare_host(text: &str) -> Option<String> {
+    let star = if text.contains("*.") { "*." } else { "" };
+    let plain = text.replacen("*.", "", 1);
+    let plain = if plain.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{plain}]") } else { plain };
+    let rest = plain.split_once("://").map_or(&*plain, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next()?.trim_start_matches('.');
+    let url = reqwest::Url::parse(&format!("http://{authority}/")).ok()?;
+    let host = format!("{star}{}", url.host_str()?);
+    HostPattern::parse(&host).is_ok().then_some(host)
 }
 
 impl Value for Host {
@@ -157,15 +172,68 @@ impl Value for Host {
 impl Value for Method {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         reader.parsed("a method", node, |text| {
-            let known = MethodSet::any();
-            let found = known.iter().find(|method| method.as_str() == text).cloned();
-            found.ok_or_else(|| format!("one of {}", listed(&known.iter().collect::<Vec<_>>())))
+            let method = Self::from_bytes(text.as_bytes())
+                .map_err(|_| "write a token such as `GET`, `POST` or `PROPFIND`".to_owned())?;
+            forwardable(&method).map_err(|error| error.to_string())?;
+            let right = text.to_ascii_uppercase();
+            if REGISTERED.contains(&&*right) {
+                let wrong = || format!("methods are case-sensitive: write `{right}`");
+                return (text == right).then_some(method).ok_or_else(wrong);
+            }
+            // `GETT` is a method that no client sends.
+            let slip = |known: &&Method| {
+                !is_named(&method) && strsim::damerau_levenshtein(known.as_str(), text) == 1
+            };
+            NAMED_METHODS
+                .iter()
+                .find(slip)
+                .map_or(Ok(method.clone()), |near| Err(format!("did you mean `{near}`?")))
         })
     }
 
     fn schema(defs: &mut Defs) -> Json {
-        let known: Vec<String> = MethodSet::any().iter().map(ToString::to_string).collect();
+        let known: Vec<String> = NAMED_METHODS.iter().map(ToString::to_string).collect();
         let placeholder = crate::config::read::placeholder_schema(defs);
-        json!({ "anyOf": [{ "enum": known }, placeholder] })
+        let token = json!({ "type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$" });
+        json!({ "anyOf": [{ "enum": known }, token, placeholder] })
     }
 }
+
+/// The registered methods without a name in policies (IANA, "HTTP Method Registry"), and those that WebDAV servers, caches and UPnP know besides.
+const REGISTERED: [&str; 35] = [
+    "ACL",
+    "BASELINE-CONTROL",
+    "BIND",
+    "CHECKIN",
+    "CHECKOUT",
+    "COPY",
+    "LABEL",
+    "LINK",
+    "LOCK",
+    "MERGE",
+    "MKACTIVITY",
+    "MKCALENDAR",
+    "MKCOL",
+    "MKREDIRECTREF",
+    "MKWORKSPACE",
+    "MOVE",
+    "ORDERPATCH",
+    "PRI",
+    "PROPFIND",
+    "PROPPATCH",
+    "QUERY",
+    "REBIND",
+    "REPORT",
+    "SEARCH",
+    "UNBIND",
+    "UNCHECKOUT",
+    "UNLINK",
+    "UNLOCK",
+    "UPDATE",
+    "UPDATEREDIRECTREF",
+    "VERSION-CONTROL",
+    "PURGE",
+    "BAN",
+    "M-SEARCH",
+    "NOTIFY",
+];

@@ -5,7 +5,7 @@ use crate::config::read::{Defs, Named, Reader, Value};
 use crate::config::record::record;
 use crate::config::report::Fault;
 use crate::config::source::At;
-use crate::config::value::{FieldValueText, HeaderName, Origin};
+use crate::config::value::{FieldValueText, HeaderName, PageOrigin};
 use crate::config::yaml::{Kind, Node};
 use http::Method;
 use serde_json::{Value as Json, json};
@@ -14,7 +14,7 @@ record! {
     "`cors`"
     /// Which pages of other sites may read what the route answers. The gate answers preflights, and replaces what the backend says about it.
     struct Cors {
-        /// The origins of those pages, as browsers write them, or `"*"` for all.
+        /// The origins of those pages, as browsers write them, `https://*.example.com` for all below a name, or `"*"` for all.
         required origins as "origins": At<Origins>,
         /// With which methods; the route's where this is left out.
         optional methods as "methods": At<Vec<At<Method>>>,
@@ -33,7 +33,7 @@ record! {
 #[derive(Clone, Debug)]
 pub(in crate::config) enum Origins {
     Any,
-    Listed(Vec<Origin>),
+    Listed(Vec<PageOrigin>),
 }
 
 impl Value for Origins {
@@ -43,6 +43,14 @@ impl Value for Origins {
                 let fault = Fault::new(node.span, "`origins` lists none, so no page could read");
                 reader.fault(fault.help("name at least one, or write `\"*\"` for all"))
             }
+            Kind::Sequence(items)
+                if items
+                    .iter()
+                    .any(|item| matches!(&item.kind, Kind::Scalar { text, .. } if text == "*")) =>
+            {
+                let fault = Fault::new(node.span, "`*` in a list of origins is the origin of no page");
+                reader.fault(fault.help("write `origins: \"*\"` for all, or name the origins"))
+            }
             Kind::Sequence(_) => Vec::read(node, reader).map(Self::Listed),
             Kind::Scalar { text, .. } if text == "*" => Some(Self::Any),
             _ => reader.expected("a list of origins, or `\"*\"`", node),
@@ -50,7 +58,7 @@ impl Value for Origins {
     }
 
     fn schema(defs: &mut Defs) -> Json {
-        json!({ "anyOf": [{ "const": "*" }, { "type": "array", "items": Origin::schema(defs), "minItems": 1 }] })
+        json!({ "anyOf": [{ "const": "*" }, { "type": "array", "items": PageOrigin::schema(defs), "minItems": 1 }] })
     }
 }
 

@@ -7,7 +7,7 @@ use crate::config::read::{Defs, Reader, Value};
 use crate::config::record::record;
 use crate::config::report::Fault;
 use crate::config::source::At;
-use crate::config::value::{ConditionText, Identifier, Origin, RoleName, ScopeName};
+use crate::config::value::{ConditionText, Identifier, PageOrigin, RoleName, ScopeName};
 use crate::config::yaml::{Kind, Node};
 use haechi_core::{HostPattern, Irregular, PathPattern};
 use haechi_proxy::CacheControl;
@@ -37,7 +37,7 @@ record! {
         /// Ambiguous spellings of paths that the route takes.
         default allow_in_path as "allow_in_path": Vec<Irregular> = Vec::new(),
         /// The other sites whose pages may write here and open a WebSocket with a caller's cookie, as browsers write them in `Origin`.
-        default origins as "origins": Vec<Origin> = Vec::new(),
+        default origins as "origins": Vec<PageOrigin> = Vec::new(),
         /// The size of a request's body. `limits.body` where this is left out.
         optional max_body as "max_body": BodySize,
         /// How long the service may take to answer, up to the end of the answer's head. The service's `timeout` where this is left out.

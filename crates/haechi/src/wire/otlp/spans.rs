@@ -1,7 +1,7 @@
 //! From traced requests to spans, named as OpenTelemetry's semantic conventions for HTTP name them (1.x).
 
 use super::messages::{AnyValue, KeyValue, Span, SpanKind, Status, StatusCode, Value};
-use haechi_core::MethodSet;
+use haechi_core::method::is_named;
 use haechi_proxy::{Step, TracedRequest, Work};
 use http::Method;
 use std::time::Duration;
@@ -106,7 +106,7 @@ fn id(span: u64) -> Vec<u8> {
 
 /// Methods that everybody knows: what a stranger sends must not become the name of a span.
 fn known(method: &Method) -> Option<&str> {
-    MethodSet::any().contains(method).then(|| method.as_str())
+    is_named(method).then(|| method.as_str())
 }
 
 fn failed(error: bool) -> Option<Status> {
