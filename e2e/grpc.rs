@@ -1,7 +1,7 @@
 //! gRPC through the gate, with a client and a server that are not ours.
 
 use crate::harness::{Gate, H2Answer, H2Backend, PATIENCE, eventually};
-use haechi_testkit::Unreachable;
+use haechi_testkit::{Backend, Unreachable};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -173,6 +173,50 @@ fn the_callers_deadline_is_kept_and_passed_on() {
     assert!(begun.elapsed() < Duration::from_secs(4), "the service's own timeout is 5 s");
     assert!(backend.sole().fields.get_all("grpc-timeout").iter().eq(["300m"]));
     eventually(PATIENCE, || (backend.streams() == 0).then_some(()));
+}
+
+#[test]
+fn grpc_web_callers_read_refusals_in_their_own_content_type() {
+    let backend = Backend::saying("not reached");
+    let gate = Gate::start(&format!(
+        "store: \"sqlite:a.db\"
+authenticators: {{ key: {{ type: api_key }} }}
+services: {{ web: {{ endpoints: [\"{}\"] }} }}
+routes:
+  - {{ name: call, match: {{ path: /shop.Orders/** }}, authenticate: key, authorize: any, service: web, cors: {{ origins: [\"https://app.example\"], expose: [X-Request-Id] }} }}
+",
+        backend.url()
+    ))
+    .ready();
+    for http in ["--http1.1", "--http2-prior-knowledge"] {
+        for content_type in [
+            "application/grpc-web",
+            "application/grpc-web+proto",
+            "application/grpc-web-text",
+            "application/grpc-web-text+proto",
+        ] {
+            let field = format!("content-type: {content_type}");
+            let origin = "origin: https://app.example";
+            let ask = |path: &str| {
+                let fields = ["--header", &field, "--header", origin];
+                // curl 7.88 waits for ever where an answer without a body comes before its own body has left over HTTP/2.
+                let body = if http == "--http1.1" { "AAAAAAA=" } else { "" };
+                gate.curl(path, &[&fields[..], &[http, "--data-binary", body]].concat()).expect(200)
+            };
+            let refused = ask("/shop.Orders/Get");
+            assert_eq!(refused.field("content-type"), Some(content_type));
+            assert_eq!(refused.field("grpc-status"), Some("16"));
+            assert_eq!(refused.field("grpc-message"), Some("credentials are needed"));
+            assert!(
+                refused.body.is_empty(),
+                "trailers stand among the header fields, and no message follows"
+            );
+            let exposed = refused.head.all("access-control-expose-headers").join(", ");
+            assert_eq!(exposed, "x-request-id, grpc-status, grpc-message", "a page reads no other fields");
+            assert_eq!(ask("/shop.Nothing/Get").field("grpc-status"), Some("12"));
+        }
+    }
+    assert!(backend.recorded().is_empty());
 }
 
 #[test]

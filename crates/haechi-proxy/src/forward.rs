@@ -147,7 +147,7 @@ async fn send(
 /// How long the answer may take: at most as long as a gRPC caller waits for it.
 fn bounded(request: &Forwarding<'_>, service: &Service, permitted: &Permitted) -> Result<Duration, Failure> {
     let timeout = request.timeout(service);
-    if request.to.format != ErrorFormat::Grpc {
+    if !matches!(request.to.format, ErrorFormat::Grpc(_)) {
         return Ok(timeout);
     }
     let waits = grpc::timeout(&permitted.head().fields)

@@ -1,5 +1,6 @@
 //! To whom an answer of ours goes, and in which form.
 
+use crate::grpc;
 use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{FieldName, Fields, Timestamp};
 
@@ -16,20 +17,16 @@ pub(crate) struct ReplyContext {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ErrorFormat {
     Problem,
-    Grpc,
+    /// In gRPC or gRPC-Web, with this content type.
+    Grpc(&'static str),
     Html,
 }
 
 impl ErrorFormat {
     /// Reads it off the request.
     pub(crate) fn of(fields: &Fields) -> Self {
-        let starts = |name, prefix: &[u8]| {
-            fields
-                .all(name)
-                .any(|v| v.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix)))
-        };
-        if starts(FieldName::ContentType, b"application/grpc") {
-            Self::Grpc
+        if let Some(content_type) = grpc::content_type(fields) {
+            Self::Grpc(content_type)
         } else if fields.all(FieldName::Accept).any(accepts_html) {
             Self::Html
         } else {

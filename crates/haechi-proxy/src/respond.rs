@@ -26,7 +26,7 @@ pub(crate) fn refuse(refused: Refused, to: ReplyContext, mut record: Record) -> 
     our_fields(&mut fields, &to, b"no-store");
     specific_fields(refusal, &mut fields);
     let (status, body) = match to.format {
-        ErrorFormat::Grpc => grpc(refusal, status, &mut fields),
+        ErrorFormat::Grpc(content_type) => grpc(refusal, status, content_type, &mut fields),
         ErrorFormat::Html => (status, html(refusal, status, &to, &mut fields)),
         ErrorFormat::Problem => (status, problem(refusal, status, &to, &mut fields)),
     };
@@ -198,7 +198,14 @@ fn html(refusal: &Refusal, status: StatusCode, to: &ReplyContext, fields: &mut F
 
 /// gRPC callers read the status from `grpc-status`, on HTTP 200 (gRPC over HTTP/2, "Responses"). What a status becomes is what clients make of it
 /// themselves (gRPC, "HTTP to gRPC Status Code Mapping"), save that time that ran out is `DEADLINE_EXCEEDED` and a limit is `RESOURCE_EXHAUSTED`.
-fn grpc(refusal: &Refusal, status: StatusCode, fields: &mut Fields) -> (StatusCode, Vec<u8>) {
+/// gRPC-Web is the same here: trailers alone are sent as header fields, with no message in the body (gRPC-Web, "Message framing" 4), and base64
+/// of no body is none.
+fn grpc(
+    refusal: &Refusal,
+    status: StatusCode,
+    content_type: &str,
+    fields: &mut Fields,
+) -> (StatusCode, Vec<u8>) {
     let code = match status.as_u16() {
         401 => "16",
         403 => "7",
@@ -208,7 +215,7 @@ fn grpc(refusal: &Refusal, status: StatusCode, fields: &mut Fields) -> (StatusCo
         421 | 502 | 503 => "14",
         _ => "13",
     };
-    fields.push(b"content-type", b"application/grpc");
+    fields.push(b"content-type", content_type.as_bytes());
     fields.push(b"grpc-status", code.as_bytes());
     fields.push(b"grpc-message", refusal.detail().as_bytes());
     (StatusCode::OK, Vec::new())
