@@ -1,7 +1,7 @@
 //! `explain`, `test` and `matrix`: what they say of access rules, and that the gate does as they say.
 
 use crate::harness::{Folder, Gate, PASSWORD, haechi, python, routes_to};
-use haechi_testkit::Backend;
+use haechi_testkit::{Backend, jose};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -374,4 +374,44 @@ fn cell<'a>(matrix: &'a Value, route: &str, method: &str, column: &str) -> &'a s
         |row: &&Value| row["route"] == route && row["methods"].as_array().unwrap().contains(&json!(method));
     let row = matrix["rows"].as_array().unwrap().iter().find(has).unwrap();
     row["cells"][column]["outcome"].as_str().unwrap()
+}
+
+#[test]
+fn explain_puts_a_token_where_it_is_told_to_and_takes_sets_by_member() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let backend = Backend::saying("never reached");
+    let folder = Folder::new(&format!(
+        "caller_attributes: {{ groups: set }}
+authenticators:
+  app: {{ type: jwt, issuer: \"https://i.example\", audiences: [a], keys: {{ secret: {secret} }}, from: [{{ cookie: session }}, {{ header: X-Token }}, {{ websocket_protocol: bearer. }}] }}
+services: {{ web: {{ endpoints: [\"{}\"] }} }}
+routes:
+  - {{ name: any, match: {{ path: /any }}, authenticate: app, authorize: any, service: web }}
+  - {{ name: set, match: {{ path: /set }}, authenticate: app, authorize: {{ when: 'principal.groups == [\"a,b\", \"c\"]' }}, service: web }}
+",
+        backend.url()
+    ));
+    let claims = jose::with(&jose::claims("https://i.example", "alice"), &json!({ "aud": "a" }));
+    let token = jose::Key::hmac("k", secret.as_bytes()).token(&claims);
+    let status = |more: &[&str]| {
+        explain(&folder, "GET", "/any", &[&["--token", &token], more].concat())["status"].clone()
+    };
+    for (place, expected) in [
+        (&[][..], 200),
+        (&["--token-in", "cookie:session"], 200),
+        (&["--token-in", "header:X-Token"], 200),
+        (&["--token-in", "websocket_protocol:bearer."], 200),
+        (&["--token-in", "bearer"], 401),
+        (&["--token-in", "cookie:other"], 401),
+        (&["--token-in", "websocket_protocol:other."], 401),
+    ] {
+        assert_eq!(status(place), json!(expected), "{place:?}");
+    }
+    let set = |more: &[&str]| explain(&folder, "GET", "/set", more)["status"].clone();
+    assert_eq!(set(&["--attr", "groups=a,b", "--attr", "groups=c"]), json!(200));
+    assert_eq!(set(&["--attr", "groups=a", "--attr", "groups=b", "--attr", "groups=c"]), json!(403));
+    assert_eq!(
+        haechi(folder.path(), &["explain", "--method", "GET", "--path", "/any", "--token-in", "bearer"]).code,
+        2
+    );
 }

@@ -33,15 +33,15 @@ pub enum AttributeValue {
 }
 
 impl AttributeValue {
-    /// Reads text, as a command line gives it, as a value of the declared type; `None` where it is not one. Members of a set are divided by commas.
+    /// Reads text, as a command line gives it, as a value of the declared type; `None` where it is not one. For a set it is one member, whatever it holds; no text is no member.
     pub fn parse(text: &str, as_type: AttributeType) -> Option<Self> {
         match as_type {
             AttributeType::String => Some(Self::String(text.into())),
             AttributeType::Long => text.parse().ok().map(Self::Long),
             AttributeType::Bool => text.parse().ok().map(Self::Bool),
             AttributeType::Set => {
-                let members = text.split(',').map(str::trim).filter(|member| !member.is_empty());
-                Some(Self::Set(members.map(Box::from).collect()))
+                let member = (!text.is_empty()).then_some(text);
+                Some(Self::Set(member.into_iter().map(Box::from).collect()))
             }
         }
     }

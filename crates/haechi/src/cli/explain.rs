@@ -65,6 +65,7 @@ fn inquiry(config: &Config, arguments: &ExplainArgs) -> Result<Inquiry, Failure>
 fn who(config: &Config, arguments: &CallerArgs) -> Result<Who, Failure> {
     let CallerArgs {
         token,
+        token_in,
         key,
         as_user,
         anonymous,
@@ -78,7 +79,7 @@ fn who(config: &Config, arguments: &CallerArgs) -> Result<Who, Failure> {
     let named = authenticator.is_some() || subject.is_some() || issuer.is_some();
     let some = named || !(roles.is_empty() && scopes.is_empty() && attributes.is_empty());
     Ok(match (token, key, as_user) {
-        (Some(token), ..) => Who::Token(token.clone()),
+        (Some(token), ..) => Who::Token(token.clone(), token_in.clone()),
         (_, Some(key), _) => Who::Key(key.clone()),
         (.., Some(user)) => Who::User(user.clone()),
         _ if *anonymous || !some => Who::Nobody,

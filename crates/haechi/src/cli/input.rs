@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::config::{Config, parse_duration, parse_network, parse_time};
 use haechi_authn::declared::DeclaredAttributes;
-use haechi_core::{Attributes, Secret, Timestamp};
+use haechi_core::{AttributeValue, Attributes, Secret, Timestamp};
 use ipnet::IpNet;
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::net::SocketAddr;
@@ -19,6 +19,33 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write `NAME=VALUE`".into()),
+    }
+}
+
+/// Where a token stands in a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TokenIn {
+    /// `Authorization: Bearer`.
+    Bearer,
+    /// The header of this name.
+    Header(String),
+    /// The cookie of this name.
+    Cookie(String),
+    /// A subprotocol that begins so, of a WebSocket's handshake.
+    WebSocketProtocol(String),
+}
+
+/// `bearer`, `header:NAME`, `cookie:NAME` or `websocket_protocol:PREFIX`.
+pub(crate) fn token_in(text: &str) -> Result<TokenIn, String> {
+    let is_token = |name: &str| http::HeaderName::from_bytes(name.as_bytes()).is_ok();
+    match text.split_once(':') {
+        None if text == "bearer" => Ok(TokenIn::Bearer),
+        Some(("header", name)) if is_token(name) => Ok(TokenIn::Header(name.into())),
+        Some(("cookie", name)) if is_token(name) => Ok(TokenIn::Cookie(name.into())),
+        Some(("websocket_protocol", prefix)) if is_token(prefix) => {
+            Ok(TokenIn::WebSocketProtocol(prefix.into()))
+        }
+        _ => Err("write `bearer`, `header:NAME`, `cookie:NAME` or `websocket_protocol:PREFIX`".into()),
     }
 }
 
@@ -57,7 +84,7 @@ pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     parse_network(text)
 }
 
-/// Attributes, each declared, of the declared type, and named once.
+/// Attributes, each declared, of the declared type, and named once; a set is named once for each of its members.
 pub(crate) fn attributes(config: &Config, named: &[(String, String)]) -> Result<Attributes, Failure> {
     let declared = DeclaredAttributes::new(config.caller_attributes.clone());
     let mut attributes = Attributes::new();
@@ -66,8 +93,12 @@ pub(crate) fn attributes(config: &Config, named: &[(String, String)]) -> Result<
             return Err(Failure::usage(format!("attribute `{name}` has control characters; leave them out")));
         }
         let value = declared.parse(name, text).map_err(Failure::usage)?;
-        if attributes.insert(name.as_str().into(), value).is_some() {
-            return Err(Failure::usage(format!("attribute `{name}` stands twice; name it once")));
+        match (attributes.get_mut(&**name), value) {
+            (Some(AttributeValue::Set(members)), AttributeValue::Set(more)) => members.extend(more),
+            (Some(_), _) => {
+                return Err(Failure::usage(format!("attribute `{name}` stands twice; name it once")));
+            }
+            (None, value) => drop(attributes.insert(name.as_str().into(), value)),
         }
     }
     Ok(attributes)
@@ -99,7 +130,7 @@ fn line(input: &mut impl BufRead) -> Result<Secret<String>, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::{line, pair, span};
+    use super::{TokenIn, line, pair, span, token_in};
 
     #[test]
     fn a_password_is_one_line_and_nothing_is_cut_from_it() {
@@ -115,6 +146,12 @@ mod tests {
 
     #[test]
     fn arguments_have_a_form() {
+        assert_eq!(token_in("bearer"), Ok(TokenIn::Bearer));
+        assert_eq!(token_in("cookie:session"), Ok(TokenIn::Cookie("session".into())));
+        assert_eq!(token_in("websocket_protocol:bearer."), Ok(TokenIn::WebSocketProtocol("bearer.".into())));
+        for bad in ["", "Bearer", "cookie:", "cookie", "header:a b", "query:token"] {
+            assert!(token_in(bad).is_err(), "{bad}");
+        }
         assert_eq!(pair("k=v=w").unwrap(), ("k".into(), "v=w".into()));
         assert!(pair("k").is_err() && pair("=v").is_err());
         assert_eq!(span("90d").unwrap().as_secs(), 7_776_000);

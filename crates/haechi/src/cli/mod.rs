@@ -251,9 +251,13 @@ pub(crate) struct DecisionArgs {
 /// Who is calling: a credential, a user in the store, or roles and attributes to suppose. Nobody where all are left out.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CallerArgs {
-    /// A token, as `Authorization: Bearer` would carry it.
+    /// A token, where the configured authenticators look for one.
     #[arg(long, value_name = "T", conflicts_with_all = ["key", "as_user", "anonymous", "roles", "scopes", "attributes", "authenticator", "subject", "issuer"])]
     pub(crate) token: Option<String>,
+    /// Where the token stands: `bearer`, `header:NAME`, `cookie:NAME`, or `websocket_protocol:PREFIX`, which asks for a WebSocket. In
+    /// `Authorization: Bearer` and in the first place of each authenticator that names another, unless given.
+    #[arg(long, value_name = "PLACE", requires = "token", value_parser = input::token_in)]
+    pub(crate) token_in: Option<input::TokenIn>,
     /// An API key.
     #[arg(long, value_name = "K", conflicts_with_all = ["as_user", "anonymous", "roles", "scopes", "attributes", "authenticator", "subject", "issuer"])]
     pub(crate) key: Option<String>,
@@ -269,7 +273,7 @@ pub(crate) struct CallerArgs {
     /// A scope to suppose; may be repeated.
     #[arg(long = "scope", id = "scopes", value_name = "S")]
     pub(crate) scopes: Vec<String>,
-    /// An attribute to suppose; may be repeated.
+    /// An attribute to suppose; may be repeated, a set for each of its members.
     #[arg(long = "attr", id = "attributes", value_name = "K=V", value_parser = input::pair)]
     pub(crate) attributes: Vec<(String, String)>,
     /// The authenticator that is supposed to have found this out; the route's first, unless given.

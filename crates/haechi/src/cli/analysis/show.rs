@@ -110,7 +110,12 @@ fn suppose(loaded: &Loaded, example: &Example, flag: &mut impl FnMut(&str, &str)
         flag("scope", scope);
     }
     for (name, value) in &example.attributes {
-        flag("attr", &format!("{name}={value}"));
+        match value {
+            AttributeValue::Set(members) if !members.is_empty() => {
+                members.iter().for_each(|member| flag("attr", &format!("{name}={member}")));
+            }
+            value => flag("attr", &format!("{name}={value}")),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::gate::Gate;
 use crate::authenticators::definition::open;
 use crate::cli::Failure;
+use crate::cli::input::TokenIn;
 use crate::config::Config;
 use crate::wire::{own_issuer, way};
 use haechi_authz::RouteIndex;
@@ -17,8 +18,8 @@ use std::sync::Arc;
 pub(crate) enum Who {
     /// Whoever sends no credential.
     Nobody,
-    /// Whoever has this token.
-    Token(String),
+    /// Whoever has this token, in this place, or wherever authenticators look.
+    Token(String, Option<TokenIn>),
     /// Whoever has this API key.
     Key(String),
     /// This user of the store.
@@ -79,7 +80,7 @@ pub(super) enum Supposition<'a> {
 /// Who is taken as given.
 pub(super) async fn supposition<'a>(who: &'a Who, gate: Gate<'a>) -> Result<Supposition<'a>, Failure> {
     Ok(match who {
-        Who::Nobody | Who::Token(_) | Who::Key(_) => Supposition::None,
+        Who::Nobody | Who::Token(..) | Who::Key(_) => Supposition::None,
         Who::User(user) => Supposition::User(gate, of_store(user, gate).await?),
         Who::Supposed(supposed) => Supposition::Supposed(gate, supposed),
     })

@@ -2,6 +2,7 @@
 
 use super::caller::{Who, key_header};
 use crate::cli::Failure;
+use crate::cli::input::TokenIn;
 use crate::config::Config;
 use haechi_core::path::as_sent;
 use haechi_core::{Outcome, Timestamp};
@@ -28,6 +29,23 @@ pub(crate) struct Inquiry {
     pub(crate) points: BTreeMap<String, Outcome>,
 }
 
+/// The headers that carry a token in this place.
+fn placed(token: &str, place: &TokenIn) -> Vec<(String, String)> {
+    let field = |name: &str, value: String| (name.to_owned(), value);
+    match place {
+        TokenIn::Bearer => vec![field("authorization", format!("Bearer {token}"))],
+        TokenIn::Header(name) => vec![field(name, token.to_owned())],
+        TokenIn::Cookie(name) => vec![field("cookie", format!("{name}={token}"))],
+        TokenIn::WebSocketProtocol(prefix) => vec![
+            field("connection", "Upgrade".into()),
+            field("upgrade", "websocket".into()),
+            field("sec-websocket-version", "13".into()),
+            field("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==".into()),
+            field("sec-websocket-protocol", format!("{prefix}{token}")),
+        ],
+    }
+}
+
 impl Inquiry {
     /// A request without anything that may be left out.
     pub(crate) fn new(method: Method, path: String) -> Self {
@@ -49,7 +67,8 @@ impl Inquiry {
         let mut headers = vec![("host".to_owned(), self.host.clone())];
         headers.extend(self.headers.iter().cloned());
         match &self.who {
-            Who::Token(token) => {
+            Who::Token(token, Some(place)) => headers.extend(placed(token, place)),
+            Who::Token(token, None) => {
                 let elsewhere = config.authenticators.values();
                 headers.extend(elsewhere.filter_map(|known| known.settings.token_field(token)));
                 headers.push(("authorization".into(), format!("Bearer {token}")));
