@@ -37,6 +37,7 @@ mod headers;
 mod http2;
 mod http2_upstream;
 mod identity;
+mod include;
 mod interim;
 mod lifecycle;
 mod limits;

@@ -23,6 +23,8 @@ pub(crate) struct Arrived<'a> {
     pub(crate) tls: Option<&'a Session>,
     /// What its connection or stream can become.
     pub(crate) upgradable: Upgradable,
+    /// The port of `https` that its listener sends every request to.
+    pub(crate) redirect: Option<u16>,
 }
 
 /// A request that can be read in one way only.
@@ -60,6 +62,18 @@ pub(crate) fn accept(
     }
 }
 
+/// Where the request is over `https`.
+fn over_https(lines: &RequestLines, path: &CanonicalPath, port: u16) -> Refused {
+    if lines.host.is_unnamed() {
+        return Refused::new(Refusal::BadRequest, "the request names no host that it could be sent to");
+    }
+    let port = if port == 443 { String::new() } else { format!(":{port}") };
+    let query = lines.query.as_ref().map_or_else(String::new, |query| format!("?{query}"));
+    let location = format!("https://{}{port}{}{query}", lines.host.name(), path.as_str());
+    let refusal = Refusal::Redirect { location: location.into() };
+    Refused::new(refusal, "the listener sends every request to https")
+}
+
 fn check(
     lines: &RequestLines,
     arrived: &Arrived<'_>,
@@ -71,6 +85,9 @@ fn check(
         return Err(Refused::new(Refusal::MethodNotAllowed(allow), "the method is never forwarded"));
     }
     let path = CanonicalPath::parse(&lines.path).map_err(bad_request)?;
+    if let Some(port) = arrived.redirect {
+        return Err(over_https(lines, &path, port));
+    }
     headers::check_connection(&lines.fields, &plan.guarded).map_err(bad_request)?;
     headers::check_context(&lines.fields, &plan.context_headers).map_err(bad_request)?;
     if !lines.host.is_unnamed() && arrived.tls.is_some_and(|session| !session.covers(lines.host.name())) {

@@ -21,7 +21,7 @@ pub(crate) async fn serve(worker: Rc<Worker>, socket: TcpStream, peer: SocketAdd
     // A listener keeps its socket and may change its ways; a connection keeps those it began with.
     let Some(listener) = worker.plan().shared.listener(listener).cloned() else { return };
     let opened = if listener.is_plain() {
-        Some((Stream::tcp(socket), Transport { peer, tls: None }))
+        Some((Stream::tcp(socket), Transport { peer, tls: None, redirect: listener.redirect }))
     } else {
         // Boxed, so that no idle connection carries what only its beginning needed.
         Box::pin(open(&worker, socket, peer, &listener)).await
@@ -57,10 +57,13 @@ async fn open(
     listener: &Listener,
 ) -> Option<(Stream, Transport)> {
     let peer = if listener.proxy_protocol { passed_on(worker, &mut socket, peer).await? } else { peer };
-    let Some(tls) = &listener.tls else { return Some((Stream::tcp(socket), Transport { peer, tls: None })) };
+    let redirect = listener.redirect;
+    let Some(tls) = &listener.tls else {
+        return Some((Stream::tcp(socket), Transport { peer, tls: None, redirect }));
+    };
     let stream = handshake(worker, socket, peer, tls).await?;
     let session = Session::of(tls, &stream);
-    Some((Stream::Tls(Box::new(stream)), Transport { peer, tls: Some(session) }))
+    Some((Stream::Tls(Box::new(stream)), Transport { peer, tls: Some(session), redirect }))
 }
 
 /// Whose connection a proxy passes on. Whoever is no trusted proxy could name anybody, and is not listened to.

@@ -116,6 +116,7 @@ impl DryRun {
             connection: ConnectionFacts { peer: request.peer, tls: request.secure.then(TlsFacts::default) },
             tls: None,
             upgradable: Upgradable::Connection,
+            redirect: None,
         };
         let body = read.framing.length();
         let Accepted { head, .. } =

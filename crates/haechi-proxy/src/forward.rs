@@ -17,7 +17,7 @@ use crate::request_body::RequestBody;
 use crate::respond::refuse;
 use crate::response::{Response, ResponseBody};
 use crate::response_fields::{add_private, end_to_end};
-use crate::settings::{CacheControl, DEFAULT_IDLE_TIMEOUT, Endpoint, Service, ServiceIndex};
+use crate::settings::{CacheControl, DEFAULT_IDLE_TIMEOUT, Endpoint, Service, ServiceIndex, UpstreamHost};
 use crate::upstream::attempts::{Answer, Attempts, Failure, Place};
 use crate::upstream::balance::Balancer;
 use crate::upstream::connect::ConnectFailure;
@@ -29,6 +29,7 @@ use haechi_authn::Chain;
 use haechi_authz::Permitted;
 use haechi_core::{CallerKind, Host, RequestHead};
 use http::StatusCode;
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -165,10 +166,10 @@ async fn exchange(
 ) -> Result<Answer, Failure> {
     let token = identity_token(request, service, permitted)?;
     let chain = request.plan.chain(request.route_index);
-    let endpoint = endpoint_host(permitted.head(), place.endpoint);
+    let host = upstream_host(permitted.head(), &service.settings.host, place.endpoint);
     let outgoing = Outgoing {
         permitted,
-        host: endpoint.as_ref().unwrap_or(&permitted.head().host),
+        host: &host,
         route: request.route,
         service,
         origin: &request.origin,
@@ -279,14 +280,22 @@ impl Exchange<'_> {
     }
 }
 
-/// The endpoint's name, for a request that names no host (HTTP/1.0).
-fn endpoint_host(head: &RequestHead, endpoint: &Endpoint) -> Option<Host> {
-    if !head.host.is_unnamed() {
-        return None;
+/// The host that the endpoint is asked for; its name, for a request that names no host (HTTP/1.0).
+fn upstream_host<'a>(head: &'a RequestHead, wanted: &'a UpstreamHost, endpoint: &Endpoint) -> Cow<'a, Host> {
+    let state = &endpoint.state;
+    let usual = if state.tls().is_some() { 443 } else { 80 };
+    let own = |port: Option<u16>| {
+        let name = state.host();
+        let name = if name.contains(':') { format!("[{name}]") } else { name.to_string() };
+        let text = port.map_or_else(|| name.clone(), |port| format!("{name}:{port}"));
+        Host::parse(text.as_bytes()).map_or(Cow::Borrowed(&head.host), Cow::Owned)
+    };
+    match wanted {
+        UpstreamHost::Named(host) => Cow::Borrowed(host),
+        UpstreamHost::Endpoint => own(Some(state.port()).filter(|port| *port != usual)),
+        UpstreamHost::Preserve if head.host.is_unnamed() => own(None),
+        UpstreamHost::Preserve => Cow::Borrowed(&head.host),
     }
-    let name = endpoint.state.host();
-    let text = if name.contains(':') { format!("[{name}]") } else { name.to_string() };
-    Host::parse(text.as_bytes()).ok()
 }
 
 fn unreached((refusal, reason): ConnectFailure) -> Failure {

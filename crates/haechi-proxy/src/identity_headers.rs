@@ -73,7 +73,7 @@ impl IdentityHeaders {
     }
 
     /// Whether somebody other than the gate may not say what the field of this lower-case name says, in any spelling.
-    pub(crate) fn is_guarded(&self, name: &[u8]) -> bool {
+    pub fn is_guarded(&self, name: &[u8]) -> bool {
         self.is_own(name) || self.reserve.iter().any(|pattern| pattern.is_like(name))
     }
 

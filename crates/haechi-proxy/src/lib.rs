@@ -76,7 +76,7 @@ pub use settings::{
     Authentication, Balance, CacheControl, Circuit, Cors, CorsOrigins, Ejection, Endpoint, EndpointIndex,
     FieldRules, HashKey, HealthCheck, IdentityCall, IdentityToken, Keepalive, Limits, Listener,
     ListenerIndex, OriginPattern, Protocol, Retries, RetryOn, Route, RouteSettings, Service, ServiceIndex,
-    ServiceSettings, Target,
+    ServiceSettings, Target, UpstreamHost,
 };
 pub use spans::{Step, TraceSink, TracedRequest, Work};
 pub use tls::{Authorities, AuthorityError, Certificates, ClientCertificates, ListenerTls, ServiceTls};

@@ -224,9 +224,10 @@ fn text(out: &mut Vec<u8>, line: &Line, took: Duration, color: bool) {
     let status = line.status.map_or_else(|| "---".to_owned(), |status| status.as_u16().to_string());
     let (paint, plain) = match line.outcome {
         _ if !color => ("", ""),
-        RequestOutcome::Forwarded | RequestOutcome::Answered | RequestOutcome::Preflight => {
-            ("\x1b[32m", "\x1b[0m")
-        }
+        RequestOutcome::Forwarded
+        | RequestOutcome::Answered
+        | RequestOutcome::Redirected
+        | RequestOutcome::Preflight => ("\x1b[32m", "\x1b[0m"),
         RequestOutcome::Unauthenticated | RequestOutcome::Denied => ("\x1b[33m", "\x1b[0m"),
         _ => ("\x1b[31m", "\x1b[0m"),
     };

@@ -21,6 +21,8 @@ pub(crate) enum RequestOutcome {
     Forwarded,
     /// Answered by the embedded identity provider.
     Answered,
+    /// Sent to `https` by a listener that does nothing else.
+    Redirected,
     /// A browser's question before a cross-origin request, answered here.
     Preflight,
     /// The backend failed.
@@ -74,6 +76,7 @@ impl RequestOutcome {
             Self::Unavailable => "unavailable",
             Self::Forwarded => "forwarded",
             Self::Answered => "answered",
+            Self::Redirected => "redirected",
             Self::Preflight => "preflight",
             Self::Failed => "failed",
         }

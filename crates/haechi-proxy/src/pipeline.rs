@@ -58,6 +58,7 @@ pub(crate) async fn answer(
         connection: arrival.transport.facts(),
         tls: arrival.transport.tls.as_ref(),
         upgradable: arrival.upgradable,
+        redirect: arrival.transport.redirect,
     };
     let accepted = accept(lines, &arrived, &plan.shared, || worker.random_bits());
     let Accepted { head, origin, websocket } = match accepted {
@@ -132,7 +133,7 @@ async fn pass_on(
     }
 }
 
-/// Answers a request that could be read in two ways.
+/// Answers a request that could be read in two ways, or that is for `https`.
 fn refuse_unread(worker: &Rc<Worker>, arrived: &Arrived<'_>, not: NotAccepted) -> Response {
     let NotAccepted { refused, lines } = not;
     let client = arrived.connection.peer.ip().to_canonical();

@@ -31,6 +31,10 @@ pub(crate) enum Refusal {
     Login {
         to: LoginRedirect,
     },
+    /// Served over `https` alone.
+    Redirect {
+        location: Box<str>,
+    },
     /// A credential that does not hold.
     BadCredential {
         challenges: Vec<ChallengeTold>,
@@ -104,6 +108,7 @@ impl Refusal {
             Self::NotFound => "no-route",
             Self::MethodNotAllowed(_) => "method-not-allowed",
             Self::Login { .. } => "login",
+            Self::Redirect { .. } => "redirect",
             Self::NoCredential { .. } => "not-authenticated",
             Self::BadCredential { .. } => "invalid-credentials",
             Self::Forbidden { .. } => "forbidden",
@@ -133,6 +138,7 @@ impl Refusal {
             Self::MethodNotAllowed(_) => "this address does not take this method",
             Self::NoCredential { .. } => "credentials are needed",
             Self::Login { .. } => "log in first",
+            Self::Redirect { .. } => "this address is served over https",
             Self::BadCredential { .. } => "the credentials are not valid",
             Self::Forbidden { .. } => "this caller may not do this",
             Self::CannotTell { .. } => "this cannot be decided at the moment; try again",
@@ -154,6 +160,7 @@ impl Refusal {
     /// What the access log calls it.
     pub(crate) const fn outcome(&self) -> RequestOutcome {
         match self {
+            Self::Redirect { .. } => RequestOutcome::Redirected,
             Self::NotFound | Self::MethodNotAllowed(_) => RequestOutcome::Unrouted,
             Self::NoCredential { .. } | Self::Login { .. } | Self::BadCredential { .. } => {
                 RequestOutcome::Unauthenticated

@@ -26,9 +26,12 @@ pub(crate) fn refuse(refused: Refused, to: ReplyContext, mut record: Record) -> 
     our_fields(&mut fields, &to, b"no-store");
     specific_fields(refusal, &mut fields);
     let (status, body) = match to.format {
-        ErrorFormat::Grpc(content_type) => grpc(refusal, status, content_type, &mut fields),
+        // A redirect is for whatever speaks HTTP below gRPC.
+        ErrorFormat::Grpc(content_type) if !matches!(refusal, Refusal::Redirect { .. }) => {
+            grpc(refusal, status, content_type, &mut fields)
+        }
         ErrorFormat::Html => (status, html(refusal, status, &to, &mut fields)),
-        ErrorFormat::Problem => (status, problem(refusal, status, &to, &mut fields)),
+        ErrorFormat::Problem | ErrorFormat::Grpc(_) => (status, problem(refusal, status, &to, &mut fields)),
     };
     Response { status, fields, body: ResponseBody::Full(body), close: refusal.closes(), record }
 }
@@ -57,6 +60,8 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         Refusal::NoCredential { .. } => StatusCode::UNAUTHORIZED,
         // Whatever was asked for, what comes next is a GET of another page (RFC 9110 15.4.4).
         Refusal::Login { .. } => StatusCode::SEE_OTHER,
+        // The method and the body stay as they are (RFC 9110 15.4.9).
+        Refusal::Redirect { .. } => StatusCode::PERMANENT_REDIRECT,
         Refusal::BadCredential { .. } => StatusCode::UNAUTHORIZED,
         Refusal::Forbidden { .. } => StatusCode::FORBIDDEN,
         Refusal::CannotTell { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -135,6 +140,7 @@ fn specific_fields(refusal: &Refusal, fields: &mut Fields) {
             challenge(&Challenge::bare_bearer(), Some(&ChallengeError::InvalidRequest));
         }
         Refusal::Login { to } => fields.push(b"location", to.location().as_bytes()),
+        Refusal::Redirect { location } => fields.push(b"location", location.as_bytes()),
         Refusal::UpgradeRequired => fields.push(b"sec-websocket-version", b"13"),
         Refusal::CannotTell { retry_after } => {
             fields.push(b"retry-after", seconds(retry_after.unwrap_or(RETRY_AFTER)).as_bytes());

@@ -12,6 +12,8 @@ pub(crate) struct Transport {
     pub(crate) peer: SocketAddr,
     /// What the TLS handshake has agreed on; `None` without TLS.
     pub(crate) tls: Option<Session>,
+    /// The port of `https` that every request is sent to, where its listener does nothing else.
+    pub(crate) redirect: Option<u16>,
 }
 
 impl Transport {

@@ -163,7 +163,7 @@ impl Gate {
             fields,
         };
         let arrival = Arrival {
-            transport: Rc::new(Transport { peer: ([192, 0, 2, 1], 4000).into(), tls: None }),
+            transport: Rc::new(Transport { peer: ([192, 0, 2, 1], 4000).into(), tls: None, redirect: None }),
             timer: self.worker.timer(),
             interim: Interim::default(),
             upgradable: Upgradable::Connection,

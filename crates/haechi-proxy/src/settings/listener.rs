@@ -10,6 +10,8 @@ pub struct Listener {
     pub tls: Option<Arc<ListenerTls>>,
     /// With a PROXY header, before anything else.
     pub proxy_protocol: bool,
+    /// Every request is answered with where it is over `https`: on this port.
+    pub redirect: Option<u16>,
 }
 
 impl Listener {

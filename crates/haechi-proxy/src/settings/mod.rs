@@ -19,4 +19,4 @@ pub use resilience::{Circuit, Ejection, HealthCheck, Keepalive, Protocol, Retrie
 pub use response_headers::FieldRules;
 pub use route::{Authentication, CacheControl, IdentityCall, Route, RouteSettings, Target};
 pub(crate) use service::DEFAULT_IDLE_TIMEOUT;
-pub use service::{Balance, Endpoint, HashKey, IdentityToken, Service, ServiceSettings};
+pub use service::{Balance, Endpoint, HashKey, IdentityToken, Service, ServiceSettings, UpstreamHost};

@@ -4,6 +4,7 @@ use super::index::EndpointIndex;
 use super::resilience::{Circuit, Ejection, HealthCheck, Keepalive, Protocol, Retries};
 use crate::identity_headers::IdentityHeaders;
 use crate::upstream::endpoint::EndpointState;
+use haechi_core::Host;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub struct ServiceSettings {
     /// Without a byte either way: between two pieces of the answer's body, and of the request's. 5 minutes and [`Limits::body_stall`](super::Limits::body_stall) where nothing is said;
     /// [`Duration::MAX`] is never.
     pub idle_timeout: Option<Duration>,
+    /// The host that endpoints are asked for.
+    pub host: UpstreamHost,
     /// What the caller is told by in header fields, and what of a client's is kept from beside it.
     pub identity_headers: IdentityHeaders,
     /// Whether a token signed by us is sent.
@@ -63,6 +66,18 @@ pub struct Endpoint {
     pub state: Arc<EndpointState>,
     /// Its share beside the others; with 0 it gets no new requests.
     pub weight: u32,
+}
+
+/// The host that endpoints are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum UpstreamHost {
+    /// The request's.
+    #[default]
+    Preserve,
+    /// The endpoint's own name, with its port where that is not the scheme's.
+    Endpoint,
+    /// This one.
+    Named(Host),
 }
 
 /// How an endpoint is chosen.
@@ -120,6 +135,7 @@ impl Default for ServiceSettings {
             connect_timeout: PATIENCE,
             timeout: PATIENCE,
             idle_timeout: None,
+            host: UpstreamHost::Preserve,
             identity_headers: IdentityHeaders::default(),
             identity_token: None,
             allow_method_override: false,

@@ -6,6 +6,7 @@
 mod cases;
 pub(crate) mod choice;
 mod defaults;
+mod include;
 mod inherit;
 mod machine;
 pub(crate) mod meant;
@@ -104,10 +105,9 @@ fn parse_in(
     in_force: Option<&Config>,
 ) -> Result<Config, Report> {
     let mut faults = Vec::new();
-    let mut tree = yaml::parse(&text, &mut faults);
-    tree.iter_mut().for_each(inherit::apply);
+    let tree = yaml::parse(&text, &mut faults);
     let mut source = Source::new(file, text);
-    let Some(tree) = tree else {
+    let Some(mut tree) = tree else {
         if faults.is_empty() {
             faults.push(
                 Fault::of_file("the file is empty").help("`haechi schema config` describes what it may hold"),
@@ -116,6 +116,11 @@ fn parse_in(
         return Err(Report::errors(source, faults));
     };
     let mut reader = Reader { definitions, source: &mut source, faults, surroundings };
+    if include::apply(&mut tree, &mut reader).is_err() {
+        let faults = reader.faults;
+        return Err(Report::errors(source, faults).naming(surroundings.files.take()));
+    }
+    inherit::apply(&mut tree);
     let written = written::Config::read(&tree, &mut reader);
     let mut faults = reader.faults;
     let config = written.and_then(|written| {

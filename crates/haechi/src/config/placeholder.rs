@@ -31,23 +31,18 @@ pub(crate) fn process_variable(name: &str) -> Result<Option<String>, String> {
 }
 
 impl Surroundings<'_> {
-    /// A path relative to the configuration.
-    pub(super) fn path(&self, relative: &str) -> PathBuf {
-        self.folder.join(relative)
-    }
-
-    /// The path of a file that the configuration is read from as well: when it changes, so does what the configuration means.
-    pub(super) fn watched(&self, relative: &str) -> PathBuf {
-        let path = self.path(relative);
+    /// The path, relative to `folder`, of a file that the configuration is read from as well: when it changes, so does what the configuration means.
+    pub(super) fn watched(&self, folder: &Path, relative: &str) -> PathBuf {
+        let path = folder.join(relative);
         self.files.borrow_mut().insert(path.clone());
         path
     }
 
-    /// Puts in what placeholders stand for; `$${` stands for `${`. What is put in is not looked at again.
+    /// Puts in what placeholders stand for; `$${` stands for `${`. What is put in is not looked at again. Files are relative to `folder`.
     ///
     /// # Errors
     /// What is missing or malformed, without any value.
-    pub(super) fn expand(&self, text: &str) -> Result<String, String> {
+    pub(super) fn expand(&self, folder: &Path, text: &str) -> Result<String, String> {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {
@@ -60,17 +55,17 @@ impl Surroundings<'_> {
             out.push_str(before);
             let (name, after) =
                 after.split_once('}').ok_or("`${` has no closing `}`; write `$${` for the text `${`")?;
-            out.push_str(&self.named(name)?);
+            out.push_str(&self.named(folder, name)?);
             rest = after;
         }
         out.push_str(rest);
         Ok(out)
     }
 
-    fn named(&self, name: &str) -> Result<String, String> {
+    fn named(&self, folder: &Path, name: &str) -> Result<String, String> {
         let value = match name.split_once(':') {
             Some(("env", variable)) => self.variable(variable)?,
-            Some(("file", path)) => self.file(path)?,
+            Some(("file", path)) => self.file(folder, path)?,
             _ => {
                 let shown: String = name.chars().take(40).collect();
                 return Err(format!("`${{{shown}}}` is neither `${{env:NAME}}` nor `${{file:PATH}}`"));
@@ -87,9 +82,9 @@ impl Surroundings<'_> {
         (self.variable)(name)?.ok_or_else(|| format!("the environment variable `{name}` is not set"))
     }
 
-    fn file(&self, path: &str) -> Result<String, String> {
+    fn file(&self, folder: &Path, path: &str) -> Result<String, String> {
         let unreadable = |error: std::io::Error| format!("`{path}` cannot be read: {}", plain(&error));
-        let full = self.watched(path);
+        let full = self.watched(folder, path);
         let about = fs::metadata(&full).map_err(unreadable)?;
         if !about.is_file() {
             return Err(format!("`{path}` is not a file"));
@@ -120,7 +115,9 @@ mod tests {
         std::fs::write(folder.path().join("password"), "hunter2\n").unwrap();
         std::fs::write(folder.path().join("empty"), "\n").unwrap();
         let variable = |name: &str| Ok((name == "USER_NAME").then(|| "mina".to_owned()));
-        Surroundings { folder: folder.path(), variable: &variable, files: RefCell::default() }.expand(text)
+        let surroundings =
+            Surroundings { folder: folder.path(), variable: &variable, files: RefCell::default() };
+        surroundings.expand(folder.path(), text)
     }
 
     #[test]

@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json, json};
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::path::{Path, PathBuf};
 
 /// Something that can be written in a configuration: how it is read, and how the JSON Schema describes it. One description for both.
 pub(crate) trait Value: Sized {
@@ -120,6 +121,19 @@ impl Reader<'_> {
         None
     }
 
+    /// The folder to which paths are relative that stand at a place: that of the file which they are written in.
+    pub(crate) fn folder(&self, at: Span) -> &Path {
+        match self.source.place_of(at.start).0 {
+            file if file == self.source.file() => self.surroundings.folder,
+            included => included.parent().unwrap_or(self.surroundings.folder),
+        }
+    }
+
+    /// The path of a file that is read as well; see [`Surroundings::watched`].
+    pub(crate) fn watched(&self, at: Span, relative: &str) -> PathBuf {
+        self.surroundings.watched(self.folder(at), relative)
+    }
+
     /// What a node says as it is written, for messages.
     pub(crate) fn written(&self, span: Span) -> String {
         self.source.written(span)
@@ -138,7 +152,7 @@ impl Reader<'_> {
         if node.is_null() {
             return self.expected(what, node);
         }
-        match self.surroundings.expand(text) {
+        match self.surroundings.expand(self.folder(node.span), text) {
             Ok(text) => Some(text),
             Err(why) => self.fault(Fault::new(node.span, why)),
         }

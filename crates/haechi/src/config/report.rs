@@ -1,6 +1,6 @@
 //! Reports of configuration errors and warnings, all at once.
 
-use super::source::{Source, Span};
+use super::source::{Position, Source, Span};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -33,6 +33,12 @@ impl Fault {
     #[must_use]
     pub(crate) fn within(self, file: Arc<Source>) -> Self {
         Self { elsewhere: Some(file), ..self }
+    }
+
+    /// The same, in a text that begins on the line `first` of another.
+    #[must_use]
+    pub(crate) fn below(self, first: usize) -> Self {
+        Self { span: self.span.map(|span| span.below(first)), ..self }
     }
 
     #[must_use]
@@ -127,9 +133,9 @@ impl Report {
         self.files.iter().map(PathBuf::as_path)
     }
 
-    /// The file that it is about.
-    pub(crate) fn file(&self) -> &Path {
-        self.source.file()
+    /// The file that a place is in, and the place there.
+    pub(crate) fn place_of(&self, at: Position) -> (&Path, Position) {
+        self.source.place_of(at)
     }
 
     /// The first faults, by place, those of the configuration itself before those of other files.
@@ -139,12 +145,16 @@ impl Report {
 
     /// The faults as flat records.
     pub(crate) fn lines(&self) -> impl Iterator<Item = FaultLine<'_>> {
-        self.faults.iter().map(|fault| FaultLine {
-            file: self.source_of(fault).file(),
-            line: fault.span.map(|span| span.start.line),
-            column: fault.span.map(|span| span.start.column),
-            message: &fault.message,
-            help: fault.help.as_deref(),
+        self.faults.iter().map(|fault| {
+            let source = self.source_of(fault);
+            let place = fault.span.map(|span| source.place_of(span.start));
+            FaultLine {
+                file: place.map_or_else(|| source.file(), |(file, _)| file),
+                line: place.map(|(_, at)| at.line),
+                column: place.map(|(_, at)| at.column),
+                message: &fault.message,
+                help: fault.help.as_deref(),
+            }
         })
     }
 }
@@ -174,10 +184,10 @@ impl Report {
 
     fn place(&self, f: &mut fmt::Formatter<'_>, fault: &Fault) -> fmt::Result {
         let source = self.source_of(fault);
-        let file = source.file().display();
-        let Some(span) = fault.span else { return writeln!(f, "  --> {file}") };
-        let (line, column) = (span.start.line, span.start.column);
-        let snippet = Snippet::of(&source.shown_line(line), span);
+        let Some(span) = fault.span else { return writeln!(f, "  --> {}", source.file().display()) };
+        let (file, Position { line, column }) = source.place_of(span.start);
+        let file = file.display();
+        let snippet = Snippet::of(&source.shown_line(span.start.line), span);
         let number = line.to_string();
         let margin = " ".repeat(number.len());
         writeln!(f, "  --> {file}:{line}:{column}")?;

@@ -21,6 +21,15 @@ pub(crate) struct Position {
     pub column: usize,
 }
 
+impl Span {
+    /// The same, where the text begins on the line `first` of another.
+    #[must_use]
+    pub(crate) fn below(self, first: usize) -> Self {
+        let below = |at: Position| Position { line: at.line + first - 1, ..at };
+        Self { start: below(self.start), end: below(self.end) }
+    }
+}
+
 /// A value with its place in the file.
 #[derive(Clone, Debug)]
 pub(crate) struct At<T> {
@@ -41,11 +50,13 @@ impl<T> std::ops::Deref for At<T> {
 /// Longer lines are not shown.
 const MAX_LINE: usize = 4096;
 
-/// The file and its text.
+/// The file and its text, with the files that it includes below it: one text with one count of lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Source {
     file: PathBuf,
     text: Arc<str>,
+    /// The included files, with the line on which each begins, in order.
+    included: Vec<(usize, PathBuf)>,
     /// The byte at which each line begins.
     lines: Vec<usize>,
     /// Where secrets are written in clear, so that no snippet shows them.
@@ -62,7 +73,8 @@ impl Source {
         let ends = text.bytes().zip(next).enumerate();
         let ends = ends.filter(|(_, (byte, next))| *byte == b'\n' || (*byte == b'\r' && *next != b'\n'));
         let lines = std::iter::once(0).chain(ends.map(|(end, _)| end + 1)).collect();
-        Self { file: file.to_owned(), text, lines, secrets: Vec::new(), may_hold_secrets: true }
+        let included = Vec::new();
+        Self { file: file.to_owned(), text, included, lines, secrets: Vec::new(), may_hold_secrets: true }
     }
 
     /// A file of policies. They are no secret, and `password:` in one names nothing.
@@ -70,8 +82,47 @@ impl Source {
         Self { may_hold_secrets: false, ..Self::new(file, text) }
     }
 
+    /// Appends the texts of included files, and returns the lines on which they begin.
+    pub(crate) fn append(&mut self, files: &[(PathBuf, String)]) -> Vec<usize> {
+        let mut whole = self.text.to_string();
+        let mut starts = Vec::with_capacity(files.len());
+        for (_, text) in files {
+            if !whole.is_empty() && !whole.ends_with(['\n', '\r']) {
+                whole.push('\n');
+            }
+            starts.push(whole.len());
+            whole.push_str(text);
+        }
+        let Self { text, lines, .. } = Self::new(&self.file, whole);
+        let firsts: Vec<usize> =
+            starts.iter().map(|start| lines.partition_point(|line| line <= start).max(1)).collect();
+        self.included.extend(firsts.iter().copied().zip(files.iter().map(|(file, _)| file.clone())));
+        (self.text, self.lines) = (text, lines);
+        firsts
+    }
+
+    /// The configuration itself.
     pub(crate) fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// The file that a place is in, and the place there.
+    pub(crate) fn place_of(&self, at: Position) -> (&Path, Position) {
+        let before = self.included.partition_point(|(first, _)| *first <= at.line);
+        match before.checked_sub(1).and_then(|index| self.included.get(index)) {
+            Some((first, file)) => (file, Position { line: at.line + 1 - first, ..at }),
+            None => (&self.file, at),
+        }
+    }
+
+    /// The line of a place, for a message about another one: with its file, where that is another.
+    pub(crate) fn line_beside(&self, at: Position, other: Position) -> String {
+        let ((file, place), (here, _)) = (self.place_of(at), self.place_of(other));
+        if file == here {
+            format!("line {}", place.line)
+        } else {
+            format!("line {} of `{}`", place.line, file.display())
+        }
     }
 
     pub(crate) const fn text(&self) -> &Arc<str> {

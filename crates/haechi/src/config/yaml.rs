@@ -107,6 +107,21 @@ pub(crate) fn parse(text: &str, faults: &mut Vec<Fault>) -> Option<Node> {
     builder.root
 }
 
+/// Moves the places of a value that was read from a text which begins on the line `first` of another.
+pub(crate) fn move_below(node: &mut Node, first: usize) {
+    node.span = node.span.below(first);
+    match &mut node.kind {
+        Kind::Sequence(items) => items.iter_mut().for_each(|item| move_below(item, first)),
+        Kind::Mapping(entries) => {
+            for (key, value) in entries {
+                key.span = key.span.below(first);
+                move_below(value, first);
+            }
+        }
+        Kind::Scalar { .. } | Kind::Faulty => {}
+    }
+}
+
 fn to_span(span: saphyr_parser::Span) -> Span {
     Span { start: position(span.start), end: position(span.end) }
 }

@@ -99,7 +99,11 @@ pub(crate) enum StartFault {
 impl Gate {
     /// Starts everything that `config`, which stands in `file`, asks for, on the sockets that were handed over and others. When this returns,
     /// connections are taken.
-    pub(crate) fn start(file: &Path, config: Config, mut inherited: Inherited) -> Result<Self, StartFault> {
+    pub(crate) fn start(
+        file: &Path,
+        mut config: Config,
+        mut inherited: Inherited,
+    ) -> Result<Self, StartFault> {
         let (program, notify) = (Arc::new(Program::of_this_process()), Arc::new(Notify::from_environment()));
         let budget = Budget::new(descriptors::for_connections(&config)?);
         descriptors::warn_of(&config, &budget);
@@ -108,6 +112,7 @@ impl Gate {
         let signals = control.block_on(async { Signals::listen() }).map_err(StartFault::Signals)?;
         let (predecessor, awaited) = (inherited.predecessor.take(), inherited.is_awaited());
         let listening = Listening::open(&config, inherited)?;
+        config.note_ports(listening.addresses().iter().map(SocketAddr::port));
         let assembly = Assembly::new(&config, &control)?;
         if awaited {
             control.block_on(assembly.settled());

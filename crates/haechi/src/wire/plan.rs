@@ -69,7 +69,7 @@ pub(crate) fn plan(
     })?;
     Ok(Plan::new(PlanParts {
         generation,
-        listeners: config.listeners.iter().map(|listener| listener.opening.clone()).collect(),
+        listeners: config.listeners.iter().map(|listener| config.opening(listener)).collect(),
         routes,
         enforcer,
         services,

@@ -8,7 +8,6 @@ use haechi_authz::{
     Vocabulary,
 };
 use haechi_core::AttributeValue;
-use std::sync::Arc;
 
 /// Why a request is denied, with what is missing.
 pub(super) fn because(decision: &Decision, facts: &Facts<'_>) -> String {
@@ -63,11 +62,13 @@ pub(super) fn rule_says(
     decision: &Decision,
 ) -> RuleExplanation {
     let route = config.routes.get(route.get());
-    let file: Arc<str> = config.warnings.file().display().to_string().into();
-    let of_route = route.map(|route| Place {
-        file,
-        line: u32::try_from(route.span.start.line).unwrap_or(u32::MAX),
-        column: u32::try_from(route.span.start.column).unwrap_or(u32::MAX),
+    let of_route = route.map(|route| {
+        let (file, at) = config.warnings.place_of(route.span.start);
+        Place {
+            file: file.display().to_string().into(),
+            line: u32::try_from(at.line).unwrap_or(u32::MAX),
+            column: u32::try_from(at.column).unwrap_or(u32::MAX),
+        }
     });
     let mut clauses = route.into_iter().flat_map(|route| route.authorize.clauses());
     let clause = clauses.find(|clause| clause.source() == finding.source);

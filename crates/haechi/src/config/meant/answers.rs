@@ -92,7 +92,7 @@ pub(super) fn response_headers(
         if let Some(why) = not_for_rules(&name.value.0, cors) {
             refuse(resolver, name, why);
         }
-        if let Some(line) = lines.insert(&*name.value.0, name.span.start.line) {
+        if let Some(line) = lines.insert(&*name.value.0, name.span) {
             twice(resolver, name.span, line);
         }
     }
@@ -146,11 +146,10 @@ fn refuse(resolver: &mut Resolver<'_>, name: &At<HeaderName>, why: &str) {
     resolver.faults.push(Fault::new(name.span, message).help("remove it"));
 }
 
-fn twice(resolver: &mut Resolver<'_>, span: Span, line: usize) {
+fn twice(resolver: &mut Resolver<'_>, span: Span, other: Span) {
     let message = format!("`{}` stands twice in `response_headers`", resolver.written_at(span));
-    resolver
-        .faults
-        .push(Fault::new(span, message).help(format!("the other is on line {line}; keep one of them")));
+    let line = resolver.source.line_beside(other.start, span.start);
+    resolver.faults.push(Fault::new(span, message).help(format!("the other is on {line}; keep one of them")));
 }
 
 /// Why a rule may not name this header.

@@ -7,6 +7,7 @@ mod careless;
 mod decision_points;
 mod egress;
 mod expiry;
+mod guarded;
 mod identity;
 mod identity_headers;
 mod names;
@@ -110,6 +111,17 @@ impl Config {
         self.files.iter().map(PathBuf::as_path)
     }
 
+    /// Takes note of the ports that were bound, by listener.
+    pub(crate) fn note_ports(&mut self, ports: impl IntoIterator<Item = u16>) {
+        self.listeners.iter_mut().zip(ports).for_each(|(listener, port)| listener.port = port);
+    }
+
+    /// How the connections of a listener begin, and where it sends requests.
+    pub(crate) fn opening(&self, listener: &Listener) -> haechi_proxy::Listener {
+        let port = |to: Option<usize>| to.and_then(|to| self.listeners.get(to)).map_or(443, |to| to.port);
+        haechi_proxy::Listener { redirect: listener.redirect.map(port), ..listener.opening.clone() }
+    }
+
     /// The names of all routes, the built-in ones last.
     pub(crate) fn route_names(&self) -> Vec<&str> {
         self.policies.vocabulary().routes.iter().map(|route| &*route.name).collect()
@@ -121,6 +133,10 @@ impl Config {
 pub(crate) struct Listener {
     /// Port 0 stands for a free one.
     pub bind: SocketAddr,
+    /// The port that is bound, once it is.
+    pub port: u16,
+    /// Answers every request with where it is over `https`: on the listener with this index, or, where none speaks TLS here, on 443.
+    pub redirect: Option<Option<usize>>,
     /// How connections begin.
     pub opening: haechi_proxy::Listener,
 }

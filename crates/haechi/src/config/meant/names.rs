@@ -10,6 +10,7 @@ use haechi_authn::CredentialPlace;
 use haechi_authz::Place;
 use haechi_core::role;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What resolving goes by, and what it has found wrong.
@@ -75,7 +76,9 @@ impl<'a> Resolver<'a> {
     /// A place in the configuration, as decisions tell it: whoever reads them knows in which folder it stands.
     pub(super) fn place(&self, at: Position) -> Place {
         let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let file = self.source.file().file_name().unwrap_or_default().to_string_lossy().into();
+        let (file, at) = self.source.place_of(at);
+        let folder = self.source.file().parent().unwrap_or_else(|| Path::new(""));
+        let file = file.strip_prefix(folder).unwrap_or(file).to_string_lossy().into();
         Place { file, line: narrow(at.line), column: narrow(at.column) }
     }
 

@@ -51,9 +51,10 @@ pub(super) fn routes_apart(resolver: &mut Resolver<'_>, routes: &[Route]) {
                 resolver.written_at(rival.span),
                 resolver.written_at(route.span)
             );
+            let line = resolver.source.line_beside(rival.span.start, route.span.start);
             let help = format!(
-                "the other stands on line {}, column {}; give them different paths, methods or hosts",
-                rival.span.start.line, rival.span.start.column
+                "the other stands on {line}, column {}; give them different paths, methods or hosts",
+                rival.span.start.column
             );
             resolver.faults.push(Fault::new(route.span, message).help(help));
         }

@@ -3,20 +3,21 @@
 use super::names::Resolver;
 use super::{AccessLog, Config, Listener, LogTarget};
 use super::{
-    authenticator, built_in, careless, decision_points, egress, identity, overlap, policies, restart, route,
-    service, telemetry, tls,
+    authenticator, built_in, careless, decision_points, egress, guarded, identity, overlap, policies,
+    restart, route, service, telemetry, tls,
 };
 use crate::config::defaults;
 use crate::config::machine;
 use crate::config::read::Definitions;
 use crate::config::report::{Fault, Report};
-use crate::config::source::{At, Source};
+use crate::config::source::{At, Source, Span};
 use crate::config::value::RoleName;
-use crate::config::written;
+use crate::config::written::{self, Redirect};
 use haechi_authn::identity::RESERVED_CLAIMS;
 use haechi_core::{AttributeType, RoleTable, role};
 use haechi_proxy::Limits;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -31,9 +32,10 @@ pub(in crate::config) fn resolve(
     faults: &mut Vec<Fault>,
 ) -> Option<Config> {
     let mut resolver = Resolver::new(written, source, definitions);
-    let config = config(&mut resolver, folder);
-    if let (Some(config), Some(in_force)) = (&config, in_force) {
+    let mut config = config(&mut resolver, folder);
+    if let (Some(config), Some(in_force)) = (&mut config, in_force) {
         restart::needed(&mut resolver, config, in_force);
+        config.note_ports(in_force.listeners.iter().map(|listener| listener.port));
     }
     faults.append(&mut resolver.faults);
     let warnings = Report::warnings(source.clone(), resolver.warnings);
@@ -60,18 +62,17 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         _ => Some(Vec::new()),
     };
     let own = built_in.as_deref().unwrap_or_default();
-    let defaults = written.defaults.resolve(|defaults| {
-        let route = defaults.route.resolve(|_| Some(()));
-        route.and_then(|_| defaults.service.resolve(|_| Some(())))
-    });
     let deciding = policies::policies(resolver, roles.as_ref(), &caller_attributes, &routes, own);
+    if let Some(services) = &services {
+        guarded::left_alone(resolver, services);
+    }
     names_apart(resolver);
     overlap::routes_apart(resolver, &whole);
     overlap::clear_of_own_paths(resolver, &whole, identity.as_ref().and_then(Option::as_ref));
     odd(resolver, authenticators.as_ref());
     careless::careless(resolver);
     let policies::Deciding { policies, shadow } = deciding?;
-    defaults?;
+    put_in(written)?;
     Some(Config {
         listeners: listeners?,
         admin,
@@ -104,6 +105,15 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     })
 }
 
+/// What was put into the rest before it was read: `None` where it could not be.
+fn put_in(written: &written::Config) -> Option<()> {
+    let defaults = written.defaults.resolve(|defaults| {
+        let route = defaults.route.resolve(|_| Some(()));
+        route.and_then(|_| defaults.service.resolve(|_| Some(())))
+    });
+    written.include.resolve(|_| Some(())).and(defaults).map(drop)
+}
+
 fn listeners(resolver: &mut Resolver<'_>) -> Option<Vec<Listener>> {
     let written = resolver.written.listeners.as_ref()?;
     let mut lines = HashMap::new();
@@ -121,14 +131,37 @@ fn listeners(resolver: &mut Resolver<'_>) -> Option<Vec<Listener>> {
         }
         // A listener that was to speak TLS and cannot has a fault; it never speaks without.
         let Some(tls) = tls else { continue };
-        let opening = haechi_proxy::Listener { tls, proxy_protocol };
-        listeners.push(Listener { bind: bind.value, opening });
+        let opening = haechi_proxy::Listener { tls, proxy_protocol, redirect: None };
+        let redirect = redirect(resolver, listener).map(|Redirect::Https| None);
+        listeners.push(Listener { bind: bind.value, port: bind.port(), redirect, opening });
+    }
+    let secure: Vec<(usize, SocketAddr)> = listeners
+        .iter()
+        .enumerate()
+        .filter(|(_, listener)| listener.opening.tls.is_some())
+        .map(|(index, listener)| (index, listener.bind))
+        .collect();
+    for listener in listeners.iter_mut().filter(|listener| listener.redirect.is_some()) {
+        let bind = listener.bind;
+        let rank = |(_, other): &&(usize, SocketAddr)| (other.ip() != bind.ip(), other.port() != 443);
+        listener.redirect = Some(secure.iter().min_by_key(rank).map(|(index, _)| *index));
     }
     if written.is_empty() {
         let fault = Fault::of_file("`listeners` is empty");
         resolver.faults.push(fault.help("add an address that clients connect to: `- bind: 0.0.0.0:8080`"));
     }
     Some(listeners)
+}
+
+/// A listener that redirects has nobody to speak TLS with: whoever does has come to `https` already.
+fn redirect(resolver: &mut Resolver<'_>, listener: &written::Listener) -> Option<Redirect> {
+    let redirect = listener.redirect.given()?;
+    if !listener.tls.is_absent() {
+        let fault =
+            Fault::new(redirect.span, "a listener that sends requests to `https` speaks no TLS itself");
+        resolver.faults.push(fault.help("remove `redirect`, or write it at the listener of plain `http`"));
+    }
+    Some(redirect.value)
 }
 
 fn proxy_protocol(resolver: &mut Resolver<'_>, listener: &written::Listener) -> bool {
@@ -141,7 +174,7 @@ fn proxy_protocol(resolver: &mut Resolver<'_>, listener: &written::Listener) -> 
     true
 }
 
-fn admin(resolver: &mut Resolver<'_>) -> Option<std::net::SocketAddr> {
+fn admin(resolver: &mut Resolver<'_>) -> Option<SocketAddr> {
     let bind = resolver.written.admin.given()?.bind.as_ref()?;
     let shown = resolver.written_at(bind.span);
     if !bind.ip().is_loopback() {
@@ -235,14 +268,14 @@ fn services(resolver: &mut Resolver<'_>) -> Option<BTreeMap<Arc<str>, super::Ser
 }
 
 fn names_apart(resolver: &mut Resolver<'_>) {
-    let mut lines: HashMap<&str, usize> = HashMap::new();
+    let mut lines: HashMap<&str, Span> = HashMap::new();
     for name in resolver.written.routes.iter().filter_map(|route| route.name.as_ref()) {
-        if let Some(line) = lines.insert(&name.value.0, name.span.start.line) {
+        if let Some(other) = lines.insert(&name.value.0, name.span) {
+            let line = resolver.source.line_beside(other.start, name.span.start);
             let message = format!("two routes are named `{}`", resolver.source.written(name.span));
             resolver.faults.push(
-                Fault::new(name.span, message).help(format!(
-                    "the other is on line {line}; logs and policies tell routes apart by name"
-                )),
+                Fault::new(name.span, message)
+                    .help(format!("the other is on {line}; logs and policies tell routes apart by name")),
             );
         }
     }

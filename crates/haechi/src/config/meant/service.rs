@@ -73,6 +73,7 @@ fn settings(resolver: &mut Resolver<'_>, written: &written::Service) -> Option<S
         connect_timeout: written.connect_timeout.0,
         timeout: written.timeout.0,
         idle_timeout: written.idle_timeout.given().map(|limit| limit.or_never()),
+        host: written.host.clone(),
         identity_headers: headers?,
         identity_token: token??,
         allow_method_override: written.allow_method_override,

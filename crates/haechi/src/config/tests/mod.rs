@@ -2,6 +2,7 @@
 
 mod every_key;
 mod faults;
+mod include;
 mod meaning;
 mod policies;
 mod refused;

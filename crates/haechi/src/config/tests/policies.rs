@@ -1,6 +1,7 @@
 //! Policy files, conditions and the headers that they read.
 
 use super::{HEAD, faults, load};
+use crate::config::source::Position;
 use crate::config::{Config, Report};
 
 const REST: &str = r#"caller_attributes: { tenant: string, clearance: long }
@@ -29,7 +30,7 @@ fn loaded(files: &[(&str, &str)], more: &str, authorize: [&str; 2]) -> Result<Co
 }
 
 fn shown(report: &Report) -> String {
-    let file = report.file().parent().unwrap().display().to_string();
+    let file = report.place_of(Position::default()).0.parent().unwrap().display().to_string();
     report.to_string().replace(&format!("{file}/"), "")
 }
 

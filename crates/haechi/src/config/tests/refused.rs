@@ -749,3 +749,78 @@ fn patterns_and_hosts_of_other_gateways_are_told_with_what_they_are_here() {
     ];
     assert_refused(&of_routes("", &twice), "could both win");
 }
+
+#[test]
+fn headers_that_a_service_guards_are_left_alone() {
+    let with = |before: &str, rules: &str| {
+        let service = "services: { s: { endpoints: [\"http://127.0.0.1:1\"], identity: { headers: { subject: X-Person }, reserve: [X-Tenant-*] } } }\n";
+        let route = route(&[("request_headers", rules)]);
+        messages(&format!("{service}{before}routes:\n{route}"))
+    };
+    assert_eq!(with("", "{ set: { X-Tier: gold } }"), [""; 0]);
+    for name in ["X-Person", "x_person", "X-Tenant-Id", "X_Tenant.Id", "X-Auth-Roles", "X-WEBAUTH-USER"] {
+        let found = with("", &format!("{{ set: {{ {name}: a }} }}"));
+        assert_eq!(found.len(), 1, "{name}: {found:?}");
+    }
+    assert_refused(&with("", "{ set: { X-Tenant-Id: a } }"), "`X-Tenant-Id` is reserved by the service `s`");
+    assert_refused(
+        &with("context_headers: { tenant: X-Tenant-Id }\n", "{}"),
+        "policies would decide by another value",
+    );
+    assert_eq!(with("context_headers: { tenant: X-Tenant }\n", "{}"), [""; 0]);
+}
+
+#[test]
+fn hosts_and_redirects_are_what_they_can_be() {
+    let host =
+        |host: &str| messages(&format!("services: {{ s: {{ endpoints: [\"http://a\"], host: {host} }} }}\n"));
+    for good in ["preserve", "endpoint", "app.internal", "\"app.internal:8443\"", "\"[::1]:80\""] {
+        assert_eq!(host(good), [""; 0], "{good}");
+    }
+    for bad in ["\"https://app.internal\"", "\"a b\"", "\"\"", "\"*.example.com\"", "\"a:0\""] {
+        assert_refused(&host(bad), "is not `preserve`, `endpoint` or a host");
+    }
+    let redirect = |more: &str| {
+        let found = check(&format!("listeners: [{{ bind: 127.0.0.1:8080, redirect: {more} }}]\n"));
+        found.err().map_or_else(String::new, |report| report.to_string())
+    };
+    assert_eq!(redirect("https"), "");
+    assert!(redirect("http").contains("did you mean `https`?"), "{}", redirect("http"));
+}
+
+#[test]
+fn networks_and_direct_hosts_can_match() {
+    for (network, right) in
+        [("::ffff:10.0.0.0/104", "10.0.0.0/8"), ("::ffff:10.0.0.1", "10.0.0.1"), ("10.0.0.1/8", "10.0.0.0/8")]
+    {
+        assert_refused(
+            &messages(&format!("trusted_proxies: [\"{network}\"]\n")),
+            &format!("write `{right}`"),
+        );
+    }
+    let direct = |host: &str| messages(&format!("egress: {{ proxy: none, no_proxy: [\"{host}\"] }}\n"));
+    for good in ["*", "a.example", ".a.example", "10.0.0.0/8", "::1", "10.0.0.1", "localhost"] {
+        assert_eq!(direct(good), [""; 0], "{good}");
+    }
+    for (bad, right) in [
+        ("*.a.example", "`.a.example`"),
+        ("a.example:80", "without the port: `a.example`"),
+        ("http://a.example", "write `internal.example.com`"),
+        ("a.example/x", "write `internal.example.com`"),
+        ("a b", "write `internal.example.com`"),
+    ] {
+        assert_refused(&direct(bad), right);
+    }
+}
+
+#[test]
+fn no_token_has_a_star() {
+    let jwt = |more: &str| {
+        messages(&format!(
+            "authenticators: {{ a: {{ type: jwt, issuer: \"https://i.example/{{tid}}\", keys: {{ jwks_url: \"https://i.example/k\" }}, {more} }} }}\n"
+        ))
+    };
+    assert_eq!(jwt("tenants: { tid: [a] }, audiences: [b]"), [""; 0]);
+    assert_refused(&jwt("tenants: { tid: [a] }, audiences: [\"*\"]"), "`audiences: unchecked`");
+    assert_refused(&jwt("tenants: { tid: [\"*\"] }, audiences: [b]"), "one by one");
+}

@@ -102,6 +102,7 @@ fn what_the_loader_takes_the_schema_takes() {
         "caller_attributes: { tenant: string }",
         "authenticators: { a: { type: jwt, issuer: x, audiences: [a], keys: { secret: \"${env:SECRET}\" } } }",
         "services: { s: { endpoints: [\"http://a\", { url: \"http://b\", weight: 2 }], balance: { hash: subject } } }\nroutes: [{ name: r, match: { path: /a, methods: [GET] }, authenticate: anonymous, authorize: any, service: s, max_body: 5, allow_in_path: [semicolon] }]",
+        "include: []\nservices: { s: { endpoints: [\"http://a\"], host: endpoint } }",
         "x-mine: { anything: [1] }\ndefaults: { route: { timeout: 1s, cors: { origins: [\"https://a.example\"] } }, service: { timeout: 2s } }",
         "defaults: { route: { timeout: 1s } }\nservices: { s: { endpoints: [\"http://a\"] } }\nroutes: [{ name: r, match: { path: /a }, authenticate: anonymous, authorize: any, service: s, timeout: null, request_headers: { set: { X-A: b }, remove: [X-C] } }]",
     ];

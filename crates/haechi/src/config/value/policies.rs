@@ -40,7 +40,7 @@ impl Value for PolicyPattern {
             let help = "`*` stands for a part of a file's name, not of a folder's: `policies/*.cedar`";
             return reader.fault(Fault::new(node.span, message).help(help));
         }
-        let path = reader.surroundings.watched(&text);
+        let path = reader.watched(node.span, &text);
         let unreadable = |why: &str| Fault::new(node.span, format!("`{text}` cannot be read: {why}"));
         let found = match matching_files(&path) {
             Ok(found) if found.len() > MAX_FILES => Err(format!("it names more than {MAX_FILES} files")),

@@ -59,7 +59,7 @@ pub(crate) struct FilePath(pub(crate) PathBuf);
 impl Value for FilePath {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         let text = String::read(node, reader)?;
-        let path = reader.surroundings.watched(&text);
+        let path = reader.watched(node.span, &text);
         let opened = std::fs::File::open(&path).and_then(|file| file.metadata());
         let why = match opened {
             Ok(about) if about.is_file() => return Some(Self(path)),

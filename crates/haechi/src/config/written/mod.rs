@@ -72,6 +72,8 @@ record! {
         default decision_points as "decision_points": Named<Identifier, DecisionPoint> = Named(Vec::new()),
         /// What routes and services have unless they say otherwise.
         optional defaults as "defaults": Defaults,
+        /// More files with services, routes, authenticators, roles, policies and decision points: `conf.d/*.yaml`. `*` stands for any part of a file's name. A name may be given once in all files.
+        optional include as "include": At<Vec<String>>,
         /// Named sets of backend endpoints.
         default services as "services": Named<Identifier, Service> = Named(Vec::new()),
         /// What may be asked for, who may ask, and which service answers. The most specific pattern wins, whatever the order.
@@ -118,6 +120,17 @@ record! {
         optional tls as "tls": At<ListenerTls>,
         /// Connections begin with a PROXY header (version 1 or 2) that tells the client's address. Only `trusted_proxies` may connect.
         optional proxy_protocol as "proxy_protocol": At<bool>,
+        /// Answers every request with where it is over `https` (308), and does nothing else.
+        optional redirect as "redirect": At<Redirect>,
+    }
+}
+
+choice! {
+    "where a listener sends requests"
+    /// Where a listener sends requests.
+    pub(crate) enum Redirect {
+        /// The same address over `https`, on the port of the listener that speaks TLS.
+        Https = "https",
     }
 }
 

@@ -14,7 +14,7 @@ use crate::config::value::{
 };
 use crate::config::yaml::{Kind, Node};
 use haechi_core::{FieldName, Host};
-use haechi_proxy::{Balance, HashKey, Protocol};
+use haechi_proxy::{Balance, HashKey, Protocol, UpstreamHost};
 use serde_json::{Value as Json, json};
 
 record! {
@@ -33,6 +33,8 @@ record! {
         default timeout as "timeout": Timeout = defaults::RESPONSE_TIMEOUT,
         /// How long a request or an answer may be silent, either way, before it is ended. `0s` for no limit.
         optional idle_timeout as "idle_timeout": IdleTimeout,
+        /// The `Host` that the backend sees: `preserve`, the request's; `endpoint`, the endpoint's own; or a name.
+        default host as "host": UpstreamHost = UpstreamHost::Preserve,
         /// What the backend is told of the caller.
         section identity as "identity": ServiceIdentity,
         /// Lets `X-HTTP-Method-Override` and its like through.
@@ -102,6 +104,30 @@ record! {
         optional scopes as "scopes": At<IdentityHeader>,
         /// Attributes by their names.
         default attributes as "attributes": Named<AttributeName, At<IdentityHeader>> = Named(Vec::new()),
+    }
+}
+
+impl Value for UpstreamHost {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.parsed("`preserve`, `endpoint` or a host", node, |text| match text {
+            "preserve" => Ok(Self::Preserve),
+            "endpoint" => Ok(Self::Endpoint),
+            name => Host::parse(name.as_bytes()).map(Self::Named).map_err(|_| {
+                "write `preserve`, `endpoint`, or a name such as `app.internal`, with a port where it has one".into()
+            }),
+        })
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "minLength": 1 })
+    }
+
+    fn shown(&self) -> Json {
+        match self {
+            Self::Preserve => "preserve".into(),
+            Self::Endpoint => "endpoint".into(),
+            Self::Named(host) => host.to_string().into(),
+        }
     }
 }
 
