@@ -94,49 +94,85 @@ impl FieldName {
     }
 }
 
-/// By length first: of most lengths there are one or two names to compare with, or none.
+/// By length first, so that a name is compared with few others and with constants.
 fn exact(name: &[u8]) -> Option<FieldName> {
-    let listed: &[(&[u8], FieldName)] = match name.len() {
-        2 => &[(b"te", FieldName::HopByHop)],
-        4 => &[(b"host", FieldName::Host), (b"date", FieldName::Date)],
-        6 => &[
-            (b"accept", FieldName::Accept),
-            (b"cookie", FieldName::Cookie),
-            (b"origin", FieldName::Origin),
-            (b"expect", FieldName::Expect),
-        ],
-        7 => &[(b"upgrade", FieldName::Upgrade), (b"trailer", FieldName::HopByHop)],
-        9 => &[(b"forwarded", FieldName::Forwarded)],
-        10 => &[
-            (b"connection", FieldName::Connection),
-            (b"keep-alive", FieldName::HopByHop),
-            (b"tracestate", FieldName::TraceState),
-        ],
-        11 => &[(b"traceparent", FieldName::TraceParent)],
-        12 => &[(b"content-type", FieldName::ContentType), (b"x-request-id", FieldName::RequestId)],
-        13 => &[(b"authorization", FieldName::Authorization)],
-        14 => &[(b"content-length", FieldName::ContentLength), (b"http2-settings", FieldName::HopByHop)],
-        15 => &[(b"x-forwarded-for", FieldName::XForwardedFor)],
-        16 => &[
-            (b"content-encoding", FieldName::ContentEncoding),
-            (b"www-authenticate", FieldName::WwwAuthenticate),
-            (b"proxy-connection", FieldName::HopByHop),
-            (b"x-forwarded-host", FieldName::XForwardedHost),
-        ],
-        17 => &[
-            (b"transfer-encoding", FieldName::TransferEncoding),
-            (b"x-forwarded-proto", FieldName::XForwardedProto),
-        ],
-        18 => &[(b"proxy-authenticate", FieldName::HopByHop)],
-        19 => &[(b"proxy-authorization", FieldName::HopByHop)],
+    use FieldName as Is;
+    Some(match name.len() {
+        2 if name == b"te" => Is::HopByHop,
+        4 if name == b"host" => Is::Host,
+        4 if name == b"date" => Is::Date,
+        6 => match name {
+            b"accept" => Is::Accept,
+            b"cookie" => Is::Cookie,
+            b"origin" => Is::Origin,
+            b"expect" => Is::Expect,
+            _ => return None,
+        },
+        7 if name == b"upgrade" => Is::Upgrade,
+        7 if name == b"trailer" => Is::HopByHop,
+        9 if name == b"forwarded" => Is::Forwarded,
+        10 => match name {
+            b"connection" => Is::Connection,
+            b"keep-alive" => Is::HopByHop,
+            b"tracestate" => Is::TraceState,
+            _ => return None,
+        },
+        11 if name == b"traceparent" => Is::TraceParent,
+        12 if name == b"content-type" => Is::ContentType,
+        12 if name == b"x-request-id" => Is::RequestId,
+        13 if name == b"authorization" => Is::Authorization,
+        14 if name == b"content-length" => Is::ContentLength,
+        14 if name == b"http2-settings" => Is::HopByHop,
+        15 if name == b"x-forwarded-for" => Is::XForwardedFor,
+        16 => match name {
+            b"content-encoding" => Is::ContentEncoding,
+            b"www-authenticate" => Is::WwwAuthenticate,
+            b"proxy-connection" => Is::HopByHop,
+            b"x-forwarded-host" => Is::XForwardedHost,
+            _ => return None,
+        },
+        17 if name == b"transfer-encoding" => Is::TransferEncoding,
+        17 if name == b"x-forwarded-proto" => Is::XForwardedProto,
+        18 if name == b"proxy-authenticate" => Is::HopByHop,
+        19 if name == b"proxy-authorization" => Is::HopByHop,
         _ => return None,
-    };
-    listed.iter().find(|(known, _)| *known == name).map(|(_, meaning)| *meaning)
+    })
+}
+
+/// Whether it is a name that clients and servers send all the time and that means nothing to the gate. It need not be compared with every other spelling
+/// of those that do.
+const fn means_nothing(name: &[u8]) -> bool {
+    match name.len() {
+        4 => matches!(name, b"vary" | b"etag"),
+        6 => matches!(name, b"server"),
+        7 => matches!(name, b"referer" | b"expires"),
+        8 => matches!(name, b"priority" | b"location"),
+        9 => matches!(name, b"sec-ch-ua"),
+        10 => matches!(name, b"user-agent" | b"set-cookie"),
+        13 => matches!(name, b"cache-control" | b"last-modified" | b"if-none-match" | b"accept-ranges"),
+        14 => matches!(name, b"sec-fetch-dest" | b"sec-fetch-mode" | b"sec-fetch-site" | b"sec-fetch-user"),
+        15 => matches!(name, b"accept-encoding" | b"accept-language"),
+        16 => matches!(name, b"sec-ch-ua-mobile"),
+        17 => matches!(name, b"if-modified-since"),
+        18 => matches!(name, b"sec-ch-ua-platform"),
+        _ => false,
+    }
 }
 
 /// What a name that is none of the gate's exact ones means to a backend that reads it less exactly.
 fn by_any_spelling(name: &[u8]) -> FieldName {
-    if CONTROL.iter().any(|control| is_respelled(name, control)) {
+    if means_nothing(name) {
+        return FieldName::Other;
+    }
+    by_folding(name)
+}
+
+/// The same, whatever the name.
+fn by_folding(name: &[u8]) -> FieldName {
+    let first = name.iter().find(|b| b.is_ascii_alphanumeric());
+    if first.is_some_and(|first| BEGINS.contains(first))
+        && CONTROL.iter().any(|control| is_respelled(name, control))
+    {
         return FieldName::Misspelled;
     }
     match reservation(name) {
@@ -149,6 +185,8 @@ fn by_any_spelling(name: &[u8]) -> FieldName {
 /// The names by which a message is framed and a connection steered, without their dashes.
 const CONTROL: [&[u8]; 6] =
     [b"contentlength", b"transferencoding", b"connection", b"host", b"expect", b"upgrade"];
+/// What they begin with.
+const BEGINS: &[u8] = b"ctheu";
 
 /// Whether the name has the letters of `control` and nothing else but characters that some readers fold or leave out.
 fn is_respelled(name: &[u8], control: &[u8]) -> bool {
@@ -219,6 +257,19 @@ mod tests {
             assert!(super::exact(name.as_bytes()).is_some(), "{name}");
         }
         assert_eq!(super::exact(b"hosts"), None);
+    }
+
+    #[test]
+    fn names_that_mean_nothing_mean_nothing_in_any_spelling() {
+        let source = include_str!("name.rs").split_once("fn means_nothing(").unwrap().1;
+        let listed = source.split_once("\n}\n").unwrap().0.split("b\"").skip(1);
+        let names: Vec<&str> = listed.map(|rest| rest.split('"').next().unwrap()).collect();
+        assert!(names.len() > 20, "{names:?}");
+        for name in names {
+            assert!(super::means_nothing(name.as_bytes()), "{name}");
+            assert_eq!(super::exact(name.as_bytes()), None, "{name}");
+            assert_eq!(super::by_folding(name.as_bytes()), FieldName::Other, "{name}");
+        }
     }
 
     #[test]
