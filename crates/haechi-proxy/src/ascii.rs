@@ -13,15 +13,36 @@ pub(crate) fn push_number(out: &mut Vec<u8>, number: u64) {
 pub(crate) fn push_ip(out: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => {
-            for (index, octet) in address.octets().into_iter().enumerate() {
-                if index > 0 {
-                    out.push(b'.');
-                }
-                push_number(out, u64::from(octet));
+            let mut text = Dotted { bytes: [b'.'; 16], length: 0 };
+            for octet in address.octets() {
+                text.push(octet);
             }
+            // Without the dot behind the last.
+            out.extend_from_slice(text.bytes.get(..text.length.saturating_sub(1)).unwrap_or_default());
         }
         // Writing to memory does not fail.
         IpAddr::V6(address) => drop(write!(out, "{address}")),
+    }
+}
+
+/// Octets in decimal, each with a dot behind it: built apart, so that what it is appended to is asked for room once.
+struct Dotted {
+    bytes: [u8; 16],
+    length: usize,
+}
+
+impl Dotted {
+    fn push(&mut self, octet: u8) {
+        let digits = [octet / 100, octet / 10 % 10, octet % 10];
+        let leading = if octet >= 100 { 0 } else { 2 - usize::from(octet >= 10) };
+        for digit in digits.into_iter().skip(leading) {
+            if let Some(place) = self.bytes.get_mut(self.length) {
+                *place = b'0' + digit;
+            }
+            self.length += 1;
+        }
+        // The dot is there already.
+        self.length += 1;
     }
 }
 
@@ -39,6 +60,15 @@ mod tests {
     use super::{push_host, push_ip};
     use haechi_core::Host;
     use std::net::IpAddr;
+
+    #[test]
+    fn every_octet_reads_as_a_number() {
+        for octet in 0..=u8::MAX {
+            let mut out = Vec::new();
+            push_ip(&mut out, IpAddr::from([octet, 0, 255, octet]));
+            assert_eq!(String::from_utf8(out).unwrap(), format!("{octet}.0.255.{octet}"));
+        }
+    }
 
     #[test]
     fn addresses_and_hosts_read_as_usual() {
