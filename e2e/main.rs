@@ -45,6 +45,7 @@ mod matching;
 mod methods;
 mod metrics;
 mod no_request_lost;
+mod nodes;
 mod observability;
 mod paths;
 mod policies;

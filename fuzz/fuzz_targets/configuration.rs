@@ -9,14 +9,18 @@ extern crate url as reqwest;
 #[allow(dead_code, reason = "the binary uses the rest")]
 #[path = "../../crates/haechi/src/authenticators/mod.rs"]
 mod authenticators;
+#[allow(unreachable_pub, reason = "the store shows it to others")]
+#[path = "../../crates/haechi-store/src/bad_location.rs"]
+mod bad_location;
 #[allow(dead_code, unused_imports, reason = "the binary uses the rest")]
 #[path = "../../crates/haechi/src/config/mod.rs"]
 mod config;
-#[allow(dead_code, unreachable_pub, reason = "the store uses the rest")]
+#[allow(dead_code, unreachable_pub, unused_imports, reason = "the store uses the rest")]
 #[path = "../../crates/haechi-store/src/location.rs"]
 mod location;
 
-pub use location::{BadLocation, Location};
+pub use bad_location::BadLocation;
+pub use location::Location;
 
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;

@@ -19,42 +19,42 @@ pub enum OpenError {
     #[error("`{0}` is not an sqlite database, or it is damaged; name another file or restore a backup")]
     NotADatabase(PathBuf),
     /// A database that is not a store of Haechi.
-    #[error("`{0}` is a database of another program; name another file under `store`")]
-    Foreign(PathBuf),
+    #[error("`{0}` is a database of another program; name another under `store`")]
+    Foreign(String),
     /// A store with a migration that this version does not have.
     #[error(
-        "`{path}` was made by a newer version of haechi (its schema is {version}, this one knows {known}); \
+        "`{store}` was made by a newer version of haechi (its schema is {version}, this one knows {known}); \
          run that version or restore a backup"
     )]
     Newer {
-        /// The file.
-        path: PathBuf,
+        /// The store.
+        store: String,
         /// The schema version found.
         version: i64,
         /// The newest schema version that this program has.
         known: i64,
     },
     /// A store with a migration whose text was another.
-    #[error("the schema {version} of `{path}` is not the one this version makes; restore a backup")]
+    #[error("the schema {version} of `{store}` is not the one this version makes; restore a backup")]
     Altered {
-        /// The file.
-        path: PathBuf,
+        /// The store.
+        store: String,
         /// The schema version whose checksum differs.
         version: i64,
     },
     /// A store in which something is missing that its schema has.
-    #[error("the schema of `{path}` lacks {what}; restore a backup or name another file under `store`")]
+    #[error("the schema of `{store}` lacks {what}; restore a backup or name another under `store`")]
     Incomplete {
-        /// The file.
-        path: PathBuf,
+        /// The store.
+        store: String,
         /// A table, a column or an index, by its name.
         what: String,
     },
     /// The operating system or the database would not.
-    #[error("the store `{path}` cannot be opened: {why}")]
+    #[error("the store `{store}` cannot be opened: {why}")]
     Unusable {
-        /// The file.
-        path: PathBuf,
+        /// The store.
+        store: String,
         /// What was said.
         why: String,
     },

@@ -9,7 +9,7 @@ mod condition;
 mod fault;
 mod file;
 mod log;
-mod open;
+pub(crate) mod open;
 mod opening;
 mod probe;
 mod refusal;

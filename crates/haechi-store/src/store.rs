@@ -1,8 +1,9 @@
 //! A store behind its ports.
 
 use crate::memory::Memory;
+use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
-use crate::{Location, OpenError};
+use crate::{Location, OpenError, SchemaStatus};
 use haechi_core::ports::{ApiKeys, Clients, Revocations, Sessions, SigningKeys, StoreError, Users};
 use std::fmt;
 use std::sync::Arc;
@@ -22,13 +23,20 @@ pub struct Store {
     pub revocations: Arc<dyn Revocations>,
     /// The embedded identity provider's private keys.
     pub signing_keys: Arc<dyn SigningKeys>,
-    /// Only a store with something to close.
-    sqlite: Option<Arc<Sqlite>>,
+    kind: Kind,
+}
+
+/// What is behind the ports, for what is no port's.
+#[derive(Clone)]
+enum Kind {
+    Memory,
+    Sqlite(Arc<Sqlite>),
+    Postgres(Arc<Postgres>),
 }
 
 impl Store {
     /// Opens the store that `url` names (see [`Location::parse`]), creating the file and bringing its schema up to date where needed. A file that
-    /// another process has locked, or a full disk, is no error: every call is `Unavailable` until that has passed.
+    /// another process has locked, a full disk or a database that does not answer is no error: every call is `Unavailable` until that has passed.
     ///
     /// # Errors
     /// [`OpenError`], saying what to do next.
@@ -45,14 +53,31 @@ impl Store {
             Location::Memory => Ok(Self::in_memory()),
             Location::Sqlite(file) => {
                 let sqlite = Arc::new(Sqlite::open(file).await?);
-                Ok(Self { sqlite: Some(sqlite.clone()), ..Self::over(sqlite) })
+                Ok(Self::over(sqlite.clone(), Kind::Sqlite(sqlite)))
             }
+            Location::Postgres(database) => {
+                let postgres = Arc::new(Postgres::open(database).await?);
+                Ok(Self::over(postgres.clone(), Kind::Postgres(postgres)))
+            }
+        }
+    }
+
+    /// Which version the schema of the store at `location` has, without opening it for anything else and without changing it. A store in memory has
+    /// none.
+    ///
+    /// # Errors
+    /// [`OpenError`], where there is no store that could be opened.
+    pub async fn status(location: &Location) -> Result<Option<SchemaStatus>, OpenError> {
+        match location {
+            Location::Memory => Ok(None),
+            Location::Sqlite(file) => crate::sqlite::open::status(file).await.map(Some),
+            Location::Postgres(database) => crate::postgres::open::status(database).await.map(Some),
         }
     }
 
     /// An empty store that is gone with the process.
     pub fn in_memory() -> Self {
-        Self::over(Arc::new(Memory::default()))
+        Self::over(Arc::new(Memory::default()), Kind::Memory)
     }
 
     /// Whether the store answers now: a real read, and a write where one failed since the last success or none was made for some time.
@@ -60,20 +85,23 @@ impl Store {
     /// # Errors
     /// [`StoreError`], saying why not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        match &self.sqlite {
-            Some(sqlite) => sqlite.probe().await,
-            None => self.revocations.epoch().await.map(drop),
+        match &self.kind {
+            Kind::Memory => self.revocations.epoch().await.map(drop),
+            Kind::Sqlite(sqlite) => sqlite.probe().await,
+            Kind::Postgres(postgres) => postgres.probe().await,
         }
     }
 
     /// Waits for what is running and closes the files. Every call after it is `Unavailable`, on clones too.
     pub async fn close(&self) {
-        if let Some(sqlite) = &self.sqlite {
-            sqlite.close().await;
+        match &self.kind {
+            Kind::Memory => {}
+            Kind::Sqlite(sqlite) => sqlite.close().await,
+            Kind::Postgres(postgres) => postgres.close().await,
         }
     }
 
-    fn over<S>(store: Arc<S>) -> Self
+    fn over<S>(store: Arc<S>, kind: Kind) -> Self
     where
         S: Users + Clients + ApiKeys + Sessions + Revocations + SigningKeys + 'static,
     {
@@ -84,14 +112,18 @@ impl Store {
             sessions: store.clone(),
             revocations: store.clone(),
             signing_keys: store,
-            sqlite: None,
+            kind,
         }
     }
 }
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.sqlite.is_some() { "sqlite" } else { "memory" };
+        let kind = match self.kind {
+            Kind::Memory => "memory",
+            Kind::Sqlite(_) => "sqlite",
+            Kind::Postgres(_) => "postgres",
+        };
         f.debug_struct("Store").field("kind", &kind).finish_non_exhaustive()
     }
 }

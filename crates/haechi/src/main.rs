@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Health(arguments) => cli::health::health(&common, arguments),
         Command::User(command) => cli::user::user(&common, command),
         Command::Key(command) => cli::key::key(&common, command),
+        Command::Store(command) => cli::schema_version::store(&common, command),
         Command::Schema(command) => cli::schema::schema(command, &common),
         Command::Completions { shell } => cli::completions::completions(shell),
         Command::Run => cli::run::run(&common),

@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
+/// How often the store is asked, also where it tells of changes by itself: what it tells may get lost.
 const EVERY: Duration = Duration::from_secs(1);
+/// Where it tells, it is asked at once, and not more often than this.
+const AT_MOST_EVERY: Duration = Duration::from_millis(100);
 /// What no longer matters is forgotten, here and in the store, this often.
 const TIDY_EVERY: Duration = Duration::from_secs(10 * 60);
 /// What was revoked is kept for so long after it has expired by itself.
@@ -17,7 +20,7 @@ const KEPT_BEYOND: Duration = Duration::from_secs(6 * 60 * 60);
 /// How many changes are asked for at once.
 const CHANGES_AT_ONCE: usize = 10_000;
 
-/// Asks once a second what was revoked or changed, for ever. While the store does not answer the view grows stale, and what depends on it
+/// Asks what was revoked or changed, once a second and when the store says that something was, for ever. While the store does not answer the view grows stale, and what depends on it
 /// answers could-not-find-out. Needs a runtime with timers.
 pub async fn watch_revocations(
     store: Arc<dyn Revocations>,
@@ -29,8 +32,15 @@ pub async fn watch_revocations(
     let mut tidied = None;
     let mut expiry = Expiry::default();
     let mut well = true;
+    let mut changed = store.changed();
     loop {
-        ticks.tick().await;
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = &mut changed => {
+                tokio::time::sleep(AT_MOST_EVERY).await;
+                changed = store.changed();
+            }
+        }
         let uptime = clock.uptime();
         let tidy = tidied.is_none_or(|last| uptime.saturating_sub(last) >= TIDY_EVERY);
         let expired_before = expiry.observe(clock.now(), uptime).filter(|_| tidy);

@@ -1,6 +1,6 @@
 //! What was revoked or changed, as a log that nodes follow.
 
-use super::stored::Stored;
+use super::stored::{BoxFuture, Stored};
 use crate::Timestamp;
 use std::time::Duration;
 
@@ -97,4 +97,9 @@ pub trait Revocations: Send + Sync {
     /// Forgets revocations that have expired by `now`, and other changes at the first call that comes [`CHANGES_KEPT`] after the call
     /// that first saw them. Returns how many.
     fn forget_expired(&self, now: Timestamp) -> Stored<'_, u64>;
+    /// Waits until something may have changed. A store that cannot tell never does, and one that can may fail to: whoever follows the log also asks
+    /// from time to time.
+    fn changed(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
 }

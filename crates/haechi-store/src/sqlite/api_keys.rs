@@ -1,8 +1,9 @@
 //! API keys, in SQLite.
 
 use super::fault::{Fault, found, taken};
-use super::row::{Columns, json, optional_json};
+use super::row::Columns;
 use super::{Sqlite, log};
+use crate::json::{json, optional_json};
 use crate::times::to_the_minute;
 use haechi_core::Timestamp;
 use haechi_core::ports::{ApiKeyRecord, ApiKeys, Change, KeyState, StoreError, Stored};

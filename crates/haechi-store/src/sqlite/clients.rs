@@ -1,8 +1,9 @@
 //! Machine clients, in SQLite.
 
 use super::fault::{Fault, found, taken};
-use super::row::{Columns, json};
+use super::row::Columns;
 use super::{Sqlite, log};
+use crate::json::json;
 use haechi_core::ports::{Change, ClientRecord, Clients, Stored};
 use sqlx::query;
 use sqlx::sqlite::SqliteRow;

@@ -33,8 +33,10 @@ impl StoreFile {
         if !folder.is_dir() {
             return Err(OpenError::NoFolder(folder.to_owned()));
         }
-        let unusable =
-            |error: io::Error| OpenError::Unusable { path: path.to_owned(), why: error.to_string() };
+        let unusable = |error: io::Error| OpenError::Unusable {
+            store: path.display().to_string(),
+            why: error.to_string(),
+        };
         create(path).map_err(unusable)?;
         let found = fs::metadata(path).map_err(unusable)?;
         if !found.is_file() {

@@ -3,10 +3,11 @@
 use super::condition::Condition;
 use super::file::StoreFile;
 use super::opening::Opening;
-use super::{BUSY_TIMEOUT, Sqlite, TIMEOUT};
-use crate::OpenError;
-use sqlx::ConnectOptions;
+use super::refusal::Refusal;
+use super::{BUSY_TIMEOUT, Sqlite, TIMEOUT, schema};
+use crate::{OpenError, SchemaStatus};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,6 +30,21 @@ impl Sqlite {
             _ => Ok(sqlite),
         }
     }
+}
+
+/// Looks which version the schema has, and changes nothing.
+pub(crate) async fn status(path: &Path) -> Result<SchemaStatus, OpenError> {
+    if !path.exists() {
+        return Ok(schema::EMPTY);
+    }
+    let looked = async {
+        let mut connection = options(path).read_only(true).connect().await?;
+        schema::refuse_foreign(&mut connection).await?;
+        let status = schema::status(&mut connection).await?;
+        connection.close().await?;
+        Ok::<_, Refusal>(status)
+    };
+    looked.await.map_err(|refusal| refusal.at(path))
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {

@@ -52,23 +52,23 @@ impl Refusal {
     }
 
     pub(super) fn at(self, path: &Path) -> OpenError {
-        let path = path.to_owned();
+        let store = path.display().to_string();
         match self {
-            Self::Foreign => OpenError::Foreign(path),
-            Self::Newer { version, known } => OpenError::Newer { path, version, known },
-            Self::Altered { version } => OpenError::Altered { path, version },
+            Self::Foreign => OpenError::Foreign(store),
+            Self::Newer { version, known } => OpenError::Newer { store, version, known },
+            Self::Altered { version } => OpenError::Altered { store, version },
             Self::Older { version, .. } => {
-                OpenError::Incomplete { path, what: format!("what follows its schema {version}") }
+                OpenError::Incomplete { store, what: format!("what follows its schema {version}") }
             }
-            Self::Incomplete { what } => OpenError::Incomplete { path, what },
+            Self::Incomplete { what } => OpenError::Incomplete { store, what },
             Self::NoWal { mode } => {
                 let why = format!(
                     "its file system has no write-ahead log (it stays in mode `{mode}`); put it on a local disk"
                 );
-                OpenError::Unusable { path, why }
+                OpenError::Unusable { store, why }
             }
-            Self::Database(error) if is_damage(&error) => OpenError::NotADatabase(path),
-            Self::Database(error) => OpenError::Unusable { path, why: error.to_string() },
+            Self::Database(error) if is_damage(&error) => OpenError::NotADatabase(path.to_owned()),
+            Self::Database(error) => OpenError::Unusable { store, why: error.to_string() },
         }
     }
 }

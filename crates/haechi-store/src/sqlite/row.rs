@@ -1,9 +1,8 @@
-//! Reading columns, and writing lists and maps as JSON.
+//! Reading columns.
 
 use super::fault::Fault;
+use crate::json::{parse, unreadable};
 use haechi_core::Timestamp;
-use haechi_core::ports::StoreError;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -37,7 +36,7 @@ impl Columns<'_> {
     }
 
     pub(super) fn sha256(&self, column: &str) -> Result<[u8; 32], Fault> {
-        self.bytes(column)?.try_into().map_err(|_| unreadable(column, "is not 32 bytes"))
+        self.bytes(column)?.try_into().map_err(|_| unreadable(column, "is not 32 bytes").into())
     }
 
     pub(super) fn time(&self, column: &str) -> Result<Timestamp, Fault> {
@@ -49,28 +48,10 @@ impl Columns<'_> {
     }
 
     pub(super) fn json<T: DeserializeOwned>(&self, column: &str) -> Result<T, Fault> {
-        parse(column, &self.text(column)?)
+        Ok(parse(column, &self.text(column)?)?)
     }
 
     pub(super) fn optional_json<T: DeserializeOwned>(&self, column: &str) -> Result<Option<T>, Fault> {
-        self.optional_text(column)?.map(|text| parse(column, &text)).transpose()
+        Ok(self.optional_text(column)?.map(|text| parse(column, &text)).transpose()?)
     }
-}
-
-/// `value` as JSON text.
-pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, Fault> {
-    serde_json::to_string(value).map_err(|error| unreadable("a value to write", &error.to_string()))
-}
-
-/// `value` as JSON text, where there is one.
-pub(super) fn optional_json<T: Serialize>(value: Option<&T>) -> Result<Option<String>, Fault> {
-    value.map(json).transpose()
-}
-
-fn parse<T: DeserializeOwned>(column: &str, text: &str) -> Result<T, Fault> {
-    serde_json::from_str(text).map_err(|error| unreadable(column, &error.to_string()))
-}
-
-fn unreadable(column: &str, why: &str) -> Fault {
-    StoreError::Corrupt(format!("`{column}`: {why}")).into()
 }

@@ -1,9 +1,10 @@
 //! The schema and its versions.
 
 use super::refusal::Refusal;
-use sqlx::migrate::{AppliedMigration, Migrate, MigrateError, Migration, MigrationType};
+use crate::migrations::{Migrations, Mismatch, SchemaStatus};
+use sqlx::migrate::{Migrate, MigrateError};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, Executor, SqlSafeStr, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
 use std::collections::BTreeSet;
 
 /// What `PRAGMA application_id` says in a store of ours (see the first migration).
@@ -13,10 +14,10 @@ const APPLICATION_ID: i32 = 0x4841_4543;
 const TABLE: &str = "migrations";
 
 /// Every version of the schema, oldest first. Add to the end; never change one that was released.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: Migrations = Migrations(&[
     (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
     (2, "changes", include_str!("../../migrations/sqlite/0002_changes.sql")),
-];
+]);
 
 /// Refuses a database that has something in it and is not a store of ours.
 pub(super) async fn refuse_foreign(connection: &mut SqliteConnection) -> Result<(), Refusal> {
@@ -34,7 +35,7 @@ pub(super) type Shape = BTreeSet<String>;
 /// What the operations need: made by the migrations in a database of its own.
 pub(super) async fn shape() -> Result<Shape, Refusal> {
     let mut made = SqliteConnectOptions::new().in_memory(true).disable_statement_logging().connect().await?;
-    for (_, _, sql) in MIGRATIONS {
+    for &(_, _, sql) in MIGRATIONS.0 {
         made.execute(sql).await?;
     }
     let shape = shape_of(&mut made).await?;
@@ -59,9 +60,8 @@ async fn shape_of(connection: &mut SqliteConnection) -> Result<Shape, Refusal> {
 
 /// Refuses a database that does not have all migrations and no others, or lacks something that they make.
 pub(super) async fn check(connection: &mut SqliteConnection, shape: &Shape) -> Result<(), Refusal> {
-    let known = known();
     let applied = connection.list_applied_migrations(TABLE).await?;
-    if let Some(migration) = missing(&known, &applied)?.first() {
+    if let Some(migration) = MIGRATIONS.missing(&applied)?.first() {
         let newest = applied.iter().map(|done| done.version).max().unwrap_or(0);
         return Err(Refusal::Older { version: newest, known: migration.version });
     }
@@ -78,13 +78,9 @@ pub(super) async fn bring_up_to_date(
     connection: &mut SqliteConnection,
     shape: &Shape,
 ) -> Result<(), Refusal> {
-    let listed: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?")
-            .bind(TABLE)
-            .fetch_one(&mut *connection)
-            .await?;
-    let applied = if listed > 0 { connection.list_applied_migrations(TABLE).await? } else { Vec::new() };
-    if listed == 0 || !missing(&known(), &applied)?.is_empty() {
+    let listed = is_listed(connection).await?;
+    let applied = if listed { connection.list_applied_migrations(TABLE).await? } else { Vec::new() };
+    if !listed || !MIGRATIONS.missing(&applied)?.is_empty() {
         migrate(connection).await?;
     }
     check(connection, shape).await?;
@@ -97,40 +93,46 @@ pub(super) async fn bring_up_to_date(
     }
 }
 
+/// Of a file that has nothing in it, or is not there.
+pub(super) const EMPTY: SchemaStatus = SchemaStatus { applied: 0, known: MIGRATIONS.newest() };
+
+/// Which version the schema has.
+pub(super) async fn status(connection: &mut SqliteConnection) -> Result<SchemaStatus, Refusal> {
+    if !is_listed(connection).await? {
+        return Ok(EMPTY);
+    }
+    let applied = connection.list_applied_migrations(TABLE).await?;
+    Ok(SchemaStatus { applied: applied.iter().map(|done| done.version).max().unwrap_or(0), ..EMPTY })
+}
+
+async fn is_listed(connection: &mut SqliteConnection) -> Result<bool, Refusal> {
+    let listed: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?")
+            .bind(TABLE)
+            .fetch_one(connection)
+            .await?;
+    Ok(listed > 0)
+}
+
 /// Applies the migrations that are missing, all or none. The write lock is held from the first look on, so that of two processes that start
 /// at once one migrates and the other finds it done.
 async fn migrate(connection: &mut SqliteConnection) -> Result<(), Refusal> {
-    let known = known();
     let mut write = connection.begin_with("BEGIN IMMEDIATE").await?;
     write.ensure_migrations_table(TABLE).await?;
     let applied = write.list_applied_migrations(TABLE).await?;
-    for migration in missing(&known, &applied)? {
-        write.apply(TABLE, migration).await?;
+    for migration in MIGRATIONS.missing(&applied)? {
+        write.apply(TABLE, &migration).await?;
     }
     Ok(write.commit().await?)
 }
 
-fn known() -> [Migration; 2] {
-    MIGRATIONS.map(|(version, name, sql)| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    })
-}
-
-/// The `known` migrations that were not `applied`, provided that all that were are known and unchanged.
-fn missing<'a>(known: &'a [Migration], applied: &[AppliedMigration]) -> Result<Vec<&'a Migration>, Refusal> {
-    for done in applied {
-        let version = done.version;
-        match known.iter().find(|migration| migration.version == version) {
-            Some(migration) if migration.checksum == done.checksum => {}
-            Some(_) => return Err(Refusal::Altered { version }),
-            None => {
-                let known = known.iter().map(|migration| migration.version).max().unwrap_or(0);
-                return Err(Refusal::Newer { version, known });
-            }
+impl From<Mismatch> for Refusal {
+    fn from(mismatch: Mismatch) -> Self {
+        match mismatch {
+            Mismatch::Altered { version } => Self::Altered { version },
+            Mismatch::Newer { version, known } => Self::Newer { version, known },
         }
     }
-    let is_applied = |migration: &&Migration| applied.iter().any(|done| done.version == migration.version);
-    Ok(known.iter().filter(|migration| !is_applied(migration)).collect())
 }
 
 impl From<MigrateError> for Refusal {

@@ -1,8 +1,9 @@
 //! Users, in SQLite.
 
 use super::fault::{Fault, found, taken};
-use super::row::{Columns, json};
+use super::row::Columns;
 use super::{Sqlite, log};
+use crate::json::json;
 use haechi_core::ports::{Change, LoginState, StoreError, Stored, UserRecord, Users};
 use haechi_core::{Secret, Timestamp};
 use sqlx::query;

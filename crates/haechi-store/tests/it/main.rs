@@ -9,6 +9,7 @@
 
 mod conformance;
 mod migration;
+mod postgres;
 mod races;
 mod samples;
 mod shared_file;
@@ -45,7 +46,12 @@ async fn open(folder: &TempDir) -> Store {
     Store::open(&format!("sqlite:{}", folder.path().join("haechi.db").display())).await.unwrap()
 }
 
-/// Makes two tests of each function, one for each kind of store.
+/// A new and empty store in PostgreSQL.
+async fn in_postgres() -> Store {
+    Store::open(&haechi_testkit::postgres_database()).await.unwrap()
+}
+
+/// Makes tests of each function, one for each kind of store.
 #[macro_export]
 macro_rules! for_every_store {
     ($($name:ident),* $(,)?) => {
@@ -63,6 +69,14 @@ macro_rules! for_every_store {
             async fn $name() {
                 let fixture = $crate::Fixture::new().await;
                 super::$name(fixture.store.clone()).await;
+            }
+            )*
+        }
+        mod postgres {
+            $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name($crate::in_postgres().await).await;
             }
             )*
         }

@@ -15,6 +15,7 @@ pub(crate) mod output;
 pub(crate) mod prove;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod schema_version;
 mod shell;
 pub(crate) mod store;
 pub(crate) mod test;
@@ -141,6 +142,9 @@ pub(crate) enum Command {
     /// API keys in the store.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// The schema of the store: its version, and bringing it up to date.
+    #[command(subcommand)]
+    Store(schema_version::StoreCommand),
     /// Print a schema.
     #[command(subcommand)]
     Schema(schema::SchemaCommand),

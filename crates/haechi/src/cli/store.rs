@@ -7,7 +7,7 @@ use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{AccountError, AccountStores, Accounts};
 use haechi_core::SystemClock;
 use haechi_core::ports::StoreError;
-use haechi_store::Store;
+use haechi_store::{Location, Store};
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -25,10 +25,7 @@ pub(crate) fn with_store<F: Future<Output = Result<(), Failure>>>(
     work: impl FnOnce(Opened) -> F,
 ) -> Result<(), Failure> {
     let config = Arc::new(configuration(&common.config)?);
-    let Some(location) = config.store.clone() else {
-        let file = common.config.display();
-        return Err(Failure::fault(format!("`{file}` has no store; add `store: sqlite:haechi.db`")));
-    };
+    let location = of(common, &config)?;
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::fault)?;
     runtime.block_on(async {
@@ -37,6 +34,16 @@ pub(crate) fn with_store<F: Future<Output = Result<(), Failure>>>(
         store.close().await;
         done
     })
+}
+
+/// Where the configuration's store is.
+pub(crate) fn location(common: &Common) -> Result<Location, Failure> {
+    of(common, &configuration(&common.config)?)
+}
+
+fn of(common: &Common, config: &Config) -> Result<Location, Failure> {
+    let missing = || format!("`{}` has no store; add `store: sqlite:haechi.db`", common.config.display());
+    config.store.clone().ok_or_else(|| Failure::fault(missing()))
 }
 
 /// The users and keys of a store, for one operator at a time. Needs a runtime around it.

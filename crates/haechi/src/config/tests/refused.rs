@@ -297,7 +297,14 @@ fn what_keeps_facts_needs_a_store() {
     assert_refused(&messages("authenticators: { a: { type: api_key } }\n"), "needs a store");
     assert_refused(&messages("authenticators: { a: { type: basic } }\n"), "needs a store");
     assert_refused(&messages("identity: { issuer: \"http://localhost\" }\n"), "needs a store");
-    assert_refused(&messages("store: postgres://h/x\n"), "a `postgres` store is not built");
+    assert_eq!(messages("store: postgres://h/x?sslmode=require&pool_size=20\n"), [""; 0]);
+    assert_refused(
+        &messages("store: postgres://h/x?sslmode=verify-ca\n"),
+        "`sslmode` is wrong; write `verify-full`",
+    );
+    assert_refused(&messages("store: postgres://h/x?poolsize=20\n"), "known are `sslmode`");
+    assert_refused(&messages("store: postgres://h:x/x\n"), "no address of a PostgreSQL database");
+    assert_refused(&messages("store: redis://h\n"), "expected a store");
     assert_refused(&messages("store: mysql:x\n"), "expected a store");
     assert_refused(&messages("store: \"sqlite:\"\n"), "names no file");
 }

@@ -57,19 +57,11 @@ impl Value for Location {
         let text = reader.text("a store", node)?;
         match Self::parse(&text) {
             Ok(location) => Some(location.relative_to(reader.surroundings.folder)),
-            Err(
-                fault @ (BadLocation::NotBuilt(_) | BadLocation::NoScheme | BadLocation::UnknownScheme(_)),
-            ) => {
-                // These show the scheme, which is not shown where it stands elsewhere.
-                let scheme = reader.written(node.span).split(':').next().unwrap_or_default().to_owned();
-                let message = match fault {
-                    BadLocation::NotBuilt(_) => format!("a `{scheme}` store is not built in this version"),
-                    _ => "expected a store".to_owned(),
-                };
-                reader.fault(
-                    Fault::new(node.span, message).help("write `sqlite:` and a file: `sqlite:haechi.db`"),
-                )
-            }
+            // These show the scheme, which is not shown where it stands elsewhere.
+            Err(BadLocation::NoScheme | BadLocation::UnknownScheme(_) | BadLocation::SharedState(_)) => reader.fault(
+                Fault::new(node.span, "expected a store".to_owned())
+                    .help("write `sqlite:` and a file, or a PostgreSQL address: `sqlite:haechi.db`, `postgres://haechi@db.internal/haechi`"),
+            ),
             Err(fault) => reader.fault(Fault::new(node.span, fault.to_string())),
         }
     }

@@ -1,0 +1,43 @@
+//! Whether the store could do what it will be asked for.
+
+use super::fault::Fault;
+use super::lease::Lease;
+use super::refusal::Refusal;
+use super::{Postgres, schema};
+use haechi_core::ports::StoreError;
+use sqlx::query_scalar;
+
+impl Postgres {
+    /// Reads; looks whether the schema is still one that this program may work with, and whether the database takes changes; and writes, where
+    /// something failed since the last change.
+    pub(crate) async fn probe(&self) -> Result<(), StoreError> {
+        self.answer(async move {
+            let mut read = Lease::to_read(&self.pool, &self.location).await?;
+            schema::may_go_on(&mut read).await?;
+            let read_only: bool = query_scalar(
+                "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean",
+            )
+            .persistent(false)
+            .fetch_one(&mut *read)
+            .await?;
+            if read_only {
+                return Err(Fault::from(Refusal::ReadOnly));
+            }
+            read.done().await?;
+            if self.condition.wants_write() {
+                self.write_nothing().await?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// A change that changes nothing: nobody has anything to learn.
+    async fn write_nothing(&self) -> Result<(), Fault> {
+        let mut write = self.write().await?;
+        schema::check(&mut write).await?;
+        let same = write.sql("UPDATE haechi.change_epoch SET value = value");
+        same.execute(&mut *write).await?;
+        self.commit(write).await
+    }
+}

@@ -1,0 +1,116 @@
+//! Signing keys, in PostgreSQL.
+
+use super::Postgres;
+use super::fault::{Fault, taken};
+use super::lease::Lease;
+use super::row::Columns;
+use haechi_core::ports::{SigningKeyRecord, SigningKeys, Stored};
+use haechi_core::{Secret, Timestamp};
+use sqlx::postgres::PgRow;
+
+impl SigningKeys for Postgres {
+    fn list(&self) -> Stored<'_, Vec<SigningKeyRecord>> {
+        self.answer(async move {
+            let rows =
+                self.rows("SELECT * FROM haechi.signing_keys ORDER BY created_at, number", |sql| sql).await?;
+            rows.iter().map(key).collect()
+        })
+    }
+
+    fn add_first<'a>(&'a self, key: &'a SigningKeyRecord) -> Stored<'a, SigningKeyRecord> {
+        self.answer(async move {
+            let mut write = self.one_at_a_time().await?;
+            if let Some(first) = latest(&mut write, &key.algorithm).await? {
+                write.done().await?;
+                return Ok(first);
+            }
+            insert(&mut write, key).await?;
+            self.commit(write).await?;
+            Ok(key.clone())
+        })
+    }
+
+    fn rotate<'a>(&'a self, next: &'a SigningKeyRecord, published_until: Timestamp) -> Stored<'a, ()> {
+        self.answer(async move {
+            let mut write = self.one_at_a_time().await?;
+            // A key whose retirement lies ahead is in force too.
+            write
+                .sql(
+                    "UPDATE haechi.signing_keys SET retired_at = $1, published_until = $2 \
+                     WHERE algorithm = $3 AND (retired_at IS NULL OR retired_at > $1)",
+                )
+                .bind(next.active_from.as_millis())
+                .bind(published_until.as_millis())
+                .bind(&next.algorithm)
+                .execute(&mut *write)
+                .await?;
+            insert(&mut write, next).await?;
+            self.commit(write).await
+        })
+    }
+
+    fn forget_unpublished(&self, now: Timestamp) -> Stored<'_, u64> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            let done = write
+                .sql("DELETE FROM haechi.signing_keys WHERE published_until <= $1")
+                .bind(now.as_millis())
+                .execute(&mut *write)
+                .await?;
+            self.commit(write).await?;
+            Ok(done.rows_affected())
+        })
+    }
+}
+
+impl Postgres {
+    /// A transaction that waits for others that change signing keys. Readers do not wait.
+    async fn one_at_a_time(&self) -> Result<Lease, Fault> {
+        let mut write = self.write().await?;
+        let lock = write.sql("LOCK TABLE haechi.signing_keys IN SHARE ROW EXCLUSIVE MODE");
+        lock.execute(&mut *write).await?;
+        Ok(write)
+    }
+}
+
+async fn latest(write: &mut Lease, algorithm: &str) -> Result<Option<SigningKeyRecord>, Fault> {
+    let row = write
+        .sql("SELECT * FROM haechi.signing_keys WHERE algorithm = $1 AND retired_at IS NULL")
+        .bind(algorithm)
+        .fetch_optional(&mut **write)
+        .await?;
+    row.as_ref().map(key).transpose()
+}
+
+async fn insert(write: &mut Lease, key: &SigningKeyRecord) -> Result<(), Fault> {
+    write
+        .sql(
+            "INSERT INTO haechi.signing_keys \
+             (id, algorithm, pkcs8, active_from, retired_at, published_until, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(&key.id)
+        .bind(&key.algorithm)
+        .bind(key.pkcs8.expose().as_slice())
+        .bind(key.active_from.as_millis())
+        .bind(key.retired_at.map(Timestamp::as_millis))
+        .bind(key.published_until.map(Timestamp::as_millis))
+        .bind(key.created_at.as_millis())
+        .execute(&mut **write)
+        .await
+        .map_err(|error| taken(error, format!("signing key `{}`", key.id)))?;
+    Ok(())
+}
+
+fn key(row: &PgRow) -> Result<SigningKeyRecord, Fault> {
+    let columns = Columns(row);
+    Ok(SigningKeyRecord {
+        id: columns.text("id")?,
+        algorithm: columns.text("algorithm")?,
+        pkcs8: Secret::new(columns.bytes("pkcs8")?),
+        active_from: columns.time("active_from")?,
+        retired_at: columns.optional_time("retired_at")?,
+        published_until: columns.optional_time("published_until")?,
+        created_at: columns.time("created_at")?,
+    })
+}

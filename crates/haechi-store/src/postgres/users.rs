@@ -1,0 +1,180 @@
+//! Users, in PostgreSQL.
+
+use super::fault::{Fault, found, taken};
+use super::lease::Statement;
+use super::row::Columns;
+use super::{Postgres, can_be_kept, log};
+use crate::json::json;
+use haechi_core::ports::{Change, LoginState, StoreError, Stored, UserRecord, Users};
+use haechi_core::{Secret, Timestamp};
+use sqlx::postgres::PgRow;
+
+impl Users for Postgres {
+    fn by_name<'a>(&'a self, name: &'a str) -> Stored<'a, Option<UserRecord>> {
+        self.answer(async move {
+            if !can_be_kept(name) {
+                return Ok(None);
+            }
+            let row = self.row("SELECT * FROM haechi.users WHERE name = $1", |sql| sql.bind(name)).await?;
+            row.as_ref().map(user).transpose()
+        })
+    }
+
+    fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<UserRecord>> {
+        self.answer(async move {
+            if !can_be_kept(id) {
+                return Ok(None);
+            }
+            let row = self.row("SELECT * FROM haechi.users WHERE id = $1", |sql| sql.bind(id)).await?;
+            row.as_ref().map(user).transpose()
+        })
+    }
+
+    fn list(&self) -> Stored<'_, Vec<UserRecord>> {
+        self.answer(async move {
+            let rows = self.rows("SELECT * FROM haechi.users ORDER BY name COLLATE \"C\"", |sql| sql).await?;
+            rows.iter().map(user).collect()
+        })
+    }
+
+    fn add<'a>(&'a self, user: &'a UserRecord) -> Stored<'a, ()> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            write
+                .sql(
+                    "INSERT INTO haechi.users \
+                     (id, name, password_hash, roles, attributes, disabled, created_at, failures, locked_until) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                )
+                .bind(&user.id)
+                .bind(&user.name)
+                .bind(user.password_hash.expose())
+                .bind(json(&user.roles)?)
+                .bind(json(&user.attributes)?)
+                .bind(user.disabled)
+                .bind(user.created_at.as_millis())
+                .bind(i64::from(user.login.failures))
+                .bind(user.login.locked_until.map(Timestamp::as_millis))
+                .execute(&mut *write)
+                .await
+                .map_err(|error| taken(error, named(&user.name)))?;
+            self.commit(write).await
+        })
+    }
+
+    fn set_roles<'a>(&'a self, name: &'a str, roles: &'a [String]) -> Stored<'a, ()> {
+        self.answer(async move {
+            let roles = json(roles)?;
+            self.change("UPDATE haechi.users SET roles = $2 WHERE name = $1 RETURNING id", name, |sql| {
+                sql.bind(roles)
+            })
+            .await
+        })
+    }
+
+    fn set_password<'a>(&'a self, name: &'a str, hash: &'a Secret<String>) -> Stored<'a, ()> {
+        self.answer(async move {
+            let text = "UPDATE haechi.users SET password_hash = $2, failures = 0, locked_until = NULL WHERE name = $1 \
+                        RETURNING id";
+            self.change(text, name, |sql| sql.bind(hash.expose())).await
+        })
+    }
+
+    fn set_disabled<'a>(&'a self, name: &'a str, disabled: bool) -> Stored<'a, ()> {
+        self.answer(async move {
+            let text = "UPDATE haechi.users SET disabled = $2 WHERE name = $1 RETURNING id";
+            self.change(text, name, |sql| sql.bind(disabled)).await
+        })
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> Stored<'a, ()> {
+        self.answer(async move {
+            self.change("DELETE FROM haechi.users WHERE name = $1 RETURNING id", name, |sql| sql).await
+        })
+    }
+
+    fn login_failed<'a>(
+        &'a self,
+        id: &'a str,
+        limit: u32,
+        locked_until: Timestamp,
+    ) -> Stored<'a, LoginState> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            let row = write
+                .sql(
+                    "UPDATE haechi.users SET \
+                     failures = CASE WHEN failures + 1 >= $1 THEN 0 ELSE failures + 1 END, \
+                     locked_until = CASE WHEN failures + 1 >= $1 THEN $2 ELSE locked_until END \
+                     WHERE id = $3 RETURNING failures, locked_until",
+                )
+                .bind(i64::from(limit))
+                .bind(locked_until.as_millis())
+                .bind(id)
+                .fetch_optional(&mut *write)
+                .await?;
+            let row = row.ok_or_else(|| StoreError::Missing(named(id)))?;
+            let state = login_state(&row)?;
+            self.commit(write).await?;
+            Ok(state)
+        })
+    }
+
+    fn login_succeeded<'a>(&'a self, id: &'a str) -> Stored<'a, ()> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            let done = write
+                .sql("UPDATE haechi.users SET failures = 0, locked_until = NULL WHERE id = $1")
+                .bind(id)
+                .execute(&mut *write)
+                .await?;
+            found(&done, || named(id))?;
+            self.commit(write).await
+        })
+    }
+}
+
+impl Postgres {
+    /// A change to the user `name` that nodes must learn of; the statement takes the name first, and returns the user's id.
+    async fn change<'q>(
+        &self,
+        text: &'static str,
+        name: &'q str,
+        bind: impl FnOnce(Statement<'q>) -> Statement<'q>,
+    ) -> Result<(), Fault> {
+        if !can_be_kept(name) {
+            return Err(StoreError::Missing(named(name)).into());
+        }
+        let mut write = self.write().await?;
+        let row = bind(write.sql(text).bind(name)).fetch_optional(&mut *write).await?;
+        let row = row.ok_or_else(|| StoreError::Missing(named(name)))?;
+        log::record(&mut write, &Change::User(Columns(&row).text("id")?)).await?;
+        self.commit(write).await
+    }
+}
+
+fn named(name: &str) -> String {
+    format!("user `{name}`")
+}
+
+fn user(row: &PgRow) -> Result<UserRecord, Fault> {
+    let columns = Columns(row);
+    Ok(UserRecord {
+        id: columns.text("id")?,
+        name: columns.text("name")?,
+        password_hash: Secret::new(columns.text("password_hash")?),
+        roles: columns.json("roles")?,
+        attributes: columns.json("attributes")?,
+        disabled: columns.flag("disabled")?,
+        created_at: columns.time("created_at")?,
+        login: login_state(row)?,
+    })
+}
+
+fn login_state(row: &PgRow) -> Result<LoginState, Fault> {
+    let columns = Columns(row);
+    Ok(LoginState {
+        failures: columns.count("failures")?,
+        locked_until: columns.optional_time("locked_until")?,
+    })
+}
