@@ -156,3 +156,36 @@ fn a_key_that_is_asked_for_more_than_can_be_is_refused_at_once() {
     let unknown = haechi(gate.folder().path(), &["key", "revoke", "no-such-key"]);
     assert_eq!(unknown.code, 1, "{}", unknown.stderr);
 }
+
+#[test]
+fn keys_that_lie_open_are_found_and_not_repeated() {
+    let backend = Backend::saying("reached");
+    let gate = start(&backend);
+    let folder = gate.folder();
+    let ours = folder.create_key(&["--owner", "acme", "--name", "ci"]);
+    let revoked = folder.create_key(&["--owner", "acme", "--name", "old"]);
+    haechi(folder.path(), &["key", "revoke", &id_of(&gate, "old")]).success();
+    folder.write("build.log", &format!("start\nX-API-Key: {ours}\nhk_nothing and {revoked}\n"));
+    let found = haechi(folder.path(), &["key", "scan", "build.log"]);
+    assert_eq!(found.code, 1, "{found:#?}");
+    assert!(!found.stdout.contains(&ours) && !found.stdout.contains(&revoked), "a key is repeated");
+    let lines: Vec<&str> = found.stdout.lines().skip(1).collect();
+    let [first, second] = lines[..] else { panic!("{found:#?}") };
+    assert!(
+        first.starts_with("build.log:2:12")
+            && first.contains("active")
+            && first.contains(&id_of(&gate, "ci"))
+    );
+    assert!(second.starts_with("build.log:3:16") && second.contains("revoked"));
+    let input = format!("nothing here\n{revoked}");
+    let piped = crate::harness::haechi_with_input(folder.path(), &["key", "scan", "-"], &input);
+    assert_eq!(piped.code, 0, "it works no more: {piped:#?}");
+    let offline = haechi(folder.path(), &["key", "scan", "--offline", "--output", "json", "build.log"]);
+    assert_eq!(offline.code, 1);
+    let offline: Value = serde_json::from_str(&offline.stdout).unwrap();
+    assert_eq!(
+        (offline[0]["state"].as_str(), offline[1]["state"].as_str()),
+        (Some("unknown"), Some("unknown"))
+    );
+    assert_eq!(haechi(folder.path(), &["key", "scan", "haechi.yaml"]).code, 0);
+}

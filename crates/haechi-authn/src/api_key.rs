@@ -12,7 +12,8 @@ const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 /// The fewest base62 digits that hold 256 bits. Always all of them, so that one key has one spelling.
 const BODY_LENGTH: usize = 43;
 const CHECKSUM_LENGTH: usize = 6;
-const LENGTH: usize = PREFIX.len() + BODY_LENGTH + 1 + CHECKSUM_LENGTH;
+/// How long a key's text is, in bytes.
+pub const LENGTH: usize = PREFIX.len() + BODY_LENGTH + 1 + CHECKSUM_LENGTH;
 
 /// An API key. Shown once, when it is made; only its SHA-256 is kept.
 #[derive(Clone, PartialEq, Eq)]
@@ -78,6 +79,12 @@ impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ApiKey([secret])")
     }
+}
+
+/// The keys that stand anywhere in `text`, and where they begin: what has a key's form and its checksum, whatever stands around it.
+pub fn keys_in(text: &[u8]) -> impl Iterator<Item = (usize, ApiKey)> {
+    let begins = memchr::memmem::find_iter(text, PREFIX);
+    begins.filter_map(|start| Some((start, ApiKey::parse(text.get(start..start + LENGTH)?).ok()?)))
 }
 
 /// Whether text has what every key begins with; a key need not be whole to be one that was put in the wrong place.

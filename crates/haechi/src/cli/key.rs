@@ -1,12 +1,13 @@
 //! `haechi key`: API keys in the store.
 
+use super::key_scan::{ScanArgs, scan, state};
 use super::output::{self, said, words};
 use super::store::{Opened, accounts, with_store};
 use super::{Common, Failure, Format, input};
 use clap::{Args, Subcommand};
 use haechi_authn::identity::KeySpec;
-use haechi_core::ports::{ApiKeyRecord, KeyState, StoreError};
-use haechi_core::{Attributes, Clock, SystemClock, Timestamp};
+use haechi_core::ports::{ApiKeyRecord, StoreError};
+use haechi_core::{Attributes, Clock, SystemClock};
 use ipnet::IpNet;
 use serde::Serialize;
 use std::time::Duration;
@@ -14,6 +15,16 @@ use std::time::Duration;
 /// `haechi key …`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
+    /// What works on the store.
+    #[command(flatten)]
+    Stored(StoredKeyCommand),
+    /// Look through files for keys that lie open, by their form and checksum, and tell which are this store's and work; exit 1 where one may.
+    Scan(ScanArgs),
+}
+
+/// What works on the store.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoredKeyCommand {
     /// Create a key. Its secret is printed once, alone on stdout, and kept nowhere.
     Create(CreateArgs),
     /// List all keys, newest first.
@@ -58,17 +69,26 @@ pub(crate) struct CreateArgs {
 
 /// Does it.
 pub(crate) fn key(common: &Common, command: KeyCommand) -> Result<(), Failure> {
-    with_store(common, async |opened| match command {
-        KeyCommand::Create(arguments) => create(&opened, arguments, common.output).await,
-        KeyCommand::List => list(&opened, common.output).await,
-        KeyCommand::Show { id } => show(&opened, &id, common.output).await,
-        KeyCommand::Revoke { id } => {
-            known(&opened, &id).await?;
+    match command {
+        KeyCommand::Scan(arguments) => scan(common, &arguments),
+        KeyCommand::Stored(command) => {
+            with_store(common, async |opened| stored(&opened, command, common.output).await)
+        }
+    }
+}
+
+async fn stored(opened: &Opened, command: StoredKeyCommand, format: Format) -> Result<(), Failure> {
+    match command {
+        StoredKeyCommand::Create(arguments) => create(opened, arguments, format).await,
+        StoredKeyCommand::List => list(opened, format).await,
+        StoredKeyCommand::Show { id } => show(opened, &id, format).await,
+        StoredKeyCommand::Revoke { id } => {
+            known(opened, &id).await?;
             opened.store.api_keys.revoke(&id).await?;
             said(&format!("revoked key `{id}`"));
             Ok(())
         }
-    })
+    }
 }
 
 async fn create(opened: &Opened, arguments: CreateArgs, format: Format) -> Result<(), Failure> {
@@ -186,13 +206,5 @@ impl From<ApiKeyRecord> for KeyView {
             expires_at: key.expires_at.map(|at| at.rfc3339().to_string()),
             last_used_at: key.last_used_at.map(|at| at.rfc3339().to_string()),
         }
-    }
-}
-
-fn state(key: &ApiKeyRecord, now: Timestamp) -> &'static str {
-    match key.state {
-        KeyState::Revoked => "revoked",
-        KeyState::Active if key.expires_at.is_some_and(|end| end <= now) => "expired",
-        KeyState::Active => "active",
     }
 }

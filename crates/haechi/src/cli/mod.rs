@@ -10,6 +10,7 @@ pub(crate) mod explain;
 pub(crate) mod health;
 pub(crate) mod input;
 pub(crate) mod key;
+mod key_scan;
 pub(crate) mod matrix;
 pub(crate) mod output;
 pub(crate) mod prove;
