@@ -24,7 +24,7 @@ mod wait;
 pub use backend::{Answer, Backend, Latch, Recorded};
 pub use clock::FixedClock;
 pub use identity_provider::IdentityProvider;
-pub use postgres::{PostgresServer, execute_in_postgres, postgres_database};
+pub use postgres::{PostgresServer, TransactionPooler, execute_in_postgres, postgres_database};
 pub use store::{Fault, FaultyStore};
 pub use unreachable::Unreachable;
 pub use wait::{PATIENCE, eventually};

@@ -282,3 +282,54 @@ fn succeeded(output: Output) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
+
+/// PgBouncer in transaction mode before a database: every transaction may get another connection. Dropped, it is killed.
+#[derive(Debug)]
+pub struct TransactionPooler {
+    folder: PathBuf,
+    port: u16,
+    child: Child,
+}
+
+impl TransactionPooler {
+    /// Stands before the database at `before`, with so few connections to it.
+    #[must_use]
+    pub fn start(before: &str, connections: u32) -> Self {
+        let (server, database) =
+            before.split_once('@').unwrap().1.split('?').next().unwrap().split_once('/').unwrap();
+        let (host, server_port) = server.split_once(':').unwrap();
+        let folder =
+            std::env::temp_dir().join(format!("haechi-pgbouncer-{}-{}", std::process::id(), free_port()));
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("users"), format!("\"{USER}\" \"{PASSWORD}\"\n")).unwrap();
+        // The port is free until somebody else takes it.
+        let port = free_port();
+        let settings = format!(
+            "[databases]\n{database} = host={host} port={server_port} user={USER} password={PASSWORD}\n\
+             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = plain\n\
+             auth_file = {folder}/users\npool_mode = transaction\ndefault_pool_size = {connections}\n",
+            folder = folder.display()
+        );
+        fs::write(folder.join("pgbouncer.ini"), settings).unwrap();
+        let mut pooler = as_postgres(Path::new("/usr/sbin/pgbouncer"));
+        pooler.arg(folder.join("pgbouncer.ini"));
+        let child = quiet(&mut pooler).spawn().expect("PgBouncer is installed (scripts/test sees to it)");
+        let started = Self { folder, port, child };
+        eventually(PATIENCE, || psql(&url(port, database), "SELECT 1").status.success().then_some(()));
+        started
+    }
+
+    /// The address of the database through it.
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!("{}?pooler=transaction&statement_timeout=30s", url(self.port, database))
+    }
+}
+
+impl Drop for TransactionPooler {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}

@@ -2,8 +2,9 @@
 
 use super::refusal::Refusal;
 use crate::migrations::{Migrations, Mismatch, SchemaStatus};
-use sqlx::migrate::Migrate;
-use sqlx::{Connection, Executor, PgConnection, query_as, query_scalar};
+use sqlx::migrate::{AppliedMigration, Migrate};
+use sqlx::{Connection, Executor, PgConnection, query, query_as, query_scalar};
+use std::time::Instant;
 
 /// Where the migrations that were applied are listed with their checksums.
 const TABLE: &str = "haechi.migrations";
@@ -33,17 +34,20 @@ const TABLES: [(&str, &str); 9] = [
 ];
 const INDEXES: [&str; 2] = ["working_refresh_token", "latest_signing_key"];
 
-/// Brings the schema up to date, and refuses a database that then lacks something. The lock is taken only where there is something to write.
+/// Brings the schema up to date, and refuses a database that then lacks something. All of it is one transaction, because a pooler may give every
+/// transaction another connection; the lock is taken only where there is something to write.
 pub(super) async fn bring_up_to_date(connection: &mut PgConnection) -> Result<(), Refusal> {
-    refuse_foreign(connection).await?;
-    if is_listed(connection).await? {
-        let applied = connection.list_applied_migrations(TABLE).await?;
-        if MIGRATIONS.missing(&applied)?.is_empty() {
-            return check(connection).await;
-        }
+    let mut work = connection.begin().await?;
+    refuse_foreign(&mut work).await?;
+    if !is_up_to_date(&mut work).await? {
+        migrate(&mut work).await?;
     }
-    migrate(connection).await?;
-    check(connection).await
+    check(&mut work).await?;
+    Ok(work.commit().await?)
+}
+
+async fn is_up_to_date(work: &mut PgConnection) -> Result<bool, Refusal> {
+    Ok(is_listed(work).await? && MIGRATIONS.missing(&applied(work).await?)?.is_empty())
 }
 
 /// Refuses a database that lacks a table, a column or an index.
@@ -99,17 +103,12 @@ pub(super) async fn may_go_on(connection: &mut PgConnection) -> Result<(), Refus
 
 /// Which version the schema has.
 pub(super) async fn status(connection: &mut PgConnection) -> Result<SchemaStatus, Refusal> {
-    refuse_foreign(connection).await?;
-    let applied = if is_listed(connection).await? {
-        query_scalar::<_, Option<i64>>("SELECT max(version) FROM haechi.migrations")
-            .persistent(false)
-            .fetch_one(connection)
-            .await?
-            .unwrap_or(0)
-    } else {
-        0
-    };
-    Ok(SchemaStatus { applied, known: MIGRATIONS.newest() })
+    let mut work = connection.begin().await?;
+    refuse_foreign(&mut work).await?;
+    let applied = if is_listed(&mut work).await? { applied(&mut work).await? } else { Vec::new() };
+    work.commit().await?;
+    let newest = applied.iter().map(|done| done.version).max().unwrap_or(0);
+    Ok(SchemaStatus { applied: newest, known: MIGRATIONS.newest() })
 }
 
 /// Refuses a schema of our name that has something in it and is not ours.
@@ -129,28 +128,49 @@ async fn is_listed(connection: &mut PgConnection) -> Result<bool, Refusal> {
     Ok(found.fetch_one(connection).await?)
 }
 
-/// Applies the migrations that are missing, all or none.
-async fn migrate(connection: &mut PgConnection) -> Result<(), Refusal> {
-    let mut write = connection.begin().await?;
-    query_scalar::<_, ()>("SELECT pg_advisory_xact_lock($1)")
-        .persistent(false)
-        .bind(LOCK)
-        .fetch_one(&mut *write)
-        .await?;
+/// Applies the migrations that are missing.
+async fn migrate(work: &mut PgConnection) -> Result<(), Refusal> {
+    query("SELECT pg_advisory_xact_lock($1)").persistent(false).bind(LOCK).execute(&mut *work).await?;
     let exists: bool = query_scalar("SELECT to_regnamespace('haechi') IS NOT NULL")
         .persistent(false)
-        .fetch_one(&mut *write)
+        .fetch_one(&mut *work)
         .await?;
     // Asked first, because `IF NOT EXISTS` wants the right to make schemas where there is one, too.
     if !exists {
-        write.execute("CREATE SCHEMA haechi").await?;
+        work.execute("CREATE SCHEMA haechi").await?;
     }
-    if !is_listed(&mut write).await? {
-        write.ensure_migrations_table(TABLE).await?;
+    // Whoever held the lock before may have done all of it.
+    if !is_listed(work).await? {
+        work.ensure_migrations_table(TABLE).await?;
     }
-    let applied = write.list_applied_migrations(TABLE).await?;
+    let applied = applied(work).await?;
     for migration in MIGRATIONS.missing(&applied)? {
-        write.apply(TABLE, &migration).await?;
+        let began = Instant::now();
+        work.execute(migration.sql.clone()).await?;
+        query(
+            "INSERT INTO haechi.migrations (version, description, success, checksum, execution_time) \
+             VALUES ($1, $2, TRUE, $3, $4)",
+        )
+        .persistent(false)
+        .bind(migration.version)
+        .bind(&*migration.description)
+        .bind(&*migration.checksum)
+        .bind(i64::try_from(began.elapsed().as_nanos()).unwrap_or(i64::MAX))
+        .execute(&mut *work)
+        .await?;
     }
-    Ok(write.commit().await?)
+    Ok(())
+}
+
+/// The migrations that were applied. The driver's own list leaves a prepared statement behind, which another connection of a pooler then has.
+async fn applied(work: &mut PgConnection) -> Result<Vec<AppliedMigration>, Refusal> {
+    let rows: Vec<(i64, Vec<u8>)> =
+        query_as("SELECT version, checksum FROM haechi.migrations ORDER BY version")
+            .persistent(false)
+            .fetch_all(work)
+            .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(version, checksum)| AppliedMigration { version, checksum: checksum.into() })
+        .collect())
 }

@@ -4,7 +4,7 @@
 use crate::samples::{at, session, signing_key, user};
 use haechi_core::ports::{Change, Revoked, StoreError};
 use haechi_store::{OpenError, Store};
-use haechi_testkit::{PATIENCE, PostgresServer, execute_in_postgres, postgres_database};
+use haechi_testkit::{PATIENCE, PostgresServer, TransactionPooler, execute_in_postgres, postgres_database};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -231,4 +231,30 @@ async fn a_server_without_a_connection_left_is_unavailable_and_the_pool_keeps_it
     assert!(is_unavailable(&weak.users.by_name("alice").await));
     server.execute("ALTER DATABASE haechi CONNECTION LIMIT -1");
     until(async || weak.users.by_name("alice").await, |found| matches!(found, Ok(Some(_)))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pooler_in_transaction_mode_may_stand_between() {
+    let direct = postgres_database();
+    let database = name(&direct).rsplit('/').next().unwrap().to_owned();
+    let pooler = TransactionPooler::start(&direct, 2);
+    let url = pooler.url(&database);
+    let stores = [open(&url).await, open(&url).await];
+    stores[0].users.add(&user("alice")).await.unwrap();
+    let mut tasks = JoinSet::new();
+    for n in 0..60_u8 {
+        let store = stores[usize::from(n % 2)].clone();
+        tasks.spawn(async move {
+            store.ping().await.unwrap();
+            assert!(store.users.by_name("alice").await.unwrap().is_some());
+            store.sessions.begin(&session(&format!("s{n}"), "alice", n)).await.unwrap();
+            store.revocations.revoke(&Revoked::Token(n.to_string()), at(60)).await.unwrap();
+            assert!(store.users.list().await.unwrap().len() == 1);
+        });
+    }
+    tasks.join_all().await;
+    stores[1].sessions.end_all_of("alice", at(2000)).await.unwrap();
+    assert_eq!(stores[0].revocations.changes_since(0, 1_000).await.unwrap().changes.len(), 121);
+    let left = execute_in_postgres(&direct, "SELECT count(*) FROM pg_prepared_statements");
+    assert_eq!(left.trim(), "0");
 }
