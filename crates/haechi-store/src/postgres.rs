@@ -56,30 +56,40 @@ impl Postgres {
         .await;
     }
 
-    /// `work` as a port's answer: refused while the schema is not the one that it needs, given up in time.
+    /// `work` as a port's answer: refused at once while the database is away, refused while the schema is not the one that it needs, given up in time.
     fn answer<'a, T: Send + 'a>(
         &'a self,
         work: impl Future<Output = Result<T, Fault>> + Send + 'a,
     ) -> Stored<'a, T> {
         Box::pin(async move {
-            let whole = async {
-                self.opening.look().await?;
-                work.await
-            };
-            match tokio::time::timeout(self.patience(), whole).await {
-                Ok(answer) => answer.map_err(|fault| {
-                    self.condition.note(&fault);
-                    fault.into()
-                }),
-                Err(_) => {
-                    self.condition.note_late();
-                    Err(StoreError::Unavailable(format!(
-                        "no answer within {:?}",
-                        self.location.statement_timeout
-                    )))
-                }
+            if self.condition.is_away() {
+                return Err(StoreError::Unavailable("the database does not answer".to_owned()));
             }
+            self.ask(work).await
         })
+    }
+
+    /// The same, also while the database is away.
+    async fn ask<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, StoreError> {
+        let whole = async {
+            self.opening.look().await?;
+            work.await
+        };
+        match tokio::time::timeout(self.patience(), whole).await {
+            Ok(Ok(answer)) => {
+                self.condition.note_answer();
+                Ok(answer)
+            }
+            Ok(Err(fault)) => {
+                self.condition.note(&fault);
+                Err(fault.into())
+            }
+            Err(_) => {
+                self.condition.note_late();
+                let limit = self.location.statement_timeout;
+                Err(StoreError::Unavailable(format!("no answer within {limit:?}")))
+            }
+        }
     }
 
     /// The row that a statement which only reads finds.

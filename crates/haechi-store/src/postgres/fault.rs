@@ -14,16 +14,25 @@ pub(super) struct Fault {
 pub(super) enum Cause {
     /// In what was asked for, or in one row.
     Request,
-    /// Others were in the way, or the database has no room for one more connection.
+    /// Others were in the way.
     Busy,
-    /// In the connection, or in the server behind it.
-    Connection,
+    /// The database answered that it cannot: it only reads, it ends, its schema is another.
+    Refused,
+    /// No connection became free: the database does not answer, or others wait as well.
+    Crowded,
+    /// The connection broke off, or was not made.
+    Broken,
 }
 
 impl Fault {
     /// The database is there, and is not (or no longer) one that can be used.
     pub(super) const fn unusable(why: String) -> Self {
-        Self { error: StoreError::Unavailable(why), cause: Cause::Connection }
+        Self { error: StoreError::Unavailable(why), cause: Cause::Refused }
+    }
+
+    /// Nobody answered.
+    pub(super) const fn broken(why: String) -> Self {
+        Self { error: StoreError::Unavailable(why), cause: Cause::Broken }
     }
 
     pub(super) const fn cause(&self) -> Cause {
@@ -45,15 +54,16 @@ impl From<Fault> for StoreError {
 
 impl From<sqlx::Error> for Fault {
     fn from(error: sqlx::Error) -> Self {
-        use sqlx::Error::{ColumnDecode, ColumnNotFound, Decode, PoolTimedOut, RowNotFound};
+        use sqlx::Error::{ColumnDecode, ColumnNotFound, Database, Decode, PoolTimedOut, RowNotFound};
         let text = words(&error);
         match &error {
             ColumnDecode { .. } | ColumnNotFound(_) | Decode(_) | RowNotFound => {
                 Self { error: StoreError::Corrupt(text), cause: Cause::Request }
             }
-            PoolTimedOut => Self { error: StoreError::Unavailable(text), cause: Cause::Busy },
+            PoolTimedOut => Self { error: StoreError::Unavailable(text), cause: Cause::Crowded },
             _ if is_busy(&error) => Self { error: StoreError::Unavailable(text), cause: Cause::Busy },
-            _ => Self { error: StoreError::Unavailable(text), cause: Cause::Connection },
+            Database(_) => Self { error: StoreError::Unavailable(text), cause: Cause::Refused },
+            _ => Self { error: StoreError::Unavailable(text), cause: Cause::Broken },
         }
     }
 }

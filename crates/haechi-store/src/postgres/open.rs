@@ -23,7 +23,7 @@ impl Postgres {
     /// error: operations are `Unavailable` until it has passed.
     pub(crate) async fn open(location: &PostgresLocation) -> Result<Self, OpenError> {
         let options = options::limited(location)?;
-        let condition = Arc::new(Condition::new());
+        let condition = Arc::new(Condition::new(location.statement_timeout));
         let pool = pool(location, &condition).connect_lazy_with(options.clone());
         let listens = (!location.transaction_pooler).then_some(options);
         let postgres = Self {

@@ -11,7 +11,7 @@ impl Postgres {
     /// Reads; looks whether the schema is still one that this program may work with, and whether the database takes changes; and writes, where
     /// something failed since the last change.
     pub(crate) async fn probe(&self) -> Result<(), StoreError> {
-        self.answer(async move {
+        self.ask(async move {
             let mut read = Lease::to_read(&self.pool, &self.location).await?;
             schema::may_go_on(&mut read).await?;
             let read_only: bool = query_scalar(

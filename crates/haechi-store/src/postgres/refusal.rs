@@ -57,7 +57,7 @@ impl From<Refusal> for Fault {
             }
             Refusal::ReadOnly => Self::unusable("the database is read-only".to_owned()),
             Refusal::NoAnswer { within } => {
-                Self::unusable(format!("the database does not answer within {within:?}"))
+                Self::broken(format!("the database does not answer within {within:?}"))
             }
         }
     }

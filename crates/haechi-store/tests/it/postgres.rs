@@ -151,7 +151,16 @@ async fn a_server_that_was_killed_is_used_again_when_it_is_back() {
     server.kill();
     assert!(is_unavailable(&store.users.by_name("alice").await), "nobody is said not to exist");
     assert!(is_unavailable(&store.ping().await));
+    // Who asks while it is known to be away does not wait.
+    let quickly = async || {
+        let began = Instant::now();
+        assert!(is_unavailable(&store.users.by_name("alice").await));
+        began.elapsed()
+    };
+    until(quickly, |took| *took < Duration::from_millis(100)).await;
     server.start_again(&[]);
+    until(async || store.ping().await, Result::is_ok).await;
+    assert!(store.users.by_name("alice").await.unwrap().is_some(), "it is known at once that it is back");
     until(async || store.users.by_name("alice").await, |found| matches!(found, Ok(Some(_)))).await;
     until(async || store.ping().await, Result::is_ok).await;
     store.users.set_disabled("alice", true).await.unwrap();
