@@ -23,18 +23,21 @@ const WHY: &str = "a panic while the request was handled";
 
 /// Answers one request, as [`pipeline::answer`] does; a panic on the way is answered 500, and the client's connection is to be closed.
 ///
-/// The future of an exchange is large, and boxed here: idle connections should not carry it.
+/// The future of an exchange is large, and boxed here: idle connections should not carry it. Its size in bytes is told as well, for those who count
+/// what a client can make the gate keep.
 pub(crate) fn answer_safely(
     worker: &Rc<Worker>,
     lines: RequestLines,
     body: RequestBody,
     arrival: Arrival,
-) -> impl Future<Output = Response> + Unpin {
+) -> (impl Future<Output = Response> + Unpin, usize) {
     let transport = arrival.transport.clone();
     let mut work = Box::pin(pipeline::answer(worker, lines, body, arrival));
-    poll_fn(move |cx| {
+    let size = size_of_val(&*work);
+    let answering = poll_fn(move |cx| {
         poll_caught(work.as_mut(), cx).map(|done| done.unwrap_or_else(|| broken(worker, &transport)))
-    })
+    });
+    (answering, size)
 }
 
 /// Serves a connection to its end, which is also a panic outside of [`answer_safely`].

@@ -101,7 +101,7 @@ impl Connection {
             upgradable: if http10 { Upgradable::No } else { Upgradable::Connection },
         };
         let worker = self.worker.clone();
-        let answering = panic::answer_safely(&worker, head.lines, body, arrival);
+        let (answering, _) = panic::answer_safely(&worker, head.lines, body, arrival);
         let response = self.await_answer(answering, http10).await;
         drop(held);
         let Some(response) = response else { return Next::Close };

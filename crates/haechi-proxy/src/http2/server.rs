@@ -31,8 +31,8 @@ const SMALL_CONNECTION_WINDOW: u32 = 65_535;
 const SMALL_FRAMES: usize = 512 * 1024;
 /// What waits to be written on a stream, in bytes.
 const SEND_BUFFER: usize = 32 * 1024;
-/// What a stream in progress takes besides the bytes of its bodies: its task, its place in `h2`, a connection to a backend.
-const STREAM: usize = 8 * 1024;
+/// What a stream in progress takes besides the bytes of its bodies and the futures that serve it: its place in `h2`, its record, a connection to a backend.
+const STREAM: usize = 4 * 1024;
 /// So many streams in a row are refused one by one when memory is exhausted; then the connection ends.
 const REFUSED: u32 = 16;
 /// What `h2` adds to each field when it counts a head (RFC 9113 6.5.2).
@@ -212,7 +212,8 @@ impl Connection {
         let (worker, transport, bodies) = (self.worker.clone(), self.transport.clone(), self.bodies.clone());
         let serving = stream::serve(worker, transport, request, respond, bodies);
         let worker = self.worker.clone();
-        let held = worker.buffers().charge(STREAM);
+        // The task holds the future twice: as it was given, and where it is pinned.
+        let held = worker.buffers().charge(STREAM + 2 * size_of_val(&serving));
         tokio::task::spawn_local(async move {
             panic::serve_safely(&worker, pin!(serving)).await;
             drop((open, held));

@@ -59,9 +59,11 @@ pub(crate) async fn serve(
                 _ => body(&head, data.as_ref(), &interim, &limits),
             };
             let arrival = Arrival { transport, timer: timer.clone(), interim: interim.clone(), upgradable };
-            let answering = panic::answer_safely(&worker, head.lines, body, arrival);
+            let (answering, size) = panic::answer_safely(&worker, head.lines, body, arrival);
+            let held = worker.buffers().charge(size);
             // A request that the client has reset is given up at once, wherever it stands.
             let Some(response) = unless_reset(answering, &interim, &respond).await else { return };
+            drop(held);
             response
         }
         Err(fault) => pipeline::answer_fault(&worker, Some(fault), &transport),

@@ -116,9 +116,10 @@ pub(super) fn connections(memory: Option<u64>) -> u32 {
     u32::try_from(held).unwrap_or(u32::MAX).clamp(256, 14_000)
 }
 
-/// Memory for buffers, in bytes: 16 MiB for each worker and at least 64 MiB, where that is no more than a quarter of what the process may use.
+/// Memory for buffers, in bytes: 16 MiB for each worker and at least 64 MiB, where that is no more than an eighth of what the process may use: around what
+/// is counted there are an allocator, sockets, TLS and half-made answers.
 pub(super) fn buffers(workers: usize, memory: Option<u64>) -> u64 {
     const MIB: u64 = 1 << 20;
     let wanted = (16 * MIB).saturating_mul(workers as u64).max(64 * MIB);
-    memory.map_or(wanted, |memory| wanted.min(memory / 4)).max(16 * MIB)
+    memory.map_or(wanted, |memory| wanted.min(memory / 8)).max(16 * MIB)
 }

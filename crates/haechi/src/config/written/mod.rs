@@ -226,7 +226,7 @@ record! {
         optional connections as "connections": ConnectionCount,
         /// How many of them one client address may have; of an IPv6 address its first 64 bits count. Addresses in `trusted_proxies` are exempt. Three quarters of the default of `connections` where this is left out.
         optional connections_per_address as "connections_per_address": ConnectionCount,
-        /// How much memory connections may hold in buffers, over all workers. Where this is left out: 16 MiB for each worker and at least 64 MiB, but no more than a quarter of the memory that the process may use (its control group's limit, or the machine's).
+        /// How much memory connections may hold in buffers, over all workers. Where this is left out: 16 MiB for each worker and at least 64 MiB, but no more than an eighth of the memory that the process may use (its control group's limit, or the machine's).
         optional buffers as "buffers": BufferSize,
         /// How many streams a client may have open at once on an HTTP/2 connection. One more is refused.
         default http2_streams as "http2_streams": StreamCount = defaults::HTTP2_STREAMS,
