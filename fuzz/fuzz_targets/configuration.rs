@@ -18,9 +18,13 @@ mod config;
 #[allow(dead_code, unreachable_pub, unused_imports, reason = "the store uses the rest")]
 #[path = "../../crates/haechi-store/src/location.rs"]
 mod location;
+#[allow(dead_code, unreachable_pub, reason = "the store uses the rest")]
+#[path = "../../crates/haechi-store/src/postgres_location.rs"]
+mod postgres_location;
 
 pub use bad_location::BadLocation;
 pub use location::Location;
+pub use postgres_location::PostgresLocation;
 
 use libfuzzer_sys::fuzz_target;
 use std::path::Path;

@@ -11,12 +11,14 @@ mod location;
 mod memory;
 mod migrations;
 mod postgres;
+mod postgres_location;
 mod sqlite;
 mod store;
 mod times;
 
 pub use bad_location::BadLocation;
 pub use error::OpenError;
-pub use location::{Location, PostgresLocation};
+pub use location::Location;
 pub use migrations::SchemaStatus;
+pub use postgres_location::PostgresLocation;
 pub use store::Store;

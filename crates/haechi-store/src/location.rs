@@ -1,9 +1,6 @@
 //! Where a store is: the `store` setting, parsed.
 
-mod postgres;
-
-use crate::BadLocation;
-pub use postgres::PostgresLocation;
+use crate::{BadLocation, PostgresLocation};
 use std::fmt;
 use std::path::{Path, PathBuf};
 

@@ -56,7 +56,7 @@ struct Settings {
 
 impl PostgresLocation {
     /// Reads what stands in the configuration.
-    pub(super) fn parse(text: &str) -> Result<Self, BadLocation> {
+    pub(crate) fn parse(text: &str) -> Result<Self, BadLocation> {
         let (address, query) = text.split_once('?').unwrap_or((text, ""));
         let mut settings = Settings {
             files: TlsFiles::default(),
@@ -106,7 +106,7 @@ impl PostgresLocation {
     }
 
     /// The same, with relative files taken from `folder`.
-    pub(super) fn relative_to(mut self, folder: &Path) -> Self {
+    pub(crate) fn relative_to(mut self, folder: &Path) -> Self {
         let TlsFiles { root, certificate, key } = &mut self.files;
         for file in [root, certificate, key].into_iter().flatten() {
             *file = folder.join(&*file);
