@@ -41,10 +41,13 @@ fn status(gate: &Gate, token: &str) -> u16 {
     gate.get_with_token("/x", token).status
 }
 
-fn refused_in_time(gate: &Gate, mut ask: impl FnMut(&Gate) -> u16) {
+/// Refused in time, and from then on nothing of it arrives.
+fn refused_in_time(backend: &Backend, gate: &Gate, mut ask: impl FnMut(&Gate) -> u16) {
     let began = Instant::now();
     eventually(KNOWN_WITHIN, || (ask(gate) == 401).then_some(()));
     assert!(began.elapsed() < KNOWN_WITHIN);
+    let arrived = backend.recorded().len();
+    assert_eq!((ask(gate), backend.recorded().len()), (401, arrived));
 }
 
 #[test]
@@ -56,8 +59,8 @@ fn postgres_makes_two_nodes_one() {
     eventually(PATIENCE, || (status(&other, &access) == 200).then_some(()));
     assert_eq!(one.get("/.well-known/jwks.json").text(), other.get("/.well-known/jwks.json").text());
     other.curl("/auth/logout", &["-X", "POST", "-H", &format!("Authorization: Bearer {access}")]);
-    refused_in_time(&one, |gate| status(gate, &access));
-    refused_in_time(&other, |gate| status(gate, &access));
+    refused_in_time(&backend, &one, |gate| status(gate, &access));
+    refused_in_time(&backend, &other, |gate| status(gate, &access));
     one.post_json("/auth/refresh", &json!({"refresh_token": refresh})).expect(401);
     // A refresh token that was used on one node is a replay on the other, and ends the family.
     let (access, refresh) = tokens(&one);
@@ -65,7 +68,7 @@ fn postgres_makes_two_nodes_one() {
     other.post_json("/auth/refresh", &json!({"refresh_token": refresh})).expect(401);
     let next = next["refresh_token"].as_str().unwrap();
     one.post_json("/auth/refresh", &json!({"refresh_token": next})).expect(401);
-    refused_in_time(&one, |gate| status(gate, &access));
+    refused_in_time(&backend, &one, |gate| status(gate, &access));
     // A key that a command made and revoked.
     let key = one.folder().create_key(&["--owner", "acme", "--name", "ci"]);
     let ask = |gate: &Gate| gate.get_with("/partner/x", &[&format!("X-API-Key: {key}")]).status;
@@ -73,8 +76,8 @@ fn postgres_makes_two_nodes_one() {
     let listed = haechi(other.folder().path(), &["key", "list", "--output", "json"]).success().stdout;
     let listed: Value = serde_json::from_str(&listed).unwrap();
     haechi(other.folder().path(), &["key", "revoke", listed[0]["id"].as_str().unwrap()]).success();
-    refused_in_time(&one, ask);
-    refused_in_time(&other, ask);
+    refused_in_time(&backend, &one, ask);
+    refused_in_time(&backend, &other, ask);
 }
 
 #[test]
