@@ -12,6 +12,7 @@ mod memory;
 mod migrations;
 mod postgres;
 mod postgres_location;
+mod records;
 mod sqlite;
 mod store;
 mod times;

@@ -1,20 +1,19 @@
 //! API keys, in PostgreSQL.
 
-use super::fault::{Fault, found, taken};
-use super::row::Columns;
+use super::fault::{found, taken};
 use super::{Postgres, can_be_kept, log};
 use crate::json::{json, optional_json};
+use crate::records::{Columns, api_key, key_state_text};
 use crate::times::to_the_minute;
 use haechi_core::Timestamp;
-use haechi_core::ports::{ApiKeyRecord, ApiKeys, Change, KeyState, StoreError, Stored};
-use sqlx::postgres::PgRow;
+use haechi_core::ports::{ApiKeyRecord, ApiKeys, Change, StoreError, Stored};
 
 impl ApiKeys for Postgres {
     fn by_sha256<'a>(&'a self, sha256: &'a [u8; 32]) -> Stored<'a, Option<ApiKeyRecord>> {
         self.answer(async move {
             let text = "SELECT * FROM haechi.api_keys WHERE sha256 = $1";
             let row = self.row(text, |sql| sql.bind(sha256.as_slice())).await?;
-            row.as_ref().map(key).transpose()
+            row.as_ref().map(api_key).transpose()
         })
     }
 
@@ -24,14 +23,14 @@ impl ApiKeys for Postgres {
                 return Ok(None);
             }
             let row = self.row("SELECT * FROM haechi.api_keys WHERE id = $1", |sql| sql.bind(id)).await?;
-            row.as_ref().map(key).transpose()
+            row.as_ref().map(api_key).transpose()
         })
     }
 
     fn list(&self) -> Stored<'_, Vec<ApiKeyRecord>> {
         self.answer(async move {
             let text = "SELECT * FROM haechi.api_keys ORDER BY created_at DESC, number DESC";
-            self.rows(text, |sql| sql).await?.iter().map(key).collect()
+            self.rows(text, |sql| sql).await?.iter().map(api_key).collect()
         })
     }
 
@@ -58,7 +57,7 @@ impl ApiKeys for Postgres {
                 .bind(optional_json(key.quota.as_ref())?)
                 .bind(key.created_at.as_millis())
                 .bind(key.last_used_at.map(Timestamp::as_millis))
-                .bind(state_text(key.state))
+                .bind(key_state_text(key.state))
                 .execute(&mut *write)
                 .await
                 .map_err(|error| taken(error, named(&key.id)))?;
@@ -90,7 +89,7 @@ impl ApiKeys for Postgres {
             let text = "SELECT last_used_at FROM haechi.api_keys WHERE id = $1";
             let row = self.row(text, |sql| sql.bind(id)).await?;
             let row = row.ok_or_else(|| StoreError::Missing(named(id)))?;
-            if Columns(&row).optional_number("last_used_at")? >= Some(minute) {
+            if row.optional_number("last_used_at")? >= Some(minute) {
                 return Ok(());
             }
             let mut write = self.write().await?;
@@ -107,39 +106,4 @@ impl ApiKeys for Postgres {
 
 fn named(id: &str) -> String {
     format!("API key `{id}`")
-}
-
-fn key(row: &PgRow) -> Result<ApiKeyRecord, Fault> {
-    let columns = Columns(row);
-    Ok(ApiKeyRecord {
-        id: columns.text("id")?,
-        sha256: columns.sha256("sha256")?,
-        owner: columns.text("owner")?,
-        name: columns.optional_text("name")?,
-        roles: columns.json("roles")?,
-        scopes: columns.json("scopes")?,
-        attributes: columns.json("attributes")?,
-        expires_at: columns.optional_time("expires_at")?,
-        allowed_addresses: columns.json("allowed_addresses")?,
-        rate_limit: columns.optional_json("rate_limit")?,
-        quota: columns.optional_json("quota")?,
-        created_at: columns.time("created_at")?,
-        last_used_at: columns.optional_time("last_used_at")?,
-        state: state(&columns.text("state")?)?,
-    })
-}
-
-const fn state_text(state: KeyState) -> &'static str {
-    match state {
-        KeyState::Active => "active",
-        KeyState::Revoked => "revoked",
-    }
-}
-
-fn state(text: &str) -> Result<KeyState, Fault> {
-    match text {
-        "active" => Ok(KeyState::Active),
-        "revoked" => Ok(KeyState::Revoked),
-        other => Err(StoreError::Corrupt(format!("an API key is in the state `{other}`")).into()),
-    }
 }

@@ -1,11 +1,10 @@
 //! Machine clients, in PostgreSQL.
 
-use super::fault::{Fault, found, taken};
-use super::row::Columns;
+use super::fault::{found, taken};
 use super::{Postgres, can_be_kept, log};
 use crate::json::json;
+use crate::records::client;
 use haechi_core::ports::{Change, ClientRecord, Clients, StoreError, Stored};
-use sqlx::postgres::PgRow;
 
 impl Clients for Postgres {
     fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<ClientRecord>> {
@@ -65,17 +64,4 @@ impl Clients for Postgres {
 
 fn named(id: &str) -> String {
     format!("client `{id}`")
-}
-
-fn client(row: &PgRow) -> Result<ClientRecord, Fault> {
-    let columns = Columns(row);
-    Ok(ClientRecord {
-        id: columns.text("id")?,
-        name: columns.text("name")?,
-        secret_sha256: columns.sha256("secret_sha256")?,
-        roles: columns.json("roles")?,
-        scopes: columns.json("scopes")?,
-        attributes: columns.json("attributes")?,
-        created_at: columns.time("created_at")?,
-    })
 }

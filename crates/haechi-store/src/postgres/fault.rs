@@ -4,7 +4,7 @@ use haechi_core::ports::StoreError;
 use sqlx::postgres::PgQueryResult;
 
 /// A [`StoreError`] that the database's errors turn into with `?`, and what it says about the database.
-pub(super) struct Fault {
+pub(crate) struct Fault {
     error: StoreError,
     cause: Cause,
 }

@@ -2,9 +2,9 @@
 
 use super::fault::Fault;
 use super::lease::Lease;
-use super::row::Columns;
+use crate::records::{Columns, change, epoch, no_epoch};
 use haechi_core::Timestamp;
-use haechi_core::ports::{CHANGES_KEPT, Change, Changes, Revoked, StoreError};
+use haechi_core::ports::{CHANGES_KEPT, Change, Changes};
 use sqlx::postgres::PgRow;
 
 /// Where nodes listen.
@@ -31,7 +31,7 @@ pub(super) async fn record(write: &mut Lease, change: &Change) -> Result<(), Fau
         .execute(&mut **write)
         .await?;
     if done.rows_affected() == 0 {
-        return Err(missing());
+        return Err(no_epoch().into());
     }
     // Sent when the transaction is committed, once for all of its changes.
     write.sql("SELECT pg_notify('haechi_changes', '')").execute(&mut **write).await?;
@@ -40,20 +40,20 @@ pub(super) async fn record(write: &mut Lease, change: &Change) -> Result<(), Fau
 
 /// The newest epoch, of a row with `value`.
 pub(super) fn newest(row: Option<&PgRow>) -> Result<u64, Fault> {
-    unsigned(Columns(row.ok_or_else(missing)?).number("value")?)
+    Ok(epoch(row.ok_or_else(no_epoch)?.number("value")?)?)
 }
 
 /// What the rows of [`SINCE`] say.
 pub(super) fn changes(rows: &[PgRow], since: u64, limit: usize) -> Result<Changes, Fault> {
-    let columns = Columns(rows.first().ok_or_else(missing)?);
-    let newest = unsigned(columns.number("value")?)?;
-    let forgotten = unsigned(columns.number("forgotten")?)?;
+    let first = rows.first().ok_or_else(no_epoch)?;
+    let newest = epoch(first.number("value")?)?;
+    let forgotten = epoch(first.number("forgotten")?)?;
     let mut answer = Changes { changes: Vec::new(), epoch: newest, newest, forgotten };
-    if since >= newest || columns.optional_number("epoch")?.is_none() {
+    if since >= newest || first.optional_number("epoch")?.is_none() {
         return Ok(answer);
     }
     if let Some(last) = rows.last().filter(|_| rows.len() >= limit) {
-        answer.epoch = unsigned(Columns(last).number("epoch")?)?;
+        answer.epoch = epoch(last.number("epoch")?)?;
     }
     answer.changes = rows.iter().map(change).collect::<Result<_, _>>()?;
     Ok(answer)
@@ -80,26 +80,4 @@ pub(super) async fn forget_expired(write: &mut Lease, now: Timestamp) -> Result<
         .execute(&mut **write)
         .await?;
     Ok(done.rows_affected())
-}
-
-fn change(row: &PgRow) -> Result<Change, Fault> {
-    let columns = Columns(row);
-    let id = columns.text("id")?;
-    let revoked = |what| Ok(Change::Revoked { what, until: columns.time("kept_until")? });
-    match columns.text("kind")?.as_str() {
-        "session" => revoked(Revoked::Session(id)),
-        "token" => revoked(Revoked::Token(id)),
-        "user" => Ok(Change::User(id)),
-        "api_key" => Ok(Change::ApiKey(id)),
-        "client" => Ok(Change::Client(id)),
-        other => Err(StoreError::Corrupt(format!("a change is of the kind `{other}`")).into()),
-    }
-}
-
-fn unsigned(epoch: i64) -> Result<u64, Fault> {
-    u64::try_from(epoch).map_err(|_| StoreError::Corrupt("the revocation epoch is negative".into()).into())
-}
-
-fn missing() -> Fault {
-    StoreError::Corrupt("the revocation epoch is missing".into()).into()
 }

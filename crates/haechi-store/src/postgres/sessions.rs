@@ -2,13 +2,12 @@
 
 use super::fault::{Fault, taken};
 use super::lease::Lease;
-use super::row::Columns;
 use super::{Postgres, log};
+use crate::records::{PresentedToken, presented_token};
 use crate::times::forget_after;
 use haechi_core::Timestamp;
 use haechi_core::ports::{Change, Revoked, Rotation, Session, Sessions, Stored};
 use sqlx::Row;
-use sqlx::postgres::PgRow;
 
 impl Sessions for Postgres {
     fn begin<'a>(&'a self, session: &'a Session) -> Stored<'a, ()> {
@@ -50,7 +49,7 @@ impl Sessions for Postgres {
                 .bind(presented_sha256.as_slice())
                 .fetch_optional(&mut *write)
                 .await?;
-            match row.as_ref().map(token).transpose()? {
+            match row.as_ref().map(presented_token).transpose()? {
                 Some(token) if now < token.expires_at => {
                     self.exchange(write, token, presented_sha256, next_sha256).await
                 }
@@ -87,33 +86,11 @@ impl Sessions for Postgres {
     }
 }
 
-/// A refresh token that the store remembers, and its session.
-struct Presented {
-    used: bool,
-    session: String,
-    user_id: String,
-    expires_at: Timestamp,
-    created_at: Timestamp,
-    forget_after: Timestamp,
-}
-
-fn token(row: &PgRow) -> Result<Presented, Fault> {
-    let columns = Columns(row);
-    Ok(Presented {
-        used: columns.flag("used")?,
-        session: columns.text("id")?,
-        user_id: columns.text("user_id")?,
-        expires_at: columns.time("expires_at")?,
-        created_at: columns.time("created_at")?,
-        forget_after: columns.time("forget_after")?,
-    })
-}
-
 impl Postgres {
     async fn exchange(
         &self,
         mut write: Lease,
-        token: Presented,
+        token: PresentedToken,
         presented: &[u8; 32],
         next: &[u8; 32],
     ) -> Result<Rotation, Fault> {

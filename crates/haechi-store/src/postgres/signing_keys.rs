@@ -3,17 +3,16 @@
 use super::Postgres;
 use super::fault::{Fault, taken};
 use super::lease::Lease;
-use super::row::Columns;
+use crate::records::signing_key;
+use haechi_core::Timestamp;
 use haechi_core::ports::{SigningKeyRecord, SigningKeys, Stored};
-use haechi_core::{Secret, Timestamp};
-use sqlx::postgres::PgRow;
 
 impl SigningKeys for Postgres {
     fn list(&self) -> Stored<'_, Vec<SigningKeyRecord>> {
         self.answer(async move {
             let rows =
                 self.rows("SELECT * FROM haechi.signing_keys ORDER BY created_at, number", |sql| sql).await?;
-            rows.iter().map(key).collect()
+            rows.iter().map(signing_key).collect()
         })
     }
 
@@ -79,7 +78,7 @@ async fn latest(write: &mut Lease, algorithm: &str) -> Result<Option<SigningKeyR
         .bind(algorithm)
         .fetch_optional(&mut **write)
         .await?;
-    row.as_ref().map(key).transpose()
+    row.as_ref().map(signing_key).transpose()
 }
 
 async fn insert(write: &mut Lease, key: &SigningKeyRecord) -> Result<(), Fault> {
@@ -100,17 +99,4 @@ async fn insert(write: &mut Lease, key: &SigningKeyRecord) -> Result<(), Fault> 
         .await
         .map_err(|error| taken(error, format!("signing key `{}`", key.id)))?;
     Ok(())
-}
-
-fn key(row: &PgRow) -> Result<SigningKeyRecord, Fault> {
-    let columns = Columns(row);
-    Ok(SigningKeyRecord {
-        id: columns.text("id")?,
-        algorithm: columns.text("algorithm")?,
-        pkcs8: Secret::new(columns.bytes("pkcs8")?),
-        active_from: columns.time("active_from")?,
-        retired_at: columns.optional_time("retired_at")?,
-        published_until: columns.optional_time("published_until")?,
-        created_at: columns.time("created_at")?,
-    })
 }

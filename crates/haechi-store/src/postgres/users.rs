@@ -2,12 +2,11 @@
 
 use super::fault::{Fault, found, taken};
 use super::lease::Statement;
-use super::row::Columns;
 use super::{Postgres, can_be_kept, log};
 use crate::json::json;
+use crate::records::{Columns, login_state, user};
 use haechi_core::ports::{Change, LoginState, StoreError, Stored, UserRecord, Users};
 use haechi_core::{Secret, Timestamp};
-use sqlx::postgres::PgRow;
 
 impl Users for Postgres {
     fn by_name<'a>(&'a self, name: &'a str) -> Stored<'a, Option<UserRecord>> {
@@ -148,33 +147,11 @@ impl Postgres {
         let mut write = self.write().await?;
         let row = bind(write.sql(text).bind(name)).fetch_optional(&mut *write).await?;
         let row = row.ok_or_else(|| StoreError::Missing(named(name)))?;
-        log::record(&mut write, &Change::User(Columns(&row).text("id")?)).await?;
+        log::record(&mut write, &Change::User(row.text("id")?)).await?;
         self.commit(write).await
     }
 }
 
 fn named(name: &str) -> String {
     format!("user `{name}`")
-}
-
-fn user(row: &PgRow) -> Result<UserRecord, Fault> {
-    let columns = Columns(row);
-    Ok(UserRecord {
-        id: columns.text("id")?,
-        name: columns.text("name")?,
-        password_hash: Secret::new(columns.text("password_hash")?),
-        roles: columns.json("roles")?,
-        attributes: columns.json("attributes")?,
-        disabled: columns.flag("disabled")?,
-        created_at: columns.time("created_at")?,
-        login: login_state(row)?,
-    })
-}
-
-fn login_state(row: &PgRow) -> Result<LoginState, Fault> {
-    let columns = Columns(row);
-    Ok(LoginState {
-        failures: columns.count("failures")?,
-        locked_until: columns.optional_time("locked_until")?,
-    })
 }

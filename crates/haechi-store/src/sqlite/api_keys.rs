@@ -1,14 +1,13 @@
 //! API keys, in SQLite.
 
-use super::fault::{Fault, found, taken};
-use super::row::Columns;
+use super::fault::{found, taken};
 use super::{Sqlite, log};
 use crate::json::{json, optional_json};
+use crate::records::{Columns, api_key, key_state_text};
 use crate::times::to_the_minute;
 use haechi_core::Timestamp;
-use haechi_core::ports::{ApiKeyRecord, ApiKeys, Change, KeyState, StoreError, Stored};
+use haechi_core::ports::{ApiKeyRecord, ApiKeys, Change, StoreError, Stored};
 use sqlx::query;
-use sqlx::sqlite::SqliteRow;
 
 impl ApiKeys for Sqlite {
     fn by_sha256<'a>(&'a self, sha256: &'a [u8; 32]) -> Stored<'a, Option<ApiKeyRecord>> {
@@ -17,7 +16,7 @@ impl ApiKeys for Sqlite {
                 .bind(sha256.as_slice())
                 .fetch_optional(&self.readers)
                 .await?;
-            row.as_ref().map(key).transpose()
+            row.as_ref().map(api_key).transpose()
         })
     }
 
@@ -25,7 +24,7 @@ impl ApiKeys for Sqlite {
         self.answer(async move {
             let row =
                 query("SELECT * FROM api_keys WHERE id = ?").bind(id).fetch_optional(&self.readers).await?;
-            row.as_ref().map(key).transpose()
+            row.as_ref().map(api_key).transpose()
         })
     }
 
@@ -35,7 +34,7 @@ impl ApiKeys for Sqlite {
                 .fetch_all(&self.readers)
                 .await?
                 .iter()
-                .map(key)
+                .map(api_key)
                 .collect()
         })
     }
@@ -62,7 +61,7 @@ impl ApiKeys for Sqlite {
             .bind(optional_json(key.quota.as_ref())?)
             .bind(key.created_at.as_millis())
             .bind(key.last_used_at.map(Timestamp::as_millis))
-            .bind(state_text(key.state))
+            .bind(key_state_text(key.state))
             .execute(&mut *write)
             .await
             .map_err(|error| taken(error, named(&key.id)))?;
@@ -92,7 +91,7 @@ impl ApiKeys for Sqlite {
                 .fetch_optional(&self.readers)
                 .await?;
             let row = row.ok_or_else(|| StoreError::Missing(named(id)))?;
-            if Columns(&row).optional_time("last_used_at")? >= Some(minute) {
+            if row.optional_time("last_used_at")? >= Some(minute) {
                 return Ok(());
             }
             let mut write = self.write().await?;
@@ -108,39 +107,4 @@ impl ApiKeys for Sqlite {
 
 fn named(id: &str) -> String {
     format!("API key `{id}`")
-}
-
-fn key(row: &SqliteRow) -> Result<ApiKeyRecord, Fault> {
-    let columns = Columns(row);
-    Ok(ApiKeyRecord {
-        id: columns.text("id")?,
-        sha256: columns.sha256("sha256")?,
-        owner: columns.text("owner")?,
-        name: columns.optional_text("name")?,
-        roles: columns.json("roles")?,
-        scopes: columns.json("scopes")?,
-        attributes: columns.json("attributes")?,
-        expires_at: columns.optional_time("expires_at")?,
-        allowed_addresses: columns.json("allowed_addresses")?,
-        rate_limit: columns.optional_json("rate_limit")?,
-        quota: columns.optional_json("quota")?,
-        created_at: columns.time("created_at")?,
-        last_used_at: columns.optional_time("last_used_at")?,
-        state: state(&columns.text("state")?)?,
-    })
-}
-
-const fn state_text(state: KeyState) -> &'static str {
-    match state {
-        KeyState::Active => "active",
-        KeyState::Revoked => "revoked",
-    }
-}
-
-fn state(text: &str) -> Result<KeyState, Fault> {
-    match text {
-        "active" => Ok(KeyState::Active),
-        "revoked" => Ok(KeyState::Revoked),
-        other => Err(StoreError::Corrupt(format!("an API key is in the state `{other}`")).into()),
-    }
 }

@@ -1,12 +1,11 @@
 //! Machine clients, in SQLite.
 
-use super::fault::{Fault, found, taken};
-use super::row::Columns;
+use super::fault::{found, taken};
 use super::{Sqlite, log};
 use crate::json::json;
+use crate::records::client;
 use haechi_core::ports::{Change, ClientRecord, Clients, Stored};
 use sqlx::query;
-use sqlx::sqlite::SqliteRow;
 
 impl Clients for Sqlite {
     fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<ClientRecord>> {
@@ -58,17 +57,4 @@ impl Clients for Sqlite {
             self.commit(write).await
         })
     }
-}
-
-fn client(row: &SqliteRow) -> Result<ClientRecord, Fault> {
-    let columns = Columns(row);
-    Ok(ClientRecord {
-        id: columns.text("id")?,
-        name: columns.text("name")?,
-        secret_sha256: columns.sha256("secret_sha256")?,
-        roles: columns.json("roles")?,
-        scopes: columns.json("scopes")?,
-        attributes: columns.json("attributes")?,
-        created_at: columns.time("created_at")?,
-    })
 }

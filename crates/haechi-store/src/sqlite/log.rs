@@ -1,10 +1,9 @@
 //! The log of changes, in SQLite.
 
 use super::fault::Fault;
-use super::row::Columns;
+use crate::records::{Columns, change, epoch, no_epoch};
 use haechi_core::Timestamp;
-use haechi_core::ports::{CHANGES_KEPT, Change, Changes, Revoked, StoreError};
-use sqlx::sqlite::SqliteRow;
+use haechi_core::ports::{CHANGES_KEPT, Change, Changes};
 use sqlx::{SqliteConnection, query, query_as, query_scalar};
 
 /// Writes a change to the log, in the transaction of what it announces. What is revoked twice stays as long as either asked.
@@ -26,18 +25,16 @@ pub(super) async fn record(write: &mut SqliteConnection, change: &Change) -> Res
 }
 
 async fn advance(write: &mut SqliteConnection) -> Result<i64, Fault> {
-    query_scalar("UPDATE change_epoch SET value = value + 1 RETURNING value")
-        .fetch_optional(write)
-        .await?
-        .ok_or_else(missing)
+    let advanced = query_scalar("UPDATE change_epoch SET value = value + 1 RETURNING value");
+    Ok(advanced.fetch_optional(write).await?.ok_or_else(no_epoch)?)
 }
 
 /// The newest epoch, and the one up to which changes were forgotten.
 pub(super) async fn epochs(read: &mut SqliteConnection) -> Result<(u64, u64), Fault> {
     let row: Option<(i64, i64)> =
         query_as("SELECT value, forgotten FROM change_epoch").fetch_optional(read).await?;
-    let (newest, forgotten) = row.ok_or_else(missing)?;
-    Ok((unsigned(newest)?, unsigned(forgotten)?))
+    let (newest, forgotten) = row.ok_or_else(no_epoch)?;
+    Ok((epoch(newest)?, epoch(forgotten)?))
 }
 
 /// Changes after `since`; `read` is a transaction, so that they are of one moment.
@@ -55,7 +52,7 @@ pub(super) async fn since(read: &mut SqliteConnection, since: u64, limit: usize)
             .fetch_all(read)
             .await?;
     if let Some(last) = rows.last().filter(|_| rows.len() >= limit) {
-        answer.epoch = unsigned(Columns(last).number("epoch")?)?;
+        answer.epoch = epoch(last.number("epoch")?)?;
     }
     answer.changes = rows.iter().map(change).collect::<Result<_, _>>()?;
     Ok(answer)
@@ -77,26 +74,4 @@ pub(super) async fn forget_expired(write: &mut SqliteConnection, now: Timestamp)
         .execute(write)
         .await?;
     Ok(done.rows_affected())
-}
-
-fn change(row: &SqliteRow) -> Result<Change, Fault> {
-    let columns = Columns(row);
-    let id = columns.text("id")?;
-    let revoked = |what| Ok(Change::Revoked { what, until: columns.time("kept_until")? });
-    match columns.text("kind")?.as_str() {
-        "session" => revoked(Revoked::Session(id)),
-        "token" => revoked(Revoked::Token(id)),
-        "user" => Ok(Change::User(id)),
-        "api_key" => Ok(Change::ApiKey(id)),
-        "client" => Ok(Change::Client(id)),
-        other => Err(StoreError::Corrupt(format!("a change is of the kind `{other}`")).into()),
-    }
-}
-
-fn unsigned(epoch: i64) -> Result<u64, Fault> {
-    u64::try_from(epoch).map_err(|_| StoreError::Corrupt("the revocation epoch is negative".into()).into())
-}
-
-fn missing() -> Fault {
-    StoreError::Corrupt("the revocation epoch is missing".into()).into()
 }

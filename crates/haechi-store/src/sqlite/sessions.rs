@@ -1,12 +1,12 @@
 //! Login sessions, in SQLite.
 
 use super::fault::{Fault, taken};
-use super::row::Columns;
 use super::{Sqlite, Write, log};
+use crate::records::{PresentedToken, presented_token};
 use crate::times::forget_after;
 use haechi_core::Timestamp;
 use haechi_core::ports::{Change, Revoked, Rotation, Session, Sessions, Stored};
-use sqlx::sqlite::{SqliteExecutor, SqliteRow};
+use sqlx::sqlite::SqliteExecutor;
 use sqlx::{SqliteConnection, query, query_scalar};
 
 impl Sessions for Sqlite {
@@ -76,17 +76,7 @@ impl Sessions for Sqlite {
     }
 }
 
-/// A refresh token that the store remembers, and its session.
-struct Presented {
-    used: bool,
-    session: String,
-    user_id: String,
-    expires_at: Timestamp,
-    created_at: Timestamp,
-    forget_after: Timestamp,
-}
-
-async fn presented(db: impl SqliteExecutor<'_>, sha256: &[u8; 32]) -> Result<Option<Presented>, Fault> {
+async fn presented(db: impl SqliteExecutor<'_>, sha256: &[u8; 32]) -> Result<Option<PresentedToken>, Fault> {
     let row = query(
         "SELECT used, id, user_id, expires_at, created_at, forget_after \
          FROM refresh_tokens JOIN sessions ON id = session WHERE sha256 = ?",
@@ -94,26 +84,14 @@ async fn presented(db: impl SqliteExecutor<'_>, sha256: &[u8; 32]) -> Result<Opt
     .bind(sha256.as_slice())
     .fetch_optional(db)
     .await?;
-    row.as_ref().map(token).transpose()
-}
-
-fn token(row: &SqliteRow) -> Result<Presented, Fault> {
-    let columns = Columns(row);
-    Ok(Presented {
-        used: columns.flag("used")?,
-        session: columns.text("id")?,
-        user_id: columns.text("user_id")?,
-        expires_at: columns.time("expires_at")?,
-        created_at: columns.time("created_at")?,
-        forget_after: columns.time("forget_after")?,
-    })
+    row.as_ref().map(presented_token).transpose()
 }
 
 impl Sqlite {
     async fn exchange(
         &self,
         mut write: Write,
-        token: Presented,
+        token: PresentedToken,
         presented: &[u8; 32],
         next: &[u8; 32],
     ) -> Result<Rotation, Fault> {

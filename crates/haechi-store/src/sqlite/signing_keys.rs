@@ -2,10 +2,9 @@
 
 use super::Sqlite;
 use super::fault::{Fault, taken};
-use super::row::Columns;
+use crate::records::signing_key;
+use haechi_core::Timestamp;
 use haechi_core::ports::{SigningKeyRecord, SigningKeys, Stored};
-use haechi_core::{Secret, Timestamp};
-use sqlx::sqlite::SqliteRow;
 use sqlx::{SqliteConnection, query};
 
 impl SigningKeys for Sqlite {
@@ -15,7 +14,7 @@ impl SigningKeys for Sqlite {
                 .fetch_all(&self.readers)
                 .await?
                 .iter()
-                .map(key)
+                .map(signing_key)
                 .collect()
         })
     }
@@ -68,7 +67,7 @@ async fn latest(write: &mut SqliteConnection, algorithm: &str) -> Result<Option<
         .bind(algorithm)
         .fetch_optional(write)
         .await?;
-    row.as_ref().map(key).transpose()
+    row.as_ref().map(signing_key).transpose()
 }
 
 async fn insert(write: &mut SqliteConnection, key: &SigningKeyRecord) -> Result<(), Fault> {
@@ -88,17 +87,4 @@ async fn insert(write: &mut SqliteConnection, key: &SigningKeyRecord) -> Result<
     .await
     .map_err(|error| taken(error, format!("signing key `{}`", key.id)))?;
     Ok(())
-}
-
-fn key(row: &SqliteRow) -> Result<SigningKeyRecord, Fault> {
-    let columns = Columns(row);
-    Ok(SigningKeyRecord {
-        id: columns.text("id")?,
-        algorithm: columns.text("algorithm")?,
-        pkcs8: Secret::new(columns.bytes("pkcs8")?),
-        active_from: columns.time("active_from")?,
-        retired_at: columns.optional_time("retired_at")?,
-        published_until: columns.optional_time("published_until")?,
-        created_at: columns.time("created_at")?,
-    })
 }

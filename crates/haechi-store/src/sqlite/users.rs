@@ -1,14 +1,14 @@
 //! Users, in SQLite.
 
 use super::fault::{Fault, found, taken};
-use super::row::Columns;
 use super::{Sqlite, log};
 use crate::json::json;
+use crate::records::{Columns, login_state, user};
 use haechi_core::ports::{Change, LoginState, StoreError, Stored, UserRecord, Users};
 use haechi_core::{Secret, Timestamp};
 use sqlx::query;
 use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::sqlite::SqliteArguments;
 
 impl Users for Sqlite {
     fn by_name<'a>(&'a self, name: &'a str) -> Stored<'a, Option<UserRecord>> {
@@ -145,33 +145,11 @@ impl Sqlite {
         let mut write = self.write().await?;
         let row = change.fetch_optional(&mut *write).await?;
         let row = row.ok_or_else(|| StoreError::Missing(named(name)))?;
-        log::record(&mut write, &Change::User(Columns(&row).text("id")?)).await?;
+        log::record(&mut write, &Change::User(row.text("id")?)).await?;
         self.commit(write).await
     }
 }
 
 fn named(name: &str) -> String {
     format!("user `{name}`")
-}
-
-fn user(row: &SqliteRow) -> Result<UserRecord, Fault> {
-    let columns = Columns(row);
-    Ok(UserRecord {
-        id: columns.text("id")?,
-        name: columns.text("name")?,
-        password_hash: Secret::new(columns.text("password_hash")?),
-        roles: columns.json("roles")?,
-        attributes: columns.json("attributes")?,
-        disabled: columns.flag("disabled")?,
-        created_at: columns.time("created_at")?,
-        login: login_state(row)?,
-    })
-}
-
-fn login_state(row: &SqliteRow) -> Result<LoginState, Fault> {
-    let columns = Columns(row);
-    Ok(LoginState {
-        failures: columns.count("failures")?,
-        locked_until: columns.optional_time("locked_until")?,
-    })
 }
