@@ -8,22 +8,31 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The rooms that each room may import.
-const MAY_IMPORT: [(&str, &[&str]); 8] = [
+const MAY_IMPORT: [(&str, &[&str]); 9] = [
     ("haechi-core", &[]),
     ("haechi-authn", &["haechi-core"]),
     ("haechi-authz", &["haechi-core"]),
     ("haechi-store", &["haechi-core"]),
+    ("haechi-shared", &["haechi-core"]),
     ("haechi-proxy", &["haechi-core", "haechi-authn", "haechi-authz"]),
     ("haechi-admin", &["haechi-core", "haechi-authn", "haechi-authz"]),
     (
         "haechi",
-        &["haechi-core", "haechi-authn", "haechi-authz", "haechi-store", "haechi-proxy", "haechi-admin"],
+        &[
+            "haechi-core",
+            "haechi-authn",
+            "haechi-authz",
+            "haechi-store",
+            "haechi-shared",
+            "haechi-proxy",
+            "haechi-admin",
+        ],
     ),
     ("haechi-testkit", &["haechi-core", "haechi-store"]),
 ];
 
 /// Crates from elsewhere that a room must do without, and why.
-const BANNED: [(&str, &[&str]); 6] = [
+const BANNED: [(&str, &[&str]); 7] = [
     // Nouns and ports: no input or output, no runtime.
     (
         "haechi-core",
@@ -32,9 +41,10 @@ const BANNED: [(&str, &[&str]); 6] = [
     // Who is calling knows nothing of HTTP statuses or of where facts live.
     ("haechi-authn", &["http", "hyper", "axum", "sqlx", "reqwest", "clap"]),
     ("haechi-authz", &["hyper", "axum", "sqlx", "reqwest", "clap"]),
-    ("haechi-store", &["http", "hyper", "axum", "reqwest", "clap"]),
+    ("haechi-store", &["http", "hyper", "axum", "reqwest", "clap", "redis"]),
+    ("haechi-shared", &["http", "hyper", "axum", "reqwest", "clap", "sqlx"]),
     // The request path: no database, no second HTTP stack.
-    ("haechi-proxy", &["sqlx", "axum", "reqwest", "clap", "hyper-util"]),
+    ("haechi-proxy", &["sqlx", "redis", "axum", "reqwest", "clap", "hyper-util"]),
     ("haechi-admin", &["sqlx", "reqwest", "clap"]),
 ];
 
@@ -42,7 +52,7 @@ const BANNED: [(&str, &[&str]); 6] = [
 const BANNED_EVERYWHERE: [&str; 4] = ["serde_yaml", "jsonwebtoken", "openssl", "native-tls"];
 
 /// Rooms that give results, which others turn into statuses.
-const WITHOUT_STATUS_CODES: [&str; 3] = ["haechi-authn", "haechi-authz", "haechi-store"];
+const WITHOUT_STATUS_CODES: [&str; 4] = ["haechi-authn", "haechi-authz", "haechi-store", "haechi-shared"];
 
 /// Where statuses are chosen: one file for the data plane, one for the control plane.
 const CHOOSE_STATUSES: [&str; 2] = ["haechi-proxy/src/respond.rs", "haechi-admin/src/error.rs"];
