@@ -164,7 +164,7 @@ impl Chain {
         now: Timestamp,
         observe: &mut impl FnMut(&dyn Scheme, &Attempt),
     ) -> Outcome {
-        let mut worst = Worst::default();
+        let mut worst = WorstAttempt::default();
         let mut open = None;
         for (index, scheme) in self.schemes.iter().enumerate() {
             let attempt = ask(&**scheme, head, now).await;
@@ -202,7 +202,7 @@ impl Chain {
             let attempt = ask(&**scheme, head, now).await;
             observe(&**scheme, &attempt);
             let Attempt::Verified(found) = attempt else {
-                let mut worst = Worst::default();
+                let mut worst = WorstAttempt::default();
                 worst.add(index, attempt);
                 return self.refused(worst);
             };
@@ -214,12 +214,12 @@ impl Chain {
         }
         match caller {
             Some(caller) => Outcome::verified(Attempt::Verified(caller), Verified::All, effects),
-            None => self.refused(Worst::default()),
+            None => self.refused(WorstAttempt::default()),
         }
     }
 
-    fn refused(&self, worst: Worst) -> Outcome {
-        let Worst { attempt, of, bad_tokens } = worst;
+    fn refused(&self, worst: WorstAttempt) -> Outcome {
+        let WorstAttempt { attempt, of, bad_tokens } = worst;
         let challenges = match attempt {
             Attempt::Rejected(_) => self.challenges_after(&bad_tokens),
             _ => Vec::new(),
@@ -240,7 +240,7 @@ impl Outcome {
 }
 
 /// Of the attempts that verified nobody, the one that decides.
-struct Worst {
+struct WorstAttempt {
     attempt: Attempt,
     /// Of which scheme it is.
     of: Option<usize>,
@@ -248,13 +248,13 @@ struct Worst {
     bad_tokens: Vec<usize>,
 }
 
-impl Default for Worst {
+impl Default for WorstAttempt {
     fn default() -> Self {
         Self { attempt: Attempt::Absent, of: None, bad_tokens: Vec::new() }
     }
 }
 
-impl Worst {
+impl WorstAttempt {
     fn add(&mut self, index: usize, attempt: Attempt) {
         if matches!(&attempt, Attempt::Rejected(rejection) if rejection.fault == Fault::InvalidToken) {
             self.bad_tokens.push(index);

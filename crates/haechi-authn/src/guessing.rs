@@ -69,13 +69,13 @@ struct Tables {
     /// Addresses from which somebody has logged in under a name.
     known: Cache<Pair, ()>,
     /// Who is trying now; as many entries as there are places, and those that wait.
-    trying: HashMap<Pair, Trying>,
+    trying: HashMap<Pair, GuessesInFlight>,
     trying_by_address: HashMap<IpAddr, usize>,
     total: usize,
 }
 
 #[derive(Clone, Copy, Default)]
-struct Trying {
+struct GuessesInFlight {
     running: usize,
     waiting: usize,
 }

@@ -8,5 +8,5 @@ mod stored;
 
 pub use htpasswd::{Htpasswd, HtpasswdFault, HtpasswdFaults, LineFault};
 pub use policy::{MAX_CHARACTERS, MIN_CHARACTERS, PasswordFault, check_new_password};
-pub use pool::{Against, DEFAULT_QUEUE, HashingError, PasswordPool};
+pub use pool::{DEFAULT_QUEUE, ExpectedHash, HashingError, PasswordPool};
 pub use stored::{StoredHash, UnusableHash, WeakHash};

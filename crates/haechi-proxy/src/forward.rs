@@ -29,7 +29,6 @@ use haechi_authn::Chain;
 use haechi_authz::Permitted;
 use haechi_core::{CallerKind, Host, RequestHead};
 use http::StatusCode;
-use std::borrow::Cow;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -90,7 +89,7 @@ fn watched(
     if body.is_over() || body.length().is_some_and(|length| length <= SOON_OVER) {
         return body;
     }
-    body.watched(Box::pin(access_lost(request.worker.clone(), permitted, service.clone())))
+    body.revocable(Box::pin(access_lost(request.worker.clone(), permitted, service.clone())))
 }
 
 /// Sends a body that may take long, for as long as its caller may.
@@ -166,10 +165,9 @@ async fn exchange(
 ) -> Result<Answer, Failure> {
     let token = identity_token(request, service, permitted)?;
     let chain = request.plan.chain(request.route_index);
-    let host = upstream_host(permitted.head(), &service.settings.host, place.endpoint);
     let outgoing = Outgoing {
         permitted,
-        host: &host,
+        host: upstream_host(permitted.head(), &service.settings.host, place.endpoint),
         route: request.route,
         service,
         origin: &request.origin,
@@ -281,20 +279,12 @@ impl Exchange<'_> {
 }
 
 /// The host that the endpoint is asked for; its name, for a request that names no host (HTTP/1.0).
-fn upstream_host<'a>(head: &'a RequestHead, wanted: &'a UpstreamHost, endpoint: &Endpoint) -> Cow<'a, Host> {
-    let state = &endpoint.state;
-    let usual = if state.tls().is_some() { 443 } else { 80 };
-    let own = |port: Option<u16>| {
-        let name = state.host();
-        let name = if name.contains(':') { format!("[{name}]") } else { name.to_string() };
-        let text = port.map_or_else(|| name.clone(), |port| format!("{name}:{port}"));
-        Host::parse(text.as_bytes()).map_or(Cow::Borrowed(&head.host), Cow::Owned)
-    };
+fn upstream_host<'a>(head: &'a RequestHead, wanted: &'a UpstreamHost, endpoint: &'a Endpoint) -> &'a Host {
     match wanted {
-        UpstreamHost::Named(host) => Cow::Borrowed(host),
-        UpstreamHost::Endpoint => own(Some(state.port()).filter(|port| *port != usual)),
-        UpstreamHost::Preserve if head.host.is_unnamed() => own(None),
-        UpstreamHost::Preserve => Cow::Borrowed(&head.host),
+        UpstreamHost::Named(host) => host,
+        UpstreamHost::Endpoint => endpoint.state.own_host().unwrap_or(&head.host),
+        UpstreamHost::Preserve if head.host.is_unnamed() => endpoint.state.own_name().unwrap_or(&head.host),
+        UpstreamHost::Preserve => &head.host,
     }
 }
 

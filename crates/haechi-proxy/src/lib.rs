@@ -78,7 +78,7 @@ pub use settings::{
     ListenerIndex, OriginPattern, Protocol, Retries, RetryOn, Route, RouteSettings, Service, ServiceIndex,
     ServiceSettings, Target, UpstreamHost,
 };
-pub use spans::{Step, TraceSink, TracedRequest, Work};
+pub use spans::{Step, StepKind, TraceSink, TracedRequest};
 pub use tls::{Authorities, AuthorityError, Certificates, ClientCertificates, ListenerTls, ServiceTls};
 pub use upstream::endpoint::EndpointState;
 pub use upstream::gauges::EndpointGauges;

@@ -34,14 +34,14 @@ pub(crate) enum ResponseBody {
     /// From an HTTP/2 backend.
     Http2(Box<Http2UpstreamBody>),
     /// One of these, for as long as the caller may have it.
-    Watched(Box<Watched>),
+    Revocable(Box<RevocableBody>),
 }
 
 /// So many bytes of an answer leave before it is watched.
-const UNWATCHED: usize = 16 * 1024;
+const UNCHECKED: usize = 16 * 1024;
 
 /// A body, and what resolves when the caller may no longer have it.
-pub(crate) struct Watched {
+pub(crate) struct RevocableBody {
     body: ResponseBody,
     access_lost: LocalFuture<&'static str>,
     lost: Option<&'static str>,
@@ -49,12 +49,12 @@ pub(crate) struct Watched {
     taken: usize,
 }
 
-impl Watched {
+impl RevocableBody {
     /// The body's next bytes. An answer that is there at once, and not long, is over before anything could be taken away: it is not watched.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyError>> {
         let ready = self.body.poll_ready(cx);
         let over = matches!(ready, Poll::Ready(Ok(0) | Err(_)));
-        if over || (ready.is_ready() && self.taken <= UNWATCHED) {
+        if over || (ready.is_ready() && self.taken <= UNCHECKED) {
             return ready;
         }
         self.poll_lost(cx).map_or(ready, |why| Poll::Ready(Err(BodyError::AccessLost(why))))
@@ -72,8 +72,8 @@ impl Watched {
 
 impl ResponseBody {
     /// The same, broken off when `access_lost` resolves.
-    pub(crate) fn watched(self, access_lost: LocalFuture<&'static str>) -> Self {
-        Self::Watched(Box::new(Watched { body: self, access_lost, lost: None, taken: 0 }))
+    pub(crate) fn revocable(self, access_lost: LocalFuture<&'static str>) -> Self {
+        Self::Revocable(Box::new(RevocableBody { body: self, access_lost, lost: None, taken: 0 }))
     }
 
     /// The length in bytes, where it is known beforehand; also of a body that is not sent (to `HEAD`, 304).
@@ -82,7 +82,7 @@ impl ResponseBody {
             Self::Full(bytes) => Some(bytes.len() as u64),
             Self::Http1(body) => body.length(),
             Self::Http2(body) => body.length(),
-            Self::Watched(watched) => watched.body.length(),
+            Self::Revocable(body) => body.body.length(),
             Self::Tunnel(_) => None,
         }
     }
@@ -93,7 +93,7 @@ impl ResponseBody {
             Self::Full(bytes) => bytes.is_empty(),
             Self::Http1(_) | Self::Tunnel(_) => false,
             Self::Http2(body) => body.is_over(),
-            Self::Watched(watched) => watched.body.is_over(),
+            Self::Revocable(body) => body.body.is_over(),
         }
     }
 
@@ -103,7 +103,7 @@ impl ResponseBody {
             Self::Full(_) | Self::Tunnel(_) => Duration::MAX,
             Self::Http1(body) => body.stall(),
             Self::Http2(body) => body.stall(),
-            Self::Watched(watched) => watched.body.stall(),
+            Self::Revocable(body) => body.body.stall(),
         }
     }
 
@@ -113,7 +113,7 @@ impl ResponseBody {
             Self::Full(_) | Self::Tunnel(_) => 0,
             Self::Http1(body) => body.uploaded(),
             Self::Http2(body) => body.uploaded(),
-            Self::Watched(watched) => watched.body.uploaded(),
+            Self::Revocable(body) => body.body.uploaded(),
         }
     }
 
@@ -123,7 +123,7 @@ impl ResponseBody {
             Self::Full(_) | Self::Tunnel(_) => false,
             Self::Http1(body) => body.holds_upload(),
             Self::Http2(body) => body.holds_upload(),
-            Self::Watched(watched) => watched.body.holds_upload(),
+            Self::Revocable(body) => body.body.holds_upload(),
         }
     }
 
@@ -147,7 +147,7 @@ impl ResponseBody {
             Self::Tunnel(_) => Poll::Ready(Ok(0)),
             Self::Http1(body) => body.poll_ready(cx),
             Self::Http2(body) => body.poll_ready(cx),
-            Self::Watched(watched) => watched.poll_ready(cx),
+            Self::Revocable(body) => body.poll_ready(cx),
         }
     }
 
@@ -166,7 +166,7 @@ impl ResponseBody {
             Self::Http1(body) => body.take_into(count, out, encode),
             Self::Tunnel(_) => {}
             Self::Http2(body) => body.take_into(count, out, encode),
-            Self::Watched(watched) => {
+            Self::Revocable(watched) => {
                 watched.taken = watched.taken.saturating_add(count);
                 watched.body.take_into(count, out, encode);
             }
@@ -179,7 +179,7 @@ impl ResponseBody {
             Self::Full(_) | Self::Tunnel(_) => None,
             Self::Http1(body) => body.trailers(),
             Self::Http2(body) => body.trailers(),
-            Self::Watched(watched) => watched.body.trailers(),
+            Self::Revocable(body) => body.body.trailers(),
         }
     }
 
@@ -189,7 +189,7 @@ impl ResponseBody {
             Self::Full(_) | Self::Tunnel(_) => {}
             Self::Http1(body) => body.poll_upload(cx),
             Self::Http2(body) => body.poll_upload(cx),
-            Self::Watched(watched) => watched.body.poll_upload(cx),
+            Self::Revocable(body) => body.body.poll_upload(cx),
         }
     }
 }

@@ -58,12 +58,12 @@ pub struct Step {
     /// When it was done.
     pub to: Duration,
     /// What it was.
-    pub what: Work,
+    pub what: StepKind,
 }
 
 /// What a step was.
 #[derive(Clone, Debug)]
-pub enum Work {
+pub enum StepKind {
     /// Finding the route.
     Route,
     /// Asking an authenticator.
@@ -174,7 +174,7 @@ impl Spans {
     }
 
     /// The step in progress is done.
-    pub(crate) fn step(&mut self, span: u64, what: Work) {
+    pub(crate) fn step(&mut self, span: u64, what: StepKind) {
         let now = Instant::now();
         let since = |at: Instant| at.saturating_duration_since(self.begun);
         self.steps.push(Step { span: span.max(1), from: since(self.mark), to: since(now), what });

@@ -26,7 +26,7 @@ pub struct PasswordPool {
 
 /// What a password is compared with.
 #[derive(Clone, Debug)]
-pub enum Against {
+pub enum ExpectedHash {
     /// The hash of the one who claims to be calling.
     Real(StoredHash),
     /// A hash of nobody's: the same work, and never a match. For names that are not known.
@@ -77,10 +77,14 @@ impl PasswordPool {
     ///
     /// # Errors
     /// [`HashingError`]; none of them says anything about the password.
-    pub async fn verify(&self, password: Secret<String>, against: Against) -> Result<bool, HashingError> {
+    pub async fn verify(
+        &self,
+        password: Secret<String>,
+        against: ExpectedHash,
+    ) -> Result<bool, HashingError> {
         self.run(move || match against {
-            Against::Real(hash) => hash.matches(&password),
-            Against::Decoy(hash) => {
+            ExpectedHash::Real(hash) => hash.matches(&password),
+            ExpectedHash::Decoy(hash) => {
                 std::hint::black_box(hash.matches(&password));
                 false
             }
@@ -97,8 +101,8 @@ impl PasswordPool {
     }
 
     /// What an unknown name's password is compared with where the known ones were hashed by [`PasswordPool::hash`].
-    pub fn decoy(&self) -> Against {
-        Against::Decoy(self.decoy.clone())
+    pub fn decoy(&self) -> ExpectedHash {
+        ExpectedHash::Decoy(self.decoy.clone())
     }
 
     /// Who may have a password verified. One for all that share the pool.
@@ -139,7 +143,7 @@ fn counted<T>(work: impl FnOnce() -> T, done: &AtomicU64, permits: [OwnedSemapho
 
 #[cfg(test)]
 mod tests {
-    use super::{Against, HashingError, PasswordPool, StoredHash};
+    use super::{ExpectedHash, HashingError, PasswordPool, StoredHash};
     use haechi_core::Secret;
     use std::num::NonZeroUsize;
     use std::sync::Arc;
@@ -155,9 +159,10 @@ mod tests {
         let pool = pool(1, 1);
         let hash = pool.hash(Secret::from("correct horse battery")).await.unwrap();
         let hash = StoredHash::parse(hash.expose()).unwrap();
-        let right = pool.verify(Secret::from("correct horse battery"), Against::Real(hash.clone())).await;
+        let right =
+            pool.verify(Secret::from("correct horse battery"), ExpectedHash::Real(hash.clone())).await;
         assert_eq!(right, Ok(true));
-        let decoy = pool.verify(Secret::from("correct horse battery"), Against::Decoy(hash)).await;
+        let decoy = pool.verify(Secret::from("correct horse battery"), ExpectedHash::Decoy(hash)).await;
         assert_eq!(decoy, Ok(false), "a decoy never matches, even where it would");
         assert_eq!(pool.done(), 3);
     }

@@ -1,7 +1,7 @@
 //! Whether a name and a password belong to a user of the store: one answer for every way in that asks for both.
 
 use crate::guessing::{BY_NAME, Lockout, Refused};
-use crate::hashing::{Against, HashingError, PasswordPool, StoredHash};
+use crate::hashing::{ExpectedHash, HashingError, PasswordPool, StoredHash};
 use haechi_core::ports::{StoreError, UserRecord, Users};
 use haechi_core::{Clock, Secret, Timestamp};
 use std::net::IpAddr;
@@ -116,10 +116,10 @@ impl PasswordVerifier {
         verdict.map_err(|refusal| refusal.why)
     }
 
-    fn against(&self, user: Option<&UserRecord>) -> Result<Against, PasswordRefused> {
+    fn against(&self, user: Option<&UserRecord>) -> Result<ExpectedHash, PasswordRefused> {
         let Some(user) = user else { return Ok(self.pool.decoy()) };
         let hash = StoredHash::parse(user.password_hash.expose());
-        hash.map(Against::Real).map_err(|fault| PasswordRefused::Unavailable(fault.to_string()))
+        hash.map(ExpectedHash::Real).map_err(|fault| PasswordRefused::Unavailable(fault.to_string()))
     }
 
     async fn count(&self, refusal: &Refusal) -> Result<(), StoreError> {

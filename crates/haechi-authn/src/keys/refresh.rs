@@ -90,7 +90,7 @@ impl Origin {
 
 /// One attempt after another; workers wait for the next to end.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Round {
+pub(super) struct FetchAttempts {
     /// How many attempts have ended.
     pub(super) number: u64,
     /// When the last one began.
@@ -99,7 +99,7 @@ pub(super) struct Round {
     pub(super) fault: Option<Arc<str>>,
 }
 
-impl Round {
+impl FetchAttempts {
     /// Whether the last attempt is too recent for another one.
     pub(super) fn is_recent(&self) -> bool {
         self.began.is_some_and(|began| began.elapsed() < SPACING)
@@ -119,7 +119,7 @@ pub(super) struct Shared {
 }
 
 /// Runs until aborted. Owns the sender of rounds: should it end, nobody waits for it any more.
-pub(super) async fn run(shared: Arc<Shared>, rounds: watch::Sender<Round>) {
+pub(super) async fn run(shared: Arc<Shared>, rounds: watch::Sender<FetchAttempts>) {
     let mut backoff = BACKOFF.0;
     if shared.current.load().confirmed_at().is_some() {
         wait(&shared, Instant::now() + FILE_EVERY, &rounds).await;
@@ -134,7 +134,7 @@ pub(super) async fn run(shared: Arc<Shared>, rounds: watch::Sender<Round>) {
         };
         backoff = if outcome.is_ok() { BACKOFF.0 } else { (backoff * 2).min(BACKOFF.1) };
         rounds.send_modify(|round| {
-            *round = Round {
+            *round = FetchAttempts {
                 number: round.number + 1,
                 began: Some(began),
                 fault: outcome.err().map(|fault| Arc::from(fault.reason)),
@@ -150,7 +150,7 @@ fn holds(shared: &Shared) -> bool {
 }
 
 /// Until the time has come, or a worker has met a `kid` that is not known and the last attempt is not recent.
-async fn wait(shared: &Shared, until: Instant, rounds: &watch::Sender<Round>) {
+async fn wait(shared: &Shared, until: Instant, rounds: &watch::Sender<FetchAttempts>) {
     loop {
         tokio::select! {
             () = sleep_until(until) => return,

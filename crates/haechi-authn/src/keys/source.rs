@@ -1,7 +1,7 @@
 //! The keys of one issuer, wherever they come from.
 
 use super::fetch::Fetch;
-use super::refresh::{self, Origin, Refresh, Round, Shared};
+use super::refresh::{self, FetchAttempts, Origin, Refresh, Shared};
 use super::set::{KeySet, Keys};
 use super::web::AddressFault;
 use crate::supervisor::supervise;
@@ -25,7 +25,7 @@ pub struct KeySource {
 
 struct Refresher {
     shared: Arc<Shared>,
-    rounds: watch::Receiver<Round>,
+    rounds: watch::Receiver<FetchAttempts>,
     task: AbortHandle,
 }
 
@@ -41,7 +41,7 @@ pub enum SourceFault {
 }
 
 /// Whether there may be a newer set than the one that a worker looked at.
-pub enum Newer {
+pub enum KeyUpdate {
     /// No: the set does not come from elsewhere, or was confirmed moments ago.
     No,
     /// Could not be found out, moments ago, for this reason.
@@ -111,7 +111,7 @@ impl KeySource {
             fetched: AtomicU64::new(0),
             failed: AtomicU64::new(0),
         });
-        let (sender, rounds) = watch::channel(Round::default());
+        let (sender, rounds) = watch::channel(FetchAttempts::default());
         let supervised = shared.clone();
         let task = supervise(control, "key sets", move || refresh::run(supervised.clone(), sender.clone()));
         Ok(Self { issuer, current, refresher: Some(Refresher { shared, rounds, task }) })
@@ -134,20 +134,20 @@ impl KeySource {
 
     /// Asks for a newer set because none of this one verifies a token that might hold. However many ask, one fetch runs at a time, and at most one in
     /// [`refresh::SPACING`].
-    pub fn newer(&self) -> Newer {
+    pub fn newer(&self) -> KeyUpdate {
         let Some(refresher) = &self.refresher else {
-            return Newer::No;
+            return KeyUpdate::No;
         };
         let mut rounds = refresher.rounds.clone();
         let seen = {
             let last = rounds.borrow();
             if last.is_recent() {
-                return last.fault.clone().map_or(Newer::No, Newer::Unknown);
+                return last.fault.clone().map_or(KeyUpdate::No, KeyUpdate::Unknown);
             }
             last.number
         };
         refresher.shared.wanted.notify_one();
-        Newer::Pending(Box::pin(async move {
+        KeyUpdate::Pending(Box::pin(async move {
             let next = rounds.wait_for(|round| round.number > seen).await;
             let next = next.map_err(|_| Arc::from("the key set is no longer refreshed"))?;
             next.fault.clone().map_or(Ok(()), Err)

@@ -8,7 +8,7 @@ use crate::control::Control;
 use crate::credential_cache::{CredentialCache, Found};
 use crate::declared::DeclaredAttributes;
 use crate::guessing::{Lockout, Refused};
-use crate::hashing::{Against, HashingError, Htpasswd, PasswordPool};
+use crate::hashing::{ExpectedHash, HashingError, Htpasswd, PasswordPool};
 use crate::identity::{PasswordRefused, PasswordVerifier};
 use crate::revocation::DependsOn;
 use crate::{
@@ -231,8 +231,8 @@ impl Shared {
         };
         let known = users.hash_of(&name);
         let against = match (known, users.any_hash(self.keyed.number(name.as_bytes()))) {
-            (Some(hash), _) => Against::Real(hash.clone()),
-            (None, Some(other)) => Against::Decoy(other.clone()),
+            (Some(hash), _) => ExpectedHash::Real(hash.clone()),
+            (None, Some(other)) => ExpectedHash::Decoy(other.clone()),
             (None, None) => pool.decoy(),
         };
         match pool.verify(password, against).await {

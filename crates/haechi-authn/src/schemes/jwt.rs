@@ -13,7 +13,7 @@ use crate::authorization::token68;
 use crate::credential_cache::{CredentialCache, Found};
 use crate::jose::TokenFault;
 use crate::jose::algorithm::{Algorithm, AlgorithmSet};
-use crate::keys::{KeySet, KeySource, Newer};
+use crate::keys::{KeySet, KeySource, KeyUpdate};
 use crate::{
     Attempt, Authenticator, Challenge, CredentialMatch, CredentialPlace, LocalFuture, Look, Readiness,
     RevocationWatch, Scheme,
@@ -229,13 +229,17 @@ impl Scheme for JwtScheme {
         match worker.verify(token, &keys, now) {
             Verdict::Done(attempt) => Look::Done(attempt),
             Verdict::AskNewer(fault) => match worker.config.keys.newer() {
-                Newer::No => Look::Done(refused(&fault, CredentialMatch::Named)),
-                Newer::Unknown(why) => Look::Done(unknown_key(&why)),
-                Newer::Pending(newer) => Look::Wait(verify_later(worker.clone(), token.into(), now, newer)),
+                KeyUpdate::No => Look::Done(refused(&fault, CredentialMatch::Named)),
+                KeyUpdate::Unknown(why) => Look::Done(unknown_key(&why)),
+                KeyUpdate::Pending(newer) => {
+                    Look::Wait(verify_later(worker.clone(), token.into(), now, newer))
+                }
             },
             Verdict::TooOld => match worker.config.keys.newer() {
-                Newer::No | Newer::Unknown(_) => Look::Done(worker.without_keys()),
-                Newer::Pending(newer) => Look::Wait(verify_later(worker.clone(), token.into(), now, newer)),
+                KeyUpdate::No | KeyUpdate::Unknown(_) => Look::Done(worker.without_keys()),
+                KeyUpdate::Pending(newer) => {
+                    Look::Wait(verify_later(worker.clone(), token.into(), now, newer))
+                }
             },
         }
     }

@@ -17,14 +17,14 @@ const WRITE_AT: usize = 16 * 1024;
 pub(crate) struct Link {
     stream: Rc<Stream>,
     reader: RefCell<Reader>,
-    out: RefCell<Out>,
+    out: RefCell<WriteBuffer>,
     guard: Option<RefCell<Guard>>,
     flood: Cell<Option<Flood>>,
 }
 
 /// Frames on their way to the socket, gathered so that many leave in one write.
 #[derive(Default)]
-struct Out {
+struct WriteBuffer {
     bytes: Vec<u8>,
     written: usize,
     /// Whether the socket takes no more at the moment.

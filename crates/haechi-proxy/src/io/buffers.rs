@@ -18,10 +18,10 @@ const SPARE_OUTS: usize = 16;
 
 /// A worker's buffers.
 #[derive(Clone, Default)]
-pub(crate) struct Buffers(Rc<Shelf>);
+pub(crate) struct Buffers(Rc<BufferPool>);
 
 #[derive(Default)]
-struct Shelf {
+struct BufferPool {
     spare: RefCell<Vec<Vec<u8>>>,
     spare_outs: RefCell<Vec<Vec<u8>>>,
     held: Cell<usize>,

@@ -37,25 +37,25 @@ use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 
 /// Says of every request what the header `x-say` asks for, and counts how often it was asked.
-struct Told(Arc<AtomicUsize>, Arc<str>);
+struct FakeAuthenticator(Arc<AtomicUsize>, Arc<str>);
 
 /// A cookie's value, which is a credential.
 const SECRET: &str = "renewed-session-value";
 
-struct ToldScheme {
+struct FakeScheme {
     asked: Arc<AtomicUsize>,
     name: Arc<str>,
     challenge: Arc<Challenge>,
     places: [CredentialPlace; 1],
 }
 
-impl Authenticator for Told {
+impl Authenticator for FakeAuthenticator {
     fn name(&self) -> &Arc<str> {
         &self.1
     }
 
     fn for_worker(&self) -> Rc<dyn Scheme> {
-        Rc::new(ToldScheme {
+        Rc::new(FakeScheme {
             asked: self.0.clone(),
             name: self.1.clone(),
             challenge: Arc::new(Challenge::bearer("test")),
@@ -64,7 +64,7 @@ impl Authenticator for Told {
     }
 }
 
-impl Scheme for ToldScheme {
+impl Scheme for FakeScheme {
     fn name(&self) -> &Arc<str> {
         &self.name
     }
@@ -104,7 +104,7 @@ impl Scheme for ToldScheme {
 }
 
 /// A worker with routes to a backend, and what they were asked and logged.
-struct Gate {
+struct TestWorker {
     worker: Rc<Worker>,
     backend: Backend,
     asked: Arc<AtomicUsize>,
@@ -112,7 +112,7 @@ struct Gate {
 }
 
 /// What came of a request.
-struct Came {
+struct Outcome {
     status: u16,
     fields: Fields,
     problem: Value,
@@ -134,7 +134,7 @@ fn cors() -> Cors {
     }
 }
 
-impl Gate {
+impl TestWorker {
     fn new() -> Self {
         let backend = Backend::start(|_| Answer::ok("reached"));
         let asked = Arc::new(AtomicUsize::new(0));
@@ -152,7 +152,7 @@ impl Gate {
         Self { worker: Worker::new(shared), backend, asked, lines: RefCell::new(lines) }
     }
 
-    async fn ask(&self, method: &str, path: &str, sent: &[(&str, &str)]) -> Came {
+    async fn ask(&self, method: &str, path: &str, sent: &[(&str, &str)]) -> Outcome {
         let mut fields = Fields::default();
         sent.iter().for_each(|(name, value)| fields.push(name.as_bytes(), value.as_bytes()));
         let lines = RequestLines {
@@ -177,7 +177,7 @@ impl Gate {
             ResponseBody::Full(bytes) => serde_json::from_slice(&bytes).unwrap_or_default(),
             _ => Value::Null,
         };
-        Came {
+        Outcome {
             status: status.as_u16(),
             fields,
             problem,
@@ -189,7 +189,7 @@ impl Gate {
 }
 
 fn plan(backend: &Backend, asked: &Arc<AtomicUsize>) -> Plan {
-    let told: Arc<dyn Authenticator> = Arc::new(Told(asked.clone(), "told".into()));
+    let told: Arc<dyn Authenticator> = Arc::new(FakeAuthenticator(asked.clone(), "told".into()));
     let route = |name: &str, path: &str| {
         let pattern = PathPattern::parse(path).unwrap();
         Route::new(
@@ -245,7 +245,7 @@ fn field<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
 
 #[tokio::test]
 async fn who_may_reaches_the_backend_and_is_recorded() {
-    let came = Gate::new().ask("GET", "/open", &[("x-say", "anna")]).await;
+    let came = TestWorker::new().ask("GET", "/open", &[("x-say", "anna")]).await;
     assert_eq!((came.status, came.arrived, came.asked), (200, 1, 1));
     assert_eq!((&came.line["outcome"], &came.line["route"]), (&"forwarded".into(), &"open".into()));
     assert_eq!(came.line["subject"], "anna");
@@ -254,7 +254,7 @@ async fn who_may_reaches_the_backend_and_is_recorded() {
 
 #[tokio::test]
 async fn nobody_is_asked_before_a_route_is_known() {
-    let gate = Gate::new();
+    let gate = TestWorker::new();
     for (method, path, status) in [
         ("GET", "/nowhere", 404),
         ("DELETE", "/open", 405),
@@ -275,7 +275,7 @@ async fn nobody_is_asked_before_a_route_is_known() {
 
 #[tokio::test]
 async fn what_connection_takes_away_is_refused_before_anything_else() {
-    let gate = Gate::new();
+    let gate = TestWorker::new();
     for named in ["Authorization", "x-auth-roles", "Host"] {
         let came = gate.ask("GET", "/open", &[("Connection", named), ("x-say", "anna")]).await;
         assert_eq!((came.status, came.arrived, came.asked), (400, 0, 0), "{named}");
@@ -284,7 +284,7 @@ async fn what_connection_takes_away_is_refused_before_anything_else() {
 
 #[tokio::test]
 async fn a_preflight_is_answered_before_anybody_is_asked() {
-    let gate = Gate::new();
+    let gate = TestWorker::new();
     let ask = async |origin, method| {
         let sent = [("Origin", origin), ("Access-Control-Request-Method", method)];
         gate.ask("OPTIONS", "/shared", &sent).await
@@ -302,7 +302,7 @@ async fn a_preflight_is_answered_before_anybody_is_asked() {
 
 #[tokio::test]
 async fn each_end_of_authentication_has_its_answer() {
-    let gate = Gate::new();
+    let gate = TestWorker::new();
     for (sent, status, outcome, challenge) in [
         (None, 401, "unauthenticated", Some("Bearer realm=\"test\"")),
         (Some("bad"), 401, "unauthenticated", Some("Bearer realm=\"test\", error=\"invalid_token\"")),
@@ -319,7 +319,7 @@ async fn each_end_of_authentication_has_its_answer() {
 
 #[tokio::test]
 async fn who_may_not_is_told_nothing_but_the_scope_and_the_decision() {
-    let came = Gate::new().ask("GET", "/scoped", &[("x-say", "anna")]).await;
+    let came = TestWorker::new().ask("GET", "/scoped", &[("x-say", "anna")]).await;
     assert_eq!((came.status, came.arrived, came.asked), (403, 0, 1));
     let challenge = "Bearer error=\"insufficient_scope\", scope=\"orders:read\"";
     assert_eq!(field(&came.fields, "www-authenticate"), Some(challenge));
@@ -329,7 +329,7 @@ async fn who_may_not_is_told_nothing_but_the_scope_and_the_decision() {
 
 #[tokio::test]
 async fn a_refusal_can_be_read_by_the_pages_that_may_read_the_route() {
-    let gate = Gate::new();
+    let gate = TestWorker::new();
     let came = gate.ask("GET", "/shared", &[("Origin", "https://app.example")]).await;
     assert_eq!((came.status, came.arrived), (401, 0));
     assert_eq!(field(&came.fields, "access-control-allow-origin"), Some("https://app.example"));
@@ -337,7 +337,7 @@ async fn a_refusal_can_be_read_by_the_pages_that_may_read_the_route() {
 
 #[tokio::test]
 async fn without_room_nobody_is_let_in() {
-    let gate = Gate::new();
+    let gate = TestWorker::new();
     let held = gate.worker.buffers().charge(gate.worker.limits().buffers * 2);
     let came = gate.ask("GET", "/open", &[("x-say", "anna")]).await;
     assert_eq!((came.status, came.arrived, came.asked), (503, 0, 0));
@@ -350,7 +350,7 @@ const PAGE: (&str, &str) = ("Accept", "text/html");
 
 #[tokio::test]
 async fn a_cookie_that_an_authenticator_sets_is_on_every_answer_to_its_caller_and_in_no_record() {
-    let gate = Gate::new();
+    let gate = TestWorker::new();
     let origin = ("Origin", "https://app.example");
     for (path, status, arrived) in [("/open", 200, 1), ("/scoped", 403, 1), ("/shared", 200, 2)] {
         let came = gate.ask("GET", path, &[("x-say", "anna"), ("x-renew", "1"), origin]).await;
@@ -381,7 +381,7 @@ async fn a_preflight_has_no_effects() {
         ("x-renew", "1"),
         PAGE,
     ];
-    let came = Gate::new().ask("OPTIONS", "/shared", &sent).await;
+    let came = TestWorker::new().ask("OPTIONS", "/shared", &sent).await;
     assert_eq!((came.status, came.asked, came.arrived), (204, 0, 0));
     assert_eq!(field(&came.fields, "set-cookie"), None);
     assert_eq!(field(&came.fields, "location"), None);
@@ -389,7 +389,7 @@ async fn a_preflight_has_no_effects() {
 
 #[tokio::test]
 async fn only_a_browser_that_shows_a_page_is_sent_to_the_login() {
-    let gate = Gate::new();
+    let gate = TestWorker::new();
     let came = gate.ask("GET", "/open", &[PAGE]).await;
     assert_eq!((came.status, came.arrived), (303, 0));
     assert_eq!(field(&came.fields, "location"), Some("/auth/login?state=hidden-state"));

@@ -11,7 +11,7 @@ use crate::metrics::RouteMetrics;
 use crate::outcome::{Broken, RequestOutcome};
 use crate::reply::ErrorFormat;
 use crate::settings::{Endpoint, Route};
-use crate::spans::{Spans, Work};
+use crate::spans::{Spans, StepKind};
 use crate::trace::Trace;
 use haechi_authn::{Attempt, Scheme};
 use haechi_authz::Decision;
@@ -40,13 +40,13 @@ struct Inner {
     /// The declared request headers that are no credential.
     headers: Headers,
     /// What was decided, and about which route.
-    made: Option<Made>,
+    made: Option<RecordedDecision>,
     /// Only of a request that is traced.
     spans: Option<Spans>,
 }
 
 /// A decision that was made about the request.
-struct Made {
+struct RecordedDecision {
     decision: Decision,
     route: Arc<RecordedRoute>,
     undecided: bool,
@@ -115,11 +115,11 @@ impl Record {
         if let Some(spans) = &mut self.0.spans {
             spans.route = Some(route.pattern.as_str().into());
         }
-        self.step(|| Work::Route);
+        self.step(|| StepKind::Route);
     }
 
     /// A step of a traced request is done.
-    fn step(&mut self, what: impl FnOnce() -> Work) {
+    fn step(&mut self, what: impl FnOnce() -> StepKind) {
         let Inner { spans, recorder, .. } = &mut *self.0;
         if let Some(spans) = spans {
             spans.step(recorder.span_id(), what());
@@ -130,7 +130,7 @@ impl Record {
     pub(crate) fn attempt(&mut self, scheme: &dyn Scheme, attempt: &Attempt) {
         let result = attempt.name();
         self.0.recorder.metrics().authn(scheme.name(), result);
-        self.step(|| Work::Authenticate { authenticator: scheme.name().clone(), result });
+        self.step(|| StepKind::Authenticate { authenticator: scheme.name().clone(), result });
     }
 
     pub(crate) fn caller(&mut self, caller: &Arc<Caller>) {
@@ -160,8 +160,9 @@ impl Record {
             self.0.line.shadow = Some(direction);
             self.0.metrics().shadow.count(direction);
         }
-        self.0.made = Some(Made { decision: decision.clone(), route: route.clone(), undecided: false });
-        self.step(|| Work::Authorize { decision: decision.id, allowed: decision.is_allowed() });
+        self.0.made =
+            Some(RecordedDecision { decision: decision.clone(), route: route.clone(), undecided: false });
+        self.step(|| StepKind::Authorize { decision: decision.id, allowed: decision.is_allowed() });
     }
 
     /// The decision could not be made, for this reason.
@@ -186,7 +187,7 @@ impl Record {
         let (Some(service), Some((host, port))) = (&line.service, &line.endpoint) else { return };
         let (service, host, port) = (service.clone(), host.clone(), *port);
         let (status, problem) = (outcome.ok(), outcome.err());
-        spans.step(span, Work::Upstream { service, host, port, status, problem });
+        spans.step(span, StepKind::Upstream { service, host, port, status, problem });
     }
 
     /// When the request began.
@@ -299,7 +300,7 @@ impl Inner {
 
     /// What is remembered of the decision. The request is over: its parts are moved.
     fn remembered(&mut self) -> Option<Decided> {
-        let Made { decision, route, undecided } = self.made.take()?;
+        let RecordedDecision { decision, route, undecided } = self.made.take()?;
         let line = &mut self.line;
         let reason = line.reason.take().filter(|_| undecided);
         Some(Decided {

@@ -2,6 +2,7 @@
 
 use crate::tls::ServiceTls;
 use arc_swap::ArcSwap;
+use haechi_core::Host;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
@@ -21,6 +22,8 @@ pub struct EndpointState {
     port: u16,
     named: bool,
     tls: Option<Arc<ServiceTls>>,
+    /// As a `Host` names it, without its port, and with it where it is not the usual one.
+    own_names: Option<(Host, Host)>,
     /// What the host stands for.
     addresses: ArcSwap<Vec<SocketAddr>>,
     /// Whether there is any address; false while a name has never been resolved.
@@ -51,11 +54,19 @@ pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX / 2)
 }
 
+/// `None` for a name that no `Host` could be.
+fn own_names(host: &str, port: u16, usual: u16) -> Option<(Host, Host)> {
+    let name = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let with_port = if port == usual { name.clone() } else { format!("{name}:{port}") };
+    Some((Host::parse(name.as_bytes()).ok()?, Host::parse(with_port.as_bytes()).ok()?))
+}
+
 impl EndpointState {
     /// An endpoint of which nothing bad is known.
     pub(crate) fn new(service: Arc<str>, host: Arc<str>, port: u16, tls: Option<Arc<ServiceTls>>) -> Self {
         let literal = host.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, port));
         Self {
+            own_names: own_names(&host, port, if tls.is_some() { 443 } else { 80 }),
             service,
             host,
             port,
@@ -83,6 +94,16 @@ impl EndpointState {
     /// Name or address.
     pub const fn host(&self) -> &Arc<str> {
         &self.host
+    }
+
+    /// As a `Host` names it, without its port.
+    pub(crate) fn own_name(&self) -> Option<&Host> {
+        self.own_names.as_ref().map(|(name, _)| name)
+    }
+
+    /// As a `Host` names it, with its port where it is not the usual one.
+    pub(crate) fn own_host(&self) -> Option<&Host> {
+        self.own_names.as_ref().map(|(_, host)| host)
     }
 
     /// The port.

@@ -5,17 +5,14 @@ use super::{Common, Failure, Format};
 use crate::authenticators;
 use crate::config::{Config, load};
 
-/// Says what the configuration holds, or everything that is wrong with it. Warnings go to stderr.
+/// Says what the configuration holds, or everything that is wrong with it. Warnings go to stderr, or into the list of `--output json`.
 pub(crate) fn check(common: &Common) -> Result<(), Failure> {
     match (load(&common.config, authenticators::ALL), common.output) {
         (Ok(config), Format::Text) => {
             output::to_stderr(&config.warnings.to_string());
             output::line(&summary(&config))
         }
-        (Ok(config), Format::Json) => {
-            output::to_stderr(&config.warnings.to_string());
-            output::line("[]")
-        }
+        (Ok(config), Format::Json) => output::json(&config.warnings.lines().collect::<Vec<_>>()),
         (Err(report), Format::Text) => Err(Failure::Config(Box::new(report))),
         (Err(report), Format::Json) => {
             output::json(&report.lines().collect::<Vec<_>>())?;

@@ -45,10 +45,10 @@ struct RouteChange {
     relation: Option<Relation>,
     /// Somebody who passes now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    gained: Option<Shown>,
+    gained: Option<ConfirmedExample>,
     /// Somebody who passed before.
     #[serde(skip_serializing_if = "Option::is_none")]
-    lost: Option<Shown>,
+    lost: Option<ConfirmedExample>,
     /// What could not be decided.
     undecided: Vec<String>,
     /// What else changed: how callers are authenticated, what the route takes.
@@ -66,7 +66,7 @@ enum Kind {
 
 /// An example that both gates confirmed.
 #[derive(Debug, Serialize)]
-struct Shown {
+struct ConfirmedExample {
     #[serde(flatten)]
     example: Box<Example>,
     /// What the old configuration makes of it.
@@ -106,18 +106,18 @@ async fn ask(old: &Loaded, new: &Loaded, solver: &mut Solver) -> DiffReport {
     let changes = compare(&before, &after, solver).await;
     let mut routes = Vec::with_capacity(changes.len());
     for change in changes {
-        routes.push(Sides { old, new }.told(change).await);
+        routes.push(BothConfigurations { old, new }.told(change).await);
     }
     let (questions, took) = solver.spent();
     DiffReport { routes, questions, solver_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX) }
 }
 
-struct Sides<'a> {
+struct BothConfigurations<'a> {
     old: &'a Loaded,
     new: &'a Loaded,
 }
 
-impl Sides<'_> {
+impl BothConfigurations<'_> {
     async fn told(&self, RouteDiff { name, change }: RouteDiff) -> RouteChange {
         let kind = match change {
             Change::Added(_) => Kind::Added,
@@ -159,7 +159,7 @@ impl Sides<'_> {
         gained: bool,
         kind: Kind,
         undecided: &mut Vec<String>,
-    ) -> Option<Shown> {
+    ) -> Option<ConfirmedExample> {
         let example = match finding {
             Finding::None => return None,
             Finding::Undecided(why) => {
@@ -179,7 +179,7 @@ impl Sides<'_> {
             Ok((allowed, judged)) => {
                 let (before, now) = if gained { (judged, allowed) } else { (allowed, judged) };
                 let (explain, lines) = (explain_command(allows, &example), lines(allows, &example));
-                Some(Shown { example, before: before.told, now: now.told, explain, lines })
+                Some(ConfirmedExample { example, before: before.told, now: now.told, explain, lines })
             }
         }
     }

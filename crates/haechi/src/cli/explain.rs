@@ -5,8 +5,8 @@ mod agreement;
 #[cfg(test)]
 mod agreement_protocols;
 mod caller;
+mod context;
 mod decision;
-mod gate;
 mod inquiry;
 mod judge;
 mod reason;
@@ -14,8 +14,8 @@ mod route;
 mod text;
 mod told;
 
-pub(crate) use caller::{Supposed, Who, vouching};
-pub(crate) use gate::Gate;
+pub(crate) use caller::{CallerArgument, Supposed, vouching};
+pub(crate) use context::ExplainContext;
 pub(crate) use inquiry::Inquiry;
 pub(crate) use judge::judge;
 pub(crate) use text::render;
@@ -38,7 +38,7 @@ pub(crate) fn explain(common: &Common, arguments: &ExplainArgs) -> Result<(), Fa
     let runtime = control_runtime().map_err(Failure::fault)?;
     let assembly = Assembly::new(&config, &runtime).map_err(Failure::fault)?;
     let dry = DryRun::new(assembly.plan.clone());
-    let gate = Gate { config: &config, dry: &dry, assembly: Some(&assembly), answers: None };
+    let gate = ExplainContext { config: &config, dry: &dry, assembly: Some(&assembly), answers: None };
     let explanation = runtime.block_on(judge(gate, &inquiry))?;
     match common.output {
         Format::Json => output::json(&explanation),
@@ -62,7 +62,7 @@ fn inquiry(config: &Config, arguments: &ExplainArgs) -> Result<Inquiry, Failure>
     })
 }
 
-fn who(config: &Config, arguments: &CallerArgs) -> Result<Who, Failure> {
+fn who(config: &Config, arguments: &CallerArgs) -> Result<CallerArgument, Failure> {
     let CallerArgs {
         token,
         token_in,
@@ -79,14 +79,14 @@ fn who(config: &Config, arguments: &CallerArgs) -> Result<Who, Failure> {
     let named = authenticator.is_some() || subject.is_some() || issuer.is_some();
     let some = named || !(roles.is_empty() && scopes.is_empty() && attributes.is_empty());
     Ok(match (token, key, as_user) {
-        (Some(token), ..) => Who::Token(token.clone(), token_in.clone()),
-        (_, Some(key), _) => Who::Key(key.clone()),
-        (.., Some(user)) => Who::User(user.clone()),
-        _ if *anonymous || !some => Who::Nobody,
+        (Some(token), ..) => CallerArgument::Token(token.clone(), token_in.clone()),
+        (_, Some(key), _) => CallerArgument::Key(key.clone()),
+        (.., Some(user)) => CallerArgument::User(user.clone()),
+        _ if *anonymous || !some => CallerArgument::Nobody,
         _ => {
             check_roles(&config.roles, roles)?;
             let authenticator = authenticator.as_deref().map(|name| declared(config, name)).transpose()?;
-            Who::Supposed(Supposed {
+            CallerArgument::Supposed(Supposed {
                 roles: roles.clone(),
                 scopes: scopes.clone(),
                 attributes: input::attributes(config, attributes)?,

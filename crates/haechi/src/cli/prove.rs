@@ -51,12 +51,12 @@ struct OnRoute {
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    example: Option<Shown>,
+    example: Option<ConfirmedExample>,
 }
 
 /// An example that the gate confirmed.
 #[derive(Debug, Serialize)]
-struct Shown {
+struct ConfirmedExample {
     #[serde(flatten)]
     example: Box<Example>,
     /// What the gate says of it.
@@ -145,7 +145,7 @@ async fn on_route(loaded: &Loaded, property: &Property, route: RouteIndex, findi
                         .map(|name| format!(", if the decision point `{name}` agrees"));
                     let gate = format!("{}{}", judged.told, point.unwrap_or_default());
                     let (explain, lines) = (explain_command(loaded, &example), lines(loaded, &example));
-                    told(Outcome::DoesNotHold, None, Some(Shown { example, gate, explain, lines }))
+                    told(Outcome::DoesNotHold, None, Some(ConfirmedExample { example, gate, explain, lines }))
                 }
             }
         }

@@ -3,7 +3,7 @@
 mod coverage;
 mod report;
 
-use super::explain::{Explanation, Gate, Inquiry, Supposed, Who, judge};
+use super::explain::{CallerArgument, ExplainContext, Explanation, Inquiry, Supposed, judge};
 use super::{Common, Failure, Form, TestArgs, configuration, output};
 use crate::config::{Case, CaseCaller, Config, Expect, load_cases};
 use crate::wire::{GivenAnswers, control_runtime, rules};
@@ -46,7 +46,7 @@ pub(crate) fn test(common: &Common, arguments: &TestArgs) -> Result<(), Failure>
     let answers = GivenAnswers::default();
     let dry = DryRun::new(Arc::new(rules(&config, &answers).map_err(Failure::fault)?));
     let runtime = control_runtime().map_err(Failure::fault)?;
-    let gate = Gate { config: &config, dry: &dry, assembly: None, answers: Some(&answers) };
+    let gate = ExplainContext { config: &config, dry: &dry, assembly: None, answers: Some(&answers) };
     let told = runtime.block_on(run(gate, &cases, arguments.coverage))?;
     match common.form {
         Form::Json => output::json(&told)?,
@@ -73,7 +73,11 @@ fn read<'a>(files: &'a [std::path::PathBuf], config: &Config) -> Result<Vec<(&'a
     failure.map_or(Ok(cases), Err)
 }
 
-async fn run(gate: Gate<'_>, cases: &[(&Path, Case)], covering: bool) -> Result<TestReport, Failure> {
+async fn run(
+    gate: ExplainContext<'_>,
+    cases: &[(&Path, Case)],
+    covering: bool,
+) -> Result<TestReport, Failure> {
     let mut coverage = Coverage::new(gate);
     let mut tried = Vec::with_capacity(cases.len());
     for (file, case) in cases {
@@ -104,14 +108,14 @@ fn inquiry(case: &Case) -> Inquiry {
         headers: case.headers.clone(),
         secure: case.secure,
         time: case.time,
-        who: case.caller.as_ref().map_or(Who::Nobody, who),
+        who: case.caller.as_ref().map_or(CallerArgument::Nobody, who),
         points: case.points.clone(),
         ..plain
     }
 }
 
-fn who(caller: &CaseCaller) -> Who {
-    Who::Supposed(Supposed {
+fn who(caller: &CaseCaller) -> CallerArgument {
+    CallerArgument::Supposed(Supposed {
         roles: caller.roles.clone(),
         scopes: caller.scopes.clone(),
         attributes: caller.attributes.clone(),

@@ -8,7 +8,7 @@ impl Source {
     pub(super) fn place_in(&self, span: Span, text: &str, offset: usize) -> Position {
         let start = self.byte(span.start);
         let written = self.text().get(start..).unwrap_or_default();
-        let mut walk = Walk::begin(written);
+        let mut walk = Cursor::begin(written);
         let mut read = text.char_indices().peekable();
         while let Some((index, c)) = read.next() {
             if c.is_whitespace() {
@@ -46,13 +46,13 @@ impl Source {
 }
 
 /// A way through what is written, beside what it says.
-struct Walk<'a> {
+struct Cursor<'a> {
     written: &'a str,
     at: usize,
     quote: Option<char>,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> Cursor<'a> {
     fn begin(written: &'a str) -> Self {
         let first = written.chars().next();
         let (at, quote) = match first {

@@ -90,6 +90,8 @@ const MAX_FAULTS: usize = 200;
 /// One fault as `--output json` prints it.
 #[derive(Debug, Serialize)]
 pub(crate) struct FaultLine<'a> {
+    /// `error` or `warning`.
+    severity: &'static str,
     file: &'a Path,
     line: Option<usize>,
     column: Option<usize>,
@@ -149,6 +151,7 @@ impl Report {
             let source = self.source_of(fault);
             let place = fault.span.map(|span| source.place_of(span.start));
             FaultLine {
+                severity: self.kind,
                 file: place.map_or_else(|| source.file(), |(file, _)| file),
                 line: place.map(|(_, at)| at.line),
                 column: place.map(|(_, at)| at.column),

@@ -3,11 +3,11 @@
 //! Whoever has something to say, workers and libraries among them, puts a line into a bounded queue and goes on. A thread of its own writes
 //! them, so that a pipe that nobody reads, a full disk or a closed descriptor stops nobody. What finds no room, or cannot be written, is counted.
 
-mod lost;
+mod dropped;
 mod repeats;
 
+use dropped::DROPPED;
 use haechi_authn::supervisor::supervise_thread;
-use lost::LOST;
 use repeats::Repeats;
 use std::fs::File;
 use std::io::{self, Write};
@@ -53,9 +53,9 @@ pub(crate) fn line(text: &str) {
 /// Events that were left out so far, by reason: the same too often within a second, standard error too slow, standard error broken.
 pub(crate) fn dropped() -> [(&'static str, u64); 3] {
     [
-        ("repeated", LOST.repeated.load(Relaxed)),
-        ("queue_full", LOST.full.load(Relaxed)),
-        ("write_failed", LOST.failed.load(Relaxed)),
+        ("repeated", DROPPED.repeated.load(Relaxed)),
+        ("queue_full", DROPPED.full.load(Relaxed)),
+        ("write_failed", DROPPED.failed.load(Relaxed)),
     ]
 }
 
@@ -73,10 +73,10 @@ fn send(message: Message) {
     match QUEUE.get_or_init(start).as_ref().map(|queue| queue.try_send(message)) {
         Some(Ok(())) => {}
         Some(Err(TrySendError::Full(_))) => {
-            LOST.full.fetch_add(1, Relaxed);
+            DROPPED.full.fetch_add(1, Relaxed);
         }
         Some(Err(TrySendError::Disconnected(_))) | None => {
-            LOST.failed.fetch_add(1, Relaxed);
+            DROPPED.failed.fetch_add(1, Relaxed);
         }
     }
 }
@@ -101,7 +101,7 @@ fn write(messages: &Receiver<Message>, mut out: impl Write, torn: &mut bool) {
             }
         };
         if write_lines(&mut out, &line, torn).is_err() {
-            LOST.failed.fetch_add(1, Relaxed);
+            DROPPED.failed.fetch_add(1, Relaxed);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Rate limit for repeated log events: the same one at most a few times a second.
 
-use super::lost::LOST;
+use super::dropped::DROPPED;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
@@ -34,7 +34,7 @@ impl<S: Subscriber> Layer<S> for Repeats {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let lets = self.lets(event.metadata().callsite(), Instant::now());
         if !lets {
-            LOST.repeated.fetch_add(1, Relaxed);
+            DROPPED.repeated.fetch_add(1, Relaxed);
         }
         lets
     }

@@ -25,14 +25,14 @@ impl ExampleOutcome {
 }
 
 /// Gives the judge the example's caller, and sees which route it takes.
-struct Supposing<'a> {
+struct ExampleObserver<'a> {
     loaded: &'a Loaded,
     example: &'a Example,
     route: Option<RouteIndex>,
     decided: bool,
 }
 
-impl Observer for Supposing<'_> {
+impl Observer for ExampleObserver<'_> {
     fn routed(&mut self, route: RouteIndex, _: &RequestHead) {
         self.route = Some(route);
     }
@@ -76,7 +76,7 @@ impl Loaded {
 
     async fn judged(&self, example: &Example) -> (Option<RouteIndex>, ExampleOutcome) {
         let headers = self.fields(example);
-        let mut steps = Supposing { loaded: self, example, route: None, decided: false };
+        let mut steps = ExampleObserver { loaded: self, example, route: None, decided: false };
         let outcome = self.dry.judge(&request(example, &headers), |_| {}, &mut steps).await;
         (steps.route, self.told(&outcome, &steps))
     }
@@ -93,12 +93,12 @@ impl Loaded {
             return Some(ExampleOutcome::refused("404: not on this host"));
         }
         let headers = self.fields(example);
-        let mut steps = Supposing { loaded: self, example, route: None, decided: false };
+        let mut steps = ExampleObserver { loaded: self, example, route: None, decided: false };
         let outcome = self.dry.judge_on_route(&request(example, &headers), index, &mut steps).await;
         Some(self.told(&outcome, &steps))
     }
 
-    fn told(&self, outcome: &DryOutcome, steps: &Supposing<'_>) -> ExampleOutcome {
+    fn told(&self, outcome: &DryOutcome, steps: &ExampleObserver<'_>) -> ExampleOutcome {
         let name = steps.route.map_or("", |route| self.name(route));
         match outcome {
             DryOutcome::Forwarded => {

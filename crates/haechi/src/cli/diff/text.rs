@@ -1,6 +1,6 @@
 //! Differences for people.
 
-use super::{DiffReport, Kind, RouteChange, Shown};
+use super::{ConfirmedExample, DiffReport, Kind, RouteChange};
 use crate::cli::output::{self, counted};
 use haechi_authz::analysis::Relation;
 use std::fmt::{Result, Write};
@@ -62,7 +62,7 @@ fn write_route(out: &mut String, route: &RouteChange) -> Result {
     Ok(())
 }
 
-fn write_shown(out: &mut String, what: &str, shown: &Shown) -> Result {
+fn write_shown(out: &mut String, what: &str, shown: &ConfirmedExample) -> Result {
     writeln!(out, "             {what}, for example:")?;
     for line in &shown.lines {
         writeln!(out, "               {}", output::shown(line))?;

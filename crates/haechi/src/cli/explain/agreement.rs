@@ -1,6 +1,6 @@
 //! `explain` and the running gate say the same of the same request: some thousand requests, good and odd, take both ways.
 
-use super::{Explanation, Gate, Inquiry, Who, judge};
+use super::{CallerArgument, ExplainContext, Explanation, Inquiry, judge};
 use crate::authenticators::ALL;
 use crate::config::{Config, load};
 use crate::wire::{Assembly, control_runtime};
@@ -200,7 +200,7 @@ impl Maker {
         let path = self.path();
         let mut inquiry = Inquiry::new(Method::from_bytes(method.as_bytes()).unwrap(), path);
         inquiry.host = self.host().to_owned();
-        inquiry.who = Who::Nobody;
+        inquiry.who = CallerArgument::Nobody;
         self.credential(&mut inquiry.headers);
         self.odd_fields(&mut inquiry.headers);
         let body = self.body(&mut inquiry.headers);
@@ -406,7 +406,11 @@ impl Maker {
     }
 }
 
-pub(super) fn explained(runtime: &tokio::runtime::Runtime, gate: Gate<'_>, inquiry: &Inquiry) -> Explanation {
+pub(super) fn explained(
+    runtime: &tokio::runtime::Runtime,
+    gate: ExplainContext<'_>,
+    inquiry: &Inquiry,
+) -> Explanation {
     runtime.block_on(judge(gate, inquiry)).unwrap_or_else(|_| panic!("no explanation of {inquiry:?}"))
 }
 
@@ -426,7 +430,7 @@ fn explain_says_of_thousands_of_requests_what_the_gate_does() {
     let runtime = control_runtime().unwrap();
     let assembly = Assembly::new(&config, &runtime).unwrap();
     let dry = DryRun::new(assembly.plan.clone());
-    let gate = Gate { config: &config, dry: &dry, assembly: Some(&assembly), answers: None };
+    let gate = ExplainContext { config: &config, dry: &dry, assembly: Some(&assembly), answers: None };
     let running = Running::start(&assembly, 0);
 
     let mut maker = Maker::new(SEED);

@@ -1,7 +1,7 @@
 //! The same as [`super::agreement`] over TLS and over HTTP/2: what can be said there is judged as `explain` judges it.
 
 use super::agreement::{Maker, Request, Running, USERS, ask_over, configuration, explained};
-use super::{Gate, Inquiry};
+use super::{ExplainContext, Inquiry};
 use crate::authenticators::ALL;
 use crate::config::load;
 use crate::wire::{Assembly, control_runtime};
@@ -48,7 +48,7 @@ impl Tally {
     fn compare(
         &mut self,
         runtime: &tokio::runtime::Runtime,
-        gate: Gate<'_>,
+        gate: ExplainContext<'_>,
         inquiry: &Inquiry,
         ask: impl FnOnce() -> u16,
     ) {
@@ -95,7 +95,7 @@ fn explain_says_of_requests_over_tls_and_http2_what_the_gate_does() {
     let runtime = control_runtime().unwrap();
     let assembly = Assembly::new(&config, &runtime).unwrap();
     let dry = DryRun::new(assembly.plan.clone());
-    let gate = Gate { config: &config, dry: &dry, assembly: Some(&assembly), answers: None };
+    let gate = ExplainContext { config: &config, dry: &dry, assembly: Some(&assembly), answers: None };
     let (plain, secure) = (Running::start(&assembly, 0), Running::start(&assembly, 1));
 
     let mut maker = Maker::new(11);

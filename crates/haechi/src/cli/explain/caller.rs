@@ -1,6 +1,6 @@
 //! Callers that are taken as given.
 
-use super::gate::Gate;
+use super::context::ExplainContext;
 use crate::authenticators::definition::open;
 use crate::cli::Failure;
 use crate::cli::input::TokenIn;
@@ -13,9 +13,9 @@ use haechi_core::{Attributes, Caller, CallerKind};
 use haechi_proxy::{Authentication, Route};
 use std::sync::Arc;
 
-/// Who is calling.
+/// Who is calling, as the command line or a test case says.
 #[derive(Clone, Debug)]
-pub(crate) enum Who {
+pub(crate) enum CallerArgument {
     /// Whoever sends no credential.
     Nobody,
     /// Whoever has this token, in this place, or wherever authenticators look.
@@ -72,17 +72,20 @@ pub(super) enum Supposition<'a> {
     /// None is: the route's authenticators are asked.
     None,
     /// This user of the store.
-    User(Gate<'a>, Claimed),
+    User(ExplainContext<'a>, Claimed),
     /// Whoever an authenticator says this of.
-    Supposed(Gate<'a>, &'a Supposed),
+    Supposed(ExplainContext<'a>, &'a Supposed),
 }
 
 /// Who is taken as given.
-pub(super) async fn supposition<'a>(who: &'a Who, gate: Gate<'a>) -> Result<Supposition<'a>, Failure> {
+pub(super) async fn supposition<'a>(
+    who: &'a CallerArgument,
+    gate: ExplainContext<'a>,
+) -> Result<Supposition<'a>, Failure> {
     Ok(match who {
-        Who::Nobody | Who::Token(..) | Who::Key(_) => Supposition::None,
-        Who::User(user) => Supposition::User(gate, of_store(user, gate).await?),
-        Who::Supposed(supposed) => Supposition::Supposed(gate, supposed),
+        CallerArgument::Nobody | CallerArgument::Token(..) | CallerArgument::Key(_) => Supposition::None,
+        CallerArgument::User(user) => Supposition::User(gate, of_store(user, gate).await?),
+        CallerArgument::Supposed(supposed) => Supposition::Supposed(gate, supposed),
     })
 }
 
@@ -141,7 +144,7 @@ fn ways_in(route: &Route) -> Vec<Arc<str>> {
 }
 
 /// What a token of this user would say.
-async fn of_store(user: &str, gate: Gate<'_>) -> Result<Claimed, Failure> {
+async fn of_store(user: &str, gate: ExplainContext<'_>) -> Result<Claimed, Failure> {
     let Some(store) = gate.assembly.and_then(|assembly| assembly.process.store.as_ref()) else {
         return Err(Failure::fault("`--as` names a user of the store, and no `store` is configured"));
     };

@@ -1,6 +1,6 @@
 //! The request that is asked about.
 
-use super::caller::{Who, key_header};
+use super::caller::{CallerArgument, key_header};
 use crate::cli::Failure;
 use crate::cli::input::TokenIn;
 use crate::config::Config;
@@ -24,7 +24,7 @@ pub(crate) struct Inquiry {
     pub(crate) secure: bool,
     /// Now, where it is left out.
     pub(crate) time: Option<Timestamp>,
-    pub(crate) who: Who,
+    pub(crate) who: CallerArgument,
     /// What decision points are supposed to say, where they are not asked.
     pub(crate) points: BTreeMap<String, Outcome>,
 }
@@ -57,7 +57,7 @@ impl Inquiry {
             headers: Vec::new(),
             secure: false,
             time: None,
-            who: Who::Nobody,
+            who: CallerArgument::Nobody,
             points: BTreeMap::new(),
         }
     }
@@ -67,14 +67,14 @@ impl Inquiry {
         let mut headers = vec![("host".to_owned(), self.host.clone())];
         headers.extend(self.headers.iter().cloned());
         match &self.who {
-            Who::Token(token, Some(place)) => headers.extend(placed(token, place)),
-            Who::Token(token, None) => {
+            CallerArgument::Token(token, Some(place)) => headers.extend(placed(token, place)),
+            CallerArgument::Token(token, None) => {
                 let elsewhere = config.authenticators.values();
                 headers.extend(elsewhere.filter_map(|known| known.settings.token_field(token)));
                 headers.push(("authorization".into(), format!("Bearer {token}")));
             }
-            Who::Key(key) => headers.push((key_header(config)?.to_string(), key.clone())),
-            Who::Nobody | Who::User(_) | Who::Supposed(_) => {}
+            CallerArgument::Key(key) => headers.push((key_header(config)?.to_string(), key.clone())),
+            CallerArgument::Nobody | CallerArgument::User(_) | CallerArgument::Supposed(_) => {}
         }
         Ok(headers)
     }

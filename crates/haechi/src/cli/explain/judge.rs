@@ -1,7 +1,7 @@
 //! What the gate would do with a request: the code that serves requests, with every step told.
 
 use super::caller::{Supposition, supposition};
-use super::gate::Gate;
+use super::context::ExplainContext;
 use super::inquiry::Inquiry;
 use super::reason::{because, fact, permitted_by, rule_says};
 use super::route;
@@ -15,7 +15,7 @@ use haechi_proxy::{DryOutcome, Observer, Plan, Route, Target};
 use std::sync::Arc;
 
 /// Judges one request.
-pub(crate) async fn judge(gate: Gate<'_>, inquiry: &Inquiry) -> Result<Explanation, Failure> {
+pub(crate) async fn judge(gate: ExplainContext<'_>, inquiry: &Inquiry) -> Result<Explanation, Failure> {
     if let Some(answers) = gate.answers {
         answers.give(inquiry.points.clone());
     }
@@ -89,7 +89,7 @@ fn asked(scheme: &dyn Scheme, attempt: &Attempt) -> AuthenticatorAttempt {
 
 impl Explanation {
     fn of(
-        gate: Gate<'_>,
+        gate: ExplainContext<'_>,
         inquiry: &Inquiry,
         head: Option<&RequestHead>,
         steps: Steps<'_>,
@@ -155,7 +155,7 @@ impl Explanation {
     }
 
     /// What each clause and policy says, and what they looked at.
-    fn decision(&mut self, gate: Gate<'_>, facts: &Facts<'_>, decision: &Decision) {
+    fn decision(&mut self, gate: ExplainContext<'_>, facts: &Facts<'_>, decision: &Decision) {
         let engine = gate.plan().enforcer().engine();
         let findings = engine.findings(facts);
         // The route's own grant is worth telling only where it stands alone.
@@ -186,7 +186,7 @@ impl Explanation {
     /// What it came to.
     fn decided(
         mut self,
-        gate: Gate<'_>,
+        gate: ExplainContext<'_>,
         inquiry: &Inquiry,
         facts: &Facts<'_>,
         decision: &Decision,

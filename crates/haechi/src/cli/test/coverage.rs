@@ -1,7 +1,7 @@
 //! What the cases exercise. A route is exercised when a case reaches it; a clause when cases saw it hold and saw it not hold; a policy when
 //! cases saw it true, and saw it false or about something else.
 
-use crate::cli::explain::{Explanation, Gate};
+use crate::cli::explain::{ExplainContext, Explanation};
 use haechi_authz::{Clause, RuleResult, Source};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -46,7 +46,7 @@ struct CoverageResult {
 }
 
 impl Coverage {
-    pub(super) fn new(gate: Gate<'_>) -> Self {
+    pub(super) fn new(gate: ExplainContext<'_>) -> Self {
         let mut seen = BTreeMap::new();
         for route in &gate.config.routes {
             let name = route.name.to_string();

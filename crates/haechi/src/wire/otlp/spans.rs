@@ -2,7 +2,7 @@
 
 use super::messages::{AnyValue, KeyValue, Span, SpanKind, Status, StatusCode, Value};
 use haechi_core::method::is_named;
-use haechi_proxy::{Step, TracedRequest, Work};
+use haechi_proxy::{Step, StepKind, TracedRequest};
 use http::Method;
 use std::time::Duration;
 
@@ -49,20 +49,20 @@ fn child(request: &TracedRequest, step: &Step) -> Span {
     let mut error = false;
     let mut kind = SpanKind::Internal;
     let (name, attributes) = match &step.what {
-        Work::Route => ("route".to_owned(), Vec::new()),
-        Work::Authenticate { authenticator, result } => {
+        StepKind::Route => ("route".to_owned(), Vec::new()),
+        StepKind::Authenticate { authenticator, result } => {
             error = *result == "unavailable";
             let attributes =
                 vec![text("haechi.authenticator", authenticator), text("haechi.authn.result", result)];
             (format!("authenticate {authenticator}"), attributes)
         }
-        Work::Authorize { decision, allowed } => {
+        StepKind::Authorize { decision, allowed } => {
             let outcome = if *allowed { "allow" } else { "deny" };
             let attributes =
                 vec![text("haechi.decision_id", &decision.to_string()), text("haechi.authz.result", outcome)];
             ("authorize".to_owned(), attributes)
         }
-        Work::Upstream { service, host, port, status, problem } => {
+        StepKind::Upstream { service, host, port, status, problem } => {
             kind = SpanKind::Client;
             error = problem.is_some() || status.is_some_and(|s| s.is_client_error() || s.is_server_error());
             let mut attributes = vec![

@@ -5,9 +5,9 @@ use crate::wire::{Assembly, GivenAnswers};
 use haechi_core::{Clock, SystemClock, Timestamp};
 use haechi_proxy::{DryRun, Plan};
 
-/// A configuration, and what is there to judge by it.
+/// What an explanation needs: a configuration, and what judges by it.
 #[derive(Clone, Copy)]
-pub(crate) struct Gate<'a> {
+pub(crate) struct ExplainContext<'a> {
     pub(crate) config: &'a Config,
     pub(crate) dry: &'a DryRun,
     /// Store, keys and authenticators, where credentials are to be checked.
@@ -16,7 +16,7 @@ pub(crate) struct Gate<'a> {
     pub(crate) answers: Option<&'a GivenAnswers>,
 }
 
-impl Gate<'_> {
+impl ExplainContext<'_> {
     /// The time.
     pub(super) fn now(&self) -> Timestamp {
         self.assembly.map_or_else(|| SystemClock.now(), |assembly| assembly.process.clock.now())
