@@ -18,6 +18,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
 
 const REQUESTS: usize = 2000;
 
@@ -76,9 +78,9 @@ impl Tally {
 
 #[test]
 fn explain_says_of_requests_over_tls_and_http2_what_the_gate_does() {
-    let (mut over_tls, mut over_http2) = (Tally::default(), Tally::default());
     let arrived = Arc::new(AtomicUsize::new(0));
-    (over_tls.arrived, over_http2.arrived) = (arrived.clone(), arrived.clone());
+    let [mut over_tls, mut over_http2, mut over_both] =
+        std::array::from_fn(|_| Tally { arrived: arrived.clone(), ..Tally::default() });
     let backend = Backend::start(move |_| {
         arrived.fetch_add(1, Ordering::SeqCst);
         Answer::ok("")
@@ -101,15 +103,21 @@ fn explain_says_of_requests_over_tls_and_http2_what_the_gate_does() {
     let mut maker = Maker::new(11);
     for number in 0..REQUESTS {
         let mut request = maker.next();
-        if let Some(head) = http2_head(&request) {
+        if let Some(head) = http2_head(&request, "http") {
             let body = body(&request);
             over_http2.compare(&runtime, gate, &request.inquiry, || {
-                runtime.block_on(ask_http2(plain.address, head, body))
+                runtime.block_on(ask_http2(plain.address, None, head, body))
             });
         }
         // A handshake for each takes its time.
         if number % 10 == 0 {
             request.inquiry.secure = true;
+            if let Some(head) = http2_head(&request, "https") {
+                let (client, body) = (client.clone(), body(&request));
+                over_both.compare(&runtime, gate, &request.inquiry, || {
+                    runtime.block_on(ask_http2(secure.address, Some(client), head, body))
+                });
+            }
             over_tls.compare(&runtime, gate, &request.inquiry, || {
                 let session = ClientConnection::new(client.clone(), "localhost".try_into().unwrap()).unwrap();
                 let socket = TcpStream::connect(secure.address).unwrap();
@@ -119,18 +127,19 @@ fn explain_says_of_requests_over_tls_and_http2_what_the_gate_does() {
         }
     }
     over_tls.has_seen(&[200, 400, 401, 403, 404, 405]);
+    over_both.has_seen(&[200, 400, 401, 403, 404, 405]);
     over_http2.has_seen(&[200, 204, 400, 401, 403, 404, 405, 413, 417]);
 }
 
 /// The request as it is said in HTTP/2; `None` where it cannot be, or means something else there.
-fn http2_head(request: &Request) -> Option<http::Request<()>> {
+fn http2_head(request: &Request, scheme: &str) -> Option<http::Request<()>> {
     let Inquiry { method, path, host, headers, .. } = &request.inquiry;
     let ends_at_a_hop = ["connection", "upgrade", "host"];
     let chunked = |name: &str, value: &str| name == "transfer-encoding" && value == "chunked";
     if *method == http::Method::CONNECT || path.contains('#') || !path.starts_with('/') || headers.len() > 9 {
         return None;
     }
-    let uri = http::Uri::builder().scheme("http").authority(host.as_str()).path_and_query(path.as_str());
+    let uri = http::Uri::builder().scheme(scheme).authority(host.as_str()).path_and_query(path.as_str());
     let mut head = http::Request::new(());
     (*head.method_mut(), *head.uri_mut()) = (method.clone(), uri.build().ok()?);
     for (name, value) in headers {
@@ -156,20 +165,47 @@ fn body(request: &Request) -> &'static str {
     if request.body.ends_with("0\r\n\r\n") { "body" } else { request.body }
 }
 
-async fn ask_http2(address: SocketAddr, head: http::Request<()>, body: &'static str) -> u16 {
+/// Over TLS where there is a client for it.
+async fn ask_http2(
+    address: SocketAddr,
+    tls: Option<Arc<ClientConfig>>,
+    head: http::Request<()>,
+    body: &'static str,
+) -> u16 {
     let asked = async {
         let socket = tokio::net::TcpStream::connect(address).await.unwrap();
-        let (client, connection) = h2::client::handshake(socket).await.unwrap();
-        let connection = tokio::spawn(connection);
-        let mut client = client.ready().await.unwrap();
-        let (response, mut stream) = client.send_request(head, body.is_empty()).unwrap();
-        if !body.is_empty() {
-            // A refusal may have come before the body went.
-            drop(stream.send_data(Bytes::from_static(body.as_bytes()), true));
+        match tls {
+            None => converse(socket, head, body).await,
+            Some(config) => {
+                let mut config = (*config).clone();
+                config.alpn_protocols = vec![b"h2".to_vec()];
+                let name = "localhost".try_into().unwrap();
+                converse(
+                    TlsConnector::from(Arc::new(config)).connect(name, socket).await.unwrap(),
+                    head,
+                    body,
+                )
+                .await
+            }
         }
-        let status = response.await.unwrap().status().as_u16();
-        connection.abort();
-        status
     };
     tokio::time::timeout(PATIENCE, asked).await.expect("an answer in time")
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    head: http::Request<()>,
+    body: &'static str,
+) -> u16 {
+    let (client, connection) = h2::client::handshake(stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mut client = client.ready().await.unwrap();
+    let (response, mut stream) = client.send_request(head, body.is_empty()).unwrap();
+    if !body.is_empty() {
+        // A refusal may have come before the body went.
+        drop(stream.send_data(Bytes::from_static(body.as_bytes()), true));
+    }
+    let status = response.await.unwrap().status().as_u16();
+    connection.abort();
+    status
 }
