@@ -81,7 +81,6 @@ fn what_is_not_built_is_refused_and_not_ignored() {
     for (key, text) in [
         ("audit", "audit: { file: a.jsonl, mode: required }\n"),
         ("policies", "policies: [policies/*.cedar]\n"),
-        ("shared_state", "shared_state: redis://127.0.0.1\n"),
     ] {
         let folder = Folder::new(&format!("{GOOD}{text}"));
         let checked = haechi(folder.path(), &["check"]);

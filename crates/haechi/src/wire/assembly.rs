@@ -19,6 +19,7 @@ use haechi_authn::keys::Fetch;
 use haechi_authn::supervisor::supervise;
 use haechi_core::{Clock, SystemClock};
 use haechi_proxy::{Endpoints, Plan};
+use haechi_shared::{SharedState, TlsError};
 use haechi_store::Store;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -31,6 +32,8 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 /// that hash passwords.
 pub(crate) struct ProcessState {
     pub(crate) store: Option<Store>,
+    /// What nodes count together in, where they do.
+    pub(crate) shared_state: Option<SharedState>,
     pub(crate) clock: Arc<dyn Clock>,
     /// What is known of revocations; never fresh without a store.
     pub(crate) watch: Arc<RevocationWatch>,
@@ -58,6 +61,8 @@ pub(crate) enum AssemblyFault {
     #[error("cannot hash the password for comparison: {0}")]
     Hashing(#[from] haechi_authn::hashing::UnusableHash),
     #[error(transparent)]
+    SharedState(#[from] TlsError),
+    #[error(transparent)]
     Identity(#[from] IdentityFault),
     #[error(transparent)]
     Authenticator(#[from] AuthenticatorFault),
@@ -67,10 +72,11 @@ pub(crate) enum AssemblyFault {
 
 impl ProcessState {
     /// Opens the store and loads the signing keys; follows both on `control` from then on.
-    fn new(config: &Config, control: &Runtime) -> Result<Self, IdentityFault> {
+    fn new(config: &Config, control: &Runtime) -> Result<Self, AssemblyFault> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let watch = Arc::new(RevocationWatch::new(clock.clone()));
         let store_watch = Arc::new(StoreWatch::new());
+        let shared_state = config.shared_state.as_ref().map(SharedState::new).transpose()?;
         let store = control.block_on(identity::open_store(config))?;
         if let Some(store) = &store {
             identity::follow_revocations(store, &watch, &clock, control.handle());
@@ -81,6 +87,7 @@ impl ProcessState {
             control.block_on(identity::keyring(config, store.as_ref(), &clock, control.handle()))?;
         Ok(Self {
             store,
+            shared_state,
             clock,
             watch,
             store_watch,

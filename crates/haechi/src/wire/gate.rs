@@ -24,6 +24,7 @@ use haechi_core::metrics::Source;
 use haechi_proxy::{
     Budget, DecisionQueries, EndpointGauges, Endpoints, LogSink, Metrics, Plan, Shared, TraceSink, Upkeep,
 };
+use haechi_shared::SharedState;
 use haechi_store::Store;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -56,6 +57,7 @@ pub(crate) struct Gate {
     ending: Arc<AtomicBool>,
     draining: Arc<AtomicBool>,
     store: Option<Store>,
+    shared_state: Option<SharedState>,
     /// The listeners' addresses, ports of 0 resolved.
     pub(crate) addresses: Vec<SocketAddr>,
 }
@@ -118,6 +120,7 @@ impl Gate {
             control.block_on(assembly.settled());
         }
         let Assembly { process, built, plan } = assembly;
+        follow_shared_state(process.shared_state.clone(), &control);
         let upkeep = upkeep(&plan, process.endpoints.clone(), &control);
         let built = Arc::new(ArcSwap::new(built));
         let reloads = Arc::new(Record::new(&config));
@@ -131,6 +134,7 @@ impl Gate {
         let operators = Arc::new(Operators::new(&config, &process)?);
         let workers = start_workers(&listening, config.workers.get(), &shared).map_err(StartFault::Thread)?;
         let (addresses, store) = (listening.addresses(), process.store.clone());
+        let shared_state = process.shared_state.clone();
         let seen = Stamp::of(file, config.watched_files());
         let read = (file.to_owned(), config, seen);
         let following = (upkeep, notify.clone());
@@ -156,6 +160,7 @@ impl Gate {
             ending,
             draining,
             store,
+            shared_state,
             addresses,
         })
     }
@@ -271,6 +276,9 @@ impl Gate {
             let task = async { tokio::time::timeout(Duration::from_secs(1), admin.task).await };
             let _ = self.control.block_on(task);
         }
+        if let Some(shared) = &self.shared_state {
+            self.control.block_on(shared.leave());
+        }
         if let Some(store) = &self.store {
             self.control.block_on(store.close());
         }
@@ -351,6 +359,13 @@ fn follow_changes(reloader: &Arc<Reloader>, control: &Runtime) {
     supervise(control.handle(), "reload signals", move || signals.clone().follow_signals());
 }
 
+/// A command that judges one request is none of the nodes; a gate is one.
+fn follow_shared_state(shared: Option<SharedState>, control: &Runtime) {
+    if let Some(shared) = shared {
+        supervise(control.handle(), "shared state", move || shared.clone().follow());
+    }
+}
+
 /// What readiness and metrics are read from.
 fn parts(
     process: &ProcessState,
@@ -361,6 +376,7 @@ fn parts(
 ) -> Parts {
     Parts {
         store: process.store.clone(),
+        shared_state: process.shared_state.clone(),
         built,
         watch: process.watch.clone(),
         store_watch: process.store_watch.clone(),

@@ -9,6 +9,7 @@ use haechi_authn::hashing::PasswordPool;
 use haechi_authn::supervisor;
 use haechi_authn::{Authenticator, Readiness, RevocationWatch};
 use haechi_core::ports::BoxFuture;
+use haechi_shared::SharedState;
 use haechi_store::Store;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -18,6 +19,7 @@ use std::sync::{Arc, OnceLock};
 #[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) store: Option<Store>,
+    pub(crate) shared_state: Option<SharedState>,
     pub(crate) built: Arc<ArcSwap<Built>>,
     pub(crate) watch: Arc<RevocationWatch>,
     pub(crate) store_watch: Arc<StoreWatch>,
@@ -32,6 +34,19 @@ impl Parts {
     fn store(&self) -> Option<Component> {
         let component = |reason| Component { name: "store".into(), reason, notes: Vec::new() };
         self.store.as_ref().map(|_| component(self.store_watch.fault()))
+    }
+
+    /// Never a reason not to be ready: everything goes on without it, with a share of each limit.
+    fn shared_state(&self) -> Option<Component> {
+        let shared = self.shared_state.as_ref()?;
+        let stats = shared.stats();
+        let note = match shared.fault() {
+            Some(reason) => {
+                format!("not reached: {reason}; this node counts alone, its share of {} nodes", stats.nodes)
+            }
+            None => format!("{} nodes", stats.nodes),
+        };
+        Some(Component { name: "shared state".into(), reason: None, notes: vec![note] })
     }
 
     fn authenticators(&self) -> Vec<Component> {
@@ -62,6 +77,7 @@ impl Health for Parts {
                 self.draining.load(Relaxed).then(|| "draining: the process is about to end".to_owned());
             let mut all = vec![Component { name: "listeners".into(), reason: draining, notes: Vec::new() }];
             all.extend(self.store());
+            all.extend(self.shared_state());
             all.extend(self.authenticators());
             all.extend(background_tasks());
             all

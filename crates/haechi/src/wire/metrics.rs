@@ -7,6 +7,7 @@ use haechi_authn::keys::KeyStats;
 use haechi_authn::supervisor::{self, TaskStats};
 use haechi_core::metrics::{Page, Source};
 use haechi_core::{Clock, SystemClock, Timestamp};
+use haechi_shared::{SharedState, SharedStateStats};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What the control side counts, at one moment.
@@ -20,6 +21,7 @@ struct Numbers {
     reloads_succeeded: u64,
     reloads_refused: u64,
     store: Option<StoreNumbers>,
+    shared_state: Option<SharedStateStats>,
     dropped_lines: u64,
     dropped_traces: u64,
     dropped_events: [(&'static str, u64); 3],
@@ -50,6 +52,7 @@ impl Source for Parts {
             reloads_succeeded: self.reloads.succeeded.load(Relaxed),
             reloads_refused: self.reloads.failed.load(Relaxed),
             store,
+            shared_state: self.shared_state.as_ref().map(SharedState::stats),
             dropped_lines: self.dropped_lines.load(Relaxed),
             dropped_traces: self.dropped_traces.load(Relaxed),
             dropped_events: diagnostics::dropped(),
@@ -82,6 +85,7 @@ impl Numbers {
         self.show_tasks(page);
         self.show_configuration(page);
         self.show_store(page);
+        self.show_shared_state(page);
         self.show_certificates(page);
         let help = "Access log lines dropped because the writer was behind or could not write";
         page.counter("haechi_access_log_dropped_total", help, &[]).add(&[], self.dropped_lines);
@@ -146,6 +150,31 @@ impl Numbers {
         let help = "Reloads of the configuration by result";
         let mut reloads = page.counter("haechi_config_reloads_total", help, &["result"]);
         reloads.add(&["ok"], self.reloads_succeeded).add(&["refused"], self.reloads_refused);
+    }
+
+    fn show_shared_state(&self, page: &mut Page) {
+        let shared = self.shared_state;
+        let help = "1 while the shared state answers";
+        let mut up = page.gauge("haechi_shared_state_up", help, &[]);
+        if let Some(SharedStateStats { up: answers, .. }) = shared {
+            up.set(&[], f64::from(u8::from(answers)));
+        }
+        let help = "Nodes that share the state, as last known";
+        let mut nodes = page.gauge("haechi_shared_state_nodes", help, &[]);
+        if let Some(SharedStateStats { nodes: known, .. }) = shared {
+            nodes.set(&[], f64::from(known.get()));
+        }
+        let help = "Questions to the shared state by result";
+        let mut questions = page.counter("haechi_shared_state_questions_total", help, &["result"]);
+        if let Some(stats) = shared {
+            questions.add(&["ok"], stats.answered).add(&["failed"], stats.failed);
+            questions.add(&["late"], stats.late).add(&["not_asked"], stats.not_asked);
+        }
+        let help = "Connections made to the shared state";
+        let mut connections = page.counter("haechi_shared_state_connections_total", help, &[]);
+        if let Some(stats) = shared {
+            connections.add(&[], stats.connections);
+        }
     }
 
     fn show_certificates(&self, page: &mut Page) {

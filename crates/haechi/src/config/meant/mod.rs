@@ -18,6 +18,7 @@ mod resolve;
 mod restart;
 mod route;
 mod service;
+mod shared_state;
 mod telemetry;
 mod tls;
 
@@ -60,6 +61,8 @@ pub(crate) struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Where users, sessions and API keys are kept.
     pub store: Option<Location>,
+    /// What nodes count together in.
+    pub shared_state: Option<haechi_shared::Location>,
     /// The embedded identity provider.
     pub identity: Option<Identity>,
     /// The declared attributes of callers.

@@ -1,6 +1,7 @@
 //! Resolves names and defaults: from the configuration as it is written to what it means.
 
 use super::names::Resolver;
+use super::shared_state::shared_state;
 use super::{AccessLog, Config, Listener, LogTarget};
 use super::{
     authenticator, built_in, careless, decision_points, egress, guarded, identity, overlap, policies,
@@ -45,7 +46,7 @@ pub(in crate::config) fn resolve(
 
 fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     let written = resolver.written;
-    let (listeners, admin) = (listeners(resolver), admin(resolver));
+    let (listeners, admin, shared) = (listeners(resolver), admin(resolver), shared_state(resolver));
     let identity = written.identity.given().map(|written| identity::identity(resolver, written));
     let caller_attributes = caller_attributes(resolver);
     let roles = roles(resolver);
@@ -78,6 +79,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         admin,
         trusted_proxies: written.trusted_proxies.iter().map(|network| network.value).collect(),
         store: written.store.given().map(|store| store.value.clone()),
+        shared_state: shared?,
         identity: match identity {
             Some(identity) => Some(identity?),
             None => None,

@@ -20,6 +20,11 @@ pub(super) fn needed(resolver: &mut Resolver<'_>, next: &Config, in_force: &Conf
         (binds(next) != binds(in_force), "the addresses of `listeners`", listeners),
         (next.admin != in_force.admin, "the address of `admin`", admin),
         (next.store != in_force.store, "`store`", written.store.given().map(|store| store.span)),
+        (
+            next.shared_state != in_force.shared_state,
+            "`shared_state`",
+            written.shared_state.given().map(|shared| shared.span),
+        ),
         (next.workers != in_force.workers, "`workers`", written.workers.given().map(|count| count.span)),
         (next.access_log != in_force.access_log, "`access_log`", None),
         (next.traces != in_force.traces, "`telemetry`", written.telemetry.given().map(|told| told.span)),

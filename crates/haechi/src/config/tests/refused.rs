@@ -831,3 +831,31 @@ fn no_token_has_a_star() {
     assert_refused(&jwt("tenants: { tid: [a] }, audiences: [\"*\"]"), "`audiences: unchecked`");
     assert_refused(&jwt("tenants: { tid: [\"*\"] }, audiences: [b]"), "one by one");
 }
+
+#[test]
+fn a_shared_state_is_a_redis_that_can_be_reached() {
+    let shared = |address: &str| messages(&format!("shared_state: \"{address}\"\n"));
+    for good in
+        ["redis://127.0.0.1", "rediss://:secret@cache.internal:7000/2?prefix=gate", "unix:///run/redis.sock"]
+    {
+        assert_eq!(shared(good), [""; 0], "{good}");
+    }
+    for (bad, right) in [
+        ("postgres://db/gate", "this is for `store`"),
+        ("127.0.0.1:6379", "write `redis://HOST`"),
+        ("redis://h:x", "no usable host and port"),
+        ("redis://h/one", "`redis://HOST/0`"),
+        ("redis://h?ssl=true", "known are `db`"),
+        ("redis://h?timeout=1h", "from `10ms` to `2s`"),
+        ("redis://h?sslrootcert=ca.pem", "write `rediss://`"),
+        ("rediss://h?sslcert=ca.pem", "belong together"),
+        ("rediss://h?sslrootcert=nobody.pem", "`nobody.pem` cannot be used"),
+    ] {
+        assert_refused(&shared(bad), right);
+    }
+    let found = shared("redis://:hunter2@h:x");
+    assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+    let open = check(&format!("{HEAD}shared_state: redis://:hunter2@cache.internal\n")).unwrap();
+    let warned = open.warnings.to_string();
+    assert!(warned.contains("crosses the network in clear") && !warned.contains("hunter2"), "{warned}");
+}

@@ -71,6 +71,21 @@ impl Value for Location {
     }
 }
 
+/// Where the shared state is, its files relative to the configuration.
+impl Value for haechi_shared::Location {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = reader.text("a shared state", node)?;
+        match Self::parse(&text) {
+            Ok(location) => Some(location.relative_to(reader.surroundings.folder)),
+            Err(fault) => reader.fault(Fault::new(node.span, fault.to_string())),
+        }
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "pattern": r"^((redis|valkey)s?|unix|redis\+unix)://.|\$\{" })
+    }
+}
+
 /// A web address without user information and without a fragment. Which scheme it may have is decided where it is used.
 impl Value for Url {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {

@@ -54,6 +54,8 @@ record! {
         default trusted_proxies as "trusted_proxies": Vec<At<IpNet>> = Vec::new(),
         /// Where users, sessions and API keys are kept: `sqlite:` and a file.
         optional store as "store": At<Location>,
+        /// A Redis or Valkey in which several nodes count together and tell each other of changes.
+        optional shared_state as "shared_state": At<haechi_shared::Location>,
         /// The embedded identity provider: users in the store, login, JWTs.
         optional identity as "identity": At<Identity>,
         /// The attributes that a caller may have, each with its type; filled from claims.
@@ -94,7 +96,6 @@ record! {
         optional workers as "workers": At<WorkerCount>,
     }
     unbuilt {
-        "shared_state": "A Redis that makes rate limits, sessions and revocations one across nodes.",
         "audit": "The record of every decision.",
     }
 }
