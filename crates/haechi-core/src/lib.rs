@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod path;
 pub mod pattern;
 pub mod ports;
+pub mod rate;
 pub mod role;
 pub mod secret;
 pub mod time;

@@ -1,0 +1,279 @@
+//! Counts of many keys, for all threads of a process: a table of a fixed size, without a lock.
+//!
+//! A bucket is two cache lines: the keys of its places, and their counts. A place whose count says "whole again" holds nothing that matters and is
+//! given to the next key. Where a bucket has no such place, the count that would be whole first is forgotten, and that is counted.
+
+use super::{FullAt, Gcra, LimitAnswer};
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};
+use std::time::Duration;
+
+/// Places of a bucket.
+const WAYS: usize = 8;
+/// How often a place that others take away meanwhile is looked for again.
+const TRIES: usize = 16;
+
+/// Counts by key.
+pub struct LimitTable {
+    /// By bucket: [`WAYS`] owners, then [`WAYS`] counts.
+    cells: Vec<AtomicU64>,
+    buckets: u64,
+    /// With secrets of their own: nobody can choose keys that meet.
+    hashers: (RandomState, RandomState),
+    used: AtomicU64,
+    forgotten: AtomicU64,
+}
+
+/// A key of a table, hashed with its secrets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SlotKey {
+    bucket: u64,
+    /// Never 0, which stands for nobody.
+    owner: u64,
+}
+
+/// Numbers for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableStats {
+    /// How many places there are.
+    pub places: u64,
+    /// How many have been given to a key at some time.
+    pub used: u64,
+    /// Counts that were forgotten while they mattered, because there was no room.
+    pub forgotten: u64,
+}
+
+struct Bucket<'a> {
+    owners: &'a [AtomicU64],
+    counts: &'a [AtomicU64],
+}
+
+impl LimitTable {
+    /// A table of at least `places` places, at 16 bytes each. Memory that no key has used is not touched.
+    pub fn new(places: usize) -> Self {
+        let buckets = places.div_ceil(WAYS).next_power_of_two();
+        // Zeroed memory stays untouched, and stands for an atomic as it does for a number.
+        let cells = vec![0_u64; buckets * WAYS * 2].into_iter().map(AtomicU64::new).collect();
+        Self {
+            cells,
+            buckets: buckets as u64,
+            hashers: Default::default(),
+            used: AtomicU64::new(0),
+            forgotten: AtomicU64::new(0),
+        }
+    }
+
+    /// The key of a value.
+    pub fn key<T: Hash>(&self, value: &T) -> SlotKey {
+        let (place, owner) = &self.hashers;
+        SlotKey { bucket: place.hash_one(value) & (self.buckets - 1), owner: owner.hash_one(value).max(1) }
+    }
+
+    /// Counts a request of `key` that comes at `now` (uptime), or says that it is over the limit.
+    pub fn take(&self, key: SlotKey, gcra: &Gcra, now: Duration) -> LimitAnswer {
+        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        let bucket = self.bucket(key);
+        for _ in 0..TRIES {
+            let Some((owner, count)) = self.place(&bucket, key, now) else { continue };
+            let mut seen = count.load(Acquire);
+            let outcome = loop {
+                let Some(next) = gcra.take(seen, now) else { break None };
+                match count.compare_exchange_weak(seen, next, AcqRel, Acquire) {
+                    Ok(_) => break Some(next),
+                    Err(other) => seen = other,
+                }
+            };
+            // Given to another key meanwhile: what was counted there is its loss of one, and counts for nobody else.
+            if owner.load(SeqCst) == key.owner {
+                return gcra.answer(outcome.is_some(), outcome.unwrap_or(seen), now);
+            }
+        }
+        // Only in a bucket where all threads fight for places all the time.
+        gcra.answer(false, now.saturating_add(1), now)
+    }
+
+    /// Takes back what was counted last of a request that is not made.
+    pub fn give_back(&self, key: SlotKey, gcra: &Gcra) {
+        let Bucket { owners, counts } = self.bucket(key);
+        let found = owners.iter().zip(counts).find(|(owner, _)| owner.load(Acquire) == key.owner);
+        if let Some((_, count)) = found {
+            let back = |full_at: FullAt| Some(gcra.give_back(full_at));
+            // Never refused: every count can be moved back.
+            let _ = count.fetch_update(AcqRel, Acquire, back);
+        }
+    }
+
+    /// Numbers for metrics.
+    pub fn stats(&self) -> TableStats {
+        TableStats {
+            places: self.cells.len() as u64 / 2,
+            used: self.used.load(Relaxed),
+            forgotten: self.forgotten.load(Relaxed),
+        }
+    }
+
+    fn bucket(&self, key: SlotKey) -> Bucket<'_> {
+        let first = usize::try_from(key.bucket).unwrap_or(usize::MAX).saturating_mul(WAYS * 2);
+        let cells = self.cells.get(first..first.saturating_add(WAYS * 2)).unwrap_or_default();
+        let (owners, counts) = cells.split_at(cells.len() / 2);
+        Bucket { owners, counts }
+    }
+
+    /// The place of `key`, or one that is given to it; `None` where it has to be looked for again.
+    fn place<'a>(
+        &self,
+        bucket: &Bucket<'a>,
+        key: SlotKey,
+        now: u64,
+    ) -> Option<(&'a AtomicU64, &'a AtomicU64)> {
+        let places = || bucket.owners.iter().zip(bucket.counts);
+        if let Some(found) = places().find(|(owner, _)| owner.load(Acquire) == key.owner) {
+            return Some(found);
+        }
+        // Nobody's places first, then those that are whole again, then the one that will be first.
+        let rank =
+            |(owner, count): &(&AtomicU64, &AtomicU64)| match (owner.load(Relaxed), count.load(Relaxed)) {
+                (0, _) => 0,
+                (_, full_at) if full_at <= now => 1,
+                (_, full_at) => full_at,
+            };
+        let (owner, count) = places().min_by_key(rank)?;
+        let (before, full_at) = (owner.load(Acquire), count.load(Acquire));
+        if full_at > now {
+            count.compare_exchange(full_at, 0, SeqCst, Relaxed).ok()?;
+        }
+        owner.compare_exchange(before, key.owner, SeqCst, Relaxed).ok()?;
+        // Two threads may have found a place for one key at once. Whoever sees the other's steps back.
+        if places().filter(|(owner, _)| owner.load(SeqCst) == key.owner).count() > 1 {
+            // Taken from here by a third: then it is no longer here either.
+            let _ = owner.compare_exchange(key.owner, 0, SeqCst, Relaxed);
+            std::hint::spin_loop();
+            return None;
+        }
+        match before {
+            0 => _ = self.used.fetch_add(1, Relaxed),
+            _ if full_at > now => _ = self.forgotten.fetch_add(1, Relaxed),
+            _ => {}
+        }
+        Some((owner, count))
+    }
+}
+
+impl std::fmt::Debug for LimitTable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LimitTable").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Gcra, LimitTable};
+    use crate::ports::Rate;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+    use std::num::NonZeroU32;
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    use std::time::Duration;
+
+    fn gcra(requests: u32, seconds: u64, burst: u32) -> Gcra {
+        let number = |number| NonZeroU32::new(number).unwrap();
+        Gcra::new(&Rate {
+            requests: number(requests),
+            per: Duration::from_secs(seconds),
+            burst: number(burst),
+        })
+    }
+
+    const NOW: Duration = Duration::from_secs(1_000);
+
+    #[test]
+    fn keys_do_not_share() {
+        let (table, gcra) = (LimitTable::new(1 << 12), gcra(1, 3_600, 2));
+        for key in 0..500 {
+            let within = [(); 3].map(|()| table.take(table.key(&key), &gcra, NOW).is_within);
+            assert_eq!(within, [true, true, false], "{key}");
+        }
+        assert_eq!((table.stats().used, table.stats().forgotten), (500, 0));
+    }
+
+    #[test]
+    fn whoever_has_rested_leaves_the_place_to_others() {
+        let (table, gcra) = (LimitTable::new(8), gcra(1, 1, 1));
+        for key in 0..1_000_u64 {
+            assert!(table.take(table.key(&key), &gcra, NOW + Duration::from_secs(key)).is_within);
+        }
+        assert_eq!(table.stats().forgotten, 0);
+    }
+
+    #[test]
+    fn without_room_what_is_whole_first_is_forgotten_and_counted() {
+        let (table, slow, quick) = (LimitTable::new(8), gcra(1, 3_600, 1), gcra(1, 60, 1));
+        for key in 0..7 {
+            table.take(table.key(&key), &slow, NOW);
+        }
+        table.take(table.key(&7), &quick, NOW);
+        table.take(table.key(&8), &slow, NOW);
+        assert_eq!(table.stats().forgotten, 1);
+        for key in 0..7 {
+            assert!(!table.take(table.key(&key), &slow, NOW).is_within, "{key} is still known");
+        }
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again() {
+        let (table, gcra) = (LimitTable::new(64), gcra(1, 60, 1));
+        let key = table.key(&"a");
+        assert!(table.take(key, &gcra, NOW).is_within);
+        table.give_back(key, &gcra);
+        assert!(table.take(key, &gcra, NOW).is_within);
+        table.give_back(table.key(&"never taken"), &gcra);
+    }
+
+    /// Time stands still: exactly the burst of each key gets through, however many threads ask.
+    #[test]
+    fn threads_count_as_one() {
+        const THREADS: usize = 4;
+        let (table, gcra) = (LimitTable::new(256), gcra(1, 3_600, 100));
+        for round in 0..200 {
+            let (passed, start) = (AtomicU32::new(0), Barrier::new(THREADS));
+            std::thread::scope(|scope| {
+                for _ in 0..THREADS {
+                    scope.spawn(|| {
+                        start.wait();
+                        for _ in 0..50 {
+                            let within = table
+                                .take(table.key(&round), &gcra, NOW + Duration::from_secs(round))
+                                .is_within;
+                            passed.fetch_add(within.into(), Relaxed);
+                        }
+                    });
+                }
+            });
+            assert_eq!(passed.load(Relaxed), 100, "round {round}: {:?}", table.stats());
+            if round % 16 == 0 {
+                // So that the places are fought for again.
+                table.cells.iter().for_each(|cell| cell.store(0, Relaxed));
+            }
+        }
+    }
+
+    proptest! {
+        /// A table with room counts as a map would.
+        #[test]
+        fn it_is_a_map_of_counts(asked in prop::collection::vec((0_u8..20, 0_u64..400), 1..400)) {
+            let (table, gcra) = (LimitTable::new(1 << 10), gcra(10, 10, 3));
+            let (mut map, mut now) = (HashMap::<u8, u64>::new(), NOW);
+            for (key, pause) in asked {
+                now += Duration::from_millis(pause);
+                let at = now.as_nanos() as u64;
+                let count = map.entry(key).or_default();
+                let taken = gcra.take(*count, at);
+                *count = taken.unwrap_or(*count);
+                let told = table.take(table.key(&key), &gcra, now);
+                prop_assert_eq!(told, gcra.answer(taken.is_some(), *count, at));
+            }
+        }
+    }
+}
