@@ -1,5 +1,6 @@
 //! The outcome of authentication: who is calling.
 
+use crate::rate::{QuotaCount, Rate};
 use crate::{Attributes, Role, RoleTable, Timestamp};
 use serde::{Serialize, Serializer};
 use std::sync::Arc;
@@ -41,7 +42,29 @@ pub struct Caller {
     /// The login session (refresh-token family) behind the credential, for logout.
     #[serde(skip)]
     pub session: Option<Arc<str>>,
+    /// Limits that the credential brings itself, as API keys do.
+    #[serde(skip)]
+    pub limits: Option<Arc<CallerLimits>>,
 }
+
+/// Limits that a credential brings itself, on whichever route it is used.
+#[derive(Debug, Default)]
+pub struct CallerLimits {
+    /// So many requests in so much time.
+    pub rate: Option<Rate>,
+    /// So many in a longer time, counted over all nodes and restarts.
+    pub quota: Option<Arc<QuotaCount>>,
+}
+
+/// The same limits, however much of them is used.
+impl PartialEq for CallerLimits {
+    fn eq(&self, other: &Self) -> bool {
+        let quota = |limits: &Self| limits.quota.as_ref().map(|quota| quota.quota());
+        self.rate == other.rate && quota(self) == quota(other)
+    }
+}
+
+impl Eq for CallerLimits {}
 
 fn in_seconds<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     at.map(Timestamp::as_seconds).serialize(serializer)
@@ -103,6 +126,7 @@ impl Caller {
             expires_at: claimed.expires_at,
             credential_id: claimed.credential_id.map(Arc::from),
             session: claimed.session.map(Arc::from),
+            limits: None,
         }
     }
 
@@ -119,6 +143,7 @@ impl Caller {
             expires_at: None,
             credential_id: None,
             session: None,
+            limits: None,
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod clients;
+mod quotas;
 mod revocations;
 mod sessions;
 mod shared_limits;
@@ -14,6 +15,7 @@ mod users;
 
 pub use api_keys::{ApiKeyRecord, ApiKeys, KeyState, Quota};
 pub use clients::{ClientRecord, Clients};
+pub use quotas::{QuotaUse, Quotas};
 pub use revocations::{CHANGES_KEPT, Change, Changes, Revocations, Revoked};
 pub use sessions::{Rotation, Session, Sessions};
 pub use shared_limits::{LimitAnswer, LimitCheck, Rate, SharedLimits, SharedStateError};

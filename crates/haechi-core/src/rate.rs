@@ -4,9 +4,11 @@
 //! is one number: when the burst will be whole again (the "theoretical arrival time" of ITU-T I.371). A time that has passed says nothing, so who
 //! has rested needs no entry anywhere.
 
+mod quota;
 mod table;
 
 pub use crate::ports::{LimitAnswer, Rate};
+pub use quota::QuotaCount;
 pub use table::{LimitTable, SlotKey, TableStats};
 
 use std::time::Duration;
