@@ -87,14 +87,6 @@ fn what_is_not_built_is_refused_and_not_ignored() {
         assert_eq!(checked.code, 1, "{key}: {checked:#?}");
         assert!(checked.stderr.contains(key), "{}", checked.stderr);
     }
-    let limited = GOOD.replacen(
-        "service: web }",
-        "service: web, rate_limit: { requests: 1, per: 1m, by: subject } }",
-        1,
-    );
-    let checked = haechi(Folder::new(&limited).path(), &["check"]);
-    assert_eq!(checked.code, 1);
-    assert!(checked.stderr.contains("rate_limit"), "{}", checked.stderr);
 }
 
 #[test]

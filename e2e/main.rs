@@ -54,6 +54,7 @@ mod prove;
 mod providers;
 mod proxy_protocol;
 mod pyjwt;
+mod rate_limits;
 mod refusals;
 mod reload;
 mod response_headers;

@@ -5,6 +5,7 @@ use crate::http1;
 use crate::judge::{Judged, Observer, judge, judge_on_route};
 use crate::metrics::WorkerMetrics;
 use crate::plan::Plan;
+use crate::rate_limit::Counting;
 use crate::refusal::{Refusal, Refused};
 use crate::respond;
 use crate::websocket::handshake::Upgradable;
@@ -63,7 +64,7 @@ impl DryRun {
         &self.0.shared
     }
 
-    /// Judges a request as the pipeline does. `accepted` sees the canonical head, `observer` each step after it.
+    /// Judges a request as the pipeline does, but for limits: what nobody has sent is not counted. `accepted` sees the canonical head, `observer` each step after it.
     pub async fn judge<O: Observer>(
         &self,
         request: &DryRequest<'_>,
@@ -85,7 +86,9 @@ impl DryRun {
         observer: &mut O,
     ) -> DryOutcome {
         let judged = match self.accepted(request) {
-            Ok((head, body)) => judge_on_route(head, body, route, &self.0, request.now, observer).await,
+            Ok((head, body)) => {
+                judge_on_route(head, body, (route, &self.0), request.now, Counting::Off, observer).await
+            }
             Err(refused) => Err(refused),
         };
         match judged {
@@ -102,7 +105,7 @@ impl DryRun {
     ) -> Result<Judged<'_>, Refused> {
         let (head, body) = self.accepted(request)?;
         accepted(&head);
-        judge(head, body, &self.0, request.now, observer).await
+        judge(head, body, &self.0, request.now, Counting::Off, observer).await
     }
 
     /// The canonical head, and the length of the body where it is known.

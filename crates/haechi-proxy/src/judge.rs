@@ -1,8 +1,9 @@
-//! Judge: route, authenticate, authorize. This order stands here and nowhere else: the pipeline, the check of open WebSockets and the commands
+//! Judge: route, limit, authenticate, limit by caller, authorize. This order stands here and nowhere else: the pipeline, the check of open WebSockets and the commands
 //! that tell what the gate would do all call [`judge`].
 
 use crate::cross_site;
 use crate::preflight::Preflight;
+use crate::rate_limit::{CountedLimit, Counting, Stage};
 use crate::refusal::{Refusal, Refused};
 use crate::route::Found;
 use crate::settings::Route;
@@ -31,6 +32,9 @@ pub trait Observer {
     fn supposed(&mut self, _route: RouteIndex) -> Option<Result<Arc<Caller>, String>> {
         None
     }
+
+    /// The request was counted against limits.
+    fn counted(&mut self, _limits: &[CountedLimit<'_>]) {}
 
     /// An authenticator was asked.
     fn attempted(&mut self, _scheme: &dyn Scheme, _attempt: &Attempt) {}
@@ -65,12 +69,14 @@ pub(crate) struct PermittedRequest<'p> {
     pub(crate) verified: Verified,
 }
 
-/// Judges a request by `plan`. `body` is the length of its body where that is known; credentials are checked as of `now`.
+/// Judges a request by `plan`. `body` is the length of its body where that is known; credentials are checked as of `now`. Limits count it where
+/// `counting` says so.
 pub(crate) async fn judge<'p, O: Observer>(
     head: Box<RequestHead>,
     body: Option<u64>,
     plan: &'p WorkerPlan,
     now: Timestamp,
+    counting: Counting<'_>,
     observer: &mut O,
 ) -> Result<Judged<'p>, Refused> {
     // A preflight: before routing, because it asks about another request than itself, and before authentication, because browsers send no
@@ -82,21 +88,25 @@ pub(crate) async fn judge<'p, O: Observer>(
 
     // Route: before authentication, because the route says who is asked. What has no route needs no credential to be told so.
     let route_index = route(&head, plan, observer)?;
-    judge_on_route(head, body, route_index, plan, now, observer).await.map(Judged::Permitted)
+    let judged = judge_on_route(head, body, (route_index, plan), now, counting, observer).await;
+    judged.map(Judged::Permitted)
 }
 
 /// Judges a request as one that the route with this index takes: everything that follows on routing.
 pub(crate) async fn judge_on_route<'p, O: Observer>(
     head: Box<RequestHead>,
     body: Option<u64>,
-    route_index: RouteIndex,
-    plan: &'p WorkerPlan,
+    (route_index, plan): (RouteIndex, &'p WorkerPlan),
     now: Timestamp,
+    counting: Counting<'_>,
     observer: &mut O,
 ) -> Result<PermittedRequest<'p>, Refused> {
     let route = plan.shared.route(route_index).ok_or_else(no_such_route)?;
     observer.routed(route_index, &head);
     check_path_and_body(&head, body, route, plan)?;
+
+    // Limit by address, and by what else needs no caller: before authentication, so that a flood costs neither a hash nor a question to a store.
+    counting.take(Stage::BeforeAuthentication, &head, route, |limits| observer.counted(limits)).await?;
 
     // Authenticate: before authorization, which is about somebody.
     let (caller, verified) = match observer.supposed(route_index) {
@@ -106,6 +116,10 @@ pub(crate) async fn judge_on_route<'p, O: Observer>(
         None => authenticate(&head, route_index, plan, now, observer).await?,
     };
     observer.authenticated(&head, &caller);
+
+    // Limit by caller: after authentication, which says who that is, and before authorization, which may ask deciders outside. What a caller asks
+    // and may not do counts as well.
+    counting.take(Stage::ByCaller(&caller), &head, route, |limits| observer.counted(limits)).await?;
 
     // Authorize: the only step that turns a head into something that can be forwarded.
     let decision = observer.deciding();

@@ -1,4 +1,4 @@
-//! The data plane: `accept -> route -> authenticate -> authorize -> record -> forward -> respond`.
+//! The data plane: `accept -> route -> limit -> authenticate -> limit -> authorize -> record -> forward -> respond`.
 //!
 //! Open [`pipeline`] first: it is that sentence as code. One worker thread per core runs it on its own single-threaded runtime, with its own
 //! listener and its own pool of upstream connections.
@@ -39,6 +39,7 @@ mod pipeline;
 mod plan;
 mod preflight;
 mod proxy_protocol;
+mod rate_limit;
 mod record;
 mod refusal;
 mod rejudge;
@@ -58,6 +59,7 @@ mod trailers;
 mod transport;
 mod upstream;
 mod websocket;
+mod whole_seconds;
 mod worker;
 
 pub use batches::{BatchSender, batch_channel};
@@ -70,13 +72,14 @@ pub use listen::{adopt, bind, share};
 pub use log::{LogFormat, LogSink};
 pub use metrics::{Metrics, declare_metrics};
 pub use plan::{Plan, PlanParts};
+pub use rate_limit::{CountedLimit, RateLimiter};
 pub use refusal::Refused;
 pub use route::{Conflict, Found, Router};
 pub use settings::{
     Authentication, Balance, CacheControl, Circuit, Cors, CorsOrigins, Ejection, Endpoint, EndpointIndex,
-    FieldRules, HashKey, HealthCheck, IdentityCall, IdentityToken, Keepalive, Limits, Listener,
-    ListenerIndex, OriginPattern, Protocol, Retries, RetryOn, Route, RouteSettings, Service, ServiceIndex,
-    ServiceSettings, Target, UpstreamHost,
+    FieldRules, HashKey, HealthCheck, IdentityCall, IdentityToken, Keepalive, LimitBy, Limits, Listener,
+    ListenerIndex, OnFailure, OriginPattern, Protocol, RateLimit, Retries, RetryOn, Route, RouteSettings,
+    Service, ServiceIndex, ServiceSettings, Target, UpstreamHost,
 };
 pub use spans::{Step, StepKind, TraceSink, TracedRequest};
 pub use tls::{Authorities, AuthorityError, Certificates, ClientCertificates, ListenerTls, ServiceTls};

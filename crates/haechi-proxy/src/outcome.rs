@@ -15,6 +15,8 @@ pub(crate) enum RequestOutcome {
     Unauthenticated,
     /// Known and not allowed.
     Denied,
+    /// Over a rate limit or a quota.
+    Limited,
     /// Could not be found out.
     Unavailable,
     /// Forwarded and answered.
@@ -73,6 +75,7 @@ impl RequestOutcome {
             Self::Unrouted => "unrouted",
             Self::Unauthenticated => "unauthenticated",
             Self::Denied => "denied",
+            Self::Limited => "limited",
             Self::Unavailable => "unavailable",
             Self::Forwarded => "forwarded",
             Self::Answered => "answered",

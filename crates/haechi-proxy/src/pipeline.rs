@@ -1,6 +1,6 @@
 //! A request's way through the gate, read from top to bottom.
 //!
-//! `accept -> route -> authenticate -> authorize -> record -> forward -> respond`: once, in one direction. [`accept`] and [`judge`] hold the
+//! `accept -> route -> limit -> authenticate -> limit -> authorize -> record -> forward -> respond`: once, in one direction. [`accept`] and [`judge`] hold the
 //! steps up to the decision, because others than the pipeline take them as well; what is done with the decision stands here.
 
 mod recording;
@@ -13,6 +13,7 @@ use crate::interim::Interim;
 use crate::judge::{Judged, PermittedRequest, judge};
 use crate::limits::Limit;
 use crate::lines::{HeadFault, RequestLines};
+use crate::rate_limit::Counting;
 use crate::record::Record;
 use crate::refusal::{Refusal, Refused};
 use crate::reply::{ErrorFormat, ReplyContext};
@@ -77,11 +78,13 @@ pub(crate) async fn answer(
         return refuse(Refused::new(Refusal::Overloaded, BUFFERS_USED_UP), to, record);
     }
 
-    // Route, authenticate, authorize; each step is recorded as it is done, so that nothing happens that was not written down.
+    // Route, limit by address, authenticate, limit by caller, authorize; each step is recorded as it is done, so that nothing happens that was not
+    // written down. Only here are requests counted: what is judged again while it is open, or by a command, is none.
     let received = head.received;
     let mut recording = Recording::new(worker, &plan, &mut record);
-    let judged = judge(head, body.length(), &plan, received, &mut recording).await;
-    let Recording { finish, effects, decision, .. } = recording;
+    let counting = Counting::On { limiter: worker.rate_limiter(), clock: worker.clock() };
+    let judged = judge(head, body.length(), &plan, received, counting, &mut recording).await;
+    let Recording { finish, effects, decision, limits, .. } = recording;
     to.decision = decision;
 
     // Forward, and respond: only with a `Permitted`.
@@ -111,6 +114,8 @@ pub(crate) async fn answer(
         finish.apply(&mut response.fields);
     }
     respond::apply_effects(&effects, &mut response.fields);
+    // What is left of its limits is told of every answer, so that clients slow down before they are refused.
+    limits.write(&mut response.fields);
     response
 }
 

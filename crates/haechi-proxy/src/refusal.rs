@@ -43,6 +43,11 @@ pub(crate) enum Refusal {
     Forbidden {
         scopes: Option<Box<str>>,
     },
+    /// Over a rate limit or a quota.
+    RateLimited {
+        /// When the next may come.
+        retry_after: Duration,
+    },
     /// It could not be found out.
     CannotTell {
         /// When to try again, where that is known.
@@ -112,6 +117,7 @@ impl Refusal {
             Self::NoCredential { .. } => "not-authenticated",
             Self::BadCredential { .. } => "invalid-credentials",
             Self::Forbidden { .. } => "forbidden",
+            Self::RateLimited { .. } => "rate-limited",
             Self::CannotTell { .. } => "cannot-tell",
             Self::Misdirected => "misdirected-request",
             Self::TargetTooLong => "target-too-long",
@@ -141,6 +147,7 @@ impl Refusal {
             Self::Redirect { .. } => "this address is served over https",
             Self::BadCredential { .. } => "the credentials are not valid",
             Self::Forbidden { .. } => "this caller may not do this",
+            Self::RateLimited { .. } => "too many requests; try again later",
             Self::CannotTell { .. } => "this cannot be decided at the moment; try again",
             Self::Misdirected => "this connection was opened for another host; open one for this host",
             Self::TargetTooLong => "the target is over 8 KiB",
@@ -166,6 +173,7 @@ impl Refusal {
                 RequestOutcome::Unauthenticated
             }
             Self::Forbidden { .. } => RequestOutcome::Denied,
+            Self::RateLimited { .. } => RequestOutcome::Limited,
             Self::CannotTell { .. } => RequestOutcome::Unavailable,
             Self::BadGateway
             | Self::GatewayTimeout

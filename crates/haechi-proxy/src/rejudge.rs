@@ -1,6 +1,7 @@
 //! Repeats authorization for requests that are still open: WebSockets, uploads, downloads and streams.
 
 use crate::judge::{Judged, Observer, PermittedRequest, judge};
+use crate::rate_limit::Counting;
 use crate::refusal::Refusal;
 use crate::settings::Target;
 use crate::worker::Worker;
@@ -36,7 +37,7 @@ pub(crate) async fn rejudge(
 ) -> Rejudged {
     let plan = worker.plan();
     let head = Box::new(permitted.head().clone().received_at(now));
-    let judged = judge(head, Some(0), &plan, now, &mut Unrecorded(worker)).await;
+    let judged = judge(head, Some(0), &plan, now, Counting::Off, &mut Unrecorded(worker)).await;
     match judged {
         Ok(Judged::Permitted(PermittedRequest { permitted, route, .. })) => {
             let leads_there = match route.target {

@@ -5,6 +5,7 @@ use crate::record::Record;
 use crate::refusal::{Refusal, Refused};
 use crate::reply::{ErrorFormat, ReplyContext};
 use crate::response::{Response, ResponseBody};
+use crate::whole_seconds::whole_seconds;
 use haechi_authn::{Challenge, ChallengeError, Effects};
 use haechi_core::Fields;
 use http::{Method, StatusCode};
@@ -64,6 +65,7 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         Refusal::Redirect { .. } => StatusCode::PERMANENT_REDIRECT,
         Refusal::BadCredential { .. } => StatusCode::UNAUTHORIZED,
         Refusal::Forbidden { .. } => StatusCode::FORBIDDEN,
+        Refusal::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::CannotTell { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Misdirected => StatusCode::MISDIRECTED_REQUEST,
         Refusal::TargetTooLong => StatusCode::URI_TOO_LONG,
@@ -142,11 +144,15 @@ fn specific_fields(refusal: &Refusal, fields: &mut Fields) {
         Refusal::Login { to } => fields.push(b"location", to.location().as_bytes()),
         Refusal::Redirect { location } => fields.push(b"location", location.as_bytes()),
         Refusal::UpgradeRequired => fields.push(b"sec-websocket-version", b"13"),
+        // RFC 6585 4.
+        Refusal::RateLimited { retry_after } => {
+            fields.push(b"retry-after", whole_seconds(*retry_after).as_bytes());
+        }
         Refusal::CannotTell { retry_after } => {
-            fields.push(b"retry-after", seconds(retry_after.unwrap_or(RETRY_AFTER)).as_bytes());
+            fields.push(b"retry-after", whole_seconds(retry_after.unwrap_or(RETRY_AFTER)).as_bytes());
         }
         Refusal::NoEndpoint | Refusal::Overloaded => {
-            fields.push(b"retry-after", seconds(RETRY_AFTER).as_bytes());
+            fields.push(b"retry-after", whole_seconds(RETRY_AFTER).as_bytes());
         }
         _ => {}
     }
@@ -154,11 +160,6 @@ fn specific_fields(refusal: &Refusal, fields: &mut Fields) {
 
 /// When a client is asked to try again, where nobody knows better.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
-
-/// Whole seconds, never too early and never none (RFC 9110 10.2.3).
-fn seconds(wait: Duration) -> String {
-    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1).to_string()
-}
 
 #[derive(Serialize)]
 struct Problem<'a> {

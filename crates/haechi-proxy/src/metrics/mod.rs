@@ -5,6 +5,7 @@
 mod by_name;
 mod cells;
 mod named;
+mod rate_limit;
 mod route;
 mod worker;
 
@@ -12,6 +13,7 @@ use crate::upstream::gauges;
 use haechi_core::metrics::{Page, Source};
 pub(crate) use named::ServiceMetrics;
 use named::{AuthenticatorMetrics, DecisionPointMetrics};
+pub(crate) use rate_limit::LimiterNumbers;
 pub(crate) use route::RouteMetrics;
 use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) use worker::{PlanMetrics, WorkerMetrics};
@@ -47,6 +49,7 @@ impl Source for Metrics {
 /// Declares every metric of the data plane, without a value.
 pub fn declare_metrics(page: &mut Page) {
     Metrics::default().show(page);
+    LimiterNumbers::default().show(page);
     gauges::show(&[], page);
 }
 

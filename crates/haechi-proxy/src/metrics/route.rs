@@ -36,6 +36,7 @@ pub(crate) struct RouteMetrics {
     pub(crate) decisions: Counter<&'static str>,
     pub(crate) shadow: Counter<&'static str>,
     pub(crate) preflights: Counter<&'static str>,
+    limits: Counter<Limited>,
 }
 
 impl Default for RouteMetrics {
@@ -46,6 +47,7 @@ impl Default for RouteMetrics {
             decisions: Counter::default(),
             shadow: Counter::default(),
             preflights: Counter::default(),
+            limits: Counter::default(),
         }
     }
 }
@@ -57,8 +59,13 @@ impl RouteMetrics {
         self.durations.observe(took);
     }
 
+    /// A request was counted against a limit of this kind.
+    pub(crate) fn counted(&self, by: &'static str, is_within: bool) {
+        self.limits.count(Limited { by, is_within });
+    }
+
     pub(super) fn show(&self, page: &mut Page, route: &str) {
-        let Self { requests, durations, decisions, shadow, preflights } = self;
+        let Self { requests, durations, decisions, shadow, preflights, limits } = self;
         let help = "Requests by route, method and status";
         requests
             .show(page.counter("haechi_http_requests_total", help, &["route", "method", "status"]), &[route]);
@@ -71,6 +78,24 @@ impl RouteMetrics {
         shadow.show(page.counter("haechi_authz_shadow_total", help, &["route", "direction"]), &[route]);
         let help = "CORS preflight requests by route and result";
         preflights.show(page.counter("haechi_cors_preflights_total", help, &["route", "result"]), &[route]);
+        let help = "Requests counted against rate limits by route, what the limit counts by, and result";
+        limits.show(
+            page.counter("haechi_rate_limit_requests_total", help, &["route", "by", "result"]),
+            &[route],
+        );
+    }
+}
+
+/// What a limit said.
+#[derive(Clone, Copy, PartialEq)]
+struct Limited {
+    by: &'static str,
+    is_within: bool,
+}
+
+impl Labels for Limited {
+    fn with(&self, show: &mut dyn FnMut(&[&str])) {
+        show(&[self.by, if self.is_within { "within" } else { "over" }]);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::finish::Finish;
 use crate::judge::Observer;
+use crate::rate_limit::{CountedLimit, LimitFields};
 use crate::record::Record;
 use crate::worker::Worker;
 use crate::worker::plan::WorkerPlan;
@@ -25,12 +26,15 @@ pub(super) struct Recording<'a, 'r> {
     pub(super) effects: Effects,
     /// The decision, once there is one.
     pub(super) decision: Option<DecisionId>,
+    /// What the answer tells of limits.
+    pub(super) limits: LimitFields,
 }
 
 impl<'a, 'r> Recording<'a, 'r> {
     pub(super) fn new(worker: &'a Worker, plan: &'a WorkerPlan, record: &'r mut Record) -> Self {
         let begun = record.begun();
-        Self { worker, plan, record, begun, finish: None, effects: Effects::default(), decision: None }
+        let (finish, effects, limits) = (None, Effects::default(), LimitFields::default());
+        Self { worker, plan, record, begun, finish, effects, decision: None, limits }
     }
 
     fn route(&mut self, index: RouteIndex) {
@@ -77,6 +81,13 @@ impl Observer for Recording<'_, '_> {
             self.record.reason("the route's `cors` does not allow what the preflight asks for");
         }
         self.record.preflight(granted);
+    }
+
+    fn counted(&mut self, limits: &[CountedLimit<'_>]) {
+        for limit in limits {
+            self.record.counted(limit.by, limit.answer.is_within);
+            self.limits.add(limit);
+        }
     }
 
     fn attempted(&mut self, scheme: &dyn Scheme, attempt: &Attempt) {

@@ -146,6 +146,7 @@ impl TestWorker {
             log: Some(LogSink { lines: sender, format: LogFormat::Json, color: false }),
             traces: None,
             budget: Budget::new(100),
+            rate_limiter: Arc::new(crate::RateLimiter::new(None)),
             decisions: crate::DecisionQueries::default(),
             draining: Arc::default(),
         };

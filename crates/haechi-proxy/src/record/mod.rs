@@ -137,6 +137,11 @@ impl Record {
         self.0.line.caller = Some(caller.clone());
     }
 
+    /// Counts that a limit of this kind was asked.
+    pub(crate) fn counted(&self, by: &'static str, is_within: bool) {
+        self.0.metrics().counted(by, is_within);
+    }
+
     /// Counts a browser's question.
     pub(crate) fn preflight(&self, granted: bool) {
         self.0.metrics().preflights.count(if granted { "granted" } else { "refused" });

@@ -3,6 +3,7 @@
 use super::cors::Cors;
 use super::index::ServiceIndex;
 use super::origin::OriginPattern;
+use super::rate_limit::RateLimit;
 use super::response_headers::FieldRules;
 use haechi_authn::Authenticator;
 use haechi_authz::HeaderChanges;
@@ -55,6 +56,8 @@ pub struct RouteSettings {
     pub response_headers: Option<FieldRules>,
     /// What becomes of `Cache-Control` in the service's answers to callers who are known.
     pub cache_control: CacheControl,
+    /// How many requests are let through; all of them hold.
+    pub rate_limits: Vec<RateLimit>,
 }
 
 /// What becomes of `Cache-Control` in the service's answers to callers who are known.

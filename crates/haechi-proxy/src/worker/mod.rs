@@ -12,6 +12,7 @@ use crate::limits::{AddressCount, Budget, Descriptor, Limit};
 use crate::log::LogSink;
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::plan::Plan;
+use crate::rate_limit::RateLimiter;
 use crate::record::Recorder;
 use crate::settings::Limits;
 use crate::spans::TraceSink;
@@ -49,6 +50,8 @@ pub struct Shared {
     pub traces: Option<TraceSink>,
     /// What connections may take, over all workers.
     pub budget: Arc<Budget>,
+    /// Counts requests against limits.
+    pub rate_limiter: Arc<RateLimiter>,
     /// Where workers are asked about decisions.
     pub decisions: DecisionQueries,
     /// Set once, when the process is to end: listeners close, requests in flight finish.
@@ -135,6 +138,14 @@ impl Worker {
     /// tell it that the connection ends, and a close would cross it on the way.
     pub(crate) fn closes_idle(&self) -> bool {
         self.draining_since.get().is_some_and(|since| since.elapsed() >= QUIET)
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.shared.clock
+    }
+
+    pub(crate) fn rate_limiter(&self) -> &RateLimiter {
+        &self.shared.rate_limiter
     }
 
     pub(crate) fn now(&self) -> Timestamp {

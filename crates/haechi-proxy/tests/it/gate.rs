@@ -55,6 +55,7 @@ impl Gate {
             traces: None,
             log: Some(LogSink { lines: sender, format: LogFormat::Json, color: false }),
             budget: Budget::new(1000),
+            rate_limiter: Arc::new(haechi_proxy::RateLimiter::new(None)),
             decisions: haechi_proxy::DecisionQueries::default(),
             draining: Arc::new(AtomicBool::new(false)),
         };

@@ -35,6 +35,10 @@ impl Record for At<ApiKey> {
         vec![CredentialPlace::Field(self.header.0.clone())]
     }
 
+    fn takes_api_keys(&self) -> bool {
+        true
+    }
+
     fn check(&self, _: &Arc<str>, checks: &mut dyn Checks) -> Option<Arc<dyn Settings>> {
         checks.needs_store("an `api_key` authenticator", self.span);
         Some(Arc::new(ApiKeySettings { header: self.header.0.clone() }))

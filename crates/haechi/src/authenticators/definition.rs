@@ -46,6 +46,11 @@ pub(crate) trait Record: Debug {
     /// Where it looks for credentials, which are not for policies to read.
     fn credential_places(&self) -> Vec<CredentialPlace>;
 
+    /// Whether its callers are API keys.
+    fn takes_api_keys(&self) -> bool {
+        false
+    }
+
     /// Checks what hangs together. `None` when a fault was noted, here or in reading.
     fn check(&self, name: &Arc<str>, checks: &mut dyn Checks) -> Option<Arc<dyn Settings>>;
 }

@@ -9,6 +9,7 @@ mod context;
 mod decision;
 mod inquiry;
 mod judge;
+mod limits;
 mod reason;
 mod route;
 mod text;

@@ -58,6 +58,12 @@ pub(super) type KeptRequests = Count<1, 1_000_000_000>;
 pub(super) type IdleCount = Count<0, 100_000>;
 /// How many times more a request is sent.
 pub(super) type AttemptCount = Count<1, 10>;
+/// How many requests in a time, or at once.
+pub(super) type RequestCount = Count<1, 1_000_000_000>;
+/// How many requests at once.
+pub(super) type BurstCount = Count<1, 1_000_000_000>;
+/// The time of a rate limit: 1 ms to 366 days.
+pub(super) type RatePeriod = BoundedDuration<1, { 366 * DAY }>;
 /// How many failed logins.
 pub(super) type FailureCount = Count<1, 1000>;
 

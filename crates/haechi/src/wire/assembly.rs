@@ -18,7 +18,7 @@ use haechi_authn::identity::Keyring;
 use haechi_authn::keys::Fetch;
 use haechi_authn::supervisor::supervise;
 use haechi_core::{Clock, SystemClock};
-use haechi_proxy::{Endpoints, Plan};
+use haechi_proxy::{Endpoints, Plan, RateLimiter};
 use haechi_shared::{SharedState, TlsError};
 use haechi_store::Store;
 use std::sync::{Arc, OnceLock};
@@ -39,6 +39,8 @@ pub(crate) struct ProcessState {
     pub(crate) watch: Arc<RevocationWatch>,
     /// Whether the store can read and write.
     pub(crate) store_watch: Arc<StoreWatch>,
+    /// Counts requests against limits.
+    pub(crate) rate_limiter: Arc<RateLimiter>,
     /// What is known of endpoints, for the plans that come after this one.
     pub(crate) endpoints: Endpoints,
     keyring: Option<Arc<Keyring>>,
@@ -77,6 +79,7 @@ impl ProcessState {
         let watch = Arc::new(RevocationWatch::new(clock.clone()));
         let store_watch = Arc::new(StoreWatch::new());
         let shared_state = config.shared_state.as_ref().map(SharedState::new).transpose()?;
+        let rate_limiter = Arc::new(RateLimiter::new(shared_state.as_ref().map(SharedState::limits)));
         let store = control.block_on(identity::open_store(config))?;
         if let Some(store) = &store {
             identity::follow_revocations(store, &watch, &clock, control.handle());
@@ -91,6 +94,7 @@ impl ProcessState {
             clock,
             watch,
             store_watch,
+            rate_limiter,
             endpoints: Endpoints::default(),
             keyring,
             pool: Arc::default(),

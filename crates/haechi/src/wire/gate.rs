@@ -380,6 +380,7 @@ fn parts(
         built,
         watch: process.watch.clone(),
         store_watch: process.store_watch.clone(),
+        rate_limiter: process.rate_limiter.clone(),
         pool: process.pool.clone(),
         draining,
         dropped_lines,
@@ -402,6 +403,7 @@ fn shared(
         log,
         budget,
         traces,
+        rate_limiter: process.rate_limiter.clone(),
         decisions: DecisionQueries::default(),
         draining: Arc::default(),
     }

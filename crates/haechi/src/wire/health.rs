@@ -9,6 +9,7 @@ use haechi_authn::hashing::PasswordPool;
 use haechi_authn::supervisor;
 use haechi_authn::{Authenticator, Readiness, RevocationWatch};
 use haechi_core::ports::BoxFuture;
+use haechi_proxy::RateLimiter;
 use haechi_shared::SharedState;
 use haechi_store::Store;
 use std::fmt;
@@ -23,6 +24,7 @@ pub(crate) struct Parts {
     pub(crate) built: Arc<ArcSwap<Built>>,
     pub(crate) watch: Arc<RevocationWatch>,
     pub(crate) store_watch: Arc<StoreWatch>,
+    pub(crate) rate_limiter: Arc<RateLimiter>,
     pub(crate) pool: Arc<OnceLock<Arc<PasswordPool>>>,
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) dropped_lines: Arc<AtomicU64>,

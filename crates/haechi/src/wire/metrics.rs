@@ -59,6 +59,7 @@ impl Source for Parts {
             certificates: self.certificates(),
         };
         numbers.show(page);
+        self.rate_limiter.show(page);
     }
 }
 

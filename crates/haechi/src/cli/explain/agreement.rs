@@ -91,6 +91,7 @@ impl Running {
             traces: None,
             log: None,
             budget: Budget::new(1000),
+            rate_limiter: assembly.process.rate_limiter.clone(),
             decisions: DecisionQueries::default(),
             draining: Arc::default(),
         };

@@ -3,6 +3,7 @@
 use super::caller::{Supposition, supposition};
 use super::context::ExplainContext;
 use super::inquiry::Inquiry;
+use super::limits::limits;
 use super::reason::{because, fact, permitted_by, rule_says};
 use super::route;
 use super::told::{AuthenticatorAttempt, Change, ExplainedFact, Explanation, Matched, Shadow};
@@ -113,6 +114,9 @@ impl Explanation {
         }
         told.authenticators = steps.asked;
         told.caller = steps.caller.clone();
+        if let Some(route) = steps.route.and_then(|index| gate.plan().route(index)) {
+            told.limits = limits(route, steps.caller.as_deref());
+        }
         if let (Some(head), Some(route), Some(caller), Some(decision)) =
             (head, steps.route, &steps.caller, &steps.decision)
         {

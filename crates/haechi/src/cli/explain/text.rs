@@ -1,6 +1,6 @@
 //! An explanation for people: the outcome and its reason first, then how it came about.
 
-use super::told::{Explanation, RuleExplanation};
+use super::told::{Explanation, LimitShown, RuleExplanation};
 use haechi_authz::RuleResult;
 use std::fmt::Write;
 
@@ -18,6 +18,7 @@ fn write_all(told: &Explanation, all: bool, out: &mut String) -> std::fmt::Resul
     let mut blocks = vec![
         ("route", routes(told)),
         ("asked", asked(told)),
+        ("limits", limits(told)),
         ("caller", caller(told)),
         ("rules", rules(told, all)),
         ("facts", facts(told)),
@@ -65,6 +66,14 @@ fn asked(told: &Explanation) -> Vec<Vec<String>> {
         vec![asked.authenticator.clone(), format!("{}{reason}", asked.result)]
     };
     told.authenticators.iter().map(row).collect()
+}
+
+fn limits(told: &Explanation) -> Vec<Vec<String>> {
+    let row = |limit: &LimitShown| {
+        let LimitShown { name, requests, per_seconds, burst, when } = limit;
+        vec![name.clone(), format!("{requests} in {per_seconds} s, {burst} at once"), (*when).to_owned()]
+    };
+    told.limits.iter().map(row).collect()
 }
 
 fn caller(told: &Explanation) -> Vec<Vec<String>> {

@@ -26,6 +26,8 @@ pub(crate) struct Explanation {
     /// Patterns that match too and why each did not win.
     pub(crate) passed_over: Vec<Matched>,
     pub(crate) authenticators: Vec<AuthenticatorAttempt>,
+    /// The rate limits that a request of this kind counts against. An explanation counts against none, and supposes that there is room.
+    pub(crate) limits: Vec<LimitShown>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) caller: Option<Arc<Caller>>,
     /// Every clause of the route and every policy.
@@ -64,6 +66,17 @@ pub(crate) struct AuthenticatorAttempt {
     pub(crate) result: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,
+}
+
+/// A rate limit.
+#[derive(Debug, Serialize)]
+pub(crate) struct LimitShown {
+    pub(crate) name: String,
+    pub(crate) requests: u32,
+    pub(crate) per_seconds: f64,
+    pub(crate) burst: u32,
+    /// `before authentication` or `by caller`.
+    pub(crate) when: &'static str,
 }
 
 /// What one clause or policy says.

@@ -13,6 +13,7 @@ mod identity_headers;
 mod names;
 mod overlap;
 mod policies;
+mod rate_limits;
 mod resilience;
 mod resolve;
 mod restart;

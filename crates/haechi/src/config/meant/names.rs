@@ -68,6 +68,12 @@ impl<'a> Resolver<'a> {
         fields.collect()
     }
 
+    /// Whether any of these authenticators takes API keys. One that could not be read may.
+    pub(super) fn takes_keys(&self, names: &[Arc<str>]) -> bool {
+        let mut all = self.written.authenticators.0.iter().filter(|(name, _)| names.contains(&name.value.0));
+        all.any(|(_, written)| written.as_ref().is_none_or(|written| written.0.takes_api_keys()))
+    }
+
     /// What stands at a place, as it was written.
     pub(super) fn written_at(&self, span: Span) -> String {
         self.source.written(span)

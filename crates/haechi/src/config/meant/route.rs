@@ -2,6 +2,7 @@
 
 use super::answers;
 use super::names::Resolver;
+use super::rate_limits::rate_limits;
 use crate::authenticators::definition::OpenScheme;
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
@@ -76,6 +77,10 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
     let request_headers = written.request_headers.resolve(|rules| answers::request_headers(resolver, rules));
     let by_scheme = matches!(&authenticate, Some(Authenticate::Open(open)) if open.forwards_credentials);
     let forward_credentials = written.forward_credentials || by_scheme;
+    let limited = written.name.as_ref().zip(path.zip(authenticate.as_ref()));
+    let rate_limits = limited.and_then(|(name, (path, authenticate))| {
+        rate_limits(resolver, written, &name.value.0, (path, authenticate))
+    });
     if let Some(path) = path {
         meant_as_written(resolver, path);
         spelled_as_allowed(resolver, path, written);
@@ -105,6 +110,7 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
             request_headers: request_headers?.unwrap_or_default(),
             response_headers,
             origins: written.origins.iter().map(|origin| origin.0.clone()).collect(),
+            rate_limits: rate_limits?,
         },
     })
 }

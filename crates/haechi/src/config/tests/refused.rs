@@ -859,3 +859,61 @@ fn a_shared_state_is_a_redis_that_can_be_reached() {
     let warned = open.warnings.to_string();
     assert!(warned.contains("crosses the network in clear") && !warned.contains("hunter2"), "{warned}");
 }
+
+#[test]
+fn a_rate_limit_that_cannot_work_is_refused() {
+    let api_key = "store: sqlite:h\nauthenticators: { b: { type: basic }, k: { type: api_key } }\n";
+    let with = |who: &str, limit: &str| {
+        of_routes(
+            api_key,
+            &[&[("match", "{ path: \"/a/{id}\" }"), ("authenticate", who), ("rate_limit", limit)]],
+        )
+    };
+    for (who, limit) in [
+        ("b", "{ requests: 1, per: 1s, by: subject }"),
+        ("k", "{ requests: 1, per: 1s, burst: 5, by: key }"),
+        ("[b, k]", "{ requests: 1, per: 1s, by: key }"),
+        ("anonymous", "{ requests: 1, per: 1s, by: [client_ip, route, \"header:X-Plan\", \"param:id\"] }"),
+        (
+            "anonymous",
+            "[{ requests: 1, per: 1s, by: route }, { requests: 9, per: 1h, by: route, on_failure: deny }]",
+        ),
+        ("anonymous", "{ requests: 1000000, per: 1s, by: route }"),
+    ] {
+        // The authenticators that a case does not use are warnings, no faults.
+        assert_eq!(with(who, limit), [""; 0], "{limit}");
+    }
+    for (who, limit, part) in [
+        ("anonymous", "{ requests: 1, per: 1s, by: subject }", "nobody to count"),
+        ("passthrough", "{ requests: 1, per: 1s, by: key }", "nobody to count"),
+        (
+            "b",
+            "{ requests: 1, per: 1s, by: key }",
+            "none of the route's authenticators is of `type: api_key`",
+        ),
+        ("b", "{ requests: 1, per: 1s, by: \"param:tenant\" }", "has no parameter `tenant`"),
+        ("b", "{ requests: 1, per: 1s, by: \"header:Authorization\" }", "cannot be counted by"),
+        ("b", "{ requests: 1, per: 1s, by: \"header:X-Forwarded-For\" }", "cannot be counted by"),
+        ("b", "{ requests: 1, per: 1s, by: \"header:X-Auth-Subject\" }", "cannot be counted by"),
+        ("b", "{ requests: 1, per: 1s, by: \"header:a b\" }", "is not what to count by"),
+        ("b", "{ requests: 1, per: 1s, by: ip }", "is not what to count by"),
+        ("b", "{ requests: 1, per: 1s, by: [] }", "the list is empty"),
+        ("b", "[]", "the list is empty"),
+        ("b", "{ requests: 1, per: 1s }", "needs `by`"),
+        ("b", "{ per: 1s, by: route }", "needs `requests`"),
+        ("b", "{ requests: 1, by: route }", "needs `per`"),
+        ("b", "{ requests: 0, per: 1s, by: route }", "is not a number"),
+        ("b", "{ requests: -1, per: 1s, by: route }", "is not a number"),
+        ("b", "{ requests: 1, per: 0s, by: route }", "is not a duration"),
+        ("b", "{ requests: 1, per: 400d, by: route }", "is not a duration"),
+        ("b", "{ requests: 1, per: 1s, burst: 0, by: route }", "is not a number"),
+        ("b", "{ requests: 1000001, per: 1s, by: route }", "which is no limit"),
+        ("b", "{ requests: 1, per: 366d, burst: 11, by: route }", "more than 10 years"),
+        ("b", "{ requests: 1, per: 1s, by: [route, route] }", "twice"),
+        ("b", "{ requests: 1, per: 1s, by: route, on_failure: allow }", "is not what happens"),
+        ("b", "{ requests: 1, per: 1s, by: route, unit: s }", "`unit`"),
+    ] {
+        let found = with(who, limit);
+        assert!(found.len() == 1 && found[0].contains(part), "{limit}: expected `{part}`, found {found:#?}");
+    }
+}

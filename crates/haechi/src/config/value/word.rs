@@ -6,7 +6,7 @@ use crate::config::yaml::Node;
 use haechi_authn::jose::algorithm::ED25519;
 use haechi_authn::jose::{Algorithm, SigningAlgorithm};
 use haechi_core::{AttributeType, Irregular, Outcome};
-use haechi_proxy::{CacheControl, LogFormat, Protocol};
+use haechi_proxy::{CacheControl, LogFormat, OnFailure, Protocol};
 use serde_json::{Value as Json, json};
 
 macro_rules! word_value {
@@ -47,6 +47,7 @@ words!(AttributeType, "an attribute type", { String = "string", Long = "long", B
 word_value!(Outcome, "an answer of a decision point", Self::ALL, |known: &Self| known.name());
 words!(LogFormat, "a log format", { Json = "json", Text = "text" });
 words!(CacheControl, "what becomes of `Cache-Control`", { Private = "private", Unchanged = "unchanged" });
+words!(OnFailure, "what happens while the nodes cannot count together", { Local = "local", Deny = "deny" });
 words!(Protocol, "a protocol", { Http1 = "http1", Http2 = "http2", Auto = "auto" });
 
 /// By its name, or by the one of RFC 9864 for the curve that `EdDSA` means here.

@@ -1,6 +1,7 @@
 //! `routes`: what may be asked for, who may ask, and which service answers.
 
 use super::answers::{Cors, RequestHeaders, ResponseHeaders};
+use super::rate_limits::{OneOrMore, RateLimit};
 use crate::authenticators::definition::{OpenScheme, open};
 use crate::config::defaults::{BodySize, IdleTimeout, Timeout};
 use crate::config::read::{Defs, Reader, Value};
@@ -52,9 +53,8 @@ record! {
         optional response_headers as "response_headers": ResponseHeaders,
         /// What becomes of `Cache-Control` in the service's answers to callers who are known: `private` is added where the service does not say which caches may keep the answer (`public`, `private`, `no-store`, `s-maxage`), or it stays `unchanged`. A route whose `response_headers` name `Cache-Control` has said it itself.
         default cache_control as "cache_control": CacheControl = CacheControl::Private,
-    }
-    unbuilt {
-        "rate_limit": "How many requests in how much time.",
+        /// How many requests in how much time: one limit, or a list of them that all hold. What is over a limit is answered 429.
+        optional rate_limit as "rate_limit": OneOrMore<At<RateLimit>>,
     }
 }
 

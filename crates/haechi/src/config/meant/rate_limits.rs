@@ -1,0 +1,97 @@
+//! Rate limits of routes, and those that cannot work.
+
+use super::names::Resolver;
+use super::route::Authenticate;
+use crate::config::read::Maybe;
+use crate::config::report::Fault;
+use crate::config::source::At;
+use crate::config::written;
+use haechi_core::PathPattern;
+use haechi_core::rate::Rate;
+use haechi_proxy::{LimitBy, RateLimit};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// More requests in a second than this nobody counts.
+const MOST_A_SECOND: u128 = 1_000_000;
+/// The longest time in which a burst may come back.
+const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+
+/// What a rate means; `None` where a fault was noted.
+pub(super) fn rate(resolver: &mut Resolver<'_>, written: &At<written::RateLimit>) -> Option<Rate> {
+    let (requests, per) = (written.requests.as_ref()?, written.per?.0);
+    let number = |number: u32| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+    let (count, burst) = (number(requests.value.0), written.burst.resolve(|burst| Some(burst.value.0))?);
+    let rate = Rate { requests: count, per, burst: burst.map_or(count, number) };
+    if u128::from(count.get()) * 1_000_000_000 > per.as_nanos() * MOST_A_SECOND {
+        let fault = Fault::new(requests.span, "over 1,000,000 requests a second, which is no limit");
+        return resolver.fault(fault.help("lower `requests`, raise `per`, or remove the limit"));
+    }
+    let back = per.as_nanos() * u128::from(rate.burst.get()) / u128::from(count.get());
+    if back > LONGEST.as_nanos() {
+        let span = written.burst.given().map_or(written.span, |burst| burst.span);
+        let fault = Fault::new(span, "`burst` would take more than 10 years to be there again");
+        return resolver.fault(fault.help("lower `burst`, or raise `requests`"));
+    }
+    Some(rate)
+}
+
+/// The limits of a route.
+pub(super) fn rate_limits(
+    resolver: &mut Resolver<'_>,
+    written: &written::Route,
+    name: &Arc<str>,
+    (path, authenticate): (&PathPattern, &Authenticate),
+) -> Option<Vec<RateLimit>> {
+    let entries = match &written.rate_limit {
+        Maybe::Absent => return Some(Vec::new()),
+        Maybe::Faulty => return None,
+        Maybe::Given(limits) => &limits.0,
+    };
+    let mut limits: Vec<RateLimit> = Vec::new();
+    for entry in entries {
+        let Some(rate) = rate(resolver, entry) else { continue };
+        for by in entry.by.iter().flat_map(|by| &by.0) {
+            can_work(resolver, by, path, authenticate);
+            let of_kind = limits.iter().filter(|known| known.by == by.value);
+            if of_kind.clone().any(|known| known.rate == rate) {
+                let message = format!("the route has this limit by `{}` twice", by.value);
+                resolver.faults.push(Fault::new(by.span, message).help("remove one of them"));
+            }
+            let word = by.value.to_string();
+            let name_of_limit = match of_kind.count() {
+                0 => word,
+                others => format!("{word}-{}", others + 1),
+            };
+            limits.push(RateLimit::new(name, name_of_limit, by.value.clone(), rate, entry.on_failure));
+        }
+    }
+    Some(limits)
+}
+
+/// Notes a fault where there is nothing to count by.
+fn can_work(resolver: &mut Resolver<'_>, by: &At<LimitBy>, path: &PathPattern, authenticate: &Authenticate) {
+    let fault = match (&by.value, authenticate) {
+        (LimitBy::Subject | LimitBy::Key, Authenticate::Open(open)) => {
+            let message = format!(
+                "nobody to count: with `authenticate: {}` there is no caller with a `{}`",
+                open.word, by.value
+            );
+            let help = "count by `client_ip`, `route`, a header or a parameter; a limit that comes of `defaults` is taken away with `rate_limit: null`";
+            Fault::new(by.span, message).help(help)
+        }
+        (LimitBy::Key, Authenticate::Any(names) | Authenticate::All(names))
+            if !resolver.takes_keys(names) =>
+        {
+            let message = "nobody to count: none of the route's authenticators is of `type: api_key`";
+            Fault::new(by.span, message).help("count by `subject`, or name one that is")
+        }
+        (LimitBy::Param(name), _) if !path.params().any(|known| known == &**name) => {
+            let message = format!("the pattern `{path}` has no parameter `{name}`");
+            Fault::new(by.span, message).suggest(name, path.params())
+        }
+        _ => return,
+    };
+    resolver.faults.push(fault);
+}
