@@ -2,6 +2,7 @@
 //!
 //! What is asserted is what was served and what was held. How fast, to the millisecond, is for `scripts/floods` on a machine that does nothing else.
 
+use crate::harness::frames::{DATA, END_HEADERS, Frames, HEADERS, block, frame};
 use crate::harness::{Conversation, Folder, Gate, MemoryGroup, PATIENCE, eventually, routes_to};
 use haechi_testkit::{Answer, Backend};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -287,12 +288,6 @@ fn a_deep_pipeline_takes_its_turns() {
     assert!(turns >= 50, "{turns} requests were served beside {DEPTH} in one pipeline");
 }
 
-/// A frame (RFC 9113 4.1).
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
 /// A client that asks for `streams` answers at once, with a window of `window` bytes for each, and reads none.
 fn unread_answers(streams: u32, window: u32) -> Vec<u8> {
     let settings = [&[0, 4], window.to_be_bytes().as_slice()].concat();
@@ -472,6 +467,7 @@ routes:
         ));
     }
     attacks.push(("uploads", Box::new(|gate| Box::new(Uploads::start(gate.address(), 100, 16)))));
+    attacks.push(("tiny frames", Box::new(|gate| Box::new(tiny_frames(gate, 80, 900)))));
     let slow = b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n";
     attacks.push(("slow readers", Box::new(move |gate| Box::new(asking(gate, connections, slow)))));
     let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX-A: {}", "a".repeat(15_000));
@@ -497,6 +493,23 @@ routes:
     }
     gate.signal("TERM");
     assert!(gate.exited().success());
+}
+
+/// Connections that each upload `frames` single bytes which nobody takes, with so much between them that each lies in a buffer of its own.
+fn tiny_frames(gate: &Gate, connections: usize, frames: usize) -> Vec<Frames> {
+    const UNKNOWN: u8 = 0xfa;
+    let between = frame(UNKNOWN, 0, 0, &[0; 16_000]);
+    let pair = [frame(DATA, 0, 1, b"x"), between].concat();
+    let upload = |_| {
+        let mut client = Frames::with(gate.address());
+        let head = [(":method", "POST"), (":scheme", "http"), (":authority", "a"), (":path", "/stuck")];
+        client.send(HEADERS, END_HEADERS, 1, &block(&head));
+        for _ in 0..frames {
+            client.send_bytes(&pair);
+        }
+        client
+    };
+    (0..connections).map(upload).collect()
 }
 
 /// Connections that each have sent `request`, as far as the gate takes them.

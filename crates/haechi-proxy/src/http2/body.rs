@@ -1,5 +1,6 @@
 //! A request's body from a stream. The client's window opens again only as the bytes are taken.
 
+use super::waiting::WaitingFrames;
 use crate::http1::body::BodyError;
 use crate::interim::Interim;
 use crate::io::{Buffers, Charge};
@@ -9,7 +10,7 @@ use haechi_core::Fields;
 use http::{HeaderMap, StatusCode};
 use std::cell::RefCell;
 use std::future::Future;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 
 /// The body of an HTTP/2 request.
@@ -70,19 +71,27 @@ pub(crate) struct Data {
     piece: Bytes,
     /// What has arrived and was not taken: it waits in `h2`, as far as the window goes.
     waiting: Charge,
+    frames: WaitingFrames,
 }
 
 impl Data {
     /// From the beginning of the body. What waits of it counts in `buffers`.
     pub(crate) fn new(stream: RecvStream, buffers: &Buffers) -> Self {
-        let mut data = Self { stream, piece: Bytes::new(), waiting: buffers.charge(0) };
+        Self::with(stream, buffers, WaitingFrames::default())
+    }
+
+    /// The same, with the frames that wait.
+    pub(super) fn with(stream: RecvStream, buffers: &Buffers, frames: WaitingFrames) -> Self {
+        let mut data = Self { stream, piece: Bytes::new(), waiting: buffers.charge(0), frames };
         data.count();
         data
     }
 
-    /// Counts anew what has arrived and was not taken.
-    pub(crate) fn count(&mut self) {
-        self.waiting.set(self.stream.flow_control().used_capacity());
+    /// Counts anew what has arrived and was not taken. Returns how many bytes it is.
+    pub(super) fn count(&mut self) -> usize {
+        let waiting = self.stream.flow_control().used_capacity();
+        self.waiting.set(waiting);
+        waiting
     }
 
     /// Whether nothing more comes, trailer fields neither.
@@ -96,6 +105,7 @@ impl Data {
             match ready!(self.stream.poll_data(cx)) {
                 Some(Ok(piece)) => {
                     self.piece = piece;
+                    self.frames.taken();
                     self.count();
                 }
                 Some(Err(error)) => return Poll::Ready(Err(broken(error))),
@@ -121,6 +131,7 @@ impl Data {
                 // Released at once, so that the client can go on to its end.
                 Some(Ok(data)) => {
                     drop(self.stream.flow_control().release_capacity(data.len()));
+                    self.frames.taken();
                     self.count();
                 }
                 Some(Err(_)) | None => return Poll::Ready(()),
@@ -141,31 +152,6 @@ impl Data {
         // Only as much is released as was received, which is all that can go wrong.
         let _ = self.stream.flow_control().release_capacity(count);
         self.waiting.shrink(count);
-    }
-}
-
-/// The bodies that the streams of one connection bring, so that what waits of them is counted when more arrives.
-#[derive(Default)]
-pub(crate) struct Bodies(RefCell<Vec<Weak<RefCell<Data>>>>);
-
-impl Bodies {
-    /// The body that a stream begins to bring.
-    pub(crate) fn begin(&self, stream: RecvStream, buffers: &Buffers) -> Rc<RefCell<Data>> {
-        let data = Rc::new(RefCell::new(Data::new(stream, buffers)));
-        self.0.borrow_mut().push(Rc::downgrade(&data));
-        data
-    }
-
-    /// Counts what waits of each, and forgets those that are over.
-    pub(crate) fn count(&self) {
-        self.0.borrow_mut().retain(|body| {
-            let Some(body) = body.upgrade() else { return false };
-            // Whoever takes from it at this moment counts by itself.
-            if let Ok(mut body) = body.try_borrow_mut() {
-                body.count();
-            }
-            true
-        });
     }
 }
 

@@ -47,8 +47,10 @@ pub(crate) struct Guard {
     resets: u32,
     settings: u32,
     control: u32,
-    /// Whether something of a body has come since it was last asked.
-    data: bool,
+    /// The frames of bodies that have come since it was last asked: streams, and how many in a row.
+    data: Vec<(u32, usize)>,
+    /// Bytes of this connection so far.
+    total: u64,
     /// Bytes that we wrote in this second: answers give a client reason to send window updates and pings.
     written: usize,
 }
@@ -66,6 +68,8 @@ enum Head {
 /// `PRI * HTTP/2.0` and what follows it (RFC 9113 3.4).
 pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const HEADER: usize = 9;
+/// The bits of a stream's identifier (RFC 9113 4.1).
+const STREAM_ID: u32 = 0x7fff_ffff;
 /// Frames that carry nothing, per second, from a client that we send nothing.
 const CONTROL: u32 = 1000;
 /// One more for each so many bytes that we write.
@@ -86,7 +90,8 @@ impl Guard {
             resets: 0,
             settings: 0,
             control: 0,
-            data: false,
+            data: Vec::new(),
+            total: 0,
             written: 0,
         }
     }
@@ -96,9 +101,16 @@ impl Guard {
         self.head != Head::None
     }
 
-    /// Whether something of a body has come since the last call.
-    pub(crate) const fn take_data(&mut self) -> bool {
-        std::mem::replace(&mut self.data, false)
+    /// Hands out, by stream, how many frames with something of a body have come since the last call. Returns whether there were any.
+    pub(crate) fn take_data(&mut self, mut each: impl FnMut(u32, usize)) -> bool {
+        let some = !self.data.is_empty();
+        self.data.drain(..).for_each(|(stream, count)| each(stream, count));
+        some
+    }
+
+    /// How many bytes have arrived in all.
+    pub(crate) const fn total(&self) -> u64 {
+        self.total
     }
 
     /// We wrote so many bytes.
@@ -115,6 +127,7 @@ impl Guard {
             self.second = now;
             (self.resets, self.settings, self.control, self.written) = (0, 0, 0, 0);
         }
+        self.total += bytes.len() as u64;
         while !bytes.is_empty() {
             let skipped = bytes.len().min(self.preface + self.payload);
             if self.preface > 0 {
@@ -157,12 +170,14 @@ impl Guard {
     fn count(&mut self) -> Result<(), Flood> {
         const END_STREAM: u8 = 1;
         const END_HEADERS: u8 = 4;
-        let [a, b, c, kind, flags, ..] = self.header;
+        let [a, b, c, kind, flags, stream @ ..] = self.header;
         self.payload = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         match kind {
             // DATA carries something unless it is empty, and then it may still end the stream.
             0 if self.payload > 0 || flags & END_STREAM != 0 => {
-                self.data |= self.payload > 0;
+                if self.payload > 0 {
+                    self.note_data(u32::from_be_bytes(stream) & STREAM_ID);
+                }
                 Ok(())
             }
             // HEADERS, CONTINUATION. A head is a request, and its continuations are bounded by its size; but an empty one is neither.
@@ -173,6 +188,13 @@ impl Guard {
             3 => tally(&mut self.resets, self.limits.resets, Flood::Resets),
             4 => tally(&mut self.settings, self.limits.settings, Flood::Settings),
             _ => self.count_control(),
+        }
+    }
+
+    fn note_data(&mut self, stream: u32) {
+        match self.data.last_mut() {
+            Some((last, count)) if *last == stream => *count += 1,
+            _ => self.data.push((stream, 1)),
         }
     }
 

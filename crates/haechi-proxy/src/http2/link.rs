@@ -59,9 +59,11 @@ impl Link {
         self.flood.get()
     }
 
-    /// Whether something of a body has come from the client since the last call.
-    pub(crate) fn take_data(&self) -> bool {
-        self.guard.as_ref().is_some_and(|guard| guard.borrow_mut().take_data())
+    /// Hands out, by stream, how many frames of bodies have come from the client since the last call. Returns how many bytes have arrived in all,
+    /// where there were any such frames.
+    pub(crate) fn take_data(&self, each: impl FnMut(u32, usize)) -> Option<u64> {
+        let mut guard = self.guard.as_ref()?.borrow_mut();
+        guard.take_data(each).then(|| guard.total())
     }
 
     /// Whether the other side is in the middle of a head.

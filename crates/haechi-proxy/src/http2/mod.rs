@@ -4,6 +4,7 @@
 //! [`crate::pipeline::answer`] answers them. [`guard`] counts frames as bytes pass, because `h2` does not: what costs a client nothing and us
 //! something is bounded per second.
 
+mod bodies;
 pub(crate) mod body;
 pub(crate) mod client;
 mod guard;
@@ -13,6 +14,7 @@ mod piece;
 pub(crate) mod server;
 mod stream;
 pub(crate) mod tunnelled;
+mod waiting;
 
 pub(crate) use guard::PREFACE;
 pub(crate) use head::RequestHead2;

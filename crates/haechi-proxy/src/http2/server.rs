@@ -1,6 +1,6 @@
 //! HTTP/2 server: serves one client connection, accepts its streams, and keeps the limits that no single stream can keep.
 
-use super::body::Bodies;
+use super::bodies::Bodies;
 use super::guard::{Flood, FrameLimits};
 use super::link::{Io, Link};
 use super::piece::Piece;
@@ -47,7 +47,8 @@ pub(crate) async fn serve(worker: Rc<Worker>, reader: Reader, transport: Rc<Tran
     let handshake = builder(&limits).handshake(Io(link.clone()));
     let Ok(Ok(h2)) = timer.limit(limits.header_read, handshake).await else { return };
     let open = Rc::<Open>::default();
-    let (bodies, window, refused) = (Rc::default(), SMALL_CONNECTION_WINDOW, 0);
+    let bodies = Rc::new(Bodies::new(worker.buffers()));
+    let (window, refused) = (SMALL_CONNECTION_WINDOW, 0);
     Connection { worker, transport, link, h2, timer, limits, open, bodies, window, refused, leaving: false }
         .run()
         .await;
@@ -188,8 +189,11 @@ impl Connection {
         }
         drop(waker);
         let accepted = self.h2.poll_accept(cx);
-        if self.link.take_data() {
-            self.bodies.count();
+        if let Some(total) = self.link.take_data(|stream, frames| self.bodies.arrived(stream, frames)) {
+            self.bodies.count(total);
+        }
+        if accepted.is_pending() {
+            self.bodies.forget_unclaimed();
         }
         match accepted {
             Poll::Ready(Some(Ok((request, respond)))) => {

@@ -1,6 +1,7 @@
 //! One stream: a request, its way through the pipeline, and its answer.
 
-use super::body::{Bodies, Data, InboundBody};
+use super::bodies::Bodies;
+use super::body::{Data, InboundBody};
 use super::head::{self, Http2Head};
 use super::piece::{Piece, PiecesInTransit};
 use super::tunnelled::Tunnelled;

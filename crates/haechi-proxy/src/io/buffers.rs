@@ -147,6 +147,13 @@ impl Charge {
         self.set(self.bytes.saturating_sub(bytes));
     }
 
+    /// Counts so many, where it was more.
+    pub(crate) fn shrink_to(&mut self, bytes: usize) {
+        if bytes < self.bytes {
+            self.set(bytes);
+        }
+    }
+
     /// Counts so many more.
     pub(crate) fn grow(&mut self, bytes: usize) {
         self.buffers.add(bytes);
