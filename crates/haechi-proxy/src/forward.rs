@@ -38,7 +38,7 @@ use std::time::Duration;
 
 /// Forwards to the service with index `service`.
 pub(crate) async fn forward(
-    request: Forwarding<'_>,
+    request: &Forwarding<'_>,
     service: ServiceIndex,
     permitted: Permitted,
     body: RequestBody,
@@ -49,26 +49,26 @@ pub(crate) async fn forward(
         return refuse(Refused::new(Refusal::Internal, "the plan has no such service"), to, record);
     };
     let sent = match body {
-        RequestBody::Empty => send(&request, target, &permitted, body, &mut record).await,
+        RequestBody::Empty => send(request, target, &permitted, body, &mut record).await,
         _ => {
-            let sending = send(&request, target, &permitted, body, &mut record);
+            let sending = send(request, target, &permitted, body, &mut record);
             // Bodies are rare beside requests without, and what sends them is large.
-            while_allowed(&request, &permitted, &target.0.name, Box::pin(sending)).await
+            while_allowed(request, &permitted, &target.0.name, Box::pin(sending)).await
         }
     };
     match sent {
         Ok((lines, body)) => {
             record.answered(lines.status, RequestOutcome::Forwarded);
-            let is_private = is_private(&request, &permitted);
+            let is_private = is_private(request, &permitted);
             match (&request.websocket, body) {
                 (Some(handshake), ResponseBody::Http1(body))
                     if lines.status == StatusCode::SWITCHING_PROTOCOLS =>
                 {
-                    websocket::open(&request, handshake, (lines, *body), permitted, target.0, record)
+                    websocket::open(request, handshake, (lines, *body), permitted, target.0, record)
                 }
                 (_, body) => {
-                    let body = watched(&request, body, permitted, &target.0.name);
-                    respond(&request, target.0, lines, is_private, body, record)
+                    let body = watched(request, body, permitted, &target.0.name);
+                    respond(request, target.0, lines, is_private, body, record)
                 }
             }
         }
@@ -229,7 +229,7 @@ impl Exchange<'_> {
         self.outgoing.write(&mut head);
         let method = &self.outgoing.permitted.head().method;
         let timer = &self.request.timer;
-        match connection.exchange(head, body, method, lease, timer, self.terms).await {
+        match connection.exchange(head, body, method, lease, timer, &self.terms).await {
             Ok((lines, body)) => Ok((lines, ResponseBody::Http1(Box::new(body)))),
             Err(error) => {
                 let stale = kept && matches!(error, ExchangeError::Untouched);
@@ -259,7 +259,7 @@ impl Exchange<'_> {
                 }
             };
             let head = self.http2_head(&connection)?;
-            match connection.exchange(head, body, lease, &self.request.timer, self.terms).await {
+            match connection.exchange(head, body, lease, &self.request.timer, &self.terms).await {
                 Ok((lines, body)) => return Ok((lines, ResponseBody::Http2(Box::new(body)))),
                 Err(Failed { unprocessed: Some(untouched), .. }) if again => {
                     again = false;

@@ -55,7 +55,7 @@ impl Answer {
 
 /// Answers a call.
 pub(crate) async fn answer(
-    request: Forwarding<'_>,
+    request: &Forwarding<'_>,
     call: IdentityCall,
     permitted: Permitted,
     mut body: RequestBody,

@@ -104,7 +104,7 @@ pub(crate) async fn answer(
                 websocket,
                 to,
             };
-            pass_on(request, permitted, body, record).await
+            pass_on(&request, permitted, body, record).await
         }
         Ok(Judged::Preflight(asked)) => respond::preflight(to, |fields| asked.write(fields), record),
         Err(refused) => refuse(refused, to, record),
@@ -121,7 +121,7 @@ pub(crate) async fn answer(
 
 /// Lets a permitted request go where its route leads.
 async fn pass_on(
-    request: Forwarding<'_>,
+    request: &Forwarding<'_>,
     permitted: Permitted,
     mut body: RequestBody,
     record: Record,

@@ -57,7 +57,6 @@ pub(crate) enum ExchangeError {
 }
 
 /// How long each part of an exchange may take, and who is told of what comes before the answer.
-#[derive(Clone, Copy)]
 pub(crate) struct Terms<'a> {
     /// The most bytes of the answer's head.
     pub(crate) head: usize,
@@ -126,7 +125,7 @@ impl UpstreamConnection {
         method: &Method,
         lease: ConnectionLease,
         timer: &Timer,
-        terms: Terms<'_>,
+        terms: &Terms<'_>,
     ) -> Result<(ResponseLines, UpstreamBody), ExchangeError> {
         self.wear.count();
         let mut upload = Upload::new(request_head, body, self.reader.buffers().clone());
@@ -175,7 +174,7 @@ impl UpstreamConnection {
         upload: &mut Upload,
         method: &Method,
         timer: &Timer,
-        terms: Terms<'_>,
+        terms: &Terms<'_>,
     ) -> Result<Http1Answer, ExchangeError> {
         let mut scan = HeadScan::default();
         loop {

@@ -131,7 +131,7 @@ impl Multiplexed {
         body: RequestBody,
         lease: ConnectionLease,
         timer: &Timer,
-        terms: Terms<'_>,
+        terms: &Terms<'_>,
     ) -> Result<(ResponseLines, UpstreamBody), Failed> {
         let bodiless = matches!(body, RequestBody::Empty);
         let head_only = request.method() == Method::HEAD;
@@ -198,7 +198,7 @@ async fn answer_head(
     answer: &mut ResponseFuture,
     upload: &mut Upload,
     timer: &Timer,
-    terms: Terms<'_>,
+    terms: &Terms<'_>,
 ) -> Result<http::Response<h2::RecvStream>, ExchangeFailure> {
     let mut interim = 0;
     loop {
