@@ -2,16 +2,21 @@
 //!
 //! Failures are counted for a name and an address together, so that a stranger locks out nobody but the stranger. An address that fails at many
 //! names is refused at names that it never logged in with. A name at which the whole world fails is locked for addresses that are not known for it.
+//! Where nodes share a state they count together (`guessing/shared.rs`): what the others know is put into the tables here before anybody is let try.
+//!
 //! Names count as they are typed, whether there is such a user or not: nothing here tells which ones there are.
 
+mod shared;
+
 use haechi_core::address_block;
+use haechi_core::ports::{GuessKeys, SharedGuesses};
 use quick_cache::unsync::Cache;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -52,6 +57,8 @@ pub struct GuessGuard {
     /// Somebody who was trying has ended.
     ended: Notify,
     hasher: RandomState,
+    /// Where all nodes count.
+    shared: OnceLock<Arc<dyn SharedGuesses>>,
     /// How many may try at once; past the half of it nobody gets more than a share.
     places: usize,
     locked_pairs: AtomicU64,
@@ -102,6 +109,8 @@ pub(crate) struct Guess {
     guard: Arc<GuessGuard>,
     pair: Pair,
     lockout: Lockout,
+    /// How other nodes know the pair, where they count together.
+    keys: Option<GuessKeys>,
     /// Whether somebody has logged in with this name from this address.
     pub(crate) is_known: bool,
 }
@@ -122,6 +131,7 @@ impl GuessGuard {
             tables: Mutex::new(tables),
             ended: Notify::new(),
             hasher: RandomState::new(),
+            shared: OnceLock::new(),
             places,
             locked_pairs: AtomicU64::new(0),
             locked_addresses: AtomicU64::new(0),
@@ -150,12 +160,16 @@ impl GuessGuard {
         now: impl Fn() -> Duration,
     ) -> Result<Guess, Refused> {
         let pair = (self.hasher.hash_one((realm, name)), address_block(from));
+        let keys = self.ask_others((realm, name), pair, &now).await;
         let mut place = None;
         loop {
             // Made before the look, so that no end in between is missed.
             let ended = self.ended.notified();
             match self.try_admit(pair, lockout, now()) {
-                Ok(Some(guess)) => return Ok(guess),
+                Ok(Some(mut guess)) => {
+                    guess.keys = keys;
+                    return Ok(guess);
+                }
                 Ok(None) => {}
                 Err(refused) => {
                     self.unhashed.fetch_add(1, Relaxed);
@@ -205,7 +219,7 @@ impl GuessGuard {
         tables.total += 1;
         tables.trying.entry(pair).or_default().running += 1;
         *tables.trying_by_address.entry(address).or_default() += 1;
-        Ok(Some(Guess { guard: self.clone(), pair, lockout, is_known }))
+        Ok(Some(Guess { guard: self.clone(), pair, lockout, keys: None, is_known }))
     }
 
     fn tables(&self) -> MutexGuard<'_, Tables> {
@@ -219,14 +233,22 @@ fn allowed(lockout: Lockout) -> usize {
 
 impl Guess {
     /// The password was right, and the user may log in.
-    pub(crate) fn succeeded(self) {
-        let mut tables = self.guard.tables();
-        tables.pairs.remove(&self.pair);
-        tables.known.insert(self.pair, ());
+    pub(crate) async fn succeeded(self) {
+        {
+            let mut tables = self.guard.tables();
+            tables.pairs.remove(&self.pair);
+            tables.known.insert(self.pair, ());
+        }
+        self.tell_success().await;
     }
 
     /// It was not. `name` is for the operator.
-    pub(crate) fn failed(self, name: &str, now: Duration) {
+    pub(crate) async fn failed(self, name: &str, now: Duration) {
+        self.count_here(name, now);
+        self.tell_failure(now).await;
+    }
+
+    fn count_here(&self, name: &str, now: Duration) {
         let (account, address) = self.pair;
         let Lockout { failures, lasts } = self.lockout;
         let mut tables = self.guard.tables();

@@ -1,9 +1,8 @@
 //! Rate limits, counted by one script in one step.
 
-use crate::link::Link;
+use crate::link::{Link, hex};
 use haechi_core::ports::{BoxFuture, LimitAnswer, LimitCheck, Rate, SharedLimits, SharedStateError};
 use redis::{Script, ScriptInvocation};
-use std::fmt::Write;
 use std::num::NonZeroU32;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -48,11 +47,7 @@ impl SharedLimits for Limits {
 }
 
 fn key(link: &Link, bytes: &[u8; 16]) -> String {
-    let mut key = link.key("limit:");
-    for byte in bytes {
-        let _ = write!(key, "{byte:02x}");
-    }
-    key
+    link.key(&format!("limit:{}", hex(bytes)))
 }
 
 /// A limit in numbers that a script computes with exactly. Spans are in parts: so many of them, `n`, are a microsecond.

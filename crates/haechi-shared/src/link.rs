@@ -161,6 +161,14 @@ impl Link {
         }
     }
 
+    /// Deletes a key. Where that fails it expires.
+    pub(crate) async fn delete(&self, key: &str) {
+        if let Some(connection) = self.current.load_full() {
+            let mut connection = MultiplexedConnection::clone(&connection);
+            let _ = timeout(BEAT_WITHIN, redis::cmd("DEL").arg(key).query_async::<()>(&mut connection)).await;
+        }
+    }
+
     /// Calls a script, within `patience`.
     pub(crate) async fn call<T: FromRedisValue>(
         &self,
@@ -190,6 +198,11 @@ impl Link {
             Ok(answer) => answer.map_err(|error| SharedStateError(error.to_string())),
             Err(_) => Err(SharedStateError("no answer in time".into())),
         }
+    }
+
+    /// This process among the nodes.
+    pub(crate) fn node(&self) -> &str {
+        &self.node
     }
 
     /// A key of ours.
@@ -228,6 +241,11 @@ fn trouble<T>(answer: &Timed<T>) -> Option<String> {
         Ok(Err(error)) => Some(error.to_string()),
         Err(_) => Some("no answer in time".to_owned()),
     }
+}
+
+/// For keys.
+pub(crate) fn hex(bytes: &[u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(*bytes))
 }
 
 fn millis(span: Duration) -> u64 {

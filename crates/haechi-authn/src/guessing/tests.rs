@@ -1,7 +1,10 @@
 use super::{BY_ADDRESS, BY_NAME, Guess, GuessGuard, Lockout, Refused, WAITING};
+use haechi_core::ports::{BoxFuture, GuessBounds, GuessKeys, GuessState, SharedGuesses, SharedStateError};
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const LASTS: Duration = Duration::from_secs(900);
@@ -25,11 +28,15 @@ async fn admit(guard: &Arc<GuessGuard>, name: &str, from: IpAddr, now: Duration)
 
 async fn fail(guard: &Arc<GuessGuard>, name: &str, from: IpAddr) -> bool {
     let guess = admit(guard, name, from, NOW).await;
-    guess.map(|guess| guess.failed(name, NOW)).is_ok()
+    let Ok(guess) = guess else { return false };
+    guess.failed(name, NOW).await;
+    true
 }
 
 async fn log_in(guard: &Arc<GuessGuard>, name: &str, from: IpAddr) -> bool {
-    admit(guard, name, from, NOW).await.map(Guess::succeeded).is_ok()
+    let Ok(guess) = admit(guard, name, from, NOW).await else { return false };
+    guess.succeeded().await;
+    true
 }
 
 #[tokio::test]
@@ -105,14 +112,16 @@ async fn guesses_at_once_wait_for_those_under_way() {
     });
     tokio::task::yield_now().await;
     assert!(!fourth.is_finished());
-    running.pop().unwrap().succeeded();
+    running.pop().unwrap().succeeded().await;
     assert_eq!(fourth.await.unwrap(), Ok(()), "the password was right");
     let fourth = tokio::spawn({
         let guard = guard.clone();
         async move { admit(&guard, "root", address(1), NOW).await.map(drop) }
     });
     running.push(admit(&guard, "root", address(1), NOW).await.unwrap_or_else(|_| panic!()));
-    running.into_iter().for_each(|guess| guess.failed("root", NOW));
+    for guess in running {
+        guess.failed("root", NOW).await;
+    }
     assert!(matches!(fourth.await.unwrap(), Ok(()) | Err(Refused::Locked(_))));
     assert!(matches!(admit(&guard, "root", address(1), NOW).await, Err(Refused::Locked(_))));
 }
@@ -149,11 +158,99 @@ async fn no_more_wait_than_there_is_room_for() {
         waiting.push(tokio::spawn(async move { admit(&guard, "root", address(1), NOW).await.map(drop) }));
     }
     tokio::task::yield_now().await;
-    running.into_iter().for_each(|guess| guess.failed("root", NOW));
+    for guess in running {
+        guess.failed("root", NOW).await;
+    }
     let mut busy = 0;
     for outcome in waiting {
         busy += usize::from(outcome.await.unwrap() == Err(Refused::Busy));
     }
     assert_eq!(busy, 8, "the rest was refused when the user was locked");
     assert!(guard.tables().trying.is_empty());
+}
+
+/// What two nodes share, without the locks.
+#[derive(Default)]
+struct Others {
+    failures: Arc<Mutex<HashMap<[u8; 16], u32>>>,
+    known: Arc<Mutex<HashSet<[u8; 16]>>>,
+    away: AtomicBool,
+}
+
+impl Others {
+    fn state(&self, keys: GuessKeys) -> GuessState {
+        let failures = self.failures.lock().unwrap().get(&keys.pair).copied().unwrap_or(0);
+        let pair_locked = if failures >= 3 { LASTS } else { Duration::ZERO };
+        let is_known = self.known.lock().unwrap().contains(&keys.pair);
+        GuessState { failures, pair_locked, is_known, ..GuessState::default() }
+    }
+
+    fn told<T: Send + 'static>(&self, answer: T) -> BoxFuture<'static, Result<T, SharedStateError>> {
+        let away = self.away.load(Relaxed);
+        Box::pin(async move { if away { Err(SharedStateError("away".into())) } else { Ok(answer) } })
+    }
+}
+
+impl SharedGuesses for Others {
+    fn look(&self, keys: GuessKeys) -> BoxFuture<'static, Result<GuessState, SharedStateError>> {
+        self.told(self.state(keys))
+    }
+
+    fn failed(
+        &self,
+        keys: GuessKeys,
+        bounds: GuessBounds,
+    ) -> BoxFuture<'static, Result<GuessState, SharedStateError>> {
+        assert_eq!((bounds.pair.get(), bounds.lasts), (3, LASTS));
+        *self.failures.lock().unwrap().entry(keys.pair).or_default() += 1;
+        self.told(self.state(keys))
+    }
+
+    fn succeeded(&self, keys: GuessKeys) -> BoxFuture<'static, Result<(), SharedStateError>> {
+        self.failures.lock().unwrap().remove(&keys.pair);
+        self.known.lock().unwrap().insert(keys.pair);
+        self.told(())
+    }
+
+    fn is_reachable(&self) -> bool {
+        true
+    }
+}
+
+fn two_nodes() -> ([Arc<GuessGuard>; 2], Arc<Others>) {
+    let others = Arc::new(Others::default());
+    let guards = [guard(), guard()];
+    guards.iter().for_each(|guard| guard.count_with(others.clone()));
+    (guards, others)
+}
+
+#[tokio::test]
+async fn nodes_count_together_and_forget_together() {
+    let ([one, other], _) = two_nodes();
+    for node in [&one, &other] {
+        assert!(fail(node, "root", address(1)).await);
+    }
+    assert!(log_in(&one, "root", address(1)).await, "which every node hears");
+    for node in [&other, &one, &other] {
+        assert!(fail(node, "root", address(1)).await);
+    }
+    for node in [&one, &other] {
+        assert!(!fail(node, "root", address(1)).await);
+        assert!(fail(node, "root", address(2)).await, "another address");
+        assert!(fail(node, "alice", address(1)).await, "another name");
+    }
+    assert_eq!(one.stats().unhashed + other.stats().unhashed, 2);
+}
+
+#[tokio::test]
+async fn a_node_that_cannot_ask_the_others_counts_alone() {
+    let ([one, other], others) = two_nodes();
+    others.away.store(true, Relaxed);
+    for _ in 0..3 {
+        assert!(fail(&one, "root", address(1)).await);
+    }
+    assert!(!fail(&one, "root", address(1)).await);
+    assert!(fail(&other, "root", address(1)).await);
+    others.away.store(false, Relaxed);
+    assert!(!fail(&other, "root", address(1)).await, "it was told meanwhile");
 }

@@ -84,8 +84,10 @@ impl PasswordVerifier {
         let guess = self.pool.guard().admit((REALM, name), from, self.lockout, uptime).await?;
         let outcome = self.judge(name, password, guess.is_known).await;
         match &outcome {
-            Ok(_) => guess.succeeded(),
-            Err(PasswordRefused::Wrong(_) | PasswordRefused::NoSuchUser) => guess.failed(name, uptime()),
+            Ok(_) => guess.succeeded().await,
+            Err(PasswordRefused::Wrong(_) | PasswordRefused::NoSuchUser) => {
+                guess.failed(name, uptime()).await
+            }
             Err(PasswordRefused::Busy | PasswordRefused::Unavailable(_)) => {}
         }
         outcome

@@ -110,7 +110,8 @@ async fn catch_up(
     let (mut view, mut anew) = (known, false);
     loop {
         let as_of = clock.uptime();
-        let page = in_time(store.changes_since(view.epoch, at_once)).await?;
+        let (page, age) = in_time(store.followed_since(view.epoch, at_once)).await?;
+        let as_of = as_of.saturating_sub(age);
         if !anew && !page.follows(view.epoch) {
             (view, anew) = (view.anew(), true);
             continue;
@@ -119,6 +120,8 @@ async fn catch_up(
         if page.newest < view.epoch || !(last || forward) {
             return Err(StoreError::Unavailable("the revocation epoch went back meanwhile".into()));
         }
+        // What was known before is known still: an older copy makes no knowledge older.
+        let as_of = if anew { as_of } else { as_of.max(view.as_of.unwrap_or_default()) };
         view = view.with(&page.changes, page.epoch, as_of);
         if last {
             return Ok(view);

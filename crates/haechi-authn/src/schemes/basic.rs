@@ -237,7 +237,7 @@ impl Shared {
         };
         match pool.verify(password, against).await {
             Ok(true) => {
-                guess.succeeded();
+                guess.succeeded().await;
                 Ok(Claimed {
                     subject: name,
                     issuer: format!("basic:{}", self.realm),
@@ -246,7 +246,7 @@ impl Shared {
                 })
             }
             Ok(false) => {
-                guess.failed(&name, clock.uptime());
+                guess.failed(&name, clock.uptime()).await;
                 Err(if known.is_some() { wrong("wrong password") } else { no_such_user() })
             }
             Err(error) => Err(Attempt::unavailable(error.to_string())),

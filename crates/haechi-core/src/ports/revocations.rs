@@ -45,6 +45,19 @@ impl Change {
         }
     }
 
+    /// The change to this subject (see [`Change::subject`]), which matters until then; `None` where there is no such kind of change.
+    pub fn to((kind, id): (&str, &str), until: Option<Timestamp>) -> Option<Self> {
+        let id = id.to_owned();
+        Some(match (kind, until) {
+            ("session", Some(until)) => Self::Revoked { what: Revoked::Session(id), until },
+            ("token", Some(until)) => Self::Revoked { what: Revoked::Token(id), until },
+            ("user", None) => Self::User(id),
+            ("api_key", None) => Self::ApiKey(id),
+            ("client", None) => Self::Client(id),
+            _ => return None,
+        })
+    }
+
     /// When the change no longer matters; `None` where only those who follow the log can tell.
     pub const fn until(&self) -> Option<Timestamp> {
         match self {
@@ -92,6 +105,10 @@ pub trait Revocations: Send + Sync {
     /// The changes after the epoch `since`, oldest first and at most `limit` of them (0 counts as 1). A change whose
     /// subject was changed again later is left out. From epoch 0 on this is everything that is revoked.
     fn changes_since(&self, since: u64, limit: usize) -> Stored<'_, Changes>;
+    /// The same for whoever follows the log: maybe from a copy that other nodes keep up to date, with how old it was when it was given.
+    fn followed_since(&self, since: u64, limit: usize) -> Stored<'_, (Changes, Duration)> {
+        Box::pin(async move { Ok((self.changes_since(since, limit).await?, Duration::ZERO)) })
+    }
     /// Revokes; the entry may be forgotten after `until`, when what it names has expired.
     fn revoke<'a>(&'a self, what: &'a Revoked, until: Timestamp) -> Stored<'a, ()>;
     /// Forgets revocations that have expired by `now`, and other changes at the first call that comes [`CHANGES_KEPT`] after the call
@@ -101,5 +118,29 @@ pub trait Revocations: Send + Sync {
     /// from time to time.
     fn changed(&self) -> BoxFuture<'_, ()> {
         Box::pin(std::future::pending())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Change, Revoked};
+    use crate::Timestamp;
+
+    #[test]
+    fn a_change_is_made_again_of_what_it_tells() {
+        let revoked = |what| Change::Revoked { what, until: Timestamp::MAX };
+        let id = || "id".to_owned();
+        let all = [
+            revoked(Revoked::Session(id())),
+            revoked(Revoked::Token(id())),
+            Change::User(id()),
+            Change::ApiKey(id()),
+            Change::Client(id()),
+        ];
+        for change in all {
+            assert_eq!(Change::to(change.subject(), change.until()), Some(change));
+        }
+        assert_eq!(Change::to(("session", "id"), None), None);
+        assert_eq!(Change::to(("planet", "id"), None), None);
     }
 }

@@ -8,5 +8,7 @@
 )]
 
 mod connections;
+mod redis_changes;
+mod redis_guesses;
 mod redis_limits;
 mod support;

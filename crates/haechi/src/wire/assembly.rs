@@ -82,7 +82,10 @@ impl ProcessState {
         let rate_limiter = Arc::new(RateLimiter::new(shared_state.as_ref().map(SharedState::limits)));
         let store = control.block_on(identity::open_store(config))?;
         if let Some(store) = &store {
-            identity::follow_revocations(store, &watch, &clock, control.handle());
+            let log = store.revocations.clone();
+            let log =
+                shared_state.as_ref().map_or_else(|| log.clone(), |shared| shared.revocations(log.clone()));
+            identity::follow_revocations(log, &watch, &clock, control.handle());
             let (followed, store) = (store_watch.clone(), store.clone());
             supervise(control.handle(), "store", move || followed.clone().follow(store.clone()));
         }
@@ -114,7 +117,11 @@ impl ProcessState {
         let needed = config.identity.is_some() || config.authenticators.values().any(with_passwords);
         if needed && self.pool.get().is_none() {
             // Reloads run one at a time: nobody else can have made another one meanwhile.
-            let _ = self.pool.set(Arc::new(PasswordPool::with_defaults(self.control.clone())?));
+            let pool = PasswordPool::with_defaults(self.control.clone())?;
+            if let Some(shared) = &self.shared_state {
+                pool.guard().count_with(shared.guesses());
+            }
+            let _ = self.pool.set(Arc::new(pool));
         }
         Ok(self.pool.get())
     }

@@ -11,7 +11,7 @@ use haechi_authn::identity::{
 };
 use haechi_authn::supervisor::supervise;
 use haechi_core::Clock;
-use haechi_core::ports::StoreError;
+use haechi_core::ports::{Revocations, StoreError};
 use haechi_store::{OpenError, Store};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -62,13 +62,13 @@ pub(crate) async fn open_store(config: &Config) -> Result<Option<Store>, Identit
 
 /// Keeps `watch` current for as long as `control` runs.
 pub(crate) fn follow_revocations(
-    store: &Store,
+    log: Arc<dyn Revocations>,
     watch: &Arc<RevocationWatch>,
     clock: &Arc<dyn Clock>,
     control: &Handle,
 ) {
-    let (store, watch, clock) = (store.revocations.clone(), watch.clone(), clock.clone());
-    supervise(control, "revocations", move || watch_revocations(store.clone(), watch.clone(), clock.clone()));
+    let (watch, clock) = (watch.clone(), clock.clone());
+    supervise(control, "revocations", move || watch_revocations(log.clone(), watch.clone(), clock.clone()));
 }
 
 /// The signing keys, kept current for as long as `control` runs; `None` without an identity provider.

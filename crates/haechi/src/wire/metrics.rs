@@ -176,6 +176,11 @@ impl Numbers {
         if let Some(stats) = shared {
             connections.add(&[], stats.connections);
         }
+        let help = "Readings of what was revoked or changed by where it was read";
+        let mut changes = page.counter("haechi_shared_state_changes_read_total", help, &["from"]);
+        if let Some(stats) = shared {
+            changes.add(&["shared_state"], stats.changes_from_copy).add(&["store"], stats.changes_from_store);
+        }
     }
 
     fn show_certificates(&self, page: &mut Page) {

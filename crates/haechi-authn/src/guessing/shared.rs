@@ -1,0 +1,102 @@
+//! Counting with other nodes. Where they cannot be asked this node counts alone, and nobody waits.
+
+use super::{BY_ADDRESS, BY_NAME, Guess, GuessGuard, Lockout, Pair, Tables, Tally};
+use aws_lc_rs::digest::{Context, SHA256};
+use haechi_core::ports::{GuessBounds, GuessKeys, GuessState, OtherBounds, SharedGuesses};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+impl GuessGuard {
+    /// Counts with whoever counts in `shared`, from now on. Only the first call counts.
+    pub fn count_with(&self, shared: Arc<dyn SharedGuesses>) {
+        let _ = self.shared.set(shared);
+    }
+
+    /// Puts into the tables what other nodes know, and says how they know the pair.
+    pub(super) async fn ask_others(
+        &self,
+        (realm, name): (&str, &str),
+        pair: Pair,
+        now: &impl Fn() -> Duration,
+    ) -> Option<GuessKeys> {
+        let shared = self.shared.get()?;
+        let address = pair.1;
+        let account = key("name", &[realm, name], None);
+        let keys = GuessKeys {
+            pair: key("name and address", &[realm, name], Some(address)),
+            address: key("address", &[], Some(address)),
+            account,
+        };
+        if shared.is_reachable()
+            && let Ok(state) = shared.look(keys).await
+        {
+            self.tables().believe(pair, &state, now());
+        }
+        Some(keys)
+    }
+}
+
+impl Guess {
+    pub(super) async fn tell_success(&self) {
+        if let Some((shared, keys)) = self.others() {
+            // Where it fails the others go on counting, and lock too early rather than too late.
+            let _ = shared.succeeded(keys).await;
+        }
+    }
+
+    pub(super) async fn tell_failure(&self, now: Duration) {
+        let Some((shared, keys)) = self.others() else { return };
+        let Lockout { failures, lasts } = self.lockout;
+        let others = OtherBounds {
+            address: failures.saturating_mul(nonzero(BY_ADDRESS)),
+            account: failures.saturating_mul(nonzero(BY_NAME)),
+        };
+        let others = (!self.is_known).then_some(others);
+        if let Ok(state) = shared.failed(keys, GuessBounds { pair: failures, others, lasts }).await {
+            self.guard.tables().believe(self.pair, &state, now);
+        }
+    }
+
+    fn others(&self) -> Option<(&Arc<dyn SharedGuesses>, GuessKeys)> {
+        let shared = self.guard.shared.get().filter(|shared| shared.is_reachable())?;
+        Some((shared, self.keys?))
+    }
+}
+
+impl Tables {
+    /// Takes what all nodes know together for what is. A lock of this node alone stays until it is over.
+    fn believe(&mut self, pair: Pair, state: &GuessState, now: Duration) {
+        let (account, address) = pair;
+        let locked = |left: Duration| (!left.is_zero()).then(|| now.saturating_add(left));
+        let tally = self.pairs.get(&pair).copied().unwrap_or(Tally { since: now, ..Tally::default() });
+        if !tally.is_locked(now) {
+            let tally = Tally { failures: state.failures, locked_until: locked(state.pair_locked), ..tally };
+            self.pairs.insert(pair, tally);
+        }
+        if let Some(until) = locked(state.address_locked) {
+            self.addresses.insert(address, Tally { failures: 0, since: now, locked_until: Some(until) });
+        }
+        if let Some(until) = locked(state.account_locked) {
+            self.accounts.insert(account, Tally { failures: 0, since: now, locked_until: Some(until) });
+        }
+        if state.is_known {
+            self.known.insert(pair, ());
+        }
+    }
+}
+
+fn nonzero(number: u32) -> std::num::NonZeroU32 {
+    std::num::NonZeroU32::new(number).unwrap_or(std::num::NonZeroU32::MIN)
+}
+
+/// The same on every node. Nobody reads a name of it, but who guesses one can tell that it was tried.
+fn key(kind: &str, parts: &[&str], address: Option<IpAddr>) -> [u8; 16] {
+    let mut digest = Context::new(&SHA256);
+    let address = address.map(|address| address.to_string()).unwrap_or_default();
+    for part in [kind].iter().chain(parts).chain([&&*address]) {
+        digest.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(part.as_bytes());
+    }
+    digest.finish().as_ref().first_chunk().copied().unwrap_or_default()
+}
