@@ -11,4 +11,5 @@ mod connections;
 mod redis_changes;
 mod redis_guesses;
 mod redis_limits;
+mod simulation;
 mod support;
