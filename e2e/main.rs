@@ -16,6 +16,7 @@ mod architecture;
 mod authn_jwt;
 mod authz;
 mod basic;
+mod cluster;
 mod commands;
 mod cors;
 mod decision_points;
