@@ -16,7 +16,8 @@ else
   redis.call('ZREM', KEYS[1], head)
   if epoch == from then
     for i = 8, #ARGV do redis.call('ZADD', KEYS[1], ARGV[4], ARGV[4] .. ' ' .. i .. ' ' .. ARGV[i]) end
-    told = #ARGV >= 8
+    -- Who is told comes for all of it, so nobody is told before it is all there.
+    told = #ARGV >= 8 and said > 0
     epoch = to
   elseif epoch < to then
     redis.call('ZADD', KEYS[1], 0, head)
