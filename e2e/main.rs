@@ -11,6 +11,7 @@ mod harness;
 
 mod access_lost;
 mod answers;
+mod api_key_life;
 mod api_keys;
 mod architecture;
 mod authn_jwt;

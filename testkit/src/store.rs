@@ -1,8 +1,9 @@
 //! A store in memory whose operations fail, hang or panic when they are told to, and are counted.
 
 use haechi_core::ports::{
-    ApiKeyRecord, ApiKeys, BoxFuture, Changes, ClientRecord, Clients, LoginState, Revocations, Revoked,
-    Rotation, Session, Sessions, SigningKeyRecord, SigningKeys, StoreError, Stored, UserRecord, Users,
+    ApiKeyRecord, ApiKeys, BoxFuture, Changes, ClientRecord, Clients, KeyFilter, KeyPage, KeyUse, LoginState,
+    Revocations, Revoked, Rotation, Session, Sessions, SigningKeyRecord, SigningKeys, StoreError, Stored,
+    UserRecord, Users,
 };
 use haechi_core::{Secret, Timestamp};
 use haechi_store::Store;
@@ -138,10 +139,13 @@ port! { Clients, clients:
 port! { ApiKeys, api_keys:
     by_sha256(sha256: &'a [u8; 32]) -> Option<ApiKeyRecord>;
     by_id(id: &'a str) -> Option<ApiKeyRecord>;
-    list() -> Vec<ApiKeyRecord>;
+    list(filter: &'a KeyFilter, page: &'a KeyPage) -> Vec<ApiKeyRecord>;
+    expiring(now: Timestamp, by: &'a [Timestamp]) -> Vec<u64>;
     add(key: &'a ApiKeyRecord) -> ();
+    add_all(keys: &'a [ApiKeyRecord]) -> ();
+    rotate(id: &'a str, sha256: &'a [u8; 32], previous_until: Timestamp) -> ();
     revoke(id: &'a str) -> ();
-    used(id: &'a str, now: Timestamp) -> ();
+    used(uses: &'a [KeyUse]) -> ();
 }
 
 port! { Sessions, sessions:

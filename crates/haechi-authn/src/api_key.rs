@@ -52,7 +52,7 @@ impl ApiKey {
         if !fits_in_256_bits(body) {
             return Err(NotAnApiKey::Malformed);
         }
-        if checksum != checksum_of(body) {
+        if checksum.as_bytes() != checksum_of(body) {
             return Err(NotAnApiKey::Checksum);
         }
         Ok(Self(Secret::from(text)))
@@ -71,7 +71,7 @@ impl ApiKey {
     fn of(bytes: &[u8; 32]) -> Self {
         let body = base62(bytes);
         let checksum = checksum_of(&body);
-        Self(Secret::new(format!("{PREFIX}{body}_{checksum}")))
+        Self(Secret::new(format!("{PREFIX}{body}_{}", checksum.escape_ascii())))
     }
 }
 
@@ -120,15 +120,14 @@ fn base62(bytes: &[u8; 32]) -> String {
 }
 
 fn fits_in_256_bits(body: &str) -> bool {
-    let mut number = [0_u8; 32];
+    let mut number = [0_u64; 4];
     for digit in body.bytes() {
-        let Some(value) = DIGITS.iter().position(|known| *known == digit) else { return false };
-        // Below 62.
-        let mut carry = value as u32;
-        for byte in number.iter_mut().rev() {
-            let product = u32::from(*byte) * 62 + carry;
-            *byte = (product & 0xff) as u8;
-            carry = product >> 8;
+        let Some(mut carry) = value_of(digit) else { return false };
+        for word in number.iter_mut().rev() {
+            // At most 62 * (2^64 - 1) + 61: the upper word is the carry.
+            let product = u128::from(*word) * 62 + u128::from(carry);
+            *word = product as u64;
+            carry = (product >> 64) as u64;
         }
         if carry != 0 {
             return false;
@@ -138,7 +137,7 @@ fn fits_in_256_bits(body: &str) -> bool {
     true
 }
 
-fn checksum_of(body: &str) -> String {
+fn checksum_of(body: &str) -> [u8; CHECKSUM_LENGTH] {
     let digest = random::sha256(body.as_bytes());
     let mut rest = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     let mut digits = [0; CHECKSUM_LENGTH];
@@ -146,7 +145,17 @@ fn checksum_of(body: &str) -> String {
         *digit = digit_of(rest % 62);
         rest /= 62;
     }
-    digits.iter().map(|digit| char::from(*digit)).collect()
+    digits
+}
+
+/// What a digit counts, as [`DIGITS`] has them.
+const fn value_of(digit: u8) -> Option<u64> {
+    match digit {
+        b'0'..=b'9' => Some((digit - b'0') as u64),
+        b'A'..=b'Z' => Some((digit - b'A') as u64 + 10),
+        b'a'..=b'z' => Some((digit - b'a') as u64 + 36),
+        _ => None,
+    }
 }
 
 fn digit_of(value: u64) -> u8 {
@@ -165,8 +174,16 @@ mod tests {
         let most = ApiKey::of(&[255; 32]);
         assert_eq!(ApiKey::parse(most.expose().as_bytes()), Ok(most));
         let beyond = "z".repeat(BODY_LENGTH);
-        let text = format!("hk_{beyond}_{}", checksum_of(&beyond));
+        let text = format!("hk_{beyond}_{}", checksum_of(&beyond).escape_ascii());
         assert_eq!(ApiKey::parse(text.as_bytes()), Err(NotAnApiKey::Malformed), "more than 256 bits");
+    }
+
+    #[test]
+    fn digits_count_what_they_stand_for() {
+        for byte in 0..=255 {
+            let place = super::DIGITS.iter().position(|digit| *digit == byte);
+            assert_eq!(super::value_of(byte), place.map(|place| place as u64), "{byte}");
+        }
     }
 
     #[test]

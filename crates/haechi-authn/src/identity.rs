@@ -8,7 +8,7 @@ mod revocations;
 mod tokens;
 
 pub use crate::guessing::Lockout;
-pub use accounts::{AccountError, AccountStores, Accounts, KeySpec, UserSpec, check_roles};
+pub use accounts::{AccountError, AccountStores, Accounts, KeyImport, KeySpec, UserSpec, check_roles};
 pub use keyring::{Keyring, KeyringFault, new_signing_key};
 pub use passwords::{PasswordRefused, PasswordVerifier};
 pub use provider::{

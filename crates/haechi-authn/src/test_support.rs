@@ -1,6 +1,6 @@
 //! What the tests of this crate share.
 
-use haechi_core::ports::{Change, Revoked, UserRecord};
+use haechi_core::ports::{ApiKeyRecord, Change, KeyState, Revoked, UserRecord};
 use haechi_core::{Clock, Timestamp};
 use haechi_testkit::{FaultyStore, FixedClock};
 use std::sync::Arc;
@@ -21,6 +21,29 @@ pub(crate) async fn change_user(store: &FaultyStore, name: &str, change: impl Fn
     change(&mut changed);
     store.inner().users.delete(name).await.unwrap();
     store.inner().users.add(&changed).await.unwrap();
+}
+
+/// An API key of `acme` with this secret's hash and the role `USER`.
+pub(crate) fn api_key(sha256: &[u8; 32], created_at: Timestamp) -> ApiKeyRecord {
+    ApiKeyRecord {
+        id: "k-1".into(),
+        sha256: *sha256,
+        previous: None,
+        owner: "acme".into(),
+        name: None,
+        roles: vec!["USER".into()],
+        scopes: vec!["orders:read".into()],
+        attributes: haechi_core::Attributes::new(),
+        expires_at: None,
+        allowed_addresses: vec![],
+        rate_limit: None,
+        quota: None,
+        created_at,
+        last_used_at: None,
+        last_used_from: None,
+        state: KeyState::Active,
+        imported: false,
+    }
 }
 
 /// Everything that is revoked for good, oldest first.

@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod clients;
+mod quota;
 mod quotas;
 mod revocations;
 mod sessions;
@@ -14,8 +15,11 @@ mod signing_keys;
 mod stored;
 mod users;
 
-pub use api_keys::{ApiKeyRecord, ApiKeys, KeyState, Quota};
+pub use api_keys::{
+    ApiKeyRecord, ApiKeys, KeyFilter, KeyPage, KeyStanding, KeyState, KeyUse, PreviousSecret,
+};
 pub use clients::{ClientRecord, Clients};
+pub use quota::{Quota, QuotaError};
 pub use quotas::{QuotaUse, Quotas};
 pub use revocations::{CHANGES_KEPT, Change, Changes, Revocations, Revoked};
 pub use sessions::{Rotation, Session, Sessions};

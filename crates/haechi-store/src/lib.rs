@@ -7,6 +7,7 @@
 mod bad_location;
 mod error;
 mod json;
+mod key_rows;
 mod location;
 mod memory;
 mod migrations;

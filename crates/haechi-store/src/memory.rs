@@ -2,15 +2,15 @@
 
 mod api_keys;
 mod clients;
+mod keys;
 mod log;
 mod revocations;
 mod sessions;
 mod signing_keys;
 mod users;
 
-use haechi_core::ports::{
-    ApiKeyRecord, ClientRecord, Session, SigningKeyRecord, StoreError, Stored, UserRecord,
-};
+use haechi_core::ports::{ClientRecord, Session, SigningKeyRecord, StoreError, Stored, UserRecord};
+use keys::Keys;
 use log::Log;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -28,8 +28,7 @@ struct Facts {
     users: BTreeMap<String, UserRecord>,
     /// By id.
     clients: BTreeMap<String, ClientRecord>,
-    /// In the order they were added.
-    api_keys: Vec<ApiKeyRecord>,
+    api_keys: Keys,
     /// By id.
     sessions: BTreeMap<String, Session>,
     /// Every remembered refresh token, and its session.

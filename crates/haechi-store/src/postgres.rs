@@ -61,21 +61,38 @@ impl Postgres {
         &'a self,
         work: impl Future<Output = Result<T, Fault>> + Send + 'a,
     ) -> Stored<'a, T> {
+        self.answer_within(self.patience(), work)
+    }
+
+    /// The same for work of many statements.
+    fn answer_within<'a, T: Send + 'a>(
+        &'a self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, Fault>> + Send + 'a,
+    ) -> Stored<'a, T> {
         Box::pin(async move {
             if self.condition.is_away() {
                 return Err(StoreError::Unavailable("the database does not answer".to_owned()));
             }
-            self.ask(work).await
+            self.in_time(limit, work).await
         })
     }
 
     /// The same, also while the database is away.
     async fn ask<T>(&self, work: impl Future<Output = Result<T, Fault>>) -> Result<T, StoreError> {
+        Box::pin(self.in_time(self.patience(), work)).await
+    }
+
+    async fn in_time<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, StoreError> {
         let whole = async {
             self.opening.look().await?;
             work.await
         };
-        match tokio::time::timeout(self.patience(), whole).await {
+        match tokio::time::timeout(limit, whole).await {
             Ok(Ok(answer)) => {
                 self.condition.note_answer();
                 Ok(answer)

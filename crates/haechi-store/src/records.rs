@@ -2,8 +2,8 @@
 
 use crate::json::{parse, unreadable};
 use haechi_core::ports::{
-    ApiKeyRecord, Change, ClientRecord, KeyState, LoginState, Revoked, SigningKeyRecord, StoreError,
-    UserRecord,
+    ApiKeyRecord, Change, ClientRecord, KeyState, LoginState, PreviousSecret, Revoked, SigningKeyRecord,
+    StoreError, UserRecord,
 };
 use haechi_core::{Secret, Timestamp};
 use serde::de::DeserializeOwned;
@@ -79,6 +79,7 @@ pub(crate) fn api_key<R: Columns>(row: &R) -> Result<ApiKeyRecord, R::Fault> {
     Ok(ApiKeyRecord {
         id: row.text("id")?,
         sha256: row.sha256("sha256")?,
+        previous: previous_secret(row)?,
         owner: row.text("owner")?,
         name: row.optional_text("name")?,
         roles: row.json("roles")?,
@@ -90,8 +91,15 @@ pub(crate) fn api_key<R: Columns>(row: &R) -> Result<ApiKeyRecord, R::Fault> {
         quota: row.optional_json("quota")?,
         created_at: row.time("created_at")?,
         last_used_at: row.optional_time("last_used_at")?,
+        last_used_from: row.optional_text("last_used_from")?.and_then(|text| text.parse().ok()),
         state: key_state(&row.text("state")?)?,
+        imported: row.flag("imported")?,
     })
+}
+
+fn previous_secret<R: Columns>(row: &R) -> Result<Option<PreviousSecret>, R::Fault> {
+    let Some(until) = row.optional_time("previous_until")? else { return Ok(None) };
+    Ok(Some(PreviousSecret { sha256: row.sha256("previous_sha256")?, until }))
 }
 
 /// As the column `state` has it.

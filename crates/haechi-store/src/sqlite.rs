@@ -9,6 +9,7 @@ mod condition;
 mod fault;
 mod file;
 mod log;
+mod lookup;
 pub(crate) mod open;
 mod opening;
 mod probe;
@@ -25,6 +26,7 @@ use condition::Condition;
 use fault::Fault;
 use file::StoreFile;
 use haechi_core::ports::{StoreError, Stored};
+use lookup::Lookups;
 use opening::Opening;
 use sqlx::sqlite::SqlitePool;
 use std::sync::Arc;
@@ -47,6 +49,8 @@ pub(crate) struct Sqlite {
     readers: SqlitePool,
     /// One connection: writers of this process wait for each other in a fair queue, where SQLite would have them try again and again.
     writer: SqlitePool,
+    /// For API keys, which come with requests.
+    lookups: Lookups,
     file: Arc<StoreFile>,
     condition: Arc<Condition>,
     opening: Opening,
@@ -59,6 +63,7 @@ impl Sqlite {
             self.readers.close().await;
             self.writer.close().await;
         };
+        self.lookups.close();
         // What still runs ends with the process; SQLite's log makes that safe.
         let _ = tokio::time::timeout(TIMEOUT, closed).await;
     }
@@ -68,23 +73,53 @@ impl Sqlite {
         &'a self,
         work: impl Future<Output = Result<T, Fault>> + Send + 'a,
     ) -> Stored<'a, T> {
-        Box::pin(async move {
-            let whole = async {
+        self.answer_within(TIMEOUT, work)
+    }
+
+    /// The same for work that may take longer.
+    fn answer_within<'a, T: Send + 'a>(
+        &'a self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, Fault>> + Send + 'a,
+    ) -> Stored<'a, T> {
+        let whole = async {
+            file::check(&self.file).await?;
+            self.opening.look().await?;
+            work.await
+        };
+        Box::pin(self.in_time(limit, whole))
+    }
+
+    /// The same for what requests ask: the file may have been looked at a moment ago.
+    fn look_up<'a, T: Send + 'a>(
+        &'a self,
+        work: impl Future<Output = Result<T, Fault>> + Send + 'a,
+    ) -> Stored<'a, T> {
+        let whole = async {
+            if self.opening.shape().is_none() || !self.file.was_checked_lately() {
                 file::check(&self.file).await?;
                 self.opening.look().await?;
-                work.await
-            };
-            match tokio::time::timeout(TIMEOUT, whole).await {
-                Ok(answer) => answer.map_err(|fault| {
-                    self.condition.note(&fault);
-                    fault.into()
-                }),
-                Err(_) => {
-                    self.condition.note_late();
-                    Err(StoreError::Unavailable(format!("no answer within {TIMEOUT:?}")))
-                }
             }
-        })
+            work.await
+        };
+        Box::pin(self.in_time(TIMEOUT, whole))
+    }
+
+    async fn in_time<T>(
+        &self,
+        limit: Duration,
+        work: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, StoreError> {
+        match tokio::time::timeout(limit, work).await {
+            Ok(answer) => answer.map_err(|fault| {
+                self.condition.note(&fault);
+                fault.into()
+            }),
+            Err(_) => {
+                self.condition.note_late();
+                Err(StoreError::Unavailable(format!("no answer within {limit:?}")))
+            }
+        }
     }
 
     async fn read(&self) -> Result<Transaction, Fault> {

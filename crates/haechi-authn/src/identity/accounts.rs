@@ -6,9 +6,10 @@ use crate::declared::{AttributeFault, DeclaredAttributes};
 use crate::hashing::{HashingError, PasswordFault, PasswordPool, check_new_password};
 use crate::random::{self, RandomnessError};
 use haechi_core::ports::{
-    ApiKeyRecord, ApiKeys, KeyState, LoginState, Sessions, StoreError, UserRecord, Users,
+    ApiKeyRecord, ApiKeys, KeyStanding, KeyState, LoginState, Quota, Sessions, StoreError, UserRecord, Users,
 };
 use haechi_core::{Attributes, Clock, RoleTable, Secret, Timestamp};
+use ipnet::IpNet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,7 +60,34 @@ pub struct KeySpec {
     /// Accepted for so long; for ever when `None`.
     pub lasts: Option<Duration>,
     /// Accepted only from these addresses; from anywhere when empty.
-    pub allowed_addresses: Vec<ipnet::IpNet>,
+    pub allowed_addresses: Vec<IpNet>,
+}
+
+/// A key that another gateway has given out.
+#[derive(Clone, Debug)]
+pub struct KeyImport {
+    /// SHA-256 of the key's text as clients send it.
+    pub sha256: [u8; 32],
+    /// Whether its text is known to have our form.
+    pub has_our_form: bool,
+    /// Who answers for the key; the subject of its caller.
+    pub owner: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// Roles.
+    pub roles: Vec<String>,
+    /// Scopes.
+    pub scopes: Vec<String>,
+    /// Declared attributes.
+    pub attributes: Attributes,
+    /// Not accepted from this time on.
+    pub expires_at: Option<Timestamp>,
+    /// Accepted only from these addresses; from anywhere when empty.
+    pub allowed_addresses: Vec<IpNet>,
+    /// Requests per time span.
+    pub rate_limit: Option<Quota>,
+    /// Requests per longer time span.
+    pub quota: Option<Quota>,
 }
 
 /// Why an account was not changed, or not wholly.
@@ -73,6 +101,14 @@ pub enum AccountError {
     /// The password may not be one.
     #[error(transparent)]
     Password(#[from] PasswordFault),
+    /// The key works no more.
+    #[error("API key `{id}` {how}; create another")]
+    KeyEnded {
+        /// Its id.
+        id: String,
+        /// Why not, in words.
+        how: &'static str,
+    },
     /// No such role.
     #[error("there is no role `{role}`; declare it under `roles`, or name one of `{}`", known.join("`, `"))]
     Role {
@@ -220,6 +256,7 @@ impl Accounts {
         let record = ApiKeyRecord {
             id: random::id()?,
             sha256: key.sha256(),
+            previous: None,
             owner: spec.owner,
             name: spec.name,
             roles: without_repeats(spec.roles),
@@ -231,10 +268,68 @@ impl Accounts {
             quota: None,
             created_at: now,
             last_used_at: None,
+            last_used_from: None,
             state: KeyState::Active,
+            imported: false,
         };
         self.stores.api_keys.add(&record).await?;
         Ok((record, key))
+    }
+
+    /// Gives a key a new secret. The one that it has works for `overlap` longer, the one before that no more. Returns until when the earlier one
+    /// works, and the new key, which is shown here and never again.
+    ///
+    /// # Errors
+    /// [`AccountError`], also for a key that was revoked or has expired.
+    pub async fn rotate_key(
+        &self,
+        key: &ApiKeyRecord,
+        overlap: Duration,
+    ) -> Result<(Timestamp, ApiKey), AccountError> {
+        let now = self.clock.now();
+        match key.standing(now) {
+            KeyStanding::Active => {}
+            KeyStanding::Revoked => {
+                return Err(AccountError::KeyEnded { id: key.id.clone(), how: "was revoked" });
+            }
+            KeyStanding::Expired => {
+                return Err(AccountError::KeyEnded { id: key.id.clone(), how: "has expired" });
+            }
+        }
+        let (next, until) = (ApiKey::generate()?, now.plus(overlap));
+        self.stores.api_keys.rotate(&key.id, &next.sha256(), until).await?;
+        Ok((until, next))
+    }
+
+    /// The record of a key that is to be imported, for [`haechi_core::ports::ApiKeys::add_all`].
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub fn imported_key(&self, key: KeyImport) -> Result<ApiKeyRecord, AccountError> {
+        check_name(&key.owner)?;
+        key.name.as_deref().map_or(Ok(()), check_name)?;
+        check_roles(&self.roles, &key.roles)?;
+        check_scopes(&key.scopes)?;
+        self.declared.check(&key.attributes)?;
+        Ok(ApiKeyRecord {
+            id: random::id()?,
+            sha256: key.sha256,
+            previous: None,
+            owner: key.owner,
+            name: key.name,
+            roles: without_repeats(key.roles),
+            scopes: without_repeats(key.scopes),
+            attributes: key.attributes,
+            expires_at: key.expires_at,
+            allowed_addresses: key.allowed_addresses,
+            rate_limit: key.rate_limit,
+            quota: key.quota,
+            created_at: self.clock.now(),
+            last_used_at: None,
+            last_used_from: None,
+            state: KeyState::Active,
+            imported: !key.has_our_form,
+        })
     }
 
     fn check_spec(&self, spec: &UserSpec) -> Result<(), AccountError> {

@@ -3,10 +3,13 @@
 mod lookup;
 
 use self::lookup::{KnownKey, Lookup};
-use crate::api_key::{ApiKey, looks_like_a_key};
+use crate::api_key::{ApiKey, LENGTH, PREFIX, looks_like_a_key};
 use crate::control::Control;
 use crate::credential_cache::{CredentialCache, Found};
 use crate::declared::DeclaredAttributes;
+use crate::imported_key::{self, LONGEST, SHORTEST};
+use crate::key_uses::KeyUses;
+use crate::random::sha256;
 use crate::revocation::DependsOn;
 use crate::{Attempt, Authenticator, Challenge, CredentialPlace, Look, RevocationWatch, Scheme};
 use haechi_core::path::percent_decode;
@@ -21,7 +24,8 @@ use std::time::Duration;
 /// The field, unless configured.
 pub const DEFAULT_HEADER: &str = "x-api-key";
 
-const CAPACITY: usize = 1024;
+/// About 1 KiB each.
+const CAPACITY: usize = 4096;
 const CACHED_FOR: Duration = Duration::from_secs(60);
 /// Parameters where people put keys.
 const QUERY_NAMES: [&str; 4] = ["api_key", "apikey", "api-key", "key"];
@@ -35,6 +39,8 @@ pub struct ApiKeyAuthenticator {
 pub struct Sources {
     /// The keys.
     pub keys: Arc<dyn ApiKeys>,
+    /// Where it is told that a key was used.
+    pub uses: Arc<KeyUses>,
     /// Ends what is cached.
     pub watch: Arc<RevocationWatch>,
     /// The attributes that callers may have.
@@ -45,6 +51,15 @@ pub struct Sources {
     pub control: Control,
 }
 
+/// Where keys stand, and which.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyForm<'a> {
+    /// The field, in any case.
+    pub header: &'a str,
+    /// Whether keys of another form than ours are looked up, too: those that were made elsewhere and imported.
+    pub imported_keys: bool,
+}
+
 /// A field in which no key can stand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is no name for a field of its own; use one such as `X-API-Key`")]
@@ -53,6 +68,7 @@ pub struct BadHeader(String);
 struct Shared {
     name: Arc<str>,
     header: Arc<str>,
+    imported_keys: bool,
     places: [CredentialPlace; 1],
     challenge: Arc<Challenge>,
     watch: Arc<RevocationWatch>,
@@ -66,18 +82,20 @@ struct OnWorker {
 }
 
 impl ApiKeyAuthenticator {
-    /// The authenticator `name`, reading keys from the field `header` (in any case).
+    /// The authenticator `name`, reading keys of this form.
     ///
     /// # Errors
     /// [`BadHeader`] for what is no field name, or one that means something else.
-    pub fn new(name: &str, header: &str, sources: Sources) -> Result<Self, BadHeader> {
-        let header = checked(header)?;
+    pub fn new(name: &str, form: KeyForm<'_>, sources: Sources) -> Result<Self, BadHeader> {
+        let (header, imported_keys) = (checked(form.header)?, form.imported_keys);
         let name: Arc<str> = name.into();
         let challenge = Challenge::new("ApiKey", &name).into();
         let watch = sources.watch.clone();
         let lookup = Arc::new(Lookup::new(name.clone(), sources));
         let places = [CredentialPlace::Field(header.clone())];
-        Ok(Self { shared: Arc::new(Shared { name, header, places, challenge, watch, lookup }) })
+        Ok(Self {
+            shared: Arc::new(Shared { name, header, imported_keys, places, challenge, watch, lookup }),
+        })
     }
 }
 
@@ -114,23 +132,32 @@ impl Scheme for OnWorker {
             Ok(None) => return Look::Done(Attempt::Absent),
             Ok(Some(text)) => text,
         };
-        if self.shared.has_key_in_query(head) {
+        if self.shared.has_key_in_query(head, text) {
             return Look::Done(Attempt::invalid_request(
                 "an API key in the query string beside one in the field",
             ));
         }
-        match ApiKey::parse(text) {
-            Ok(key) => self.judge(key.sha256(), head.client, now),
-            Err(fault) => Look::Done(Attempt::invalid_credentials(fault.to_string())),
-        }
+        self.judge(text, head.client, now)
     }
 }
 
 impl OnWorker {
-    fn judge(&self, sha256: [u8; 32], client: IpAddr, now: Timestamp) -> Look {
+    /// What is cached was read once, so that its hash tells it; whatever else has the length of a key is read before anybody is asked.
+    fn judge(&self, text: &[u8], client: IpAddr, now: Timestamp) -> Look {
+        if !self.shared.may_be_key(text) {
+            return Look::Done(self.shared.malformed(text));
+        }
+        let sha256 = sha256(text);
         if let Some(Found::Holds(key)) = self.cache.borrow_mut().find(&sha256, now, |_| true) {
             return Look::Done(self.shared.lookup.judge(&key, client, now));
         }
+        match self.shared.read(text) {
+            Ok(()) => self.look_up(sha256, client, now),
+            Err(refused) => Look::Done(refused),
+        }
+    }
+
+    fn look_up(&self, sha256: [u8; 32], client: IpAddr, now: Timestamp) -> Look {
         let version = self.cache.borrow().version();
         let (shared, cache) = (self.shared.clone(), self.cache.clone());
         Look::Wait(Box::pin(async move {
@@ -150,13 +177,35 @@ impl OnWorker {
 }
 
 impl Shared {
-    fn has_key_in_query(&self, head: &RequestHead) -> bool {
+    fn may_be_key(&self, text: &[u8]) -> bool {
+        let ours = text.len() == LENGTH && text.starts_with(PREFIX.as_bytes());
+        ours || (self.imported_keys && (SHORTEST..=LONGEST).contains(&text.len()))
+    }
+
+    /// Whether `text` is a key by its form alone.
+    fn read(&self, text: &[u8]) -> Result<(), Attempt> {
+        if self.imported_keys {
+            let refused =
+                |fault: imported_key::BadSecretError| Attempt::invalid_credentials(fault.to_string());
+            imported_key::check(text).map_err(refused)
+        } else {
+            ApiKey::parse(text).map(drop).map_err(|fault| Attempt::invalid_credentials(fault.to_string()))
+        }
+    }
+
+    fn malformed(&self, text: &[u8]) -> Attempt {
+        self.read(text).err().unwrap_or_else(|| Attempt::invalid_credentials("the API key is malformed"))
+    }
+
+    /// A key that is not of our form is known by being the one that stands in the field, too.
+    fn has_key_in_query(&self, head: &RequestHead, text: &[u8]) -> bool {
+        let is_key = |value: &[u8]| looks_like_a_key(value) || (self.imported_keys && value == text);
         head.query.iter().flat_map(|query| query.split('&')).any(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let name = percent_decode(name);
             let names = QUERY_NAMES.iter().copied().chain([&*self.header]);
             names.into_iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
-                && looks_like_a_key(&percent_decode(value))
+                && is_key(&percent_decode(value))
         })
     }
 }

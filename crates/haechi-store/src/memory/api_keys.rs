@@ -3,60 +3,96 @@
 use super::{Facts, Memory};
 use crate::times::to_the_minute;
 use haechi_core::Timestamp;
-use haechi_core::ports::{ApiKeyRecord, ApiKeys, Change, KeyState, StoreError, Stored};
+use haechi_core::ports::{
+    ApiKeyRecord, ApiKeys, Change, KeyFilter, KeyPage, KeyStanding, KeyState, KeyUse, Stored,
+};
 use std::cmp::Reverse;
 
 impl ApiKeys for Memory {
     fn by_sha256<'a>(&'a self, sha256: &'a [u8; 32]) -> Stored<'a, Option<ApiKeyRecord>> {
-        self.answer(move |facts| Ok(facts.api_keys.iter().find(|key| key.sha256 == *sha256).cloned()))
+        self.answer(move |facts| {
+            let id = facts.api_keys.by_secret.get(sha256);
+            Ok(id.and_then(|id| facts.api_keys.by_id.get(id)).cloned())
+        })
+    }
+
+    fn is_bound_to_its_runtime(&self) -> bool {
+        false
     }
 
     fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<ApiKeyRecord>> {
-        self.answer(move |facts| Ok(facts.api_keys.iter().find(|key| key.id == id).cloned()))
+        self.answer(move |facts| Ok(facts.api_keys.by_id.get(id).cloned()))
     }
 
-    fn list(&self) -> Stored<'_, Vec<ApiKeyRecord>> {
-        self.answer(|facts| {
-            let mut all: Vec<ApiKeyRecord> = facts.api_keys.iter().rev().cloned().collect();
-            all.sort_by_key(|key| Reverse(key.created_at));
-            Ok(all)
+    fn list<'a>(&'a self, filter: &'a KeyFilter, page: &'a KeyPage) -> Stored<'a, Vec<ApiKeyRecord>> {
+        self.answer(move |facts| {
+            let keys = &facts.api_keys;
+            let after = page.after.as_ref().map(|id| keys.known(id)).transpose()?;
+            let place = after.map(|key| Reverse((key.created_at, &key.id)));
+            let newest_first = keys.by_creation.iter().rev();
+            let follow = newest_first.skip_while(|(at, id)| place > Some(Reverse((*at, id))));
+            let follow = follow.skip(usize::from(place.is_some()));
+            let records = follow.filter_map(|(_, id)| keys.by_id.get(id));
+            Ok(records.filter(|key| key.fits(filter)).take(page.limit).cloned().collect())
+        })
+    }
+
+    fn expiring<'a>(&'a self, now: Timestamp, by: &'a [Timestamp]) -> Stored<'a, Vec<u64>> {
+        self.answer(move |facts| {
+            let active = |key: &&ApiKeyRecord| key.standing(now) == KeyStanding::Active;
+            let ends: Vec<Timestamp> =
+                facts.api_keys.by_id.values().filter(active).filter_map(|key| key.expires_at).collect();
+            let count = |by: &Timestamp| ends.iter().filter(|end| *end <= by).count() as u64;
+            Ok(by.iter().map(count).collect())
         })
     }
 
     fn add<'a>(&'a self, key: &'a ApiKeyRecord) -> Stored<'a, ()> {
+        self.answer(move |facts| facts.api_keys.add(key))
+    }
+
+    fn add_all<'a>(&'a self, keys: &'a [ApiKeyRecord]) -> Stored<'a, ()> {
         self.answer(move |facts| {
-            if facts.api_keys.iter().any(|other| other.id == key.id || other.sha256 == key.sha256) {
-                return Err(StoreError::Exists(named(&key.id)));
+            for (index, key) in keys.iter().enumerate() {
+                if let Err(error) = facts.api_keys.add(key) {
+                    keys.iter().take(index).for_each(|key| facts.api_keys.remove(key));
+                    return Err(error);
+                }
             }
-            facts.api_keys.push(key.clone());
+            Ok(())
+        })
+    }
+
+    fn rotate<'a>(&'a self, id: &'a str, sha256: &'a [u8; 32], previous_until: Timestamp) -> Stored<'a, ()> {
+        self.answer(move |facts| {
+            facts.api_keys.rotate(id, sha256, previous_until)?;
+            facts.log.add(Change::ApiKey(id.to_owned()));
             Ok(())
         })
     }
 
     fn revoke<'a>(&'a self, id: &'a str) -> Stored<'a, ()> {
         self.answer(move |facts| {
-            facts.api_key(id)?.state = KeyState::Revoked;
+            facts.api_keys.known_mut(id)?.state = KeyState::Revoked;
             facts.log.add(Change::ApiKey(id.to_owned()));
             Ok(())
         })
     }
 
-    fn used<'a>(&'a self, id: &'a str, now: Timestamp) -> Stored<'a, ()> {
+    fn used<'a>(&'a self, uses: &'a [KeyUse]) -> Stored<'a, ()> {
         self.answer(move |facts| {
-            let key = facts.api_key(id)?;
-            key.last_used_at = key.last_used_at.max(Some(to_the_minute(now)));
+            uses.iter().for_each(|of| facts.note(of));
             Ok(())
         })
     }
 }
 
 impl Facts {
-    fn api_key(&mut self, id: &str) -> Result<&mut ApiKeyRecord, StoreError> {
-        let found = self.api_keys.iter_mut().find(|key| key.id == id);
-        found.ok_or_else(|| StoreError::Missing(named(id)))
+    fn note(&mut self, of: &KeyUse) {
+        let minute = Some(to_the_minute(of.at));
+        if let Some(key) = self.api_keys.by_id.get_mut(&of.id).filter(|key| key.last_used_at < minute) {
+            key.last_used_at = minute;
+            key.last_used_from = Some(of.from);
+        }
     }
-}
-
-fn named(id: &str) -> String {
-    format!("API key `{id}`")
 }

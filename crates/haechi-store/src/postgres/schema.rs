@@ -11,8 +11,10 @@ const TABLE: &str = "haechi.migrations";
 
 /// Every version of the schema, oldest first. Add to the end; never change one that was released. A migration after which older programs must not
 /// go on sets `haechi.compatibility.oldest_known` to its own number.
-const MIGRATIONS: Migrations =
-    Migrations(&[(1, "first", include_str!("../../migrations/postgres/0001_first.sql"))]);
+const MIGRATIONS: Migrations = Migrations(&[
+    (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
+    (2, "key life", include_str!("../../migrations/postgres/0002_key_life.sql")),
+]);
 
 /// Whoever changes the schema holds this lock ("HAEC"), so that of several nodes that start at once one migrates and the others find it done.
 const LOCK: i64 = 0x4841_4543;
@@ -23,7 +25,8 @@ const TABLES: [(&str, &str); 9] = [
     ("clients", "id name secret_sha256 roles scopes attributes created_at"),
     (
         "api_keys",
-        "id number sha256 owner name roles scopes attributes expires_at allowed_addresses rate_limit quota created_at last_used_at state",
+        "id number sha256 owner name roles scopes attributes expires_at allowed_addresses rate_limit quota created_at last_used_at state \
+         previous_sha256 previous_until last_used_from imported",
     ),
     ("sessions", "id user_id expires_at created_at forget_after"),
     ("refresh_tokens", "sha256 session used"),

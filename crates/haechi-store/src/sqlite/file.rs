@@ -6,7 +6,9 @@ use std::fs::{self, Metadata, OpenOptions, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 use tokio::sync::Semaphore;
 
 /// Password hashes and private keys are in the file. SQLite gives its `-wal` and `-shm` files the same mode.
@@ -15,12 +17,18 @@ const OWNER_ONLY: u32 = 0o600;
 /// How many look at the file at once.
 const CHECKS: usize = 4;
 
+/// For so many milliseconds what was seen of the file holds for requests that ask.
+const CHECK_HOLDS: u64 = 250;
+
 /// The file that was opened: where, and which one.
 pub(super) struct StoreFile {
     path: PathBuf,
     device: u64,
     inode: u64,
     checking: Arc<Semaphore>,
+    born: Instant,
+    /// When it was last found to be the one that was opened, in milliseconds after `born` and from 1 on; 0 where it was not when last looked at.
+    checked_at: AtomicU64,
 }
 
 impl StoreFile {
@@ -46,11 +54,22 @@ impl StoreFile {
             fs::set_permissions(path, Permissions::from_mode(OWNER_ONLY)).map_err(unusable)?;
         }
         let path = path.canonicalize().map_err(unusable)?;
-        Ok(Self { path, device: found.dev(), inode: found.ino(), checking: Arc::new(Semaphore::new(CHECKS)) })
+        let (device, inode, checking) = (found.dev(), found.ino(), Arc::new(Semaphore::new(CHECKS)));
+        Ok(Self { path, device, inode, checking, born: Instant::now(), checked_at: AtomicU64::new(0) })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether the file was the one that was opened when somebody looked a moment ago.
+    pub(super) fn was_checked_lately(&self) -> bool {
+        let checked_at = self.checked_at.load(Relaxed);
+        checked_at != 0 && self.now().saturating_sub(checked_at) < CHECK_HOLDS
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
     }
 
     /// A file that was deleted or exchanged still answers those that have it open, without what others write meanwhile. Such answers would
@@ -79,7 +98,10 @@ pub(super) async fn check(file: &Arc<StoreFile>) -> Result<(), StoreError> {
     let file = file.clone();
     let checked = tokio::task::spawn_blocking(move || {
         let _place = place;
-        file.check()
+        let began = file.now();
+        let checked = file.check();
+        file.checked_at.store(if checked.is_ok() { began } else { 0 }, Relaxed);
+        checked
     });
     checked.await.map_err(gone)?
 }

@@ -2,6 +2,7 @@
 
 use super::condition::Condition;
 use super::file::StoreFile;
+use super::lookup::Lookups;
 use super::opening::Opening;
 use super::refusal::Refusal;
 use super::{BUSY_TIMEOUT, Sqlite, TIMEOUT, schema};
@@ -23,8 +24,9 @@ impl Sqlite {
         let condition = Arc::new(Condition::new());
         let readers = pool(READERS, &condition).connect_lazy_with(options.clone().pragma("query_only", "ON"));
         let writer = pool(1, &condition).connect_lazy_with(options.clone());
-        let sqlite =
-            Self { readers, writer, file: Arc::new(file), condition, opening: Opening::new(options) };
+        let lookups = Lookups::new(options.clone().pragma("query_only", "ON"), condition.clone());
+        let (file, opening) = (Arc::new(file), Opening::new(options));
+        let sqlite = Self { readers, writer, lookups, file, condition, opening };
         match tokio::time::timeout(TIMEOUT, sqlite.opening.look()).await {
             Ok(Err(refusal)) if !refusal.may_pass() => Err(refusal.at(path)),
             _ => Ok(sqlite),

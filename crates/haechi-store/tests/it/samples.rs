@@ -1,7 +1,7 @@
 //! Facts to keep.
 
 use haechi_core::ports::{
-    ApiKeyRecord, ClientRecord, KeyState, LoginState, Quota, Session, SigningKeyRecord, UserRecord,
+    ApiKeyRecord, ClientRecord, KeyState, KeyUse, LoginState, Quota, Session, SigningKeyRecord, UserRecord,
 };
 use haechi_core::{AttributeValue, Attributes, Secret, Timestamp};
 
@@ -44,6 +44,7 @@ pub(crate) fn api_key(id: &str, n: u8) -> ApiKeyRecord {
     ApiKeyRecord {
         id: id.into(),
         sha256: hash(n),
+        previous: None,
         owner: "partner".into(),
         name: Some("nightly".into()),
         roles: vec!["USER".into()],
@@ -55,8 +56,15 @@ pub(crate) fn api_key(id: &str, n: u8) -> ApiKeyRecord {
         quota: Some(Quota { requests: u32::MAX, per_seconds: 86_400 }),
         created_at: at(0),
         last_used_at: None,
+        last_used_from: None,
         state: KeyState::Active,
+        imported: false,
     }
+}
+
+/// That the key was used so many seconds after the start, from an address of that second.
+pub(crate) fn key_use(id: &str, seconds: u8) -> KeyUse {
+    KeyUse { id: id.into(), at: at(seconds.into()), from: [192, 0, 2, seconds].into() }
 }
 
 /// A session of `user_id` from second 0 to 1000 whose refresh token has the hash `n`.

@@ -1,10 +1,10 @@
 //! A store that is gone says so; it never says "no such user" or "nothing is revoked".
 
 use crate::Fixture;
-use crate::samples::{api_key, at, client, hash, session, signing_key, user};
+use crate::samples::{api_key, at, client, hash, key_use, session, signing_key, user};
 use crate::unopenable::raw;
 use haechi_core::Secret;
-use haechi_core::ports::{Revoked, StoreError};
+use haechi_core::ports::{KeyFilter, KeyPage, Revoked, StoreError};
 use haechi_store::Store;
 use sqlx::{Connection, Executor};
 use std::fs;
@@ -31,10 +31,13 @@ async fn ask_all(store: &Store) -> Vec<(&'static str, Option<StoreError>)> {
         ("clients.delete", clients.delete("c").await.err()),
         ("api_keys.by_sha256", keys.by_sha256(&hash(1)).await.err()),
         ("api_keys.by_id", keys.by_id("k1").await.err()),
-        ("api_keys.list", keys.list().await.err()),
+        ("api_keys.list", keys.list(&KeyFilter::default(), &KeyPage::first(9)).await.err()),
+        ("api_keys.expiring", keys.expiring(at(0), &[at(9)]).await.err()),
         ("api_keys.add", keys.add(&api_key("k1", 1)).await.err()),
+        ("api_keys.add_all", keys.add_all(&[api_key("k1", 1)]).await.err()),
+        ("api_keys.rotate", keys.rotate("k1", &hash(2), at(9)).await.err()),
         ("api_keys.revoke", keys.revoke("k1").await.err()),
-        ("api_keys.used", keys.used("k1", at(0)).await.err()),
+        ("api_keys.used", keys.used(&[key_use("k1", 0)]).await.err()),
         ("sessions.begin", sessions.begin(&session("s2", "alice", 2)).await.err()),
         ("sessions.rotate", sessions.rotate(&hash(1), &hash(9), at(1)).await.err()),
         ("sessions.end", sessions.end("s1", at(9)).await.err()),

@@ -2,7 +2,7 @@
 
 use crate::Fixture;
 use crate::samples::user;
-use haechi_store::{OpenError, Store};
+use haechi_store::{Location, OpenError, Store};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, SqliteConnection};
 use std::fs;
@@ -67,8 +67,9 @@ async fn a_newer_version_s_database_is_left_alone() {
     fixture.store.users.add(&user("alice")).await.unwrap();
     fixture.store.close().await;
     let file = fixture.file();
+    let known = Store::status(&Location::Sqlite(file.clone())).await.unwrap().unwrap().known;
     execute(&file, "INSERT INTO migrations VALUES (99, 'future', 0, 1, x'00', 0)").await;
-    let expected = OpenError::Newer { store: file.display().to_string(), version: 99, known: 2 };
+    let expected = OpenError::Newer { store: file.display().to_string(), version: 99, known };
     assert_eq!(refusal(&file).await, expected);
     assert!(expected.to_string().contains("newer version of haechi"));
 }

@@ -5,7 +5,7 @@ use crate::config::record::record;
 use crate::config::source::At;
 use crate::config::value::FieldNameText;
 use haechi_authn::keys::KeySource;
-use haechi_authn::schemes::api_key::{ApiKeyAuthenticator, DEFAULT_HEADER, Sources};
+use haechi_authn::schemes::api_key::{ApiKeyAuthenticator, DEFAULT_HEADER, KeyForm, Sources};
 use haechi_authn::{Authenticator, CredentialPlace};
 use haechi_authz::analysis::CallerOrigin;
 use haechi_core::CallerKind;
@@ -20,6 +20,8 @@ record! {
     struct ApiKey {
         /// The header's name.
         default header as "header": FieldNameText = FieldNameText(Arc::from(DEFAULT_HEADER)),
+        /// Accept keys of another form, too: those that were made elsewhere and added by `haechi key import`.
+        default imported_keys as "imported_keys": bool = false,
     }
 }
 
@@ -28,6 +30,7 @@ record! {
 struct ApiKeySettings {
     /// The lower-case name of the header field.
     header: Arc<str>,
+    imported_keys: bool,
 }
 
 impl Record for At<ApiKey> {
@@ -41,7 +44,7 @@ impl Record for At<ApiKey> {
 
     fn check(&self, _: &Arc<str>, checks: &mut dyn Checks) -> Option<Arc<dyn Settings>> {
         checks.needs_store("an `api_key` authenticator", self.span);
-        Some(Arc::new(ApiKeySettings { header: self.header.0.clone() }))
+        Some(Arc::new(ApiKeySettings { header: self.header.0.clone(), imported_keys: self.imported_keys }))
     }
 }
 
@@ -58,17 +61,26 @@ impl Settings for ApiKeySettings {
     ) -> Result<Arc<dyn Authenticator>, String> {
         let sources = Sources {
             keys: materials.api_keys.ok_or("API keys need `store`")?.clone(),
+            uses: materials.key_uses.clone(),
             watch: materials.watch.clone(),
             declared: materials.declared.clone(),
             roles: materials.roles.clone(),
             control: materials.control.clone(),
         };
-        let authenticator = ApiKeyAuthenticator::new(name, &self.header, sources);
+        let authenticator = ApiKeyAuthenticator::new(
+            name,
+            KeyForm { header: &self.header, imported_keys: self.imported_keys },
+            sources,
+        );
         Ok(Arc::new(authenticator.map_err(|fault| fault.to_string())?))
     }
 
     fn way(&self, name: &Arc<str>, _: &Arc<str>) -> CallerOrigin {
         CallerOrigin { issuer: Some("haechi".into()), ..CallerOrigin::any(CallerKind::ApiKey, name) }
+    }
+
+    fn takes_imported_keys(&self) -> bool {
+        self.imported_keys
     }
 
     fn key_field(&self) -> Option<&Arc<str>> {
@@ -84,6 +96,8 @@ mod tests {
     #[test]
     fn the_header_is_lower_case() {
         let key = settings::<ApiKeySettings>("store: sqlite:h", "{ type: api_key, header: X-Partner }");
-        assert_eq!(&*key.header, "x-partner");
+        assert_eq!((&*key.header, key.imported_keys), ("x-partner", false));
+        let key = settings::<ApiKeySettings>("store: sqlite:h", "{ type: api_key, imported_keys: true }");
+        assert!(key.imported_keys);
     }
 }

@@ -8,6 +8,7 @@ use haechi_authn::control::Control;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{Lockout, PasswordVerifier, Provider};
+use haechi_authn::key_uses::KeyUses;
 use haechi_authn::keys::{KeySource, Refresh};
 use haechi_authn::{Authenticator, CredentialPlace, RevocationWatch};
 use haechi_authz::analysis::CallerOrigin;
@@ -116,6 +117,11 @@ pub(crate) trait Settings: Same + Debug + Send + Sync {
         None
     }
 
+    /// Whether API keys that were made elsewhere are among its credentials.
+    fn takes_imported_keys(&self) -> bool {
+        false
+    }
+
     /// The field in which `explain --key` presents a key; `None` for what takes no API keys.
     fn key_field(&self) -> Option<&Arc<str>> {
         None
@@ -149,6 +155,8 @@ pub(crate) struct Materials<'a> {
     pub(crate) lockout: Lockout,
     /// The store's API keys.
     pub(crate) api_keys: Option<&'a Arc<dyn ApiKeys>>,
+    /// Where it is told that one of them was used.
+    pub(crate) key_uses: &'a Arc<KeyUses>,
     /// The embedded identity provider.
     pub(crate) identity: Option<&'a Arc<Provider>>,
     /// The issuer of the store's users.

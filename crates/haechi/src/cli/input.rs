@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::config::{Config, parse_duration, parse_network, parse_time};
 use haechi_authn::declared::DeclaredAttributes;
-use haechi_core::{AttributeValue, Attributes, Secret, Timestamp};
+use haechi_core::{AttributeValue, Attributes, Clock, Secret, SystemClock, Timestamp};
 use ipnet::IpNet;
 use std::io::{self, BufRead, IsTerminal, Read};
 use std::net::SocketAddr;
@@ -76,6 +76,20 @@ pub(crate) fn span(text: &str) -> Result<Duration, String> {
         Ok(Duration::from_millis(millis))
     } else {
         Err("it must be more than 0 and at most 3650d".into())
+    }
+}
+
+/// The same, or none.
+pub(crate) fn span_or_zero(text: &str) -> Result<Duration, String> {
+    if parse_duration(text) == Some(0) { Ok(Duration::ZERO) } else { span(text) }
+}
+
+/// A moment, as RFC 3339 writes it or as so long before now.
+pub(crate) fn past(text: &str) -> Result<Timestamp, String> {
+    match span(text) {
+        Ok(span) => Ok(SystemClock.now().minus(span)),
+        Err(_) => time(text)
+            .map_err(|_| "write a span such as `90d`, or a time such as `2026-11-23T10:00:00Z`".into()),
     }
 }
 

@@ -1,15 +1,14 @@
 //! `haechi key`: API keys in the store.
 
-use super::key_scan::{ScanArgs, scan, state};
-use super::output::{self, said, words};
+use super::key_import::{ImportArgs, import};
+use super::key_list::{ListArgs, known, list, show};
+use super::key_scan::{ScanArgs, scan};
+use super::output::{self, said};
 use super::store::{Opened, accounts, with_store};
 use super::{Common, Failure, Format, input};
 use clap::{Args, Subcommand};
 use haechi_authn::identity::KeySpec;
-use haechi_core::ports::{ApiKeyRecord, StoreError};
-use haechi_core::{Attributes, Clock, SystemClock};
 use ipnet::IpNet;
-use serde::Serialize;
 use std::time::Duration;
 
 /// `haechi key …`.
@@ -27,18 +26,24 @@ pub(crate) enum KeyCommand {
 pub(crate) enum StoredKeyCommand {
     /// Create a key. Its secret is printed once, alone on stdout, and kept nowhere.
     Create(CreateArgs),
-    /// List all keys, newest first.
-    List,
+    /// List keys, newest first: all of them, or those for which every filter holds.
+    List(ListArgs),
     /// Show one key.
     Show {
-        /// The key's id, not the key.
-        id: String,
+        /// The key's id or its name, not the key.
+        #[arg(value_name = "ID")]
+        key: String,
     },
+    /// Give a key a new secret. It is printed once, alone on stdout; the one before works for the overlap, and both are ended by `revoke`.
+    Rotate(RotateArgs),
     /// Revoke a key for good, on every node within 5 s.
     Revoke {
-        /// The key's id, not the key.
-        id: String,
+        /// The key's id or its name, not the key.
+        #[arg(value_name = "ID")]
+        key: String,
     },
+    /// Add keys that another gateway has given out, all of them or none. They keep working as they are.
+    Import(ImportArgs),
 }
 
 /// `haechi key create`.
@@ -67,27 +72,42 @@ pub(crate) struct CreateArgs {
     allowed: Vec<IpNet>,
 }
 
+/// `haechi key rotate`.
+#[derive(Debug, Args)]
+pub(crate) struct RotateArgs {
+    /// The key's id or its name, not the key.
+    #[arg(value_name = "ID")]
+    key: String,
+    /// For how long the secret that the key has now goes on working, such as `24h`.
+    #[arg(long, value_name = "SPAN", value_parser = input::span_or_zero, default_value = "0s")]
+    overlap: Duration,
+}
+
+impl KeyCommand {
+    /// Whether it prints a list.
+    pub(crate) const fn is_list(&self) -> bool {
+        matches!(self, Self::Scan(_) | Self::Stored(StoredKeyCommand::List(_)))
+    }
+}
+
 /// Does it.
 pub(crate) fn key(common: &Common, command: KeyCommand) -> Result<(), Failure> {
     match command {
         KeyCommand::Scan(arguments) => scan(common, &arguments),
         KeyCommand::Stored(command) => {
-            with_store(common, async |opened| stored(&opened, command, common.output).await)
+            with_store(common, async |opened| stored(&opened, command, common).await)
         }
     }
 }
 
-async fn stored(opened: &Opened, command: StoredKeyCommand, format: Format) -> Result<(), Failure> {
+async fn stored(opened: &Opened, command: StoredKeyCommand, common: &Common) -> Result<(), Failure> {
     match command {
-        StoredKeyCommand::Create(arguments) => create(opened, arguments, format).await,
-        StoredKeyCommand::List => list(opened, format).await,
-        StoredKeyCommand::Show { id } => show(opened, &id, format).await,
-        StoredKeyCommand::Revoke { id } => {
-            known(opened, &id).await?;
-            opened.store.api_keys.revoke(&id).await?;
-            said(&format!("revoked key `{id}`"));
-            Ok(())
-        }
+        StoredKeyCommand::Create(arguments) => create(opened, arguments, common.output).await,
+        StoredKeyCommand::List(arguments) => list(opened, arguments, common).await,
+        StoredKeyCommand::Show { key } => show(opened, &key, common.output).await,
+        StoredKeyCommand::Rotate(arguments) => rotate(opened, arguments, common.output).await,
+        StoredKeyCommand::Revoke { key } => revoke(opened, &key).await,
+        StoredKeyCommand::Import(arguments) => import(opened, &arguments, common.output).await,
     }
 }
 
@@ -112,99 +132,30 @@ async fn create(opened: &Opened, arguments: CreateArgs, format: Format) -> Resul
     }
 }
 
-async fn list(opened: &Opened, format: Format) -> Result<(), Failure> {
-    let keys: Vec<KeyView> = opened.store.api_keys.list().await?.into_iter().map(KeyView::from).collect();
-    output::list(
-        format,
-        &keys,
-        &["id", "name", "owner", "roles", "scopes", "state", "expires", "last used"],
-        |key| {
-            vec![
-                key.id.clone(),
-                key.name.clone().unwrap_or_else(|| "-".into()),
-                key.owner.clone(),
-                words(&key.roles),
-                words(&key.scopes),
-                key.state.to_owned(),
-                key.expires_at.clone().unwrap_or_else(|| "never".into()),
-                key.last_used_at.clone().unwrap_or_else(|| "never".into()),
-            ]
-        },
-    )
-}
-
-async fn show(opened: &Opened, id: &str, format: Format) -> Result<(), Failure> {
-    let key = KeyView::from(known(opened, id).await?);
+async fn rotate(opened: &Opened, arguments: RotateArgs, format: Format) -> Result<(), Failure> {
+    let key = known(opened, &arguments.key).await?;
+    let (until, next) = accounts(&opened.config, &opened.store)?.rotate_key(&key, arguments.overlap).await?;
+    let until = until.rfc3339().to_string();
     match format {
-        Format::Json => output::json(&key),
         Format::Text => {
-            let attributes: Vec<String> = key.attributes.iter().map(|(k, v)| format!("{k}={v}")).collect();
-            let rows = [
-                ("id", key.id.clone()),
-                ("name", key.name.clone().unwrap_or_else(|| "-".into())),
-                ("owner", key.owner.clone()),
-                ("roles", words(&key.roles)),
-                ("scopes", words(&key.scopes)),
-                ("attributes", words(&attributes)),
-                (
-                    "allowed from",
-                    if key.allowed_addresses.is_empty() {
-                        "anywhere".into()
-                    } else {
-                        words(&key.allowed_addresses)
-                    },
-                ),
-                ("state", key.state.to_owned()),
-                ("created", key.created_at.clone()),
-                ("expires", key.expires_at.clone().unwrap_or_else(|| "never".into())),
-                ("last used", key.last_used_at.clone().unwrap_or_else(|| "never".into())),
-            ];
-            rows.iter()
-                .try_for_each(|(head, value)| output::line(&format!("{head:<14}{}", output::shown(value))))
+            output::line(next.expose())?;
+            let earlier = if arguments.overlap.is_zero() {
+                "the one before works no more".to_owned()
+            } else {
+                format!("the one before works until {until}")
+            };
+            said(&format!("key `{}` has a new secret, which is shown this once; {earlier}", key.id));
+            Ok(())
         }
+        Format::Json => output::json(
+            &serde_json::json!({ "id": key.id, "key": next.expose(), "previous_works_until": until }),
+        ),
     }
 }
 
-/// The key of this id. A key given in place of its id is not repeated.
-async fn known(opened: &Opened, id: &str) -> Result<ApiKeyRecord, Failure> {
-    if haechi_authn::api_key::looks_like_a_key(id.as_bytes()) {
-        return Err(Failure::usage("this is a key, not its id; `haechi key list` shows the ids"));
-    }
-    let found = opened.store.api_keys.by_id(id).await?;
-    found.ok_or_else(|| StoreError::Missing(format!("key `{id}`")).into())
-}
-
-/// A key as printed: everything but what tells the secret.
-#[derive(Debug, Serialize)]
-struct KeyView {
-    id: String,
-    name: Option<String>,
-    owner: String,
-    roles: Vec<String>,
-    scopes: Vec<String>,
-    attributes: Attributes,
-    allowed_addresses: Vec<IpNet>,
-    state: &'static str,
-    created_at: String,
-    expires_at: Option<String>,
-    last_used_at: Option<String>,
-}
-
-impl From<ApiKeyRecord> for KeyView {
-    fn from(key: ApiKeyRecord) -> Self {
-        let state = state(&key, SystemClock.now());
-        Self {
-            id: key.id,
-            name: key.name,
-            owner: key.owner,
-            roles: key.roles,
-            scopes: key.scopes,
-            attributes: key.attributes,
-            allowed_addresses: key.allowed_addresses,
-            state,
-            created_at: key.created_at.rfc3339().to_string(),
-            expires_at: key.expires_at.map(|at| at.rfc3339().to_string()),
-            last_used_at: key.last_used_at.map(|at| at.rfc3339().to_string()),
-        }
-    }
+async fn revoke(opened: &Opened, key: &str) -> Result<(), Failure> {
+    let id = known(opened, key).await?.id;
+    opened.store.api_keys.revoke(&id).await?;
+    said(&format!("revoked key `{id}`"));
+    Ok(())
 }

@@ -1,15 +1,17 @@
 //! `haechi key scan`: keys that lie where they should not.
 
+use super::key_list::word;
 use super::output::{self, said};
 use super::store::{Opened, with_store};
-use super::{Common, Failure};
+use super::{Common, Failure, Form};
 use clap::Args;
-use haechi_authn::api_key::{ApiKey, LENGTH, keys_in};
-use haechi_core::ports::{ApiKeyRecord, KeyState};
+use haechi_authn::api_key::keys_in;
+use haechi_authn::imported_key::{LONGEST, sha256_of};
+use haechi_core::ports::{ApiKeyRecord, KeyFilter, KeyPage, KeyStanding};
 use haechi_core::{Clock, SystemClock, Timestamp};
 use serde::Serialize;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -34,7 +36,8 @@ struct Found {
     file: String,
     line: u64,
     column: u64,
-    /// `active`, `expired`, `revoked`, `foreign` (no key of this store), or `unknown` where nobody was asked.
+    /// `active`, `expired`, `revoked`, `replaced` (by another, when the key was rotated), `foreign` (no key of this store), or `unknown` where nobody
+    /// was asked.
     state: &'static str,
     id: Option<String>,
     owner: Option<String>,
@@ -47,50 +50,75 @@ struct Position {
     column: u64,
 }
 
+/// The SHA-256 of the secrets that were made elsewhere: nothing but being one of them tells such a key.
+type Imported = HashSet<[u8; 32]>;
+
 /// Looks through the files; exit 1 where a key was found that works, or may.
 pub(crate) fn scan(common: &Common, arguments: &ScanArgs) -> Result<(), Failure> {
-    let keys = keys_of(&arguments.files)?;
-    if keys.is_empty() {
-        said("no keys found");
-        return Ok(());
+    if arguments.offline || !common.config.exists() {
+        let keys = keys_of(&arguments.files, &Imported::new())?;
+        if arguments.offline || keys.is_empty() {
+            let all = keys.into_iter().map(|(file, at, _)| found(file, at, "unknown", None));
+            return tell(common, all.collect());
+        }
+        return with_store(common, async |opened| tell(common, asked(&opened, keys).await?));
     }
-    if arguments.offline {
-        return tell(
-            common,
-            keys.into_iter().map(|(file, at, _)| found(file, at, "unknown", None)).collect(),
-        );
-    }
-    with_store(common, async |opened| tell(common, asked(&opened, keys).await?))
+    with_store(common, async |opened| {
+        let imported = imported(&opened).await?;
+        let keys = keys_of(&arguments.files, &imported)?;
+        tell(common, asked(&opened, keys).await?)
+    })
 }
 
-type Seen = (String, Position, ApiKey);
+/// What the store has of keys that were made elsewhere.
+async fn imported(opened: &Opened) -> Result<Imported, Failure> {
+    let filter = KeyFilter { imported: Some(true), ..KeyFilter::default() };
+    let mut page = KeyPage::first(1000);
+    let mut all = Imported::new();
+    loop {
+        let some = opened.store.api_keys.list(&filter, &page).await?;
+        let Some(last) = some.last() else { return Ok(all) };
+        page.after = Some(last.id.clone());
+        all.extend(some.iter().map(|key| key.sha256));
+        all.extend(some.iter().filter_map(|key| Some(key.previous?.sha256)));
+    }
+}
 
-fn keys_of(files: &[PathBuf]) -> Result<Vec<Seen>, Failure> {
+/// A file, a place in it, and the SHA-256 of what lies there.
+type Seen = (String, Position, [u8; 32]);
+
+fn keys_of(files: &[PathBuf], imported: &Imported) -> Result<Vec<Seen>, Failure> {
     let mut keys = Vec::new();
     for file in files {
         let name = file.display().to_string();
         let unreadable = |error: io::Error| Failure::fault(format!("`{name}` cannot be read: {error}"));
         let mut see = |at, key| keys.push((name.clone(), at, key));
         if file == Path::new("-") {
-            look_through(io::stdin().lock(), &mut see).map_err(unreadable)?;
+            look_through(io::stdin().lock(), imported, &mut see).map_err(unreadable)?;
         } else {
-            look_through(File::open(file).map_err(unreadable)?, &mut see).map_err(unreadable)?;
+            look_through(File::open(file).map_err(unreadable)?, imported, &mut see).map_err(unreadable)?;
         }
     }
     Ok(keys)
 }
 
 /// Looks through what is read, piece by piece; the end of each is kept, because a key may begin in one and end in the next.
-fn look_through(mut source: impl Read, see: &mut impl FnMut(Position, ApiKey)) -> io::Result<()> {
-    let mut held: Vec<u8> = Vec::with_capacity(PIECE + LENGTH);
+fn look_through(
+    mut source: impl Read,
+    imported: &Imported,
+    see: &mut impl FnMut(Position, [u8; 32]),
+) -> io::Result<()> {
+    let mut held: Vec<u8> = Vec::with_capacity(PIECE + LONGEST);
     let mut start = Position { line: 1, column: 1 };
     loop {
         let read = (&mut source).take(PIECE as u64).read_to_end(&mut held)?;
         let last = read < PIECE;
         // What begins later is seen whole in the next piece.
-        let whole = if last { held.len() } else { held.len().saturating_sub(LENGTH - 1) };
-        for (offset, key) in keys_in(&held).filter(|(offset, _)| *offset < whole) {
-            see(start.after(held.get(..offset).unwrap_or_default()), key);
+        let whole = if last { held.len() } else { held.len().saturating_sub(LONGEST) };
+        let mut at = (0, start);
+        for (offset, key) in keys_within(&held, imported).into_iter().filter(|(offset, _)| *offset < whole) {
+            at = (offset, at.1.after(held.get(at.0..offset).unwrap_or_default()));
+            see(at.1, key);
         }
         if last {
             return Ok(());
@@ -98,6 +126,33 @@ fn look_through(mut source: impl Read, see: &mut impl FnMut(Position, ApiKey)) -
         start = start.after(held.get(..whole).unwrap_or_default());
         held.drain(..whole);
     }
+}
+
+/// Keys of our form, and words that are imported ones, in the order in which they lie.
+fn keys_within(text: &[u8], imported: &Imported) -> Vec<(usize, [u8; 32])> {
+    let mut found: Vec<(usize, [u8; 32])> = keys_in(text).map(|(at, key)| (at, key.sha256())).collect();
+    if !imported.is_empty() {
+        let words = [OUTER, INNER].into_iter().flat_map(|ends| words(text, ends));
+        let hashed = words.filter_map(|(at, word)| Some((at, sha256_of(word).ok()?)));
+        found.extend(hashed.filter(|(_, sha256)| imported.contains(sha256)));
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// What ends a word wherever it stands, and what ends one in the syntaxes in which keys are written. A key may have such characters itself, so that
+/// each word is looked at in both ways.
+const OUTER: &[u8] = b" \t\r\n\"'`";
+const INNER: &[u8] = b" \t\r\n\"'`=:,;&?<>()[]{}|@/\\";
+
+fn words<'a>(text: &'a [u8], ends: &'static [u8]) -> impl Iterator<Item = (usize, &'a [u8])> {
+    let mut next = 0;
+    text.split(move |byte| ends.contains(byte)).map(move |word| {
+        let at = next;
+        next += word.len() + 1;
+        (at, word)
+    })
 }
 
 impl Position {
@@ -113,15 +168,15 @@ impl Position {
 async fn asked(opened: &Opened, keys: Vec<Seen>) -> Result<Vec<Found>, Failure> {
     let mut known: HashMap<[u8; 32], Option<ApiKeyRecord>> = HashMap::new();
     let mut all = Vec::new();
-    for (file, at, key) in keys {
-        let record = match known.entry(key.sha256()) {
+    for (file, at, sha256) in keys {
+        let record = match known.entry(sha256) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(opened.store.api_keys.by_sha256(&key.sha256()).await?),
+            Entry::Vacant(new) => new.insert(opened.store.api_keys.by_sha256(&sha256).await?),
         };
         all.push(match record {
             Some(record) => {
                 let owner = Some((record.id.clone(), record.owner.clone()));
-                found(file, at, state(record, SystemClock.now()), owner)
+                found(file, at, state(record, &sha256, SystemClock.now()), owner)
             }
             None => found(file, at, "foreign", None),
         });
@@ -135,11 +190,24 @@ fn found(file: String, at: Position, state: &'static str, of: Option<(String, St
 }
 
 fn tell(common: &Common, found: Vec<Found>) -> Result<(), Failure> {
-    let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
-    output::list(common.output, &found, &["where", "state", "id", "owner"], |found| {
+    if found.is_empty() && common.form == Form::Text {
+        said("no keys found");
+        return Ok(());
+    }
+    let row = |found: &Found, missing: &str| {
+        let shown = |text: &Option<String>| text.clone().unwrap_or_else(|| missing.to_owned());
+        [found.state.to_owned(), shown(&found.id), shown(&found.owner)]
+    };
+    let table = |found: &Found| {
         let place = format!("{}:{}:{}", found.file, found.line, found.column);
-        vec![place, found.state.to_owned(), shown(&found.id), shown(&found.owner)]
-    })?;
+        std::iter::once(place).chain(row(found, "-")).collect()
+    };
+    let cells = |found: &Found| {
+        let place = [found.file.clone(), found.line.to_string(), found.column.to_string()];
+        place.into_iter().chain(row(found, "")).collect()
+    };
+    let heads = ["file", "line", "column", "state", "id", "owner"];
+    output::list_or_csv(common, &found, (&["where", "state", "id", "owner"], table), (&heads, cells))?;
     match found.iter().filter(|found| matches!(found.state, "active" | "unknown")).count() {
         0 => Ok(()),
         1 => Err(Failure::fault("a key lies open; revoke it with `haechi key revoke ID`")),
@@ -147,24 +215,49 @@ fn tell(common: &Common, found: Vec<Found>) -> Result<(), Failure> {
     }
 }
 
-/// In one word: whether it works.
-pub(super) fn state(key: &ApiKeyRecord, now: Timestamp) -> &'static str {
-    match key.state {
-        KeyState::Revoked => "revoked",
-        KeyState::Active if key.expires_at.is_some_and(|end| end <= now) => "expired",
-        KeyState::Active => "active",
+/// In one word: whether what lies there works.
+fn state(key: &ApiKeyRecord, sha256: &[u8; 32], now: Timestamp) -> &'static str {
+    let replaced = key.previous.is_some_and(|previous| previous.sha256 == *sha256 && previous.until <= now);
+    match key.standing(now) {
+        KeyStanding::Active if replaced => "replaced",
+        standing => word(standing),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LENGTH, PIECE, look_through};
-    use haechi_authn::api_key::ApiKey;
+    use super::{Imported, PIECE, look_through};
+    use haechi_authn::api_key::{ApiKey, LENGTH};
+    use haechi_authn::imported_key::sha256_of;
 
     fn places(text: &[u8]) -> Vec<(u64, u64)> {
+        places_of(text, &Imported::new())
+    }
+
+    fn places_of(text: &[u8], imported: &Imported) -> Vec<(u64, u64)> {
         let mut places = Vec::new();
-        look_through(text, &mut |at, _| places.push((at.line, at.column))).unwrap();
+        look_through(text, imported, &mut |at, _| places.push((at.line, at.column))).unwrap();
         places
+    }
+
+    #[test]
+    fn imported_keys_are_found_in_every_syntax_and_nothing_else_is() {
+        let secret = "Zm9v:YmFy=QUJDREVGR0hJSktM==";
+        let plain = "GQMqzkxqbVfDgaQgNZxQoYvnjsU8RtHp";
+        let imported = Imported::from([secret, plain].map(|text| sha256_of(text.as_bytes()).unwrap()));
+        for (text, column) in [
+            (format!("apikey: {plain}"), 9),
+            (format!("KEY={plain};x"), 5),
+            (format!("{{\"k\":\"{plain}\"}}"), 7),
+            (format!("https://h/?apikey={plain}&x=y"), 19),
+            (format!("'{secret}'"), 2),
+            (format!("apikey: {secret}"), 9),
+        ] {
+            assert_eq!(places_of(text.as_bytes(), &imported), [(1, column)], "{text}");
+        }
+        assert_eq!(places_of(format!("{plain}x x{plain}").as_bytes(), &imported), []);
+        let long = format!("{}\n{plain} {}", ".".repeat(PIECE - 8), "y ".repeat(PIECE));
+        assert_eq!(places_of(long.as_bytes(), &imported), [(2, 1)]);
     }
 
     #[test]

@@ -207,7 +207,7 @@ fn table(matrix: &Matrix) -> String {
 /// RFC 4180, one line for each route and method.
 fn csv(matrix: &Matrix) -> String {
     let heads = ["route", "path", "hosts", "authenticators", "method", "built in"].map(str::to_owned);
-    let mut out = line(heads.iter().chain(&matrix.columns).cloned());
+    let mut out = output::csv_line(heads.iter().chain(&matrix.columns).cloned());
     for row in &matrix.rows {
         for method in &row.methods {
             let lists = [row.hosts.join(" "), row.authenticators.join(" "), method.clone()];
@@ -217,16 +217,8 @@ fn csv(matrix: &Matrix) -> String {
                 (outcome, _) => outcome.word().to_owned(),
             });
             let names = [row.route.clone(), row.pattern.clone()].into_iter();
-            out.push_str(&line(names.chain(lists).chain([built_in]).chain(cells)));
+            out.push_str(&output::csv_line(names.chain(lists).chain([built_in]).chain(cells)));
         }
     }
     out
-}
-
-fn line(cells: impl Iterator<Item = String>) -> String {
-    let quoted = |cell: String| match cell.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell,
-    };
-    format!("{}\r\n", cells.map(quoted).collect::<Vec<_>>().join(","))
 }

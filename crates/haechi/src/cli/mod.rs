@@ -10,7 +10,10 @@ pub(crate) mod explain;
 pub(crate) mod health;
 pub(crate) mod input;
 pub(crate) mod key;
+mod key_import;
+mod key_list;
 mod key_scan;
+mod key_table;
 pub(crate) mod matrix;
 pub(crate) mod output;
 pub(crate) mod prove;
@@ -80,7 +83,7 @@ pub(crate) enum Form {
     Json,
     /// JUnit's XML (`haechi test`).
     Junit,
-    /// Comma-separated values (`haechi matrix`).
+    /// Comma-separated values (`haechi matrix`, `key list`, `key scan`, `user list`).
     Csv,
     /// A page that stands alone (`haechi matrix`).
     Html,
@@ -95,6 +98,8 @@ impl CommonArgs {
         let more: &[Form] = match command {
             Command::Test(_) => &[Form::Junit],
             Command::Matrix(_) => &[Form::Csv, Form::Html],
+            Command::Key(command) if command.is_list() => &[Form::Csv],
+            Command::User(user::UserCommand::List) => &[Form::Csv],
             _ => &[],
         };
         let output = match self.output {

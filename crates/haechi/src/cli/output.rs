@@ -1,6 +1,6 @@
 //! Printing: what was asked for on stdout, everything said about it on stderr.
 
-use super::{Failure, Format};
+use super::{Common, Failure, Form, Format};
 use serde::Serialize;
 use std::io::{self, Write};
 
@@ -46,6 +46,40 @@ pub(crate) fn list<T: Serialize>(
     }
 }
 
+/// The same, and comma-separated values where that form was asked for: with heads of their own, because programs read them, and with everything that a
+/// record has.
+pub(crate) fn list_or_csv<T: Serialize>(
+    common: &Common,
+    records: &[T],
+    table: (&[&str], impl Fn(&T) -> Vec<String>),
+    csv: (&[&str], impl Fn(&T) -> Vec<String>),
+) -> Result<(), Failure> {
+    if common.form != Form::Csv {
+        return list(common.output, records, table.0, table.1);
+    }
+    let heads = csv_line(csv.0.iter().map(|head| (*head).to_owned()));
+    let text = records.iter().map(|record| csv_line(csv.1(record).into_iter()));
+    line(std::iter::once(heads).chain(text).collect::<String>().trim_end())
+}
+
+/// A line of comma-separated values (RFC 4180).
+pub(crate) fn csv_line(cells: impl Iterator<Item = String>) -> String {
+    let quoted = |cell: String| match cell.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell,
+    };
+    format!("{}\r\n", cells.map(quoted).collect::<Vec<_>>().join(","))
+}
+
+/// Several texts in one cell of comma-separated values: `a;b`, or a JSON list where one of them could not be told apart so.
+pub(crate) fn csv_cell<T: ToString>(texts: &[T]) -> String {
+    let texts: Vec<String> = texts.iter().map(T::to_string).collect();
+    let plain = |text: &String| {
+        !text.is_empty() && !text.contains(';') && !text.starts_with('[') && text.trim() == text
+    };
+    if texts.iter().all(plain) { texts.join(";") } else { serde_json::Value::from(texts).to_string() }
+}
+
 /// Rows under their heads, each column as wide as its widest value.
 fn headed(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let heads: Vec<String> = heads.iter().map(|head| head.to_uppercase()).collect();
@@ -88,16 +122,34 @@ pub(crate) fn words<T: ToString>(words: &[T]) -> String {
 
 /// `1 route`, `2 routes`.
 pub(crate) fn counted(count: usize, noun: &str) -> String {
+    // `policy` and `policies`, `key` and `keys`.
     match noun.strip_suffix('y') {
         _ if count == 1 => format!("1 {noun}"),
-        Some(stem) => format!("{count} {stem}ies"),
-        None => format!("{count} {noun}s"),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{count} {stem}ies"),
+        _ => format!("{count} {noun}s"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::headed;
+    use super::{csv_cell, csv_line, headed};
+
+    #[test]
+    fn nouns_are_counted() {
+        let counted = |noun| [0, 1, 2].map(|count| super::counted(count, noun));
+        assert_eq!(counted("policy"), ["0 policies", "1 policy", "2 policies"]);
+        assert_eq!(counted("key"), ["0 keys", "1 key", "2 keys"]);
+        assert_eq!(counted("route"), ["0 routes", "1 route", "2 routes"]);
+    }
+
+    #[test]
+    fn cells_keep_what_they_hold() {
+        let cells = ["a", "b,c", "say \"so\"", ""].map(str::to_owned);
+        assert_eq!(csv_line(cells.into_iter()), "a,\"b,c\",\"say \"\"so\"\"\",\r\n");
+        assert_eq!(csv_cell(&["USER", "관리자"]), "USER;관리자");
+        assert_eq!(csv_cell(&["a;b", "c"]), r#"["a;b","c"]"#);
+        assert_eq!(csv_cell::<String>(&[]), "");
+    }
 
     #[test]
     fn columns_line_up_and_obey_nobody() {

@@ -68,7 +68,7 @@ pub(crate) fn user(common: &Common, command: UserCommand) -> Result<(), Failure>
     with_store(common, async |opened| {
         let accounts = accounts(&opened.config, &opened.store)?;
         let done = match command {
-            UserCommand::List => return list(&opened, common.output).await,
+            UserCommand::List => return list(&opened, common).await,
             UserCommand::Show { name } => return show(&opened, &name, common.output).await,
             UserCommand::Add { name, roles, attributes } => {
                 let attributes = input::attributes(&opened.config, &attributes)?;
@@ -107,9 +107,9 @@ async fn add(accounts: &Accounts, user: UserSpec) -> Result<String, Failure> {
     Ok(format!("added user `{}` with roles: {}", user.name, words(&user.roles)))
 }
 
-async fn list(opened: &Opened, format: Format) -> Result<(), Failure> {
+async fn list(opened: &Opened, common: &Common) -> Result<(), Failure> {
     let users: Vec<UserView> = opened.store.users.list().await?.into_iter().map(UserView::from).collect();
-    output::list(format, &users, &["name", "roles", "state", "created", "id"], |user| {
+    let row = |user: &UserView| {
         vec![
             user.name.clone(),
             words(&user.roles),
@@ -117,7 +117,21 @@ async fn list(opened: &Opened, format: Format) -> Result<(), Failure> {
             user.created_at.clone(),
             user.id.clone(),
         ]
-    })
+    };
+    let cells = |user: &UserView| {
+        let attributes: Vec<String> = user.attributes.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        vec![
+            user.id.clone(),
+            user.name.clone(),
+            output::csv_cell(&user.roles),
+            output::csv_cell(&attributes),
+            user.state().to_owned(),
+            user.created_at.clone(),
+        ]
+    };
+    let table = (&["name", "roles", "state", "created", "id"][..], row);
+    let csv = (&["id", "name", "roles", "attributes", "state", "created_at"][..], cells);
+    output::list_or_csv(common, &users, table, csv)
 }
 
 async fn show(opened: &Opened, name: &str, format: Format) -> Result<(), Failure> {

@@ -4,6 +4,7 @@
 use super::authenticators::{self, AuthenticatorFault, Built, Fetching};
 use super::fetch::WebFetch;
 use super::identity::{self, IdentityFault};
+use super::key_expiry::KeyExpiry;
 use super::plan::{self, PlanFault};
 use super::points::decision_points;
 use super::store_watch::StoreWatch;
@@ -15,6 +16,7 @@ use haechi_authn::control::Control;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::Keyring;
+use haechi_authn::key_uses::KeyUses;
 use haechi_authn::keys::Fetch;
 use haechi_authn::supervisor::supervise;
 use haechi_core::{Clock, SystemClock};
@@ -41,6 +43,10 @@ pub(crate) struct ProcessState {
     pub(crate) store_watch: Arc<StoreWatch>,
     /// Counts requests against limits.
     pub(crate) rate_limiter: Arc<RateLimiter>,
+    /// When API keys were used, until that is written.
+    pub(crate) key_uses: Arc<KeyUses>,
+    /// Which API keys expire before long.
+    pub(crate) key_expiry: Arc<KeyExpiry>,
     /// What is known of endpoints, for the plans that come after this one.
     pub(crate) endpoints: Endpoints,
     keyring: Option<Arc<Keyring>>,
@@ -81,11 +87,14 @@ impl ProcessState {
         let shared_state = config.shared_state.as_ref().map(SharedState::new).transpose()?;
         let rate_limiter = Arc::new(RateLimiter::new(shared_state.as_ref().map(SharedState::limits)));
         let store = control.block_on(identity::open_store(config))?;
+        let (key_uses, key_expiry) = (Arc::new(KeyUses::default()), Arc::new(KeyExpiry::default()));
         if let Some(store) = &store {
             let log = store.revocations.clone();
             let log =
                 shared_state.as_ref().map_or_else(|| log.clone(), |shared| shared.revocations(log.clone()));
             identity::follow_revocations(log, &watch, &clock, control.handle());
+            let (uses, keys) = (key_uses.clone(), store.api_keys.clone());
+            supervise(control.handle(), "API key uses", move || uses.clone().follow(keys.clone()));
             let (followed, store) = (store_watch.clone(), store.clone());
             supervise(control.handle(), "store", move || followed.clone().follow(store.clone()));
         }
@@ -98,6 +107,8 @@ impl ProcessState {
             watch,
             store_watch,
             rate_limiter,
+            key_uses,
+            key_expiry,
             endpoints: Endpoints::default(),
             keyring,
             pool: Arc::default(),
@@ -158,6 +169,7 @@ impl Assembly {
             verifier: verifier.map(|(store, pool)| identity::verifier(config, store, pool, &process.clock)),
             lockout: identity::lockout(config),
             api_keys: process.store.as_ref().map(|store| &store.api_keys),
+            key_uses: &process.key_uses,
             identity: identity.as_ref(),
             own_issuer: identity::issuer(config),
             watch: &process.watch,

@@ -6,6 +6,7 @@ use super::decisions::WorkerDecisions;
 use super::descriptors::{self, TooFew};
 use super::endpoints::{SystemResolver, WebProbe};
 use super::health::Parts;
+use super::key_expiry;
 use super::log::LogWriter;
 use super::notify::Notify;
 use super::operators::Operators;
@@ -19,6 +20,7 @@ use crate::config::Config;
 use crate::diagnostics;
 use arc_swap::ArcSwap;
 use haechi_admin::Context;
+use haechi_authn::key_uses::KeyUses;
 use haechi_authn::supervisor::{on_hopeless, supervise, supervise_until_done};
 use haechi_core::metrics::Source;
 use haechi_proxy::{
@@ -58,6 +60,7 @@ pub(crate) struct Gate {
     draining: Arc<AtomicBool>,
     store: Option<Store>,
     shared_state: Option<SharedState>,
+    key_uses: Arc<KeyUses>,
     /// The listeners' addresses, ports of 0 resolved.
     pub(crate) addresses: Vec<SocketAddr>,
 }
@@ -135,6 +138,8 @@ impl Gate {
         let workers = start_workers(&listening, config.workers.get(), &shared).map_err(StartFault::Thread)?;
         let (addresses, store) = (listening.addresses(), process.store.clone());
         let shared_state = process.shared_state.clone();
+        let key_uses = process.key_uses.clone();
+        key_expiry::follow(&process.key_expiry, store.as_ref(), &process.clock, control.handle());
         let seen = Stamp::of(file, config.watched_files());
         let read = (file.to_owned(), config, seen);
         let following = (upkeep, notify.clone());
@@ -161,6 +166,7 @@ impl Gate {
             draining,
             store,
             shared_state,
+            key_uses,
             addresses,
         })
     }
@@ -280,6 +286,7 @@ impl Gate {
             self.control.block_on(shared.leave());
         }
         if let Some(store) = &self.store {
+            self.control.block_on(self.key_uses.written());
             self.control.block_on(store.close());
         }
         self.control.shutdown_timeout(Duration::from_secs(1));
@@ -381,6 +388,8 @@ fn parts(
         watch: process.watch.clone(),
         store_watch: process.store_watch.clone(),
         rate_limiter: process.rate_limiter.clone(),
+        key_uses: process.key_uses.clone(),
+        key_expiry: process.key_expiry.clone(),
         pool: process.pool.clone(),
         draining,
         dropped_lines,

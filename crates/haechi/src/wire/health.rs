@@ -1,11 +1,13 @@
 //! Readiness of the parts of the gate, for `/readyz`.
 
 use super::authenticators::Built;
+use super::key_expiry::KeyExpiry;
 use super::reload::Record;
 use super::store_watch::StoreWatch;
 use arc_swap::ArcSwap;
 use haechi_admin::{Component, Health};
 use haechi_authn::hashing::PasswordPool;
+use haechi_authn::key_uses::KeyUses;
 use haechi_authn::supervisor;
 use haechi_authn::{Authenticator, Readiness, RevocationWatch};
 use haechi_core::ports::BoxFuture;
@@ -25,6 +27,8 @@ pub(crate) struct Parts {
     pub(crate) watch: Arc<RevocationWatch>,
     pub(crate) store_watch: Arc<StoreWatch>,
     pub(crate) rate_limiter: Arc<RateLimiter>,
+    pub(crate) key_uses: Arc<KeyUses>,
+    pub(crate) key_expiry: Arc<KeyExpiry>,
     pub(crate) pool: Arc<OnceLock<Arc<PasswordPool>>>,
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) dropped_lines: Arc<AtomicU64>,
@@ -34,7 +38,8 @@ pub(crate) struct Parts {
 
 impl Parts {
     fn store(&self) -> Option<Component> {
-        let component = |reason| Component { name: "store".into(), reason, notes: Vec::new() };
+        let notes = || self.key_expiry.note().into_iter().collect();
+        let component = |reason| Component { name: "store".into(), reason, notes: notes() };
         self.store.as_ref().map(|_| component(self.store_watch.fault()))
     }
 

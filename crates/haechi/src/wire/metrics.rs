@@ -1,6 +1,7 @@
 //! The metrics of the control side: keys, configuration, store, and what was dropped.
 
 use super::health::Parts;
+use super::key_expiry;
 use crate::diagnostics;
 use haechi_authn::guessing::GuessStats;
 use haechi_authn::keys::KeyStats;
@@ -22,6 +23,8 @@ struct Numbers {
     reloads_refused: u64,
     store: Option<StoreNumbers>,
     shared_state: Option<SharedStateStats>,
+    key_uses_dropped: u64,
+    keys_expiring: Option<[u64; 3]>,
     dropped_lines: u64,
     dropped_traces: u64,
     dropped_events: [(&'static str, u64); 3],
@@ -53,6 +56,8 @@ impl Source for Parts {
             reloads_refused: self.reloads.failed.load(Relaxed),
             store,
             shared_state: self.shared_state.as_ref().map(SharedState::stats),
+            key_uses_dropped: self.key_uses.dropped(),
+            keys_expiring: self.key_expiry.counts(),
             dropped_lines: self.dropped_lines.load(Relaxed),
             dropped_traces: self.dropped_traces.load(Relaxed),
             dropped_events: diagnostics::dropped(),
@@ -87,6 +92,7 @@ impl Numbers {
         self.show_configuration(page);
         self.show_store(page);
         self.show_shared_state(page);
+        self.show_api_keys(page);
         self.show_certificates(page);
         let help = "Access log lines dropped because the writer was behind or could not write";
         page.counter("haechi_access_log_dropped_total", help, &[]).add(&[], self.dropped_lines);
@@ -192,6 +198,16 @@ impl Numbers {
             let same = self.certificates.iter().filter(|other| (&other.0, &other.1) == (used_for, file));
             expiry.set(&[used_for, file], same.map(|other| other.2).fold(f64::INFINITY, f64::min));
         }
+    }
+
+    fn show_api_keys(&self, page: &mut Page) {
+        let help = "API keys that work now and expire within this time";
+        let mut expiring = page.gauge("haechi_api_keys_expiring", help, &["within"]);
+        for (within, count) in key_expiry::WITHIN.iter().zip(self.keys_expiring.iter().flatten()) {
+            expiring.set(&[within.0], *count as f64);
+        }
+        let help = "Uses of API keys that were not remembered as their last use because the store was behind";
+        page.counter("haechi_api_key_uses_dropped_total", help, &[]).add(&[], self.key_uses_dropped);
     }
 
     fn show_store(&self, page: &mut Page) {

@@ -10,6 +10,7 @@ mod gate;
 mod health;
 mod http_client;
 mod identity;
+mod key_expiry;
 mod log;
 mod metrics;
 mod notify;

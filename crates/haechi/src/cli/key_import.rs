@@ -1,0 +1,156 @@
+//! `haechi key import`: keys that another gateway has given out go on working.
+
+use super::key_table::{Row, lines};
+use super::output::{self, said};
+use super::store::{Opened, accounts};
+use super::{Failure, Format, input};
+use clap::Args;
+use haechi_authn::identity::{Accounts, KeyImport};
+use haechi_core::ports::{ApiKeyRecord, Quota};
+use haechi_core::{Clock, SystemClock, Timestamp};
+use std::collections::HashMap;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// So many faults are shown.
+const SHOWN: usize = 100;
+
+/// `haechi key import`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// Comma-separated values with a line of heads, or a JSON object on each line; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Say what is wrong with the file, and change nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// A key and the line in which it stands.
+type Numbered = (usize, ApiKeyRecord);
+
+/// Adds all keys of the file, or says line by line what is wrong and adds none.
+pub(super) async fn import(opened: &Opened, arguments: &ImportArgs, format: Format) -> Result<(), Failure> {
+    let text = read(&arguments.file)?;
+    let lines =
+        lines(&text).map_err(|why| Failure::fault(format!("`{}`: {why}", arguments.file.display())))?;
+    let accounts = accounts(&opened.config, &opened.store)?;
+    let (mut keys, mut faults): (Vec<Numbered>, Vec<(usize, String)>) = (Vec::new(), Vec::new());
+    for (number, row) in lines {
+        match row.and_then(|row| record(opened, &accounts, &row)) {
+            Ok(key) => keys.push((number, key)),
+            Err(why) => faults.push((number, why)),
+        }
+    }
+    faults.extend(repeated(&keys));
+    faults.extend(known_already(opened, &keys).await?);
+    if !faults.is_empty() {
+        return Err(tell(&arguments.file, faults));
+    }
+    if !arguments.dry_run {
+        let records: Vec<ApiKeyRecord> = keys.iter().map(|(_, key)| key.clone()).collect();
+        opened.store.api_keys.add_all(&records).await?;
+    }
+    report(opened, arguments.dry_run, &keys, format)
+}
+
+fn report(opened: &Opened, dry_run: bool, keys: &[Numbered], format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
+        let entry = |(line, key): &Numbered| {
+            let id = (!dry_run).then_some(&key.id);
+            serde_json::json!({ "line": line, "id": id, "owner": key.owner, "name": key.name })
+        };
+        output::json(&keys.iter().map(entry).collect::<Vec<_>>())?;
+    }
+    let count = output::counted(keys.len(), "key");
+    said(&if dry_run {
+        format!("{count} can be imported; nothing was changed")
+    } else {
+        format!("imported {count}")
+    });
+    let accepted = opened.config.authenticators.values().any(|known| known.settings.takes_imported_keys());
+    if !accepted && keys.iter().any(|(_, key)| key.imported) {
+        said("no authenticator accepts them yet: add `imported_keys: true` to one of type `api_key`");
+    }
+    Ok(())
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    let unreadable =
+        |error: io::Error| Failure::fault(format!("`{}` cannot be read: {error}", file.display()));
+    let mut text = String::new();
+    if file == Path::new("-") {
+        io::stdin().lock().read_to_string(&mut text).map_err(unreadable)?;
+    } else {
+        text = std::fs::read_to_string(file).map_err(unreadable)?;
+    }
+    Ok(text)
+}
+
+fn record(opened: &Opened, accounts: &Accounts, row: &Row) -> Result<ApiKeyRecord, String> {
+    let (sha256, has_our_form) = row.secret()?;
+    let networks = row.list("allowed_addresses")?;
+    let networks =
+        networks.iter().map(|text| input::network(text).map_err(|why| format!("`allowed_addresses`: {why}")));
+    let attributes = row.pairs("attributes")?;
+    let key = KeyImport {
+        sha256,
+        has_our_form,
+        owner: row.text("owner")?.ok_or("it has no `owner`")?.to_owned(),
+        name: row.text("name")?.map(str::to_owned),
+        roles: row.list("roles")?,
+        scopes: row.list("scopes")?,
+        attributes: input::attributes(&opened.config, &attributes).map_err(|why| why.to_string())?,
+        expires_at: row.text("expires")?.map(expiry).transpose()?,
+        allowed_addresses: networks.collect::<Result<_, _>>()?,
+        rate_limit: quota(row, "limit")?,
+        quota: quota(row, "quota")?,
+    };
+    accounts.imported_key(key).map_err(|error| error.to_string())
+}
+
+fn expiry(text: &str) -> Result<Timestamp, String> {
+    match input::span(text) {
+        Ok(span) => Ok(SystemClock.now().plus(span)),
+        Err(_) => input::time(text).map_err(|_| {
+            "`expires`: write a span such as `90d`, or a time such as `2026-11-23T10:00:00Z`".into()
+        }),
+    }
+}
+
+fn quota(row: &Row, field: &str) -> Result<Option<Quota>, String> {
+    row.text(field)?.map(|text| text.parse().map_err(|why| format!("`{field}`: {why}"))).transpose()
+}
+
+/// The keys that stand in an earlier line, too.
+fn repeated(keys: &[Numbered]) -> Vec<(usize, String)> {
+    let mut first: HashMap<[u8; 32], usize> = HashMap::new();
+    let mut faults = Vec::new();
+    for (line, key) in keys {
+        match first.get(&key.sha256) {
+            Some(other) => faults.push((*line, format!("the key is that of line {other}"))),
+            None => drop(first.insert(key.sha256, *line)),
+        }
+    }
+    faults
+}
+
+/// The keys that the store has.
+async fn known_already(opened: &Opened, keys: &[Numbered]) -> Result<Vec<(usize, String)>, Failure> {
+    let mut faults = Vec::new();
+    for (line, key) in keys {
+        if let Some(known) = opened.store.api_keys.by_sha256(&key.sha256).await? {
+            faults.push((*line, format!("the key is in the store already, as `{}`", known.id)));
+        }
+    }
+    Ok(faults)
+}
+
+fn tell(file: &Path, mut faults: Vec<(usize, String)>) -> Failure {
+    faults.sort();
+    for (line, why) in faults.iter().take(SHOWN) {
+        said(&format!("{}:{line}: {why}", file.display()));
+    }
+    let lines = output::counted(faults.len(), "fault");
+    Failure::fault(format!("{lines}; no key was imported"))
+}
