@@ -24,6 +24,7 @@ mod wait;
 
 pub use backend::{Answer, Backend, Latch, Recorded};
 pub use clock::FixedClock;
+pub use haechi_store::Store;
 pub use identity_provider::IdentityProvider;
 pub use postgres::{PostgresServer, TransactionPooler, execute_in_postgres, postgres_database};
 pub use redis::RedisServer;
