@@ -23,13 +23,13 @@ const CLAIM: Duration = Duration::from_millis(1500);
 /// A copy that is older is not used: what depends on it would soon be 503 (five seconds).
 const USABLE: Duration = Duration::from_millis(2500);
 /// How long an answer about the copy may take.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long the store may take.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
 /// Entries that are added at once; they count as one epoch.
-const AT_ONCE: usize = 500;
+const AT_ONCE: usize = 200;
 /// Entries that are read at once: more than are added at once.
-const READ_AT_ONCE: usize = 2_500;
+const READ_AT_ONCE: usize = 1_000;
 /// Entries that are kept: about 5 MB. Who knows less than they tell asks the store.
 const KEPT: usize = 50_000;
 /// How many times one begins again because another was faster.
@@ -204,9 +204,11 @@ impl Feed {
         let (head, entries): (Head, Vec<String>) = split(self.link.call(&call, PATIENCE).await?)
             .ok_or_else(|| SharedStateError("the log of changes is unreadable".into()))?;
         let (now, mine, id, epoch, floor, confirmed) = head;
-        let (entries, _) = entries.as_chunks::<2>();
-        let entry = |[entry, epoch]: &[String; 2]| Some((entry.clone(), epoch.parse().ok()?));
-        let entries: Option<Vec<_>> = entries.iter().map(entry).collect();
+        let with_epoch = |entry: String| {
+            let epoch = entry.split(' ').next()?.parse().ok()?;
+            Some((entry, epoch))
+        };
+        let entries: Option<Vec<_>> = entries.into_iter().map(with_epoch).collect();
         let entries = entries.ok_or_else(|| SharedStateError("the log of changes is unreadable".into()))?;
         Ok(Copy { now, mine, id, epoch, floor, confirmed, entries })
     }
@@ -330,9 +332,9 @@ mod tests {
 
     #[test]
     fn an_epoch_that_may_have_been_cut_is_left_for_the_next_question() {
-        let entry = |n: usize| (format!("1 {n} user - u{n}"), u64::try_from(n / 500 + 1).unwrap());
+        let entry = |n: usize| (format!("1 {n} user - u{n}"), u64::try_from(n / 200 + 1).unwrap());
         let part = copy((0..READ_AT_ONCE).map(entry).collect()).changes().unwrap();
-        assert_eq!((part.changes.len(), part.epoch, part.newest), (2_000, 4, 9_999));
+        assert_eq!((part.changes.len(), part.epoch, part.newest), (800, 4, 9_999));
         let whole = copy((0..7).map(entry).collect()).changes().unwrap();
         assert_eq!((whole.changes.len(), whole.epoch), (7, 9_999));
         assert!(copy(vec![("1 8 planet - x".into(), 1)]).changes().is_none());
