@@ -14,7 +14,6 @@ const CIRCLES: &[(&str, &[&str])] = &[
     ("haechi", &["config::meant", "config::meant::resolve", "config::meant::restart"]),
     ("haechi", &["wire::gate", "wire::sockets", "wire::upgrade"]),
     ("haechi-authn", &["hashing", "hashing::htpasswd", "hashing::pool"]),
-    ("haechi-authn", &["identity", "identity::accounts", "identity::passwords", "identity::provider"]),
     ("haechi-authn", &["schemes::api_key", "schemes::api_key::lookup"]),
     ("haechi-authn", &["schemes::jwt", "schemes::jwt::verify"]),
     ("haechi-authz", &["analysis", "analysis::matrix", "analysis::residual"]),
