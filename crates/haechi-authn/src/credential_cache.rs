@@ -50,6 +50,8 @@ pub(crate) enum Found<V> {
     Holds(V),
     /// It would hold, but revocations are not known recently enough.
     Stale,
+    /// It was revoked for good: nothing has to be verified to know so, however many come at once.
+    Revoked,
 }
 
 impl<K: Eq + Hash, V: Clone> CredentialCache<K, V> {
@@ -91,6 +93,9 @@ impl<K: Eq + Hash, V: Clone> CredentialCache<K, V> {
             return Some(Found::Stale);
         }
         if !view.unchanged_since(entry.version.get(), &entry.depends_on) {
+            if view.is_revoked(&entry.depends_on) {
+                return Some(Found::Revoked);
+            }
             self.entries.remove(key);
             return None;
         }
@@ -117,7 +122,7 @@ mod tests {
     use crate::RevocationWatch;
     use crate::revocation::{DependsOn, MAX_AGE};
     use crate::test_support::clock;
-    use haechi_core::ports::Change;
+    use haechi_core::ports::{Change, Revoked};
     use haechi_core::{Clock, Timestamp};
     use haechi_testkit::FixedClock;
     use std::sync::Arc;
@@ -196,6 +201,27 @@ mod tests {
         assert_eq!(world.cache.version(), None);
         world.learn(&[]);
         assert_eq!(world.find(1, NOW), Some(Found::Holds("kept")));
+    }
+
+    #[test]
+    fn what_is_revoked_for_good_need_not_be_verified_again() {
+        let mut world = World::new();
+        let version = world.cache.version().unwrap();
+        for key in [1, 2] {
+            let id = format!("t{key}");
+            world.cache.keep(key, "kept", DependsOn::token(Some(&id), Some("s")), LATER, version);
+        }
+        let revoke = |what| Change::Revoked { what, until: Timestamp::MAX };
+        let view = crate::RevocationView::clone(&world.watch.view());
+        let view = view.with(&[revoke(Revoked::Token("t1".into()))], 1, world.clock.uptime());
+        world.watch.replace(view.clone());
+        assert_eq!(world.find(1, NOW), Some(Found::Revoked));
+        assert_eq!(world.find(1, NOW), Some(Found::Revoked));
+        assert_eq!(world.find(2, NOW), Some(Found::Holds("kept")));
+        let view = view.with(&[revoke(Revoked::Session("s".into()))], 2, world.clock.uptime());
+        world.watch.replace(view);
+        assert_eq!(world.find(2, NOW), Some(Found::Revoked));
+        assert_eq!(world.find(1, LATER), None);
     }
 
     #[test]

@@ -46,9 +46,7 @@ impl RevocationView {
         if !changes.is_empty() {
             self.version += 1;
             let set = Arc::make_mut(&mut self.changes);
-            for change in changes {
-                set.add(change, self.version, as_of.saturating_add(CHANGES_REMEMBERED));
-            }
+            set.add(changes, self.version, as_of.saturating_add(CHANGES_REMEMBERED));
         }
         Self { epoch, as_of: Some(as_of), ..self }
     }

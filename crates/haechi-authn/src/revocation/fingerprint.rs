@@ -3,7 +3,7 @@
 use aws_lc_rs::digest::{Context, SHA256};
 use haechi_core::ports::{Change, Revoked};
 
-/// SHA-256 of a kind and an id, cut to 128 bits: as much for one that is short as for one that is long, and nothing to allocate or free where
+/// SHA-256 of a kind and an id, cut to 128 bits (of which 106 are kept of what is revoked for good): as much for one that is short as for one that is long, and nothing to allocate or free where
 /// a million are kept. If two were ever the same, one would be revoked with the other; none would be missed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Fingerprint([u64; 2]);
@@ -25,6 +25,13 @@ impl Fingerprint {
     /// A number that spreads evenly.
     pub(super) const fn number(self) -> u64 {
         self.0[0]
+    }
+
+    /// The same in 96 bits, apart from [`Fingerprint::number`]'s last ten, by which it was filed.
+    pub(super) const fn rest(self) -> [u32; 3] {
+        // 54 bits of the first word and 42 of the second.
+        let (first, second) = (self.0[0] >> 10, self.0[1]);
+        [(first >> 22) as u32, ((first as u32) << 10) | ((second >> 32) as u32 & 0x3ff), second as u32]
     }
 }
 

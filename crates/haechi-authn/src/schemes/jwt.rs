@@ -288,6 +288,7 @@ impl Worker {
         Some(match self.cache.borrow_mut().find(token, now, same_keys)? {
             Found::Holds(known) => Attempt::Verified(known.caller),
             Found::Stale => Attempt::unavailable(STALE),
+            Found::Revoked => refused(&TokenFault::Revoked, CredentialMatch::Addressed),
         })
     }
 
