@@ -115,7 +115,7 @@ fn upload(protocol: &[&str], service: &str, begun: impl Fn() -> bool) -> String 
     eventually(PATIENCE, || begun().then_some(()));
     take_away(&gate, service);
     let since = Instant::now();
-    let broken = |line: &String| line.contains("\"status\":403") && line.contains("/upload");
+    let broken = |line: &String| line.contains("\"status\":401") && line.contains("/upload");
     eventually(PATIENCE, || gate.log().iter().any(broken).then_some(()));
     assert!(since.elapsed() < SOON, "{protocol:?}: {:?}", since.elapsed());
     // curl notices an answer when it has something to send.
@@ -132,7 +132,7 @@ fn upload(protocol: &[&str], service: &str, begun: impl Fn() -> bool) -> String 
 fn an_upload_over_http1() {
     let backend = insatiable();
     let service = format!("endpoints: [\"{}\"]", backend.url());
-    assert_eq!(upload(&["--http1.1"], &service, || !backend.recorded().is_empty()), "403");
+    assert_eq!(upload(&["--http1.1"], &service, || !backend.recorded().is_empty()), "401");
 }
 
 #[test]
@@ -140,10 +140,10 @@ fn an_upload_over_http2() {
     let backend = insatiable();
     let service = format!("endpoints: [\"{}\"]", backend.url());
     let begun = || !backend.recorded().is_empty();
-    assert_eq!(upload(&["--http2-prior-knowledge"], &service, begun), "403");
+    assert_eq!(upload(&["--http2-prior-knowledge"], &service, begun), "401");
     let backend = H2Backend::start(100, |_| H2Answer::Never);
     let service = format!("endpoints: [\"{}\"], protocol: http2", backend.url());
-    assert_eq!(upload(&["--http2-prior-knowledge"], &service, || backend.streams() == 1), "403");
+    assert_eq!(upload(&["--http2-prior-knowledge"], &service, || backend.streams() == 1), "401");
     eventually(PATIENCE, || (backend.streams() == 0).then_some(()));
 }
 

@@ -89,7 +89,8 @@ fn watched(
     if body.is_over() || body.length().is_some_and(|length| length <= SOON_OVER) {
         return body;
     }
-    body.revocable(Box::pin(access_lost(request.worker.clone(), permitted, service.clone())))
+    let lost = access_lost(request.worker.clone(), permitted, service.clone());
+    body.revocable(Box::pin(async move { lost.await.0 }))
 }
 
 /// Sends a body that may take long, for as long as its caller may.
@@ -104,8 +105,7 @@ async fn while_allowed(
         if let Poll::Ready(sent) = Pin::new(&mut sending).poll(cx) {
             return Poll::Ready(sent);
         }
-        let denied = |why: &'static str| Err(Failure::ours(Refusal::Forbidden { scopes: None }, why.into()));
-        lost.as_mut().poll(cx).map(denied)
+        lost.as_mut().poll(cx).map(|(lost, refusal)| Err(Failure::ours(refusal, lost.why.into())))
     })
     .await
 }

@@ -61,6 +61,15 @@ impl Broken {
     }
 }
 
+/// Access that was taken away from a request that is still open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LostAccess {
+    /// For the record.
+    pub(crate) why: &'static str,
+    /// Whether it is the credential that no longer holds.
+    pub(crate) unauthenticated: bool,
+}
+
 impl From<&'static str> for Broken {
     fn from(why: &'static str) -> Self {
         Self { outcome: RequestOutcome::Aborted, why }

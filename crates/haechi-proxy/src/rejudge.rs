@@ -1,6 +1,7 @@
 //! Repeats authorization for requests that are still open: WebSockets, uploads, downloads and streams.
 
 use crate::judge::{Judged, Observer, PermittedRequest, judge};
+use crate::outcome::LostAccess;
 use crate::rate_limit::Counting;
 use crate::refusal::Refusal;
 use crate::settings::Target;
@@ -21,8 +22,8 @@ const EVERY: Duration = Duration::from_secs(1);
 pub(crate) enum Rejudged {
     /// It would be let through.
     Allowed(Box<Permitted>),
-    /// It would be refused, and why.
-    Refused(&'static str),
+    /// It would be refused, why, and how.
+    Refused(LostAccess, Refusal),
     /// It could not be found out.
     Unavailable,
 }
@@ -49,37 +50,52 @@ pub(crate) async fn rejudge(
             if leads_there {
                 Rejudged::Allowed(Box::new(permitted))
             } else {
-                Rejudged::Refused("its route leads elsewhere")
+                Rejudged::forbidden("its route leads elsewhere")
             }
         }
-        Ok(Judged::Preflight(_)) => Rejudged::Refused("its route leads elsewhere"),
+        Ok(Judged::Preflight(_)) => Rejudged::forbidden("its route leads elsewhere"),
         Err(refused) => match refused.refusal {
             Refusal::CannotTell { .. } => Rejudged::Unavailable,
-            Refusal::NoCredential { .. }
-            | Refusal::Login { .. }
+            // Whoever was let in is not sent to a login in the middle of it.
+            Refusal::Login { .. } => {
+                Rejudged::unauthenticated(Refusal::NoCredential { challenges: Vec::new() })
+            }
+            refusal @ (Refusal::NoCredential { .. }
             | Refusal::BadCredential { .. }
-            | Refusal::AmbiguousCredential => Rejudged::Refused("its credential no longer holds"),
-            Refusal::Forbidden { .. } => Rejudged::Refused("its caller may no longer do this"),
-            _ => Rejudged::Refused("its route is gone"),
+            | Refusal::AmbiguousCredential) => Rejudged::unauthenticated(refusal),
+            Refusal::Forbidden { .. } => Rejudged::forbidden("its caller may no longer do this"),
+            _ => Rejudged::forbidden("its route is gone"),
         },
     }
 }
 
-/// Resolves with the reason when access was taken away: by a reload, a revocation, a change to the caller. What was let in and only grows old (a token that
+impl Rejudged {
+    const fn forbidden(why: &'static str) -> Self {
+        let lost = LostAccess { why, unauthenticated: false };
+        Self::Refused(lost, Refusal::Forbidden { scopes: None })
+    }
+
+    const fn unauthenticated(refusal: Refusal) -> Self {
+        let lost = LostAccess { why: "its credential no longer holds", unauthenticated: true };
+        Self::Refused(lost, refusal)
+    }
+}
+
+/// Resolves with the reason and the refusal when access was taken away: by a reload, a revocation, a change to the caller. What was let in and only grows old (a token that
 /// expires, a time of day that passes) goes on: it is judged as of the time at which it came. So does what cannot be found out.
 pub(crate) async fn access_lost(
     worker: Rc<Worker>,
     permitted: impl Borrow<Permitted>,
     service: Arc<str>,
-) -> &'static str {
+) -> (LostAccess, Refusal) {
     let timer = worker.timer();
     let permitted = permitted.borrow();
     let came = permitted.head().received;
     loop {
         // Nothing else ends the wait.
         let _ = timer.limit(EVERY, pending::<()>()).await;
-        if let Rejudged::Refused(why) = rejudge(&worker, permitted, &service, came).await {
-            return why;
+        if let Rejudged::Refused(lost, refusal) = rejudge(&worker, permitted, &service, came).await {
+            return (lost, refusal);
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::http1::body::BodyError;
 use crate::http1::client::UpstreamBody;
 use crate::http2::client::UpstreamBody as Http2UpstreamBody;
+use crate::outcome::LostAccess;
 use crate::record::Record;
 use crate::websocket::tunnel::Tunnel;
 use haechi_authn::LocalFuture;
@@ -43,8 +44,8 @@ const UNCHECKED: usize = 16 * 1024;
 /// A body, and what resolves when the caller may no longer have it.
 pub(crate) struct RevocableBody {
     body: ResponseBody,
-    access_lost: LocalFuture<&'static str>,
-    lost: Option<&'static str>,
+    access_lost: LocalFuture<LostAccess>,
+    lost: Option<LostAccess>,
     /// Bytes of the body so far.
     taken: usize,
 }
@@ -57,14 +58,14 @@ impl RevocableBody {
         if over || (ready.is_ready() && self.taken <= UNCHECKED) {
             return ready;
         }
-        self.poll_lost(cx).map_or(ready, |why| Poll::Ready(Err(BodyError::AccessLost(why))))
+        self.poll_lost(cx).map_or(ready, |lost| Poll::Ready(Err(BodyError::AccessLost(lost))))
     }
 
-    fn poll_lost(&mut self, cx: &mut Context<'_>) -> Option<&'static str> {
+    fn poll_lost(&mut self, cx: &mut Context<'_>) -> Option<LostAccess> {
         if self.lost.is_none()
-            && let Poll::Ready(why) = self.access_lost.as_mut().poll(cx)
+            && let Poll::Ready(lost) = self.access_lost.as_mut().poll(cx)
         {
-            self.lost = Some(why);
+            self.lost = Some(lost);
         }
         self.lost
     }
@@ -72,7 +73,7 @@ impl RevocableBody {
 
 impl ResponseBody {
     /// The same, broken off when `access_lost` resolves.
-    pub(crate) fn revocable(self, access_lost: LocalFuture<&'static str>) -> Self {
+    pub(crate) fn revocable(self, access_lost: LocalFuture<LostAccess>) -> Self {
         Self::Revocable(Box::new(RevocableBody { body: self, access_lost, lost: None, taken: 0 }))
     }
 

@@ -2,7 +2,7 @@
 
 use super::chunk_extension;
 use crate::io::Reader;
-use crate::outcome::Broken;
+use crate::outcome::{Broken, LostAccess};
 use haechi_core::{FieldName, Fields};
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -50,15 +50,15 @@ pub(crate) enum BodyError {
     #[error("the body stalled")]
     Stalled,
     /// Whoever receives it may no longer have the rest, and why.
-    #[error("{0}")]
-    AccessLost(&'static str),
+    #[error("{}", .0.why)]
+    AccessLost(LostAccess),
 }
 
 impl BodyError {
     /// For the record of an answer that broke off with this.
     pub(crate) const fn of_answer(&self) -> Broken {
         match self {
-            Self::AccessLost(why) => Broken::not_allowed(why),
+            Self::AccessLost(lost) => Broken::not_allowed(lost.why),
             _ => Broken::by_backend("the backend's answer broke off"),
         }
     }

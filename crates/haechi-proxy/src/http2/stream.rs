@@ -5,9 +5,10 @@ use super::body::{Data, InboundBody};
 use super::head::{self, Http2Head};
 use super::piece::{Piece, PiecesInTransit};
 use super::tunnelled::Tunnelled;
+use crate::http1::body::BodyError;
 use crate::interim::{Interim, InterimAnswer};
 use crate::io::Buffers;
-use crate::outcome::Broken;
+use crate::outcome::{Broken, LostAccess};
 use crate::panic;
 use crate::pipeline::{self, Arrival};
 use crate::record::Record;
@@ -173,6 +174,18 @@ fn send_interim(respond: &mut SendResponse<Piece>, answer: InterimAnswer) {
     let _ = respond.send_informational(head);
 }
 
+/// How a gRPC call ends whose access was taken away: clients read the status from the trailers, also in the middle of a message.
+fn grpc_status_of(lost: LostAccess) -> http::HeaderMap {
+    let (status, message) = match lost.unauthenticated {
+        true => ("16", "the credentials are not valid any more"),
+        false => ("7", "this caller may not do this any more"),
+    };
+    let mut trailers = http::HeaderMap::with_capacity(2);
+    trailers.insert("grpc-status", http::HeaderValue::from_static(status));
+    trailers.insert("grpc-message", http::HeaderValue::from_static(message));
+    trailers
+}
+
 /// Sends one answer.
 struct Answer {
     timer: Timer,
@@ -183,13 +196,17 @@ struct Answer {
 }
 
 impl Answer {
-    /// An answer that breaks off resets the stream, so that nobody takes the part for the whole.
+    /// An answer that breaks off resets the stream, so that nobody takes the part for the whole, unless its trailers say that it broke off.
     async fn send(&self, response: Response, head_only: bool) -> Result<(), ()> {
         let Response { status, fields, mut body, mut record, .. } = response;
         let outcome = self.send_message(status, &fields, &mut body, &mut record, head_only).await;
         match outcome {
-            Ok(()) => {
+            Ok(None) => {
                 record.finished();
+                Ok(())
+            }
+            Ok(Some(why)) => {
+                record.broken(why);
                 Ok(())
             }
             Err(why) => {
@@ -207,7 +224,7 @@ impl Answer {
         body: &mut ResponseBody,
         record: &mut Record,
         head_only: bool,
-    ) -> Result<(), Broken> {
+    ) -> Result<Option<Broken>, Broken> {
         let mut map = head::header_map(fields).ok_or("the answer's fields cannot be said in HTTP/2")?;
         if let Some(length) = body.length()
             && status != StatusCode::NO_CONTENT
@@ -223,7 +240,12 @@ impl Answer {
         let ends = bodiless || body.is_over();
         let sent = self.respond.borrow_mut().send_response(head, ends);
         let mut out = sent.map_err(|_| WENT_AWAY)?;
-        if ends { Ok(()) } else { self.send_body(body, &mut out, record).await }
+        let grpc = fields.iter().any(|field| {
+            field.name == b"content-type"
+                && field.value.starts_with(b"application/grpc")
+                && !field.value.starts_with(b"application/grpc-web")
+        });
+        if ends { Ok(None) } else { self.send_body(body, &mut out, record, grpc).await }
     }
 
     /// Waits a moment for the end of a request's body that nobody wanted. A reset at once would make some clients overlook the answer.
@@ -236,13 +258,14 @@ impl Answer {
         body: &mut ResponseBody,
         out: &mut SendStream<Piece>,
         record: &mut Record,
-    ) -> Result<(), Broken> {
+        grpc: bool,
+    ) -> Result<Option<Broken>, Broken> {
         let mut piece = Vec::new();
         loop {
             let ready =
                 if piece.is_empty() { Some(self.next(body, out).await?) } else { poll_now(body).await };
             match ready {
-                Some(Ok(0)) => return self.end(body, out, &mut piece),
+                Some(Ok(0)) => return self.end(body, out, &mut piece).map(|()| None),
                 Some(Ok(count)) => {
                     out.reserve_capacity(piece.len() + count.min(PIECE));
                     let room = out.capacity().saturating_sub(piece.len());
@@ -260,6 +283,10 @@ impl Answer {
                 Some(Err(error)) => {
                     // What arrived before the break is passed on; the break follows it.
                     self.hand_over(out, &mut piece, false)?;
+                    if let (BodyError::AccessLost(lost), true) = (&error, grpc) {
+                        out.send_trailers(grpc_status_of(*lost)).map_err(|_| WENT_AWAY)?;
+                        return Ok(Some(error.of_answer()));
+                    }
                     self.pass().await;
                     return Err(error.of_answer());
                 }
@@ -274,7 +301,7 @@ impl Answer {
         &self,
         body: &mut ResponseBody,
         out: &mut SendStream<Piece>,
-    ) -> Result<Result<usize, crate::http1::body::BodyError>, Broken> {
+    ) -> Result<Result<usize, BodyError>, Broken> {
         let stall = body.stall();
         loop {
             let (uploaded, holds) = (body.uploaded(), body.holds_upload());
@@ -351,7 +378,7 @@ fn gone<T>(out: &mut SendStream<Piece>, cx: &mut Context<'_>) -> Poll<Result<T, 
 }
 
 /// What is ready without waiting.
-async fn poll_now(body: &mut ResponseBody) -> Option<Result<usize, crate::http1::body::BodyError>> {
+async fn poll_now(body: &mut ResponseBody) -> Option<Result<usize, BodyError>> {
     poll_fn(|cx| match body.poll_ready(cx) {
         Poll::Ready(ready) => Poll::Ready(Some(ready)),
         Poll::Pending => Poll::Ready(None),

@@ -52,7 +52,7 @@ impl OpeningRequest {
     /// Takes note of what came of it. Returns why the WebSocket ends, if it does.
     pub(super) fn learn(&mut self, rechecked: Rejudged) -> Option<AccessLost> {
         match rechecked {
-            Rejudged::Refused(why) => Some(AccessLost::Refused(why)),
+            Rejudged::Refused(lost, _) => Some(AccessLost::Refused(lost.why)),
             Rejudged::Unavailable => (self.worker.uptime().saturating_sub(self.known) > UNKNOWN_FOR)
                 .then_some(AccessLost::Unavailable),
             Rejudged::Allowed(permitted) => {
