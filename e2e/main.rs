@@ -17,6 +17,7 @@ mod architecture;
 mod authn_jwt;
 mod authz;
 mod basic;
+mod clients;
 mod cluster;
 mod commands;
 mod cors;

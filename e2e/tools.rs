@@ -348,9 +348,12 @@ fn built_in_routes_do_as_the_matrix_says(gate: &Gate, matrix: &Value) {
     let refresh = json!({ "refresh_token": tokens["refresh_token"] }).to_string();
     let bearer = format!("Authorization: Bearer {}", tokens["access_token"].as_str().unwrap());
     gate.curl("/closed", &["--header", &bearer, "--header", "X-Tenant: acme"]).expect(403);
-    let expected: [(&str, &str, &str, &[&str], u16); 6] = [
+    let expected: [(&str, &str, &str, &[&str], u16); 9] = [
         ("identity-login", "POST", "/auth/login", &["--json", &login], 200),
         ("identity-refresh", "POST", "/auth/refresh", &["--json", &refresh], 200),
+        ("identity-token", "POST", "/auth/token", &["--data", "grant_type=x"], 400),
+        ("identity-revoke", "POST", "/auth/revoke", &["--data", "token=x"], 200),
+        ("identity-introspect", "POST", "/auth/introspect", &["--data", "token=x"], 401),
         ("identity-jwks", "GET", "/.well-known/jwks.json", &[], 200),
         ("identity-discovery", "GET", "/.well-known/openid-configuration", &[], 200),
         ("identity-me", "GET", "/auth/me", &[], 200),

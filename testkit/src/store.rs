@@ -1,9 +1,9 @@
 //! A store in memory whose operations fail, hang or panic when they are told to, and are counted.
 
 use haechi_core::ports::{
-    ApiKeyRecord, ApiKeys, BoxFuture, Changes, ClientRecord, Clients, KeyFilter, KeyPage, KeyUse, LoginState,
-    Revocations, Revoked, Rotation, Session, Sessions, SigningKeyRecord, SigningKeys, StoreError, Stored,
-    UserRecord, Users,
+    ApiKeyRecord, ApiKeys, BoxFuture, Changes, ClientProof, ClientRecord, Clients, Exchange, KeyFilter,
+    KeyPage, KeyUse, LoginState, Revocations, Revoked, Rotation, Session, Sessions, SigningKeyRecord,
+    SigningKeys, StoreError, Stored, UserRecord, Users,
 };
 use haechi_core::{Secret, Timestamp};
 use haechi_store::Store;
@@ -133,7 +133,9 @@ port! { Clients, clients:
     by_id(id: &'a str) -> Option<ClientRecord>;
     list() -> Vec<ClientRecord>;
     add(client: &'a ClientRecord) -> ();
-    delete(id: &'a str) -> ();
+    set_proof(id: &'a str, proof: &'a ClientProof) -> ();
+    delete(id: &'a str, tokens_expire_at: Timestamp) -> ();
+    note_assertion(sha256: &'a [u8; 32], until: Timestamp, now: Timestamp) -> bool;
 }
 
 port! { ApiKeys, api_keys:
@@ -150,7 +152,9 @@ port! { ApiKeys, api_keys:
 
 port! { Sessions, sessions:
     begin(session: &'a Session) -> ();
-    rotate(presented_sha256: &'a [u8; 32], next_sha256: &'a [u8; 32], now: Timestamp) -> Rotation;
+    rotate(exchange: Exchange<'a>) -> Rotation;
+    of_token(sha256: &'a [u8; 32], now: Timestamp) -> Option<Session>;
+    list(user_id: Option<&'a str>, now: Timestamp, limit: usize) -> Vec<Session>;
     end(session: &'a str, tokens_expire_at: Timestamp) -> ();
     end_all_of(user_id: &'a str, tokens_expire_at: Timestamp) -> ();
 }
@@ -166,5 +170,8 @@ port! { SigningKeys, signing_keys:
     list() -> Vec<SigningKeyRecord>;
     add_first(key: &'a SigningKeyRecord) -> SigningKeyRecord;
     rotate(next: &'a SigningKeyRecord, published_until: Timestamp) -> ();
+    rotate_from(latest: &'a str, next: &'a SigningKeyRecord, published_until: Timestamp) -> bool;
+    unpublish(id: &'a str, published_until: Timestamp) -> ();
+    reseal(id: &'a str, from: &'a Secret<Vec<u8>>, to: &'a Secret<Vec<u8>>) -> bool;
     forget_unpublished(now: Timestamp) -> u64;
 }

@@ -1,19 +1,37 @@
 //! The embedded identity provider, without its HTTP: users, passwords, sessions, tokens and keys.
 
 mod accounts;
+mod client_accounts;
+mod client_proof;
+mod form;
 mod keyring;
+mod oauth;
+mod oauth_error;
+mod own_tokens;
 pub(crate) mod passwords;
 mod provider;
 mod revocations;
+mod rotation;
+mod seal;
 mod tokens;
 
 pub use crate::guessing::Lockout;
 pub use accounts::{AccountError, AccountStores, Accounts, KeyImport, KeySpec, UserSpec, check_roles};
+pub use client_accounts::{ClientAccounts, ClientError, ClientSpec, ClientWith};
+pub use client_proof::public_keys;
+pub use form::{Form, FormError, is_form};
 pub use keyring::{Keyring, KeyringFault, new_signing_key};
+pub use oauth::{OAuthRequest, TokenGrant};
+pub use oauth_error::{OAuthError, OAuthErrorKind};
+pub use own_tokens::{OwnToken, payload};
 pub use passwords::{PasswordRefused, PasswordVerifier};
 pub use provider::{
     IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores, RefreshRefused, TokenPair,
     TokenRefused,
 };
 pub use revocations::watch_revocations;
-pub use tokens::{ACCESS_TOKEN_TYPE, IDENTITY_TOKEN_TYPE, OPERATORS, RESERVED_CLAIMS, operator_token};
+pub use rotation::{RotationError, SOONEST, SigningKeyAccounts};
+pub use seal::{NotASeal, Seal, SealError, Seals, sealed_with};
+pub use tokens::{
+    ACCESS_TOKEN_TYPE, ClientSecret, IDENTITY_TOKEN_TYPE, OPERATORS, RESERVED_CLAIMS, operator_token,
+};

@@ -18,11 +18,11 @@ mod users;
 pub use api_keys::{
     ApiKeyRecord, ApiKeys, KeyFilter, KeyPage, KeyStanding, KeyState, KeyUse, PreviousSecret,
 };
-pub use clients::{ClientRecord, Clients};
+pub use clients::{ClientProof, ClientRecord, ClientSecrets, Clients};
 pub use quota::{Quota, QuotaError};
 pub use quotas::{QuotaUse, Quotas};
 pub use revocations::{CHANGES_KEPT, Change, Changes, Revocations, Revoked};
-pub use sessions::{Rotation, Session, Sessions};
+pub use sessions::{Exchange, Rotation, Session, Sessions};
 pub use shared_guesses::{GuessBounds, GuessKeys, GuessState, OtherBounds, SharedGuesses};
 pub use shared_limits::{LimitAnswer, LimitCheck, Rate, SharedLimits, SharedStateError};
 pub use signing_keys::{SigningKeyRecord, SigningKeys};

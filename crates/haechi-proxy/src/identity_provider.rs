@@ -1,5 +1,7 @@
 //! The embedded identity provider's calls over HTTP (docs/identity-provider.md). What they do is `haechi-authn`'s; here they are read and answered.
 
+mod oauth;
+
 use crate::forwarding::Forwarding;
 use crate::http1::body::BodyError;
 use crate::io::Charge;
@@ -108,6 +110,9 @@ async fn perform(call: IdentityCall, provider: &Provider, permitted: &Permitted,
         IdentityCall::Refresh => refresh(provider, &body).await,
         IdentityCall::Logout => logout(provider, permitted.caller()).await,
         IdentityCall::Me => json(&**permitted.caller()),
+        IdentityCall::Token => oauth::token(provider, permitted.head(), &body).await,
+        IdentityCall::Revoke => oauth::revoke(provider, permitted.head(), &body).await,
+        IdentityCall::Introspect => oauth::introspect(provider, permitted.head(), &body).await,
         IdentityCall::Jwks => match provider.keyring().jwks_json() {
             Some(keys) => Answer::Cacheable(keys.to_vec()),
             None => Answer::refused(Refusal::CANNOT_TELL, "the signing keys are not loaded yet"),

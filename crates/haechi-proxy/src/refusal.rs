@@ -17,6 +17,18 @@ pub(crate) enum Refusal {
     BadRequest,
     /// A body that is not what the call takes.
     BadBody,
+    /// An OAuth 2 request that is refused (RFC 6749 5.2).
+    OAuthRequest {
+        /// The value of `error`.
+        error: &'static str,
+        /// The value of `error_description`.
+        told: &'static str,
+    },
+    /// A machine client that did not prove who it is (RFC 6749 5.2, `invalid_client`).
+    OAuthClient {
+        /// The value of `error_description`.
+        told: &'static str,
+    },
     /// A credential presented in a way that could be read as two.
     AmbiguousCredential,
     /// No route.
@@ -109,6 +121,8 @@ impl Refusal {
         match self {
             Self::BadRequest => "ambiguous-request",
             Self::BadBody => "bad-body",
+            Self::OAuthRequest { .. } => "oauth-request",
+            Self::OAuthClient { .. } => "oauth-client",
             Self::AmbiguousCredential => "invalid-request",
             Self::NotFound => "no-route",
             Self::MethodNotAllowed(_) => "method-not-allowed",
@@ -139,6 +153,8 @@ impl Refusal {
         match self {
             Self::BadRequest => "the request is ambiguous and was not forwarded",
             Self::BadBody => "the body is not what this call takes",
+            Self::OAuthRequest { .. } => "the request for a token is refused",
+            Self::OAuthClient { .. } => "the client did not prove who it is",
             Self::AmbiguousCredential => "more than one credential, or a credential where none may stand",
             Self::NotFound => "nothing is served at this address",
             Self::MethodNotAllowed(_) => "this address does not take this method",
@@ -169,9 +185,10 @@ impl Refusal {
         match self {
             Self::Redirect { .. } => RequestOutcome::Redirected,
             Self::NotFound | Self::MethodNotAllowed(_) => RequestOutcome::Unrouted,
-            Self::NoCredential { .. } | Self::Login { .. } | Self::BadCredential { .. } => {
-                RequestOutcome::Unauthenticated
-            }
+            Self::NoCredential { .. }
+            | Self::Login { .. }
+            | Self::BadCredential { .. }
+            | Self::OAuthClient { .. } => RequestOutcome::Unauthenticated,
             Self::Forbidden { .. } => RequestOutcome::Denied,
             Self::RateLimited { .. } => RequestOutcome::Limited,
             Self::CannotTell { .. } => RequestOutcome::Unavailable,
@@ -181,6 +198,15 @@ impl Refusal {
             | Self::Overloaded
             | Self::Internal => RequestOutcome::Failed,
             _ => RequestOutcome::Refused,
+        }
+    }
+
+    /// The body that OAuth 2 has for it: `error` and `error_description`.
+    pub(crate) const fn oauth(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::OAuthRequest { error, told } => Some((error, told)),
+            Self::OAuthClient { told } => Some(("invalid_client", told)),
+            _ => None,
         }
     }
 

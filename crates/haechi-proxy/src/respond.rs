@@ -27,6 +27,7 @@ pub(crate) fn refuse(refused: Refused, to: ReplyContext, mut record: Record) -> 
     our_fields(&mut fields, &to, b"no-store");
     specific_fields(refusal, &mut fields);
     let (status, body) = match to.format {
+        _ if refusal.oauth().is_some() => (status, oauth(refusal, &mut fields)),
         // A redirect is for whatever speaks HTTP below gRPC.
         ErrorFormat::Grpc(content_type) if !matches!(refusal, Refusal::Redirect { .. }) => {
             grpc(refusal, status, content_type, &mut fields)
@@ -55,6 +56,8 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::BadRequest => StatusCode::BAD_REQUEST,
         Refusal::BadBody => StatusCode::BAD_REQUEST,
+        Refusal::OAuthRequest { .. } => StatusCode::BAD_REQUEST,
+        Refusal::OAuthClient { .. } => StatusCode::UNAUTHORIZED,
         Refusal::AmbiguousCredential => StatusCode::BAD_REQUEST,
         Refusal::NotFound => StatusCode::NOT_FOUND,
         Refusal::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -134,6 +137,7 @@ fn specific_fields(refusal: &Refusal, fields: &mut Fields) {
         Refusal::BadCredential { challenges } => {
             challenges.iter().for_each(|(known, error)| challenge(known, error.as_ref()));
         }
+        Refusal::OAuthClient { .. } => challenge(&Challenge::new("Basic", "clients"), None),
         Refusal::Forbidden { scopes: Some(scopes) } => {
             let error = ChallengeError::InsufficientScope(scopes.clone());
             challenge(&Challenge::bare_bearer(), Some(&error));
@@ -185,6 +189,13 @@ fn problem(refusal: &Refusal, status: StatusCode, to: &ReplyContext, fields: &mu
         decision_id: to.decision.map(|id| id.to_string()),
     };
     serde_json::to_vec(&problem).unwrap_or_default()
+}
+
+/// RFC 6749 5.2.
+fn oauth(refusal: &Refusal, fields: &mut Fields) -> Vec<u8> {
+    let (error, told) = refusal.oauth().unwrap_or_default();
+    fields.push(b"content-type", b"application/json");
+    serde_json::to_vec(&serde_json::json!({ "error": error, "error_description": told })).unwrap_or_default()
 }
 
 fn html(refusal: &Refusal, status: StatusCode, to: &ReplyContext, fields: &mut Fields) -> Vec<u8> {

@@ -9,6 +9,7 @@ mod sessions;
 mod signing_keys;
 mod users;
 
+use haechi_core::Timestamp;
 use haechi_core::ports::{ClientRecord, Session, SigningKeyRecord, StoreError, Stored, UserRecord};
 use keys::Keys;
 use log::Log;
@@ -28,11 +29,13 @@ struct Facts {
     users: BTreeMap<String, UserRecord>,
     /// By id.
     clients: BTreeMap<String, ClientRecord>,
+    /// By SHA-256, and until when each is known.
+    client_assertions: BTreeMap<[u8; 32], Timestamp>,
     api_keys: Keys,
     /// By id.
     sessions: BTreeMap<String, Session>,
-    /// Every remembered refresh token, and its session.
-    refresh_tokens: BTreeMap<[u8; 32], String>,
+    /// Every remembered refresh token, its session, and when it was used.
+    refresh_tokens: BTreeMap<[u8; 32], (String, Option<Timestamp>)>,
     log: Log,
     /// In the order they were added.
     signing_keys: Vec<SigningKeyRecord>,

@@ -2,11 +2,12 @@
 
 use crate::json::{parse, unreadable};
 use haechi_core::ports::{
-    ApiKeyRecord, Change, ClientRecord, KeyState, LoginState, PreviousSecret, Revoked, SigningKeyRecord,
-    StoreError, UserRecord,
+    ApiKeyRecord, Change, ClientProof, ClientRecord, ClientSecrets, Exchange, KeyState, LoginState,
+    PreviousSecret, Revoked, Session, SigningKeyRecord, StoreError, UserRecord,
 };
 use haechi_core::{Secret, Timestamp};
 use serde::de::DeserializeOwned;
+use std::time::Duration;
 
 /// A row, read column by column.
 pub(crate) trait Columns {
@@ -19,6 +20,7 @@ pub(crate) trait Columns {
     fn number(&self, column: &str) -> Result<i64, Self::Fault>;
     fn optional_number(&self, column: &str) -> Result<Option<i64>, Self::Fault>;
     fn bytes(&self, column: &str) -> Result<Vec<u8>, Self::Fault>;
+    fn optional_bytes(&self, column: &str) -> Result<Option<Vec<u8>>, Self::Fault>;
 
     fn count(&self, column: &str) -> Result<u32, Self::Fault> {
         let number = self.number(column)?;
@@ -27,6 +29,11 @@ pub(crate) trait Columns {
 
     fn sha256(&self, column: &str) -> Result<[u8; 32], Self::Fault> {
         self.bytes(column)?.try_into().map_err(|_| unreadable(column, "is not 32 bytes").into())
+    }
+
+    fn optional_sha256(&self, column: &str) -> Result<Option<[u8; 32]>, Self::Fault> {
+        let bytes = self.optional_bytes(column)?.map(TryInto::try_into).transpose();
+        bytes.map_err(|_| unreadable(column, "is not 32 bytes").into())
     }
 
     fn time(&self, column: &str) -> Result<Timestamp, Self::Fault> {
@@ -67,12 +74,48 @@ pub(crate) fn client<R: Columns>(row: &R) -> Result<ClientRecord, R::Fault> {
     Ok(ClientRecord {
         id: row.text("id")?,
         name: row.text("name")?,
-        secret_sha256: row.sha256("secret_sha256")?,
+        proof: client_proof(row)?,
         roles: row.json("roles")?,
         scopes: row.json("scopes")?,
         attributes: row.json("attributes")?,
+        audiences: row.json("audiences")?,
+        token_lifetime: row.optional_number("token_lifetime")?.map(lifetime).transpose()?,
         created_at: row.time("created_at")?,
     })
+}
+
+fn client_proof<R: Columns>(row: &R) -> Result<ClientProof, R::Fault> {
+    if let Some(keys) = row.optional_text("public_keys")? {
+        return Ok(ClientProof::Keys(keys));
+    }
+    let previous = row.optional_sha256("previous_sha256")?.zip(row.optional_time("previous_until")?);
+    Ok(ClientProof::Secret(ClientSecrets { current: row.sha256("secret_sha256")?, previous }))
+}
+
+/// What the columns of a client's proof hold: the secret, the one before, until when, and the public keys.
+pub(crate) type ProofColumns<'a> = (&'a [u8], Option<&'a [u8]>, Option<i64>, Option<&'a str>);
+
+/// A secret's hash that no secret has, for clients with keys.
+const NO_SECRET: &[u8] = &[0; 32];
+
+pub(crate) fn proof_columns(proof: &ClientProof) -> ProofColumns<'_> {
+    match proof {
+        ClientProof::Keys(keys) => (NO_SECRET, None, None, Some(keys)),
+        ClientProof::Secret(ClientSecrets { current, previous }) => {
+            let before = previous.as_ref().map(|(sha256, _)| sha256.as_slice());
+            (current.as_slice(), before, previous.map(|(_, until)| until.as_millis()), None)
+        }
+    }
+}
+
+/// As the column `token_lifetime` has it.
+pub(crate) fn lifetime_column(lifetime: Option<Duration>) -> Option<i64> {
+    lifetime.map(|span| i64::try_from(span.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn lifetime(millis: i64) -> Result<Duration, StoreError> {
+    let millis = u64::try_from(millis).map_err(|_| unreadable("token_lifetime", "is negative"))?;
+    Ok(Duration::from_millis(millis))
 }
 
 pub(crate) fn api_key<R: Columns>(row: &R) -> Result<ApiKeyRecord, R::Fault> {
@@ -147,21 +190,40 @@ pub(crate) fn change<R: Columns>(row: &R) -> Result<Change, R::Fault> {
 /// A refresh token that the store remembers, and its session.
 pub(crate) struct PresentedToken {
     pub(crate) used: bool,
-    pub(crate) session: String,
-    pub(crate) user_id: String,
-    pub(crate) expires_at: Timestamp,
-    pub(crate) created_at: Timestamp,
+    pub(crate) used_at: Option<Timestamp>,
+    /// The session, with the token that works.
+    pub(crate) session: Session,
     pub(crate) forget_after: Timestamp,
+}
+
+impl PresentedToken {
+    /// Whether this is the same refresh as a moment ago, asked for twice.
+    pub(crate) fn repeats(&self, exchange: &Exchange<'_>) -> bool {
+        let recent = |used_at: Timestamp| {
+            exchange.now.since(used_at) < exchange.reuse_interval && used_at <= exchange.now
+        };
+        self.session.token_sha256 == *exchange.next && self.used_at.is_some_and(recent)
+    }
 }
 
 pub(crate) fn presented_token<R: Columns>(row: &R) -> Result<PresentedToken, R::Fault> {
     Ok(PresentedToken {
         used: row.flag("used")?,
-        session: row.text("id")?,
+        used_at: row.optional_time("used_at")?,
+        session: session(row)?,
+        forget_after: row.time("forget_after")?,
+    })
+}
+
+/// A session, beside the hash of the token that works as `working`.
+pub(crate) fn session<R: Columns>(row: &R) -> Result<Session, R::Fault> {
+    Ok(Session {
+        id: row.text("id")?,
         user_id: row.text("user_id")?,
+        token_sha256: row.sha256("working")?,
         expires_at: row.time("expires_at")?,
         created_at: row.time("created_at")?,
-        forget_after: row.time("forget_after")?,
+        chain_key: row.optional_sha256("chain_key")?,
     })
 }
 

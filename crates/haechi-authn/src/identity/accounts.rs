@@ -368,7 +368,7 @@ pub fn check_roles(declared: &RoleTable, roles: &[String]) -> Result<(), Account
     }
 }
 
-fn without_repeats(words: Vec<String>) -> Vec<String> {
+pub(super) fn without_repeats(words: Vec<String>) -> Vec<String> {
     let mut once: Vec<String> = Vec::with_capacity(words.len());
     for word in words {
         if !once.contains(&word) {
@@ -378,14 +378,14 @@ fn without_repeats(words: Vec<String>) -> Vec<String> {
     once
 }
 
-fn check_name(name: &str) -> Result<(), AccountError> {
+pub(super) fn check_name(name: &str) -> Result<(), AccountError> {
     let sound = (1..=128).contains(&name.chars().count())
         && name.trim() == name
         && !name.chars().any(|c| c == ':' || c.is_control());
     if sound { Ok(()) } else { Err(AccountError::Name(name.escape_debug().to_string())) }
 }
 
-fn check_scopes(scopes: &[String]) -> Result<(), AccountError> {
+pub(super) fn check_scopes(scopes: &[String]) -> Result<(), AccountError> {
     let word = |scope: &str| {
         !scope.is_empty() && scope.bytes().all(|b| b.is_ascii_graphic() && !b"\"\\".contains(&b))
     };
@@ -402,7 +402,7 @@ mod tests {
     use crate::hashing::PasswordFault;
     use crate::identity::passwords::tests::{PASSWORD, World, from};
     use crate::test_support::{change_user, revoked, user};
-    use haechi_core::ports::{Revoked, Rotation, Session, StoreError};
+    use haechi_core::ports::{Exchange, Revoked, Rotation, Session, StoreError};
     use haechi_core::{AttributeType, AttributeValue, Attributes, Clock, RoleTable, Secret};
     use haechi_testkit::{Fault, FaultyStore};
     use std::collections::BTreeMap;
@@ -442,13 +442,15 @@ mod tests {
             token_sha256: [1; 32],
             expires_at: world.clock.now().plus(Duration::from_secs(3600)),
             created_at: world.clock.now(),
+            chain_key: None,
         };
         world.store.inner().sessions.begin(&session).await.unwrap();
     }
 
     /// Whether the session still works. Works once.
     async fn is_alive(world: &World) -> bool {
-        let rotation = world.store.inner().sessions.rotate(&[1; 32], &[2; 32], world.clock.now()).await;
+        let rotation =
+            world.store.inner().sessions.rotate(Exchange::once(&[1; 32], &[2; 32], world.clock.now())).await;
         matches!(rotation, Ok(Rotation::Rotated(_)))
     }
 

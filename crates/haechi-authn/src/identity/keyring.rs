@@ -1,17 +1,22 @@
 //! The keys that the gate signs with.
 
+use super::seal::{SealError, Seals};
 use crate::jose::{Signer, SigningAlgorithm, SigningFault, public_jwks};
 use crate::keys::{KeySet, Keys, SetFault};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use haechi_core::ports::{SigningKeyRecord, SigningKeys, StoreError};
 use haechi_core::{Clock, Timestamp};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 /// Signing keys from the store: one signs, all that are published verify. Holds none until the first [`Keyring::reload`] succeeds.
 pub struct Keyring {
     store: Arc<dyn SigningKeys>,
     clock: Arc<dyn Clock>,
     algorithm: SigningAlgorithm,
+    seals: Arc<Seals>,
+    /// Whether it was said that keys lie unsealed.
+    warned: AtomicBool,
     signer: ArcSwapOption<Signer>,
     jwks: ArcSwapOption<Vec<u8>>,
     verifying: Arc<ArcSwap<KeySet>>,
@@ -39,6 +44,14 @@ pub enum KeyringFault {
         /// The algorithm.
         algorithm: String,
     },
+    /// A key is sealed and does not open. No other is made in its place: others sign with it.
+    #[error("signing key `{id}` is {fault}")]
+    Sealed {
+        /// The `kid`.
+        id: String,
+        /// Why.
+        fault: SealError,
+    },
     /// The public keys make no set.
     #[error(transparent)]
     Set(#[from] SetFault),
@@ -48,12 +61,19 @@ pub enum KeyringFault {
 }
 
 impl Keyring {
-    /// A keyring that will sign with `algorithm`.
-    pub fn new(store: Arc<dyn SigningKeys>, clock: Arc<dyn Clock>, algorithm: SigningAlgorithm) -> Self {
+    /// A keyring that will sign with `algorithm`, of keys that are sealed with `seals`, where there are any.
+    pub fn new(
+        store: Arc<dyn SigningKeys>,
+        clock: Arc<dyn Clock>,
+        algorithm: SigningAlgorithm,
+        seals: Arc<Seals>,
+    ) -> Self {
         Self {
             store,
             clock,
             algorithm,
+            seals,
+            warned: AtomicBool::new(false),
             signer: ArcSwapOption::empty(),
             jwks: ArcSwapOption::empty(),
             verifying: Arc::new(ArcSwap::from_pointee(KeySet::none())),
@@ -68,10 +88,19 @@ impl Keyring {
     pub async fn reload(&self) -> Result<(), KeyringFault> {
         let mut records = self.store.list().await?;
         if !records.iter().any(|record| record.algorithm == self.algorithm.name()) {
-            records.push(self.store.add_first(&self.first_key()?).await?);
+            let first = self.first_key()?;
+            let sealed = self.seals.seal(&first);
+            let sealed = sealed.map_err(|fault| KeyringFault::Sealed { id: first.id, fault })?;
+            records.push(self.store.add_first(&sealed).await?);
         }
         let now = self.clock.now();
         records.retain(|record| record.published_until.is_none_or(|until| until > now));
+        self.warn_of_unsealed(&records);
+        let open = |record: SigningKeyRecord| {
+            let id = record.id.clone();
+            self.seals.open(record).map_err(|fault| KeyringFault::Sealed { id, fault })
+        };
+        let records = records.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let signers = records.iter().map(signer_of).collect::<Result<Vec<_>, _>>()?;
         let current = current(&records, self.algorithm, now)
             .or_else(|| self.youngest(&records, now))
@@ -81,6 +110,14 @@ impl Keyring {
         let current = signers.into_iter().find(|signer| signer.kid() == current.id);
         self.put_in_force(current, jwks, keys);
         Ok(())
+    }
+
+    fn warn_of_unsealed(&self, records: &[SigningKeyRecord]) {
+        if records.iter().any(|record| self.seals.wants_reseal(record)) && !self.warned.swap(true, Relaxed) {
+            tracing::warn!(
+                "signing keys in the store are not sealed with the first of `identity.signing_keys.seal`; run `haechi signing-key reseal`"
+            );
+        }
     }
 
     /// The key that signs now; `None` before the first successful reload.
@@ -165,7 +202,7 @@ fn signer_of(record: &SigningKeyRecord) -> Result<Signer, KeyringFault> {
 }
 
 /// The youngest key that is in force. A retired one goes on signing until its successor does.
-fn current(
+pub(super) fn current(
     records: &[SigningKeyRecord],
     algorithm: SigningAlgorithm,
     now: Timestamp,
@@ -181,6 +218,7 @@ fn current(
 #[cfg(test)]
 mod tests {
     use super::{Keyring, KeyringFault, new_signing_key};
+    use crate::identity::{Seal, Seals};
     use crate::jose::SigningAlgorithm;
     use crate::test_support::clock;
     use haechi_core::Clock;
@@ -190,7 +228,7 @@ mod tests {
     use std::time::Duration;
 
     fn keyring(store: &Arc<FaultyStore>, clock: &Arc<FixedClock>) -> Keyring {
-        Keyring::new(store.clone(), clock.clone(), SigningAlgorithm::EdDsa)
+        Keyring::new(store.clone(), clock.clone(), SigningAlgorithm::EdDsa, Arc::default())
     }
 
     fn kid(keyring: &Keyring) -> String {
@@ -273,10 +311,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_sealed_key_opens_with_its_seal_alone_and_no_other_is_made() {
+        let (store, clock) = (FaultyStore::new(), clock());
+        let with = |n: &str| {
+            let seals = Seals::new(vec![Seal::parse(&format!("{}{n}", "5a".repeat(31))).unwrap()]);
+            Keyring::new(store.clone(), clock.clone(), SigningAlgorithm::EdDsa, Arc::new(seals))
+        };
+        let one = with("01");
+        one.reload().await.unwrap();
+        let kept = store.inner().signing_keys.list().await.unwrap();
+        assert!(crate::identity::sealed_with(&kept[0]).is_some());
+        for other in [with("02"), keyring(&store, &clock)] {
+            let fault = other.reload().await.unwrap_err();
+            assert!(matches!(&fault, KeyringFault::Sealed { id, .. } if *id == kid(&one)), "{fault}");
+            assert!(other.signer().is_none() && other.jwks_json().is_none());
+        }
+        assert_eq!(store.inner().signing_keys.list().await.unwrap().len(), 1);
+        let again = with("01");
+        again.reload().await.unwrap();
+        assert_eq!(kid(&again), kid(&one));
+    }
+
+    #[tokio::test]
     async fn another_algorithm_gets_a_first_key_of_its_own() {
         let (store, clock) = (FaultyStore::new(), clock());
         keyring(&store, &clock).reload().await.unwrap();
-        let es256 = Keyring::new(store.clone(), clock.clone(), SigningAlgorithm::Es256);
+        let es256 = Keyring::new(store.clone(), clock.clone(), SigningAlgorithm::Es256, Arc::default());
         es256.reload().await.unwrap();
         assert_eq!(es256.signer().unwrap().algorithm(), SigningAlgorithm::Es256);
         assert_eq!(published(&es256).len(), 2, "tokens signed before the change still verify");

@@ -5,9 +5,11 @@ use super::passwords::{PasswordRefused, PasswordVerifier};
 use super::tokens::{self, RefreshToken, Span};
 use crate::control::{Control, STORE_ANSWERS_WITHIN};
 use crate::declared::DeclaredAttributes;
-use crate::jose::{Signer, SigningFault};
-use crate::{Unavailable, random};
-use haechi_core::ports::{Revocations, Revoked, Rotation, Session, Sessions, StoreError, UserRecord, Users};
+use crate::jose::{Algorithm, Signer, SigningFault};
+use crate::{RevocationWatch, Unavailable, random};
+use haechi_core::ports::{
+    Clients, Exchange, Revocations, Revoked, Rotation, Session, Sessions, StoreError, UserRecord, Users,
+};
 use haechi_core::{Caller, Clock, Secret, Timestamp};
 use serde_json::{Value, json};
 use std::future::Future;
@@ -20,7 +22,7 @@ const LOGIN_ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// The embedded identity provider. Its calls may be made on any runtime; the work is done on the control runtime.
 pub struct Provider {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
     control: Control,
 }
 
@@ -29,12 +31,23 @@ pub struct Provider {
 pub struct IdentitySettings {
     /// The `iss` and the `aud` of access tokens.
     pub issuer: Arc<str>,
+    /// Below which path the provider answers, without a slash at its end.
+    pub path: Arc<str>,
     /// How long an access token is valid.
     pub access_lifetime: Duration,
     /// How long after the login a session can be refreshed.
     pub refresh_lifetime: Duration,
+    /// For how long after its use a refresh token gives the same next one again; zero for once and no more.
+    pub reuse_interval: Duration,
     /// The attributes that tokens may carry.
     pub declared: Arc<DeclaredAttributes>,
+}
+
+impl IdentitySettings {
+    /// The address of one of the provider's endpoints.
+    pub(super) fn endpoint(&self, name: &str) -> String {
+        format!("{}{}/{name}", self.issuer.trim_end_matches('/'), self.path)
+    }
 }
 
 /// Where the provider keeps its facts.
@@ -45,6 +58,8 @@ pub struct ProviderStores {
     pub sessions: Arc<dyn Sessions>,
     /// What was revoked.
     pub revocations: Arc<dyn Revocations>,
+    /// Machine clients.
+    pub clients: Arc<dyn Clients>,
 }
 
 /// What a login or a refresh gives.
@@ -115,12 +130,13 @@ pub enum TokenRefused {
     Signing(#[from] SigningFault),
 }
 
-struct Inner {
-    settings: IdentitySettings,
-    stores: ProviderStores,
+pub(super) struct Inner {
+    pub(super) settings: IdentitySettings,
+    pub(super) stores: ProviderStores,
+    pub(super) watch: Arc<RevocationWatch>,
     verifier: Arc<PasswordVerifier>,
-    keyring: Arc<Keyring>,
-    clock: Arc<dyn Clock>,
+    pub(super) keyring: Arc<Keyring>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Provider {
@@ -128,12 +144,13 @@ impl Provider {
     pub fn new(
         settings: IdentitySettings,
         stores: ProviderStores,
+        watch: Arc<RevocationWatch>,
         verifier: Arc<PasswordVerifier>,
         keyring: Arc<Keyring>,
         clock: Arc<dyn Clock>,
         control: Control,
     ) -> Self {
-        Self { inner: Arc::new(Inner { settings, stores, verifier, keyring, clock }), control }
+        Self { inner: Arc::new(Inner { settings, stores, watch, verifier, keyring, clock }), control }
     }
 
     /// Begins a session for a user who knows the password.
@@ -172,7 +189,9 @@ impl Provider {
         if *caller.issuer != *self.inner.settings.issuer {
             return Err(LogoutRefused::NoSession);
         }
-        let (session, token) = (caller.session.clone(), caller.credential_id.clone());
+        // A machine client's tokens have no login behind them that could end: this one is revoked.
+        let session = caller.session.clone().filter(|session| *session != caller.subject);
+        let token = caller.credential_id.clone();
         let inner = self.inner.clone();
         let expires_at = caller.expires_at;
         self.ask(STORE_ANSWERS_WITHIN, async move {
@@ -217,20 +236,34 @@ impl Provider {
         &self.inner.settings.issuer
     }
 
-    /// OpenID Connect Discovery 1.0, with what there is: keys, and no flow that begins at an endpoint of this document.
+    /// OpenID Connect Discovery 1.0 and RFC 8414 2, with what there is: keys, tokens for machine clients, and no flow that begins in a browser.
     pub fn discovery_document(&self) -> Value {
-        let issuer = &*self.inner.settings.issuer;
+        let settings = &self.inner.settings;
+        let issuer = &*settings.issuer;
+        let algorithms: Vec<&str> = Algorithm::asymmetric().iter().map(Algorithm::name).collect();
+        let methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+        // A login's tokens are no client's: whoever holds one may refresh and revoke it.
+        let or_none = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
         json!({
             "issuer": issuer,
             "jwks_uri": format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/')),
+            "token_endpoint": settings.endpoint("token"),
+            "revocation_endpoint": settings.endpoint("revoke"),
+            "introspection_endpoint": settings.endpoint("introspect"),
             "response_types_supported": [],
-            "grant_types_supported": [],
+            "grant_types_supported": ["client_credentials", "refresh_token"],
+            "token_endpoint_auth_methods_supported": or_none,
+            "token_endpoint_auth_signing_alg_values_supported": algorithms,
+            "revocation_endpoint_auth_methods_supported": or_none,
+            "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+            "introspection_endpoint_auth_methods_supported": methods,
+            "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [self.inner.keyring.algorithm().name()],
         })
     }
 
-    async fn ask<T: Send + 'static, E: From<Unavailable> + Send + 'static>(
+    pub(super) async fn ask<T: Send + 'static, E: From<Unavailable> + Send + 'static>(
         &self,
         limit: Duration,
         question: impl Future<Output = Result<T, E>> + Send + 'static,
@@ -256,6 +289,7 @@ impl Inner {
             token_sha256: refresh.sha256(),
             expires_at: now.plus(self.settings.refresh_lifetime),
             created_at: now,
+            chain_key: Some(random::bytes().map_err(|_| missing())?),
         };
         let signer = self.signer().map_err(LoginRefused::Unavailable)?;
         self.stores.sessions.begin(&session).await?;
@@ -272,13 +306,15 @@ impl Inner {
 
     async fn refresh(&self, token: Secret<String>) -> Result<TokenPair, RefreshRefused> {
         let presented = RefreshToken::parse(token).ok_or(RefreshRefused::Invalid("not a refresh token"))?;
-        let missing = || RefreshRefused::Unavailable("cannot read random bytes from the system".into());
-        let next = RefreshToken::generate().ok_or_else(missing)?;
         // Before the token is used up: without a key there will be no new pair.
         let signer = self.signer().map_err(RefreshRefused::Unavailable)?;
         let now = self.clock.now();
-        let session = match self.stores.sessions.rotate(&presented.sha256(), &next.sha256(), now).await? {
-            Rotation::Rotated(session) => session,
+        let next = self.next(&presented, now).await?;
+        let (presented, next_sha256) = (presented.sha256(), next.sha256());
+        let reuse_interval = self.settings.reuse_interval;
+        let exchange = Exchange { presented: &presented, next: &next_sha256, now, reuse_interval };
+        let session = match self.stores.sessions.rotate(exchange).await? {
+            Rotation::Rotated(session) | Rotation::Repeated(session) => session,
             Rotation::Replayed { session } => return Err(RefreshRefused::Replayed { session }),
             Rotation::Unknown => {
                 return Err(RefreshRefused::Invalid("no such refresh token, or its session ended"));
@@ -291,6 +327,18 @@ impl Inner {
         };
         self.pair(&signer, &user, &session.id, next, now)
             .map_err(|e| RefreshRefused::Unavailable(e.to_string()))
+    }
+
+    /// The refresh token after this one: random, or, where one may be presented again for a moment, the same for whoever presents it.
+    async fn next(&self, presented: &RefreshToken, now: Timestamp) -> Result<RefreshToken, RefreshRefused> {
+        if !self.settings.reuse_interval.is_zero() {
+            let session = self.stores.sessions.of_token(&presented.sha256(), now).await?;
+            if let Some(key) = session.and_then(|session| session.chain_key) {
+                return Ok(presented.next(&key));
+            }
+        }
+        let missing = || RefreshRefused::Unavailable("cannot read random bytes from the system".into());
+        RefreshToken::generate().ok_or_else(missing)
     }
 
     fn pair(
@@ -313,12 +361,12 @@ impl Inner {
         })
     }
 
-    fn signer(&self) -> Result<Arc<Signer>, String> {
+    pub(super) fn signer(&self) -> Result<Arc<Signer>, String> {
         self.keyring.signer().ok_or_else(|| TokenRefused::NoKey.to_string())
     }
 
     /// No access token made until `now` is valid after this, at a leeway of up to ten minutes.
-    fn tokens_expire_at(&self, now: Timestamp) -> Timestamp {
+    pub(super) fn tokens_expire_at(&self, now: Timestamp) -> Timestamp {
         tokens_expire_at(now, self.settings.access_lifetime)
     }
 }
@@ -359,4 +407,4 @@ macro_rules! could_not_find_out {
 could_not_find_out!(LoginRefused, RefreshRefused, LogoutRefused);
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

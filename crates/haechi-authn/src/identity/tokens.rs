@@ -2,9 +2,10 @@
 
 use crate::jose::{Signer, SigningFault};
 use crate::random;
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use haechi_core::ports::UserRecord;
+use haechi_core::ports::{ClientRecord, UserRecord};
 use haechi_core::{AttributeValue, Attributes, Caller, Secret, Timestamp};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -15,7 +16,7 @@ pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 /// The header's `typ` of identity tokens for services.
 pub const IDENTITY_TOKEN_TYPE: &str = "JWT";
 /// Claims whose names no attribute may take: the gate writes them itself.
-pub const RESERVED_CLAIMS: [&str; 14] = [
+pub const RESERVED_CLAIMS: [&str; 15] = [
     "iss",
     "sub",
     "aud",
@@ -24,6 +25,7 @@ pub const RESERVED_CLAIMS: [&str; 14] = [
     "iat",
     "jti",
     "sid",
+    "client_id",
     "roles",
     "scope",
     "preferred_username",
@@ -33,6 +35,8 @@ pub const RESERVED_CLAIMS: [&str; 14] = [
 ];
 
 const REFRESH_PREFIX: &str = "hr_";
+/// What every client secret begins with, so that secret scanners find it.
+const SECRET_PREFIX: &str = "hcs_";
 
 /// A refresh token: `hr_` and 32 random bytes in base64url. Only its SHA-256 is kept.
 pub(super) struct RefreshToken(Secret<String>);
@@ -45,9 +49,14 @@ impl RefreshToken {
 
     /// `None` for what was never one: no store need be asked.
     pub(super) fn parse(text: Secret<String>) -> Option<Self> {
-        let body = text.expose().strip_prefix(REFRESH_PREFIX)?;
-        let whole = body.len() == 43 && URL_SAFE_NO_PAD.decode(body).is_ok_and(|bytes| bytes.len() == 32);
-        whole.then_some(Self(text))
+        is_random(REFRESH_PREFIX, text.expose()).then_some(Self(text))
+    }
+
+    /// The one after this, in a session with this key: whoever has no more than this one cannot tell it.
+    pub(super) fn next(&self, chain_key: &[u8; 32]) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, chain_key);
+        let tag = hmac::sign(&key, self.0.expose().as_bytes());
+        Self(Secret::new(format!("{REFRESH_PREFIX}{}", URL_SAFE_NO_PAD.encode(tag))))
     }
 
     pub(super) fn sha256(&self) -> [u8; 32] {
@@ -57,6 +66,36 @@ impl RefreshToken {
     pub(super) fn into_text(self) -> Secret<String> {
         self.0
     }
+}
+
+/// A client's secret: `hcs_` and 32 random bytes in base64url. Shown once, when it is made; only its SHA-256 is kept.
+pub struct ClientSecret(Secret<String>);
+
+impl ClientSecret {
+    pub(super) fn generate() -> Result<Self, random::RandomnessError> {
+        let bytes: Secret<[u8; 32]> = Secret::new(random::bytes()?);
+        Ok(Self(Secret::new(format!("{SECRET_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes.expose())))))
+    }
+
+    /// `None` for what was never one: no store need be asked.
+    pub(super) fn parse(text: Secret<String>) -> Option<Self> {
+        is_random(SECRET_PREFIX, text.expose()).then_some(Self(text))
+    }
+
+    pub(super) fn sha256(&self) -> [u8; 32] {
+        random::sha256(self.0.expose().as_bytes())
+    }
+
+    /// The secret as it is shown, once.
+    pub const fn expose(&self) -> &String {
+        self.0.expose()
+    }
+}
+
+fn is_random(prefix: &str, text: &str) -> bool {
+    text.strip_prefix(prefix).is_some_and(|body| {
+        body.len() == 43 && URL_SAFE_NO_PAD.decode(body).is_ok_and(|bytes| bytes.len() == 32)
+    })
 }
 
 /// When a token is made, and for how long.
@@ -75,12 +114,39 @@ pub(super) fn access_token(
     session: &str,
     span: Span,
 ) -> Result<Secret<String>, SigningFault> {
-    let mut claims = common(issuer, &user.id, issuer, attributes, span)?;
+    let mut claims = common(issuer, &user.id, issuer.into(), attributes, span)?;
     claims.insert("sid".into(), session.into());
     claims.insert("roles".into(), json!(user.roles));
     claims.insert("scope".into(), "".into());
     claims.insert("preferred_username".into(), user.name.as_str().into());
     signer.sign(ACCESS_TOKEN_TYPE, &claims).map(Secret::new)
+}
+
+/// An access token (RFC 9068 2.2) that a machine client got for itself.
+pub(super) fn client_token(
+    signer: &Signer,
+    issuer: &str,
+    client: &ClientRecord,
+    attributes: &Attributes,
+    granted: &Granted,
+    span: Span,
+) -> Result<Secret<String>, SigningFault> {
+    let audience = match &*granted.audiences {
+        [one] => one.as_str().into(),
+        several => json!(several),
+    };
+    let mut claims = common(issuer, &client.id, audience, attributes, span)?;
+    claims.insert("client_id".into(), client.id.as_str().into());
+    claims.insert("roles".into(), json!(client.roles));
+    claims.insert("scope".into(), granted.scopes.join(" ").into());
+    signer.sign(ACCESS_TOKEN_TYPE, &claims).map(Secret::new)
+}
+
+/// What a client gets of what it asked for.
+pub(super) struct Granted {
+    /// For whom its token is. Not empty.
+    pub(super) audiences: Vec<String>,
+    pub(super) scopes: Vec<String>,
 }
 
 /// The `aud` of tokens that the admin listener takes and no route does.
@@ -99,7 +165,7 @@ pub fn operator_token(
     lifetime: Duration,
 ) -> Result<Secret<String>, SigningFault> {
     let span = Span { from: now, lifetime };
-    let mut claims = common(issuer, subject, OPERATORS, &Attributes::new(), span)?;
+    let mut claims = common(issuer, subject, OPERATORS.into(), &Attributes::new(), span)?;
     claims.insert("roles".into(), json!([role]));
     claims.insert("scope".into(), "".into());
     signer.sign(ACCESS_TOKEN_TYPE, &claims).map(Secret::new)
@@ -113,7 +179,7 @@ pub(super) fn identity_token(
     audience: &str,
     span: Span,
 ) -> Result<String, SigningFault> {
-    let mut claims = common(issuer, &caller.subject, audience, &caller.attributes, span)?;
+    let mut claims = common(issuer, &caller.subject, audience.into(), &caller.attributes, span)?;
     let scopes: Vec<&str> = caller.scopes.iter().map(|scope| &**scope).collect();
     let roles: Vec<&str> = caller.roles.iter().map(|role| &**role).collect();
     claims.insert("roles".into(), json!(roles));
@@ -127,7 +193,7 @@ pub(super) fn identity_token(
 fn common(
     issuer: &str,
     subject: &str,
-    audience: &str,
+    audience: Value,
     attributes: &Attributes,
     span: Span,
 ) -> Result<Map<String, Value>, SigningFault> {
@@ -136,7 +202,7 @@ fn common(
     let id = random::id().map_err(|_| SigningFault::Library("give random bytes"))?;
     claims.insert("iss".into(), issuer.into());
     claims.insert("sub".into(), subject.into());
-    claims.insert("aud".into(), audience.into());
+    claims.insert("aud".into(), audience);
     claims.insert("iat".into(), span.from.as_seconds().into());
     claims.insert("exp".into(), span.from.plus(span.lifetime).as_seconds().into());
     claims.insert("jti".into(), id.into());
@@ -169,5 +235,15 @@ mod tests {
         for bad in ["", "hr_", "hr_AAAA", &other, &format!("{}A", text.expose()), &trailing_bits] {
             assert!(RefreshToken::parse(Secret::from(bad)).is_none(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_next_one_depends_on_the_key_and_the_one_before() {
+        let token = RefreshToken::generate().unwrap();
+        let next = |key: u8| token.next(&[key; 32]).into_text();
+        assert_eq!(next(1), next(1));
+        assert_ne!(next(1), next(2));
+        assert_ne!(next(1), RefreshToken::generate().unwrap().next(&[1; 32]).into_text());
+        assert!(RefreshToken::parse(next(1)).is_some());
     }
 }

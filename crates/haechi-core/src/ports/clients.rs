@@ -1,27 +1,50 @@
-//! Machine clients for OAuth 2 `client_credentials`.
+//! Machine clients for OAuth 2 (docs/identity-provider.md#machine-clients).
 
 use super::stored::Stored;
 use crate::{Attributes, Timestamp};
 use serde::Serialize;
+use std::time::Duration;
 
 /// A machine client as the store keeps it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ClientRecord {
-    /// The `client_id`.
+    /// The `client_id`; never given again. Its access tokens are revoked together as the session of this id.
     pub id: String,
     /// What people call it. Unique.
     pub name: String,
-    /// SHA-256 of the secret. The secret is 32 random bytes, so a fast hash is enough.
+    /// How it proves who it is.
     #[serde(skip)]
-    pub secret_sha256: [u8; 32],
+    pub proof: ClientProof,
     /// Roles as assigned.
     pub roles: Vec<String>,
     /// Scopes that it may ask for.
     pub scopes: Vec<String>,
     /// Declared attributes.
     pub attributes: Attributes,
+    /// For whom it may ask for tokens, besides the gate itself (RFC 8707).
+    pub audiences: Vec<String>,
+    /// How long its access tokens are valid; what is configured for all where this is left out.
+    pub token_lifetime: Option<Duration>,
     /// When it was added.
     pub created_at: Timestamp,
+}
+
+/// How a client proves who it is: in one way, never in either of two (RFC 7591 2, `token_endpoint_auth_method`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientProof {
+    /// `client_secret_basic` and `client_secret_post`.
+    Secret(ClientSecrets),
+    /// `private_key_jwt` (RFC 7523): its public keys, as a JWK Set or a PEM document.
+    Keys(String),
+}
+
+/// The secrets that work, by their SHA-256. A secret is 32 random bytes, so a fast hash is enough.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientSecrets {
+    /// The one that was given last.
+    pub current: [u8; 32],
+    /// The one before, and until when it works.
+    pub previous: Option<([u8; 32], Timestamp)>,
 }
 
 /// Where machine clients are kept.
@@ -32,6 +55,17 @@ pub trait Clients: Send + Sync {
     fn list(&self) -> Stored<'_, Vec<ClientRecord>>;
     /// Adds a client; `Exists` where the name is taken.
     fn add<'a>(&'a self, client: &'a ClientRecord) -> Stored<'a, ()>;
-    /// Deletes by id and records [`super::Change::Client`]; `Missing` without such a client.
-    fn delete<'a>(&'a self, id: &'a str) -> Stored<'a, ()>;
+    /// Replaces how it proves who it is, and records [`super::Change::Client`]; `Missing` without such a client.
+    fn set_proof<'a>(&'a self, id: &'a str, proof: &'a ClientProof) -> Stored<'a, ()>;
+    /// Deletes by id, revokes its access tokens, which all expire by `tokens_expire_at`, and records [`super::Change::Client`]; `Missing`
+    /// without such a client.
+    fn delete<'a>(&'a self, id: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()>;
+    /// Notes that the assertion of this SHA-256 was presented (RFC 7523 3, `jti`), and whether it was for the first time: of two who present
+    /// it at once, on whatever nodes, one is the first. It is known until after `until`.
+    fn note_assertion<'a>(
+        &'a self,
+        sha256: &'a [u8; 32],
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Stored<'a, bool>;
 }

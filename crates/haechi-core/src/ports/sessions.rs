@@ -2,6 +2,7 @@
 
 use super::stored::Stored;
 use crate::Timestamp;
+use std::time::Duration;
 
 /// A login and the refresh tokens that came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,29 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// When the user logged in.
     pub created_at: Timestamp,
+    /// Makes the next refresh token of the one that is presented, so that whoever presents it twice within the interval gets the same one.
+    /// `None` for a session of an earlier version.
+    pub chain_key: Option<[u8; 32]>,
+}
+
+/// A refresh token that is presented, and the one that is to work after it.
+#[derive(Clone, Copy, Debug)]
+pub struct Exchange<'a> {
+    /// SHA-256 of what was presented.
+    pub presented: &'a [u8; 32],
+    /// SHA-256 of the next.
+    pub next: &'a [u8; 32],
+    /// The time.
+    pub now: Timestamp,
+    /// For so long after it was used, a token may be presented again, as long as `next` is what works now: two tabs that refresh at once.
+    pub reuse_interval: Duration,
+}
+
+impl<'a> Exchange<'a> {
+    /// Of a token that works once, without an interval.
+    pub const fn once(presented: &'a [u8; 32], next: &'a [u8; 32], now: Timestamp) -> Self {
+        Self { presented, next, now, reuse_interval: Duration::ZERO }
+    }
 }
 
 /// What came of presenting a refresh token.
@@ -23,6 +47,8 @@ pub struct Session {
 pub enum Rotation {
     /// It was the current one; the next now is. The session as it stands after.
     Rotated(Session),
+    /// It was used a moment ago, and what was to be the next already is. Nothing changed.
+    Repeated(Session),
     /// It had been used before: the whole family is revoked by this very call.
     Replayed {
         /// The family.
@@ -38,12 +64,12 @@ pub trait Sessions: Send + Sync {
     fn begin<'a>(&'a self, session: &'a Session) -> Stored<'a, ()>;
     /// Exchanges a refresh token in one step: of two presenting the same one, at most one gets `Rotated`, and a replay
     /// ends the session as [`Sessions::end`] does. Tokens used before stay known until their session expires.
-    fn rotate<'a>(
-        &'a self,
-        presented_sha256: &'a [u8; 32],
-        next_sha256: &'a [u8; 32],
-        now: Timestamp,
-    ) -> Stored<'a, Rotation>;
+    fn rotate<'a>(&'a self, exchange: Exchange<'a>) -> Stored<'a, Rotation>;
+    /// The session that a refresh token is of, whether the token works or was used before; `None` where it ended or expired by `now`.
+    fn of_token<'a>(&'a self, sha256: &'a [u8; 32], now: Timestamp) -> Stored<'a, Option<Session>>;
+    /// The sessions that are alive at `now`, of one user or of all, newest first, and at most `limit` of them.
+    fn list<'a>(&'a self, user_id: Option<&'a str>, now: Timestamp, limit: usize)
+    -> Stored<'a, Vec<Session>>;
     /// Ends a session and revokes its access tokens (see [`super::Revocations`]), which all expire by `tokens_expire_at`.
     fn end<'a>(&'a self, session: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()>;
     /// Ends all sessions of a user, likewise, and records that the user was changed.

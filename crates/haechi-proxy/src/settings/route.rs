@@ -107,6 +107,12 @@ pub enum IdentityCall {
     Logout,
     /// `GET /auth/me`
     Me,
+    /// `POST /auth/token` (RFC 6749 3.2)
+    Token,
+    /// `POST /auth/revoke` (RFC 7009)
+    Revoke,
+    /// `POST /auth/introspect` (RFC 7662)
+    Introspect,
     /// `GET /.well-known/jwks.json`
     Jwks,
     /// `GET /.well-known/openid-configuration`

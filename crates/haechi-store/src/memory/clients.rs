@@ -1,7 +1,8 @@
 //! Machine clients, in memory.
 
 use super::Memory;
-use haechi_core::ports::{Change, ClientRecord, Clients, StoreError, Stored};
+use haechi_core::Timestamp;
+use haechi_core::ports::{Change, ClientProof, ClientRecord, Clients, Revoked, StoreError, Stored};
 
 impl Clients for Memory {
     fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<ClientRecord>> {
@@ -26,9 +27,34 @@ impl Clients for Memory {
         })
     }
 
-    fn delete<'a>(&'a self, id: &'a str) -> Stored<'a, ()> {
+    fn set_proof<'a>(&'a self, id: &'a str, proof: &'a ClientProof) -> Stored<'a, ()> {
+        self.answer(move |facts| {
+            let missing = || StoreError::Missing(format!("client `{id}`"));
+            facts.clients.get_mut(id).ok_or_else(missing)?.proof = proof.clone();
+            facts.log.add(Change::Client(id.to_owned()));
+            Ok(())
+        })
+    }
+
+    fn note_assertion<'a>(
+        &'a self,
+        sha256: &'a [u8; 32],
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Stored<'a, bool> {
+        self.answer(move |facts| {
+            facts.client_assertions.retain(|_, kept_until| *kept_until >= now);
+            let is_first = !facts.client_assertions.contains_key(sha256);
+            facts.client_assertions.entry(*sha256).or_insert(until);
+            Ok(is_first)
+        })
+    }
+
+    fn delete<'a>(&'a self, id: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
         self.answer(move |facts| {
             facts.clients.remove(id).ok_or_else(|| StoreError::Missing(format!("client `{id}`")))?;
+            let tokens = Revoked::Session(id.to_owned());
+            facts.log.add(Change::Revoked { what: tokens, until: tokens_expire_at });
             facts.log.add(Change::Client(id.to_owned()));
             Ok(())
         })

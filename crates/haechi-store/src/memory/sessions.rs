@@ -3,7 +3,7 @@
 use super::{Facts, Memory};
 use crate::times::forget_after;
 use haechi_core::Timestamp;
-use haechi_core::ports::{Change, Revoked, Rotation, Session, Sessions, StoreError, Stored};
+use haechi_core::ports::{Change, Exchange, Revoked, Rotation, Session, Sessions, StoreError, Stored};
 
 impl Sessions for Memory {
     fn begin<'a>(&'a self, session: &'a Session) -> Stored<'a, ()> {
@@ -18,19 +18,31 @@ impl Sessions for Memory {
         })
     }
 
-    fn rotate<'a>(
+    fn rotate<'a>(&'a self, exchange: Exchange<'a>) -> Stored<'a, Rotation> {
+        self.answer(move |facts| match facts.session_of(exchange.presented, exchange.now) {
+            Some(session) => facts.exchange(session, &exchange),
+            None => Ok(Rotation::Unknown),
+        })
+    }
+
+    fn of_token<'a>(&'a self, sha256: &'a [u8; 32], now: Timestamp) -> Stored<'a, Option<Session>> {
+        self.answer(move |facts| Ok(facts.session_of(sha256, now)))
+    }
+
+    fn list<'a>(
         &'a self,
-        presented_sha256: &'a [u8; 32],
-        next_sha256: &'a [u8; 32],
+        user_id: Option<&'a str>,
         now: Timestamp,
-    ) -> Stored<'a, Rotation> {
+        limit: usize,
+    ) -> Stored<'a, Vec<Session>> {
         self.answer(move |facts| {
-            let id = facts.refresh_tokens.get(presented_sha256);
-            let session = id.and_then(|id| facts.sessions.get(id)).cloned();
-            match session.filter(|session| now < session.expires_at) {
-                Some(session) => facts.exchange(session, presented_sha256, next_sha256),
-                None => Ok(Rotation::Unknown),
-            }
+            let wanted = |session: &&Session| {
+                now < session.expires_at && user_id.is_none_or(|user| session.user_id == user)
+            };
+            let mut found: Vec<Session> = facts.sessions.values().filter(wanted).cloned().collect();
+            found.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
+            found.truncate(limit);
+            Ok(found)
         })
     }
 
@@ -54,17 +66,21 @@ impl Sessions for Memory {
 }
 
 impl Facts {
-    fn exchange(
-        &mut self,
-        mut session: Session,
-        presented: &[u8; 32],
-        next: &[u8; 32],
-    ) -> Result<Rotation, StoreError> {
+    fn exchange(&mut self, mut session: Session, exchange: &Exchange<'_>) -> Result<Rotation, StoreError> {
+        let Exchange { presented, next, now, reuse_interval } = *exchange;
         if session.token_sha256 != *presented {
+            let used_at = self.refresh_tokens.get(presented).and_then(|(_, used_at)| *used_at);
+            let recent = used_at.is_some_and(|at| at <= now && now.since(at) < reuse_interval);
+            if recent && session.token_sha256 == *next {
+                return Ok(Rotation::Repeated(session));
+            }
             self.end(&session.id, forget_after(&session));
             return Ok(Rotation::Replayed { session: session.id });
         }
         self.add_token(&session.id, next)?;
+        if let Some((_, used_at)) = self.refresh_tokens.get_mut(presented) {
+            *used_at = Some(now);
+        }
         session.token_sha256 = *next;
         self.sessions.insert(session.id.clone(), session.clone());
         Ok(Rotation::Rotated(session))
@@ -74,19 +90,24 @@ impl Facts {
         if self.refresh_tokens.contains_key(sha256) {
             return Err(StoreError::Exists("a refresh token with this hash".into()));
         }
-        self.refresh_tokens.insert(*sha256, session.to_owned());
+        self.refresh_tokens.insert(*sha256, (session.to_owned(), None));
         Ok(())
     }
 
     fn end(&mut self, session: &str, until: Timestamp) {
         self.sessions.remove(session);
-        self.refresh_tokens.retain(|_, owner| owner != session);
+        self.refresh_tokens.retain(|_, (owner, _)| owner != session);
         self.log.add(Change::Revoked { what: Revoked::Session(session.to_owned()), until });
     }
 
     fn forget_sessions(&mut self, now: Timestamp) {
         self.sessions.retain(|_, session| forget_after(session) >= now);
         let sessions = &self.sessions;
-        self.refresh_tokens.retain(|_, owner| sessions.contains_key(owner));
+        self.refresh_tokens.retain(|_, (owner, _)| sessions.contains_key(owner));
+    }
+
+    fn session_of(&self, token: &[u8; 32], now: Timestamp) -> Option<Session> {
+        let (id, _) = self.refresh_tokens.get(token)?;
+        self.sessions.get(id).filter(|session| now < session.expires_at).cloned()
     }
 }

@@ -1,8 +1,8 @@
 //! Signing keys, in memory.
 
 use super::{Facts, Memory};
-use haechi_core::Timestamp;
 use haechi_core::ports::{SigningKeyRecord, SigningKeys, StoreError, Stored};
+use haechi_core::{Secret, Timestamp};
 
 impl SigningKeys for Memory {
     fn list(&self) -> Stored<'_, Vec<SigningKeyRecord>> {
@@ -26,19 +26,46 @@ impl SigningKeys for Memory {
     }
 
     fn rotate<'a>(&'a self, next: &'a SigningKeyRecord, published_until: Timestamp) -> Stored<'a, ()> {
+        self.answer(move |facts| facts.replace_signing_key(next, published_until))
+    }
+
+    fn rotate_from<'a>(
+        &'a self,
+        from: &'a str,
+        next: &'a SigningKeyRecord,
+        published_until: Timestamp,
+    ) -> Stored<'a, bool> {
         self.answer(move |facts| {
-            facts.add_signing_key(next)?;
-            // A key whose retirement lies ahead is in force too.
-            let in_force = facts.signing_keys.iter_mut().filter(|key| {
-                key.id != next.id
-                    && key.algorithm == next.algorithm
-                    && key.retired_at.is_none_or(|at| at > next.active_from)
-            });
-            for key in in_force {
-                key.retired_at = Some(next.active_from);
-                key.published_until = Some(published_until);
+            let is_latest = |key: &&SigningKeyRecord| {
+                key.id == from && key.algorithm == next.algorithm && key.retired_at.is_none()
+            };
+            if !facts.signing_keys.iter().any(|key| is_latest(&key)) {
+                return Ok(false);
             }
+            facts.replace_signing_key(next, published_until)?;
+            Ok(true)
+        })
+    }
+
+    fn unpublish<'a>(&'a self, id: &'a str, published_until: Timestamp) -> Stored<'a, ()> {
+        self.answer(move |facts| {
+            let mut keys = facts.signing_keys.iter_mut();
+            let retired = keys.find(|key| key.id == id && key.retired_at.is_some());
+            let missing = || StoreError::Missing(format!("retired signing key `{id}`"));
+            retired.ok_or_else(missing)?.published_until = Some(published_until);
             Ok(())
+        })
+    }
+
+    fn reseal<'a>(
+        &'a self,
+        id: &'a str,
+        from: &'a Secret<Vec<u8>>,
+        to: &'a Secret<Vec<u8>>,
+    ) -> Stored<'a, bool> {
+        self.answer(move |facts| {
+            let found = facts.signing_keys.iter_mut().find(|key| key.id == id && key.pkcs8 == *from);
+            Ok(found.map(|key| key.pkcs8 = to.clone()).is_some())
         })
     }
 
@@ -52,6 +79,25 @@ impl SigningKeys for Memory {
 }
 
 impl Facts {
+    fn replace_signing_key(
+        &mut self,
+        next: &SigningKeyRecord,
+        published_until: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.add_signing_key(next)?;
+        // A key whose retirement lies ahead is in force too.
+        let in_force = self.signing_keys.iter_mut().filter(|key| {
+            key.id != next.id
+                && key.algorithm == next.algorithm
+                && key.retired_at.is_none_or(|at| at > next.active_from)
+        });
+        for key in in_force {
+            key.retired_at = Some(next.active_from);
+            key.published_until = Some(published_until);
+        }
+        Ok(())
+    }
+
     fn add_signing_key(&mut self, key: &SigningKeyRecord) -> Result<(), StoreError> {
         if self.signing_keys.iter().any(|other| other.id == key.id) {
             return Err(StoreError::Exists(format!("signing key `{}`", key.id)));

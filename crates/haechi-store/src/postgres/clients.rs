@@ -3,8 +3,9 @@
 use super::fault::{found, taken};
 use super::{Postgres, can_be_kept, log};
 use crate::json::json;
-use crate::records::client;
-use haechi_core::ports::{Change, ClientRecord, Clients, StoreError, Stored};
+use crate::records::{client, lifetime_column, proof_columns};
+use haechi_core::Timestamp;
+use haechi_core::ports::{Change, ClientProof, ClientRecord, Clients, Revoked, StoreError, Stored};
 
 impl Clients for Postgres {
     fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<ClientRecord>> {
@@ -27,18 +28,24 @@ impl Clients for Postgres {
 
     fn add<'a>(&'a self, client: &'a ClientRecord) -> Stored<'a, ()> {
         self.answer(async move {
+            let (secret, previous, previous_until, keys) = proof_columns(&client.proof);
             let mut write = self.write().await?;
             write
                 .sql(
-                    "INSERT INTO haechi.clients (id, name, secret_sha256, roles, scopes, attributes, created_at) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                    "INSERT INTO haechi.clients (id, name, secret_sha256, previous_sha256, previous_until, public_keys, roles, scopes, \
+                     attributes, audiences, token_lifetime, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
                 )
                 .bind(&client.id)
                 .bind(&client.name)
-                .bind(client.secret_sha256.as_slice())
+                .bind(secret)
+                .bind(previous)
+                .bind(previous_until)
+                .bind(keys)
                 .bind(json(&client.roles)?)
                 .bind(json(&client.scopes)?)
                 .bind(json(&client.attributes)?)
+                .bind(json(&client.audiences)?)
+                .bind(lifetime_column(client.token_lifetime))
                 .bind(client.created_at.as_millis())
                 .execute(&mut *write)
                 .await
@@ -47,7 +54,60 @@ impl Clients for Postgres {
         })
     }
 
-    fn delete<'a>(&'a self, id: &'a str) -> Stored<'a, ()> {
+    fn set_proof<'a>(&'a self, id: &'a str, proof: &'a ClientProof) -> Stored<'a, ()> {
+        self.answer(async move {
+            if !can_be_kept(id) {
+                return Err(StoreError::Missing(named(id)).into());
+            }
+            let (secret, previous, previous_until, keys) = proof_columns(proof);
+            let mut write = self.write().await?;
+            let done = write
+                .sql(
+                    "UPDATE haechi.clients SET secret_sha256 = $1, previous_sha256 = $2, previous_until = $3, public_keys = $4 \
+                     WHERE id = $5",
+                )
+                .bind(secret)
+                .bind(previous)
+                .bind(previous_until)
+                .bind(keys)
+                .bind(id)
+                .execute(&mut *write)
+                .await?;
+            found(&done, || named(id))?;
+            log::record(&mut write, &Change::Client(id.to_owned())).await?;
+            self.commit(write).await
+        })
+    }
+
+    fn note_assertion<'a>(
+        &'a self,
+        sha256: &'a [u8; 32],
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Stored<'a, bool> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            // Others that note one meanwhile leave the same rows to whoever came first.
+            write
+                .sql(
+                    "DELETE FROM haechi.client_assertions WHERE sha256 IN (SELECT sha256 FROM haechi.client_assertions \
+                     WHERE kept_until < $1 LIMIT 100 FOR UPDATE SKIP LOCKED)",
+                )
+                .bind(now.as_millis())
+                .execute(&mut *write)
+                .await?;
+            let done = write
+                .sql("INSERT INTO haechi.client_assertions (sha256, kept_until) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+                .bind(sha256.as_slice())
+                .bind(until.as_millis())
+                .execute(&mut *write)
+                .await?;
+            self.commit(write).await?;
+            Ok(done.rows_affected() == 1)
+        })
+    }
+
+    fn delete<'a>(&'a self, id: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
         self.answer(async move {
             if !can_be_kept(id) {
                 return Err(StoreError::Missing(named(id)).into());
@@ -56,6 +116,8 @@ impl Clients for Postgres {
             let done =
                 write.sql("DELETE FROM haechi.clients WHERE id = $1").bind(id).execute(&mut *write).await?;
             found(&done, || named(id))?;
+            let tokens = Revoked::Session(id.to_owned());
+            log::record(&mut write, &Change::Revoked { what: tokens, until: tokens_expire_at }).await?;
             log::record(&mut write, &Change::Client(id.to_owned())).await?;
             self.commit(write).await
         })

@@ -31,4 +31,8 @@ impl Columns for PgRow {
     fn bytes(&self, column: &str) -> Result<Vec<u8>, Fault> {
         Ok(self.try_get(column)?)
     }
+
+    fn optional_bytes(&self, column: &str) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(self.try_get(column)?)
+    }
 }

@@ -14,22 +14,27 @@ const TABLE: &str = "haechi.migrations";
 const MIGRATIONS: Migrations = Migrations(&[
     (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
     (2, "key life", include_str!("../../migrations/postgres/0002_key_life.sql")),
+    (4, "clients", include_str!("../../migrations/postgres/0004_clients.sql")),
 ]);
 
 /// Whoever changes the schema holds this lock ("HAEC"), so that of several nodes that start at once one migrates and the others find it done.
 const LOCK: i64 = 0x4841_4543;
 
 /// What the operations need, a table and its columns in each line; and the indexes that keep promises.
-const TABLES: [(&str, &str); 9] = [
+const TABLES: [(&str, &str); 10] = [
     ("users", "id name password_hash roles attributes disabled created_at failures locked_until"),
-    ("clients", "id name secret_sha256 roles scopes attributes created_at"),
+    (
+        "clients",
+        "id name secret_sha256 roles scopes attributes created_at previous_sha256 previous_until public_keys audiences token_lifetime",
+    ),
+    ("client_assertions", "sha256 kept_until"),
     (
         "api_keys",
         "id number sha256 owner name roles scopes attributes expires_at allowed_addresses rate_limit quota created_at last_used_at state \
          previous_sha256 previous_until last_used_from imported",
     ),
-    ("sessions", "id user_id expires_at created_at forget_after"),
-    ("refresh_tokens", "sha256 session used"),
+    ("sessions", "id user_id expires_at created_at forget_after chain_key"),
+    ("refresh_tokens", "sha256 session used used_at"),
     ("signing_keys", "id number algorithm pkcs8 active_from retired_at published_until created_at"),
     ("changes", "epoch kind id kept_until"),
     ("change_epoch", "one value forgotten"),

@@ -2,11 +2,11 @@
 
 use super::fault::{Fault, taken};
 use super::lease::Lease;
-use super::{Postgres, log};
-use crate::records::{PresentedToken, presented_token};
+use super::{Postgres, can_be_kept, log};
+use crate::records::{PresentedToken, presented_token, session};
 use crate::times::forget_after;
 use haechi_core::Timestamp;
-use haechi_core::ports::{Change, Revoked, Rotation, Session, Sessions, Stored};
+use haechi_core::ports::{Change, Exchange, Revoked, Rotation, Session, Sessions, Stored};
 use sqlx::Row;
 
 impl Sessions for Postgres {
@@ -16,14 +16,15 @@ impl Sessions for Postgres {
             forget(&mut write, session.created_at).await?;
             write
                 .sql(
-                    "INSERT INTO haechi.sessions (id, user_id, expires_at, created_at, forget_after) \
-                     VALUES ($1, $2, $3, $4, $5)",
+                    "INSERT INTO haechi.sessions (id, user_id, expires_at, created_at, forget_after, chain_key) \
+                     VALUES ($1, $2, $3, $4, $5, $6)",
                 )
                 .bind(&session.id)
                 .bind(&session.user_id)
                 .bind(session.expires_at.as_millis())
                 .bind(session.created_at.as_millis())
                 .bind(forget_after(session).as_millis())
+                .bind(session.chain_key.as_ref().map(|key| key.as_slice()))
                 .execute(&mut *write)
                 .await
                 .map_err(|error| taken(error, format!("session `{}`", session.id)))?;
@@ -32,32 +33,60 @@ impl Sessions for Postgres {
         })
     }
 
-    fn rotate<'a>(
-        &'a self,
-        presented_sha256: &'a [u8; 32],
-        next_sha256: &'a [u8; 32],
-        now: Timestamp,
-    ) -> Stored<'a, Rotation> {
+    fn rotate<'a>(&'a self, asked: Exchange<'a>) -> Stored<'a, Rotation> {
         self.answer(async move {
             let mut write = self.write().await?;
-            // The session's row is locked: of two that present the same token one comes second, and finds it used.
-            let row = write
+            // The session's row is locked first: of two that present the same token one comes second, and finds it used.
+            write
                 .sql(
-                    "SELECT used, id, user_id, expires_at, created_at, forget_after \
-                     FROM haechi.refresh_tokens JOIN haechi.sessions ON id = session WHERE sha256 = $1 FOR UPDATE",
+                    "SELECT 1 FROM haechi.sessions WHERE id = (SELECT session FROM haechi.refresh_tokens WHERE sha256 = $1) \
+                     FOR UPDATE",
                 )
-                .bind(presented_sha256.as_slice())
+                .bind(asked.presented.as_slice())
                 .fetch_optional(&mut *write)
                 .await?;
+            let row = write.sql(PRESENTED).bind(asked.presented.as_slice()).fetch_optional(&mut *write).await?;
             match row.as_ref().map(presented_token).transpose()? {
-                Some(token) if now < token.expires_at => {
-                    self.exchange(write, token, presented_sha256, next_sha256).await
+                Some(token) if asked.now < token.session.expires_at => {
+                    self.exchange(write, token, &asked).await
                 }
                 _ => {
                     write.done().await?;
                     Ok(Rotation::Unknown)
                 }
             }
+        })
+    }
+
+    fn of_token<'a>(&'a self, sha256: &'a [u8; 32], now: Timestamp) -> Stored<'a, Option<Session>> {
+        self.answer(async move {
+            let row = self.row(PRESENTED, |sql| sql.bind(sha256.as_slice())).await?;
+            let token = row.as_ref().map(presented_token).transpose()?;
+            Ok(token.map(|token| token.session).filter(|session| now < session.expires_at))
+        })
+    }
+
+    fn list<'a>(
+        &'a self,
+        user_id: Option<&'a str>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Stored<'a, Vec<Session>> {
+        self.answer(async move {
+            if user_id.is_some_and(|user| !can_be_kept(user)) {
+                return Ok(Vec::new());
+            }
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let rows = self
+                .rows(
+                    "SELECT s.id, s.user_id, s.expires_at, s.created_at, s.chain_key, w.sha256 AS working \
+                     FROM haechi.sessions s JOIN haechi.refresh_tokens w ON w.session = s.id AND NOT w.used \
+                     WHERE s.expires_at > $1 AND ($2::text IS NULL OR s.user_id = $2) \
+                     ORDER BY s.created_at DESC, s.id COLLATE \"C\" DESC LIMIT $3",
+                    |sql| sql.bind(now.as_millis()).bind(user_id).bind(limit),
+                )
+                .await?;
+            rows.iter().map(session).collect()
         })
     }
 
@@ -86,33 +115,37 @@ impl Sessions for Postgres {
     }
 }
 
+/// A refresh token that is remembered, its session, and the token of that which works.
+const PRESENTED: &str = "SELECT t.used, t.used_at, s.id, s.user_id, s.expires_at, s.created_at, s.forget_after, s.chain_key, w.sha256 AS working \
+     FROM haechi.refresh_tokens t JOIN haechi.sessions s ON s.id = t.session \
+     JOIN haechi.refresh_tokens w ON w.session = s.id AND NOT w.used WHERE t.sha256 = $1";
+
 impl Postgres {
     async fn exchange(
         &self,
         mut write: Lease,
         token: PresentedToken,
-        presented: &[u8; 32],
-        next: &[u8; 32],
+        asked: &Exchange<'_>,
     ) -> Result<Rotation, Fault> {
+        if token.used && token.repeats(asked) {
+            write.done().await?;
+            return Ok(Rotation::Repeated(token.session));
+        }
+        let session = token.session;
         if token.used {
-            end(&mut write, &token.session, token.forget_after).await?;
+            end(&mut write, &session.id, token.forget_after).await?;
             self.commit(write).await?;
-            return Ok(Rotation::Replayed { session: token.session });
+            return Ok(Rotation::Replayed { session: session.id });
         }
         write
-            .sql("UPDATE haechi.refresh_tokens SET used = TRUE WHERE sha256 = $1")
-            .bind(presented.as_slice())
+            .sql("UPDATE haechi.refresh_tokens SET used = TRUE, used_at = $1 WHERE sha256 = $2")
+            .bind(asked.now.as_millis())
+            .bind(asked.presented.as_slice())
             .execute(&mut *write)
             .await?;
-        add_token(&mut write, &token.session, next).await?;
+        add_token(&mut write, &session.id, asked.next).await?;
         self.commit(write).await?;
-        Ok(Rotation::Rotated(Session {
-            id: token.session,
-            user_id: token.user_id,
-            token_sha256: *next,
-            expires_at: token.expires_at,
-            created_at: token.created_at,
-        }))
+        Ok(Rotation::Rotated(Session { token_sha256: *asked.next, ..session }))
     }
 }
 

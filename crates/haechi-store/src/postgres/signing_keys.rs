@@ -1,11 +1,11 @@
 //! Signing keys, in PostgreSQL.
 
-use super::Postgres;
-use super::fault::{Fault, taken};
+use super::fault::{Fault, found, taken};
 use super::lease::Lease;
+use super::{Postgres, can_be_kept};
 use crate::records::signing_key;
-use haechi_core::Timestamp;
-use haechi_core::ports::{SigningKeyRecord, SigningKeys, Stored};
+use haechi_core::ports::{SigningKeyRecord, SigningKeys, StoreError, Stored};
+use haechi_core::{Secret, Timestamp};
 
 impl SigningKeys for Postgres {
     fn list(&self) -> Stored<'_, Vec<SigningKeyRecord>> {
@@ -32,19 +32,64 @@ impl SigningKeys for Postgres {
     fn rotate<'a>(&'a self, next: &'a SigningKeyRecord, published_until: Timestamp) -> Stored<'a, ()> {
         self.answer(async move {
             let mut write = self.one_at_a_time().await?;
-            // A key whose retirement lies ahead is in force too.
-            write
-                .sql(
-                    "UPDATE haechi.signing_keys SET retired_at = $1, published_until = $2 \
-                     WHERE algorithm = $3 AND (retired_at IS NULL OR retired_at > $1)",
-                )
-                .bind(next.active_from.as_millis())
+            replace(&mut write, next, published_until).await?;
+            self.commit(write).await
+        })
+    }
+
+    fn rotate_from<'a>(
+        &'a self,
+        from: &'a str,
+        next: &'a SigningKeyRecord,
+        published_until: Timestamp,
+    ) -> Stored<'a, bool> {
+        self.answer(async move {
+            let mut write = self.one_at_a_time().await?;
+            if latest(&mut write, &next.algorithm).await?.is_none_or(|latest| latest.id != from) {
+                write.done().await?;
+                return Ok(false);
+            }
+            replace(&mut write, next, published_until).await?;
+            self.commit(write).await?;
+            Ok(true)
+        })
+    }
+
+    fn unpublish<'a>(&'a self, id: &'a str, published_until: Timestamp) -> Stored<'a, ()> {
+        self.answer(async move {
+            let named = || format!("retired signing key `{id}`");
+            if !can_be_kept(id) {
+                return Err(StoreError::Missing(named()).into());
+            }
+            let mut write = self.one_at_a_time().await?;
+            let done = write
+                .sql("UPDATE haechi.signing_keys SET published_until = $1 WHERE id = $2 AND retired_at IS NOT NULL")
                 .bind(published_until.as_millis())
-                .bind(&next.algorithm)
+                .bind(id)
                 .execute(&mut *write)
                 .await?;
-            insert(&mut write, next).await?;
+            found(&done, named)?;
             self.commit(write).await
+        })
+    }
+
+    fn reseal<'a>(
+        &'a self,
+        id: &'a str,
+        from: &'a Secret<Vec<u8>>,
+        to: &'a Secret<Vec<u8>>,
+    ) -> Stored<'a, bool> {
+        self.answer(async move {
+            let mut write = self.one_at_a_time().await?;
+            let done = write
+                .sql("UPDATE haechi.signing_keys SET pkcs8 = $1 WHERE id = $2 AND pkcs8 = $3")
+                .bind(to.expose().as_slice())
+                .bind(id)
+                .bind(from.expose().as_slice())
+                .execute(&mut *write)
+                .await?;
+            self.commit(write).await?;
+            Ok(done.rows_affected() == 1)
         })
     }
 
@@ -79,6 +124,25 @@ async fn latest(write: &mut Lease, algorithm: &str) -> Result<Option<SigningKeyR
         .fetch_optional(&mut **write)
         .await?;
     row.as_ref().map(signing_key).transpose()
+}
+
+async fn replace(
+    write: &mut Lease,
+    next: &SigningKeyRecord,
+    published_until: Timestamp,
+) -> Result<(), Fault> {
+    // A key whose retirement lies ahead is in force too.
+    write
+        .sql(
+            "UPDATE haechi.signing_keys SET retired_at = $1, published_until = $2 \
+             WHERE algorithm = $3 AND (retired_at IS NULL OR retired_at > $1)",
+        )
+        .bind(next.active_from.as_millis())
+        .bind(published_until.as_millis())
+        .bind(&next.algorithm)
+        .execute(&mut **write)
+        .await?;
+    insert(write, next).await
 }
 
 async fn insert(write: &mut Lease, key: &SigningKeyRecord) -> Result<(), Fault> {

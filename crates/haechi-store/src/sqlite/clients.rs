@@ -3,8 +3,9 @@
 use super::fault::{found, taken};
 use super::{Sqlite, log};
 use crate::json::json;
-use crate::records::client;
-use haechi_core::ports::{Change, ClientRecord, Clients, Stored};
+use crate::records::{client, lifetime_column, proof_columns};
+use haechi_core::Timestamp;
+use haechi_core::ports::{Change, ClientProof, ClientRecord, Clients, Revoked, Stored};
 use sqlx::query;
 
 impl Clients for Sqlite {
@@ -29,17 +30,23 @@ impl Clients for Sqlite {
 
     fn add<'a>(&'a self, client: &'a ClientRecord) -> Stored<'a, ()> {
         self.answer(async move {
+            let (secret, previous, previous_until, keys) = proof_columns(&client.proof);
             let mut write = self.write().await?;
             query(
-                "INSERT INTO clients (id, name, secret_sha256, roles, scopes, attributes, created_at) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO clients (id, name, secret_sha256, previous_sha256, previous_until, public_keys, roles, scopes, attributes, \
+                 audiences, token_lifetime, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )
             .bind(&client.id)
             .bind(&client.name)
-            .bind(client.secret_sha256.as_slice())
+            .bind(secret)
+            .bind(previous)
+            .bind(previous_until)
+            .bind(keys)
             .bind(json(&client.roles)?)
             .bind(json(&client.scopes)?)
             .bind(json(&client.attributes)?)
+            .bind(json(&client.audiences)?)
+            .bind(lifetime_column(client.token_lifetime))
             .bind(client.created_at.as_millis())
             .execute(&mut *write)
             .await
@@ -48,11 +55,60 @@ impl Clients for Sqlite {
         })
     }
 
-    fn delete<'a>(&'a self, id: &'a str) -> Stored<'a, ()> {
+    fn set_proof<'a>(&'a self, id: &'a str, proof: &'a ClientProof) -> Stored<'a, ()> {
+        self.answer(async move {
+            let (secret, previous, previous_until, keys) = proof_columns(proof);
+            let mut write = self.write().await?;
+            let done = query(
+                "UPDATE clients SET secret_sha256 = ?, previous_sha256 = ?, previous_until = ?, public_keys = ? WHERE id = ?",
+            )
+            .bind(secret)
+            .bind(previous)
+            .bind(previous_until)
+            .bind(keys)
+            .bind(id)
+            .execute(&mut *write)
+            .await?;
+            found(&done, || format!("client `{id}`"))?;
+            log::record(&mut write, &Change::Client(id.to_owned())).await?;
+            self.commit(write).await
+        })
+    }
+
+    fn note_assertion<'a>(
+        &'a self,
+        sha256: &'a [u8; 32],
+        until: Timestamp,
+        now: Timestamp,
+    ) -> Stored<'a, bool> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            query(
+                "DELETE FROM client_assertions WHERE sha256 IN \
+                 (SELECT sha256 FROM client_assertions WHERE kept_until < ? LIMIT 100)",
+            )
+            .bind(now.as_millis())
+            .execute(&mut *write)
+            .await?;
+            let done = query(
+                "INSERT INTO client_assertions (sha256, kept_until) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            )
+            .bind(sha256.as_slice())
+            .bind(until.as_millis())
+            .execute(&mut *write)
+            .await?;
+            self.commit(write).await?;
+            Ok(done.rows_affected() == 1)
+        })
+    }
+
+    fn delete<'a>(&'a self, id: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
         self.answer(async move {
             let mut write = self.write().await?;
             let done = query("DELETE FROM clients WHERE id = ?").bind(id).execute(&mut *write).await?;
             found(&done, || format!("client `{id}`"))?;
+            let tokens = Revoked::Session(id.to_owned());
+            log::record(&mut write, &Change::Revoked { what: tokens, until: tokens_expire_at }).await?;
             log::record(&mut write, &Change::Client(id.to_owned())).await?;
             self.commit(write).await
         })

@@ -2,10 +2,10 @@
 
 use super::fault::{Fault, taken};
 use super::{Sqlite, Write, log};
-use crate::records::{PresentedToken, presented_token};
+use crate::records::{PresentedToken, presented_token, session};
 use crate::times::forget_after;
 use haechi_core::Timestamp;
-use haechi_core::ports::{Change, Revoked, Rotation, Session, Sessions, Stored};
+use haechi_core::ports::{Change, Exchange, Revoked, Rotation, Session, Sessions, Stored};
 use sqlx::sqlite::SqliteExecutor;
 use sqlx::{SqliteConnection, query, query_scalar};
 
@@ -15,14 +15,15 @@ impl Sessions for Sqlite {
             let mut write = self.write().await?;
             forget(&mut write, session.created_at).await?;
             query(
-                "INSERT INTO sessions (id, user_id, expires_at, created_at, forget_after) \
-                 VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO sessions (id, user_id, expires_at, created_at, forget_after, chain_key) \
+                 VALUES (?, ?, ?, ?, ?, ?)",
             )
             .bind(&session.id)
             .bind(&session.user_id)
             .bind(session.expires_at.as_millis())
             .bind(session.created_at.as_millis())
             .bind(forget_after(session).as_millis())
+            .bind(session.chain_key.as_ref().map(|key| key.as_slice()))
             .execute(&mut *write)
             .await
             .map_err(|error| taken(error, format!("session `{}`", session.id)))?;
@@ -31,24 +32,47 @@ impl Sessions for Sqlite {
         })
     }
 
-    fn rotate<'a>(
-        &'a self,
-        presented_sha256: &'a [u8; 32],
-        next_sha256: &'a [u8; 32],
-        now: Timestamp,
-    ) -> Stored<'a, Rotation> {
+    fn rotate<'a>(&'a self, asked: Exchange<'a>) -> Stored<'a, Rotation> {
         self.answer(async move {
             // Made-up tokens must not make others wait for the write lock.
-            if presented(&self.readers, presented_sha256).await?.is_none() {
+            if presented(&self.readers, asked.presented).await?.is_none() {
                 return Ok(Rotation::Unknown);
             }
             let mut write = self.write().await?;
-            match presented(&mut *write, presented_sha256).await? {
-                Some(token) if now < token.expires_at => {
-                    self.exchange(write, token, presented_sha256, next_sha256).await
+            match presented(&mut *write, asked.presented).await? {
+                Some(token) if asked.now < token.session.expires_at => {
+                    self.exchange(write, token, &asked).await
                 }
                 _ => Ok(Rotation::Unknown),
             }
+        })
+    }
+
+    fn of_token<'a>(&'a self, sha256: &'a [u8; 32], now: Timestamp) -> Stored<'a, Option<Session>> {
+        self.answer(async move {
+            let token = presented(&self.readers, sha256).await?;
+            Ok(token.map(|token| token.session).filter(|session| now < session.expires_at))
+        })
+    }
+
+    fn list<'a>(
+        &'a self,
+        user_id: Option<&'a str>,
+        now: Timestamp,
+        limit: usize,
+    ) -> Stored<'a, Vec<Session>> {
+        self.answer(async move {
+            let rows = query(
+                "SELECT s.id, s.user_id, s.expires_at, s.created_at, s.chain_key, w.sha256 AS working \
+                 FROM sessions s JOIN refresh_tokens w ON w.session = s.id AND w.used = 0 \
+                 WHERE s.expires_at > ?1 AND (?2 IS NULL OR s.user_id = ?2) ORDER BY s.created_at DESC, s.id DESC LIMIT ?3",
+            )
+            .bind(now.as_millis())
+            .bind(user_id)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.readers)
+            .await?;
+            rows.iter().map(session).collect()
         })
     }
 
@@ -78,8 +102,9 @@ impl Sessions for Sqlite {
 
 async fn presented(db: impl SqliteExecutor<'_>, sha256: &[u8; 32]) -> Result<Option<PresentedToken>, Fault> {
     let row = query(
-        "SELECT used, id, user_id, expires_at, created_at, forget_after \
-         FROM refresh_tokens JOIN sessions ON id = session WHERE sha256 = ?",
+        "SELECT t.used, t.used_at, s.id, s.user_id, s.expires_at, s.created_at, s.forget_after, s.chain_key, w.sha256 AS working \
+         FROM refresh_tokens t JOIN sessions s ON s.id = t.session \
+         JOIN refresh_tokens w ON w.session = s.id AND w.used = 0 WHERE t.sha256 = ?",
     )
     .bind(sha256.as_slice())
     .fetch_optional(db)
@@ -92,27 +117,25 @@ impl Sqlite {
         &self,
         mut write: Write,
         token: PresentedToken,
-        presented: &[u8; 32],
-        next: &[u8; 32],
+        asked: &Exchange<'_>,
     ) -> Result<Rotation, Fault> {
-        if token.used {
-            end(&mut write, &token.session, token.forget_after).await?;
-            self.commit(write).await?;
-            return Ok(Rotation::Replayed { session: token.session });
+        if token.used && token.repeats(asked) {
+            return Ok(Rotation::Repeated(token.session));
         }
-        query("UPDATE refresh_tokens SET used = 1 WHERE sha256 = ?")
-            .bind(presented.as_slice())
+        let session = token.session;
+        if token.used {
+            end(&mut write, &session.id, token.forget_after).await?;
+            self.commit(write).await?;
+            return Ok(Rotation::Replayed { session: session.id });
+        }
+        query("UPDATE refresh_tokens SET used = 1, used_at = ? WHERE sha256 = ?")
+            .bind(asked.now.as_millis())
+            .bind(asked.presented.as_slice())
             .execute(&mut *write)
             .await?;
-        add_token(&mut write, &token.session, next).await?;
+        add_token(&mut write, &session.id, asked.next).await?;
         self.commit(write).await?;
-        Ok(Rotation::Rotated(Session {
-            id: token.session,
-            user_id: token.user_id,
-            token_sha256: *next,
-            expires_at: token.expires_at,
-            created_at: token.created_at,
-        }))
+        Ok(Rotation::Rotated(Session { token_sha256: *asked.next, ..session }))
     }
 }
 

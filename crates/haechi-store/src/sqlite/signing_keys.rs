@@ -1,10 +1,10 @@
 //! Signing keys, in SQLite.
 
 use super::Sqlite;
-use super::fault::{Fault, taken};
+use super::fault::{Fault, found, taken};
 use crate::records::signing_key;
-use haechi_core::Timestamp;
 use haechi_core::ports::{SigningKeyRecord, SigningKeys, Stored};
+use haechi_core::{Secret, Timestamp};
 use sqlx::{SqliteConnection, query};
 
 impl SigningKeys for Sqlite {
@@ -34,18 +34,58 @@ impl SigningKeys for Sqlite {
     fn rotate<'a>(&'a self, next: &'a SigningKeyRecord, published_until: Timestamp) -> Stored<'a, ()> {
         self.answer(async move {
             let mut write = self.write().await?;
-            // A key whose retirement lies ahead is in force too.
-            query(
-                "UPDATE signing_keys SET retired_at = ?1, published_until = ?2 \
-                 WHERE algorithm = ?3 AND (retired_at IS NULL OR retired_at > ?1)",
-            )
-            .bind(next.active_from.as_millis())
-            .bind(published_until.as_millis())
-            .bind(&next.algorithm)
-            .execute(&mut *write)
-            .await?;
-            insert(&mut write, next).await?;
+            replace(&mut write, next, published_until).await?;
             self.commit(write).await
+        })
+    }
+
+    fn rotate_from<'a>(
+        &'a self,
+        from: &'a str,
+        next: &'a SigningKeyRecord,
+        published_until: Timestamp,
+    ) -> Stored<'a, bool> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            if latest(&mut write, &next.algorithm).await?.is_none_or(|latest| latest.id != from) {
+                return Ok(false);
+            }
+            replace(&mut write, next, published_until).await?;
+            self.commit(write).await?;
+            Ok(true)
+        })
+    }
+
+    fn unpublish<'a>(&'a self, id: &'a str, published_until: Timestamp) -> Stored<'a, ()> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            let done =
+                query("UPDATE signing_keys SET published_until = ? WHERE id = ? AND retired_at IS NOT NULL")
+                    .bind(published_until.as_millis())
+                    .bind(id)
+                    .execute(&mut *write)
+                    .await?;
+            found(&done, || format!("retired signing key `{id}`"))?;
+            self.commit(write).await
+        })
+    }
+
+    fn reseal<'a>(
+        &'a self,
+        id: &'a str,
+        from: &'a Secret<Vec<u8>>,
+        to: &'a Secret<Vec<u8>>,
+    ) -> Stored<'a, bool> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            let done = query("UPDATE signing_keys SET pkcs8 = ? WHERE id = ? AND pkcs8 = ?")
+                .bind(to.expose().as_slice())
+                .bind(id)
+                .bind(from.expose().as_slice())
+                .execute(&mut *write)
+                .await?;
+            self.commit(write).await?;
+            Ok(done.rows_affected() == 1)
         })
     }
 
@@ -68,6 +108,24 @@ async fn latest(write: &mut SqliteConnection, algorithm: &str) -> Result<Option<
         .fetch_optional(write)
         .await?;
     row.as_ref().map(signing_key).transpose()
+}
+
+async fn replace(
+    write: &mut SqliteConnection,
+    next: &SigningKeyRecord,
+    published_until: Timestamp,
+) -> Result<(), Fault> {
+    // A key whose retirement lies ahead is in force too.
+    query(
+        "UPDATE signing_keys SET retired_at = ?1, published_until = ?2 \
+         WHERE algorithm = ?3 AND (retired_at IS NULL OR retired_at > ?1)",
+    )
+    .bind(next.active_from.as_millis())
+    .bind(published_until.as_millis())
+    .bind(&next.algorithm)
+    .execute(&mut *write)
+    .await?;
+    insert(write, next).await
 }
 
 async fn insert(write: &mut SqliteConnection, key: &SigningKeyRecord) -> Result<(), Fault> {

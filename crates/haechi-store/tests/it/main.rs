@@ -8,6 +8,7 @@
 )]
 
 mod conformance;
+mod families;
 mod migration;
 mod postgres;
 mod races;

@@ -2,7 +2,7 @@
 
 use crate::samples::{at, hash, session, signing_key, user};
 use crate::{Fixture, for_every_store};
-use haechi_core::ports::{Change, Revoked, Rotation};
+use haechi_core::ports::{Change, Exchange, Revoked, Rotation};
 use haechi_store::Store;
 use std::slice;
 use std::time::Duration;
@@ -38,7 +38,7 @@ async fn present_at_once(stores: &[Store]) {
     let store = &stores[0];
     store.sessions.begin(&session("s1", "alice", 255)).await.unwrap();
     let outcomes = at_once(stores, |store, n| async move {
-        store.sessions.rotate(&hash(255), &hash(n), at(10)).await.unwrap()
+        store.sessions.rotate(Exchange::once(&hash(255), &hash(n), at(10))).await.unwrap()
     })
     .await;
     let count = |wanted: fn(&Rotation) -> bool| outcomes.iter().filter(|outcome| wanted(outcome)).count();

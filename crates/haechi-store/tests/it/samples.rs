@@ -1,9 +1,11 @@
 //! Facts to keep.
 
 use haechi_core::ports::{
-    ApiKeyRecord, ClientRecord, KeyState, KeyUse, LoginState, Quota, Session, SigningKeyRecord, UserRecord,
+    ApiKeyRecord, ClientProof, ClientRecord, ClientSecrets, KeyState, KeyUse, LoginState, Quota, Session,
+    SigningKeyRecord, UserRecord,
 };
 use haechi_core::{AttributeValue, Attributes, Secret, Timestamp};
+use std::time::Duration;
 
 /// `seconds` after the start of all tests' time.
 pub(crate) fn at(seconds: i64) -> Timestamp {
@@ -32,10 +34,12 @@ pub(crate) fn client(name: &str) -> ClientRecord {
     ClientRecord {
         id: format!("id-of-{name}"),
         name: name.into(),
-        secret_sha256: hash(0xff),
+        proof: ClientProof::Secret(ClientSecrets { current: hash(0xff), previous: None }),
         roles: vec!["USER".into()],
         scopes: vec!["orders:read".into(), "orders:write".into()],
         attributes: attributes(),
+        audiences: vec!["https://orders.example.com".into()],
+        token_lifetime: Some(Duration::from_secs(90)),
         created_at: at(0),
     }
 }
@@ -75,6 +79,7 @@ pub(crate) fn session(id: &str, user_id: &str, n: u8) -> Session {
         token_sha256: hash(n),
         expires_at: at(1000),
         created_at: at(0),
+        chain_key: Some(hash(0xcc)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::Fixture;
 use crate::samples::{at, hash, session, user};
-use haechi_core::ports::{Change, Revoked, Rotation, StoreError};
+use haechi_core::ports::{Change, Exchange, Revoked, Rotation, StoreError};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -27,7 +27,7 @@ async fn one_process_sees_what_another_did() {
 async fn everything_is_there_after_a_restart() {
     let first = Fixture::new().await;
     first.store.sessions.begin(&session("s1", "alice", 1)).await.unwrap();
-    first.store.sessions.rotate(&hash(1), &hash(2), at(1)).await.unwrap();
+    first.store.sessions.rotate(Exchange::once(&hash(1), &hash(2), at(1))).await.unwrap();
     first.store.revocations.revoke(&Revoked::Token("t1".into()), at(60)).await.unwrap();
     let epoch = first.store.revocations.epoch().await.unwrap();
     first.store.close().await;
@@ -35,7 +35,7 @@ async fn everything_is_there_after_a_restart() {
     let second = first.again().await;
     assert_eq!(second.revocations.epoch().await.unwrap(), epoch);
     assert_eq!(second.revocations.changes_since(0, 10).await.unwrap().changes, [revoked("t1", 60)]);
-    let replay = second.sessions.rotate(&hash(1), &hash(3), at(2)).await.unwrap();
+    let replay = second.sessions.rotate(Exchange::once(&hash(1), &hash(3), at(2))).await.unwrap();
     assert_eq!(replay, Rotation::Replayed { session: "s1".into() });
 }
 

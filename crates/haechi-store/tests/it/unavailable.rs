@@ -4,54 +4,69 @@ use crate::Fixture;
 use crate::samples::{api_key, at, client, hash, key_use, session, signing_key, user};
 use crate::unopenable::raw;
 use haechi_core::Secret;
-use haechi_core::ports::{KeyFilter, KeyPage, Revoked, StoreError};
+use haechi_core::ports::{BoxFuture, Exchange, KeyFilter, KeyPage, Revoked, StoreError};
 use haechi_store::Store;
 use sqlx::{Connection, Executor};
 use std::fs;
 use std::time::{Duration, Instant};
 
 /// Asks every port everything and collects what was answered.
-async fn ask_all(store: &Store) -> Vec<(&'static str, Option<StoreError>)> {
-    let (users, keys, sessions) = (&store.users, &store.api_keys, &store.sessions);
-    let (clients, revocations, signing) = (&store.clients, &store.revocations, &store.signing_keys);
-    vec![
-        ("users.by_name", users.by_name("alice").await.err()),
-        ("users.by_id", users.by_id("id-of-alice").await.err()),
-        ("users.list", users.list().await.err()),
-        ("users.add", users.add(&user("bob")).await.err()),
-        ("users.set_roles", users.set_roles("alice", &[]).await.err()),
-        ("users.set_password", users.set_password("alice", &Secret::from("x")).await.err()),
-        ("users.set_disabled", users.set_disabled("alice", true).await.err()),
-        ("users.delete", users.delete("alice").await.err()),
-        ("users.login_failed", users.login_failed("id-of-alice", 5, at(0)).await.err()),
-        ("users.login_succeeded", users.login_succeeded("id-of-alice").await.err()),
-        ("clients.by_id", clients.by_id("c").await.err()),
-        ("clients.list", clients.list().await.err()),
-        ("clients.add", clients.add(&client("c")).await.err()),
-        ("clients.delete", clients.delete("c").await.err()),
-        ("api_keys.by_sha256", keys.by_sha256(&hash(1)).await.err()),
-        ("api_keys.by_id", keys.by_id("k1").await.err()),
-        ("api_keys.list", keys.list(&KeyFilter::default(), &KeyPage::first(9)).await.err()),
-        ("api_keys.expiring", keys.expiring(at(0), &[at(9)]).await.err()),
-        ("api_keys.add", keys.add(&api_key("k1", 1)).await.err()),
-        ("api_keys.add_all", keys.add_all(&[api_key("k1", 1)]).await.err()),
-        ("api_keys.rotate", keys.rotate("k1", &hash(2), at(9)).await.err()),
-        ("api_keys.revoke", keys.revoke("k1").await.err()),
-        ("api_keys.used", keys.used(&[key_use("k1", 0)]).await.err()),
-        ("sessions.begin", sessions.begin(&session("s2", "alice", 2)).await.err()),
-        ("sessions.rotate", sessions.rotate(&hash(1), &hash(9), at(1)).await.err()),
-        ("sessions.end", sessions.end("s1", at(9)).await.err()),
-        ("sessions.end_all_of", sessions.end_all_of("alice", at(9)).await.err()),
-        ("revocations.epoch", revocations.epoch().await.err()),
-        ("revocations.changes_since", revocations.changes_since(0, 10).await.err()),
-        ("revocations.revoke", revocations.revoke(&Revoked::Token("t".into()), at(9)).await.err()),
-        ("revocations.forget_expired", revocations.forget_expired(at(0)).await.err()),
-        ("signing_keys.list", signing.list().await.err()),
-        ("signing_keys.add_first", signing.add_first(&signing_key("k", "EdDSA", 0)).await.err()),
-        ("signing_keys.rotate", signing.rotate(&signing_key("k", "EdDSA", 0), at(9)).await.err()),
-        ("signing_keys.forget_unpublished", signing.forget_unpublished(at(0)).await.err()),
-        ("ping", store.ping().await.err()),
-    ]
+fn ask_all(store: &Store) -> BoxFuture<'_, Vec<(&'static str, Option<StoreError>)>> {
+    Box::pin(async move {
+        let (users, keys, sessions) = (&store.users, &store.api_keys, &store.sessions);
+        let (clients, revocations, signing) = (&store.clients, &store.revocations, &store.signing_keys);
+        vec![
+            ("users.by_name", users.by_name("alice").await.err()),
+            ("users.by_id", users.by_id("id-of-alice").await.err()),
+            ("users.list", users.list().await.err()),
+            ("users.add", users.add(&user("bob")).await.err()),
+            ("users.set_roles", users.set_roles("alice", &[]).await.err()),
+            ("users.set_password", users.set_password("alice", &Secret::from("x")).await.err()),
+            ("users.set_disabled", users.set_disabled("alice", true).await.err()),
+            ("users.delete", users.delete("alice").await.err()),
+            ("users.login_failed", users.login_failed("id-of-alice", 5, at(0)).await.err()),
+            ("users.login_succeeded", users.login_succeeded("id-of-alice").await.err()),
+            ("clients.by_id", clients.by_id("c").await.err()),
+            ("clients.list", clients.list().await.err()),
+            ("clients.add", clients.add(&client("c")).await.err()),
+            ("clients.set_proof", clients.set_proof("c", &client("c").proof).await.err()),
+            ("clients.delete", clients.delete("c", at(9)).await.err()),
+            ("clients.note_assertion", clients.note_assertion(&hash(1), at(9), at(0)).await.err()),
+            ("api_keys.by_sha256", keys.by_sha256(&hash(1)).await.err()),
+            ("api_keys.by_id", keys.by_id("k1").await.err()),
+            ("api_keys.list", keys.list(&KeyFilter::default(), &KeyPage::first(9)).await.err()),
+            ("api_keys.expiring", keys.expiring(at(0), &[at(9)]).await.err()),
+            ("api_keys.add", keys.add(&api_key("k1", 1)).await.err()),
+            ("api_keys.add_all", keys.add_all(&[api_key("k1", 1)]).await.err()),
+            ("api_keys.rotate", keys.rotate("k1", &hash(2), at(9)).await.err()),
+            ("api_keys.revoke", keys.revoke("k1").await.err()),
+            ("api_keys.used", keys.used(&[key_use("k1", 0)]).await.err()),
+            ("sessions.begin", sessions.begin(&session("s2", "alice", 2)).await.err()),
+            ("sessions.rotate", sessions.rotate(Exchange::once(&hash(1), &hash(9), at(1))).await.err()),
+            ("sessions.of_token", sessions.of_token(&hash(1), at(1)).await.err()),
+            ("sessions.list", sessions.list(None, at(1), 10).await.err()),
+            ("sessions.end", sessions.end("s1", at(9)).await.err()),
+            ("sessions.end_all_of", sessions.end_all_of("alice", at(9)).await.err()),
+            ("revocations.epoch", revocations.epoch().await.err()),
+            ("revocations.changes_since", revocations.changes_since(0, 10).await.err()),
+            ("revocations.revoke", revocations.revoke(&Revoked::Token("t".into()), at(9)).await.err()),
+            ("revocations.forget_expired", revocations.forget_expired(at(0)).await.err()),
+            ("signing_keys.list", signing.list().await.err()),
+            ("signing_keys.add_first", signing.add_first(&signing_key("k", "EdDSA", 0)).await.err()),
+            ("signing_keys.rotate", signing.rotate(&signing_key("k", "EdDSA", 0), at(9)).await.err()),
+            (
+                "signing_keys.rotate_from",
+                signing.rotate_from("k", &signing_key("k2", "EdDSA", 0), at(9)).await.err(),
+            ),
+            ("signing_keys.unpublish", signing.unpublish("k", at(9)).await.err()),
+            (
+                "signing_keys.reseal",
+                signing.reseal("k", &Secret::new(vec![1]), &Secret::new(vec![2])).await.err(),
+            ),
+            ("signing_keys.forget_unpublished", signing.forget_unpublished(at(0)).await.err()),
+            ("ping", store.ping().await.err()),
+        ]
+    })
 }
 
 #[tokio::test]
@@ -112,7 +127,7 @@ async fn every_table_is_dropped() {
     let fixture = filled().await;
     let mut raw = raw(&fixture.file()).await;
     raw.execute(
-        "PRAGMA foreign_keys = OFF; DROP TABLE users; DROP TABLE clients; DROP TABLE api_keys; DROP TABLE refresh_tokens; \
+        "PRAGMA foreign_keys = OFF; DROP TABLE users; DROP TABLE clients; DROP TABLE client_assertions; DROP TABLE api_keys; DROP TABLE refresh_tokens; \
          DROP TABLE sessions; DROP TABLE changes; DROP TABLE change_epoch; DROP TABLE signing_keys;",
     )
     .await

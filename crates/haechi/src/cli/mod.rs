@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 mod analysis;
 pub(crate) mod check;
+pub(crate) mod client;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod diff;
@@ -20,9 +21,12 @@ pub(crate) mod prove;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod schema_version;
+pub(crate) mod session;
 mod shell;
+pub(crate) mod signing_key;
 pub(crate) mod store;
 pub(crate) mod test;
+pub(crate) mod token;
 pub(crate) mod user;
 
 use crate::authenticators;
@@ -148,6 +152,18 @@ pub(crate) enum Command {
     /// API keys in the store.
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Machine clients, which get tokens for themselves.
+    #[command(subcommand)]
+    Client(client::ClientCommand),
+    /// Access tokens.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Logins of users.
+    #[command(subcommand)]
+    Session(session::SessionCommand),
+    /// The keys that tokens are signed with.
+    #[command(subcommand)]
+    SigningKey(signing_key::SigningKeyCommand),
     /// The schema of the store: its version, and bringing it up to date.
     #[command(subcommand)]
     Store(schema_version::StoreCommand),
@@ -388,9 +404,7 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_not_there() {
-        for command in ["client", "token", "signing-key", "audit"] {
-            assert!(Cli::try_parse_from(["haechi", command]).is_err(), "{command}");
-        }
+        assert!(Cli::try_parse_from(["haechi", "audit"]).is_err());
         let create = ["haechi", "key", "create", "--owner", "a"];
         assert!(Cli::try_parse_from(create).is_ok());
         for more in

@@ -20,6 +20,10 @@ pub(super) type PreflightAge = BoundedDuration<0, DAY>;
 pub(super) type Lifetime = BoundedDuration<1000, { 3650 * DAY }>;
 /// How long a token lives that cannot be looked up: 1 s to 1 day.
 pub(super) type TokenLifetime = BoundedDuration<1000, DAY>;
+/// For how long a refresh token may be presented again: at most 1 min.
+pub(super) type ReuseInterval = BoundedDuration<0, MINUTE>;
+/// After how long a signing key is replaced: 1 h to 10 years.
+pub(super) type RotationInterval = BoundedDuration<{ 60 * MINUTE }, { 3650 * DAY }>;
 /// The size of a message's head: 1 KiB to 256 KiB.
 pub(super) type HeadSize = Size<1024, { 256 << 10 }>;
 /// The size of a body: anything.
@@ -95,6 +99,7 @@ pub(super) const RESOLVE: ResolveInterval = BoundedDuration(Duration::from_secs(
 
 pub(super) const ACCESS_TOKEN_LIFETIME: TokenLifetime = BoundedDuration(Duration::from_secs(10 * 60));
 pub(super) const REFRESH_TOKEN_LIFETIME: Lifetime = BoundedDuration(Duration::from_secs(30 * 24 * 60 * 60));
+pub(super) const REUSE_INTERVAL: ReuseInterval = BoundedDuration(Duration::ZERO);
 pub(super) const IDENTITY_TOKEN_LIFETIME: TokenLifetime = BoundedDuration(Duration::from_secs(60));
 pub(super) const LOCKOUT_FAILURES: FailureCount = Count(5);
 pub(super) const LOCKOUT_FOR: Lifetime = BoundedDuration(Duration::from_secs(15 * 60));

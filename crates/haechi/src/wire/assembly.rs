@@ -159,6 +159,7 @@ impl Assembly {
             keyring: process.keyring.as_ref(),
             pool,
             declared: &declared,
+            watch: &process.watch,
             clock: &process.clock,
             control: &process.control,
         })?;

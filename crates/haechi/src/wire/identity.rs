@@ -1,13 +1,13 @@
 //! The embedded identity provider over the store: made, and kept current by tasks on the control runtime.
 
-use crate::config::{Config, meant};
+use crate::config::{Config, LONGEST_ACCESS_TOKEN, meant};
 use haechi_authn::RevocationWatch;
 use haechi_authn::control::Control;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{
-    IdentitySettings, Keyring, KeyringFault, Lockout, PasswordVerifier, Provider, ProviderStores,
-    watch_revocations,
+    IdentitySettings, Keyring, KeyringFault, Lockout, PasswordVerifier, Provider, ProviderStores, SOONEST,
+    Seal, Seals, SigningKeyAccounts, watch_revocations,
 };
 use haechi_authn::supervisor::supervise;
 use haechi_core::Clock;
@@ -48,6 +48,7 @@ pub(crate) struct Materials<'a> {
     pub(crate) keyring: Option<&'a Arc<Keyring>>,
     pub(crate) pool: Option<&'a Arc<PasswordPool>>,
     pub(crate) declared: &'a Arc<DeclaredAttributes>,
+    pub(crate) watch: &'a Arc<RevocationWatch>,
     pub(crate) clock: &'a Arc<dyn Clock>,
     pub(crate) control: &'a Handle,
 }
@@ -80,9 +81,13 @@ pub(crate) async fn keyring(
 ) -> Result<Option<Arc<Keyring>>, IdentityFault> {
     let Some(identity) = &config.identity else { return Ok(None) };
     let store = store.ok_or(IdentityFault::NoStore)?;
-    let keyring = Arc::new(Keyring::new(store.signing_keys.clone(), clock.clone(), identity.algorithm));
+    let keyring = Arc::new(empty_keyring(identity, store, clock.clone()));
     match keyring.reload().await {
         Ok(()) => {}
+        // Another seal may be configured, and another node may seal anew.
+        Err(fault @ KeyringFault::Sealed { .. }) => {
+            tracing::error!(error = %fault, "cannot load the signing keys; what needs them is answered 503, and no other key is made");
+        }
         // A store that is locked or full for a moment does not keep the gate from starting: until it answers, what needs the keys is 503.
         Err(KeyringFault::Store(error @ StoreError::Unavailable(_))) => {
             tracing::warn!(%error, "cannot load the signing keys yet; what needs them is answered 503");
@@ -91,7 +96,55 @@ pub(crate) async fn keyring(
     }
     let kept = keyring.clone();
     supervise(control, "signing keys", move || keep_current(kept.clone()));
+    if let Some(every) = identity.signing_keys.rotate_every {
+        let keys = Arc::new(signing_keys(identity, store, clock.clone()));
+        supervise(control, "signing key rotation", move || keep_young(keys.clone(), every));
+    }
     Ok(Some(keyring))
+}
+
+/// A keyring as configured, with nothing loaded yet.
+pub(crate) fn empty_keyring(identity: &meant::Identity, store: &Store, clock: Arc<dyn Clock>) -> Keyring {
+    Keyring::new(store.signing_keys.clone(), clock, identity.algorithm, Arc::new(seals(identity)))
+}
+
+/// What is done with signing keys, as configured.
+pub(crate) fn signing_keys(
+    identity: &meant::Identity,
+    store: &Store,
+    clock: Arc<dyn Clock>,
+) -> SigningKeyAccounts {
+    SigningKeyAccounts {
+        keys: store.signing_keys.clone(),
+        clock,
+        algorithm: identity.algorithm,
+        seals: Arc::new(seals(identity)),
+        longest_lifetime: LONGEST_ACCESS_TOKEN,
+    }
+}
+
+/// Each can be read: the configuration was checked.
+fn seals(identity: &meant::Identity) -> Seals {
+    let texts = identity.signing_keys.seals.iter();
+    Seals::new(texts.filter_map(|text| Seal::parse(text.expose()).ok()).collect())
+}
+
+/// How long a key that is made by itself is published before it signs: longer than others keep the set (see the answer's `Cache-Control`).
+pub(crate) const PUBLISHED_AHEAD: Duration = Duration::from_secs(60 * 60);
+/// How often it is looked whether a key is old.
+const LOOK_FOR_OLD_EVERY: Duration = Duration::from_secs(60);
+
+/// Replaces keys that are old, for ever.
+async fn keep_young(keys: Arc<SigningKeyAccounts>, every: Duration) {
+    let ahead = PUBLISHED_AHEAD.min(every / 2).max(SOONEST);
+    loop {
+        match keys.rotate_when_old(every, ahead).await {
+            Ok(true) => tracing::info!("a signing key is old; the next one is published"),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "cannot replace a signing key that is old"),
+        }
+        tokio::time::sleep(LOOK_FOR_OLD_EVERY).await;
+    }
 }
 
 /// The provider, where it is configured. It keeps nothing of its own, so each configuration makes another.
@@ -104,17 +157,21 @@ pub(crate) fn provider(materials: &Materials<'_>) -> Result<Option<Arc<Provider>
         users: store.users.clone(),
         sessions: store.sessions.clone(),
         revocations: store.revocations.clone(),
+        clients: store.clients.clone(),
     };
     let pool = materials.pool.ok_or(IdentityFault::NoPool)?;
     let verifier = verifier(config, store, pool, clock);
     let settings = settings(identity, materials.declared);
     let control = Control::new(control.clone());
-    Ok(Some(Arc::new(Provider::new(settings, stores, verifier, keyring, clock.clone(), control))))
+    let watch = materials.watch.clone();
+    Ok(Some(Arc::new(Provider::new(settings, stores, watch, verifier, keyring, clock.clone(), control))))
 }
 
 fn settings(identity: &meant::Identity, declared: &Arc<DeclaredAttributes>) -> IdentitySettings {
     IdentitySettings {
         issuer: identity.issuer.clone(),
+        path: (&*identity.path).into(),
+        reuse_interval: identity.reuse_interval,
         access_lifetime: identity.access_token_lifetime,
         refresh_lifetime: identity.refresh_token_lifetime,
         declared: declared.clone(),

@@ -32,7 +32,7 @@ pub(crate) use assembly::Assembly;
 pub(crate) use gate::{Gate, control_runtime};
 #[cfg(test)]
 pub(crate) use identity::DEFAULT_LOCKOUT;
-pub(crate) use identity::{issuer as own_issuer, open_store};
+pub(crate) use identity::{PUBLISHED_AHEAD, empty_keyring, issuer as own_issuer, open_store, signing_keys};
 pub(crate) use points::GivenAnswers;
 pub(crate) use rules::{access, rules, way};
 pub(crate) use sockets::Inherited;

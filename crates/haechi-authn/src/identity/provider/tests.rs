@@ -1,6 +1,7 @@
 use super::{
     IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores, RefreshRefused, TokenPair,
 };
+use crate::RevocationWatch;
 use crate::control::Control;
 use crate::declared::DeclaredAttributes;
 use crate::identity::Keyring;
@@ -19,10 +20,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-const ISSUER: &str = "http://localhost:8080";
+pub(in crate::identity) const ISSUER: &str = "http://localhost:8080";
 const CLIENT: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
-async fn provider(world: &World) -> Provider {
+pub(in crate::identity) async fn provider(world: &World) -> Provider {
     let provider = without_keys(world);
     provider.keyring().reload().await.unwrap();
     provider
@@ -33,6 +34,8 @@ fn without_keys(world: &World) -> Provider {
         issuer: ISSUER.into(),
         access_lifetime: Duration::from_secs(600),
         refresh_lifetime: Duration::from_secs(3600),
+        path: "/auth".into(),
+        reuse_interval: Duration::ZERO,
         declared: Arc::new(DeclaredAttributes::new(
             [("tenant".into(), AttributeType::String), ("sub".into(), AttributeType::String)].into(),
         )),
@@ -41,14 +44,21 @@ fn without_keys(world: &World) -> Provider {
         users: world.store.clone(),
         sessions: world.store.clone(),
         revocations: world.store.clone(),
+        clients: world.store.clone(),
     };
-    let keyring = Keyring::new(world.store.clone(), world.clock.clone(), SigningAlgorithm::EdDsa);
+    let watch = Arc::new(RevocationWatch::new(world.clock.clone()));
+    let keyring =
+        Keyring::new(world.store.clone(), world.clock.clone(), SigningAlgorithm::EdDsa, Arc::default());
     let verifier = Arc::new(world.verifier());
     let control = Control::new(Handle::current());
-    Provider::new(settings, stores, verifier, Arc::new(keyring), world.clock.clone(), control)
+    Provider::new(settings, stores, watch, verifier, Arc::new(keyring), world.clock.clone(), control)
 }
 
-async fn login(provider: &Provider, name: &str, password: &str) -> Result<TokenPair, LoginRefused> {
+pub(in crate::identity) async fn login(
+    provider: &Provider,
+    name: &str,
+    password: &str,
+) -> Result<TokenPair, LoginRefused> {
     provider.login(name.into(), Secret::from(password), CLIENT).await
 }
 
@@ -245,5 +255,10 @@ async fn discovery_says_what_there_is() {
     assert_eq!(document["issuer"], ISSUER);
     assert_eq!(document["jwks_uri"], "http://localhost:8080/.well-known/jwks.json");
     assert_eq!(document["id_token_signing_alg_values_supported"], serde_json::json!(["EdDSA"]));
-    assert!(document.get("token_endpoint").is_none());
+    assert_eq!(document["token_endpoint"], "http://localhost:8080/auth/token");
+    assert_eq!(
+        document["response_types_supported"],
+        serde_json::json!([]),
+        "no flow that begins in a browser"
+    );
 }

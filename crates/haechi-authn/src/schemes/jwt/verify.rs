@@ -144,7 +144,9 @@ fn caller(
     let subject = config.claims.subject(claims)?;
     let by_self = config.vouched == Vouched::BySelf;
     // Another issuer's sessions are not ours to end, and their names might be those of ours.
-    let session = if by_self { claims::text(claims, "sid")? } else { None };
+    // A machine client's tokens are one session, which ends when the client is deleted.
+    let session =
+        if by_self { claims::text(claims, "sid")?.or(claims::text(claims, "client_id")?) } else { None };
     let id = claims::text(claims, "jti")?;
     if by_self && id.is_none() {
         return Err(TokenFault::Missing("jti"));

@@ -1,21 +1,23 @@
 use super::{announced, exists, missing, refused};
 use crate::for_every_store;
-use crate::samples::client;
-use haechi_core::ports::{Change, ClientRecord};
+use crate::samples::{at, client, hash};
+use haechi_core::ports::{Change, ClientProof, ClientRecord, ClientSecrets, Revoked};
 use haechi_store::Store;
 
-for_every_store![a_client_comes_back_as_it_was, client_names_are_unique, a_deleted_client_is_announced];
+for_every_store![
+    a_client_comes_back_as_it_was,
+    client_names_are_unique,
+    a_clients_proof_is_replaced,
+    an_assertion_is_noted_once,
+    a_deleted_client_is_announced,
+];
 
 async fn a_client_comes_back_as_it_was(store: Store) {
     let expected = client("orders");
     store.clients.add(&client("zebra")).await.unwrap();
     store.clients.add(&expected).await.unwrap();
     let found = store.clients.by_id(&expected.id).await.unwrap().unwrap();
-    assert_eq!(
-        (&found.id, &found.name, found.secret_sha256, &found.roles, &found.scopes),
-        (&expected.id, &expected.name, expected.secret_sha256, &expected.roles, &expected.scopes)
-    );
-    assert_eq!((&found.attributes, found.created_at), (&expected.attributes, expected.created_at));
+    assert_eq!(found, expected);
     let listed = store.clients.list().await.unwrap();
     assert_eq!(listed.iter().map(|client| client.name.as_str()).collect::<Vec<_>>(), ["orders", "zebra"]);
     assert!(store.clients.by_id("orders").await.unwrap().is_none());
@@ -27,9 +29,48 @@ async fn client_names_are_unique(store: Store) {
     refused(&store, store.clients.add(&again), exists("client `orders`")).await;
 }
 
+async fn a_clients_proof_is_replaced(store: Store) {
+    store.clients.add(&client("orders")).await.unwrap();
+    let overlapping = ClientSecrets { current: hash(1), previous: Some((hash(0xff), at(60))) };
+    for proof in [
+        ClientProof::Secret(overlapping),
+        ClientProof::Keys(r#"{"keys":[]}"#.into()),
+        ClientProof::Secret(ClientSecrets { current: hash(2), previous: None }),
+    ] {
+        let change = [Change::Client("id-of-orders".into())];
+        announced(&store, store.clients.set_proof("id-of-orders", &proof), &change).await;
+        assert_eq!(store.clients.by_id("id-of-orders").await.unwrap().unwrap().proof, proof);
+    }
+    let proof = ClientProof::Keys(String::new());
+    refused(&store, store.clients.set_proof("nobody", &proof), missing("client `nobody`")).await;
+}
+
+async fn an_assertion_is_noted_once(store: Store) {
+    let note =
+        async |n, until, now| store.clients.note_assertion(&hash(n), at(until), at(now)).await.unwrap();
+    assert!(note(1, 60, 0).await && note(2, 30, 0).await);
+    assert!(!note(1, 60, 1).await && !note(2, 30, 30).await);
+    assert!(
+        note(3, 90, 31).await && note(2, 90, 31).await,
+        "it was forgotten when it could not be presented any more"
+    );
+    assert!(!note(1, 60, 60).await);
+    let racing = (0..8).map(|_| {
+        let clients = store.clients.clone();
+        tokio::spawn(async move { clients.note_assertion(&hash(9), at(60), at(0)).await.unwrap() })
+    });
+    let mut first = 0;
+    for one in racing.collect::<Vec<_>>() {
+        first += usize::from(one.await.unwrap());
+    }
+    assert_eq!(first, 1);
+}
+
 async fn a_deleted_client_is_announced(store: Store) {
     store.clients.add(&client("orders")).await.unwrap();
-    refused(&store, store.clients.delete("orders"), missing("client `orders`")).await;
-    announced(&store, store.clients.delete("id-of-orders"), &[Change::Client("id-of-orders".into())]).await;
+    refused(&store, store.clients.delete("orders", at(9)), missing("client `orders`")).await;
+    let tokens = Change::Revoked { what: Revoked::Session("id-of-orders".into()), until: at(9) };
+    let changes = [tokens, Change::Client("id-of-orders".into())];
+    announced(&store, store.clients.delete("id-of-orders", at(9)), &changes).await;
     assert!(store.clients.by_id("id-of-orders").await.unwrap().is_none());
 }

@@ -1,8 +1,9 @@
 use super::{announced, epoch, exists, refused, revoked};
 use crate::for_every_store;
 use crate::samples::{at, hash, session};
-use haechi_core::ports::{Change, Revoked, Rotation, Session};
+use haechi_core::ports::{Change, Exchange, Revoked, Rotation, Session};
 use haechi_store::Store;
+use std::time::Duration;
 
 for_every_store![
     each_refresh_token_works_once,
@@ -14,6 +15,9 @@ for_every_store![
     all_sessions_of_a_user_end,
     hashes_and_ids_are_never_given_twice,
     sessions_are_forgotten_when_nothing_of_them_can_be_valid,
+    a_refresh_is_repeated_within_its_interval,
+    a_token_tells_its_session,
+    living_sessions_are_listed,
 ];
 
 fn of(session: &str) -> Revoked {
@@ -25,7 +29,7 @@ fn ended(session: &str, until: i64) -> Change {
 }
 
 async fn rotate(store: &Store, presented: u8, next: u8, now: i64) -> Rotation {
-    store.sessions.rotate(&hash(presented), &hash(next), at(now)).await.unwrap()
+    store.sessions.rotate(Exchange::once(&hash(presented), &hash(next), at(now))).await.unwrap()
 }
 
 async fn each_refresh_token_works_once(store: Store) {
@@ -52,6 +56,72 @@ async fn a_replay_ends_the_family(store: Store) {
         assert_eq!(rotate(&store, token, 4, 30).await, Rotation::Unknown);
     }
     assert!(matches!(rotate(&store, 100, 101, 30).await, Rotation::Rotated(_)), "another family goes on");
+}
+
+async fn a_refresh_is_repeated_within_its_interval(store: Store) {
+    let first = session("s1", "alice", 1);
+    store.sessions.begin(&first).await.unwrap();
+    let rotate = async |presented, next, now| {
+        let (presented, next) = (hash(presented), hash(next));
+        let reuse_interval = Duration::from_secs(5);
+        let exchange = Exchange { presented: &presented, next: &next, now: at(now), reuse_interval };
+        store.sessions.rotate(exchange).await.unwrap()
+    };
+    let after = Session { token_sha256: hash(2), ..first.clone() };
+    assert_eq!(rotate(1, 2, 10).await, Rotation::Rotated(after.clone()));
+    let before = epoch(&store).await;
+    assert_eq!(rotate(1, 2, 10).await, Rotation::Repeated(after.clone()));
+    assert_eq!(rotate(1, 2, 14).await, Rotation::Repeated(after));
+    assert_eq!(epoch(&store).await, before);
+    assert!(matches!(rotate(2, 3, 14).await, Rotation::Rotated(_)));
+    // What came of the first was used meanwhile: somebody else has it.
+    assert_eq!(rotate(1, 2, 14).await, Rotation::Replayed { session: "s1".into() });
+    for (now, next) in [(15, 2), (9, 2), (12, 9)] {
+        let (id, n) = (format!("s-{now}-{next}"), u8::try_from(100 + now + i64::from(next)).unwrap());
+        store.sessions.begin(&session(&id, "alice", n)).await.unwrap();
+        let (presented, other) = (hash(n), hash(n + 60));
+        let exchange = Exchange::once(&presented, &other, at(10));
+        assert!(matches!(store.sessions.rotate(exchange).await.unwrap(), Rotation::Rotated(_)));
+        let other = if next == 2 { other } else { hash(255) };
+        let late = Exchange {
+            presented: &presented,
+            next: &other,
+            now: at(now),
+            reuse_interval: Duration::from_secs(5),
+        };
+        assert_eq!(store.sessions.rotate(late).await.unwrap(), Rotation::Replayed { session: id });
+    }
+}
+
+async fn a_token_tells_its_session(store: Store) {
+    let first = session("s1", "alice", 1);
+    store.sessions.begin(&first).await.unwrap();
+    rotate(&store, 1, 2, 10).await;
+    let now = Session { token_sha256: hash(2), ..first };
+    for token in [1, 2] {
+        assert_eq!(store.sessions.of_token(&hash(token), at(11)).await.unwrap().as_ref(), Some(&now));
+        assert_eq!(store.sessions.of_token(&hash(token), at(1000)).await, Ok(None), "expired");
+    }
+    assert_eq!(store.sessions.of_token(&hash(3), at(11)).await, Ok(None));
+    store.sessions.end("s1", at(2000)).await.unwrap();
+    assert_eq!(store.sessions.of_token(&hash(2), at(11)).await, Ok(None));
+}
+
+async fn living_sessions_are_listed(store: Store) {
+    for (n, (id, user)) in (0..).zip([("s1", "alice"), ("s2", "bob"), ("s3", "alice"), ("s4", "bob")]) {
+        let begun = Session { created_at: at(i64::from(n)), ..session(id, user, n) };
+        store.sessions.begin(&begun).await.unwrap();
+    }
+    store.sessions.end("s4", at(2000)).await.unwrap();
+    let list = async |user, now, limit| {
+        let found = store.sessions.list(user, at(now), limit).await.unwrap();
+        found.into_iter().map(|session| session.id).collect::<Vec<_>>()
+    };
+    assert_eq!(list(None, 10, 10).await, ["s3", "s2", "s1"]);
+    assert_eq!(list(None, 10, 2).await, ["s3", "s2"]);
+    assert_eq!(list(Some("alice"), 10, 10).await, ["s3", "s1"]);
+    assert_eq!(list(Some("nobody"), 10, 10).await, [""; 0]);
+    assert_eq!(list(None, 1000, 10).await, [""; 0], "expired");
 }
 
 async fn any_earlier_token_is_a_replay(store: Store) {
@@ -95,7 +165,7 @@ async fn hashes_and_ids_are_never_given_twice(store: Store) {
     refused(&store, store.sessions.begin(&session("s1", "alice", 2)), exists("session `s1`")).await;
     let taken = exists("a refresh token with this hash");
     refused(&store, store.sessions.begin(&session("s2", "alice", 1)), taken.clone()).await;
-    assert_eq!(store.sessions.rotate(&hash(1), &hash(1), at(1)).await, Err(taken));
+    assert_eq!(store.sessions.rotate(Exchange::once(&hash(1), &hash(1), at(1))).await, Err(taken));
     assert!(matches!(rotate(&store, 1, 2, 10).await, Rotation::Rotated(_)), "what failed left no trace");
 }
 

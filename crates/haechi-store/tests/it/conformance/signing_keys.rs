@@ -1,8 +1,8 @@
-use super::{exists, refused};
+use super::{exists, missing, refused};
 use crate::for_every_store;
 use crate::samples::{at, signing_key};
-use haechi_core::Timestamp;
 use haechi_core::ports::SigningKeyRecord;
+use haechi_core::{Secret, Timestamp};
 use haechi_store::Store;
 
 for_every_store![
@@ -12,6 +12,9 @@ for_every_store![
     rotation_at_once_overtakes_a_planned_one,
     a_rotation_that_fails_changes_nothing,
     keys_are_forgotten_when_no_longer_published,
+    of_two_rotations_of_the_latest_one_is_done,
+    a_retired_key_is_withdrawn,
+    a_key_is_resealed_unless_it_was_meanwhile,
 ];
 
 type Span = (String, Option<Timestamp>, Option<Timestamp>);
@@ -78,6 +81,39 @@ async fn a_rotation_that_fails_changes_nothing(store: Store) {
     let again = signing_key("k1", "EdDSA", 10);
     refused(&store, store.signing_keys.rotate(&again, at(40)), exists("signing key `k1`")).await;
     assert_eq!(spans(&store).await, [span("k1", None, None)]);
+}
+
+async fn of_two_rotations_of_the_latest_one_is_done(store: Store) {
+    store.signing_keys.add_first(&signing_key("k1", "EdDSA", 0)).await.unwrap();
+    let rotate = async |from: &str, next: &str| {
+        let next = signing_key(next, "EdDSA", 10);
+        store.signing_keys.rotate_from(from, &next, at(40)).await.unwrap()
+    };
+    assert!(!rotate("nobody", "k2").await);
+    assert!(rotate("k1", "k2").await);
+    assert!(!rotate("k1", "k3").await);
+    assert_eq!(spans(&store).await, [span("k1", Some(10), Some(40)), span("k2", None, None)]);
+}
+
+async fn a_retired_key_is_withdrawn(store: Store) {
+    store.signing_keys.add_first(&signing_key("k1", "EdDSA", 0)).await.unwrap();
+    store.signing_keys.rotate(&signing_key("k2", "EdDSA", 10), at(40)).await.unwrap();
+    store.signing_keys.unpublish("k1", at(12)).await.unwrap();
+    assert_eq!(spans(&store).await, [span("k1", Some(10), Some(12)), span("k2", None, None)]);
+    for id in ["k2", "nobody"] {
+        let why = missing(&format!("retired signing key `{id}`"));
+        refused(&store, store.signing_keys.unpublish(id, at(12)), why).await;
+    }
+}
+
+async fn a_key_is_resealed_unless_it_was_meanwhile(store: Store) {
+    let key = signing_key("k1", "EdDSA", 0);
+    store.signing_keys.add_first(&key).await.unwrap();
+    let (one, two) = (Secret::new(vec![1]), Secret::new(vec![2]));
+    assert_eq!(store.signing_keys.reseal("k1", &key.pkcs8, &one).await, Ok(true));
+    assert_eq!(store.signing_keys.reseal("k1", &key.pkcs8, &two).await, Ok(false));
+    assert_eq!(store.signing_keys.reseal("nobody", &one, &two).await, Ok(false));
+    assert_eq!(store.signing_keys.list().await.unwrap().remove(0).pkcs8, one);
 }
 
 async fn keys_are_forgotten_when_no_longer_published(store: Store) {

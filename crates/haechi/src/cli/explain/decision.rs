@@ -4,9 +4,9 @@ mod text;
 
 use crate::cli::{Common, DecisionArgs, Failure, Format, admin, configuration, output};
 use crate::config::Config;
-use crate::wire::open_store;
+use crate::wire::{empty_keyring, open_store};
 use haechi_admin::decisions::DecisionRecord;
-use haechi_authn::identity::{Keyring, operator_token};
+use haechi_authn::identity::operator_token;
 use haechi_core::id::DecisionId;
 use haechi_core::{Clock, Secret, SystemClock, role};
 use std::net::SocketAddr;
@@ -87,7 +87,7 @@ fn made(config: &Config) -> Result<Secret<String>, Failure> {
         let store = open_store(config).await.map_err(|error| unmade(error.to_string()))?;
         let store = store.ok_or_else(|| unmade("there is no `store`".to_owned()))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let keyring = Keyring::new(store.signing_keys.clone(), clock.clone(), identity.algorithm);
+        let keyring = empty_keyring(identity, &store, clock.clone());
         let loaded = keyring.reload().await.map_err(|error| unmade(error.to_string()));
         store.close().await;
         loaded?;

@@ -58,6 +58,9 @@ pub(super) fn routes(
     let mut calls = vec![
         ("identity-login", below("login"), Method::POST, open(), IdentityCall::Login),
         ("identity-refresh", below("refresh"), Method::POST, open(), IdentityCall::Refresh),
+        ("identity-token", below("token"), Method::POST, open(), IdentityCall::Token),
+        ("identity-revoke", below("revoke"), Method::POST, open(), IdentityCall::Revoke),
+        ("identity-introspect", below("introspect"), Method::POST, open(), IdentityCall::Introspect),
         ("identity-jwks", JWKS_PATH.to_owned(), Method::GET, open(), IdentityCall::Jwks),
         ("identity-discovery", DISCOVERY_PATH.to_owned(), Method::GET, open(), IdentityCall::Discovery),
     ];

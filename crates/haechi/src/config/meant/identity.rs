@@ -4,10 +4,11 @@ use super::names::Resolver;
 use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::written;
-use haechi_authn::identity::Lockout;
+use haechi_authn::identity::{Lockout, Seal};
 use haechi_authn::jose::SigningAlgorithm;
 use haechi_authn::keys::WebOrigin;
 use haechi_core::PathPattern;
+use haechi_core::Secret;
 use haechi_core::pattern::Segment;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -26,8 +27,21 @@ pub(crate) struct Identity {
     pub access_token_lifetime: Duration,
     /// How long a login lasts.
     pub refresh_token_lifetime: Duration,
+    /// For how long a refresh token may be presented again.
+    pub reuse_interval: Duration,
+    /// The keys that it signs with.
+    pub signing_keys: SigningKeys,
     /// When a user is locked out, and for how long.
     pub lockout: Lockout,
+}
+
+/// How the signing keys are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SigningKeys {
+    /// What they are sealed with, as written, each readable: the first seals, each opens.
+    pub seals: Vec<Secret<String>>,
+    /// After how long one is replaced.
+    pub rotate_every: Option<Duration>,
 }
 
 /// Below which path the identity provider answers where the configuration does not say.
@@ -43,6 +57,7 @@ pub(super) fn identity(resolver: &mut Resolver<'_>, written: &At<written::Identi
     let access_token = written.access_token.as_ref()?;
     let refresh_token = written.refresh_token.as_ref()?;
     lifetimes(resolver, access_token, refresh_token);
+    let signing_keys = signing_keys(resolver, written.signing_keys.as_ref()?);
     let lockout = written.lockout.as_ref()?;
     Some(Identity {
         issuer: issuer?,
@@ -50,11 +65,33 @@ pub(super) fn identity(resolver: &mut Resolver<'_>, written: &At<written::Identi
         algorithm: access_token.algorithm,
         access_token_lifetime: access_token.lifetime.0,
         refresh_token_lifetime: refresh_token.lifetime.0,
+        reuse_interval: refresh_token.reuse_interval.0,
+        signing_keys: signing_keys?,
         lockout: Lockout {
             failures: NonZeroU32::new(lockout.failures.0).unwrap_or(NonZeroU32::MIN),
             lasts: lockout.lasts.0,
         },
     })
+}
+
+fn signing_keys(resolver: &mut Resolver<'_>, written: &written::SigningKeys) -> Option<SigningKeys> {
+    let mut seals: Vec<Secret<String>> = Vec::new();
+    let mut ids = Vec::new();
+    for seal in written.seal.given().iter().flat_map(|seals| &seals.value.0) {
+        match Seal::parse(seal.value.expose()) {
+            Ok(read) if ids.contains(&read.id()) => {
+                return resolver.fault(Fault::new(seal.span, "the seal stands twice").help("keep it once"));
+            }
+            Ok(read) => ids.push(read.id()),
+            Err(fault) => {
+                let help =
+                    "make one with `openssl rand -base64 32`, and name it by `${env:NAME}` or `${file:PATH}`";
+                return resolver.fault(Fault::new(seal.span, fault.to_string()).help(help));
+            }
+        }
+        seals.push(seal.value.clone());
+    }
+    Some(SigningKeys { seals, rotate_every: written.rotate_every.given().map(|every| every.value.0) })
 }
 
 /// A login that ended must not leave a token behind that still works.

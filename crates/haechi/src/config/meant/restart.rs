@@ -1,5 +1,6 @@
 //! Changes of the configuration that need a restart.
 
+use super::identity::SigningKeys;
 use super::names::Resolver;
 use super::{Config, Identity, Listener};
 use crate::config::report::Fault;
@@ -29,7 +30,7 @@ pub(super) fn needed(resolver: &mut Resolver<'_>, next: &Config, in_force: &Conf
         (next.access_log != in_force.access_log, "`access_log`", None),
         (next.traces != in_force.traces, "`telemetry`", written.telemetry.given().map(|told| told.span)),
         (next.egress != in_force.egress, "`egress` or the proxies of the environment", None),
-        (fixed(next) != fixed(in_force), "the issuer or algorithm of `identity`", identity),
+        (fixed(next) != fixed(in_force), "the issuer, algorithm or `signing_keys` of `identity`", identity),
     ];
     for (changed, what, span) in changes {
         if changed {
@@ -49,6 +50,9 @@ const fn bind_of(listener: &Listener) -> SocketAddr {
 }
 
 /// What signed tokens and everybody who verifies them rely on.
-fn fixed(config: &Config) -> Option<(&str, haechi_authn::jose::SigningAlgorithm)> {
-    config.identity.as_ref().map(|identity: &Identity| (&*identity.issuer, identity.algorithm))
+fn fixed(config: &Config) -> Option<(&str, haechi_authn::jose::SigningAlgorithm, &SigningKeys)> {
+    config
+        .identity
+        .as_ref()
+        .map(|identity: &Identity| (&*identity.issuer, identity.algorithm, &identity.signing_keys))
 }

@@ -277,6 +277,18 @@ fn our_own_tokens_are_what_we_make_them() {
             "store: sqlite:h\nidentity: {{ issuer: \"http://localhost\", {access}refresh_token: {{ lifetime: {refresh} }} }}\n"
         ))
     };
+    let identity = |rest: &str| {
+        messages(&format!("store: sqlite:h\nidentity: {{ issuer: \"http://localhost\", {rest} }}\n"))
+    };
+    let (one, other) = ("5a".repeat(31) + "01", "5a".repeat(31) + "02");
+    for fits in [&one, &format!("[{one}, {other}]")] {
+        assert_eq!(identity(&format!("signing_keys: {{ seal: {fits}, rotate_every: 90d }}")), [""; 0]);
+    }
+    assert_refused(&identity("signing_keys: { seal: secret }"), "a seal is 32 random bytes");
+    assert_refused(&identity(&format!("signing_keys: {{ seal: [{one}, {one}] }}")), "the seal stands twice");
+    assert_refused(&identity("signing_keys: { seal: [] }"), "expected a seal, or a list of seals");
+    assert_refused(&identity("signing_keys: { rotate_every: 59m }"), "`59m` is not a duration");
+    assert_refused(&identity("refresh_token: { reuse_interval: 2m }"), "`2m` is not a duration");
     assert_eq!(lifetimes("access_token: { lifetime: 1h }, ", "1h"), [""; 0]);
     assert_refused(
         &lifetimes("access_token: { lifetime: 1h }, ", "59m"),

@@ -1,11 +1,14 @@
 //! `identity`: the embedded identity provider.
 
-use crate::config::defaults::{self, FailureCount, Lifetime, TokenLifetime};
+use crate::config::defaults::{self, FailureCount, Lifetime, ReuseInterval, RotationInterval, TokenLifetime};
+use crate::config::read::{Defs, Reader, Value};
 use crate::config::record::record;
 use crate::config::source::At;
+use crate::config::yaml::{Kind, Node};
 use haechi_authn::jose::SigningAlgorithm;
-use haechi_core::PathPattern;
+use haechi_core::{PathPattern, Secret};
 use reqwest::Url;
+use serde_json::{Value as Json, json};
 
 record! {
     "`identity`"
@@ -19,6 +22,8 @@ record! {
         section access_token as "access_token": AccessToken,
         /// The tokens that a login is prolonged with.
         section refresh_token as "refresh_token": At<RefreshToken>,
+        /// The keys that tokens are signed with.
+        section signing_keys as "signing_keys": SigningKeys,
         /// When a user is locked out.
         section lockout as "lockout": Lockout,
         /// Takes a plain `http` issuer that is not on loopback.
@@ -43,6 +48,38 @@ record! {
     struct RefreshToken {
         /// How long a login lasts.
         default lifetime as "lifetime": Lifetime = defaults::REFRESH_TOKEN_LIFETIME,
+        /// For how long after it was used a refresh token gives the same next one again, for pages that refresh at once; 0 for a token that works once and no more.
+        default reuse_interval as "reuse_interval": ReuseInterval = defaults::REUSE_INTERVAL,
+    }
+}
+
+record! {
+    "`signing_keys`"
+    /// The keys that tokens are signed with.
+    struct SigningKeys {
+        /// What private keys are sealed with in the store: 32 random bytes in base64 or hex. Of a list the first seals, and each opens.
+        optional seal as "seal": At<SealTexts>,
+        /// A key that has signed for so long is replaced by another. By command alone where this is left out.
+        optional rotate_every as "rotate_every": At<RotationInterval>,
+    }
+}
+
+/// One seal, or several of which each opens.
+#[derive(Clone, Debug)]
+pub(crate) struct SealTexts(pub(crate) Vec<At<Secret<String>>>);
+
+impl Value for SealTexts {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        match &node.kind {
+            Kind::Sequence(items) if items.is_empty() => reader.expected("a seal, or a list of seals", node),
+            Kind::Sequence(_) => Vec::read(node, reader).map(Self),
+            _ => At::read(node, reader).map(|seal| Self(vec![seal])),
+        }
+    }
+
+    fn schema(defs: &mut Defs) -> Json {
+        let seal = Secret::<String>::schema(defs);
+        json!({ "anyOf": [seal, { "type": "array", "items": seal, "minItems": 1 }] })
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) use authenticators::Authenticator;
 pub(crate) use decision_points::PointType;
 pub(super) use decision_points::{DecisionPoint, PointTls};
 pub(super) use egress::{Egress, Proxy, address as proxy_address};
-pub(super) use identity::{AccessToken, Identity, RefreshToken};
+pub(super) use identity::{AccessToken, Identity, RefreshToken, SigningKeys};
 pub(super) use inherited::{Inheritance, Inherited, RouteKeys, ServiceKeys};
 pub(super) use rate_limits::RateLimit;
 pub(super) use resilience::{Ejection, Health, Retries, USUAL_RETRIES};

@@ -1,0 +1,83 @@
+//! The OAuth 2 endpoints: forms in, JSON out, errors as RFC 6749 5.2 has them.
+
+use super::{Answer, json};
+use crate::refusal::Refusal;
+use haechi_authn::identity::{Form, OAuthError, OAuthErrorKind, OAuthRequest, Provider, TokenGrant, is_form};
+use haechi_core::{FieldName, RequestHead, Secret};
+use serde::Serialize;
+use serde_json::json;
+
+/// RFC 6749 5.1.
+#[derive(Serialize)]
+struct Granted<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    scope: &'a str,
+}
+
+pub(super) async fn token(provider: &Provider, head: &RequestHead, body: &[u8]) -> Answer {
+    let request = match request(head, body) {
+        Ok(request) => request,
+        Err(refused) => return refused,
+    };
+    match provider.token(request).await {
+        Ok(TokenGrant { access_token, expires_in, refresh_token, scope }) => json(&Granted {
+            access_token: access_token.expose(),
+            token_type: "Bearer",
+            expires_in: expires_in.as_secs(),
+            refresh_token: refresh_token.as_ref().map(|token| token.expose().as_str()),
+            scope: &scope,
+        }),
+        Err(error) => refused(&error),
+    }
+}
+
+pub(super) async fn revoke(provider: &Provider, head: &RequestHead, body: &[u8]) -> Answer {
+    let request = match request(head, body) {
+        Ok(request) => request,
+        Err(refused) => return refused,
+    };
+    match provider.revoke(request).await {
+        // RFC 7009 2.2: 200, and nobody reads the body.
+        Ok(()) => json(&json!({})),
+        Err(error) => refused(&error),
+    }
+}
+
+pub(super) async fn introspect(provider: &Provider, head: &RequestHead, body: &[u8]) -> Answer {
+    let request = match request(head, body) {
+        Ok(request) => request,
+        Err(refused) => return refused,
+    };
+    match provider.introspect(request).await {
+        Ok(facts) => json(&facts),
+        Err(error) => refused(&error),
+    }
+}
+
+fn request(head: &RequestHead, body: &[u8]) -> Result<OAuthRequest, Answer> {
+    let request = |told: &'static str| {
+        let refusal = Refusal::OAuthRequest { error: OAuthErrorKind::InvalidRequest.code(), told };
+        Answer::refused(refusal, told)
+    };
+    let content_type = head.fields.sole(FieldName::ContentType).ok().flatten();
+    if !is_form(content_type) {
+        return Err(request("the body is not `application/x-www-form-urlencoded`"));
+    }
+    let authorization = head.fields.sole(FieldName::Authorization);
+    let authorization = authorization.map_err(|_| request("`Authorization` stands twice"))?;
+    let form = Form::parse(body).map_err(|error| refused(&error.into()))?;
+    Ok(OAuthRequest { authorization: authorization.map(|field| Secret::new(field.to_vec())), form })
+}
+
+fn refused(error: &OAuthError) -> Answer {
+    let refusal = match error.kind {
+        OAuthErrorKind::Unavailable => Refusal::CANNOT_TELL,
+        OAuthErrorKind::InvalidClient => Refusal::OAuthClient { told: error.told },
+        kind => Refusal::OAuthRequest { error: kind.code(), told: error.told },
+    };
+    Answer::refused(refusal, error.to_string())
+}

@@ -1,0 +1,142 @@
+//! `haechi session`: logins of users.
+
+use super::output::{self, counted, said};
+use super::store::{Opened, with_store};
+use super::{Common, Failure, Format};
+use crate::config::LONGEST_ACCESS_TOKEN;
+use clap::{Args, Subcommand};
+use haechi_core::ports::{Session, StoreError};
+use haechi_core::{Clock, SystemClock, Timestamp};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// More room than any leeway.
+const LEEWAY: Duration = Duration::from_secs(10 * 60);
+/// So many are ended at once, and the gate goes on in between.
+const ENDED_AT_ONCE: usize = 1000;
+
+/// `haechi session …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionCommand {
+    /// List the logins that can be refreshed, newest first.
+    List {
+        /// Only those of this user.
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
+        /// At most so many.
+        #[arg(long, value_name = "N", default_value_t = 1000)]
+        limit: usize,
+    },
+    /// End logins: neither their refresh tokens nor their access tokens work any more, within 5 s on every node.
+    End(EndArgs),
+}
+
+/// Which logins end.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct EndArgs {
+    /// The login's id, as `haechi session list` shows it and as `sid` stands in its tokens.
+    #[arg(value_name = "ID")]
+    id: Option<String>,
+    /// All of this user.
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// All of everybody.
+    #[arg(long)]
+    all: bool,
+}
+
+/// Does it.
+pub(crate) fn session(common: &Common, command: SessionCommand) -> Result<(), Failure> {
+    let format = common.output;
+    with_store(common, async |opened| match command {
+        SessionCommand::List { user, limit } => list(&opened, user.as_deref(), limit, format).await,
+        SessionCommand::End(EndArgs { id: Some(id), .. }) => one(&opened, &id).await,
+        SessionCommand::End(EndArgs { user: Some(user), .. }) => of_user(&opened, &user).await,
+        SessionCommand::End(EndArgs { .. }) => all(&opened).await,
+    })
+}
+
+fn tokens_expire_at() -> Timestamp {
+    SystemClock.now().plus(LONGEST_ACCESS_TOKEN).plus(LEEWAY)
+}
+
+async fn one(opened: &Opened, id: &str) -> Result<(), Failure> {
+    if id.starts_with("hr_") || id.contains('.') {
+        return Err(Failure::usage("this is a token, not a login's id; `haechi session list` shows the ids"));
+    }
+    opened.store.sessions.end(id, tokens_expire_at()).await?;
+    said(&format!("ended the login `{id}`"));
+    Ok(())
+}
+
+async fn of_user(opened: &Opened, name: &str) -> Result<(), Failure> {
+    let id = id_of(opened, name).await?;
+    opened.store.sessions.end_all_of(&id, tokens_expire_at()).await?;
+    said(&format!("ended all logins of user `{name}`"));
+    Ok(())
+}
+
+async fn all(opened: &Opened) -> Result<(), Failure> {
+    let mut ended = 0;
+    loop {
+        let page = opened.store.sessions.list(None, SystemClock.now(), ENDED_AT_ONCE).await?;
+        for session in &page {
+            opened.store.sessions.end(&session.id, tokens_expire_at()).await?;
+        }
+        ended += page.len();
+        if page.len() < ENDED_AT_ONCE {
+            said(&format!("ended {}", counted(ended, "login")));
+            return Ok(());
+        }
+    }
+}
+
+async fn id_of(opened: &Opened, name: &str) -> Result<String, Failure> {
+    let user = opened.store.users.by_name(name).await?;
+    Ok(user.ok_or_else(|| StoreError::Missing(format!("user `{name}`")))?.id)
+}
+
+async fn list(opened: &Opened, user: Option<&str>, limit: usize, format: Format) -> Result<(), Failure> {
+    let id = match user {
+        Some(name) => Some(id_of(opened, name).await?),
+        None => None,
+    };
+    let names: BTreeMap<String, String> =
+        opened.store.users.list().await?.into_iter().map(|user| (user.id, user.name)).collect();
+    let found = opened.store.sessions.list(id.as_deref(), SystemClock.now(), limit).await?;
+    let views: Vec<SessionView> = found.into_iter().map(|session| SessionView::of(session, &names)).collect();
+    output::list(format, &views, &["id", "user", "since", "until"], |session| {
+        vec![
+            session.id.clone(),
+            session.user.clone().unwrap_or_else(|| session.subject.clone()),
+            session.created_at.clone(),
+            session.expires_at.clone(),
+        ]
+    })
+}
+
+/// A login as printed.
+#[derive(Debug, Serialize)]
+struct SessionView {
+    id: String,
+    /// The user's id.
+    subject: String,
+    /// The user's name, while there is such a user.
+    user: Option<String>,
+    created_at: String,
+    expires_at: String,
+}
+
+impl SessionView {
+    fn of(session: Session, names: &BTreeMap<String, String>) -> Self {
+        Self {
+            id: session.id,
+            user: names.get(&session.user_id).cloned(),
+            subject: session.user_id,
+            created_at: session.created_at.rfc3339().to_string(),
+            expires_at: session.expires_at.rfc3339().to_string(),
+        }
+    }
+}
