@@ -2,7 +2,7 @@
 
 use haechi_core::ports::{
     ApiKeyRecord, ApiKeys, BoxFuture, Changes, ClientProof, ClientRecord, Clients, Exchange, KeyFilter,
-    KeyPage, KeyUse, LoginState, Revocations, Revoked, Rotation, Session, Sessions, SigningKeyRecord,
+    KeyPage, KeyUse, LoginState, QuotaUse, Quotas, Revocations, Revoked, Rotation, Session, Sessions, SigningKeyRecord,
     SigningKeys, StoreError, Stored, UserRecord, Users,
 };
 use haechi_core::{Secret, Timestamp};
@@ -148,6 +148,11 @@ port! { ApiKeys, api_keys:
     rotate(id: &'a str, sha256: &'a [u8; 32], previous_until: Timestamp) -> ();
     revoke(id: &'a str) -> ();
     used(uses: &'a [KeyUse]) -> ();
+}
+
+port! { Quotas, quotas:
+    add(uses: &'a [QuotaUse]) -> Vec<u64>;
+    forget(before: Timestamp) -> ();
 }
 
 port! { Sessions, sessions:

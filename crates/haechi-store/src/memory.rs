@@ -4,6 +4,7 @@ mod api_keys;
 mod clients;
 mod keys;
 mod log;
+mod quotas;
 mod revocations;
 mod sessions;
 mod signing_keys;
@@ -36,6 +37,8 @@ struct Facts {
     sessions: BTreeMap<String, Session>,
     /// Every remembered refresh token, its session, and when it was used.
     refresh_tokens: BTreeMap<[u8; 32], (String, Option<Timestamp>)>,
+    /// By key and window.
+    quota_uses: BTreeMap<(String, Timestamp, Timestamp), u64>,
     log: Log,
     /// In the order they were added.
     signing_keys: Vec<SigningKeyRecord>,

@@ -14,6 +14,7 @@ pub(crate) mod open;
 mod opening;
 mod options;
 mod probe;
+mod quotas;
 mod refusal;
 mod revocations;
 mod row;

@@ -13,6 +13,7 @@ mod lookup;
 pub(crate) mod open;
 mod opening;
 mod probe;
+mod quotas;
 mod refusal;
 mod revocations;
 mod row;

@@ -4,7 +4,7 @@ use crate::memory::Memory;
 use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
 use crate::{Location, OpenError, SchemaStatus};
-use haechi_core::ports::{ApiKeys, Clients, Revocations, Sessions, SigningKeys, StoreError, Users};
+use haechi_core::ports::{ApiKeys, Clients, Quotas, Revocations, Sessions, SigningKeys, StoreError, Users};
 use std::fmt;
 use std::sync::Arc;
 
@@ -17,6 +17,8 @@ pub struct Store {
     pub clients: Arc<dyn Clients>,
     /// API keys.
     pub api_keys: Arc<dyn ApiKeys>,
+    /// The use of API keys' quotas.
+    pub quotas: Arc<dyn Quotas>,
     /// Login sessions.
     pub sessions: Arc<dyn Sessions>,
     /// What was revoked, and the epoch.
@@ -103,12 +105,13 @@ impl Store {
 
     fn over<S>(store: Arc<S>, kind: Kind) -> Self
     where
-        S: Users + Clients + ApiKeys + Sessions + Revocations + SigningKeys + 'static,
+        S: Users + Clients + ApiKeys + Quotas + Sessions + Revocations + SigningKeys + 'static,
     {
         Self {
             users: store.clone(),
             clients: store.clone(),
             api_keys: store.clone(),
+            quotas: store.clone(),
             sessions: store.clone(),
             revocations: store.clone(),
             signing_keys: store,

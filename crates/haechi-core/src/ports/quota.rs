@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// So many requests in so much time. Written `100/1m`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Quota {
     /// How many.
     pub requests: u32,

@@ -14,6 +14,7 @@ const TABLE: &str = "haechi.migrations";
 const MIGRATIONS: Migrations = Migrations(&[
     (1, "first", include_str!("../../migrations/postgres/0001_first.sql")),
     (2, "key life", include_str!("../../migrations/postgres/0002_key_life.sql")),
+    (3, "quotas", include_str!("../../migrations/postgres/0003_quotas.sql")),
     (4, "clients", include_str!("../../migrations/postgres/0004_clients.sql")),
 ]);
 
@@ -21,7 +22,7 @@ const MIGRATIONS: Migrations = Migrations(&[
 const LOCK: i64 = 0x4841_4543;
 
 /// What the operations need, a table and its columns in each line; and the indexes that keep promises.
-const TABLES: [(&str, &str); 10] = [
+const TABLES: [(&str, &str); 11] = [
     ("users", "id name password_hash roles attributes disabled created_at failures locked_until"),
     (
         "clients",
@@ -33,6 +34,7 @@ const TABLES: [(&str, &str); 10] = [
         "id number sha256 owner name roles scopes attributes expires_at allowed_addresses rate_limit quota created_at last_used_at state \
          previous_sha256 previous_until last_used_from imported",
     ),
+    ("quota_uses", "api_key window_start window_end requests"),
     ("sessions", "id user_id expires_at created_at forget_after chain_key"),
     ("refresh_tokens", "sha256 session used used_at"),
     ("signing_keys", "id number algorithm pkcs8 active_from retired_at published_until created_at"),

@@ -18,6 +18,7 @@ const MIGRATIONS: Migrations = Migrations(&[
     (1, "first", include_str!("../../migrations/sqlite/0001_first.sql")),
     (2, "changes", include_str!("../../migrations/sqlite/0002_changes.sql")),
     (3, "key life", include_str!("../../migrations/sqlite/0003_key_life.sql")),
+    (4, "quotas", include_str!("../../migrations/sqlite/0004_quotas.sql")),
     (5, "clients", include_str!("../../migrations/sqlite/0005_clients.sql")),
 ]);
 
