@@ -1,8 +1,8 @@
 //! Rate limits and quotas of the built gate (docs/rate-limits.md).
 
 use crate::harness::websocket::{EchoServer, echoes, open, try_open};
-use crate::harness::{Folder, Gate, PATIENCE, Reply, eventually, haechi, routes_to};
-use haechi_testkit::Backend;
+use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Reply, eventually, haechi, routes_to};
+use haechi_testkit::{Backend, RedisServer};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -251,4 +251,131 @@ fn a_route_without_a_limit_says_nothing_and_defaults_can_be_taken_away() {
     assert_eq!([gate.get("/a").status, gate.get("/a").status], [200, 429]);
     let gate = Gate::start(&format!("{defaults}{without}"));
     assert_eq!([gate.get("/a").status, gate.get("/a").status], [200, 200]);
+}
+
+#[test]
+fn a_key_brings_limits_of_its_own_and_a_quota_survives_a_restart() {
+    let backend = Backend::saying("reached");
+    let yaml = configuration(&backend, &[("/x", KEYS, "{ requests: 1000, per: 1h, by: key }")]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let store = format!("sqlite:{}", elsewhere.path().join("haechi.db").display());
+    let yaml = yaml.replace("sqlite:haechi.db", &store);
+    let mut gate = Gate::start(&yaml).ready();
+    let create = |limits: &[&str]| gate.folder().create_key(&[&["--owner", "acme"], limits].concat());
+    let (slow, little) = (create(&["--limit", "2/1h"]), create(&["--quota", "5/30d"]));
+    let ask = |gate: &Gate, key: &str| gate.get_with("/x", &[&format!("X-API-Key: {key}")]);
+    assert_eq!([200, 200, 429], [(); 3].map(|()| ask(&gate, &slow).status));
+    let told = ask(&gate, &slow).expect(429);
+    assert!(field(&told, "ratelimit-policy").contains("\"key-limit\";q=2;w=3600"), "{told:?}");
+    for left in ["4", "3", "2"] {
+        let reply = ask(&gate, &little).expect(200);
+        assert!(field(&reply, "ratelimit").contains(&format!("\"key-quota\";r={left};t=")), "{reply:?}");
+    }
+    gate.signal("TERM");
+    assert!(gate.exited().success());
+    let gate = Gate::start(&yaml).ready();
+    assert_eq!([200, 200, 429], [(); 3].map(|()| ask(&gate, &little).status), "two were left");
+    let over = ask(&gate, &little).expect(429);
+    assert_eq!(field(&over, "ratelimit-limit"), "5");
+    assert_eq!(backend.recorded().len(), 7);
+}
+
+#[test]
+fn two_nodes_on_one_store_count_a_quota_together() {
+    let backend = Backend::saying("reached");
+    let database = haechi_testkit::postgres_database();
+    let yaml = configuration(&backend, &[("/x", KEYS, "{ requests: 1000, per: 1h, by: key }")])
+        .replace("sqlite:haechi.db", &database);
+    let nodes = [Gate::start(&yaml).ready(), Gate::start(&yaml).ready()];
+    let key = nodes[0].folder().create_key(&["--owner", "acme", "--quota", "100/30d"]);
+    let ask = |node: usize| nodes[node].get_with("/x", &[&format!("X-API-Key: {key}")]);
+    for _ in 0..40 {
+        ask(0).expect(200);
+        ask(1).expect(200);
+    }
+    let left = |reply: &Reply| {
+        let text = field(reply, "ratelimit");
+        let (_, text) = text.split_once("\"key-quota\";r=").unwrap();
+        text.split(';').next().unwrap().parse::<u32>().unwrap()
+    };
+    // Each learns what the other has counted.
+    let mut asked = 80;
+    eventually(PATIENCE, || {
+        asked += 1;
+        (left(&ask(0)) <= 100 - asked + 1).then_some(())
+    });
+    eventually(PATIENCE, || [0, 1].iter().all(|node| ask(*node).status == 429).then_some(()));
+    let passed = backend.recorded().len();
+    assert!((100..=110).contains(&passed), "{passed}");
+}
+
+#[test]
+fn logins_are_limited_by_address_and_by_account_before_a_password_is_hashed() {
+    let backend = Backend::saying("reached");
+    let folder = Folder::new(&format!(
+        "store: sqlite:haechi.db
+identity:
+  issuer: http://localhost:8080
+  lockout: {{ failures: 1000, for: 1m }}
+  login: {{ per_address: {{ requests: 6, per: 1h }}, per_account: {{ requests: 3, per: 1h }} }}
+{}",
+        routes_to(&backend, &[("/x", "anonymous", "any")])
+    ));
+    folder.add_user("root", &[]);
+    let gate = Gate::start_in(folder).ready();
+    let login = |from: &str, name: &str, password: &str| {
+        let body = serde_json::json!({ "username": name, "password": password }).to_string();
+        let json = "Content-Type: application/json";
+        gate.curl("/auth/login", &["--interface", from, "--header", json, "--data-binary", &body])
+    };
+    login("127.0.0.1", "root", PASSWORD).expect(200);
+    // That was the first login from there. Two strangers use up what is left to strangers.
+    for from in ["127.0.0.2", "127.0.0.3"] {
+        login(from, "root", "wrong").expect(401);
+    }
+    let over = login("127.0.0.5", "root", PASSWORD).expect(429);
+    assert_eq!(over.json()["type"], "urn:haechi:problem:rate-limited");
+    assert_eq!(field(&over, "ratelimit-policy"), "\"login-account\";q=3;w=3600");
+    assert!(over.field("retry-after").is_some());
+    login("127.0.0.1", "root", PASSWORD).expect(200);
+    // An address that tries many names.
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        login("127.0.0.6", name, "wrong").expect(401);
+    }
+    let over = login("127.0.0.6", "g", "wrong").expect(429);
+    assert_eq!(field(&over, "ratelimit-policy"), "\"login-address\";q=6;w=3600");
+    assert_eq!(gate.metric("haechi_rate_limit_logins_refused_total", &["by=\"account\""]), 1.0);
+    assert_eq!(gate.metric("haechi_rate_limit_logins_refused_total", &["by=\"address\""]), 1.0);
+}
+
+#[test]
+fn nodes_count_together_in_redis_and_each_its_share_without_it() {
+    let backend = Backend::saying("reached");
+    let mut redis = RedisServer::start(&[]);
+    let routes = [
+        ("/open", OPEN, "{ requests: 100, per: 1d, by: client_ip }"),
+        ("/other", OPEN, "{ requests: 100, per: 1d, by: client_ip }"),
+        ("/strict", OPEN, "{ requests: 100, per: 1d, by: client_ip, on_failure: deny }"),
+    ];
+    let yaml = format!("shared_state: {}\n{}", redis.url(), configuration(&backend, &routes));
+    let nodes = [Gate::start(&yaml), Gate::start(&yaml)];
+    let all_there = || nodes.iter().all(|node| node.metric("haechi_shared_state_nodes", &[]) == 2.0);
+    eventually(PATIENCE, || all_there().then_some(()));
+    std::thread::scope(|scope| {
+        for node in &nodes {
+            scope.spawn(move || (0..80).for_each(|_| drop(node.get("/open"))));
+        }
+    });
+    let passed = backend.recorded().len();
+    assert!((97..=103).contains(&passed), "{passed}");
+    nodes[0].get("/strict").expect(200);
+    redis.kill();
+    eventually(PATIENCE, || (nodes[0].metric("haechi_shared_state_up", &[]) == 0.0).then_some(()));
+    let before = backend.recorded().len();
+    (0..60).for_each(|_| drop(nodes[0].get("/other")));
+    assert_eq!(backend.recorded().len() - before, 50, "its share of two nodes");
+    let denied = nodes[0].get("/strict").expect(503);
+    assert!(denied.field("retry-after").is_some());
+    assert!(nodes[0].metric("haechi_rate_limit_shared_failures_total", &["result=\"local\""]) >= 60.0);
+    assert_eq!(nodes[0].admin("/readyz").status, 200, "a node that counts alone is ready");
 }

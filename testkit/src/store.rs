@@ -2,8 +2,8 @@
 
 use haechi_core::ports::{
     ApiKeyRecord, ApiKeys, BoxFuture, Changes, ClientProof, ClientRecord, Clients, Exchange, KeyFilter,
-    KeyPage, KeyUse, LoginState, QuotaUse, Quotas, Revocations, Revoked, Rotation, Session, Sessions, SigningKeyRecord,
-    SigningKeys, StoreError, Stored, UserRecord, Users,
+    KeyPage, KeyUse, LoginState, QuotaUse, Quotas, Revocations, Revoked, Rotation, Session, Sessions,
+    SigningKeyRecord, SigningKeys, StoreError, Stored, UserRecord, Users,
 };
 use haechi_core::{Secret, Timestamp};
 use haechi_store::Store;

@@ -16,6 +16,7 @@ use haechi_authn::api_key::ApiKey;
 use haechi_authn::control::Control;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::key_uses::KeyUses;
+use haechi_authn::quotas::QuotaKeeper;
 use haechi_authn::schemes::api_key::{ApiKeyAuthenticator, KeyForm, Sources};
 use haechi_authn::{Attempt, Authenticator, Look, RevocationView, RevocationWatch, Scheme};
 use haechi_core::id::RequestId;
@@ -132,6 +133,7 @@ fn scheme(store: &Store, control: &tokio::runtime::Runtime) -> Rc<dyn Scheme> {
         watch,
         declared: Arc::new(DeclaredAttributes::default()),
         roles: Arc::new(RoleTable::default()),
+        quotas: QuotaKeeper::new(store.quotas.clone(), Arc::new(SystemClock)),
         control: Control::new(control.handle().clone()),
     };
     let form = KeyForm { header: "X-API-Key", imported_keys: false };

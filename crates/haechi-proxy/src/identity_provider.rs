@@ -5,13 +5,17 @@ mod oauth;
 use crate::forwarding::Forwarding;
 use crate::http1::body::BodyError;
 use crate::io::Charge;
+use crate::rate_limit::{CountedLimit, LimitFields};
 use crate::record::Record;
 use crate::refusal::{Refusal, Refused};
+use crate::reply::ReplyContext;
 use crate::request_body::RequestBody;
 use crate::respond::{document, refuse};
 use crate::response::Response;
-use crate::settings::IdentityCall;
-use haechi_authn::identity::{LoginRefused, LogoutRefused, Provider, RefreshRefused, TokenPair};
+use crate::settings::{IdentityCall, limit_policy};
+use haechi_authn::identity::{
+    LoginLimited, LoginRefused, LogoutRefused, Provider, RefreshRefused, TokenPair,
+};
 use haechi_authz::Permitted;
 use haechi_core::{Caller, Secret};
 use serde::{Deserialize, Serialize};
@@ -47,6 +51,8 @@ enum Answer {
     Cacheable(Vec<u8>),
     Nothing,
     Refused(Refused),
+    /// A login too many.
+    Limited(LoginLimited),
 }
 
 impl Answer {
@@ -77,6 +83,7 @@ pub(crate) async fn answer(
     };
     match answer {
         Answer::Refused(refused) => refuse(refused, request.to, record),
+        Answer::Limited(limited) => refuse_limited(limited, request.to, record),
         Answer::Json(body) => document(body, b"no-store", &request.to, record),
         Answer::Cacheable(body) => document(body, b"public, max-age=300", &request.to, record),
         Answer::Nothing => document(Vec::new(), b"no-store", &request.to, record),
@@ -128,8 +135,22 @@ async fn login(provider: &Provider, body: &[u8], client: std::net::IpAddr) -> An
     match provider.login(username, Secret::new(password), client).await {
         Ok(pair) => tokens(&pair),
         Err(refused @ LoginRefused::InvalidCredentials(_)) => bad_login(&refused.to_string()),
+        Err(LoginRefused::Limited(limited)) => Answer::Limited(limited),
         Err(refused) => Answer::refused(Refusal::CANNOT_TELL, refused.to_string()),
     }
+}
+
+/// Tells of the limit as a route's would be told of.
+fn refuse_limited(limited: LoginLimited, to: ReplyContext, record: Record) -> Response {
+    let LoginLimited { name, rate, answer } = limited;
+    let refusal = Refusal::RateLimited { retry_after: answer.retry_after };
+    let mut response = refuse(Refused::new(refusal, limited.to_string()), to, record);
+    let (name, requests) = (format!("login-{name}"), rate.requests.get());
+    let policy = limit_policy(&name, requests, rate.per).into();
+    let mut told = LimitFields::default();
+    told.add(&CountedLimit { name: &name, by: "login", requests, policy, answer });
+    told.write(&mut response.fields);
+    response
 }
 
 async fn refresh(provider: &Provider, body: &[u8]) -> Answer {

@@ -61,6 +61,10 @@ pub struct KeySpec {
     pub lasts: Option<Duration>,
     /// Accepted only from these addresses; from anywhere when empty.
     pub allowed_addresses: Vec<IpNet>,
+    /// So many requests in so much time.
+    pub rate_limit: Option<Quota>,
+    /// So many in a longer time.
+    pub quota: Option<Quota>,
 }
 
 /// A key that another gateway has given out.
@@ -264,8 +268,8 @@ impl Accounts {
             attributes: spec.attributes,
             expires_at: spec.lasts.map(|lasts| now.plus(lasts)),
             allowed_addresses: spec.allowed_addresses,
-            rate_limit: None,
-            quota: None,
+            rate_limit: spec.rate_limit,
+            quota: spec.quota,
             created_at: now,
             last_used_at: None,
             last_used_from: None,

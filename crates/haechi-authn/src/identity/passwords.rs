@@ -1,5 +1,6 @@
 //! Whether a name and a password belong to a user of the store: one answer for every way in that asks for both.
 
+use super::login_limits::{LoginAttempt, LoginLimited};
 use crate::guessing::{BY_NAME, Lockout, Refused};
 use crate::hashing::{ExpectedHash, HashingError, PasswordPool, StoredHash};
 use haechi_core::ports::{StoreError, UserRecord, Users};
@@ -36,6 +37,9 @@ pub enum PasswordRefused {
     /// There is no user of this name. For the operator only: nobody else may tell it from a wrong password.
     #[error("no such user")]
     NoSuchUser,
+    /// The account had too many logins.
+    #[error("{0}")]
+    Limited(LoginLimited),
     /// Too many passwords are being verified.
     #[error("the password hashing pool is full")]
     Busy,
@@ -66,8 +70,22 @@ impl PasswordVerifier {
         password: Secret<String>,
         from: IpAddr,
     ) -> Result<UserRecord, PasswordRefused> {
+        self.verify_within(name, password, from, None).await
+    }
+
+    /// The same, where the account may not have had too many logins before this `attempt`.
+    ///
+    /// # Errors
+    /// [`PasswordRefused`].
+    pub(super) async fn verify_within(
+        &self,
+        name: &str,
+        password: Secret<String>,
+        from: IpAddr,
+        attempt: Option<&LoginAttempt<'_>>,
+    ) -> Result<UserRecord, PasswordRefused> {
         let started = Instant::now();
-        let outcome = self.admit_and_judge(name, password, from).await;
+        let outcome = self.admit_and_judge(name, password, from, attempt).await;
         if matches!(outcome, Err(PasswordRefused::Wrong(_) | PasswordRefused::NoSuchUser)) {
             tokio::time::sleep_until(next_refusal(started)).await;
         }
@@ -79,16 +97,21 @@ impl PasswordVerifier {
         name: &str,
         password: Secret<String>,
         from: IpAddr,
+        attempt: Option<&LoginAttempt<'_>>,
     ) -> Result<UserRecord, PasswordRefused> {
         let uptime = || self.clock.uptime();
         let guess = self.pool.guard().admit((REALM, name), from, self.lockout, uptime).await?;
+        // After the guard: who is locked out uses up nothing that others have.
+        if let Some(attempt) = attempt {
+            attempt.admit_account(name, from, guess.is_known).await.map_err(PasswordRefused::Limited)?;
+        }
         let outcome = self.judge(name, password, guess.is_known).await;
         match &outcome {
             Ok(_) => guess.succeeded().await,
             Err(PasswordRefused::Wrong(_) | PasswordRefused::NoSuchUser) => {
                 guess.failed(name, uptime()).await
             }
-            Err(PasswordRefused::Busy | PasswordRefused::Unavailable(_)) => {}
+            Err(PasswordRefused::Limited(_) | PasswordRefused::Busy | PasswordRefused::Unavailable(_)) => {}
         }
         outcome
     }

@@ -1,6 +1,7 @@
 //! Login, refresh, logout, and the tokens that come of them.
 
 use super::keyring::Keyring;
+use super::login_limits::{LoginAttempt, LoginLimited, LoginLimits, LoginRates};
 use super::passwords::{PasswordRefused, PasswordVerifier};
 use super::tokens::{self, RefreshToken, Span};
 use crate::control::{Control, STORE_ANSWERS_WITHIN};
@@ -41,6 +42,10 @@ pub struct IdentitySettings {
     pub reuse_interval: Duration,
     /// The attributes that tokens may carry.
     pub declared: Arc<DeclaredAttributes>,
+    /// Counts logins.
+    pub login_limits: Arc<LoginLimits>,
+    /// How many logins there may be.
+    pub login_rates: LoginRates,
 }
 
 impl IdentitySettings {
@@ -83,6 +88,9 @@ pub enum LoginRefused {
     /// Unknown, wrong, disabled or locked: one answer. The reason is for the operator only.
     #[error("{0}")]
     InvalidCredentials(&'static str),
+    /// Too many, from this address or for this account.
+    #[error("{0}")]
+    Limited(LoginLimited),
     /// Too many passwords are being verified.
     #[error("the password hashing pool is full")]
     Busy,
@@ -279,7 +287,25 @@ impl Inner {
         password: Secret<String>,
         client: IpAddr,
     ) -> Result<TokenPair, LoginRefused> {
-        let verified = self.verifier.verify(name, password, client).await?;
+        let IdentitySettings { login_limits, login_rates, .. } = &self.settings;
+        let attempt = login_limits.attempt(login_rates);
+        let outcome = self.log_in(name, password, client, &attempt).await;
+        if matches!(outcome, Err(LoginRefused::Busy | LoginRefused::Unavailable(_))) {
+            attempt.give_back();
+        }
+        outcome
+    }
+
+    async fn log_in(
+        &self,
+        name: &str,
+        password: Secret<String>,
+        client: IpAddr,
+        attempt: &LoginAttempt<'_>,
+    ) -> Result<TokenPair, LoginRefused> {
+        // Before anything is read or hashed.
+        attempt.admit_address(client).await.map_err(LoginRefused::Limited)?;
+        let verified = self.verifier.verify_within(name, password, client, Some(attempt)).await?;
         let missing = || LoginRefused::Unavailable("cannot read random bytes from the system".into());
         let refresh = RefreshToken::generate().ok_or_else(missing)?;
         let now = self.clock.now();
@@ -381,6 +407,7 @@ impl From<PasswordRefused> for LoginRefused {
     fn from(refused: PasswordRefused) -> Self {
         match refused {
             PasswordRefused::Wrong(reason) => Self::InvalidCredentials(reason),
+            PasswordRefused::Limited(limited) => Self::Limited(limited),
             PasswordRefused::NoSuchUser => Self::InvalidCredentials("no such user"),
             PasswordRefused::Busy => Self::Busy,
             PasswordRefused::Unavailable(reason) => Self::Unavailable(reason),

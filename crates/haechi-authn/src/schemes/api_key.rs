@@ -9,6 +9,7 @@ use crate::credential_cache::{CredentialCache, Found};
 use crate::declared::DeclaredAttributes;
 use crate::imported_key::{self, LONGEST, SHORTEST};
 use crate::key_uses::KeyUses;
+use crate::quotas::QuotaKeeper;
 use crate::random::sha256;
 use crate::revocation::DependsOn;
 use crate::{Attempt, Authenticator, Challenge, CredentialPlace, Look, RevocationWatch, Scheme};
@@ -47,6 +48,8 @@ pub struct Sources {
     pub declared: Arc<DeclaredAttributes>,
     /// The roles and what they include.
     pub roles: Arc<RoleTable>,
+    /// Keeps the keys' own limits.
+    pub quotas: Arc<QuotaKeeper>,
     /// Where the store is asked.
     pub control: Control,
 }

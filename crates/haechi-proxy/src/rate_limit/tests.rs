@@ -273,7 +273,6 @@ async fn nodes_count_together_or_each_its_share() {
     assert_eq!(field(&told, "ratelimit").unwrap(), "\"client_ip\";r=5;t=7");
     *shared.answers.lock().unwrap() = Some(false);
     assert!(is_limited(&ask(&limiter, stage, &head, &open).await.0));
-    assert_eq!(limiter.fault(), None);
     // Silent, and then known to be away.
     *shared.answers.lock().unwrap() = None;
     for reachable in [true, false] {
@@ -282,7 +281,6 @@ async fn nodes_count_together_or_each_its_share() {
         assert_eq!(ask(&limiter, stage, &head, &strict).await.0, Err(Refusal::CANNOT_TELL));
     }
     assert!(is_limited(&ask(&limiter, stage, &head, &open).await.0), "two of eight on each of four nodes");
-    assert!(limiter.fault().unwrap().contains("1 of 4"));
     let keys = shared.keys.lock().unwrap().clone();
     assert!(keys.len() >= 3 && keys[0] == keys[1], "the same each time");
 }

@@ -65,6 +65,7 @@ impl Settings for ApiKeySettings {
             watch: materials.watch.clone(),
             declared: materials.declared.clone(),
             roles: materials.roles.clone(),
+            quotas: materials.quotas.ok_or("API keys need `store`")?.clone(),
             control: materials.control.clone(),
         };
         let authenticator = ApiKeyAuthenticator::new(

@@ -10,6 +10,7 @@ use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{Lockout, PasswordVerifier, Provider};
 use haechi_authn::key_uses::KeyUses;
 use haechi_authn::keys::{KeySource, Refresh};
+use haechi_authn::quotas::QuotaKeeper;
 use haechi_authn::{Authenticator, CredentialPlace, RevocationWatch};
 use haechi_authz::analysis::CallerOrigin;
 use haechi_core::ports::ApiKeys;
@@ -157,6 +158,8 @@ pub(crate) struct Materials<'a> {
     pub(crate) api_keys: Option<&'a Arc<dyn ApiKeys>>,
     /// Where it is told that one of them was used.
     pub(crate) key_uses: &'a Arc<KeyUses>,
+    /// Keeps the API keys' own limits.
+    pub(crate) quotas: Option<&'a Arc<QuotaKeeper>>,
     /// The embedded identity provider.
     pub(crate) identity: Option<&'a Arc<Provider>>,
     /// The issuer of the store's users.

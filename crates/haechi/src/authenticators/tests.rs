@@ -137,6 +137,7 @@ async fn it_is_built_and_asked_in_a_chain() {
         lockout: crate::wire::DEFAULT_LOCKOUT,
         api_keys: None,
         key_uses: &Arc::default(),
+        quotas: None,
         identity: None,
         own_issuer: "haechi".into(),
         watch: &Arc::new(RevocationWatch::new(Arc::new(SystemClock))),

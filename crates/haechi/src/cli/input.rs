@@ -3,6 +3,7 @@
 use super::Failure;
 use crate::config::{Config, parse_duration, parse_network, parse_time};
 use haechi_authn::declared::DeclaredAttributes;
+use haechi_core::ports::Quota;
 use haechi_core::{AttributeValue, Attributes, Clock, Secret, SystemClock, Timestamp};
 use ipnet::IpNet;
 use std::io::{self, BufRead, IsTerminal, Read};
@@ -93,6 +94,24 @@ pub(crate) fn past(text: &str) -> Result<Timestamp, String> {
     }
 }
 
+/// How many requests in how much time: `100/1m`, in whole seconds.
+pub(crate) fn rate(text: &str) -> Result<Quota, String> {
+    const MOST: u32 = 1_000_000_000;
+    const LONGEST: u64 = 366 * 24 * 60 * 60;
+    let form = "write how many in how much time, such as `100/1m`, `10000/1d` or `1000000/30d`";
+    let (requests, span) = text.split_once('/').ok_or(form)?;
+    let is_number = !requests.is_empty() && requests.bytes().all(|digit| digit.is_ascii_digit());
+    let requests = requests.parse().ok().filter(|count| is_number && (1..=MOST).contains(count));
+    let requests = requests.ok_or_else(|| format!("the number must be from 1 to {MOST}"))?;
+    let millis = parse_duration(span).ok_or(form)?;
+    let seconds = (millis % 1000 == 0).then_some(millis / 1000).filter(|span| (1..=LONGEST).contains(span));
+    let seconds = seconds.ok_or("the time must be whole seconds, from 1s to 366d")?;
+    if u64::from(requests) > seconds * 1_000_000 {
+        return Err("over 1,000,000 requests a second, which is no limit".into());
+    }
+    Ok(Quota { requests, per_seconds: u32::try_from(seconds).map_err(|error| error.to_string())? })
+}
+
 /// A network or an address.
 pub(crate) fn network(text: &str) -> Result<IpNet, String> {
     parse_network(text)
@@ -144,7 +163,7 @@ fn line(input: &mut impl BufRead) -> Result<Secret<String>, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::{TokenIn, line, pair, span, token_in};
+    use super::{Quota, TokenIn, line, pair, rate, span, token_in};
 
     #[test]
     fn a_password_is_one_line_and_nothing_is_cut_from_it() {
@@ -169,6 +188,25 @@ mod tests {
         assert_eq!(pair("k=v=w").unwrap(), ("k".into(), "v=w".into()));
         assert!(pair("k").is_err() && pair("=v").is_err());
         assert_eq!(span("90d").unwrap().as_secs(), 7_776_000);
+        assert_eq!(rate("100/1m"), Ok(Quota { requests: 100, per_seconds: 60 }));
+        assert_eq!(rate("1000000/30d"), Ok(Quota { requests: 1_000_000, per_seconds: 2_592_000 }));
+        for bad in [
+            "",
+            "100",
+            "100/",
+            "/1m",
+            "0/1m",
+            "-1/1m",
+            "+1/1m",
+            "1/0s",
+            "1/1500ms",
+            "1/400d",
+            "1/1m/2",
+            "5000000000/1d",
+            "9000000/1s",
+        ] {
+            assert!(rate(bad).is_err(), "{bad}");
+        }
         assert!(span("0d").is_err() && span("9999d").is_err() && span("soon").is_err());
     }
 }

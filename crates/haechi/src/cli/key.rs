@@ -8,6 +8,7 @@ use super::store::{Opened, accounts, with_store};
 use super::{Common, Failure, Format, input};
 use clap::{Args, Subcommand};
 use haechi_authn::identity::KeySpec;
+use haechi_core::ports::Quota;
 use ipnet::IpNet;
 use std::time::Duration;
 
@@ -70,6 +71,12 @@ pub(crate) struct CreateArgs {
     /// A network or address from which the key works; may be repeated. From anywhere where this is left out.
     #[arg(long = "allow-ip", value_name = "CIDR", value_parser = input::network)]
     allowed: Vec<IpNet>,
+    /// How many requests the key may make in how much time, such as `100/1m`; without a limit where this is left out.
+    #[arg(long, value_name = "N/SPAN", value_parser = input::rate)]
+    limit: Option<Quota>,
+    /// How many requests the key may make in each day or other long time, such as `10000/1d`; over all nodes, also after a restart.
+    #[arg(long, value_name = "N/SPAN", value_parser = input::rate)]
+    quota: Option<Quota>,
 }
 
 /// `haechi key rotate`.
@@ -120,6 +127,8 @@ async fn create(opened: &Opened, arguments: CreateArgs, format: Format) -> Resul
         attributes: input::attributes(&opened.config, &arguments.attributes)?,
         lasts: arguments.expires,
         allowed_addresses: arguments.allowed,
+        rate_limit: arguments.limit,
+        quota: arguments.quota,
     };
     let (record, key) = accounts(&opened.config, &opened.store)?.create_key(spec).await?;
     match format {

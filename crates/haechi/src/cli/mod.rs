@@ -408,7 +408,7 @@ mod tests {
         let create = ["haechi", "key", "create", "--owner", "a"];
         assert!(Cli::try_parse_from(create).is_ok());
         for more in
-            ["--limit=1/1m", "--quota=1/1d", "--expires=soon", "--expires=0d", "--allow-ip=x", "--attr=x"]
+            ["--limit=1", "--quota=0/1d", "--expires=soon", "--expires=0d", "--allow-ip=x", "--attr=x"]
         {
             assert!(Cli::try_parse_from(create.iter().copied().chain([more])).is_err(), "{more}");
         }

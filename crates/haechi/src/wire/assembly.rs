@@ -15,9 +15,10 @@ use haechi_authn::RevocationWatch;
 use haechi_authn::control::Control;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
-use haechi_authn::identity::Keyring;
+use haechi_authn::identity::{Keyring, LoginLimits};
 use haechi_authn::key_uses::KeyUses;
 use haechi_authn::keys::Fetch;
+use haechi_authn::quotas::QuotaKeeper;
 use haechi_authn::supervisor::supervise;
 use haechi_core::{Clock, SystemClock};
 use haechi_proxy::{Endpoints, Plan, RateLimiter};
@@ -41,6 +42,10 @@ pub(crate) struct ProcessState {
     pub(crate) watch: Arc<RevocationWatch>,
     /// Whether the store can read and write.
     pub(crate) store_watch: Arc<StoreWatch>,
+    /// Counts logins.
+    pub(crate) login_limits: Arc<LoginLimits>,
+    /// Counts against the quotas of API keys, where there is a store.
+    pub(crate) quotas: Option<Arc<QuotaKeeper>>,
     /// Counts requests against limits.
     pub(crate) rate_limiter: Arc<RateLimiter>,
     /// When API keys were used, until that is written.
@@ -100,12 +105,21 @@ impl ProcessState {
         }
         let keyring =
             control.block_on(identity::keyring(config, store.as_ref(), &clock, control.handle()))?;
+        let quotas = store.as_ref().map(|store| QuotaKeeper::new(store.quotas.clone(), clock.clone()));
+        if let Some(quotas) = &quotas {
+            let quotas = quotas.clone();
+            supervise(control.handle(), "quotas", move || quotas.clone().keep_saving());
+        }
+        let login_limits = shared_state.as_ref().map(SharedState::limits);
+        let login_limits = Arc::new(LoginLimits::new(login_limits, clock.clone()));
         Ok(Self {
             store,
             shared_state,
             clock,
             watch,
             store_watch,
+            login_limits,
+            quotas,
             rate_limiter,
             key_uses,
             key_expiry,
@@ -158,6 +172,7 @@ impl Assembly {
             store: process.store.as_ref(),
             keyring: process.keyring.as_ref(),
             pool,
+            login_limits: &process.login_limits,
             declared: &declared,
             watch: &process.watch,
             clock: &process.clock,
@@ -171,6 +186,7 @@ impl Assembly {
             lockout: identity::lockout(config),
             api_keys: process.store.as_ref().map(|store| &store.api_keys),
             key_uses: &process.key_uses,
+            quotas: process.quotas.as_ref(),
             identity: identity.as_ref(),
             own_issuer: identity::issuer(config),
             watch: &process.watch,

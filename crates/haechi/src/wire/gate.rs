@@ -285,6 +285,11 @@ impl Gate {
         if let Some(shared) = &self.shared_state {
             self.control.block_on(shared.leave());
         }
+        if let Some(quotas) = self.reloader.quotas()
+            && let Err(error) = self.control.block_on(quotas.save(false))
+        {
+            tracing::warn!(%error, "cannot save the use of quotas at the end");
+        }
         if let Some(store) = &self.store {
             self.control.block_on(self.key_uses.written());
             self.control.block_on(store.close());
@@ -390,6 +395,7 @@ fn parts(
         rate_limiter: process.rate_limiter.clone(),
         key_uses: process.key_uses.clone(),
         key_expiry: process.key_expiry.clone(),
+        login_limits: process.login_limits.clone(),
         pool: process.pool.clone(),
         draining,
         dropped_lines,

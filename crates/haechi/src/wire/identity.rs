@@ -6,8 +6,8 @@ use haechi_authn::control::Control;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{
-    IdentitySettings, Keyring, KeyringFault, Lockout, PasswordVerifier, Provider, ProviderStores, SOONEST,
-    Seal, Seals, SigningKeyAccounts, watch_revocations,
+    IdentitySettings, Keyring, KeyringFault, Lockout, LoginLimits, PasswordVerifier, Provider,
+    ProviderStores, SOONEST, Seal, Seals, SigningKeyAccounts, watch_revocations,
 };
 use haechi_authn::supervisor::supervise;
 use haechi_core::Clock;
@@ -47,6 +47,7 @@ pub(crate) struct Materials<'a> {
     pub(crate) store: Option<&'a Store>,
     pub(crate) keyring: Option<&'a Arc<Keyring>>,
     pub(crate) pool: Option<&'a Arc<PasswordPool>>,
+    pub(crate) login_limits: &'a Arc<LoginLimits>,
     pub(crate) declared: &'a Arc<DeclaredAttributes>,
     pub(crate) watch: &'a Arc<RevocationWatch>,
     pub(crate) clock: &'a Arc<dyn Clock>,
@@ -161,13 +162,17 @@ pub(crate) fn provider(materials: &Materials<'_>) -> Result<Option<Arc<Provider>
     };
     let pool = materials.pool.ok_or(IdentityFault::NoPool)?;
     let verifier = verifier(config, store, pool, clock);
-    let settings = settings(identity, materials.declared);
+    let settings = settings(identity, materials.declared, materials.login_limits);
     let control = Control::new(control.clone());
     let watch = materials.watch.clone();
     Ok(Some(Arc::new(Provider::new(settings, stores, watch, verifier, keyring, clock.clone(), control))))
 }
 
-fn settings(identity: &meant::Identity, declared: &Arc<DeclaredAttributes>) -> IdentitySettings {
+fn settings(
+    identity: &meant::Identity,
+    declared: &Arc<DeclaredAttributes>,
+    login_limits: &Arc<LoginLimits>,
+) -> IdentitySettings {
     IdentitySettings {
         issuer: identity.issuer.clone(),
         path: (&*identity.path).into(),
@@ -175,6 +180,8 @@ fn settings(identity: &meant::Identity, declared: &Arc<DeclaredAttributes>) -> I
         access_lifetime: identity.access_token_lifetime,
         refresh_lifetime: identity.refresh_token_lifetime,
         declared: declared.clone(),
+        login_limits: login_limits.clone(),
+        login_rates: identity.login_rates,
     }
 }
 

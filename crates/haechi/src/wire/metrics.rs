@@ -4,6 +4,7 @@ use super::health::Parts;
 use super::key_expiry;
 use crate::diagnostics;
 use haechi_authn::guessing::GuessStats;
+use haechi_authn::identity::LoginLimitStats;
 use haechi_authn::keys::KeyStats;
 use haechi_authn::supervisor::{self, TaskStats};
 use haechi_core::metrics::{Page, Source};
@@ -16,6 +17,7 @@ use std::sync::atomic::Ordering::Relaxed;
 struct Numbers {
     keys: Vec<KeyStats>,
     guesses: GuessStats,
+    logins: LoginLimitStats,
     tasks: Vec<TaskStats>,
     generation: u64,
     reload_succeeded: bool,
@@ -50,6 +52,7 @@ impl Source for Parts {
             keys: self.built.load().stats(),
             tasks: supervisor::stats(),
             guesses: self.pool.get().map(|pool| pool.guard().stats()).unwrap_or_default(),
+            logins: self.login_limits.stats(),
             generation: self.reloads.generation.load(Relaxed),
             reload_succeeded: self.reloads.last_succeeded.load(Relaxed),
             reloads_succeeded: self.reloads.succeeded.load(Relaxed),
@@ -146,6 +149,10 @@ impl Numbers {
         locks.add(&["address"], locked_addresses).add(&["user"], locked_accounts);
         let help = "Passwords refused without being hashed";
         page.counter("haechi_authn_passwords_unhashed_total", help, &[]).add(&[], unhashed);
+        let LoginLimitStats { over_address, over_account } = self.logins;
+        let help = "Logins refused because there were too many of one address or account";
+        let mut refused = page.counter("haechi_rate_limit_logins_refused_total", help, &["by"]);
+        refused.add(&["address"], over_address).add(&["account"], over_account);
     }
 
     fn show_configuration(&self, page: &mut Page) {

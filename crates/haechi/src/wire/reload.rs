@@ -9,6 +9,7 @@ use crate::config::{self, Config, Report};
 use crate::diagnostics;
 use arc_swap::ArcSwap;
 use haechi_admin::{Configuration, InForce, Refused};
+use haechi_authn::quotas::QuotaKeeper;
 use haechi_core::ports::BoxFuture;
 use haechi_proxy::{Plan, Upkeep};
 use std::path::{Path, PathBuf};
@@ -115,6 +116,11 @@ impl Reloader {
     /// The configuration in force.
     pub(crate) fn config(&self) -> Arc<Config> {
         self.config.load_full()
+    }
+
+    /// The counts of API keys' quotas, which are told to the store once more at the end.
+    pub(crate) fn quotas(&self) -> Option<&QuotaKeeper> {
+        self.process.quotas.as_deref()
     }
 
     /// A signal asks for a reload. However many come while one is under way, they ask for one more: it reads what they all mean.

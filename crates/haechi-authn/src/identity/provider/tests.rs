@@ -4,8 +4,8 @@ use super::{
 use crate::RevocationWatch;
 use crate::control::Control;
 use crate::declared::DeclaredAttributes;
-use crate::identity::Keyring;
 use crate::identity::passwords::tests::{PASSWORD, World};
+use crate::identity::{Keyring, LoginLimits, LoginRates};
 use crate::jose::SigningAlgorithm;
 use crate::test_support::{change_user, revoked};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
@@ -13,9 +13,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::ports::Revoked;
+use haechi_core::rate::Rate;
 use haechi_core::{AttributeType, AttributeValue, Attributes, Caller, CallerKind, Clock, RoleTable, Secret};
 use haechi_testkit::Fault;
 use serde_json::Value;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -39,6 +41,8 @@ fn without_keys(world: &World) -> Provider {
         declared: Arc::new(DeclaredAttributes::new(
             [("tenant".into(), AttributeType::String), ("sub".into(), AttributeType::String)].into(),
         )),
+        login_limits: Arc::new(LoginLimits::new(None, world.clock.clone())),
+        login_rates: LoginRates { per_address: often(1000), per_account: often(20) },
     };
     let stores = ProviderStores {
         users: world.store.clone(),
@@ -52,6 +56,11 @@ fn without_keys(world: &World) -> Provider {
     let verifier = Arc::new(world.verifier());
     let control = Control::new(Handle::current());
     Provider::new(settings, stores, watch, verifier, Arc::new(keyring), world.clock.clone(), control)
+}
+
+fn often(requests: u32) -> Rate {
+    let requests = NonZeroU32::new(requests).unwrap();
+    Rate { requests, per: Duration::from_secs(60), burst: requests }
 }
 
 pub(in crate::identity) async fn login(
@@ -261,4 +270,21 @@ async fn discovery_says_what_there_is() {
         serde_json::json!([]),
         "no flow that begins in a browser"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_login_too_many_is_told_before_anything_is_read_or_hashed() {
+    let world = World::new().await;
+    let provider = provider(&world).await;
+    let from = |last: u8| [192, 0, 2, last].into();
+    let login = async |name: &str, client| provider.login(name.into(), Secret::from("wrong"), client).await;
+    for last in 0..20 {
+        // Whether there is such a user or not.
+        assert!(matches!(login("nobody", from(last)).await, Err(LoginRefused::InvalidCredentials(_))));
+    }
+    let asked = world.store.asked();
+    let Err(LoginRefused::Limited(limited)) = login("nobody", from(99)).await else { panic!("not limited") };
+    assert_eq!((limited.name, limited.answer.remaining, world.store.asked()), ("account", 0, asked));
+    let right = provider.login("mina".into(), Secret::from(PASSWORD), from(99)).await;
+    assert!(right.is_ok(), "another account");
 }

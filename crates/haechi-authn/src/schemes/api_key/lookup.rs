@@ -4,8 +4,9 @@ use super::Sources;
 use crate::control::{Control, STORE_ANSWERS_WITHIN};
 use crate::declared::DeclaredAttributes;
 use crate::key_uses::KeyUses;
+use crate::quotas::QuotaKeeper;
 use crate::{Attempt, Unavailable};
-use haechi_core::caller::{Claimed, Vouched};
+use haechi_core::caller::{CallerLimits, Claimed, Vouched};
 use haechi_core::ports::{ApiKeyRecord, ApiKeys, KeyStanding, KeyUse, StoreError};
 use haechi_core::{Caller, CallerKind, RoleTable, Timestamp};
 use std::net::IpAddr;
@@ -43,6 +44,7 @@ pub(super) struct Lookup {
     uses: Arc<KeyUses>,
     declared: Arc<DeclaredAttributes>,
     roles: Arc<RoleTable>,
+    quotas: Arc<QuotaKeeper>,
     control: Control,
     under_way: AtomicUsize,
 }
@@ -52,14 +54,19 @@ struct Place<'a>(&'a AtomicUsize);
 
 impl Lookup {
     pub(super) fn new(authenticator: Arc<str>, sources: Sources) -> Self {
-        let Sources { keys, uses, declared, roles, control, watch: _ } = sources;
-        Self { authenticator, keys, uses, declared, roles, control, under_way: AtomicUsize::new(0) }
+        let Sources { keys, uses, declared, roles, quotas, control, watch: _ } = sources;
+        let under_way = AtomicUsize::new(0);
+        Self { authenticator, keys, uses, declared, roles, quotas, control, under_way }
     }
 
     pub(super) async fn find(&self, sha256: [u8; 32]) -> Result<Option<KnownKey>, Unavailable> {
         let _place = self.place()?;
         match self.ask(sha256).await? {
-            Ok(record) => Ok(record.map(|record| self.known(record, &sha256))),
+            Ok(None) => Ok(None),
+            Ok(Some(record)) => {
+                let limits = self.limits(&record).await?;
+                Ok(Some(self.known(record, &sha256, limits)))
+            }
             Err(error) => Err(Unavailable::new(error.to_string())),
         }
     }
@@ -75,6 +82,16 @@ impl Lookup {
         }
         let answer = tokio::time::timeout(STORE_ANSWERS_WITHIN, self.keys.by_sha256(&sha256)).await;
         answer.map_err(|_| Unavailable::new(format!("no answer within {STORE_ANSWERS_WITHIN:?}")))
+    }
+
+    /// The limits that the key brings itself; few do.
+    async fn limits(&self, record: &ApiKeyRecord) -> Result<Option<Arc<CallerLimits>>, Unavailable> {
+        if record.rate_limit.is_none() && record.quota.is_none() {
+            return Ok(None);
+        }
+        let (quotas, record) = (self.quotas.clone(), record.clone());
+        let known = self.control.ask(STORE_ANSWERS_WITHIN, async move { quotas.limits(&record).await });
+        known.await?.map_err(|error| Unavailable::new(error.to_string()))
     }
 
     fn place(&self) -> Result<Place<'_>, Unavailable> {
@@ -98,7 +115,7 @@ impl Lookup {
         Attempt::Verified(key.caller.clone())
     }
 
-    fn known(&self, record: ApiKeyRecord, sha256: &[u8; 32]) -> KnownKey {
+    fn known(&self, record: ApiKeyRecord, sha256: &[u8; 32], limits: Option<Arc<CallerLimits>>) -> KnownKey {
         let previous = record.previous.filter(|previous| previous.sha256 == *sha256);
         let secret_until = previous.map(|previous| previous.until);
         let claimed = Claimed {
@@ -113,6 +130,7 @@ impl Lookup {
         };
         let caller =
             Caller::new(CallerKind::ApiKey, &self.authenticator, Vouched::BySelf, &self.roles, claimed);
+        let caller = Caller { limits, ..caller };
         let noted = AtomicI64::new(record.last_used_at.map_or(0, Timestamp::as_millis));
         KnownKey { record, secret_until, caller: Arc::new(caller), noted }
     }

@@ -5,6 +5,7 @@ use crate::api_key::ApiKey;
 use crate::control::Control;
 use crate::declared::DeclaredAttributes;
 use crate::key_uses::KeyUses;
+use crate::quotas::QuotaKeeper;
 use crate::test_support::{api_key, ask, clock, head, learn, refusal, verified};
 use crate::{Attempt, Authenticator, CredentialPlace, Fault, Look, RevocationWatch, Scheme};
 use haechi_core::ports::{ApiKeyRecord, Change, KeyState};
@@ -47,6 +48,7 @@ impl World {
             watch: watch.clone(),
             declared: Arc::new(DeclaredAttributes::default()),
             roles: Arc::new(RoleTable::default()),
+            quotas: QuotaKeeper::new(store.clone(), clock.clone()),
             control: Control::new(Handle::current()),
         };
         let form = KeyForm { header: "X-API-Key", imported_keys };
@@ -322,6 +324,7 @@ async fn fields_that_mean_something_else_are_refused() {
             watch: world.watch.clone(),
             declared: Arc::default(),
             roles: Arc::default(),
+            quotas: QuotaKeeper::new(world.store.clone(), world.clock.clone()),
             control: Control::new(Handle::current()),
         };
         let outcome = ApiKeyAuthenticator::new("partner", KeyForm { header, imported_keys: false }, sources);

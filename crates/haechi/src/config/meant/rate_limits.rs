@@ -2,10 +2,12 @@
 
 use super::names::Resolver;
 use super::route::Authenticate;
+use crate::config::defaults::{BurstCount, RatePeriod, RequestCount};
 use crate::config::read::Maybe;
 use crate::config::report::Fault;
-use crate::config::source::At;
+use crate::config::source::{At, Span};
 use crate::config::written;
+use haechi_authn::identity::LoginRates;
 use haechi_core::PathPattern;
 use haechi_core::rate::Rate;
 use haechi_proxy::{LimitBy, RateLimit};
@@ -18,11 +20,15 @@ const MOST_A_SECOND: u128 = 1_000_000;
 /// The longest time in which a burst may come back.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
 
-/// What a rate means; `None` where a fault was noted.
-pub(super) fn rate(resolver: &mut Resolver<'_>, written: &At<written::RateLimit>) -> Option<Rate> {
-    let (requests, per) = (written.requests.as_ref()?, written.per?.0);
+/// What a rate means that stands at `span`; `None` where a fault was noted.
+fn rate(
+    resolver: &mut Resolver<'_>,
+    (requests, per, burst): (Option<&At<RequestCount>>, Option<RatePeriod>, &Maybe<At<BurstCount>>),
+    span: Span,
+) -> Option<Rate> {
+    let (requests, per, written_burst) = (requests?, per?.0, burst);
     let number = |number: u32| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
-    let (count, burst) = (number(requests.value.0), written.burst.resolve(|burst| Some(burst.value.0))?);
+    let (count, burst) = (number(requests.value.0), written_burst.resolve(|burst| Some(burst.value.0))?);
     let rate = Rate { requests: count, per, burst: burst.map_or(count, number) };
     if u128::from(count.get()) * 1_000_000_000 > per.as_nanos() * MOST_A_SECOND {
         let fault = Fault::new(requests.span, "over 1,000,000 requests a second, which is no limit");
@@ -30,11 +36,32 @@ pub(super) fn rate(resolver: &mut Resolver<'_>, written: &At<written::RateLimit>
     }
     let back = per.as_nanos() * u128::from(rate.burst.get()) / u128::from(count.get());
     if back > LONGEST.as_nanos() {
-        let span = written.burst.given().map_or(written.span, |burst| burst.span);
+        let span = written_burst.given().map_or(span, |burst| burst.span);
         let fault = Fault::new(span, "`burst` would take more than 10 years to be there again");
         return resolver.fault(fault.help("lower `burst`, or raise `requests`"));
     }
     Some(rate)
+}
+
+/// How many logins there may be, where nothing else is said, in a minute.
+const LOGINS_PER_ADDRESS: u32 = 300;
+const LOGINS_PER_ACCOUNT: u32 = 30;
+
+/// The limits of the login.
+pub(super) fn login_rates(resolver: &mut Resolver<'_>, written: &written::Login) -> Option<LoginRates> {
+    let mut meant = |written: &Maybe<At<written::LoginRate>>, usual: u32| match written {
+        Maybe::Absent => Some(a_minute(usual)),
+        Maybe::Faulty => None,
+        Maybe::Given(given) => rate(resolver, (given.requests.as_ref(), given.per, &given.burst), given.span),
+    };
+    let per_address = meant(&written.per_address, LOGINS_PER_ADDRESS);
+    let per_account = meant(&written.per_account, LOGINS_PER_ACCOUNT);
+    Some(LoginRates { per_address: per_address?, per_account: per_account? })
+}
+
+fn a_minute(requests: u32) -> Rate {
+    let requests = NonZeroU32::new(requests).unwrap_or(NonZeroU32::MIN);
+    Rate { requests, per: Duration::from_secs(60), burst: requests }
 }
 
 /// The limits of a route.
@@ -51,7 +78,8 @@ pub(super) fn rate_limits(
     };
     let mut limits: Vec<RateLimit> = Vec::new();
     for entry in entries {
-        let Some(rate) = rate(resolver, entry) else { continue };
+        let parts = (entry.requests.as_ref(), entry.per, &entry.burst);
+        let Some(rate) = rate(resolver, parts, entry.span) else { continue };
         for by in entry.by.iter().flat_map(|by| &by.0) {
             can_work(resolver, by, path, authenticate);
             let of_kind = limits.iter().filter(|known| known.by == by.value);

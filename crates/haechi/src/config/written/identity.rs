@@ -1,5 +1,6 @@
 //! `identity`: the embedded identity provider.
 
+use super::rate_limits::Login;
 use crate::config::defaults::{self, FailureCount, Lifetime, ReuseInterval, RotationInterval, TokenLifetime};
 use crate::config::read::{Defs, Reader, Value};
 use crate::config::record::record;
@@ -26,6 +27,8 @@ record! {
         section signing_keys as "signing_keys": SigningKeys,
         /// When a user is locked out.
         section lockout as "lockout": Lockout,
+        /// How often passwords may be tried at the login.
+        section login as "login": Login,
         /// Takes a plain `http` issuer that is not on loopback.
         default allow_http as "allow_http": bool = false,
     }

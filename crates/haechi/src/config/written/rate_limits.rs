@@ -94,3 +94,27 @@ impl Value for LimitBy {
         self.to_string().into()
     }
 }
+
+record! {
+    "a rate"
+    /// How many logins in how much time.
+    struct LoginRate {
+        /// So many are let through, evenly, in each `per`.
+        required requests as "requests": At<RequestCount>,
+        /// The time.
+        required per as "per": RatePeriod,
+        /// So many may come at once after a time of rest; as many as `requests` where this is left out.
+        optional burst as "burst": At<BurstCount>,
+    }
+}
+
+record! {
+    "`login`"
+    /// How often passwords may be tried at the login, right or wrong. What is over it is answered 429 before anything is hashed.
+    struct Login {
+        /// By each client address: 300 in a minute where this is left out. An IPv6 /64 is one.
+        optional per_address as "per_address": At<LoginRate>,
+        /// For each account, over all addresses from which nobody has logged in to it, and from each other one: 30 in a minute where this is left out.
+        optional per_account as "per_account": At<LoginRate>,
+    }
+}
