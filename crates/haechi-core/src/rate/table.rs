@@ -3,7 +3,8 @@
 //! A bucket is two cache lines: the keys of its places, and their counts. A place whose count says "whole again" holds nothing that matters and is
 //! given to the next key. Where a bucket has no such place, the count that would be whole first is forgotten, and that is counted.
 
-use super::{FullAt, Gcra, LimitAnswer};
+use super::gcra::{FullAt, Gcra};
+use crate::ports::LimitAnswer;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, SeqCst};

@@ -1,7 +1,6 @@
 //! Rate limits of routes, and those that cannot work.
 
 use super::names::Resolver;
-use super::route::Authenticate;
 use crate::config::defaults::{BurstCount, RatePeriod, RequestCount};
 use crate::config::read::Maybe;
 use crate::config::report::Fault;
@@ -64,12 +63,21 @@ fn a_minute(requests: u32) -> Rate {
     Rate { requests, per: Duration::from_secs(60), burst: requests }
 }
 
+/// Who is asked who calls, as far as it matters to limits.
+#[derive(Clone, Copy)]
+pub(super) enum Asked<'a> {
+    /// Nobody, by the route's own choice; the word for it.
+    Nobody(&'static str),
+    /// These authenticators.
+    Named(&'a [Arc<str>]),
+}
+
 /// The limits of a route.
 pub(super) fn rate_limits(
     resolver: &mut Resolver<'_>,
     written: &written::Route,
     name: &Arc<str>,
-    (path, authenticate): (&PathPattern, &Authenticate),
+    (path, asked): (&PathPattern, Asked<'_>),
 ) -> Option<Vec<RateLimit>> {
     let entries = match &written.rate_limit {
         Maybe::Absent => return Some(Vec::new()),
@@ -81,7 +89,7 @@ pub(super) fn rate_limits(
         let parts = (entry.requests.as_ref(), entry.per, &entry.burst);
         let Some(rate) = rate(resolver, parts, entry.span) else { continue };
         for by in entry.by.iter().flat_map(|by| &by.0) {
-            can_work(resolver, by, path, authenticate);
+            can_work(resolver, by, path, asked);
             let of_kind = limits.iter().filter(|known| known.by == by.value);
             if of_kind.clone().any(|known| known.rate == rate) {
                 let message = format!("the route has this limit by `{}` twice", by.value);
@@ -99,19 +107,17 @@ pub(super) fn rate_limits(
 }
 
 /// Notes a fault where there is nothing to count by.
-fn can_work(resolver: &mut Resolver<'_>, by: &At<LimitBy>, path: &PathPattern, authenticate: &Authenticate) {
-    let fault = match (&by.value, authenticate) {
-        (LimitBy::Subject | LimitBy::Key, Authenticate::Open(open)) => {
+fn can_work(resolver: &mut Resolver<'_>, by: &At<LimitBy>, path: &PathPattern, asked: Asked<'_>) {
+    let fault = match (&by.value, asked) {
+        (LimitBy::Subject | LimitBy::Key, Asked::Nobody(word)) => {
             let message = format!(
-                "nobody to count: with `authenticate: {}` there is no caller with a `{}`",
-                open.word, by.value
+                "nobody to count: with `authenticate: {word}` there is no caller with a `{}`",
+                by.value
             );
             let help = "count by `client_ip`, `route`, a header or a parameter; a limit that comes of `defaults` is taken away with `rate_limit: null`";
             Fault::new(by.span, message).help(help)
         }
-        (LimitBy::Key, Authenticate::Any(names) | Authenticate::All(names))
-            if !resolver.takes_keys(names) =>
-        {
+        (LimitBy::Key, Asked::Named(names)) if !resolver.takes_keys(names) => {
             let message = "nobody to count: none of the route's authenticators is of `type: api_key`";
             Fault::new(by.span, message).help("count by `subject`, or name one that is")
         }

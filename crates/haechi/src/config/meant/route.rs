@@ -2,7 +2,7 @@
 
 use super::answers;
 use super::names::Resolver;
-use super::rate_limits::rate_limits;
+use super::rate_limits::{Asked, rate_limits};
 use crate::authenticators::definition::OpenScheme;
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
@@ -79,7 +79,11 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
     let forward_credentials = written.forward_credentials || by_scheme;
     let limited = written.name.as_ref().zip(path.zip(authenticate.as_ref()));
     let rate_limits = limited.and_then(|(name, (path, authenticate))| {
-        rate_limits(resolver, written, &name.value.0, (path, authenticate))
+        let asked = match authenticate {
+            Authenticate::Open(open) => Asked::Nobody(open.word),
+            Authenticate::Any(names) | Authenticate::All(names) => Asked::Named(names),
+        };
+        rate_limits(resolver, written, &name.value.0, (path, asked))
     });
     if let Some(path) = path {
         meant_as_written(resolver, path);
