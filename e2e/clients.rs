@@ -21,7 +21,7 @@ const OTHER_SEAL: &str = "/wECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHgA=";
 fn configuration(store: &str, identity: &str, backend: &Backend) -> String {
     format!(
         "store: \"{store}\"
-identity: {{ issuer: \"http://localhost:8080\"{identity} }}
+identity: {{ issuer: \"http://localhost:8080\", login: {{ per_address: {{ requests: 10000, per: 1m }}, per_account: {{ requests: 10000, per: 1m }} }}{identity} }}
 authenticators:
   local: {{ type: jwt, issuer: self }}
   orders: {{ type: jwt, issuer: self, audiences: [\"https://orders.example.com\"] }}

@@ -19,7 +19,7 @@ fn folder(backend: &Backend, steady: &str, store: &str, redis: &RedisServer) -> 
     Folder::new(&format!(
         "store: \"{store}\"
 shared_state: \"{}?timeout=1s\"
-identity: {{ issuer: http://localhost:8080, path: /auth, lockout: {{ failures: 4, for: 15m }} }}
+identity: {{ issuer: http://localhost:8080, path: /auth, lockout: {{ failures: 4, for: 15m }}, login: {{ per_address: {{ requests: 10000, per: 1m }}, per_account: {{ requests: 10000, per: 1m }} }} }}
 authenticators:
   local: {{ type: jwt, issuer: self }}
   partner: {{ type: api_key }}
@@ -194,8 +194,10 @@ fn redis_that_fails_stops_nothing() {
     let away = |cluster: &Cluster| {
         cluster.shares(false);
         cluster.works_as_one();
-        let ready = cluster.gates[0].admin("/readyz").expect(200).text();
-        assert!(ready.contains("shared state") && ready.contains("not reached"), "{ready}");
+        eventually(PATIENCE, || {
+            let ready = cluster.gates[0].admin("/readyz").expect(200).text();
+            (ready.contains("shared state") && ready.contains("not reached")).then_some(())
+        });
     };
     cluster.redis.freeze();
     away(&cluster);

@@ -257,7 +257,7 @@ fn the_matrix_is_a_table_csv_json_and_html() {
                 f('r2', 'GET')['built in'], f('identity-login', 'POST')['built in'])";
     let parsed = python(read, &[folder.file("matrix.csv").to_str().unwrap()]);
     let scopes = "principal.scopes.containsAll([\"orders:read\", \"orders:write\"])";
-    assert_eq!(parsed, format!("57 allow deny depends: {scopes} no yes"));
+    assert_eq!(parsed, format!("60 allow deny depends: {scopes} no yes"));
     folder.write("matrix.html", &matrix("html"));
     let parsed: Value =
         serde_json::from_str(&python(HTML, &[folder.file("matrix.html").to_str().unwrap()])).unwrap();

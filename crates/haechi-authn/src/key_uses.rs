@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 /// How often what was gathered is written.
 const WRITTEN_EVERY: Duration = Duration::from_secs(5);
@@ -81,7 +81,7 @@ impl KeyUses {
     /// Gathers and writes for ever.
     pub async fn follow(self: Arc<Self>, keys: Arc<dyn ApiKeys>) {
         let mut gathered = self.gathered.lock().await;
-        let mut ticks = tokio::time::interval(WRITTEN_EVERY);
+        let mut ticks = tokio::time::interval_at(Instant::now() + WRITTEN_EVERY, WRITTEN_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {

@@ -62,7 +62,7 @@ fn faults_as_records_carry_their_place() {
     assert_eq!(
         json,
         serde_json::json!([{
-            "file": "haechi.yaml", "line": 1, "column": 21, "message": "`x` is not an address with a port",
+            "severity": "error", "file": "haechi.yaml", "line": 1, "column": 21, "message": "`x` is not an address with a port",
             "help": "write an IP address and a port: `0.0.0.0:8080`, `[::]:8080`",
         }])
     );
