@@ -172,7 +172,7 @@ routes:
     ));
     let mut socket = open(&gate, "/open", &[]);
     // It is judged again once a second, and each of these would use up a request.
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     while began.elapsed() < Duration::from_millis(2_500) {
         echoes(&mut socket, "still here");
     }
