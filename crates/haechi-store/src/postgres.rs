@@ -38,6 +38,8 @@ use std::time::Duration;
 /// nothing is still under way afterwards.
 const ON_THE_WAY: Duration = Duration::from_millis(250);
 
+const OUTDATED: &str = "the schema is not one that this version may work with; a newer version of haechi changed it, or it is damaged";
+
 /// The store. Each port is a file of its own.
 pub(crate) struct Postgres {
     pool: PgPool,
@@ -74,6 +76,9 @@ impl Postgres {
         Box::pin(async move {
             if self.condition.is_away() {
                 return Err(StoreError::Unavailable("the database does not answer".to_owned()));
+            }
+            if self.condition.is_outdated() {
+                return Err(StoreError::Unavailable(OUTDATED.to_owned()));
             }
             self.in_time(limit, work).await
         })

@@ -2,7 +2,7 @@
 //! away, so that nobody need wait to learn the same again.
 
 use super::fault::{Cause, Fault};
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 /// So long nobody asks a database that does not answer but the probe, which asks about once a second. Where nothing probes, an operation does afterwards.
@@ -21,6 +21,8 @@ pub(super) struct Condition {
     doubts: AtomicU64,
     /// How many of them something that was written later has refuted.
     refuted: AtomicU64,
+    /// Whether the schema is one that this program must not work with any more.
+    outdated: AtomicBool,
 }
 
 impl Condition {
@@ -33,6 +35,7 @@ impl Condition {
             failed_at: AtomicU64::new(0),
             doubts: AtomicU64::new(0),
             refuted: AtomicU64::new(0),
+            outdated: AtomicBool::new(false),
         }
     }
 
@@ -63,6 +66,16 @@ impl Condition {
     /// Whether the database did not answer a moment ago, and for some time before.
     pub(super) fn is_away(&self) -> bool {
         self.now() < self.away_until.load(SeqCst)
+    }
+
+    /// What the probe has seen of the schema: whether this program may still work with it.
+    pub(super) fn note_schema(&self, may_go_on: bool) {
+        self.outdated.store(!may_go_on, SeqCst);
+    }
+
+    /// Whether a newer version has changed the schema so that this program must not work with it.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.outdated.load(SeqCst)
     }
 
     fn note_silence(&self) {

@@ -13,7 +13,14 @@ impl Postgres {
     pub(crate) async fn probe(&self) -> Result<(), StoreError> {
         self.ask(async move {
             let mut read = Lease::to_read(&self.pool, &self.location).await?;
-            schema::may_go_on(&mut read).await?;
+            let schema = schema::may_go_on(&mut read).await;
+            match &schema {
+                Ok(()) => self.condition.note_schema(true),
+                Err(refusal) if refusal.is_of_schema() => self.condition.note_schema(false),
+                // Nothing was found out about it.
+                Err(_) => {}
+            }
+            schema?;
             let read_only: bool = query_scalar(
                 "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean",
             )

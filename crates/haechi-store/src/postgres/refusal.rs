@@ -17,6 +17,13 @@ pub(super) enum Refusal {
     Database(sqlx::Error),
 }
 
+impl Refusal {
+    /// Whether it is about the schema, and not about who could be asked.
+    pub(super) const fn is_of_schema(&self) -> bool {
+        matches!(self, Self::Foreign | Self::Newer { .. } | Self::Incomplete { .. } | Self::Altered { .. })
+    }
+}
+
 impl From<sqlx::Error> for Refusal {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
