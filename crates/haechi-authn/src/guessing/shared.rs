@@ -1,9 +1,8 @@
 //! Counting with other nodes. Where they cannot be asked this node counts alone, and nobody waits.
 
 use super::{BY_ADDRESS, BY_NAME, Guess, GuessGuard, Lockout, Pair, Tables, Tally};
-use aws_lc_rs::digest::{Context, SHA256};
+use crate::shared_key::shared_key;
 use haechi_core::ports::{GuessBounds, GuessKeys, GuessState, OtherBounds, SharedGuesses};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,11 +21,12 @@ impl GuessGuard {
     ) -> Option<GuessKeys> {
         let shared = self.shared.get()?;
         let address = pair.1;
-        let account = key("name", &[realm, name], None);
+        let (text, [realm, name]) = (address.to_string(), [realm, name].map(str::as_bytes));
+        let from = text.as_bytes();
         let keys = GuessKeys {
-            pair: key("name and address", &[realm, name], Some(address)),
-            address: key("address", &[], Some(address)),
-            account,
+            pair: shared_key([&b"guess: name and address"[..], realm, name, from]),
+            address: shared_key([&b"guess: address"[..], from]),
+            account: shared_key([&b"guess: name"[..], realm, name]),
         };
         if shared.is_reachable()
             && let Ok(state) = shared.look(keys).await
@@ -88,15 +88,4 @@ impl Tables {
 
 fn nonzero(number: u32) -> std::num::NonZeroU32 {
     std::num::NonZeroU32::new(number).unwrap_or(std::num::NonZeroU32::MIN)
-}
-
-/// The same on every node. Nobody reads a name of it, but who guesses one can tell that it was tried.
-fn key(kind: &str, parts: &[&str], address: Option<IpAddr>) -> [u8; 16] {
-    let mut digest = Context::new(&SHA256);
-    let address = address.map(|address| address.to_string()).unwrap_or_default();
-    for part in [kind].iter().chain(parts).chain([&&*address]) {
-        digest.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-        digest.update(part.as_bytes());
-    }
-    digest.finish().as_ref().first_chunk().copied().unwrap_or_default()
 }

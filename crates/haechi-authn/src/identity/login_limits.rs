@@ -3,7 +3,7 @@
 //! An account is counted for all addresses together from which nobody has logged in under its name, and for each other one by itself, and not for
 //! those who are locked out already: a stranger who tries without end keeps nobody else out.
 
-use crate::random::sha256;
+use crate::shared_key::shared_key;
 use haechi_core::ports::{LimitAnswer, LimitCheck, SharedLimits};
 use haechi_core::rate::{Gcra, LimitTable, Rate};
 use haechi_core::{Clock, address_block};
@@ -101,7 +101,7 @@ impl LoginAttempt<'_> {
     /// # Errors
     /// [`LoginLimited`], where it is one too many; then it was not counted.
     pub(crate) async fn admit_address(&self, from: IpAddr) -> Result<(), LoginLimited> {
-        let key = key(&[b"address", address_block(from).to_string().as_bytes()]);
+        let key = shared_key([&b"login: address"[..], address_block(from).to_string().as_bytes()]);
         let outcome = self.count(ADDRESS, key, self.rates.per_address).await;
         self.limits.over_address.fetch_add(outcome.is_err().into(), Relaxed);
         outcome
@@ -118,7 +118,7 @@ impl LoginAttempt<'_> {
         is_known: bool,
     ) -> Result<(), LoginLimited> {
         let from = if is_known { address_block(from).to_string() } else { String::new() };
-        let key = key(&[b"account", from.as_bytes(), account.as_bytes()]);
+        let key = shared_key([&b"login: account"[..], from.as_bytes(), account.as_bytes()]);
         let outcome = self.count(ACCOUNT, key, self.rates.per_account).await;
         self.limits.over_account.fetch_add(outcome.is_err().into(), Relaxed);
         outcome
@@ -147,16 +147,6 @@ impl LoginAttempt<'_> {
         };
         if answer.is_within { Ok(()) } else { Err(LoginLimited { name, rate, answer }) }
     }
-}
-
-/// The same on every node, and nothing that a client chose.
-fn key(parts: &[&[u8]]) -> [u8; 16] {
-    let mut text = b"haechi login".to_vec();
-    for part in parts {
-        text.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        text.extend_from_slice(part);
-    }
-    sha256(&text).first_chunk().copied().unwrap_or_default()
 }
 
 impl std::fmt::Display for LoginLimited {

@@ -1,7 +1,7 @@
 //! Whom a limit counts: never as text that a client chose, but hashed.
 
 use crate::settings::{LimitBy, RateLimit, Route};
-use aws_lc_rs::digest::{Context, SHA256};
+use haechi_authn::shared_key;
 use haechi_core::rate::{LimitTable, SlotKey};
 use haechi_core::{Caller, CallerKind, RequestHead, address_block};
 use std::hash::Hash;
@@ -62,25 +62,18 @@ impl<'a> Counted<'a> {
         table.key(self)
     }
 
-    /// The same on every node. Nobody finds two that meet: it is a part of a SHA-256.
+    /// The same on every node.
     pub(super) fn on_every_node(&self) -> [u8; 16] {
-        let mut context = Context::new(&SHA256);
-        context.update(&self.limit.to_be_bytes());
-        let mut part = |bytes: &[u8]| {
-            context.update(&(bytes.len() as u64).to_be_bytes());
-            context.update(bytes);
-        };
+        let limit = self.limit.to_be_bytes();
+        let name = |parts: &[&[u8]]| shared_key([&limit[..]].into_iter().chain(parts.iter().copied()));
         match &self.whom {
-            Whom::All => part(b"all"),
-            Whom::Address(IpAddr::V4(address)) => [b"4", &address.octets()[..]].into_iter().for_each(part),
-            Whom::Address(IpAddr::V6(address)) => [b"6", &address.octets()[..]].into_iter().for_each(part),
-            Whom::Subject(issuer, subject) => {
-                [b"subject", issuer.as_bytes(), subject.as_bytes()].into_iter().for_each(part);
-            }
-            Whom::Key(id) => [b"key", id.as_bytes()].into_iter().for_each(part),
-            Whom::Text(text) => [b"text", *text].into_iter().for_each(part),
+            Whom::All => name(&[b"all"]),
+            Whom::Address(IpAddr::V4(address)) => name(&[b"4", &address.octets()]),
+            Whom::Address(IpAddr::V6(address)) => name(&[b"6", &address.octets()]),
+            Whom::Subject(issuer, subject) => name(&[b"subject", issuer.as_bytes(), subject.as_bytes()]),
+            Whom::Key(id) => name(&[b"key", id.as_bytes()]),
+            Whom::Text(text) => name(&[b"text", text]),
         }
-        context.finish().as_ref().first_chunk().copied().unwrap_or_default()
     }
 }
 
