@@ -89,10 +89,19 @@ fn login(gate: &Gate) -> Value {
     gate.post_json("/auth/login", &json!({"username": "alice", "password": PASSWORD})).expect(200).json()
 }
 
-fn refused_in_time(gate: &Gate, token: &str) {
+#[track_caller]
+fn refused_in_time(backend: &Backend, gate: &Gate, token: &str) {
     let began = Instant::now();
     eventually(KNOWN_WITHIN, || (gate.get_with_token("/x", token).status == 401).then_some(()));
     assert!(began.elapsed() < KNOWN_WITHIN);
+    refused(backend, gate, "/x", token, 401);
+}
+
+/// Nothing of it arrives.
+#[track_caller]
+fn refused(backend: &Backend, gate: &Gate, path: &str, token: &str, status: u16) {
+    let arrived = backend.recorded().len();
+    assert_eq!((gate.get_with_token(path, token).status, backend.recorded().len()), (status, arrived));
 }
 
 #[test]
@@ -134,13 +143,13 @@ fn a_client_gets_tokens_within_what_it_was_granted() {
     assert_eq!((&me["subject"], &me["kind"]), (&json!(client.id), &json!("User")));
     // Fewer scopes are asked for, and count.
     let reader = client.access_token(&gate, &[("scope", "orders:read")]);
-    gate.get_with_token("/jobs/1", &reader).expect(403);
+    refused(&backend, &gate, "/jobs/1", &reader, 403);
     // For a resource, and for no other.
     let narrow = client.access_token(&gate, &[("resource", audience)]);
     assert_eq!(part(&narrow, 1)["aud"], audience);
-    gate.get_with_token("/x", &narrow).expect(401);
+    refused(&backend, &gate, "/x", &narrow, 401);
     gate.get_with_token("/orders/1", &narrow).expect(200);
-    gate.get_with_token("/orders/1", &token).expect(401);
+    refused(&backend, &gate, "/orders/1", &token, 401);
     for (parameter, value, error) in [
         ("scope", "orders:delete", "invalid_scope"),
         ("resource", "https://other", "invalid_target"),
@@ -295,11 +304,11 @@ fn a_client_is_rotated_shown_and_deleted() {
     // A token of the client logs out by itself, and takes no other with it.
     let leaving = third.access_token(&gate, &[]);
     gate.curl("/auth/logout", &["-X", "POST", "-H", &format!("Authorization: Bearer {leaving}")]).expect(204);
-    refused_in_time(&gate, &leaving);
+    refused_in_time(&backend, &gate, &leaving);
     assert_eq!(gate.get_with_token("/x", &a).status, 200);
     haechi(folder.path(), &["client", "delete", "nightly"]).success();
-    refused_in_time(&gate, &a);
-    refused_in_time(&gate, &b);
+    refused_in_time(&backend, &gate, &a);
+    refused_in_time(&backend, &gate, &b);
     third.token(&gate, &[]).expect(401);
 }
 
@@ -323,7 +332,7 @@ fn tokens_are_revoked_and_looked_into() {
     // By the client that it was given to; by nobody else.
     assert_eq!(call("/auth/revoke", &watcher, &token).expect(400).json()["error"], "unauthorized_client");
     call("/auth/revoke", &client, &token).expect(200);
-    refused_in_time(&gate, &token);
+    refused_in_time(&backend, &gate, &token);
     assert_eq!(call("/auth/introspect", &client, &token).expect(200).json(), json!({"active": false}));
     // A login's tokens by whoever holds them.
     let refresh = text(&alice, "refresh_token");
@@ -337,7 +346,7 @@ fn tokens_are_revoked_and_looked_into() {
         &[],
     )
     .expect(200);
-    refused_in_time(&gate, &access);
+    refused_in_time(&backend, &gate, &access);
     post(&gate, "/auth/revoke", &[("token", "nonsense")], &[]).expect(200);
 }
 
@@ -352,13 +361,13 @@ fn commands_look_into_tokens_and_end_them() {
     assert!(inspected.contains("works         yes"), "{inspected}");
     let id = text(&part(&first, 1), "jti");
     haechi(path, &["token", "revoke", &id]).success();
-    refused_in_time(&gate, &first);
+    refused_in_time(&backend, &gate, &first);
     let told = haechi(path, &["token", "inspect", &first]);
     assert!(told.code == 1 && told.stdout.contains("was revoked"), "{told:?}");
     let second = login(&gate);
     let access = text(&second, "access_token");
     haechi_with_input(path, &["token", "revoke", "-"], &format!("{access}\n")).success();
-    refused_in_time(&gate, &access);
+    refused_in_time(&backend, &gate, &access);
     gate.post_json("/auth/refresh", &json!({"refresh_token": second["refresh_token"]})).expect(200);
     let forged = format!("{}x", &access[..access.len() - 1]);
     let told = haechi(path, &["token", "inspect", &forged, "--output", "json"]);
@@ -375,10 +384,10 @@ fn commands_look_into_tokens_and_end_them() {
     assert_eq!(listed.as_array().unwrap().len(), 3);
     assert_eq!(listed[0]["user"], "alice");
     haechi(path, &["session", "end", &text(&part(&third, 1), "sid")]).success();
-    refused_in_time(&gate, &third);
+    refused_in_time(&backend, &gate, &third);
     let fourth = text(&login(&gate), "access_token");
     haechi(path, &["session", "end", "--all"]).success();
-    refused_in_time(&gate, &fourth);
+    refused_in_time(&backend, &gate, &fourth);
     assert_eq!(haechi(path, &["session", "list", "--output", "json"]).success().stdout.trim(), "[]");
     assert_eq!(haechi(path, &["session", "end"]).code, 2);
 }
