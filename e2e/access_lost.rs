@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 const SOON: Duration = Duration::from_secs(5);
 
 /// Begins an answer, and goes on until the gate hangs up.
-fn endless() -> Backend {
-    Backend::start(|_| {
-        Answer::written(|socket: &mut TcpStream| {
-            let head =
-                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+fn endless(content_type: &'static str) -> Backend {
+    Backend::start(move |_| {
+        Answer::written(move |socket: &mut TcpStream| {
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n\r\n"
+            );
             drop(socket.write_all(format!("{head}7\r\ndata: 1\r\n").as_bytes()));
             while socket.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
         })
@@ -47,7 +48,7 @@ fn take_away(gate: &Gate, service: &str) {
 }
 
 fn ends(protocol: &[&str]) {
-    let backend = endless();
+    let backend = endless("text/event-stream");
     ends_of(protocol, &format!("endpoints: [\"{}\"]", backend.url()));
 }
 
@@ -88,6 +89,27 @@ fn a_grpc_stream() {
     let backend = H2Backend::start(100, |_| H2Answer::Begun(b"\0\0\0\0\x02ab".to_vec()));
     ends_of(&grpc, &format!("endpoints: [\"{}\"], protocol: http2", backend.url()));
     eventually(PATIENCE, || (backend.streams() == 0).then_some(()));
+}
+
+/// gRPC clients read from the trailers what became of the call, in the middle of a message too.
+#[test]
+fn a_grpc_answer_that_has_begun_ends_as_unauthenticated() {
+    let backend = endless("application/grpc+proto");
+    let service = format!("endpoints: [\"{}\"]", backend.url());
+    let gate = start_to(&service);
+    let fields = gate.folder().file("fields");
+    let mut curl = Command::new("curl");
+    curl.args(["--silent", "--no-buffer", "--max-time", "60", "--http2-prior-knowledge"]);
+    curl.args(["--header", "Content-Type: application/grpc", "--header", "TE: trailers", "--dump-header"]);
+    let curl = curl.arg(&fields).arg(gate.url("/a.B/C")).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = curl.stderr(Stdio::null()).spawn().unwrap();
+    child.stdout.as_mut().unwrap().read_exact(&mut [0; 7]).unwrap();
+    take_away(&gate, &service);
+    let begun = Instant::now();
+    assert!(eventually(PATIENCE, || child.try_wait().unwrap()).success());
+    assert!(begun.elapsed() < SOON, "{:?}", begun.elapsed());
+    let fields = std::fs::read_to_string(fields).unwrap();
+    assert!(fields.contains("grpc-status: 16"), "{fields}");
 }
 
 /// Takes a request's body for as long as it comes, and answers nothing.
@@ -149,7 +171,7 @@ fn an_upload_over_http2() {
 
 #[test]
 fn what_a_reload_leaves_allowed_goes_on() {
-    let backend = endless();
+    let backend = endless("text/event-stream");
     let gate = start(&backend);
     let mut conversation = gate.converse();
     conversation.send("GET /stream HTTP/1.1\r\nHost: a\r\n\r\n");

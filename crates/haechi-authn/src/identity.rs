@@ -29,7 +29,7 @@ pub use own_tokens::{OwnToken, payload};
 pub use passwords::{PasswordRefused, PasswordVerifier};
 pub use provider::{
     IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores, RefreshRefused, TokenPair,
-    TokenRefused,
+    TokenRefused, tokens_expire_at,
 };
 pub use revocations::watch_revocations;
 pub use rotation::{RotationError, SOONEST, SigningKeyAccounts};

@@ -22,7 +22,7 @@ const KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// How many the store is told of at once.
 const AT_ONCE: usize = 500;
 /// A store that has not answered by then is not there.
-const STORE_ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+const SAVED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Keeps the counts of the keys that are in use. One for the process.
 pub struct QuotaKeeper {
@@ -98,7 +98,7 @@ impl QuotaKeeper {
         let wanted: Vec<_> = unsaved.filter(|(_, unsaved)| all || unsaved.requests > 0).collect();
         for chunk in wanted.chunks(AT_ONCE) {
             let uses: Vec<QuotaUse> = chunk.iter().map(|(_, unsaved)| unsaved.clone()).collect();
-            let told = tokio::time::timeout(STORE_ANSWERS_WITHIN, self.store.add(&uses)).await;
+            let told = tokio::time::timeout(SAVED_WITHIN, self.store.add(&uses)).await;
             // Whether a store that is late has counted is not known. It is told again: too much is on the safe side of a quota.
             let totals = told.map_err(|_| StoreError::Unavailable("no answer in time".to_owned()))??;
             for ((count, saved), total) in chunk.iter().zip(totals) {

@@ -8,6 +8,9 @@ use std::time::Duration;
 #[error("`grpc-timeout` is not a time: at most eight digits and one of `H`, `M`, `S`, `m`, `u`, `n`, once")]
 pub(crate) struct BadTimeout;
 
+/// The content type of gRPC itself, whose status stands in trailers.
+pub(crate) const NATIVE: &str = "application/grpc";
+
 /// The content types of gRPC-Web that callers are answered in as they ask; others in the first that theirs begins with, from the end.
 const WEB: [&str; 9] = [
     "application/grpc-web",
@@ -23,8 +26,8 @@ const WEB: [&str; 9] = [
 
 /// The content type in which a caller reads the answer; `None` for one who speaks neither gRPC nor gRPC-Web.
 pub(crate) fn content_type(fields: &Fields) -> Option<&'static str> {
-    let sent = fields.all(FieldName::ContentType).find(|value| begins(value, "application/grpc"))?;
-    let Some(web) = web(sent) else { return Some("application/grpc") };
+    let sent = fields.all(FieldName::ContentType).find(|value| begins(value, NATIVE))?;
+    let Some(web) = web(sent) else { return Some(NATIVE) };
     // A client that can read text alone says so (gRPC-Web, "Text-encoded streams").
     let text = |value: &[u8]| value.split(|&b| b == b',').map(<[u8]>::trim_ascii).filter_map(web_text).next();
     let asked = fields.all(FieldName::Accept).find_map(text).filter(|_| web_text(sent).is_none());

@@ -4,7 +4,7 @@ use super::client_proof::{ExpectedAssertion, PresentedProof};
 use super::form::Form;
 use super::oauth_error::{OAuthError, OAuthErrorKind};
 use super::own_tokens::OwnToken;
-use super::provider::{Inner, Provider, RefreshRefused, TokenPair};
+use super::provider::{Inner, Provider, RefreshRefused, TokenPair, tokens_expire_at};
 use super::tokens::{self, Granted, RefreshToken, Span};
 use crate::control::STORE_ANSWERS_WITHIN;
 use crate::revocation::DependsOn;
@@ -172,8 +172,8 @@ impl Inner {
             }
             (_, Some(_)) => return Err(not_theirs()),
         }
-        // With room for the leeway of whoever takes it.
-        let until = self.tokens_expire_at(now).max(token.expires_at.plus(LEEWAY));
+        // A client's tokens may be valid for longer than those of logins.
+        let until = self.tokens_expire_at(now).max(tokens_expire_at(token.expires_at, Duration::ZERO));
         Ok(self.stores.revocations.revoke(&Revoked::Token(token.id), until).await?)
     }
 
@@ -226,9 +226,6 @@ impl Inner {
         Ok(OwnToken::read(token, &self.settings.issuer, &keys.load(), uptime, now).ok())
     }
 }
-
-/// How long whoever takes our tokens may go on taking one that has expired.
-const LEEWAY: Duration = Duration::from_secs(10 * 60);
 
 fn not_theirs() -> OAuthError {
     OAuthError::new(OAuthErrorKind::UnauthorizedClient, "the token was not given to this client")

@@ -398,7 +398,7 @@ impl Inner {
 }
 
 /// When all access tokens made until `now` have expired, with ten minutes of room for leeway.
-pub(super) fn tokens_expire_at(now: Timestamp, access_lifetime: Duration) -> Timestamp {
+pub fn tokens_expire_at(now: Timestamp, access_lifetime: Duration) -> Timestamp {
     const LEEWAY: Duration = Duration::from_secs(10 * 60);
     now.plus(access_lifetime).plus(LEEWAY)
 }

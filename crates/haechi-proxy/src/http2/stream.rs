@@ -5,6 +5,7 @@ use super::body::{Data, InboundBody};
 use super::head::{self, Http2Head};
 use super::piece::{Piece, PiecesInTransit};
 use super::tunnelled::Tunnelled;
+use crate::grpc;
 use crate::http1::body::BodyError;
 use crate::interim::{Interim, InterimAnswer};
 use crate::io::Buffers;
@@ -240,11 +241,7 @@ impl Answer {
         let ends = bodiless || body.is_over();
         let sent = self.respond.borrow_mut().send_response(head, ends);
         let mut out = sent.map_err(|_| WENT_AWAY)?;
-        let grpc = fields.iter().any(|field| {
-            field.name == b"content-type"
-                && field.value.starts_with(b"application/grpc")
-                && !field.value.starts_with(b"application/grpc-web")
-        });
+        let grpc = grpc::content_type(fields) == Some(grpc::NATIVE);
         if ends { Ok(None) } else { self.send_body(body, &mut out, record, grpc).await }
     }
 

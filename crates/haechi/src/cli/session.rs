@@ -5,14 +5,12 @@ use super::store::{Opened, with_store};
 use super::{Common, Failure, Format};
 use crate::config::LONGEST_ACCESS_TOKEN;
 use clap::{Args, Subcommand};
+use haechi_authn::identity::tokens_expire_at;
 use haechi_core::ports::{Session, StoreError};
 use haechi_core::{Clock, SystemClock, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-/// More room than any leeway.
-const LEEWAY: Duration = Duration::from_secs(10 * 60);
 /// So many are ended at once, and the gate goes on in between.
 const ENDED_AT_ONCE: usize = 1000;
 
@@ -58,22 +56,22 @@ pub(crate) fn session(common: &Common, command: SessionCommand) -> Result<(), Fa
     })
 }
 
-fn tokens_expire_at() -> Timestamp {
-    SystemClock.now().plus(LONGEST_ACCESS_TOKEN).plus(LEEWAY)
+fn until() -> Timestamp {
+    tokens_expire_at(SystemClock.now(), LONGEST_ACCESS_TOKEN)
 }
 
 async fn one(opened: &Opened, id: &str) -> Result<(), Failure> {
     if id.starts_with("hr_") || id.contains('.') {
         return Err(Failure::usage("this is a token, not a login's id; `haechi session list` shows the ids"));
     }
-    opened.store.sessions.end(id, tokens_expire_at()).await?;
+    opened.store.sessions.end(id, until()).await?;
     said(&format!("ended the login `{id}`"));
     Ok(())
 }
 
 async fn of_user(opened: &Opened, name: &str) -> Result<(), Failure> {
     let id = id_of(opened, name).await?;
-    opened.store.sessions.end_all_of(&id, tokens_expire_at()).await?;
+    opened.store.sessions.end_all_of(&id, until()).await?;
     said(&format!("ended all logins of user `{name}`"));
     Ok(())
 }
@@ -83,7 +81,7 @@ async fn all(opened: &Opened) -> Result<(), Failure> {
     loop {
         let page = opened.store.sessions.list(None, SystemClock.now(), ENDED_AT_ONCE).await?;
         for session in &page {
-            opened.store.sessions.end(&session.id, tokens_expire_at()).await?;
+            opened.store.sessions.end(&session.id, until()).await?;
         }
         ended += page.len();
         if page.len() < ENDED_AT_ONCE {

@@ -6,7 +6,7 @@ use super::{Common, Failure, Format};
 use crate::config::{Config, LONGEST_ACCESS_TOKEN};
 use crate::wire::empty_keyring;
 use clap::Subcommand;
-use haechi_authn::identity::{OwnToken, payload};
+use haechi_authn::identity::{OwnToken, payload, tokens_expire_at};
 use haechi_core::ports::{Change, Revoked};
 use haechi_core::{Clock, Secret, SystemClock, Timestamp};
 use serde_json::{Map, Value, json};
@@ -14,8 +14,6 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// More room than any leeway.
-const LEEWAY: Duration = Duration::from_secs(10 * 60);
 /// How many changes are read at once.
 const CHANGES_AT_ONCE: usize = 10_000;
 /// No token is longer, in bytes.
@@ -131,8 +129,8 @@ fn said_of(claims: &Map<String, Value>) -> Result<(), Failure> {
 async fn revoke(opened: &Opened, token: &Secret<String>) -> Result<(), Failure> {
     let token = token.expose();
     let (id, expires_at) = named(&opened.config, token)?;
-    let longest = SystemClock.now().plus(LONGEST_ACCESS_TOKEN);
-    let until = expires_at.map_or(longest, |ends| ends.max(longest)).plus(LEEWAY);
+    let longest = tokens_expire_at(SystemClock.now(), LONGEST_ACCESS_TOKEN);
+    let until = expires_at.map_or(longest, |ends| longest.max(tokens_expire_at(ends, Duration::ZERO)));
     opened.store.revocations.revoke(&Revoked::Token(id.clone()), until).await?;
     said(&format!("revoked the token `{id}`"));
     Ok(())
