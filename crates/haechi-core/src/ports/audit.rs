@@ -1,6 +1,6 @@
 //! The audit trail, as those see it who have something to tell.
 
-use super::BoxFuture;
+use super::stored::BoxFuture;
 use crate::Timestamp;
 use serde_json::{Map, Value};
 use std::net::IpAddr;
