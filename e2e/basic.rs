@@ -1,6 +1,8 @@
 //! Names and passwords (RFC 7617), from the store and from an htpasswd file.
 
-use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Reply, eventually, haechi, routes_to};
+use crate::harness::{
+    Folder, Gate, PASSWORD, PATIENCE, Reply, eventually, haechi, haechi_with_input, routes_to,
+};
 use haechi_testkit::Backend;
 use haechi_testkit::jose::base64;
 use serde_json::Value;
@@ -66,8 +68,17 @@ fn a_change_to_others_ends_no_remembered_credential() {
             reply.expect(200);
         }
     }
-    change(&gate, &["user", "set-roles", "alice", "--role", "USER"]);
-    as_user(&gate, "/x", "alice", PASSWORD).expect(401);
+    // A change to the user is looked up, and what is known of the password still holds: nothing is hashed for it.
+    for (verb, status) in [("disable", 401), ("enable", 200)] {
+        change(&gate, &["user", verb, "alice"]);
+        let reply = as_user(&gate, "/x", "alice", PASSWORD);
+        if start.elapsed() < std::time::Duration::from_secs(60) {
+            reply.expect(status);
+        }
+    }
+    haechi_with_input(gate.folder().path(), &["user", "set-password", "alice"], "nine bees under one hat\n")
+        .success();
+    eventually(PATIENCE, || (as_user(&gate, "/x", "alice", PASSWORD).status == 401).then_some(()));
 }
 
 /// Runs a command that changes a user, and waits until the gate knows.

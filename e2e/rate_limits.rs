@@ -356,6 +356,53 @@ identity:
 }
 
 #[test]
+fn tokens_are_limited_by_address_and_by_client() {
+    let backend = Backend::saying("reached");
+    let folder = Folder::new(&format!(
+        "store: sqlite:haechi.db
+identity:
+  issuer: http://localhost:8080
+  token: {{ per_address: {{ requests: 6, per: 1h }}, per_client: {{ requests: 2, per: 1h }} }}
+{}",
+        routes_to(&backend, &[("/x", "anonymous", "any")])
+    ));
+    let added = haechi(folder.path(), &["client", "add", "nightly", "--output", "json"]).success();
+    let added: Value = serde_json::from_str(&added.stdout).unwrap();
+    let basic = |secret: &str| format!("{}:{secret}", added["client_id"].as_str().unwrap());
+    let gate = Gate::start_in(folder).ready();
+    let token = |from: &str, user: &str| {
+        let form = ["--interface", from, "--user", user, "--data", "grant_type=client_credentials"];
+        gate.curl("/auth/token", &form)
+    };
+    let refresh = |from: &str| {
+        let json = "Content-Type: application/json";
+        let body = "{\"refresh_token\":\"hr_x\"}";
+        gate.curl("/auth/refresh", &["--interface", from, "--header", json, "--data-binary", body])
+    };
+    let right = basic(added["client_secret"].as_str().unwrap());
+    // Whoever only says that it is the client uses up nothing of it.
+    for _ in 0..3 {
+        token("127.0.0.2", &basic("hcs_wrong")).expect(401);
+    }
+    token("127.0.0.3", &right).expect(200);
+    token("127.0.0.4", &right).expect(200);
+    let over = token("127.0.0.5", &right).expect(429);
+    assert_eq!(over.json()["type"], "urn:haechi:problem:rate-limited");
+    assert_eq!(field(&over, "ratelimit-policy"), "\"token-client\";q=2;w=3600");
+    assert!(over.field("retry-after").is_some());
+    // Of one address both calls count together.
+    for _ in 0..3 {
+        refresh("127.0.0.2").expect(401);
+    }
+    for over in [refresh("127.0.0.2"), token("127.0.0.2", &right)] {
+        assert_eq!(field(&over.expect(429), "ratelimit-policy"), "\"token-address\";q=6;w=3600");
+    }
+    assert_eq!(gate.metric("haechi_rate_limit_tokens_refused_total", &["by=\"client\""]), 1.0);
+    assert_eq!(gate.metric("haechi_rate_limit_tokens_refused_total", &["by=\"address\""]), 2.0);
+    assert_eq!(gate.metric("haechi_rate_limit_logins_refused_total", &[]), 0.0);
+}
+
+#[test]
 fn nodes_count_together_in_redis_and_each_its_share_without_it() {
     let backend = Backend::saying("reached");
     let mut redis = RedisServer::start(&[]);

@@ -54,6 +54,15 @@ pub(crate) enum Found<V> {
     Revoked,
 }
 
+/// What is remembered of a credential, for whoever can look again at what changed without verifying the credential anew.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Recalled<V> {
+    /// Nothing that it depends on was changed.
+    Holds(V),
+    /// Something was, or nobody knows whether it was.
+    InDoubt(V),
+}
+
 impl<K: Eq + Hash, V: Clone> CredentialCache<K, V> {
     /// Room for so many entries; `watch` tells what is revoked, where that is possible.
     pub(crate) fn new(entries: usize, watch: Option<Arc<RevocationWatch>>) -> Self {
@@ -103,6 +112,25 @@ impl<K: Eq + Hash, V: Clone> CredentialCache<K, V> {
         Some(Found::Holds(entry.value.clone()))
     }
 
+    /// What is remembered of the credential `key`. Only what has ended is forgotten: what is in doubt can be looked at again.
+    pub(crate) fn recall<Q>(&mut self, key: &Q, now: Timestamp) -> Option<Recalled<V>>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        let entry = self.entries.get(key)?;
+        if now >= entry.ends {
+            self.entries.remove(key);
+            return None;
+        }
+        let Some(watch) = &self.watch else { return Some(Recalled::Holds(entry.value.clone())) };
+        let view = watch.view();
+        if watch.is_fresh(&view) && view.unchanged_since(entry.version.get(), &entry.depends_on) {
+            entry.version.set(view.version());
+            return Some(Recalled::Holds(entry.value.clone()));
+        }
+        Some(Recalled::InDoubt(entry.value.clone()))
+    }
+
     /// Keeps what was verified under `version`, until `ends`.
     pub(crate) fn keep(
         &mut self,
@@ -118,7 +146,7 @@ impl<K: Eq + Hash, V: Clone> CredentialCache<K, V> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CredentialCache, Found};
+    use super::{CredentialCache, Found, Recalled};
     use crate::RevocationWatch;
     use crate::revocation::{DependsOn, MAX_AGE};
     use crate::test_support::clock;
@@ -232,6 +260,25 @@ mod tests {
         world.keep(1, "alice");
         assert_eq!(world.cache.find(&1, NOW, |_| false), None);
         assert_eq!(world.find(1, NOW), None);
+    }
+
+    #[test]
+    fn what_is_in_doubt_stays_until_its_time_is_over() {
+        let mut world = World::new();
+        world.keep(1, "alice");
+        assert_eq!(world.cache.recall(&1, NOW), Some(Recalled::Holds("kept")));
+        world.learn(&["bob"]);
+        assert_eq!(world.cache.recall(&1, NOW), Some(Recalled::Holds("kept")));
+        world.learn(&["alice"]);
+        for _ in 0..2 {
+            assert_eq!(world.cache.recall(&1, NOW), Some(Recalled::InDoubt("kept")));
+        }
+        world.keep(1, "alice");
+        assert_eq!(world.cache.recall(&1, NOW), Some(Recalled::Holds("kept")), "looked at again");
+        world.clock.advance(MAX_AGE + Duration::from_millis(1));
+        assert_eq!(world.cache.recall(&1, NOW), Some(Recalled::InDoubt("kept")), "nobody knows");
+        assert_eq!(world.cache.recall(&1, LATER), None);
+        assert_eq!(world.cache.recall(&1, NOW), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod client_accounts;
 mod client_proof;
 mod form;
 mod keyring;
-mod login_limits;
+mod limits;
 mod oauth;
 mod oauth_error;
 mod own_tokens;
@@ -22,10 +22,11 @@ pub use client_accounts::{ClientAccounts, ClientError, ClientSpec, ClientWith};
 pub use client_proof::public_keys;
 pub use form::{Form, FormError, is_form};
 pub use keyring::{Keyring, KeyringFault, new_signing_key};
-pub use login_limits::{LoginLimitStats, LoginLimited, LoginLimits, LoginRates};
+pub use limits::{CallLimited, IdentityLimit, IdentityLimits, IdentityRates, LoginRates, TokenRates};
 pub use oauth::{OAuthRequest, TokenGrant};
 pub use oauth_error::{OAuthError, OAuthErrorKind};
 pub use own_tokens::{OwnToken, payload};
+pub(crate) use passwords::KnownPassword;
 pub use passwords::{PasswordRefused, PasswordVerifier};
 pub use provider::{
     IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores, RefreshRefused, TokenPair,

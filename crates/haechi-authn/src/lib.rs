@@ -24,6 +24,7 @@ mod random;
 pub mod revocation;
 pub mod scheme;
 pub mod schemes;
+mod shared_count;
 mod shared_key;
 pub mod supervisor;
 #[cfg(test)]
@@ -36,4 +37,5 @@ pub use effects::{CookieError, Effects, LoginRedirect, LoginRedirectError, SetCo
 pub use random::RandomnessError;
 pub use revocation::{RevocationView, RevocationWatch};
 pub use scheme::{Authenticator, CredentialPlace, LocalFuture, Look, Readiness, Scheme};
+pub use shared_count::{CommonCount, count_together};
 pub use shared_key::shared_key;

@@ -13,14 +13,13 @@ use crate::request_body::RequestBody;
 use crate::respond::{document, refuse};
 use crate::response::Response;
 use crate::settings::{IdentityCall, limit_policy};
-use haechi_authn::identity::{
-    LoginLimited, LoginRefused, LogoutRefused, Provider, RefreshRefused, TokenPair,
-};
+use haechi_authn::identity::{CallLimited, LoginRefused, LogoutRefused, Provider, RefreshRefused, TokenPair};
 use haechi_authz::Permitted;
 use haechi_core::{Caller, Secret};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::future::poll_fn;
+use std::net::IpAddr;
 
 /// The most that a call's body may be, in bytes.
 const MAX_BODY: usize = 16 * 1024;
@@ -51,8 +50,8 @@ enum Answer {
     Cacheable(Vec<u8>),
     Nothing,
     Refused(Refused),
-    /// A login too many.
-    Limited(LoginLimited),
+    /// One too many.
+    Limited(CallLimited),
 }
 
 impl Answer {
@@ -114,7 +113,7 @@ async fn read(body: &mut RequestBody, mut charge: Charge) -> Result<Vec<u8>, Ref
 async fn perform(call: IdentityCall, provider: &Provider, permitted: &Permitted, body: Vec<u8>) -> Answer {
     match call {
         IdentityCall::Login => login(provider, &body, permitted.head().client).await,
-        IdentityCall::Refresh => refresh(provider, &body).await,
+        IdentityCall::Refresh => refresh(provider, &body, permitted.head().client).await,
         IdentityCall::Logout => logout(provider, permitted.caller()).await,
         IdentityCall::Me => json(&**permitted.caller()),
         IdentityCall::Token => oauth::token(provider, permitted.head(), &body).await,
@@ -128,7 +127,7 @@ async fn perform(call: IdentityCall, provider: &Provider, permitted: &Permitted,
     }
 }
 
-async fn login(provider: &Provider, body: &[u8], client: std::net::IpAddr) -> Answer {
+async fn login(provider: &Provider, body: &[u8], client: IpAddr) -> Answer {
     let Ok(Login { username, password }) = serde_json::from_slice(body) else {
         return Answer::refused(Refusal::BadBody, "the body is not a login");
     };
@@ -141,24 +140,25 @@ async fn login(provider: &Provider, body: &[u8], client: std::net::IpAddr) -> An
 }
 
 /// Tells of the limit as a route's would be told of.
-fn refuse_limited(limited: LoginLimited, to: ReplyContext, record: Record) -> Response {
-    let LoginLimited { name, rate, answer } = limited;
+fn refuse_limited(limited: CallLimited, to: ReplyContext, record: Record) -> Response {
+    let CallLimited { limit, rate, answer } = limited;
     let refusal = Refusal::RateLimited { retry_after: answer.retry_after };
     let mut response = refuse(Refused::new(refusal, limited.to_string()), to, record);
-    let (name, requests) = (format!("login-{name}"), rate.requests.get());
-    let policy = limit_policy(&name, requests, rate.per).into();
+    let (name, requests) = (limit.name(), rate.requests.get());
+    let policy = limit_policy(name, requests, rate.per).into();
     let mut told = LimitFields::default();
-    told.add(&CountedLimit { name: &name, by: "login", requests, policy, answer });
+    told.add(&CountedLimit { name, by: limit.of(), requests, policy, answer });
     told.write(&mut response.fields);
     response
 }
 
-async fn refresh(provider: &Provider, body: &[u8]) -> Answer {
+async fn refresh(provider: &Provider, body: &[u8], client: IpAddr) -> Answer {
     let Ok(Refresh { refresh_token }) = serde_json::from_slice(body) else {
         return Answer::refused(Refusal::BadBody, "the body is not a refresh");
     };
-    match provider.refresh(Secret::new(refresh_token)).await {
+    match provider.refresh(Secret::new(refresh_token), client).await {
         Ok(pair) => tokens(&pair),
+        Err(RefreshRefused::Limited(limited)) => Answer::Limited(limited),
         Err(refused @ RefreshRefused::Unavailable(_)) => {
             Answer::refused(Refusal::CANNOT_TELL, refused.to_string())
         }

@@ -78,10 +78,12 @@ impl Cell {
     /// What it means that the requests reach so many parts ahead.
     fn answer(&self, is_within: bool, ahead: u128) -> LimitAnswer {
         let left = self.most.saturating_sub(ahead);
+        let more_after = (self.step - left % self.step).min(ahead);
         LimitAnswer {
             is_within,
             remaining: u32::try_from(left / self.step).unwrap_or(u32::MAX),
             retry_after: self.span(self.step.saturating_sub(left)),
+            more_after: self.span(more_after),
             full_after: self.span(ahead),
         }
     }
@@ -124,6 +126,7 @@ mod tests {
         let first = answers(&[cell], &[1, 1, 333_333, 1]).unwrap();
         assert_eq!((first[0].remaining, first[0].retry_after), (1, Duration::ZERO));
         assert_eq!(first[0].full_after, Duration::from_micros(333_334));
+        assert_eq!(first[0].more_after, first[0].full_after);
     }
 
     #[test]
@@ -131,6 +134,7 @@ mod tests {
         let cell = cell(1, Duration::from_secs(10), 1);
         let refused = cell.answer(false, 7_000_000);
         assert_eq!((refused.remaining, refused.retry_after), (0, Duration::from_secs(7)));
+        assert_eq!(refused.more_after, refused.retry_after);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::revocation::DependsOn;
 use haechi_core::Secret;
 use haechi_core::ports::{ClientRecord, Revoked, Session};
 use serde_json::{Map, Value, json};
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// A request to one of the OAuth 2 endpoints.
@@ -20,6 +21,8 @@ pub struct OAuthRequest {
     pub authorization: Option<Secret<Vec<u8>>>,
     /// The parameters.
     pub form: Form,
+    /// Where it came from.
+    pub from: IpAddr,
 }
 
 /// What a grant gives (RFC 6749 5.1).
@@ -48,6 +51,17 @@ impl Provider {
     /// # Errors
     /// [`OAuthError`].
     pub async fn token(&self, request: OAuthRequest) -> Result<TokenGrant, OAuthError> {
+        let call = self.inner.call();
+        // Before anything is read.
+        call.token_from(request.from).await?;
+        let outcome = self.grant(request).await;
+        if outcome.as_ref().is_err_and(|error| error.kind == OAuthErrorKind::Unavailable) {
+            call.give_back();
+        }
+        outcome
+    }
+
+    async fn grant(&self, request: OAuthRequest) -> Result<TokenGrant, OAuthError> {
         match request.form.one("grant_type") {
             Some("client_credentials") => {
                 let inner = self.inner.clone();
@@ -73,7 +87,7 @@ impl Provider {
         if let Some(client) = client {
             return Err(invalid.because(format!("a login's refresh token came from client `{}`", client.id)));
         }
-        match self.refresh(token).await {
+        match self.exchange(token).await {
             Ok(pair) => Ok(pair.into()),
             Err(RefreshRefused::Unavailable(reason)) => Err(OAuthError::unavailable(reason)),
             Err(refused) => Err(invalid.because(refused.to_string())),
@@ -107,6 +121,7 @@ impl Inner {
             audiences: audiences(&client, &self.settings.issuer, request.form.all("resource"))?,
         };
         let signer = self.signer().map_err(OAuthError::unavailable)?;
+        self.call().token_of(&client.id).await?;
         let lifetime = client.token_lifetime.unwrap_or(self.settings.access_lifetime);
         let span = Span { from: self.clock.now(), lifetime };
         let attributes = self.settings.declared.keep(&client.attributes);

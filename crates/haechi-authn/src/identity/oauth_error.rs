@@ -1,6 +1,7 @@
 //! Why an OAuth 2 request is refused.
 
 use super::form::FormError;
+use super::limits::CallLimited;
 use crate::Unavailable;
 use haechi_core::ports::StoreError;
 use std::borrow::Cow;
@@ -22,6 +23,8 @@ pub enum OAuthErrorKind {
     InvalidScope,
     /// For whom the client may not ask for tokens.
     InvalidTarget,
+    /// Too many, from this address or by this client.
+    Limited,
     /// Could not find out.
     Unavailable,
 }
@@ -37,7 +40,8 @@ impl OAuthErrorKind {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
-            Self::Unavailable => "temporarily_unavailable",
+            // RFC 6749 has none for what is 429.
+            Self::Limited | Self::Unavailable => "temporarily_unavailable",
         }
     }
 }
@@ -52,12 +56,14 @@ pub struct OAuthError {
     pub told: &'static str,
     /// Why, for the record. Never leaves the gate.
     pub reason: Cow<'static, str>,
+    /// The limit that is used up, where it is one.
+    pub limited: Option<Box<CallLimited>>,
 }
 
 impl OAuthError {
     /// With one text for both.
     pub(super) const fn new(kind: OAuthErrorKind, told: &'static str) -> Self {
-        Self { kind, told, reason: Cow::Borrowed(told) }
+        Self { kind, told, reason: Cow::Borrowed(told), limited: None }
     }
 
     /// With a reason for the record.
@@ -76,6 +82,14 @@ impl OAuthError {
 
     pub(super) fn unavailable(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(OAuthErrorKind::Unavailable, "this cannot be found out at the moment").because(reason)
+    }
+}
+
+impl From<CallLimited> for OAuthError {
+    fn from(limited: CallLimited) -> Self {
+        let told = "too many tokens are asked for";
+        let error = Self::new(OAuthErrorKind::Limited, told).because(limited.to_string());
+        Self { limited: Some(Box::new(limited)), ..error }
     }
 }
 

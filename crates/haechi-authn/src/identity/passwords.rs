@@ -1,8 +1,9 @@
 //! Whether a name and a password belong to a user of the store: one answer for every way in that asks for both.
 
-use super::login_limits::{LoginAttempt, LoginLimited};
+use super::limits::{CallLimited, LimitedCall};
 use crate::guessing::{BY_NAME, Lockout, Refused};
 use crate::hashing::{ExpectedHash, HashingError, PasswordPool, StoredHash};
+use crate::random;
 use haechi_core::ports::{StoreError, UserRecord, Users};
 use haechi_core::{Clock, Secret, Timestamp};
 use std::net::IpAddr;
@@ -31,15 +32,18 @@ pub struct PasswordVerifier {
 /// Why a name and password were not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordRefused {
-    /// They are not right, or not right now. What exactly is for the operator only.
+    /// They are not right now. What exactly is for the operator only.
     #[error("{0}")]
     Wrong(&'static str),
+    /// The password is not the user's. For the operator only.
+    #[error("wrong password")]
+    Mismatch,
     /// There is no user of this name. For the operator only: nobody else may tell it from a wrong password.
     #[error("no such user")]
     NoSuchUser,
     /// The account had too many logins.
     #[error("{0}")]
-    Limited(LoginLimited),
+    Limited(CallLimited),
     /// Too many passwords are being verified.
     #[error("the password hashing pool is full")]
     Busy,
@@ -73,7 +77,7 @@ impl PasswordVerifier {
         self.verify_within(name, password, from, None).await
     }
 
-    /// The same, where the account may not have had too many logins before this `attempt`.
+    /// The same, where the account may not have had too many logins before this `call`.
     ///
     /// # Errors
     /// [`PasswordRefused`].
@@ -82,14 +86,23 @@ impl PasswordVerifier {
         name: &str,
         password: Secret<String>,
         from: IpAddr,
-        attempt: Option<&LoginAttempt<'_>>,
+        call: Option<&LimitedCall<'_>>,
     ) -> Result<UserRecord, PasswordRefused> {
         let started = Instant::now();
-        let outcome = self.admit_and_judge(name, password, from, attempt).await;
-        if matches!(outcome, Err(PasswordRefused::Wrong(_) | PasswordRefused::NoSuchUser)) {
+        let outcome = self.admit_and_judge(name, password, from, call).await;
+        if outcome.as_ref().is_err_and(PasswordRefused::is_verdict) {
             tokio::time::sleep_until(next_refusal(started)).await;
         }
         outcome
+    }
+
+    /// The user of this name as the store has it now, for whoever knows already whether the password is right: nothing is hashed, and nobody's guess is
+    /// counted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) async fn look_up(&self, name: &str) -> Result<Option<UserRecord>, StoreError> {
+        self.users.by_name(name).await
     }
 
     async fn admit_and_judge(
@@ -97,21 +110,19 @@ impl PasswordVerifier {
         name: &str,
         password: Secret<String>,
         from: IpAddr,
-        attempt: Option<&LoginAttempt<'_>>,
+        call: Option<&LimitedCall<'_>>,
     ) -> Result<UserRecord, PasswordRefused> {
         let uptime = || self.clock.uptime();
         let guess = self.pool.guard().admit((REALM, name), from, self.lockout, uptime).await?;
         // After the guard: who is locked out uses up nothing that others have.
-        if let Some(attempt) = attempt {
-            attempt.admit_account(name, from, guess.is_known).await.map_err(PasswordRefused::Limited)?;
+        if let Some(call) = call {
+            call.login_as(name, from, guess.is_known).await.map_err(PasswordRefused::Limited)?;
         }
         let outcome = self.judge(name, password, guess.is_known).await;
         match &outcome {
             Ok(_) => guess.succeeded().await,
-            Err(PasswordRefused::Wrong(_) | PasswordRefused::NoSuchUser) => {
-                guess.failed(name, uptime()).await
-            }
-            Err(PasswordRefused::Limited(_) | PasswordRefused::Busy | PasswordRefused::Unavailable(_)) => {}
+            Err(refused) if refused.is_verdict() => guess.failed(name, uptime()).await,
+            Err(_) => {}
         }
         outcome
     }
@@ -166,6 +177,32 @@ impl PasswordVerifier {
     }
 }
 
+impl PasswordRefused {
+    /// Whether it is known that they may not log in with this.
+    const fn is_verdict(&self) -> bool {
+        match self {
+            Self::Wrong(_) | Self::Mismatch | Self::NoSuchUser => true,
+            Self::Limited(_) | Self::Busy | Self::Unavailable(_) => false,
+        }
+    }
+}
+
+/// A password of a user, as a store once had its hash: what is known of it holds for as long as the store has the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KnownPassword {
+    /// The user's id.
+    pub(crate) user: String,
+    /// SHA-256 of the stored hash.
+    stored: [u8; 32],
+}
+
+impl KnownPassword {
+    /// The one that the user has.
+    pub(crate) fn of(user: &UserRecord) -> Self {
+        Self { user: user.id.clone(), stored: random::sha256(user.password_hash.expose().as_bytes()) }
+    }
+}
+
 struct Refusal {
     why: PasswordRefused,
     /// The user whose failures grow. A locked user's do not: whoever guesses on must not be able to keep the user out for ever.
@@ -195,7 +232,7 @@ fn verdict(
         return Err(Refusal::uncounted("the user is locked"));
     }
     if !matches {
-        return Err(Refusal { why: PasswordRefused::Wrong("wrong password"), counts_for: Some(user.id) });
+        return Err(Refusal { why: PasswordRefused::Mismatch, counts_for: Some(user.id) });
     }
     if user.disabled { Err(Refusal::uncounted("the user is disabled")) } else { Ok(user) }
 }

@@ -1,7 +1,7 @@
 //! Login, refresh, logout, and the tokens that come of them.
 
 use super::keyring::Keyring;
-use super::login_limits::{LoginAttempt, LoginLimited, LoginLimits, LoginRates};
+use super::limits::{CallLimited, IdentityLimits, IdentityRates, LimitedCall};
 use super::passwords::{PasswordRefused, PasswordVerifier};
 use super::tokens::{self, RefreshToken, Span};
 use crate::control::{Control, STORE_ANSWERS_WITHIN};
@@ -42,10 +42,10 @@ pub struct IdentitySettings {
     pub reuse_interval: Duration,
     /// The attributes that tokens may carry.
     pub declared: Arc<DeclaredAttributes>,
-    /// Counts logins.
-    pub login_limits: Arc<LoginLimits>,
-    /// How many logins there may be.
-    pub login_rates: LoginRates,
+    /// Counts calls.
+    pub limits: Arc<IdentityLimits>,
+    /// How many calls there may be.
+    pub rates: IdentityRates,
 }
 
 impl IdentitySettings {
@@ -90,7 +90,7 @@ pub enum LoginRefused {
     InvalidCredentials(&'static str),
     /// Too many, from this address or for this account.
     #[error("{0}")]
-    Limited(LoginLimited),
+    Limited(CallLimited),
     /// Too many passwords are being verified.
     #[error("the password hashing pool is full")]
     Busy,
@@ -105,6 +105,9 @@ pub enum RefreshRefused {
     /// Unknown, expired, of a session that ended, or of a user who may no longer log in.
     #[error("{0}")]
     Invalid(&'static str),
+    /// Too many, from this address.
+    #[error("{0}")]
+    Limited(CallLimited),
     /// Used before: the whole family is revoked now. To the client the same as [`RefreshRefused::Invalid`]; worth a record.
     #[error("a refresh token of session `{session}` was used again")]
     Replayed {
@@ -180,11 +183,23 @@ impl Provider {
         outcome
     }
 
-    /// Exchanges a refresh token for a new pair. Roles and attributes are read anew.
+    /// Exchanges a refresh token, which came from there, for a new pair. Roles and attributes are read anew.
     ///
     /// # Errors
     /// [`RefreshRefused`].
-    pub async fn refresh(&self, token: Secret<String>) -> Result<TokenPair, RefreshRefused> {
+    pub async fn refresh(&self, token: Secret<String>, from: IpAddr) -> Result<TokenPair, RefreshRefused> {
+        let call = self.inner.call();
+        // Before the store is asked.
+        call.token_from(from).await.map_err(RefreshRefused::Limited)?;
+        let outcome = self.exchange(token).await;
+        if matches!(outcome, Err(RefreshRefused::Unavailable(_))) {
+            call.give_back();
+        }
+        outcome
+    }
+
+    /// The same of a call that is counted already.
+    pub(super) async fn exchange(&self, token: Secret<String>) -> Result<TokenPair, RefreshRefused> {
         let inner = self.inner.clone();
         self.ask(LOGIN_ANSWERS_WITHIN, async move { inner.refresh(token).await }).await
     }
@@ -281,17 +296,21 @@ impl Provider {
 }
 
 impl Inner {
+    /// One call, to be counted.
+    pub(super) fn call(&self) -> LimitedCall<'_> {
+        self.settings.limits.call(&self.settings.rates)
+    }
+
     async fn login(
         &self,
         name: &str,
         password: Secret<String>,
         client: IpAddr,
     ) -> Result<TokenPair, LoginRefused> {
-        let IdentitySettings { login_limits, login_rates, .. } = &self.settings;
-        let attempt = login_limits.attempt(login_rates);
-        let outcome = self.log_in(name, password, client, &attempt).await;
+        let call = self.call();
+        let outcome = self.log_in(name, password, client, &call).await;
         if matches!(outcome, Err(LoginRefused::Busy | LoginRefused::Unavailable(_))) {
-            attempt.give_back();
+            call.give_back();
         }
         outcome
     }
@@ -301,11 +320,11 @@ impl Inner {
         name: &str,
         password: Secret<String>,
         client: IpAddr,
-        attempt: &LoginAttempt<'_>,
+        call: &LimitedCall<'_>,
     ) -> Result<TokenPair, LoginRefused> {
         // Before anything is read or hashed.
-        attempt.admit_address(client).await.map_err(LoginRefused::Limited)?;
-        let verified = self.verifier.verify_within(name, password, client, Some(attempt)).await?;
+        call.login_from(client).await.map_err(LoginRefused::Limited)?;
+        let verified = self.verifier.verify_within(name, password, client, Some(call)).await?;
         let missing = || LoginRefused::Unavailable("cannot read random bytes from the system".into());
         let refresh = RefreshToken::generate().ok_or_else(missing)?;
         let now = self.clock.now();
@@ -407,6 +426,7 @@ impl From<PasswordRefused> for LoginRefused {
     fn from(refused: PasswordRefused) -> Self {
         match refused {
             PasswordRefused::Wrong(reason) => Self::InvalidCredentials(reason),
+            PasswordRefused::Mismatch => Self::InvalidCredentials("wrong password"),
             PasswordRefused::Limited(limited) => Self::Limited(limited),
             PasswordRefused::NoSuchUser => Self::InvalidCredentials("no such user"),
             PasswordRefused::Busy => Self::Busy,

@@ -1,23 +1,24 @@
 //! `basic`: a name and a password with every request (RFC 7617), of users in the store or in an htpasswd file.
 
 mod keyed;
+mod remembered;
 
 use self::keyed::{CredentialHasher, CredentialKey};
+use self::remembered::{Remembered, no_such_user, wrong};
 use crate::authorization::{AuthScheme, Presented};
-use crate::control::Control;
-use crate::credential_cache::{CredentialCache, Found};
+use crate::control::{Control, STORE_ANSWERS_WITHIN};
+use crate::credential_cache::{CredentialCache, Recalled};
 use crate::declared::DeclaredAttributes;
 use crate::guessing::{Lockout, Refused};
 use crate::hashing::{ExpectedHash, HashingError, Htpasswd, PasswordPool};
-use crate::identity::{PasswordRefused, PasswordVerifier};
-use crate::revocation::DependsOn;
+use crate::identity::{KnownPassword, PasswordRefused, PasswordVerifier};
 use crate::{
-    Attempt, Authenticator, Challenge, CredentialMatch, CredentialPlace, Look, RandomnessError,
-    RevocationWatch, Scheme,
+    Attempt, Authenticator, Challenge, CredentialPlace, Look, RandomnessError, RevocationWatch, Scheme,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use haechi_core::caller::{Claimed, Vouched};
+use haechi_core::ports::UserRecord;
 use haechi_core::{Caller, CallerKind, Clock, RequestHead, RoleTable, Secret, Timestamp};
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -28,9 +29,8 @@ use zeroize::Zeroizing;
 
 /// Waiting for the hashing pool and the store together.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
-/// How many verified credentials a worker remembers, and for how long.
+/// How many credentials that were right once a worker remembers.
 const CAPACITY: usize = 1024;
-const REMEMBERED_FOR: Duration = Duration::from_secs(60);
 
 /// The authenticator.
 pub struct Basic {
@@ -80,7 +80,7 @@ struct Shared {
 
 struct OnWorker {
     shared: Arc<Shared>,
-    cache: Rc<RefCell<CredentialCache<CredentialKey, Arc<Caller>>>>,
+    cache: Rc<RefCell<CredentialCache<CredentialKey, Arc<Remembered>>>>,
 }
 
 impl Basic {
@@ -139,21 +139,26 @@ impl Scheme for OnWorker {
 impl OnWorker {
     fn judge(&self, text: &str, from: IpAddr, now: Timestamp) -> Look {
         let key = self.shared.keyed.key(text.as_bytes(), from);
-        if let Some(Found::Holds(caller)) = self.cache.borrow_mut().find(&key, now, |_| true) {
-            return Look::Done(Attempt::Verified(caller));
-        }
+        let known = match self.cache.borrow_mut().recall(&key, now) {
+            Some(Recalled::Holds(known)) => match known.attempt() {
+                Some(attempt) => return Look::Done(attempt),
+                None => Some(known),
+            },
+            Some(Recalled::InDoubt(known)) => Some(known),
+            None => None,
+        };
         let Some((name, password)) = decode(text) else {
             return Look::Done(Attempt::invalid_credentials("not the base64 of `name:password` in UTF-8"));
         };
         let version = self.cache.borrow().version();
         let (shared, cache) = (self.shared.clone(), self.cache.clone());
         Look::Wait(Box::pin(async move {
-            let attempt = shared.verify(name, password, from).await;
-            if let (Attempt::Verified(caller), Some(version)) = (&attempt, version) {
-                let (depends_on, ends) = (shared.depends_on(caller), now.plus(REMEMBERED_FOR));
-                cache.borrow_mut().keep(key, caller.clone(), depends_on, ends, version);
+            let judged = shared.verify(name, password, from, known).await;
+            if let (Ok(remembered), Some(version)) = (&judged, version) {
+                let (depends_on, ends) = (remembered.depends_on(), now.plus(remembered.lasts()));
+                cache.borrow_mut().keep(key, remembered.clone(), depends_on, ends, version);
             }
-            attempt
+            judged.map_or_else(|attempt| attempt, |remembered| remembered.answer())
         }))
     }
 }
@@ -166,53 +171,71 @@ impl Shared {
         }
     }
 
-    fn depends_on(&self, caller: &Caller) -> DependsOn {
-        match &self.accounts {
-            Accounts::Store { .. } => DependsOn::user(&caller.subject),
-            Accounts::File(_) => DependsOn::nothing(),
-        }
+    /// What is to be remembered of the credential; or an answer that may be another the next time.
+    async fn verify(
+        &self,
+        name: String,
+        password: Secret<String>,
+        from: IpAddr,
+        known: Option<Arc<Remembered>>,
+    ) -> Result<Arc<Remembered>, Attempt> {
+        let remembered = match &self.accounts {
+            Accounts::Store { verifier, .. } => {
+                self.ask_store(verifier, (name, password, from), known).await?
+            }
+            Accounts::File(file) => {
+                let claimed = self.ask_file(file, name, password, from).await?;
+                Remembered::right(self.caller(Vouched::ByOther, claimed), None)
+            }
+        };
+        Ok(Arc::new(remembered))
     }
 
-    async fn verify(&self, name: String, password: Secret<String>, from: IpAddr) -> Attempt {
-        let (vouched, claimed) = match &self.accounts {
-            Accounts::Store { verifier, issuer, declared, .. } => {
-                let question = (name, password, from);
-                let claimed = self.ask_store(verifier.clone(), question, issuer, declared).await;
-                (Vouched::BySelf, claimed)
-            }
-            Accounts::File(file) => (Vouched::ByOther, self.ask_file(file, name, password, from).await),
+    fn caller(&self, vouched: Vouched, claimed: Claimed) -> Arc<Caller> {
+        Arc::new(Caller::new(CallerKind::User, &self.name, vouched, &self.roles, claimed))
+    }
+
+    /// A user of the store as a caller.
+    fn caller_of(&self, user: UserRecord) -> Arc<Caller> {
+        let (issuer, attributes) = match &self.accounts {
+            Accounts::Store { issuer, declared, .. } => (issuer.to_string(), declared.keep(&user.attributes)),
+            Accounts::File(_) => Default::default(),
         };
-        match claimed {
-            Ok(claimed) => {
-                let caller = Caller::new(CallerKind::User, &self.name, vouched, &self.roles, claimed);
-                Attempt::Verified(Arc::new(caller))
-            }
-            Err(attempt) => attempt,
-        }
+        let claimed =
+            Claimed { subject: user.id, issuer, attributes, roles: user.roles, ..Claimed::default() };
+        self.caller(Vouched::BySelf, claimed)
     }
 
     async fn ask_store(
         &self,
-        verifier: Arc<PasswordVerifier>,
+        verifier: &Arc<PasswordVerifier>,
         (name, password, from): (String, Secret<String>, IpAddr),
-        issuer: &str,
-        declared: &DeclaredAttributes,
-    ) -> Result<Claimed, Attempt> {
+        known: Option<Arc<Remembered>>,
+    ) -> Result<Remembered, Attempt> {
+        let mut has_changed_to = None;
+        if let Some(known) = known {
+            let found = look_up(&self.control, verifier.clone(), name.clone()).await?;
+            has_changed_to = found.as_ref().map(KnownPassword::of);
+            if let Some(remembered) = known.now_that(found, |user| self.caller_of(user)) {
+                return Ok(remembered);
+            }
+        }
+        let verifier = verifier.clone();
         let question = async move { verifier.verify(&name, password, from).await };
-        let user = match self.control.ask(ANSWERS_WITHIN, question).await {
-            Ok(Ok(user)) => user,
-            Ok(Err(PasswordRefused::Wrong(reason))) => return Err(wrong(reason)),
-            Ok(Err(PasswordRefused::NoSuchUser)) => return Err(no_such_user()),
-            Ok(Err(refused)) => return Err(Attempt::unavailable(refused.to_string())),
-            Err(unavailable) => return Err(Attempt::Unavailable(unavailable)),
-        };
-        Ok(Claimed {
-            subject: user.id,
-            issuer: issuer.to_owned(),
-            attributes: declared.keep(&user.attributes),
-            roles: user.roles,
-            ..Claimed::default()
-        })
+        match self.control.ask(ANSWERS_WITHIN, question).await {
+            Ok(Ok(user)) => {
+                let password = KnownPassword::of(&user);
+                Ok(Remembered::right(self.caller_of(user), Some(password)))
+            }
+            Ok(Err(refused)) => match (refused, has_changed_to) {
+                (PasswordRefused::Mismatch, Some(password)) => Ok(Remembered::mismatch(password)),
+                (PasswordRefused::Mismatch, None) => Err(wrong("wrong password")),
+                (PasswordRefused::Wrong(reason), _) => Err(wrong(reason)),
+                (PasswordRefused::NoSuchUser, _) => Err(no_such_user()),
+                (refused, _) => Err(Attempt::unavailable(refused.to_string())),
+            },
+            Err(unavailable) => Err(Attempt::Unavailable(unavailable)),
+        }
     }
 
     async fn ask_file(
@@ -254,14 +277,17 @@ impl Shared {
     }
 }
 
-/// Of a name that is known here.
-fn wrong(reason: &'static str) -> Attempt {
-    Attempt::invalid_credentials(reason).matched(CredentialMatch::Named)
-}
-
-/// Another authenticator of the route may know the name.
-fn no_such_user() -> Attempt {
-    Attempt::invalid_credentials("no such user").matched(CredentialMatch::Other)
+async fn look_up(
+    control: &Control,
+    verifier: Arc<PasswordVerifier>,
+    name: String,
+) -> Result<Option<UserRecord>, Attempt> {
+    let question = async move { verifier.look_up(&name).await };
+    match control.ask(STORE_ANSWERS_WITHIN, question).await {
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(error)) => Err(Attempt::unavailable(error.to_string())),
+        Err(unavailable) => Err(Attempt::Unavailable(unavailable)),
+    }
 }
 
 /// RFC 7617 2: base64 of `user-id:password`, the first colon divides, neither has control characters. UTF-8, as the challenge asks.

@@ -33,6 +33,8 @@ pub struct LimitAnswer {
     pub remaining: u32,
     /// When the next could come; zero where one could come now.
     pub retry_after: Duration,
+    /// When there is more than `remaining`; zero where the whole burst is there.
+    pub more_after: Duration,
     /// When the whole burst is there again.
     pub full_after: Duration,
 }

@@ -46,14 +46,18 @@ impl Gcra {
     /// What is to be told at `now` of a count that stands at `full_at`.
     pub fn answer(&self, is_within: bool, full_at: FullAt, now: u64) -> LimitAnswer {
         let debt = full_at.saturating_sub(now);
-        let remaining = match self.tolerance.checked_sub(debt) {
-            Some(room) => u32::try_from(room / self.interval + 1).unwrap_or(u32::MAX),
-            None => 0,
+        let (remaining, more_after) = match self.tolerance.checked_sub(debt) {
+            Some(room) => {
+                let more_after = (self.interval - room % self.interval).min(debt);
+                (u32::try_from(room / self.interval + 1).unwrap_or(u32::MAX), more_after)
+            }
+            None => (0, debt - self.tolerance),
         };
         LimitAnswer {
             is_within,
             remaining,
             retry_after: Duration::from_nanos(debt.saturating_sub(self.tolerance)),
+            more_after: Duration::from_nanos(more_after),
             full_after: Duration::from_nanos(debt),
         }
     }
@@ -91,7 +95,11 @@ mod tests {
         assert_eq!(gcra.take(full_at, start), None);
         let told = gcra.answer(false, full_at, start);
         assert_eq!((told.remaining, told.retry_after), (0, Duration::from_millis(600)));
-        assert_eq!(told.full_after, Duration::from_secs(12));
+        assert_eq!((told.more_after, told.full_after), (Duration::from_millis(600), Duration::from_secs(12)));
+        let later = gcra.answer(true, full_at, start + 1_000_000_000);
+        assert_eq!((later.remaining, later.more_after), (1, Duration::from_millis(200)));
+        let whole = gcra.answer(true, full_at, start + 12_000_000_000);
+        assert_eq!((whole.remaining, whole.more_after), (20, Duration::ZERO));
         assert_eq!(gcra.take(full_at, start + 599_999_999), None);
         assert!(gcra.take(full_at, start + 600_000_000).is_some(), "not later than was told");
     }

@@ -71,19 +71,24 @@ impl QuotaCount {
         loop {
             let used = self.used_in(seen, window);
             if used >= self.quota.requests {
-                return LimitAnswer { is_within: false, remaining: 0, retry_after: left, full_after: left };
+                return Self::answer(false, 0, left);
             }
             // Below the quota, so it can grow.
             let next = Counted { window: window.max(Counted::of(seen).window), used: used + 1 };
             match self.count.compare_exchange_weak(seen, next.bits(), AcqRel, Acquire) {
                 Ok(_) => {
                     let remaining = self.quota.requests - next.used;
-                    let retry_after = if remaining == 0 { left } else { Duration::ZERO };
-                    return LimitAnswer { is_within: true, remaining, retry_after, full_after: left };
+                    return Self::answer(true, remaining, left);
                 }
                 Err(other) => seen = other,
             }
         }
+    }
+
+    /// Nothing comes back before the window ends.
+    const fn answer(is_within: bool, remaining: u32, left: Duration) -> LimitAnswer {
+        let retry_after = if remaining == 0 { left } else { Duration::ZERO };
+        LimitAnswer { is_within, remaining, retry_after, more_after: left, full_after: left }
     }
 
     /// Takes back a request that was counted at `now` and then not made.

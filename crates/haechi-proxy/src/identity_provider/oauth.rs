@@ -70,10 +70,14 @@ fn request(head: &RequestHead, body: &[u8]) -> Result<OAuthRequest, Answer> {
     let authorization = head.fields.sole(FieldName::Authorization);
     let authorization = authorization.map_err(|_| request("`Authorization` stands twice"))?;
     let form = Form::parse(body).map_err(|error| refused(&error.into()))?;
-    Ok(OAuthRequest { authorization: authorization.map(|field| Secret::new(field.to_vec())), form })
+    let authorization = authorization.map(|field| Secret::new(field.to_vec()));
+    Ok(OAuthRequest { authorization, form, from: head.client })
 }
 
 fn refused(error: &OAuthError) -> Answer {
+    if let Some(limited) = &error.limited {
+        return Answer::Limited(**limited);
+    }
     let refusal = match error.kind {
         OAuthErrorKind::Unavailable => Refusal::CANNOT_TELL,
         OAuthErrorKind::InvalidClient => Refusal::OAuthClient { told: error.told },

@@ -1,4 +1,4 @@
-//! What answers tell of limits: `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10, structured fields by RFC 9651), and of
+//! What answers tell of limits: `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11, structured fields by RFC 9651), and of
 //! the tightest limit the three fields that came before them.
 
 use crate::whole_seconds::whole_seconds;
@@ -44,13 +44,15 @@ impl LimitFields {
     pub(crate) fn add(&mut self, limit: &CountedLimit<'_>) {
         let CountedLimit { name, requests, policy, answer, .. } = limit;
         let remaining = answer.remaining;
-        // Whoever is refused is told when the next can come, as `Retry-After` does; others when all can.
+        // `t` is the draft's effective window, in which no more than `r` can come. `RateLimit-Reset`, of earlier drafts, is when all can; whoever is
+        // refused is told when the next can, as `Retry-After` does.
         let reset = if answer.is_within { answer.full_after } else { answer.retry_after };
         let reset = whole_seconds(reset);
         let comma = if self.counts.is_empty() { "" } else { ", " };
         // Writing to a `String` does not fail.
         let _ = write!(self.policies, "{comma}{policy}");
-        let _ = write!(self.counts, "{comma}\"{name}\";r={remaining};t={reset}");
+        let window = whole_seconds(answer.more_after);
+        let _ = write!(self.counts, "{comma}\"{name}\";r={remaining};t={window}");
         let is_tighter = self
             .tightest
             .as_ref()

@@ -10,6 +10,7 @@ pub(crate) use fields::LimitFields;
 use crate::metrics::LimiterNumbers;
 use crate::refusal::{Refusal, Refused};
 use crate::settings::{OnFailure, RateLimit, Route, limit_policy};
+use haechi_authn::{CommonCount, count_together};
 use haechi_core::caller::CallerLimits;
 use haechi_core::metrics::{Page, Source};
 use haechi_core::ports::{LimitAnswer, LimitCheck, SharedLimits};
@@ -23,8 +24,6 @@ use std::time::Duration;
 
 /// Places in the table of counts: 16 MiB when all are in use.
 const PLACES: usize = 1 << 20;
-/// The nodes' common count gives up by itself long before (`timeout` of `shared_state`); nothing waits for it without end.
-const SHARED_ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 
 /// Counts requests for all workers. One for the process: it outlives configurations.
 pub struct RateLimiter {
@@ -163,6 +162,10 @@ fn applied<'a>(
 }
 
 impl<'a> Applied<'a> {
+    fn check(&self) -> LimitCheck {
+        LimitCheck { key: self.counted.on_every_node(), rate: self.rate }
+    }
+
     fn told(self, answer: LimitAnswer) -> CountedLimit<'a> {
         let Self { name, by, policy, rate, .. } = self;
         CountedLimit { name, by, requests: rate.requests.get(), policy, answer }
@@ -182,14 +185,18 @@ impl RateLimiter {
         clock: &dyn Clock,
         counted: &mut Vec<CountedLimit<'a>>,
     ) -> Result<(), Refused> {
-        let Some(shared) = self.shared.as_ref().filter(|_| !applied.is_empty()) else {
-            self.count_here(applied, clock.uptime(), counted);
-            return Ok(());
+        let shared = self.shared.as_ref().filter(|_| !applied.is_empty());
+        let nodes = match count_together(shared, || applied.iter().map(Applied::check).collect()).await {
+            CommonCount::Together(answers) => {
+                counted.extend(applied.into_iter().zip(answers).map(|(limit, answer)| limit.told(answer)));
+                return Ok(());
+            }
+            CommonCount::Alone => {
+                self.count_here(applied, clock.uptime(), counted);
+                return Ok(());
+            }
+            CommonCount::Apart(nodes) => nodes,
         };
-        if let Some(answers) = ask(shared, &applied).await {
-            counted.extend(applied.into_iter().zip(answers).map(|(limit, answer)| limit.told(answer)));
-            return Ok(());
-        }
         if applied.iter().any(|limit| limit.on_failure == OnFailure::Deny) {
             self.uncounted.fetch_add(1, Relaxed);
             return Err(Refused::new(
@@ -198,7 +205,6 @@ impl RateLimiter {
             ));
         }
         self.by_share.fetch_add(1, Relaxed);
-        let nodes = shared.nodes();
         let share = |limit: Applied<'a>| Applied { gcra: Gcra::new(&limit.rate.share_of(nodes)), ..limit };
         self.count_here(applied.into_iter().map(share).collect(), clock.uptime(), counted);
         Ok(())
@@ -218,17 +224,6 @@ impl RateLimiter {
             taken.push((key, gcra));
         }
     }
-}
-
-/// What the nodes' common count says; `None` where it does not answer in time.
-async fn ask(shared: &Arc<dyn SharedLimits>, applied: &[Applied<'_>]) -> Option<Vec<LimitAnswer>> {
-    if !shared.is_reachable() {
-        return None;
-    }
-    let check = |limit: &Applied<'_>| LimitCheck { key: limit.counted.on_every_node(), rate: limit.rate };
-    let checks: Vec<LimitCheck> = applied.iter().map(check).collect();
-    let answers = tokio::time::timeout(SHARED_ANSWERS_WITHIN, shared.take(checks)).await;
-    answers.ok()?.ok().filter(|answers| answers.len() == applied.len())
 }
 
 impl Source for RateLimiter {

@@ -185,7 +185,11 @@ async fn answers_tell_of_the_tightest_limit() {
     let mut again = LimitFields::default();
     again.write(&mut fields);
     assert_eq!(field(&fields, "ratelimit-limit").unwrap(), "of the backend", "no limit of ours");
-    for _ in 0..35 {
+    let (_, second) = ask(&limiter, Stage::BeforeAuthentication, &head, &route).await;
+    // In 100 s there is one more, in 200 s all are there again.
+    assert_eq!(field(&second, "ratelimit").unwrap(), "\"client_ip\";r=34;t=100, \"route\";r=3598;t=1");
+    assert_eq!(field(&second, "ratelimit-reset").unwrap(), "200");
+    for _ in 0..34 {
         assert!(ask(&limiter, Stage::BeforeAuthentication, &head, &route).await.0.is_ok());
     }
     let (outcome, told) = ask(&limiter, Stage::BeforeAuthentication, &head, &route).await;
@@ -201,6 +205,7 @@ async fn answers_tell_of_the_tightest_limit() {
             is_within: true,
             remaining: 0,
             retry_after: Duration::ZERO,
+            more_after: Duration::from_millis(1_001),
             full_after: Duration::from_millis(1_001),
         },
     });
@@ -245,7 +250,13 @@ impl SharedLimits for Shared {
         Box::pin(async move {
             let Some(is_within) = answers else { return pending().await };
             let told = Duration::from_secs(7);
-            let answer = LimitAnswer { is_within, remaining: 5, retry_after: told, full_after: told };
+            let answer = LimitAnswer {
+                is_within,
+                remaining: 5,
+                retry_after: told,
+                more_after: told,
+                full_after: told,
+            };
             Ok(checks.iter().map(|_| answer).collect())
         })
     }

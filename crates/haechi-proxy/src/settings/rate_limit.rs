@@ -99,7 +99,7 @@ impl RateLimit {
     }
 }
 
-/// An item of `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10, 3). The time is told in whole seconds, or not at all.
+/// An item of `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11, 3). The time is told in whole seconds, or not at all.
 pub(crate) fn policy(name: &str, requests: u32, per: Duration) -> String {
     let mut text = format!("\"{name}\";q={requests}");
     if per.subsec_nanos() == 0 {

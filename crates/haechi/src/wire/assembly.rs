@@ -15,7 +15,7 @@ use haechi_authn::RevocationWatch;
 use haechi_authn::control::Control;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
-use haechi_authn::identity::{Keyring, LoginLimits};
+use haechi_authn::identity::{IdentityLimits, Keyring};
 use haechi_authn::key_uses::KeyUses;
 use haechi_authn::keys::Fetch;
 use haechi_authn::quotas::QuotaKeeper;
@@ -42,8 +42,8 @@ pub(crate) struct ProcessState {
     pub(crate) watch: Arc<RevocationWatch>,
     /// Whether the store can read and write.
     pub(crate) store_watch: Arc<StoreWatch>,
-    /// Counts logins.
-    pub(crate) login_limits: Arc<LoginLimits>,
+    /// Counts calls of the identity provider.
+    pub(crate) identity_limits: Arc<IdentityLimits>,
     /// Counts against the quotas of API keys, where there is a store.
     pub(crate) quotas: Option<Arc<QuotaKeeper>>,
     /// Counts requests against limits.
@@ -110,15 +110,15 @@ impl ProcessState {
             let quotas = quotas.clone();
             supervise(control.handle(), "quotas", move || quotas.clone().keep_saving());
         }
-        let login_limits = shared_state.as_ref().map(SharedState::limits);
-        let login_limits = Arc::new(LoginLimits::new(login_limits, clock.clone()));
+        let limits = shared_state.as_ref().map(SharedState::limits);
+        let identity_limits = Arc::new(IdentityLimits::new(limits, clock.clone()));
         Ok(Self {
             store,
             shared_state,
             clock,
             watch,
             store_watch,
-            login_limits,
+            identity_limits,
             quotas,
             rate_limiter,
             key_uses,
@@ -172,7 +172,7 @@ impl Assembly {
             store: process.store.as_ref(),
             keyring: process.keyring.as_ref(),
             pool,
-            login_limits: &process.login_limits,
+            limits: &process.identity_limits,
             declared: &declared,
             watch: &process.watch,
             clock: &process.clock,

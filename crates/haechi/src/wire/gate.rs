@@ -395,7 +395,7 @@ fn parts(
         rate_limiter: process.rate_limiter.clone(),
         key_uses: process.key_uses.clone(),
         key_expiry: process.key_expiry.clone(),
-        login_limits: process.login_limits.clone(),
+        identity_limits: process.identity_limits.clone(),
         pool: process.pool.clone(),
         draining,
         dropped_lines,

@@ -7,7 +7,7 @@ use super::store_watch::StoreWatch;
 use arc_swap::ArcSwap;
 use haechi_admin::{Component, Health};
 use haechi_authn::hashing::PasswordPool;
-use haechi_authn::identity::LoginLimits;
+use haechi_authn::identity::IdentityLimits;
 use haechi_authn::key_uses::KeyUses;
 use haechi_authn::supervisor;
 use haechi_authn::{Authenticator, Readiness, RevocationWatch};
@@ -30,7 +30,7 @@ pub(crate) struct Parts {
     pub(crate) rate_limiter: Arc<RateLimiter>,
     pub(crate) key_uses: Arc<KeyUses>,
     pub(crate) key_expiry: Arc<KeyExpiry>,
-    pub(crate) login_limits: Arc<LoginLimits>,
+    pub(crate) identity_limits: Arc<IdentityLimits>,
     pub(crate) pool: Arc<OnceLock<Arc<PasswordPool>>>,
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) dropped_lines: Arc<AtomicU64>,

@@ -6,7 +6,7 @@ use haechi_authn::control::Control;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{
-    IdentitySettings, Keyring, KeyringFault, Lockout, LoginLimits, PasswordVerifier, Provider,
+    IdentityLimits, IdentitySettings, Keyring, KeyringFault, Lockout, PasswordVerifier, Provider,
     ProviderStores, SOONEST, Seal, Seals, SigningKeyAccounts, watch_revocations,
 };
 use haechi_authn::supervisor::supervise;
@@ -47,7 +47,7 @@ pub(crate) struct Materials<'a> {
     pub(crate) store: Option<&'a Store>,
     pub(crate) keyring: Option<&'a Arc<Keyring>>,
     pub(crate) pool: Option<&'a Arc<PasswordPool>>,
-    pub(crate) login_limits: &'a Arc<LoginLimits>,
+    pub(crate) limits: &'a Arc<IdentityLimits>,
     pub(crate) declared: &'a Arc<DeclaredAttributes>,
     pub(crate) watch: &'a Arc<RevocationWatch>,
     pub(crate) clock: &'a Arc<dyn Clock>,
@@ -162,7 +162,7 @@ pub(crate) fn provider(materials: &Materials<'_>) -> Result<Option<Arc<Provider>
     };
     let pool = materials.pool.ok_or(IdentityFault::NoPool)?;
     let verifier = verifier(config, store, pool, clock);
-    let settings = settings(identity, materials.declared, materials.login_limits);
+    let settings = settings(identity, materials.declared, materials.limits);
     let control = Control::new(control.clone());
     let watch = materials.watch.clone();
     Ok(Some(Arc::new(Provider::new(settings, stores, watch, verifier, keyring, clock.clone(), control))))
@@ -171,7 +171,7 @@ pub(crate) fn provider(materials: &Materials<'_>) -> Result<Option<Arc<Provider>
 fn settings(
     identity: &meant::Identity,
     declared: &Arc<DeclaredAttributes>,
-    login_limits: &Arc<LoginLimits>,
+    limits: &Arc<IdentityLimits>,
 ) -> IdentitySettings {
     IdentitySettings {
         issuer: identity.issuer.clone(),
@@ -180,8 +180,8 @@ fn settings(
         access_lifetime: identity.access_token_lifetime,
         refresh_lifetime: identity.refresh_token_lifetime,
         declared: declared.clone(),
-        login_limits: login_limits.clone(),
-        login_rates: identity.login_rates,
+        limits: limits.clone(),
+        rates: identity.rates,
     }
 }
 

@@ -4,7 +4,7 @@ use super::health::Parts;
 use super::key_expiry;
 use crate::diagnostics;
 use haechi_authn::guessing::GuessStats;
-use haechi_authn::identity::LoginLimitStats;
+use haechi_authn::identity::IdentityLimit;
 use haechi_authn::keys::KeyStats;
 use haechi_authn::supervisor::{self, TaskStats};
 use haechi_core::metrics::{Page, Source};
@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering::Relaxed;
 struct Numbers {
     keys: Vec<KeyStats>,
     guesses: GuessStats,
-    logins: LoginLimitStats,
+    over_identity_limits: [u64; 4],
     tasks: Vec<TaskStats>,
     generation: u64,
     reload_succeeded: bool,
@@ -52,7 +52,7 @@ impl Source for Parts {
             keys: self.built.load().stats(),
             tasks: supervisor::stats(),
             guesses: self.pool.get().map(|pool| pool.guard().stats()).unwrap_or_default(),
-            logins: self.login_limits.stats(),
+            over_identity_limits: IdentityLimit::ALL.map(|limit| self.identity_limits.refused(limit)),
             generation: self.reloads.generation.load(Relaxed),
             reload_succeeded: self.reloads.last_succeeded.load(Relaxed),
             reloads_succeeded: self.reloads.succeeded.load(Relaxed),
@@ -149,10 +149,18 @@ impl Numbers {
         locks.add(&["address"], locked_addresses).add(&["user"], locked_accounts);
         let help = "Passwords refused without being hashed";
         page.counter("haechi_authn_passwords_unhashed_total", help, &[]).add(&[], unhashed);
-        let LoginLimitStats { over_address, over_account } = self.logins;
         let help = "Logins refused because there were too many of one address or account";
         let mut refused = page.counter("haechi_rate_limit_logins_refused_total", help, &["by"]);
-        refused.add(&["address"], over_address).add(&["account"], over_account);
+        let counts = IdentityLimit::ALL.into_iter().zip(self.over_identity_limits);
+        let of = |what: &'static str| counts.clone().filter(move |(limit, _)| limit.of() == what);
+        for (limit, count) in of("login") {
+            refused.add(&[limit.by()], count);
+        }
+        let help = "Requests for tokens refused because there were too many of one address or client";
+        let mut refused = page.counter("haechi_rate_limit_tokens_refused_total", help, &["by"]);
+        for (limit, count) in of("token") {
+            refused.add(&[limit.by()], count);
+        }
     }
 
     fn show_configuration(&self, page: &mut Page) {

@@ -1,8 +1,9 @@
 use super::{OAuthRequest, TokenGrant};
 use crate::identity::form::Form;
+use crate::identity::limits::IdentityLimit;
 use crate::identity::oauth_error::{OAuthError, OAuthErrorKind as Kind};
 use crate::identity::passwords::tests::{PASSWORD, World};
-use crate::identity::provider::tests::{ISSUER, login, provider};
+use crate::identity::provider::tests::{CLIENT, ISSUER, login, provider};
 use crate::identity::{ClientAccounts, ClientSpec, Provider, payload};
 use crate::jose::{Signer, SigningAlgorithm, public_jwks};
 use crate::test_support::{learn, revoked};
@@ -51,12 +52,12 @@ fn encoded(pairs: &[(&str, &str)]) -> Form {
 }
 
 fn open(pairs: &[(&str, &str)]) -> OAuthRequest {
-    OAuthRequest { authorization: None, form: encoded(pairs) }
+    OAuthRequest { authorization: None, form: encoded(pairs), from: CLIENT }
 }
 
 fn basic(id: &str, secret: &str, pairs: &[(&str, &str)]) -> OAuthRequest {
     let field = format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")));
-    OAuthRequest { authorization: Some(Secret::new(field.into_bytes())), form: encoded(pairs) }
+    OAuthRequest { authorization: Some(Secret::new(field.into_bytes())), form: encoded(pairs), from: CLIENT }
 }
 
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
@@ -117,8 +118,16 @@ async fn who_does_not_prove_it_gets_one_answer() {
         basic(&client.id, "secret", &[GRANT]),
         basic(&unknown, &secret, &[GRANT]),
         basic("orders", &secret, &[GRANT]),
-        OAuthRequest { authorization: Some(Secret::new(b"Bearer x".to_vec())), form: encoded(&[GRANT]) },
-        OAuthRequest { authorization: Some(Secret::new(b"Basic !".to_vec())), form: encoded(&[GRANT]) },
+        OAuthRequest {
+            authorization: Some(Secret::new(b"Bearer x".to_vec())),
+            form: encoded(&[GRANT]),
+            from: CLIENT,
+        },
+        OAuthRequest {
+            authorization: Some(Secret::new(b"Basic !".to_vec())),
+            form: encoded(&[GRANT]),
+            from: CLIENT,
+        },
     ];
     for request in refused {
         let shown = format!("{request:?}");
@@ -348,7 +357,7 @@ async fn whoever_a_token_was_given_to_revokes_it() {
     provider.revoke(open(&[("token", pair.access_token.expose())])).await.unwrap();
     provider.revoke(open(&refresh)).await.unwrap();
     assert!(revoked(&world.store).await.contains(&Revoked::Session(pair.session.clone())));
-    assert!(provider.refresh(pair.refresh_token.clone()).await.is_err());
+    assert!(provider.refresh(pair.refresh_token.clone(), CLIENT).await.is_err());
     // What is not known is as good as revoked.
     for unknown in ["x", "a.b.c", pair.refresh_token.expose()] {
         provider.revoke(open(&[("token", unknown)])).await.unwrap();
@@ -407,6 +416,46 @@ async fn a_client_looks_into_tokens_that_are_its_own_or_for_it() {
     world.clock.advance(Duration::from_secs(600));
     learn(&provider.inner.watch, &[], &world.clock);
     assert_eq!(look(&gate.id, &gates, pair.access_token.expose()).await, nothing, "expired");
+}
+
+#[tokio::test]
+async fn tokens_are_limited_by_address_before_the_store_is_asked_and_by_client() {
+    let world = World::new().await;
+    let provider = provider(&world).await;
+    let (client, secret) = with_secret(&world, spec("orders")).await;
+    let (other, others) = with_secret(&world, spec("billing")).await;
+    let limited = |answer: Result<TokenGrant, OAuthError>| answer.unwrap_err().limited.unwrap().limit;
+    // Whoever only says that it is the client uses up nothing of the client's.
+    for _ in 0..20 {
+        assert_eq!(kind(provider.token(basic(&client.id, &others, &[GRANT])).await), Kind::InvalidClient);
+    }
+    for _ in 0..20 {
+        provider.token(basic(&client.id, &secret, &[GRANT])).await.unwrap();
+    }
+    assert_eq!(
+        limited(provider.token(basic(&client.id, &secret, &[GRANT])).await),
+        IdentityLimit::TokenClient
+    );
+    provider.token(basic(&other.id, &others, &[GRANT])).await.unwrap();
+    // What could not be found out counts for nobody.
+    world.store.set_fault(Fault::Fails);
+    for _ in 0..100 {
+        assert_eq!(kind(provider.token(basic(&other.id, &others, &[GRANT])).await), Kind::Unavailable);
+    }
+    world.store.set_fault(Fault::None);
+    for _ in 0..18 {
+        provider.token(basic(&other.id, &others, &[GRANT])).await.unwrap();
+    }
+    let asked = world.store.asked();
+    assert_eq!(
+        limited(provider.token(basic(&other.id, &others, &[GRANT])).await),
+        IdentityLimit::TokenAddress
+    );
+    assert!(matches!(
+        provider.refresh(Secret::from("hr_"), CLIENT).await,
+        Err(crate::identity::RefreshRefused::Limited(_))
+    ));
+    assert_eq!(world.store.asked(), asked);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use crate::RevocationWatch;
 use crate::control::Control;
 use crate::declared::DeclaredAttributes;
 use crate::identity::passwords::tests::{PASSWORD, World};
-use crate::identity::{Keyring, LoginLimits, LoginRates};
+use crate::identity::{IdentityLimits, IdentityRates, Keyring, LoginRates, TokenRates};
 use crate::jose::SigningAlgorithm;
 use crate::test_support::{change_user, revoked};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 pub(in crate::identity) const ISSUER: &str = "http://localhost:8080";
-const CLIENT: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+pub(in crate::identity) const CLIENT: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 pub(in crate::identity) async fn provider(world: &World) -> Provider {
     let provider = without_keys(world);
@@ -41,8 +41,11 @@ fn without_keys(world: &World) -> Provider {
         declared: Arc::new(DeclaredAttributes::new(
             [("tenant".into(), AttributeType::String), ("sub".into(), AttributeType::String)].into(),
         )),
-        login_limits: Arc::new(LoginLimits::new(None, world.clock.clone())),
-        login_rates: LoginRates { per_address: often(1000), per_account: often(20) },
+        limits: Arc::new(IdentityLimits::new(None, world.clock.clone())),
+        rates: IdentityRates {
+            login: LoginRates { per_address: often(1000), per_account: often(20) },
+            token: TokenRates { per_address: often(60), per_client: often(20) },
+        },
     };
     let stores = ProviderStores {
         users: world.store.clone(),
@@ -72,7 +75,7 @@ pub(in crate::identity) async fn login(
 }
 
 async fn refresh(provider: &Provider, pair: &TokenPair) -> Result<TokenPair, RefreshRefused> {
-    provider.refresh(pair.refresh_token.clone()).await
+    provider.refresh(pair.refresh_token.clone(), CLIENT).await
 }
 
 /// Header and claims of a token whose signature the published key verifies, read without the gate's own verifier.
@@ -203,7 +206,7 @@ async fn what_is_no_refresh_token_and_what_has_expired() {
     let world = World::new().await;
     let provider = provider(&world).await;
     let calls = world.store.asked();
-    let nonsense = provider.refresh(Secret::from("nonsense")).await.unwrap_err();
+    let nonsense = provider.refresh(Secret::from("nonsense"), CLIENT).await.unwrap_err();
     assert_eq!(nonsense, RefreshRefused::Invalid("not a refresh token"));
     assert_eq!(world.store.asked(), calls);
     let pair = login(&provider, "mina", PASSWORD).await.unwrap();
@@ -284,7 +287,10 @@ async fn one_login_too_many_is_told_before_anything_is_read_or_hashed() {
     }
     let asked = world.store.asked();
     let Err(LoginRefused::Limited(limited)) = login("nobody", from(99)).await else { panic!("not limited") };
-    assert_eq!((limited.name, limited.answer.remaining, world.store.asked()), ("account", 0, asked));
+    assert_eq!(
+        (limited.limit.name(), limited.answer.remaining, world.store.asked()),
+        ("login-account", 0, asked)
+    );
     let right = provider.login("mina".into(), Secret::from(PASSWORD), from(99)).await;
     assert!(right.is_ok(), "another account");
 }

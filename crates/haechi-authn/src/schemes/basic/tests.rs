@@ -145,12 +145,14 @@ async fn what_is_cached_ends_with_a_change_to_the_user_with_time_and_with_knowle
     assert_eq!(hashes().await, 1);
     assert_eq!(hashes().await, 0, "cached");
     world.clock.advance(Duration::from_secs(6));
-    assert_eq!(hashes().await, 1, "nobody knows what was revoked since");
+    let asked = world.store.asked();
+    assert_eq!(hashes().await, 0, "nobody knows what was revoked since: the store does");
+    assert_eq!(world.store.asked() - asked, 1);
     learn(&watch, &[], &world.clock);
-    assert_eq!(hashes().await, 0, "what was cached before still holds");
+    assert_eq!((hashes().await, world.store.asked() - asked), (0, 1), "what was cached before still holds");
     learn(&watch, &[user("u-1")], &world.clock);
-    assert_eq!(hashes().await, 1, "the user was changed");
-    assert_eq!(hashes().await, 0);
+    assert_eq!((hashes().await, world.store.asked() - asked), (0, 2), "the user was changed");
+    assert_eq!((hashes().await, world.store.asked() - asked), (0, 2));
     world.clock.advance(Duration::from_secs(60));
     learn(&watch, &[], &world.clock);
     assert_eq!(hashes().await, 1, "a minute is over");
@@ -186,6 +188,86 @@ async fn a_revocation_a_second_of_others_costs_no_hash_and_one_s_own_counts() {
     learn(&watch, &[user("u-1")], &world.clock);
     let (fault, _) = refusal(ask(&*scheme, &request, world.clock.now()).await);
     assert_eq!(fault, Fault::InvalidCredentials);
+}
+
+/// Each change to a user costs a read, and no hash unless it changed the password: many users who are changed at once keep nobody from logging in.
+#[tokio::test]
+async fn a_change_to_a_user_costs_no_hash_unless_it_changes_the_password() {
+    let world = World::new().await;
+    let (scheme, watch) = over_store(&world);
+    let request = authorization("mina", PASSWORD);
+    let ask = async || ask(&*scheme, &request, world.clock.now()).await;
+    let changed = || learn(&watch, &[user("u-1")], &world.clock);
+    verified(ask().await);
+    let users = &world.store.inner().users;
+    let hashes = world.pool.done();
+    users.set_roles("mina", &["USER".to_owned()]).await.unwrap();
+    changed();
+    assert_eq!(verified(ask().await).roles, ["USER"].map(Role::from), "as the store has the user now");
+    users.set_disabled("mina", true).await.unwrap();
+    changed();
+    let asked = world.store.asked();
+    for _ in 0..3 {
+        let refused = refusal(ask().await);
+        assert_eq!(refused, (Fault::InvalidCredentials, "the user is disabled".into()));
+    }
+    assert_eq!(world.store.asked() - asked, 1, "asked once, and known from then on");
+    users.set_disabled("mina", false).await.unwrap();
+    changed();
+    verified(ask().await);
+    assert_eq!(world.pool.done(), hashes);
+    // A stranger who tries another password is told nothing sooner.
+    refusal(crate::test_support::ask(&*scheme, &authorization("mina", "wrong"), world.clock.now()).await);
+    assert_eq!(world.pool.done() - hashes, 1);
+}
+
+#[tokio::test]
+async fn who_still_comes_with_the_password_before_is_hashed_once() {
+    let world = World::new().await;
+    let (scheme, watch) = over_store(&world);
+    let request = authorization("mina", PASSWORD);
+    let ask = async || ask(&*scheme, &request, world.clock.now()).await;
+    verified(ask().await);
+    let users = &world.store.inner().users;
+    users.set_password("mina", &world.pool.hash("another-orbit-mango".into()).await.unwrap()).await.unwrap();
+    learn(&watch, &[user("u-1")], &world.clock);
+    let hashes = world.pool.done();
+    for _ in 0..10 {
+        assert_eq!(refusal(ask().await), (Fault::InvalidCredentials, "wrong password".into()));
+    }
+    assert_eq!(world.pool.done() - hashes, 1);
+    // The same password once more, under another hash.
+    users.set_password("mina", &world.pool.hash(PASSWORD.into()).await.unwrap()).await.unwrap();
+    learn(&watch, &[user("u-1")], &world.clock);
+    verified(ask().await);
+}
+
+#[tokio::test]
+async fn who_was_deleted_may_come_again_under_the_same_name() {
+    let world = World::new().await;
+    let (scheme, watch) = over_store(&world);
+    let request = authorization("mina", PASSWORD);
+    let ask = async || ask(&*scheme, &request, world.clock.now()).await;
+    verified(ask().await);
+    let mina = crate::test_support::user(&world.store, "mina").await.unwrap();
+    world.store.inner().users.delete("mina").await.unwrap();
+    learn(&watch, &[user("u-1")], &world.clock);
+    let hashes = world.pool.done();
+    for _ in 0..3 {
+        assert_eq!(refusal(ask().await).1, "no such user");
+    }
+    assert_eq!(world.pool.done(), hashes);
+    world
+        .store
+        .inner()
+        .users
+        .add(&haechi_core::ports::UserRecord { id: "u-2".into(), ..mina })
+        .await
+        .unwrap();
+    assert_eq!(&*verified(ask().await).subject, "u-2");
+    world.store.set_fault(StoreFault::Fails);
+    learn(&watch, &[user("u-2")], &world.clock);
+    assert!(matches!(ask().await, Attempt::Unavailable(_)), "could not be found out");
 }
 
 #[tokio::test]

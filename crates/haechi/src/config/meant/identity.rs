@@ -1,11 +1,11 @@
 //! The embedded identity provider.
 
 use super::names::Resolver;
-use super::rate_limits::login_rates;
+use super::rate_limits::identity_rates;
 use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::written;
-use haechi_authn::identity::{Lockout, LoginRates, Seal};
+use haechi_authn::identity::{IdentityRates, Lockout, Seal};
 use haechi_authn::jose::SigningAlgorithm;
 use haechi_authn::keys::WebOrigin;
 use haechi_core::PathPattern;
@@ -34,8 +34,8 @@ pub(crate) struct Identity {
     pub signing_keys: SigningKeys,
     /// When a user is locked out, and for how long.
     pub lockout: Lockout,
-    /// How often passwords may be tried at the login.
-    pub login_rates: LoginRates,
+    /// How often it may be called.
+    pub rates: IdentityRates,
 }
 
 /// How the signing keys are kept.
@@ -60,7 +60,7 @@ pub(super) fn identity(resolver: &mut Resolver<'_>, written: &At<written::Identi
     let access_token = written.access_token.as_ref()?;
     let refresh_token = written.refresh_token.as_ref()?;
     lifetimes(resolver, access_token, refresh_token);
-    let login_rates = written.login.as_ref().and_then(|login| login_rates(resolver, login));
+    let rates = identity_rates(resolver, written);
     let signing_keys = signing_keys(resolver, written.signing_keys.as_ref()?);
     let lockout = written.lockout.as_ref()?;
     Some(Identity {
@@ -75,7 +75,7 @@ pub(super) fn identity(resolver: &mut Resolver<'_>, written: &At<written::Identi
             failures: NonZeroU32::new(lockout.failures.0).unwrap_or(NonZeroU32::MIN),
             lasts: lockout.lasts.0,
         },
-        login_rates: login_rates?,
+        rates: rates?,
     })
 }
 

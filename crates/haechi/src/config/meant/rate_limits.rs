@@ -6,7 +6,7 @@ use crate::config::read::Maybe;
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
 use crate::config::written;
-use haechi_authn::identity::LoginRates;
+use haechi_authn::identity::{IdentityRates, LoginRates, TokenRates};
 use haechi_core::PathPattern;
 use haechi_core::rate::Rate;
 use haechi_proxy::{LimitBy, RateLimit};
@@ -42,20 +42,33 @@ fn rate(
     Some(rate)
 }
 
-/// How many logins there may be, where nothing else is said, in a minute.
+/// How many logins and tokens there may be, where nothing else is said, in a minute.
 const LOGINS_PER_ADDRESS: u32 = 300;
 const LOGINS_PER_ACCOUNT: u32 = 30;
+const TOKENS_PER_ADDRESS: u32 = 1_200;
+const TOKENS_PER_CLIENT: u32 = 600;
 
-/// The limits of the login.
-pub(super) fn login_rates(resolver: &mut Resolver<'_>, written: &written::Login) -> Option<LoginRates> {
-    let mut meant = |written: &Maybe<At<written::LoginRate>>, usual: u32| match written {
+/// The limits of the identity provider's calls.
+pub(super) fn identity_rates(
+    resolver: &mut Resolver<'_>,
+    written: &written::Identity,
+) -> Option<IdentityRates> {
+    let mut meant = |written: &Maybe<At<written::CallRate>>, usual: u32| match written {
         Maybe::Absent => Some(a_minute(usual)),
         Maybe::Faulty => None,
         Maybe::Given(given) => rate(resolver, (given.requests.as_ref(), given.per, &given.burst), given.span),
     };
-    let per_address = meant(&written.per_address, LOGINS_PER_ADDRESS);
-    let per_account = meant(&written.per_account, LOGINS_PER_ACCOUNT);
-    Some(LoginRates { per_address: per_address?, per_account: per_account? })
+    let login = written.login.as_ref().map(|login| {
+        (meant(&login.per_address, LOGINS_PER_ADDRESS), meant(&login.per_account, LOGINS_PER_ACCOUNT))
+    });
+    let token = written.token.as_ref().map(|token| {
+        (meant(&token.per_address, TOKENS_PER_ADDRESS), meant(&token.per_client, TOKENS_PER_CLIENT))
+    });
+    let ((login_address, per_account), (token_address, per_client)) = (login?, token?);
+    Some(IdentityRates {
+        login: LoginRates { per_address: login_address?, per_account: per_account? },
+        token: TokenRates { per_address: token_address?, per_client: per_client? },
+    })
 }
 
 fn a_minute(requests: u32) -> Rate {

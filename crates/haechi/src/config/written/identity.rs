@@ -1,6 +1,6 @@
 //! `identity`: the embedded identity provider.
 
-use super::rate_limits::Login;
+use super::rate_limits::{Login, Token};
 use crate::config::defaults::{self, FailureCount, Lifetime, ReuseInterval, RotationInterval, TokenLifetime};
 use crate::config::read::{Defs, Reader, Value};
 use crate::config::record::record;
@@ -29,6 +29,8 @@ record! {
         section lockout as "lockout": Lockout,
         /// How often passwords may be tried at the login.
         section login as "login": Login,
+        /// How often tokens may be asked for and refreshed.
+        section token as "token": Token,
         /// Takes a plain `http` issuer that is not on loopback.
         default allow_http as "allow_http": bool = false,
     }

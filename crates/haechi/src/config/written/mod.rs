@@ -19,7 +19,7 @@ pub(super) use decision_points::{DecisionPoint, PointTls};
 pub(super) use egress::{Egress, Proxy, address as proxy_address};
 pub(super) use identity::{AccessToken, Identity, RefreshToken, SigningKeys};
 pub(super) use inherited::{Inheritance, Inherited, RouteKeys, ServiceKeys};
-pub(super) use rate_limits::{Login, LoginRate};
+pub(super) use rate_limits::CallRate;
 pub(super) use resilience::{Ejection, Health, Retries, USUAL_RETRIES};
 pub(super) use routes::{Authenticate, Authorize, Clauses, Route};
 pub(super) use services::{

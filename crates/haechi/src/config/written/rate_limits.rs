@@ -97,8 +97,8 @@ impl Value for LimitBy {
 
 record! {
     "a rate"
-    /// How many logins in how much time.
-    struct LoginRate {
+    /// How many calls in how much time.
+    struct CallRate {
         /// So many are let through, evenly, in each `per`.
         required requests as "requests": At<RequestCount>,
         /// The time.
@@ -113,8 +113,19 @@ record! {
     /// How often passwords may be tried at the login, right or wrong. What is over it is answered 429 before anything is hashed.
     struct Login {
         /// By each client address: 300 in a minute where this is left out. An IPv6 /64 is one.
-        optional per_address as "per_address": At<LoginRate>,
+        optional per_address as "per_address": At<CallRate>,
         /// For each account, over all addresses from which nobody has logged in to it, and from each other one: 30 in a minute where this is left out.
-        optional per_account as "per_account": At<LoginRate>,
+        optional per_account as "per_account": At<CallRate>,
+    }
+}
+
+record! {
+    "`token`"
+    /// How often tokens may be asked for at the token endpoint, and logins be refreshed. What is over it is answered 429.
+    struct Token {
+        /// By each client address: 1200 in a minute where this is left out, counted before the store is asked. An IPv6 /64 is one.
+        optional per_address as "per_address": At<CallRate>,
+        /// By each machine client that has proved who it is: 600 in a minute where this is left out.
+        optional per_client as "per_client": At<CallRate>,
     }
 }
