@@ -309,12 +309,40 @@ fn redis_and_postgres_nodes_outlive_one_that_is_killed_under_load() {
 #[test]
 fn postgres_that_a_newer_version_migrates_serves_the_older_node_on() {
     let cluster = Cluster::on(postgres_database());
-    // What a version that is not there yet might do: another table, another column, and its note.
+    let folder = cluster.gates[0].folder();
+    let added = haechi(folder.path(), &["client", "add", "nightly", "--output", "json"]).success().stdout;
+    let added: Value = serde_json::from_str(&added).unwrap();
+    let user =
+        format!("{}:{}", added["client_id"].as_str().unwrap(), added["client_secret"].as_str().unwrap());
+    // Made now: commands of this version refuse a store of a newer one.
+    let keys: Vec<String> = (0..18).map(|_| folder.create_key(&["--owner", "acme"])).collect();
+    let mut keys = keys.iter();
+    let mut every_way_in = |gate: &Gate| {
+        let (access, refresh) = tokens(gate);
+        gate.post_json("/auth/refresh", &json!({"refresh_token": refresh})).expect(200);
+        gate.curl("/auth/token", &["--user", &user, "--data", "grant_type=client_credentials"]).expect(200);
+        let key = keys.next().unwrap();
+        assert_eq!(gate.get_with("/partner/x", &[&format!("X-API-Key: {key}")]).status, 200);
+        eventually(PATIENCE, || (status(gate, &access) == 200).then_some(()));
+    };
+    // Long enough for every connection to have its prepared statements.
+    (0..6).for_each(|_| cluster.gates.iter().for_each(&mut every_way_in));
+    // What a version that is not there yet might do: another table, another column of each that there is, and its note.
+    let tables = "users clients client_assertions api_keys quota_uses sessions refresh_tokens signing_keys changes change_epoch compatibility";
+    let columns: Vec<String> = tables
+        .split(' ')
+        .map(|table| format!("ALTER TABLE haechi.{table} ADD COLUMN future TEXT;"))
+        .collect();
     execute_in_postgres(
         &cluster.store,
-        "BEGIN; CREATE TABLE haechi.future (id TEXT PRIMARY KEY); ALTER TABLE haechi.users ADD COLUMN future TEXT; \
-         INSERT INTO haechi.migrations VALUES (99, 'future', now(), true, '\\x00', 0); COMMIT",
+        &format!(
+            "BEGIN; CREATE TABLE haechi.future (id TEXT PRIMARY KEY); {} \
+             INSERT INTO haechi.migrations VALUES (99, 'future', now(), true, '\\x00', 0); COMMIT",
+            columns.join(" ")
+        ),
     );
+    // Nobody notices, the first who comes not either.
+    (0..3).for_each(|_| cluster.gates.iter().for_each(&mut every_way_in));
     cluster.works_as_one();
     // One that may not go on says so, and refuses nobody as if the credential were wrong.
     execute_in_postgres(&cluster.store, "UPDATE haechi.compatibility SET oldest_known = 99");

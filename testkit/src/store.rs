@@ -134,6 +134,7 @@ port! { Clients, clients:
     list() -> Vec<ClientRecord>;
     add(client: &'a ClientRecord) -> ();
     set_proof(id: &'a str, proof: &'a ClientProof) -> ();
+    rotate(id: &'a str, sha256: &'a [u8; 32], previous_until: Option<Timestamp>) -> ();
     delete(id: &'a str, tokens_expire_at: Timestamp) -> ();
     note_assertion(sha256: &'a [u8; 32], until: Timestamp, now: Timestamp) -> bool;
 }

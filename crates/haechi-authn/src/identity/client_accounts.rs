@@ -129,10 +129,10 @@ impl ClientAccounts {
             return Err(ClientError::NoSecret(client.name));
         };
         let secret = ClientSecret::generate()?;
-        let until = self.clock.now().plus(overlap);
-        let previous = (!overlap.is_zero()).then_some((current, until));
+        let until = (!overlap.is_zero()).then(|| self.clock.now().plus(overlap));
+        self.clients.rotate(id, &secret.sha256(), until).await?;
+        let previous = until.map(|until| (current, until));
         client.proof = ClientProof::Secret(ClientSecrets { current: secret.sha256(), previous });
-        self.clients.set_proof(id, &client.proof).await?;
         Ok((client, Some(secret)))
     }
 

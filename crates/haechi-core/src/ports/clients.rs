@@ -57,6 +57,14 @@ pub trait Clients: Send + Sync {
     fn add<'a>(&'a self, client: &'a ClientRecord) -> Stored<'a, ()>;
     /// Replaces how it proves who it is, and records [`super::Change::Client`]; `Missing` without such a client.
     fn set_proof<'a>(&'a self, id: &'a str, proof: &'a ClientProof) -> Stored<'a, ()>;
+    /// Gives it another secret, of which this is the SHA-256, in one step with others who do. The one that it had works until `previous_until`, or no
+    /// more; the one before that no more. Records [`super::Change::Client`]; `Missing` without such a client that has a secret.
+    fn rotate<'a>(
+        &'a self,
+        id: &'a str,
+        sha256: &'a [u8; 32],
+        previous_until: Option<Timestamp>,
+    ) -> Stored<'a, ()>;
     /// Deletes by id, revokes its access tokens, which all expire by `tokens_expire_at`, and records [`super::Change::Client`]; `Missing`
     /// without such a client.
     fn delete<'a>(&'a self, id: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()>;

@@ -2,7 +2,9 @@
 
 use super::Memory;
 use haechi_core::Timestamp;
-use haechi_core::ports::{Change, ClientProof, ClientRecord, Clients, Revoked, StoreError, Stored};
+use haechi_core::ports::{
+    Change, ClientProof, ClientRecord, ClientSecrets, Clients, Revoked, StoreError, Stored,
+};
 
 impl Clients for Memory {
     fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<ClientRecord>> {
@@ -31,6 +33,24 @@ impl Clients for Memory {
         self.answer(move |facts| {
             let missing = || StoreError::Missing(format!("client `{id}`"));
             facts.clients.get_mut(id).ok_or_else(missing)?.proof = proof.clone();
+            facts.log.add(Change::Client(id.to_owned()));
+            Ok(())
+        })
+    }
+
+    fn rotate<'a>(
+        &'a self,
+        id: &'a str,
+        sha256: &'a [u8; 32],
+        previous_until: Option<Timestamp>,
+    ) -> Stored<'a, ()> {
+        self.answer(move |facts| {
+            let proof = facts.clients.get_mut(id).map(|client| &mut client.proof);
+            let Some(ClientProof::Secret(secrets)) = proof else {
+                return Err(StoreError::Missing(format!("client `{id}` with a secret")));
+            };
+            let previous = previous_until.map(|until| (secrets.current, until));
+            *secrets = ClientSecrets { current: *sha256, previous };
             facts.log.add(Change::Client(id.to_owned()));
             Ok(())
         })

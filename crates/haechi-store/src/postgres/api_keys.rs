@@ -14,8 +14,17 @@ use std::time::Duration;
 const ADDED_WITHIN: Duration = Duration::from_secs(10 * 60);
 
 /// Named one by one: a statement that was prepared for `*` is refused once a newer node has added a column.
-const COLUMNS: &str = "id, sha256, previous_sha256, previous_until, owner, name, roles, scopes, attributes, expires_at, \
-                       allowed_addresses, rate_limit, quota, created_at, last_used_at, last_used_from, state, imported";
+macro_rules! columns {
+    () => {
+        "id, sha256, previous_sha256, previous_until, owner, name, roles, scopes, attributes, expires_at, allowed_addresses, rate_limit, \
+         quota, created_at, last_used_at, last_used_from, state, imported"
+    };
+}
+
+const SELECT: &str = concat!("SELECT ", columns!(), " FROM haechi.api_keys WHERE ");
+const BY_SECRET: &str =
+    concat!("SELECT ", columns!(), " FROM haechi.api_keys WHERE sha256 = $1 OR previous_sha256 = $1");
+const BY_ID: &str = concat!("SELECT ", columns!(), " FROM haechi.api_keys WHERE id = $1");
 
 /// Where a role stands in the list of a key.
 const HAS_ROLE: (&str, &str) = ("jsonb_exists(roles::jsonb, ", ")");
@@ -23,10 +32,7 @@ const HAS_ROLE: (&str, &str) = ("jsonb_exists(roles::jsonb, ", ")");
 impl ApiKeys for Postgres {
     fn by_sha256<'a>(&'a self, sha256: &'a [u8; 32]) -> Stored<'a, Option<ApiKeyRecord>> {
         self.answer(async move {
-            let text = "SELECT id, sha256, previous_sha256, previous_until, owner, name, roles, scopes, attributes, expires_at, \
-                        allowed_addresses, rate_limit, quota, created_at, last_used_at, last_used_from, state, imported \
-                        FROM haechi.api_keys WHERE sha256 = $1 OR previous_sha256 = $1";
-            let row = self.row(text, |sql| sql.bind(sha256.as_slice())).await?;
+            let row = self.row(BY_SECRET, |sql| sql.bind(sha256.as_slice())).await?;
             row.as_ref().map(api_key).transpose()
         })
     }
@@ -36,10 +42,7 @@ impl ApiKeys for Postgres {
             if !can_be_kept(id) {
                 return Ok(None);
             }
-            let text = "SELECT id, sha256, previous_sha256, previous_until, owner, name, roles, scopes, attributes, expires_at, \
-                        allowed_addresses, rate_limit, quota, created_at, last_used_at, last_used_from, state, imported \
-                        FROM haechi.api_keys WHERE id = $1";
-            let row = self.row(text, |sql| sql.bind(id)).await?;
+            let row = self.row(BY_ID, |sql| sql.bind(id)).await?;
             row.as_ref().map(api_key).transpose()
         })
     }
@@ -63,8 +66,7 @@ impl ApiKeys for Postgres {
             {
                 return Ok(Vec::new());
             }
-            let mut sql =
-                QueryBuilder::<sqlx::Postgres>::new(format!("SELECT {COLUMNS} FROM haechi.api_keys WHERE "));
+            let mut sql = QueryBuilder::<sqlx::Postgres>::new(SELECT);
             write_filter(&mut sql, filter, HAS_ROLE);
             if let Some((created, id)) = after {
                 sql.push(" AND (created_at, id COLLATE \"C\") < (").push_bind(created);

@@ -7,21 +7,31 @@ use crate::records::{client, lifetime_column, proof_columns};
 use haechi_core::Timestamp;
 use haechi_core::ports::{Change, ClientProof, ClientRecord, Clients, Revoked, StoreError, Stored};
 
+/// Named one by one: a statement that was prepared for `*` is refused once a newer node has added a column.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, name, secret_sha256, previous_sha256, previous_until, public_keys, roles, scopes, attributes, ",
+            "audiences, token_lifetime, created_at FROM haechi.clients ",
+            $rest
+        )
+    };
+}
+
 impl Clients for Postgres {
     fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<ClientRecord>> {
         self.answer(async move {
             if !can_be_kept(id) {
                 return Ok(None);
             }
-            let row = self.row("SELECT * FROM haechi.clients WHERE id = $1", |sql| sql.bind(id)).await?;
+            let row = self.row(select!("WHERE id = $1"), |sql| sql.bind(id)).await?;
             row.as_ref().map(client).transpose()
         })
     }
 
     fn list(&self) -> Stored<'_, Vec<ClientRecord>> {
         self.answer(async move {
-            let rows =
-                self.rows("SELECT * FROM haechi.clients ORDER BY name COLLATE \"C\"", |sql| sql).await?;
+            let rows = self.rows(select!("ORDER BY name COLLATE \"C\""), |sql| sql).await?;
             rows.iter().map(client).collect()
         })
     }
@@ -79,6 +89,34 @@ impl Clients for Postgres {
         })
     }
 
+    fn rotate<'a>(
+        &'a self,
+        id: &'a str,
+        sha256: &'a [u8; 32],
+        previous_until: Option<Timestamp>,
+    ) -> Stored<'a, ()> {
+        self.answer(async move {
+            if !can_be_kept(id) {
+                return Err(StoreError::Missing(with_secret(id)).into());
+            }
+            let mut write = self.write().await?;
+            let done = write
+                .sql(
+                    "UPDATE haechi.clients SET secret_sha256 = $1, previous_until = $2, \
+                     previous_sha256 = CASE WHEN $2::bigint IS NULL THEN NULL ELSE secret_sha256 END \
+                     WHERE id = $3 AND public_keys IS NULL",
+                )
+                .bind(sha256.as_slice())
+                .bind(previous_until.map(Timestamp::as_millis))
+                .bind(id)
+                .execute(&mut *write)
+                .await?;
+            found(&done, || with_secret(id))?;
+            log::record(&mut write, &Change::Client(id.to_owned())).await?;
+            self.commit(write).await
+        })
+    }
+
     fn note_assertion<'a>(
         &'a self,
         sha256: &'a [u8; 32],
@@ -126,4 +164,8 @@ impl Clients for Postgres {
 
 fn named(id: &str) -> String {
     format!("client `{id}`")
+}
+
+fn with_secret(id: &str) -> String {
+    format!("client `{id}` with a secret")
 }

@@ -12,7 +12,7 @@ pub(super) const CHANNEL: &str = "haechi_changes";
 
 /// The changes after an epoch, beside the epochs that there are; one statement, so that they are of one moment.
 pub(super) const SINCE: &str = "SELECT e.value, e.forgotten, c.epoch, c.kind, c.id, c.kept_until FROM haechi.change_epoch e \
-     LEFT JOIN (SELECT * FROM haechi.changes WHERE epoch > $1 ORDER BY epoch LIMIT $2) c ON TRUE ORDER BY c.epoch";
+     LEFT JOIN (SELECT epoch, kind, id, kept_until FROM haechi.changes WHERE epoch > $1 ORDER BY epoch LIMIT $2) c ON TRUE ORDER BY c.epoch";
 
 /// Writes a change to the log, in the transaction of what it announces. What is revoked twice stays as long as either asked. The epoch's row is
 /// locked until that transaction ends, so that nobody sees a later change before an earlier one.

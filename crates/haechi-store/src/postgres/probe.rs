@@ -5,7 +5,6 @@ use super::lease::Lease;
 use super::refusal::Refusal;
 use super::{Postgres, schema};
 use haechi_core::ports::StoreError;
-use sqlx::query_scalar;
 
 impl Postgres {
     /// Reads; looks whether the schema is still one that this program may work with, and whether the database takes changes; and writes, where
@@ -15,19 +14,12 @@ impl Postgres {
             let mut read = Lease::to_read(&self.pool, &self.location).await?;
             let schema = schema::may_go_on(&mut read).await;
             match &schema {
-                Ok(()) => self.condition.note_schema(true),
+                Ok(_) => self.condition.note_schema(true),
                 Err(refusal) if refusal.is_of_schema() => self.condition.note_schema(false),
                 // Nothing was found out about it.
                 Err(_) => {}
             }
-            schema?;
-            let read_only: bool = query_scalar(
-                "SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean",
-            )
-            .persistent(false)
-            .fetch_one(&mut *read)
-            .await?;
-            if read_only {
+            if !schema? {
                 return Err(Fault::from(Refusal::ReadOnly));
             }
             read.done().await?;

@@ -95,17 +95,19 @@ pub(super) async fn check(connection: &mut PgConnection) -> Result<(), Refusal> 
     }
 }
 
-/// Whether this program may go on: nobody brought the schema to a version that it must not work with.
-pub(super) async fn may_go_on(connection: &mut PgConnection) -> Result<(), Refusal> {
-    let (newest, oldest_known): (Option<i64>, Option<i64>) = query_as(
-        "SELECT (SELECT max(version) FROM haechi.migrations), (SELECT oldest_known FROM haechi.compatibility)",
+/// Whether this program may go on: nobody brought the schema to a version that it must not work with. Returns whether the database takes changes: one
+/// question for both, because every node asks once a second.
+pub(super) async fn may_go_on(connection: &mut PgConnection) -> Result<bool, Refusal> {
+    let (newest, oldest_known, read_only): (Option<i64>, Option<i64>, bool) = query_as(
+        "SELECT (SELECT max(version) FROM haechi.migrations), (SELECT oldest_known FROM haechi.compatibility), \
+         pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean",
     )
     .persistent(false)
     .fetch_one(connection)
     .await?;
     let (known, newest) = (MIGRATIONS.newest(), newest.unwrap_or(0));
     match oldest_known {
-        Some(oldest_known) if oldest_known <= known => Ok(()),
+        Some(oldest_known) if oldest_known <= known => Ok(!read_only),
         Some(_) => Err(Mismatch::Newer { version: newest, known }.into()),
         None => Err(Refusal::Incomplete { what: "the row of `compatibility`".to_owned() }),
     }

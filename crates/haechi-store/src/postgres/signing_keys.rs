@@ -7,11 +7,17 @@ use crate::records::signing_key;
 use haechi_core::ports::{SigningKeyRecord, SigningKeys, StoreError, Stored};
 use haechi_core::{Secret, Timestamp};
 
+/// Named one by one: a statement that was prepared for `*` is refused once a newer node has added a column.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!("SELECT id, algorithm, pkcs8, active_from, retired_at, published_until, created_at FROM haechi.signing_keys ", $rest)
+    };
+}
+
 impl SigningKeys for Postgres {
     fn list(&self) -> Stored<'_, Vec<SigningKeyRecord>> {
         self.answer(async move {
-            let rows =
-                self.rows("SELECT * FROM haechi.signing_keys ORDER BY created_at, number", |sql| sql).await?;
+            let rows = self.rows(select!("ORDER BY created_at, number"), |sql| sql).await?;
             rows.iter().map(signing_key).collect()
         })
     }
@@ -119,7 +125,7 @@ impl Postgres {
 
 async fn latest(write: &mut Lease, algorithm: &str) -> Result<Option<SigningKeyRecord>, Fault> {
     let row = write
-        .sql("SELECT * FROM haechi.signing_keys WHERE algorithm = $1 AND retired_at IS NULL")
+        .sql(select!("WHERE algorithm = $1 AND retired_at IS NULL"))
         .bind(algorithm)
         .fetch_optional(&mut **write)
         .await?;

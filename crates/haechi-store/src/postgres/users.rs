@@ -8,13 +8,23 @@ use crate::records::{Columns, login_state, user};
 use haechi_core::ports::{Change, LoginState, StoreError, Stored, UserRecord, Users};
 use haechi_core::{Secret, Timestamp};
 
+/// Named one by one: a statement that was prepared for `*` is refused once a newer node has added a column.
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, name, password_hash, roles, attributes, disabled, created_at, failures, locked_until FROM haechi.users ",
+            $rest
+        )
+    };
+}
+
 impl Users for Postgres {
     fn by_name<'a>(&'a self, name: &'a str) -> Stored<'a, Option<UserRecord>> {
         self.answer(async move {
             if !can_be_kept(name) {
                 return Ok(None);
             }
-            let row = self.row("SELECT * FROM haechi.users WHERE name = $1", |sql| sql.bind(name)).await?;
+            let row = self.row(select!("WHERE name = $1"), |sql| sql.bind(name)).await?;
             row.as_ref().map(user).transpose()
         })
     }
@@ -24,14 +34,14 @@ impl Users for Postgres {
             if !can_be_kept(id) {
                 return Ok(None);
             }
-            let row = self.row("SELECT * FROM haechi.users WHERE id = $1", |sql| sql.bind(id)).await?;
+            let row = self.row(select!("WHERE id = $1"), |sql| sql.bind(id)).await?;
             row.as_ref().map(user).transpose()
         })
     }
 
     fn list(&self) -> Stored<'_, Vec<UserRecord>> {
         self.answer(async move {
-            let rows = self.rows("SELECT * FROM haechi.users ORDER BY name COLLATE \"C\"", |sql| sql).await?;
+            let rows = self.rows(select!("ORDER BY name COLLATE \"C\""), |sql| sql).await?;
             rows.iter().map(user).collect()
         })
     }

@@ -75,6 +75,30 @@ impl Clients for Sqlite {
         })
     }
 
+    fn rotate<'a>(
+        &'a self,
+        id: &'a str,
+        sha256: &'a [u8; 32],
+        previous_until: Option<Timestamp>,
+    ) -> Stored<'a, ()> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            let done = query(
+                "UPDATE clients SET secret_sha256 = ?1, previous_until = ?2, \
+                 previous_sha256 = CASE WHEN ?2 IS NULL THEN NULL ELSE secret_sha256 END \
+                 WHERE id = ?3 AND public_keys IS NULL",
+            )
+            .bind(sha256.as_slice())
+            .bind(previous_until.map(Timestamp::as_millis))
+            .bind(id)
+            .execute(&mut *write)
+            .await?;
+            found(&done, || format!("client `{id}` with a secret"))?;
+            log::record(&mut write, &Change::Client(id.to_owned())).await?;
+            self.commit(write).await
+        })
+    }
+
     fn note_assertion<'a>(
         &'a self,
         sha256: &'a [u8; 32],

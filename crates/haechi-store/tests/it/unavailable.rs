@@ -30,6 +30,7 @@ fn ask_all(store: &Store) -> BoxFuture<'_, Vec<(&'static str, Option<StoreError>
             ("clients.list", clients.list().await.err()),
             ("clients.add", clients.add(&client("c")).await.err()),
             ("clients.set_proof", clients.set_proof("c", &client("c").proof).await.err()),
+            ("clients.rotate", clients.rotate("c", &hash(1), None).await.err()),
             ("clients.delete", clients.delete("c", at(9)).await.err()),
             ("clients.note_assertion", clients.note_assertion(&hash(1), at(9), at(0)).await.err()),
             ("api_keys.by_sha256", keys.by_sha256(&hash(1)).await.err()),

@@ -8,6 +8,7 @@ for_every_store![
     a_client_comes_back_as_it_was,
     client_names_are_unique,
     a_clients_proof_is_replaced,
+    a_clients_secret_is_rotated_in_one_step,
     an_assertion_is_noted_once,
     a_deleted_client_is_announced,
 ];
@@ -43,6 +44,37 @@ async fn a_clients_proof_is_replaced(store: Store) {
     }
     let proof = ClientProof::Keys(String::new());
     refused(&store, store.clients.set_proof("nobody", &proof), missing("client `nobody`")).await;
+}
+
+async fn a_clients_secret_is_rotated_in_one_step(store: Store) {
+    store.clients.add(&client("orders")).await.unwrap();
+    let id = "id-of-orders";
+    let proof = async || store.clients.by_id(id).await.unwrap().unwrap().proof;
+    let secrets = |current, previous| ClientProof::Secret(ClientSecrets { current, previous });
+    store.clients.set_proof(id, &secrets(hash(1), Some((hash(9), at(5))))).await.unwrap();
+    let change = [Change::Client(id.into())];
+    announced(&store, store.clients.rotate(id, &hash(2), Some(at(60))), &change).await;
+    assert_eq!(proof().await, secrets(hash(2), Some((hash(1), at(60)))));
+    store.clients.rotate(id, &hash(3), None).await.unwrap();
+    assert_eq!(proof().await, secrets(hash(3), None));
+    // Of many at once each replaces the one before it.
+    let racing = (10..18).map(|n| {
+        let clients = store.clients.clone();
+        tokio::spawn(async move { clients.rotate("id-of-orders", &hash(n), Some(at(60))).await.unwrap() })
+    });
+    for one in racing.collect::<Vec<_>>() {
+        one.await.unwrap();
+    }
+    let ClientProof::Secret(ClientSecrets { current, previous: Some((previous, _)) }) = proof().await else {
+        panic!("no secret")
+    };
+    let new = |sha256: [u8; 32]| (10..18).any(|n| hash(n) == sha256);
+    assert!(new(current) && new(previous) && current != previous);
+    refused(&store, store.clients.rotate("nobody", &hash(4), None), missing("client `nobody` with a secret"))
+        .await;
+    store.clients.set_proof(id, &ClientProof::Keys("{}".into())).await.unwrap();
+    let keyed = missing("client `id-of-orders` with a secret");
+    refused(&store, store.clients.rotate(id, &hash(4), None), keyed).await;
 }
 
 async fn an_assertion_is_noted_once(store: Store) {
