@@ -44,6 +44,7 @@ mod include;
 mod interim;
 mod lifecycle;
 mod limits;
+mod log_sinks;
 mod mass_revocation;
 mod matching;
 mod methods;

@@ -7,12 +7,13 @@ use super::descriptors::{self, TooFew};
 use super::endpoints::{SystemResolver, WebProbe};
 use super::health::Parts;
 use super::key_expiry;
-use super::log::LogWriter;
+use super::log::{LogError, LogWriter};
 use super::notify::Notify;
 use super::operators::Operators;
 use super::otlp::{Exporter, ExporterFault};
 use super::reload::{ByCall, Record, Reloader};
 use super::signals::{SignalAction, Signals};
+use super::sinks::SinkCounts;
 use super::sockets::{Inherited, Listening};
 use super::stamp::Stamp;
 use super::upgrade::{self, Program, UpgradeFault};
@@ -85,8 +86,8 @@ enum EndReason {
 pub(crate) enum StartFault {
     #[error("cannot listen on {address}: {error}; is another process there?")]
     Bind { address: SocketAddr, error: io::Error },
-    #[error("cannot open the access log: {0}")]
-    Log(io::Error),
+    #[error(transparent)]
+    Log(#[from] LogError),
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
     #[error("cannot listen to signals: {0}")]
@@ -127,12 +128,12 @@ impl Gate {
         let upkeep = upkeep(&plan, process.endpoints.clone(), &control);
         let built = Arc::new(ArcSwap::new(built));
         let reloads = Arc::new(Record::new(&config));
-        let log = LogWriter::start(&config.access_log).map_err(StartFault::Log)?;
+        let log = LogWriter::start(&config.access_log, &config.egress, &control)?;
         let traces = Exporter::start(config.traces.as_ref(), &config.egress, &control)?;
         let shared = shared(plan, &process, (log.sink.clone(), traces.sink.clone()), budget);
         let draining = shared.draining.clone();
         let ending = Arc::new(AtomicBool::new(false));
-        let dropped = (log.dropped.clone(), traces.dropped.clone());
+        let dropped = (log.dropped.clone(), traces.dropped.clone(), log.sinks.queues.counts());
         let parts = parts(&process, built.clone(), ending.clone(), dropped, reloads.clone());
         let operators = Arc::new(Operators::new(&config, &process)?);
         let workers = start_workers(&listening, config.workers.get(), &shared).map_err(StartFault::Thread)?;
@@ -274,7 +275,7 @@ impl Gate {
                 Err(_) => tracing::error!("a worker thread stopped unexpectedly"),
             }
         }
-        self.log.finish();
+        self.log.finish(&self.control);
         self.traces.finish(&self.control);
         if let Some(admin) = self.admin {
             admin.end();
@@ -383,7 +384,7 @@ fn parts(
     process: &ProcessState,
     built: Arc<ArcSwap<Built>>,
     draining: Arc<AtomicBool>,
-    (dropped_lines, dropped_traces): (Arc<AtomicU64>, Arc<AtomicU64>),
+    (dropped_lines, dropped_traces, sinks): (Arc<AtomicU64>, Arc<AtomicU64>, Vec<Arc<SinkCounts>>),
     reloads: Arc<Record>,
 ) -> Parts {
     Parts {
@@ -400,6 +401,7 @@ fn parts(
         draining,
         dropped_lines,
         dropped_traces,
+        sinks,
         reloads,
     }
 }

@@ -3,6 +3,7 @@
 use super::authenticators::Built;
 use super::key_expiry::KeyExpiry;
 use super::reload::Record;
+use super::sinks::SinkCounts;
 use super::store_watch::StoreWatch;
 use arc_swap::ArcSwap;
 use haechi_admin::{Component, Health};
@@ -35,6 +36,7 @@ pub(crate) struct Parts {
     pub(crate) draining: Arc<AtomicBool>,
     pub(crate) dropped_lines: Arc<AtomicU64>,
     pub(crate) dropped_traces: Arc<AtomicU64>,
+    pub(crate) sinks: Vec<Arc<SinkCounts>>,
     pub(crate) reloads: Arc<Record>,
 }
 

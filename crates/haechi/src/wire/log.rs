@@ -1,6 +1,7 @@
 //! The thread that writes the access log, so that no worker waits for a disk or a terminal.
 
-use crate::config::meant::{AccessLog, LogTarget};
+use super::sinks::{SinkError, SinkQueues, Sinks};
+use crate::config::meant::{AccessLog, Egress, LogTarget};
 use crate::diagnostics::write_lines;
 use haechi_authn::supervisor::supervise_thread;
 use haechi_proxy::{LogSink, batch_channel};
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc;
 use std::time::Duration;
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc::Receiver;
 
 /// Batches of lines that may wait for the writer; each is what a worker gathered in one tick.
@@ -25,8 +27,19 @@ pub(crate) struct LogWriter {
     pub(crate) sink: Option<LogSink>,
     /// Lines that were dropped, or that could not be written.
     pub(crate) dropped: Arc<AtomicU64>,
+    /// Where lines are sent besides.
+    pub(crate) sinks: Sinks,
     /// Heard from when the writer has written its last line.
     end: Option<mpsc::Receiver<()>>,
+}
+
+/// Why it cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LogError {
+    #[error("cannot open the access log: {0}")]
+    Open(#[from] io::Error),
+    #[error(transparent)]
+    Sink(#[from] SinkError),
 }
 
 impl LogWriter {
@@ -34,27 +47,35 @@ impl LogWriter {
     ///
     /// # Errors
     /// When the file cannot be opened or the thread cannot be made.
-    pub(crate) fn start(configured: &AccessLog) -> io::Result<Self> {
+    pub(crate) fn start(
+        configured: &AccessLog,
+        egress: &Egress,
+        control: &Runtime,
+    ) -> Result<Self, LogError> {
+        let sinks = Sinks::start(&configured.sinks, "access", egress, control)?;
         let (out, terminal) = match &configured.target {
-            LogTarget::Off => return Ok(Self { sink: None, dropped: Arc::default(), end: None }),
+            // Nobody else wants the lines.
+            LogTarget::Off if !sinks.queues.is_empty() => (None, false),
+            LogTarget::Off => return Ok(Self { sink: None, dropped: Arc::default(), end: None, sinks }),
             // Descriptors of its own: the standard library's handles have locks, which would be held for as long as nobody reads.
-            LogTarget::Stdout => (own(io::stdout())?, io::stdout().is_terminal()),
-            LogTarget::Stderr => (own(io::stderr())?, io::stderr().is_terminal()),
-            LogTarget::File(path) => (OpenOptions::new().create(true).append(true).open(path)?, false),
+            LogTarget::Stdout => (Some(own(io::stdout())?), io::stdout().is_terminal()),
+            LogTarget::Stderr => (Some(own(io::stderr())?), io::stderr().is_terminal()),
+            LogTarget::File(path) => (Some(OpenOptions::new().create(true).append(true).open(path)?), false),
         };
         let (sender, batches) = batch_channel(WAITING);
         let dropped = sender.dropped().clone();
-        let end = Writing::new(batches, out, dropped.clone()).start()?;
+        let end = Writing::new(batches, out, dropped.clone(), sinks.queues.clone()).start()?;
         let sink = LogSink { lines: sender, format: configured.format, color: terminal };
-        Ok(Self { sink: Some(sink), dropped, end: Some(end) })
+        Ok(Self { sink: Some(sink), dropped, end: Some(end), sinks })
     }
 
     /// Waits until every line that was handed over is written, for a moment at most: nobody may be reading. The workers must have ended.
-    pub(crate) fn finish(self) {
+    pub(crate) fn finish(self, control: &Runtime) {
         drop(self.sink);
         if let Some(end) = self.end {
             let _ = end.recv_timeout(LAST_LINES);
         }
+        self.sinks.finish(control);
     }
 }
 
@@ -65,8 +86,10 @@ fn own(standard: impl AsFd) -> io::Result<File> {
 /// The writer's thread, and what outlives a panic of it.
 struct Writing<W> {
     batches: Receiver<Vec<u8>>,
-    out: W,
+    /// Nowhere, where only sinks want the lines.
+    out: Option<W>,
     lost: Arc<AtomicU64>,
+    sinks: SinkQueues,
     /// What is being written.
     in_hand: Vec<u8>,
     failing: bool,
@@ -74,8 +97,13 @@ struct Writing<W> {
 }
 
 impl<W: Write + Send + 'static> Writing<W> {
-    const fn new(batches: Receiver<Vec<u8>>, out: W, lost: Arc<AtomicU64>) -> Self {
-        Self { batches, out, lost, in_hand: Vec::new(), failing: false, torn: false }
+    const fn new(
+        batches: Receiver<Vec<u8>>,
+        out: Option<W>,
+        lost: Arc<AtomicU64>,
+        sinks: SinkQueues,
+    ) -> Self {
+        Self { batches, out, lost, sinks, in_hand: Vec::new(), failing: false, torn: false }
     }
 
     /// Starts the thread. The receiver hears when the last line is written.
@@ -93,8 +121,10 @@ impl<W: Write + Send + 'static> Writing<W> {
     fn run(&mut self) {
         self.lose_in_hand();
         while let Some(lines) = self.batches.blocking_recv() {
+            self.sinks.send(&lines);
+            let Some(out) = &mut self.out else { continue };
             self.in_hand = lines;
-            let outcome = write_lines(&mut self.out, &self.in_hand, &mut self.torn);
+            let outcome = write_lines(out, &self.in_hand, &mut self.torn);
             self.in_hand = Vec::new();
             if let Err((error, count)) = &outcome {
                 self.lost.fetch_add(*count, Relaxed);
@@ -118,7 +148,7 @@ impl<W: Write + Send + 'static> Writing<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::Writing;
+    use super::{SinkQueues, Writing};
     use haechi_authn::supervisor::stats;
     use std::io::{self, Write};
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -146,7 +176,10 @@ mod tests {
     fn a_writer_that_panics_is_started_again_and_counts_what_it_lost() {
         let (sender, batches) = channel(8);
         let (written, lost) = (Arc::default(), Arc::new(AtomicU64::new(0)));
-        let end = Writing::new(batches, Fragile(Arc::clone(&written)), lost.clone()).start().unwrap();
+        let end =
+            Writing::new(batches, Some(Fragile(Arc::clone(&written))), lost.clone(), SinkQueues::default())
+                .start()
+                .unwrap();
         sender.blocking_send(b"first\nsecond\n".to_vec()).unwrap();
         sender.blocking_send(b"third\n".to_vec()).unwrap();
         drop(sender);

@@ -2,6 +2,7 @@
 
 use super::health::Parts;
 use super::key_expiry;
+use super::sinks::SinkCounts;
 use crate::diagnostics;
 use haechi_authn::guessing::GuessStats;
 use haechi_authn::identity::IdentityLimit;
@@ -10,6 +11,7 @@ use haechi_authn::supervisor::{self, TaskStats};
 use haechi_core::metrics::{Page, Source};
 use haechi_core::{Clock, SystemClock, Timestamp};
 use haechi_shared::{SharedState, SharedStateStats};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What the control side counts, at one moment.
@@ -29,6 +31,7 @@ struct Numbers {
     keys_expiring: Option<[u64; 3]>,
     dropped_lines: u64,
     dropped_traces: u64,
+    sinks: Vec<Arc<SinkCounts>>,
     dropped_events: [(&'static str, u64); 3],
     certificates: Vec<CertificateExpiry>,
 }
@@ -63,6 +66,7 @@ impl Source for Parts {
             keys_expiring: self.key_expiry.counts(),
             dropped_lines: self.dropped_lines.load(Relaxed),
             dropped_traces: self.dropped_traces.load(Relaxed),
+            sinks: self.sinks.clone(),
             dropped_events: diagnostics::dropped(),
             certificates: self.certificates(),
         };
@@ -101,6 +105,12 @@ impl Numbers {
         page.counter("haechi_access_log_dropped_total", help, &[]).add(&[], self.dropped_lines);
         let help = "Requests whose traces were dropped because the collector was behind or failed";
         page.counter("haechi_traces_dropped_total", help, &[]).add(&[], self.dropped_traces);
+        let help = "Log lines for syslog servers and OTLP collectors by sink and result";
+        let mut lines = page.counter("haechi_log_sink_lines_total", help, &["sink", "result"]);
+        for sink in &self.sinks {
+            lines.add(&[&sink.name, "sent"], sink.sent.load(Relaxed));
+            lines.add(&[&sink.name, "dropped"], sink.dropped.load(Relaxed));
+        }
         let help = "Events of the process left out of standard error by reason";
         let mut events = page.counter("haechi_diagnostics_dropped_total", help, &["reason"]);
         for (reason, count) in self.dropped_events {

@@ -22,6 +22,7 @@ mod points;
 mod reload;
 mod rules;
 mod signals;
+mod sinks;
 mod sockets;
 mod stamp;
 mod store_watch;

@@ -27,6 +27,8 @@ pub(crate) enum CertificateUse {
     ServiceClient,
     /// Vouches for decision points.
     DecisionPointCa,
+    /// Vouches for syslog servers.
+    SinkCa,
 }
 
 impl CertificateUse {
@@ -38,6 +40,7 @@ impl CertificateUse {
             Self::ServiceCa => "service_ca",
             Self::ServiceClient => "service_client",
             Self::DecisionPointCa => "decision_point_ca",
+            Self::SinkCa => "sink_ca",
         }
     }
 }

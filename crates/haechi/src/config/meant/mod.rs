@@ -20,6 +20,7 @@ mod restart;
 mod route;
 mod service;
 mod shared_state;
+mod sinks;
 mod telemetry;
 mod tls;
 
@@ -31,6 +32,7 @@ pub(crate) use expiry::CertificateFile;
 pub(crate) use identity::Identity;
 pub(crate) use route::{Authenticate, Route};
 pub(crate) use service::{Endpoint, Service};
+pub(crate) use sinks::{Sink, SyslogServer};
 pub(crate) use telemetry::Traces;
 pub(crate) use tls::ServiceTls;
 
@@ -152,6 +154,8 @@ pub(crate) struct AccessLog {
     pub format: LogFormat,
     /// Where it goes.
     pub target: LogTarget,
+    /// Where it is sent besides.
+    pub sinks: Vec<Sink>,
 }
 
 /// Where the access log goes.

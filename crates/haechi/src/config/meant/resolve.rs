@@ -5,7 +5,7 @@ use super::shared_state::shared_state;
 use super::{AccessLog, Config, Listener, LogTarget};
 use super::{
     authenticator, built_in, careless, decision_points, egress, guarded, identity, overlap, policies,
-    restart, route, service, telemetry, tls,
+    restart, route, service, sinks, telemetry, tls,
 };
 use crate::config::defaults;
 use crate::config::machine;
@@ -96,7 +96,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         shadow_policies: shadow,
         egress: egress::egress(resolver),
         traces,
-        access_log: access_log(written.access_log.as_ref()?, folder),
+        access_log: access_log(resolver, written.access_log.as_ref()?, folder)?,
         limits: limits(written.limits.as_ref()?, written.drain.as_ref()?, workers(written)),
         watch: written.reload.as_ref()?.watch,
         drain_delay: written.drain.as_ref()?.delay.0,
@@ -336,14 +336,15 @@ fn identity_without_callers(
     }
 }
 
-fn access_log(written: &written::AccessLog, folder: &Path) -> AccessLog {
+fn access_log(resolver: &mut Resolver<'_>, written: &written::AccessLog, folder: &Path) -> Option<AccessLog> {
     let target = match written.target.as_str() {
         "stdout" => LogTarget::Stdout,
         "stderr" => LogTarget::Stderr,
         "off" => LogTarget::Off,
         file => LogTarget::File(folder.join(file)),
     };
-    AccessLog { format: written.format, target }
+    let sinks = sinks::sinks(resolver, &written.sinks)?;
+    Some(AccessLog { format: written.format, target, sinks })
 }
 
 fn limits(written: &written::Limits, drain: &written::Drain, workers: NonZeroUsize) -> Limits {

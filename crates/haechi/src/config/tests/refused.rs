@@ -929,3 +929,30 @@ fn a_rate_limit_that_cannot_work_is_refused() {
         assert!(found.len() == 1 && found[0].contains(part), "{limit}: expected `{part}`, found {found:#?}");
     }
 }
+
+#[test]
+fn sinks_of_lines_that_cannot_work() {
+    let of = |sink: &str| messages(&format!("access_log: {{ sinks: [{sink}] }}\n"));
+    for (sink, part) in [
+        ("{}", "a sink is one of `syslog` and `otlp`"),
+        ("{ syslog: \"tls://a\", otlp: \"https://a/v1/logs\" }", "a sink is one of `syslog` and `otlp`"),
+        ("{ syslog: \"ftp://logs.internal\" }", "not the address of a syslog server"),
+        ("{ syslog: \"tls://\" }", "not the address of a syslog server"),
+        ("{ syslog: \"tls://logs.internal/path\" }", "not the address of a syslog server"),
+        ("{ syslog: \"unix://\" }", "not the address of a syslog server"),
+        ("{ syslog: \"tcp://logs.internal:601\" }", "lines would leave this machine without TLS"),
+        ("{ syslog: \"udp://192.0.2.1\" }", "lines would leave this machine without TLS"),
+        ("{ otlp: \"http://collector.internal/v1/logs\" }", "lines would leave this machine without TLS"),
+        ("{ syslog: \"tls://a\", ca: missing.pem }", "`missing.pem`"),
+    ] {
+        assert_refused(&of(sink), part);
+    }
+    for sink in [
+        "{ syslog: \"tls://logs.internal\" }",
+        "{ syslog: \"tcp://[::1]:601\" }",
+        "{ syslog: \"udp://logs.internal\", allow_plain: true }",
+        "{ syslog: \"unix:///dev/log\" }, { otlp: \"http://localhost:4318/v1/logs\" }",
+    ] {
+        assert!(of(sink).is_empty(), "{sink}: {:?}", of(sink));
+    }
+}

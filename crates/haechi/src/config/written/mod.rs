@@ -10,6 +10,7 @@ mod rate_limits;
 mod resilience;
 mod routes;
 mod services;
+mod sinks;
 mod telemetry;
 
 pub(super) use answers::{Cors, Origins, RequestHeaders, ResponseHeaders};
@@ -25,6 +26,7 @@ pub(super) use routes::{Authenticate, Authorize, Clauses, Route};
 pub(super) use services::{
     IdentityHeaders, IdentityToken, OwnIdentityHeaders, Service, ServiceIdentity, ServiceTls,
 };
+pub(super) use sinks::Sink;
 pub(super) use telemetry::{Telemetry, Traces};
 
 use super::choice::choice;
@@ -198,6 +200,8 @@ record! {
         default format as "format": LogFormat = LogFormat::Json,
         /// `stdout`, `stderr`, `off`, or a file, to whose end lines are added.
         default target as "target": String = "stdout".to_owned(),
+        /// Syslog servers and OTLP collectors that every line is sent to as well.
+        default sinks as "sinks": Vec<At<Sink>> = Vec::new(),
     }
 }
 

@@ -8,10 +8,12 @@ use super::http_client;
 use crate::config::meant;
 use haechi_authn::supervisor::supervise_until_done;
 use haechi_proxy::{TraceSink, TracedRequest, batch_channel};
-use messages::{ExportTraceServiceRequest, Resource, ResourceSpans, Scope, ScopeSpans};
+pub(super) use messages::{AnyValue, KeyValue, Resource, Scope, Value};
+use messages::{ExportTraceServiceRequest, ResourceSpans, ScopeSpans};
 use prost::Message;
 use reqwest::Client;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+pub(super) use spans::text;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -197,8 +199,7 @@ impl Collector {
 
     fn message(&self, batch: &[TracedRequest]) -> ExportTraceServiceRequest {
         let version = env!("CARGO_PKG_VERSION");
-        let attributes =
-            vec![spans::text("service.name", &self.service_name), spans::text("service.version", version)];
+        let attributes = vec![text("service.name", &self.service_name), text("service.version", version)];
         let scope = Scope { name: "haechi".to_owned(), version: version.to_owned() };
         let spans = batch.iter().flat_map(spans::spans).collect();
         ExportTraceServiceRequest {

@@ -113,7 +113,7 @@ fn failed(error: bool) -> Option<Status> {
     error.then(|| Status { code: StatusCode::Error.into() })
 }
 
-pub(super) fn text(key: &str, value: &str) -> KeyValue {
+pub(in crate::wire) fn text(key: &str, value: &str) -> KeyValue {
     attribute(key, Value::Text(value.to_owned()))
 }
 
