@@ -9,7 +9,7 @@ use crate::authenticators;
 use crate::config::{self, Config};
 use crate::wire::{Gate, Inherited, control_runtime, open_store};
 use haechi_authn::hashing::PasswordPool;
-use haechi_authn::identity::KeySpec;
+use haechi_authn::identity::{KeyGrant, KeySpec};
 use haechi_core::ports::{LoginState, UserRecord};
 use haechi_core::{AttributeValue, Clock, Secret, SystemClock};
 use serde::Serialize;
@@ -115,12 +115,13 @@ fn user(name: &str, role: &str, clearance: i64, password_hash: Secret<String>) -
 }
 
 fn key_spec() -> KeySpec {
-    KeySpec {
+    let grant = KeyGrant {
         owner: "partner-1".to_owned(),
         name: Some("demo".to_owned()),
         roles: vec!["USER".to_owned()],
-        ..KeySpec::default()
-    }
+        ..KeyGrant::default()
+    };
+    KeySpec { grant, lasts: None }
 }
 
 /// 20 random letters and digits without those that look alike: 116 bits.

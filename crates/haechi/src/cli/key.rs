@@ -7,7 +7,7 @@ use super::output::{self, said};
 use super::store::{Opened, accounts, with_store};
 use super::{Common, Failure, Format, input};
 use clap::{Args, Subcommand};
-use haechi_authn::identity::KeySpec;
+use haechi_authn::identity::{KeyGrant, KeySpec};
 use haechi_core::ports::Quota;
 use ipnet::IpNet;
 use std::time::Duration;
@@ -119,17 +119,17 @@ async fn stored(opened: &Opened, command: StoredKeyCommand, common: &Common) -> 
 }
 
 async fn create(opened: &Opened, arguments: CreateArgs, format: Format) -> Result<(), Failure> {
-    let spec = KeySpec {
+    let grant = KeyGrant {
         owner: arguments.owner,
         name: arguments.name,
         roles: arguments.roles,
         scopes: arguments.scopes,
         attributes: input::attributes(&opened.config, &arguments.attributes)?,
-        lasts: arguments.expires,
         allowed_addresses: arguments.allowed,
         rate_limit: arguments.limit,
         quota: arguments.quota,
     };
+    let spec = KeySpec { grant, lasts: arguments.expires };
     let (record, key) = accounts(&opened.config, &opened.store)?.create_key(spec).await?;
     match format {
         Format::Text => {

@@ -5,7 +5,7 @@ use super::output::{self, said};
 use super::store::{Opened, accounts};
 use super::{Failure, Format, input};
 use clap::Args;
-use haechi_authn::identity::{Accounts, KeyImport};
+use haechi_authn::identity::{Accounts, KeyGrant, KeyImport};
 use haechi_core::ports::{ApiKeyRecord, Quota};
 use haechi_core::{Clock, SystemClock, Timestamp};
 use std::collections::HashMap;
@@ -93,19 +93,18 @@ fn record(opened: &Opened, accounts: &Accounts, row: &Row) -> Result<ApiKeyRecor
     let networks =
         networks.iter().map(|text| input::network(text).map_err(|why| format!("`allowed_addresses`: {why}")));
     let attributes = row.pairs("attributes")?;
-    let key = KeyImport {
-        sha256,
-        has_our_form,
+    let grant = KeyGrant {
         owner: row.text("owner")?.ok_or("it has no `owner`")?.to_owned(),
         name: row.text("name")?.map(str::to_owned),
         roles: row.list("roles")?,
         scopes: row.list("scopes")?,
         attributes: input::attributes(&opened.config, &attributes).map_err(|why| why.to_string())?,
-        expires_at: row.text("expires")?.map(expiry).transpose()?,
         allowed_addresses: networks.collect::<Result<_, _>>()?,
         rate_limit: quota(row, "limit")?,
         quota: quota(row, "quota")?,
     };
+    let expires_at = row.text("expires")?.map(expiry).transpose()?;
+    let key = KeyImport { sha256, has_our_form, grant, expires_at };
     accounts.imported_key(key).map_err(|error| error.to_string())
 }
 
