@@ -133,14 +133,17 @@ impl LimitTable {
             return Some(found);
         }
         // Nobody's places first, then those that are whole again, then the one that will be first.
-        let rank =
-            |(owner, count): &(&AtomicU64, &AtomicU64)| match (owner.load(Relaxed), count.load(Relaxed)) {
-                (0, _) => 0,
-                (_, full_at) if full_at <= now => 1,
-                (_, full_at) => full_at,
-            };
-        let (owner, count) = places().min_by_key(rank)?;
-        let (before, full_at) = (owner.load(Acquire), count.load(Acquire));
+        let rank = |(_, before, full_at): &(_, u64, u64)| match (*before, *full_at) {
+            (0, _) => 0,
+            (_, full_at) if full_at <= now => 1,
+            (_, full_at) => full_at,
+        };
+        // Taken only as it was seen when it was chosen: whoever came first meanwhile, for this key maybe, must not lose what was counted.
+        let seen = places().map(|place| (place, place.0.load(Acquire), place.1.load(Acquire)));
+        let ((owner, count), before, full_at) = seen.min_by_key(rank)?;
+        if before == key.owner {
+            return Some((owner, count));
+        }
         if full_at > now {
             count.compare_exchange(full_at, 0, SeqCst, Relaxed).ok()?;
         }
