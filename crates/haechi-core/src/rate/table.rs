@@ -15,6 +15,9 @@ const WAYS: usize = 8;
 /// How often a place that others take away meanwhile is looked for again.
 const TRIES: usize = 16;
 
+/// The bit of an owner whose place is not confirmed.
+const CLAIMED: u64 = 1 << 63;
+
 /// Counts by key.
 pub struct LimitTable {
     /// By bucket: [`WAYS`] owners, then [`WAYS`] counts.
@@ -30,7 +33,7 @@ pub struct LimitTable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SlotKey {
     bucket: u64,
-    /// Never 0, which stands for nobody.
+    /// Never 0, which stands for nobody, and without the bit of a claim.
     owner: u64,
 }
 
@@ -68,7 +71,10 @@ impl LimitTable {
     /// The key of a value.
     pub fn key<T: Hash>(&self, value: &T) -> SlotKey {
         let (place, owner) = &self.hashers;
-        SlotKey { bucket: place.hash_one(value) & (self.buckets - 1), owner: owner.hash_one(value).max(1) }
+        SlotKey {
+            bucket: place.hash_one(value) & (self.buckets - 1),
+            owner: (owner.hash_one(value) & !CLAIMED).max(1),
+        }
     }
 
     /// Counts a request of `key` that comes at `now` (uptime), or says that it is over the limit.
@@ -132,6 +138,10 @@ impl LimitTable {
         if let Some(found) = places().find(|(owner, _)| owner.load(Acquire) == key.owner) {
             return Some(found);
         }
+        // Somebody is about to have a place for this key: helped, not waited for, because its thread may sleep.
+        if let Some(index) = bucket.owners.iter().position(|owner| owner.load(SeqCst) == key.claim()) {
+            return bucket.confirm(index, key);
+        }
         // Nobody's places first, then those that are whole again, then the one that will be first.
         let rank = |(_, before, full_at): &(_, u64, u64)| match (*before, *full_at) {
             (0, _) => 0,
@@ -139,28 +149,53 @@ impl LimitTable {
             (_, full_at) => full_at,
         };
         // Taken only as it was seen when it was chosen: whoever came first meanwhile, for this key maybe, must not lose what was counted.
-        let seen = places().map(|place| (place, place.0.load(Acquire), place.1.load(Acquire)));
-        let ((owner, count), before, full_at) = seen.min_by_key(rank)?;
+        let seen = places().enumerate().map(|(at, place)| (at, place.0.load(Acquire), place.1.load(Acquire)));
+        let (index, before, full_at) = seen.min_by_key(rank)?;
+        let (owner, count) = (bucket.owners.get(index)?, bucket.counts.get(index)?);
         if before == key.owner {
             return Some((owner, count));
         }
         if full_at > now {
             count.compare_exchange(full_at, 0, SeqCst, Relaxed).ok()?;
         }
-        owner.compare_exchange(before, key.owner, SeqCst, Relaxed).ok()?;
-        // Two threads may have found a place for one key at once. Whoever sees the other's steps back.
-        if places().filter(|(owner, _)| owner.load(SeqCst) == key.owner).count() > 1 {
-            // Taken from here by a third: then it is no longer here either.
-            let _ = owner.compare_exchange(key.owner, 0, SeqCst, Relaxed);
-            std::hint::spin_loop();
-            return None;
-        }
+        owner.compare_exchange(before, key.claim(), SeqCst, Relaxed).ok()?;
+        let confirmed = bucket.confirm(index, key)?;
         match before {
             0 => _ = self.used.fetch_add(1, Relaxed),
             _ if full_at > now => _ = self.forgotten.fetch_add(1, Relaxed),
             _ => {}
         }
-        Some((owner, count))
+        Some(confirmed)
+    }
+}
+
+impl SlotKey {
+    /// What stands for the owner of a place until nobody else can have one for the same key.
+    const fn claim(self) -> u64 {
+        self.owner | CLAIMED
+    }
+}
+
+impl<'a> Bucket<'a> {
+    /// Makes a claim for `key` its place, unless there is another: threads may have found a place for one key at once. Nobody counts in a place that is
+    /// only claimed. A confirmed place goes before claims, and of claims the first one stays. Any thread may do this for any other.
+    fn confirm(&self, index: usize, key: SlotKey) -> Option<(&'a AtomicU64, &'a AtomicU64)> {
+        let (owner, count) = (self.owners.get(index)?, self.counts.get(index)?);
+        for (at, other) in self.owners.iter().enumerate().filter(|(at, _)| *at != index) {
+            let seen = other.load(SeqCst);
+            if seen == key.owner || (seen == key.claim() && at < index) {
+                let _ = owner.compare_exchange(key.claim(), 0, SeqCst, Relaxed);
+                return None;
+            }
+            // Confirmed meanwhile by somebody else: looked for again.
+            if seen == key.claim() && other.compare_exchange(seen, 0, SeqCst, SeqCst) == Err(key.owner) {
+                return None;
+            }
+        }
+        match owner.compare_exchange(key.claim(), key.owner, SeqCst, SeqCst) {
+            Ok(_) => Some((owner, count)),
+            Err(now) => (now == key.owner).then_some((owner, count)),
+        }
     }
 }
 
