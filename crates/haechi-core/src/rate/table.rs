@@ -183,12 +183,12 @@ impl<'a> Bucket<'a> {
         let (owner, count) = (self.owners.get(index)?, self.counts.get(index)?);
         for (at, other) in self.owners.iter().enumerate().filter(|(at, _)| *at != index) {
             let seen = other.load(SeqCst);
-            if seen == key.owner || (seen == key.claim() && at < index) {
+            // A later claim is taken away, unless somebody has confirmed it meanwhile.
+            let goes_before = seen == key.owner
+                || seen == key.claim()
+                    && (at < index || other.compare_exchange(seen, 0, SeqCst, SeqCst) == Err(key.owner));
+            if goes_before {
                 let _ = owner.compare_exchange(key.claim(), 0, SeqCst, Relaxed);
-                return None;
-            }
-            // Confirmed meanwhile by somebody else: looked for again.
-            if seen == key.claim() && other.compare_exchange(seen, 0, SeqCst, SeqCst) == Err(key.owner) {
                 return None;
             }
         }
