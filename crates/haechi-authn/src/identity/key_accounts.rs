@@ -116,17 +116,17 @@ impl Accounts {
         Ok(self.declared.check(&grant.attributes)?)
     }
 
-    fn record(&self, grant: KeyGrant, secret: KeyIdentity) -> Result<ApiKeyRecord, AccountError> {
+    fn record(&self, grant: KeyGrant, identity: KeyIdentity) -> Result<ApiKeyRecord, AccountError> {
         Ok(ApiKeyRecord {
             id: random::id()?,
-            sha256: secret.sha256,
+            sha256: identity.sha256,
             previous: None,
             owner: grant.owner,
             name: grant.name,
             roles: without_repeats(grant.roles),
             scopes: without_repeats(grant.scopes),
             attributes: grant.attributes,
-            expires_at: secret.expires_at,
+            expires_at: identity.expires_at,
             allowed_addresses: grant.allowed_addresses,
             rate_limit: grant.rate_limit,
             quota: grant.quota,
@@ -134,7 +134,7 @@ impl Accounts {
             last_used_at: None,
             last_used_from: None,
             state: KeyState::Active,
-            imported: secret.imported,
+            imported: identity.imported,
         })
     }
 }

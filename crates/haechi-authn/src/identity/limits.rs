@@ -10,8 +10,8 @@ use haechi_core::ports::{LimitAnswer, SharedLimits};
 use haechi_core::rate::{Gcra, Rate};
 use haechi_core::{Clock, address_block};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// Places in the table of counts: 1 MiB when all are in use.
 const PLACES: usize = 65_536;
@@ -133,7 +133,7 @@ impl IdentityLimits {
 
     /// One call, as `rates` limit it.
     pub(crate) fn call<'a>(&'a self, rates: &'a IdentityRates) -> LimitedCall<'a> {
-        LimitedCall { limits: self, rates, counted: Mutex::default() }
+        LimitedCall { limits: self, rates, counted: Vec::new() }
     }
 }
 
@@ -142,7 +142,7 @@ pub(crate) struct LimitedCall<'a> {
     limits: &'a IdentityLimits,
     rates: &'a IdentityRates,
     /// What was counted on this node.
-    counted: Mutex<Vec<([u8; 16], Gcra)>>,
+    counted: Vec<([u8; 16], Gcra)>,
 }
 
 impl LimitedCall<'_> {
@@ -150,7 +150,7 @@ impl LimitedCall<'_> {
     ///
     /// # Errors
     /// [`CallLimited`], where it is one too many; then it was not counted.
-    pub(crate) async fn login_from(&self, from: IpAddr) -> Result<(), CallLimited> {
+    pub(crate) async fn login_from(&mut self, from: IpAddr) -> Result<(), CallLimited> {
         let from = address_block(from).to_string();
         self.count(IdentityLimit::LoginAddress, &[from.as_bytes()], self.rates.login.per_address).await
     }
@@ -160,7 +160,7 @@ impl LimitedCall<'_> {
     /// # Errors
     /// [`CallLimited`], where it is one too many; then it was not counted.
     pub(crate) async fn login_as(
-        &self,
+        &mut self,
         account: &str,
         from: IpAddr,
         is_known: bool,
@@ -174,7 +174,7 @@ impl LimitedCall<'_> {
     ///
     /// # Errors
     /// [`CallLimited`], where it is one too many; then it was not counted.
-    pub(crate) async fn token_from(&self, from: IpAddr) -> Result<(), CallLimited> {
+    pub(crate) async fn token_from(&mut self, from: IpAddr) -> Result<(), CallLimited> {
         let from = address_block(from).to_string();
         self.count(IdentityLimit::TokenAddress, &[from.as_bytes()], self.rates.token.per_address).await
     }
@@ -183,21 +183,20 @@ impl LimitedCall<'_> {
     ///
     /// # Errors
     /// [`CallLimited`], where it is one too many; then it was not counted.
-    pub(crate) async fn token_of(&self, client: &str) -> Result<(), CallLimited> {
+    pub(crate) async fn token_of(&mut self, client: &str) -> Result<(), CallLimited> {
         self.count(IdentityLimit::TokenClient, &[client.as_bytes()], self.rates.token.per_client).await
     }
 
     /// It could not be found out whether the call is right: that is nobody's guess. What was counted over all nodes stays.
     pub(crate) fn give_back(self) {
-        let counted = self.counted.into_inner().unwrap_or_else(PoisonError::into_inner);
-        counted.iter().for_each(|(key, gcra)| self.limits.table.give_back(key, gcra));
+        self.counted.iter().for_each(|(key, gcra)| self.limits.table.give_back(key, gcra));
     }
 
-    async fn count(&self, limit: IdentityLimit, whom: &[&[u8]], rate: Rate) -> Result<(), CallLimited> {
+    async fn count(&mut self, limit: IdentityLimit, whom: &[&[u8]], rate: Rate) -> Result<(), CallLimited> {
         let key = shared_key([limit.common_name()].into_iter().chain(whom.iter().copied()));
         let (answer, counted_here) = self.limits.table.take(key, rate).await;
         if let Some(gcra) = counted_here {
-            self.counted.lock().unwrap_or_else(PoisonError::into_inner).push((key, gcra));
+            self.counted.push((key, gcra));
         }
         if answer.is_within {
             return Ok(());
@@ -284,7 +283,7 @@ mod tests {
     async fn what_could_not_be_judged_counts_for_nothing() {
         let (limits, _, rates) = limits();
         for _ in 0..20 {
-            let call = limits.call(&rates);
+            let mut call = limits.call(&rates);
             assert!(call.login_from([192, 0, 2, 1].into()).await.is_ok());
             assert!(call.login_as("root", [192, 0, 2, 1].into(), false).await.is_ok());
             call.give_back();

@@ -51,7 +51,7 @@ impl Provider {
     /// # Errors
     /// [`OAuthError`].
     pub async fn token(&self, request: OAuthRequest) -> Result<TokenGrant, OAuthError> {
-        let call = self.inner.call();
+        let mut call = self.inner.call();
         // Before anything is read.
         call.token_from(request.from).await?;
         let outcome = self.grant(request).await;

@@ -86,7 +86,7 @@ impl PasswordVerifier {
         name: &str,
         password: Secret<String>,
         from: IpAddr,
-        call: Option<&LimitedCall<'_>>,
+        call: Option<&mut LimitedCall<'_>>,
     ) -> Result<UserRecord, PasswordRefused> {
         let started = Instant::now();
         let outcome = self.admit_and_judge(name, password, from, call).await;
@@ -110,7 +110,7 @@ impl PasswordVerifier {
         name: &str,
         password: Secret<String>,
         from: IpAddr,
-        call: Option<&LimitedCall<'_>>,
+        call: Option<&mut LimitedCall<'_>>,
     ) -> Result<UserRecord, PasswordRefused> {
         let uptime = || self.clock.uptime();
         let guess = self.pool.guard().admit((REALM, name), from, self.lockout, uptime).await?;

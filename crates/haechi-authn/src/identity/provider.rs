@@ -188,7 +188,7 @@ impl Provider {
     /// # Errors
     /// [`RefreshRefused`].
     pub async fn refresh(&self, token: Secret<String>, from: IpAddr) -> Result<TokenPair, RefreshRefused> {
-        let call = self.inner.call();
+        let mut call = self.inner.call();
         // Before the store is asked.
         call.token_from(from).await.map_err(RefreshRefused::Limited)?;
         let outcome = self.exchange(token).await;
@@ -307,8 +307,8 @@ impl Inner {
         password: Secret<String>,
         client: IpAddr,
     ) -> Result<TokenPair, LoginRefused> {
-        let call = self.call();
-        let outcome = self.log_in(name, password, client, &call).await;
+        let mut call = self.call();
+        let outcome = self.log_in(name, password, client, &mut call).await;
         if matches!(outcome, Err(LoginRefused::Busy | LoginRefused::Unavailable(_))) {
             call.give_back();
         }
@@ -320,7 +320,7 @@ impl Inner {
         name: &str,
         password: Secret<String>,
         client: IpAddr,
-        call: &LimitedCall<'_>,
+        call: &mut LimitedCall<'_>,
     ) -> Result<TokenPair, LoginRefused> {
         // Before anything is read or hashed.
         call.login_from(client).await.map_err(LoginRefused::Limited)?;

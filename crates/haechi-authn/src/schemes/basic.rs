@@ -40,18 +40,21 @@ pub struct Basic {
 /// Whose passwords are asked for.
 pub enum Accounts {
     /// Users of the embedded identity provider, with its lockout.
-    Store {
-        /// Verifies their passwords.
-        verifier: Arc<PasswordVerifier>,
-        /// Ends what is cached.
-        watch: Arc<RevocationWatch>,
-        /// The issuer of these callers: the identity provider's own, so that a user is the same one however the user comes.
-        issuer: Arc<str>,
-        /// The attributes that callers may have.
-        declared: Arc<DeclaredAttributes>,
-    },
+    Store(StoreUsers),
     /// Users of an htpasswd file. Their issuer is `basic:<realm>`.
     File(FileUsers),
+}
+
+/// Users of the embedded identity provider.
+pub struct StoreUsers {
+    /// Verifies their passwords.
+    pub verifier: Arc<PasswordVerifier>,
+    /// Ends what is cached.
+    pub watch: Arc<RevocationWatch>,
+    /// The issuer of these callers: the identity provider's own, so that a user is the same one however the user comes.
+    pub issuer: Arc<str>,
+    /// The attributes that callers may have.
+    pub declared: Arc<DeclaredAttributes>,
 }
 
 /// Users of an htpasswd file.
@@ -166,7 +169,7 @@ impl OnWorker {
 impl Shared {
     const fn watch(&self) -> Option<&Arc<RevocationWatch>> {
         match &self.accounts {
-            Accounts::Store { watch, .. } => Some(watch),
+            Accounts::Store(users) => Some(&users.watch),
             Accounts::File(_) => None,
         }
     }
@@ -180,9 +183,7 @@ impl Shared {
         known: Option<Arc<Remembered>>,
     ) -> Result<Arc<Remembered>, Attempt> {
         let remembered = match &self.accounts {
-            Accounts::Store { verifier, .. } => {
-                self.ask_store(verifier, (name, password, from), known).await?
-            }
+            Accounts::Store(users) => self.ask_store(users, (name, password, from), known).await?,
             Accounts::File(file) => {
                 let claimed = self.ask_file(file, name, password, from).await?;
                 Remembered::right(self.caller(Vouched::ByOther, claimed), None)
@@ -196,11 +197,8 @@ impl Shared {
     }
 
     /// A user of the store as a caller.
-    fn caller_of(&self, user: UserRecord) -> Arc<Caller> {
-        let (issuer, attributes) = match &self.accounts {
-            Accounts::Store { issuer, declared, .. } => (issuer.to_string(), declared.keep(&user.attributes)),
-            Accounts::File(_) => Default::default(),
-        };
+    fn caller_of(&self, StoreUsers { issuer, declared, .. }: &StoreUsers, user: UserRecord) -> Arc<Caller> {
+        let (issuer, attributes) = (issuer.to_string(), declared.keep(&user.attributes));
         let claimed =
             Claimed { subject: user.id, issuer, attributes, roles: user.roles, ..Claimed::default() };
         self.caller(Vouched::BySelf, claimed)
@@ -208,24 +206,24 @@ impl Shared {
 
     async fn ask_store(
         &self,
-        verifier: &Arc<PasswordVerifier>,
+        users: &StoreUsers,
         (name, password, from): (String, Secret<String>, IpAddr),
         known: Option<Arc<Remembered>>,
     ) -> Result<Remembered, Attempt> {
         let mut has_changed_to = None;
         if let Some(known) = known {
-            let found = look_up(&self.control, verifier.clone(), name.clone()).await?;
+            let found = look_up(&self.control, users.verifier.clone(), name.clone()).await?;
             has_changed_to = found.as_ref().map(KnownPassword::of);
-            if let Some(remembered) = known.now_that(found, |user| self.caller_of(user)) {
+            if let Some(remembered) = known.now_that(found, |user| self.caller_of(users, user)) {
                 return Ok(remembered);
             }
         }
-        let verifier = verifier.clone();
+        let verifier = users.verifier.clone();
         let question = async move { verifier.verify(&name, password, from).await };
         match self.control.ask(ANSWERS_WITHIN, question).await {
             Ok(Ok(user)) => {
                 let password = KnownPassword::of(&user);
-                Ok(Remembered::right(self.caller_of(user), Some(password)))
+                Ok(Remembered::right(self.caller_of(users, user), Some(password)))
             }
             Ok(Err(refused)) => match (refused, has_changed_to) {
                 (PasswordRefused::Mismatch, Some(password)) => Ok(Remembered::mismatch(password)),

@@ -141,12 +141,12 @@ impl Settings for BasicSettings {
     ) -> Result<Arc<dyn Authenticator>, String> {
         let pool = materials.pool.ok_or("no password can be verified without a hashing pool")?;
         let accounts = match &self.users {
-            Users::Store => basic::Accounts::Store {
+            Users::Store => basic::Accounts::Store(basic::StoreUsers {
                 verifier: materials.verifier.clone().ok_or("users in the store need `store`")?,
                 watch: materials.watch.clone(),
                 issuer: materials.own_issuer.clone(),
                 declared: materials.declared.clone(),
-            },
+            }),
             Users::File(path) => {
                 let text = std::fs::read_to_string(path)
                     .map_err(|error| format!("`users_file` cannot be read: {error}"))?;

@@ -1,4 +1,4 @@
-use super::{Accounts, Basic, FileUsers};
+use super::{Accounts, Basic, FileUsers, StoreUsers};
 use crate::control::Control;
 use crate::declared::DeclaredAttributes;
 use crate::hashing::{Htpasswd, PasswordPool};
@@ -34,13 +34,13 @@ fn scheme(accounts: Accounts) -> Rc<dyn Scheme> {
 fn over_store(world: &World) -> (Rc<dyn Scheme>, Arc<RevocationWatch>) {
     let watch = Arc::new(RevocationWatch::new(world.clock.clone()));
     learn(&watch, &[], &world.clock);
-    let accounts = Accounts::Store {
+    let users = StoreUsers {
         verifier: Arc::new(world.verifier()),
         watch: watch.clone(),
         issuer: "http://localhost:8080".into(),
         declared: Arc::new(DeclaredAttributes::new([("tenant".into(), AttributeType::String)].into())),
     };
-    (scheme(accounts), watch)
+    (scheme(Accounts::Store(users)), watch)
 }
 
 fn file_users(world: &World, users: Htpasswd, pool: Arc<PasswordPool>, roles: Vec<String>) -> FileUsers {
