@@ -65,7 +65,9 @@ impl LogWriter {
         let (sender, batches) = batch_channel(WAITING);
         let dropped = sender.dropped().clone();
         let end = Writing::new(batches, out, dropped.clone(), sinks.queues.clone()).start()?;
-        let sink = LogSink { lines: sender, format: configured.format, color: terminal };
+        // Nobody but a terminal wants colours, and all get the same lines.
+        let color = terminal && sinks.queues.is_empty();
+        let sink = LogSink { lines: sender, format: configured.format, color };
         Ok(Self { sink: Some(sink), dropped, end: Some(end), sinks })
     }
 
