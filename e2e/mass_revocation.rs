@@ -44,7 +44,7 @@ fn sha256(text: &str) -> [u8; 32] {
     digest.as_ref().try_into().unwrap()
 }
 
-/// Adds users with the password of `alice`, each with a login, and returns their ids.
+/// Adds users with the password of `alice`, each with a login.
 async fn fill(store: &Store, count: usize) {
     let alice = store.users.by_name("alice").await.unwrap().unwrap();
     let now = SystemClock.now();
