@@ -8,18 +8,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The rooms that each room may import.
-const MAY_IMPORT: [(&str, &[&str]); 9] = [
+const MAY_IMPORT: [(&str, &[&str]); 10] = [
     ("haechi-core", &[]),
+    ("haechi-audit", &["haechi-core"]),
     ("haechi-authn", &["haechi-core"]),
     ("haechi-authz", &["haechi-core"]),
     ("haechi-store", &["haechi-core"]),
     ("haechi-shared", &["haechi-core"]),
-    ("haechi-proxy", &["haechi-core", "haechi-authn", "haechi-authz"]),
+    ("haechi-proxy", &["haechi-core", "haechi-audit", "haechi-authn", "haechi-authz"]),
     ("haechi-admin", &["haechi-core", "haechi-authn", "haechi-authz"]),
     (
         "haechi",
         &[
             "haechi-core",
+            "haechi-audit",
             "haechi-authn",
             "haechi-authz",
             "haechi-store",

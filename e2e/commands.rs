@@ -78,11 +78,11 @@ fn all_faults_are_told_at_once() {
 
 #[test]
 fn what_is_not_built_is_refused_and_not_ignored() {
-    for (key, text) in [
-        ("audit", "audit: { file: a.jsonl, mode: required }\n"),
-        ("policies", "policies: [policies/*.cedar]\n"),
-    ] {
-        let folder = Folder::new(&format!("{GOOD}{text}"));
+    let oidc =
+        GOOD.replace("{ type: api_key, header: X-API-Key }", "{ type: oidc, issuer: \"https://idp\" }");
+    let no_policies = format!("{GOOD}policies: [policies/*.cedar]\n");
+    for (key, text) in [("oidc", oidc), ("policies", no_policies)] {
+        let folder = Folder::new(&text);
         let checked = haechi(folder.path(), &["check"]);
         assert_eq!(checked.code, 1, "{key}: {checked:#?}");
         assert!(checked.stderr.contains(key), "{}", checked.stderr);

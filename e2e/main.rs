@@ -14,6 +14,7 @@ mod answers;
 mod api_key_life;
 mod api_keys;
 mod architecture;
+mod audit;
 mod authn_jwt;
 mod authz;
 mod basic;

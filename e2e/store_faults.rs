@@ -1,6 +1,6 @@
 //! A store that cannot write, is locked, or lacks something: said, never fatal, and over when the fault is.
 
-use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Reply, eventually, haechi, routes_to};
+use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Reply, Strace, eventually, haechi, routes_to};
 use haechi_testkit::Backend;
 use serde_json::json;
 use std::io::{BufRead, BufReader};
@@ -34,39 +34,8 @@ fn store_is(gate: &Gate, ready: bool, why: &str) {
 }
 
 /// Lets every write to a file of the process fail, until it is dropped.
-struct FailingWrites(Child);
-
-impl FailingWrites {
-    fn of(process: u32, error: &str) -> Self {
-        let inject = format!("inject=pwrite64:error={error}");
-        let (id, injection) = (process.to_string(), ["-e", "trace=pwrite64", "-e", &inject]);
-        let mut strace = Command::new("strace");
-        strace.args(["-f", "-q", "-o", "/dev/null", "-p", &id]).args(injection);
-        let child = strace.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let attached = Self(child);
-        eventually(PATIENCE, || threads_are_traced(process).then_some(()));
-        attached
-    }
-
-    fn end(mut self) {
-        drop(Command::new("kill").args(["-s", "INT", &self.0.id().to_string()]).status());
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for FailingWrites {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
-fn threads_are_traced(process: u32) -> bool {
-    let traced = |entry: std::io::Result<std::fs::DirEntry>| {
-        let status = std::fs::read_to_string(entry.unwrap().path().join("status")).unwrap_or_default();
-        !status.contains("TracerPid:\t0\n")
-    };
-    std::fs::read_dir(format!("/proc/{process}/task")).unwrap().all(traced)
+fn failing_writes(process: u32, error: &str) -> Strace {
+    Strace::attach(process, &["-e", "trace=pwrite64", "-e", &format!("inject=pwrite64:error={error}")])
 }
 
 #[test]
@@ -75,7 +44,7 @@ fn strace_a_store_that_cannot_write_is_503_for_what_writes_and_recovers() {
     let gate = Gate::start_in(folder(&backend)).ready();
     let token = login(&gate).expect(200).json()["access_token"].as_str().unwrap().to_owned();
     for error in ["ENOSPC", "EIO", "EROFS"] {
-        let failing = FailingWrites::of(gate.process(), error);
+        let failing = failing_writes(gate.process(), error);
         for _ in 0..2 {
             let refused = login(&gate).expect(503);
             assert!(refused.field("retry-after").is_some(), "{error}");

@@ -13,6 +13,7 @@ mod outside;
 pub(crate) mod prometheus;
 mod python;
 mod raw;
+mod strace;
 pub(crate) mod websocket;
 
 pub(crate) use certificates::{Authority, s_client};
@@ -27,3 +28,4 @@ pub(crate) use nginx::Nginx;
 pub(crate) use outside::Outside;
 pub(crate) use python::python;
 pub(crate) use raw::Conversation;
+pub(crate) use strace::Strace;

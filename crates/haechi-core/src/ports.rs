@@ -4,6 +4,7 @@
 //! into "no" and never into "yes".
 
 mod api_keys;
+mod audit;
 mod clients;
 mod quota;
 mod quotas;
@@ -18,6 +19,7 @@ mod users;
 pub use api_keys::{
     ApiKeyRecord, ApiKeys, KeyFilter, KeyPage, KeyStanding, KeyState, KeyUse, PreviousSecret,
 };
+pub use audit::{AuditActor, AuditError, AuditEvent, AuditOutcome, AuditSubject, AuditTrail};
 pub use clients::{ClientProof, ClientRecord, ClientSecrets, Clients};
 pub use quota::{Quota, QuotaError};
 pub use quotas::{QuotaUse, Quotas};

@@ -25,6 +25,7 @@ use crate::upstream::pool::{Acquired, ConnectionLease};
 use crate::upstream::reach::{self, ReadyConnection};
 use crate::upstream::retry::Failing;
 use crate::websocket;
+use haechi_audit::Recorded;
 use haechi_authn::Chain;
 use haechi_authz::Permitted;
 use haechi_core::{CallerKind, Host, RequestHead};
@@ -41,6 +42,8 @@ pub(crate) async fn forward(
     request: &Forwarding<'_>,
     service: ServiceIndex,
     permitted: Permitted,
+    // Nothing is forwarded without this proof that the decision is in the audit trail.
+    _recorded: Recorded,
     body: RequestBody,
     mut record: Record,
 ) -> Response {

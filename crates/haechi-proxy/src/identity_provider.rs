@@ -1,6 +1,7 @@
 //! The embedded identity provider's calls over HTTP (docs/identity-provider.md). What they do is `haechi-authn`'s; here they are read and answered.
 
 mod oauth;
+mod told;
 
 use crate::forwarding::Forwarding;
 use crate::http1::body::BodyError;
@@ -13,6 +14,7 @@ use crate::request_body::RequestBody;
 use crate::respond::{document, refuse};
 use crate::response::Response;
 use crate::settings::{IdentityCall, limit_policy};
+use haechi_audit::Recorded;
 use haechi_authn::identity::{CallLimited, LoginRefused, LogoutRefused, Provider, RefreshRefused, TokenPair};
 use haechi_authz::Permitted;
 use haechi_core::{Caller, Secret};
@@ -20,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::future::poll_fn;
 use std::net::IpAddr;
+use told::Told;
 
 /// The most that a call's body may be, in bytes.
 const MAX_BODY: usize = 16 * 1024;
@@ -75,10 +78,21 @@ pub(crate) async fn answer(
     let charge = request.worker.buffers().charge(0);
     let read = read(&mut body, charge);
     let read = request.timer.limit_client(request.plan.shared.limits.body_stall, read).await;
-    let answer = match read {
+    let (answer, told) = match read {
         Ok(Ok(body)) => perform(call, provider, &permitted, body).await,
-        Ok(Err(refused)) => Answer::Refused(refused),
-        Err(_) => Answer::refused(Refusal::RequestTimeout, "the body stalled"),
+        Ok(Err(refused)) => (Answer::Refused(refused), None),
+        Err(_) => (Answer::refused(Refusal::RequestTimeout, "the body stalled"), None),
+    };
+    // A login that cannot be recorded is none: nobody gets its tokens.
+    let answer = match told {
+        Some(told) => {
+            let event = told.event(permitted.head());
+            match request.worker.audit().event(&event, permitted.head()).await {
+                Ok(Recorded { .. }) => answer,
+                Err(refused) => Answer::Refused(refused),
+            }
+        }
+        None => answer,
     };
     match answer {
         Answer::Refused(refused) => refuse(refused, request.to, record),
@@ -110,33 +124,46 @@ async fn read(body: &mut RequestBody, mut charge: Charge) -> Result<Vec<u8>, Ref
     }
 }
 
-async fn perform(call: IdentityCall, provider: &Provider, permitted: &Permitted, body: Vec<u8>) -> Answer {
-    match call {
-        IdentityCall::Login => login(provider, &body, permitted.head().client).await,
-        IdentityCall::Refresh => refresh(provider, &body, permitted.head().client).await,
-        IdentityCall::Logout => logout(provider, permitted.caller()).await,
+/// What a call comes to, and what the audit trail is told of it.
+async fn perform(
+    call: IdentityCall,
+    provider: &Provider,
+    permitted: &Permitted,
+    body: Vec<u8>,
+) -> (Answer, Option<Told>) {
+    let answer = match call {
+        IdentityCall::Login => return login(provider, &body, permitted.head().client).await,
+        IdentityCall::Refresh => return refresh(provider, &body, permitted.head().client).await,
+        IdentityCall::Logout => return logout(provider, permitted.caller()).await,
+        IdentityCall::Token => return oauth::token(provider, permitted.head(), &body).await,
+        IdentityCall::Revoke => return oauth::revoke(provider, permitted.head(), &body).await,
         IdentityCall::Me => json(&**permitted.caller()),
-        IdentityCall::Token => oauth::token(provider, permitted.head(), &body).await,
-        IdentityCall::Revoke => oauth::revoke(provider, permitted.head(), &body).await,
         IdentityCall::Introspect => oauth::introspect(provider, permitted.head(), &body).await,
         IdentityCall::Jwks => match provider.keyring().jwks_json() {
             Some(keys) => Answer::Cacheable(keys.to_vec()),
             None => Answer::refused(Refusal::CANNOT_TELL, "the signing keys are not loaded yet"),
         },
         IdentityCall::Discovery => Answer::Cacheable(provider.discovery_document().to_string().into_bytes()),
+    };
+    (answer, None)
+}
+
+async fn login(provider: &Provider, body: &[u8], client: IpAddr) -> (Answer, Option<Told>) {
+    let Ok(Login { username, password }) = serde_json::from_slice(body) else {
+        return (Answer::refused(Refusal::BadBody, "the body is not a login"), None);
+    };
+    match provider.login(username, Secret::new(password), client).await {
+        Ok(pair) => (tokens(&pair), Some(of_pair("login", provider, &pair))),
+        Err(refused @ LoginRefused::InvalidCredentials(_)) => {
+            (bad_login(&refused.to_string()), Some(Told::refused("login", refused)))
+        }
+        Err(LoginRefused::Limited(limited)) => (Answer::Limited(limited), None),
+        Err(refused) => (Answer::refused(Refusal::CANNOT_TELL, refused.to_string()), None),
     }
 }
 
-async fn login(provider: &Provider, body: &[u8], client: IpAddr) -> Answer {
-    let Ok(Login { username, password }) = serde_json::from_slice(body) else {
-        return Answer::refused(Refusal::BadBody, "the body is not a login");
-    };
-    match provider.login(username, Secret::new(password), client).await {
-        Ok(pair) => tokens(&pair),
-        Err(refused @ LoginRefused::InvalidCredentials(_)) => bad_login(&refused.to_string()),
-        Err(LoginRefused::Limited(limited)) => Answer::Limited(limited),
-        Err(refused) => Answer::refused(Refusal::CANNOT_TELL, refused.to_string()),
-    }
+fn of_pair(action: &'static str, provider: &Provider, pair: &TokenPair) -> Told {
+    Told::done(action, provider.issuer(), &pair.subject).on_session(&pair.session)
 }
 
 /// Tells of the limit as a route's would be told of.
@@ -152,25 +179,27 @@ fn refuse_limited(limited: CallLimited, to: ReplyContext, record: Record) -> Res
     response
 }
 
-async fn refresh(provider: &Provider, body: &[u8], client: IpAddr) -> Answer {
+async fn refresh(provider: &Provider, body: &[u8], client: IpAddr) -> (Answer, Option<Told>) {
     let Ok(Refresh { refresh_token }) = serde_json::from_slice(body) else {
-        return Answer::refused(Refusal::BadBody, "the body is not a refresh");
+        return (Answer::refused(Refusal::BadBody, "the body is not a refresh"), None);
     };
     match provider.refresh(Secret::new(refresh_token), client).await {
-        Ok(pair) => tokens(&pair),
-        Err(RefreshRefused::Limited(limited)) => Answer::Limited(limited),
+        Ok(pair) => (tokens(&pair), Some(of_pair("token.refresh", provider, &pair))),
+        Err(RefreshRefused::Limited(limited)) => (Answer::Limited(limited), None),
         Err(refused @ RefreshRefused::Unavailable(_)) => {
-            Answer::refused(Refusal::CANNOT_TELL, refused.to_string())
+            (Answer::refused(Refusal::CANNOT_TELL, refused.to_string()), None)
         }
-        Err(refused) => bad_login(&refused.to_string()),
+        Err(refused) => (bad_login(&refused.to_string()), Some(Told::refused("token.refresh", refused))),
     }
 }
 
-async fn logout(provider: &Provider, caller: &Caller) -> Answer {
+async fn logout(provider: &Provider, caller: &Caller) -> (Answer, Option<Told>) {
     match provider.logout(caller).await {
-        Ok(()) => Answer::Nothing,
-        Err(refused @ LogoutRefused::NoSession) => Answer::refused(Refusal::BadBody, refused.to_string()),
-        Err(refused) => Answer::refused(Refusal::CANNOT_TELL, refused.to_string()),
+        Ok(()) => (Answer::Nothing, Some(Told::by("logout", caller))),
+        Err(refused @ LogoutRefused::NoSession) => {
+            (Answer::refused(Refusal::BadBody, refused.to_string()), None)
+        }
+        Err(refused) => (Answer::refused(Refusal::CANNOT_TELL, refused.to_string()), None),
     }
 }
 

@@ -5,11 +5,13 @@
 
 mod accept;
 mod ascii;
+mod audit;
 mod batches;
 mod client_address;
 mod connection;
 mod context_headers;
 mod cross_site;
+mod decided_request;
 mod decisions;
 mod dry_run;
 mod finish;

@@ -3,6 +3,7 @@
 //! `accept -> route -> limit -> authenticate -> limit -> authorize -> record -> forward -> respond`: once, in one direction. [`accept`] and [`judge`] hold the
 //! steps up to the decision, because others than the pipeline take them as well; what is done with the decision stands here.
 
+mod recorded;
 mod recording;
 
 use crate::accept::{Accepted, Arrived, NotAccepted, accept};
@@ -10,7 +11,7 @@ use crate::forward;
 use crate::forwarding::Forwarding;
 use crate::identity_provider;
 use crate::interim::Interim;
-use crate::judge::{Judged, PermittedRequest, judge};
+use crate::judge::{PermittedRequest, judge};
 use crate::limits::Limit;
 use crate::lines::{HeadFault, RequestLines};
 use crate::rate_limit::Counting;
@@ -26,7 +27,9 @@ use crate::trace::Trace;
 use crate::transport::Transport;
 use crate::websocket::handshake::Upgradable;
 use crate::worker::Worker;
+use haechi_audit::{AuditSlot, Recorded};
 use haechi_authz::Permitted;
+use recorded::RecordedRequest;
 use recording::Recording;
 use std::rc::Rc;
 
@@ -72,14 +75,14 @@ pub(crate) async fn answer(
     record.set_format(format);
     let mut to = ReplyContext { id: head.id, received: head.received, decision: None, format };
 
-    // What slow clients hold is bounded. Over the bound nobody else is let in, until those that stand still are closed.
-    if worker.buffers().are_used_up() {
-        record.limit(Limit::Buffers);
-        return refuse(Refused::new(Refusal::Overloaded, BUFFERS_USED_UP), to, record);
-    }
+    // Room: for what the client may send, and in the audit trail for what is decided.
+    let place = match reserve(worker, &record) {
+        Ok(place) => place,
+        Err(refused) => return refuse(refused, to, record),
+    };
 
-    // Route, limit by address, authenticate, limit by caller, authorize; each step is recorded as it is done, so that nothing happens that was not
-    // written down. Only here are requests counted: what is judged again while it is open, or by a command, is none.
+    // Route, limit by address, authenticate, limit by caller, authorize. Only here are requests counted: what is judged again while it is open, or
+    // by a command, is none.
     let received = head.received;
     let mut recording = Recording::new(worker, &plan, &mut record);
     let counting = Counting::On { limiter: worker.rate_limiter(), clock: worker.clock() };
@@ -87,9 +90,13 @@ pub(crate) async fn answer(
     let Recording { finish, effects, decision, limits, .. } = recording;
     to.decision = decision;
 
-    // Forward, and respond: only with a `Permitted`.
-    let mut response = match judged {
-        Ok(Judged::Permitted(PermittedRequest { permitted, route, route_index, verified })) => {
+    // Record: the decision is in the audit trail before anybody learns of it.
+    let recorded = recorded::record(worker, place, &record, &plan.shared, judged).await;
+
+    // Forward, and respond: only with a `Permitted`, and only what is `Recorded`.
+    let mut response = match recorded {
+        RecordedRequest::Permitted(permitted, recorded) => {
+            let PermittedRequest { permitted, route, route_index, verified } = permitted;
             let (timer, interim) = (arrival.timer, arrival.interim);
             let request = Forwarding {
                 worker,
@@ -104,10 +111,10 @@ pub(crate) async fn answer(
                 websocket,
                 to,
             };
-            pass_on(&request, permitted, body, record).await
+            pass_on(&request, permitted, recorded, body, record).await
         }
-        Ok(Judged::Preflight(asked)) => respond::preflight(to, |fields| asked.write(fields), record),
-        Err(refused) => refuse(refused, to, record),
+        RecordedRequest::Preflight(asked) => respond::preflight(to, |fields| asked.write(fields), record),
+        RecordedRequest::Refused(refused) => refuse(refused, to, record),
     };
     // What the route says about answers holds for ours as for the backend's: a browser that may not read a 401 cannot tell it from a broken line.
     if let Some(finish) = finish {
@@ -119,10 +126,21 @@ pub(crate) async fn answer(
     response
 }
 
-/// Lets a permitted request go where its route leads.
+/// A place in the audit trail, before anything is decided: where nothing can be recorded, nothing is let through. What slow clients hold is bounded as well: over the bound
+/// nobody else is let in, until those that stand still are closed.
+fn reserve<'w>(worker: &'w Worker, record: &Record) -> Result<AuditSlot<'w>, Refused> {
+    if worker.buffers().are_used_up() {
+        record.limit(Limit::Buffers);
+        return Err(Refused::new(Refusal::Overloaded, BUFFERS_USED_UP));
+    }
+    worker.audit().reserve()
+}
+
+/// Lets a permitted request go where its route leads, once that is recorded.
 async fn pass_on(
     request: &Forwarding<'_>,
     permitted: Permitted,
+    recorded: Recorded,
     mut body: RequestBody,
     record: Record,
 ) -> Response {
@@ -130,7 +148,9 @@ async fn pass_on(
         body.limit(limit);
     }
     match request.route.target {
-        Target::Service(service) => forward::forward(request, service, permitted, body, record).await,
+        Target::Service(service) => {
+            forward::forward(request, service, permitted, recorded, body, record).await
+        }
         // Rare and large: boxed, so that it does not weigh on every request.
         Target::Identity(call) => {
             Box::pin(identity_provider::answer(request, call, permitted, body, record)).await

@@ -13,6 +13,7 @@ use std::sync::Arc;
 /// One generation of the configuration, as the workers run it.
 pub struct Plan {
     pub(crate) generation: u64,
+    pub(crate) configuration: Arc<str>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) routes: Vec<Route>,
     pub(crate) router: Router,
@@ -30,6 +31,8 @@ pub struct Plan {
 pub struct PlanParts {
     /// Grows with every configuration that comes into force.
     pub generation: u64,
+    /// The hash of the configuration, under which the audit trail keeps it.
+    pub configuration: Arc<str>,
     /// How connections begin, by the index of the listening socket.
     pub listeners: Vec<Listener>,
     /// The routes, in any order.
@@ -61,6 +64,7 @@ impl Plan {
         Ok(Self {
             context_headers: ContextHeaders::new(read_by_policies.values().map(|name| &**name)),
             generation: parts.generation,
+            configuration: parts.configuration,
             listeners: parts.listeners,
             router,
             enforcer: parts.enforcer,

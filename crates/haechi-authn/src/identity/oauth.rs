@@ -36,12 +36,14 @@ pub struct TokenGrant {
     pub refresh_token: Option<Secret<String>>,
     /// The scopes of it.
     pub scope: String,
+    /// Whom it is for, for the record.
+    pub subject: String,
 }
 
 impl From<TokenPair> for TokenGrant {
     fn from(pair: TokenPair) -> Self {
-        let TokenPair { access_token, refresh_token, expires_in, .. } = pair;
-        Self { access_token, expires_in, refresh_token: Some(refresh_token), scope: String::new() }
+        let TokenPair { access_token, refresh_token, expires_in, subject, .. } = pair;
+        Self { access_token, expires_in, refresh_token: Some(refresh_token), scope: String::new(), subject }
     }
 }
 
@@ -132,6 +134,7 @@ impl Inner {
             expires_in: lifetime,
             refresh_token: None,
             scope: granted.scopes.join(" "),
+            subject: client.id.clone(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! The OAuth 2 endpoints: forms in, JSON out, errors as RFC 6749 5.2 has them.
 
+use super::told::Told;
 use super::{Answer, json};
 use crate::refusal::Refusal;
 use haechi_authn::identity::{Form, OAuthError, OAuthErrorKind, OAuthRequest, Provider, TokenGrant, is_form};
@@ -18,33 +19,43 @@ struct Granted<'a> {
     scope: &'a str,
 }
 
-pub(super) async fn token(provider: &Provider, head: &RequestHead, body: &[u8]) -> Answer {
+pub(super) async fn token(provider: &Provider, head: &RequestHead, body: &[u8]) -> (Answer, Option<Told>) {
     let request = match request(head, body) {
         Ok(request) => request,
-        Err(refused) => return refused,
+        Err(refused) => return (refused, None),
     };
     match provider.token(request).await {
-        Ok(TokenGrant { access_token, expires_in, refresh_token, scope }) => json(&Granted {
-            access_token: access_token.expose(),
-            token_type: "Bearer",
-            expires_in: expires_in.as_secs(),
-            refresh_token: refresh_token.as_ref().map(|token| token.expose().as_str()),
-            scope: &scope,
-        }),
-        Err(error) => refused(&error),
+        Ok(TokenGrant { access_token, expires_in, refresh_token, scope, subject }) => {
+            let granted = json(&Granted {
+                access_token: access_token.expose(),
+                token_type: "Bearer",
+                expires_in: expires_in.as_secs(),
+                refresh_token: refresh_token.as_ref().map(|token| token.expose().as_str()),
+                scope: &scope,
+            });
+            (granted, Some(Told::done("token.issue", provider.issuer(), &subject)))
+        }
+        Err(error) => told_refused("token.issue", &error),
     }
 }
 
-pub(super) async fn revoke(provider: &Provider, head: &RequestHead, body: &[u8]) -> Answer {
+pub(super) async fn revoke(provider: &Provider, head: &RequestHead, body: &[u8]) -> (Answer, Option<Told>) {
     let request = match request(head, body) {
         Ok(request) => request,
-        Err(refused) => return refused,
+        Err(refused) => return (refused, None),
     };
     match provider.revoke(request).await {
         // RFC 7009 2.2: 200, and nobody reads the body.
-        Ok(()) => json(&json!({})),
-        Err(error) => refused(&error),
+        Ok(()) => (json(&json!({})), Some(Told::unnamed("token.revoke"))),
+        Err(error) => told_refused("token.revoke", &error),
     }
+}
+
+/// Wrong credentials are recorded; what was only written wrongly, and what could not be found out, is not.
+fn told_refused(action: &'static str, error: &OAuthError) -> (Answer, Option<Told>) {
+    let is_credential = matches!(error.kind, OAuthErrorKind::InvalidClient | OAuthErrorKind::InvalidGrant);
+    let told = is_credential && error.limited.is_none();
+    (refused(error), told.then(|| Told::refused(action, error)))
 }
 
 pub(super) async fn introspect(provider: &Provider, head: &RequestHead, body: &[u8]) -> Answer {

@@ -140,6 +140,7 @@ impl TestWorker {
         let asked = Arc::new(AtomicUsize::new(0));
         let (sender, lines) = batch_channel(16);
         let shared = Shared {
+            audit: None,
             plan: Arc::new(arc_swap::ArcSwap::from_pointee(plan(&backend, &asked))),
             clock: Arc::new(SystemClock),
             metrics: Metrics::default(),
@@ -225,6 +226,7 @@ fn plan(backend: &Backend, asked: &Arc<AtomicUsize>) -> Plan {
     let state = Endpoints::default().state(&"web".into(), &address.ip().to_string(), address.port(), None);
     let parts = PlanParts {
         generation: 1,
+        configuration: "".into(),
         listeners: vec![Listener::default()],
         routes,
         enforcer: Enforcer::new(EnforcerParts { engine, shadow: None, points: Vec::new(), generation: 1 })

@@ -4,6 +4,7 @@ mod recorder;
 
 pub(crate) use recorder::Recorder;
 
+use crate::decided_request::DecidedRequest;
 use crate::decisions::{Decided, Headers, RecordedRoute, direction};
 use crate::limits::Limit;
 use crate::log::Line;
@@ -168,6 +169,25 @@ impl Record {
         self.0.made =
             Some(RecordedDecision { decision: decision.clone(), route: route.clone(), undecided: false });
         self.step(|| StepKind::Authorize { decision: decision.id, allowed: decision.is_allowed() });
+    }
+
+    /// The request with the decision about it, for the audit trail; `None` where none was made.
+    pub(crate) fn decided_request(&self) -> Option<DecidedRequest<'_>> {
+        let Inner { line, made: Some(made), headers, secure, .. } = &*self.0 else { return None };
+        Some(DecidedRequest {
+            request: line.id,
+            received: line.received,
+            method: line.method.as_ref()?,
+            host: line.host.as_ref()?,
+            path: line.path.as_ref()?,
+            client: line.client,
+            secure: *secure,
+            headers,
+            caller: line.caller.as_ref()?,
+            decision: &made.decision,
+            route: &made.route,
+            unavailable: line.reason.as_deref().filter(|_| made.undecided),
+        })
     }
 
     /// The decision could not be made, for this reason.

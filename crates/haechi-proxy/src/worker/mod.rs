@@ -6,6 +6,7 @@ pub(crate) mod plan;
 mod recorded;
 pub(crate) mod run;
 
+use crate::audit::WorkerAudit;
 use crate::decisions::{DecisionQueries, QueryReader};
 use crate::io::Buffers;
 use crate::limits::{AddressCount, Budget, Descriptor, Limit};
@@ -21,6 +22,7 @@ use crate::upstream::balance::Balancer;
 use crate::upstream::dialer::Dialer;
 use arc_swap::ArcSwap;
 use fastrand::Rng;
+use haechi_audit::Trail;
 use haechi_core::id::RequestId;
 use haechi_core::{Clock, Timestamp};
 use plan::WorkerPlan;
@@ -54,6 +56,8 @@ pub struct Shared {
     pub rate_limiter: Arc<RateLimiter>,
     /// Where workers are asked about decisions.
     pub decisions: DecisionQueries,
+    /// The audit trail; nothing is recorded without one.
+    pub audit: Option<Arc<Trail>>,
     /// Set once, when the process is to end: listeners close, requests in flight finish.
     pub draining: Arc<AtomicBool>,
 }
@@ -76,6 +80,7 @@ pub(crate) struct Worker {
     draining_since: Cell<Option<Instant>>,
     no_more: Notify,
     queries: RefCell<QueryReader>,
+    audit: WorkerAudit,
 }
 
 impl Worker {
@@ -95,6 +100,7 @@ impl Worker {
             draining_since: Cell::new(None),
             no_more: Notify::new(),
             queries: RefCell::new(shared.decisions.reader()),
+            audit: WorkerAudit::new(shared.audit.as_ref()),
             shared,
         })
     }
@@ -195,6 +201,11 @@ impl Worker {
 
     pub(crate) fn metrics(&self) -> &Arc<WorkerMetrics> {
         self.recorder.metrics()
+    }
+
+    /// The audit trail.
+    pub(crate) const fn audit(&self) -> &WorkerAudit {
+        &self.audit
     }
 
     /// With what requests are recorded.

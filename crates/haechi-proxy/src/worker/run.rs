@@ -42,6 +42,7 @@ async fn run(shared: Shared, listeners: Vec<(ListenerIndex, TcpListener)>) -> io
     }
     tick_until_drained(&worker).await;
     worker.recorder().hand_over();
+    worker.audit().tick(worker.uptime());
     Ok(())
 }
 
@@ -53,6 +54,7 @@ async fn tick_until_drained(worker: &Worker) {
         interval.tick().await;
         worker.ticks.advance();
         worker.recorder().hand_over();
+        worker.audit().tick(worker.uptime());
         worker.answer_queries();
         worker.metrics().connections(worker.connections.get());
         worker.metrics().buffered(worker.buffers().held());

@@ -25,6 +25,7 @@ fn service(backend: SocketAddr) -> Service {
 pub(crate) fn plan(backend: SocketAddr, enforcer: Enforcer, routes: Vec<Route>) -> Plan {
     let parts = PlanParts {
         generation: 1,
+        configuration: "".into(),
         listeners: vec![Listener::default()],
         enforcer,
         routes,
@@ -49,6 +50,7 @@ impl Gate {
         let (address, sockets) = haechi_proxy::bind(([127, 0, 0, 1], 0).into(), 1).unwrap();
         let (sender, lines) = batch_channel(1024);
         let shared = Shared {
+            audit: None,
             plan: Arc::new(arc_swap::ArcSwap::from_pointee(plan)),
             clock: Arc::new(SystemClock),
             metrics: Metrics::default(),

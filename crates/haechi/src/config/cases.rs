@@ -236,7 +236,7 @@ const OUTCOMES: &str = "write `allow`, `deny`, `400`, `401`, `404`, `405`, `503`
 impl Value for Expect {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         if let NodeKind::Mapping(_) = &node.kind {
-            let fields = reader.fields("`expect`", node, &["route"], &[])?;
+            let fields = reader.fields("`expect`", node, &["route"])?;
             return fields
                 .required::<String>(reader, "route", "the route that takes the request")
                 .map(Self::Route);

@@ -71,6 +71,17 @@ pub(super) type RatePeriod = BoundedDuration<1, { 366 * DAY }>;
 /// How many failed logins.
 pub(super) type FailureCount = Count<1, 1000>;
 
+/// The size of a file of the audit trail: 1 MiB to 1 TiB.
+pub(super) type AuditFileSize = Size<{ 1 << 20 }, { 1 << 40 }>;
+/// How long files of the audit trail are kept: 1 h to 100 years.
+pub(super) type RetentionAge = BoundedDuration<{ 60 * MINUTE }, { 36_500 * DAY }>;
+/// How much of the audit trail is kept: 1 MiB and more.
+pub(super) type RetentionSize = Size<{ 1 << 20 }, { u64::MAX }>;
+/// From one checkpoint to the next: 1 s to 1 h.
+pub(super) type CheckpointInterval = BoundedDuration<1000, { 60 * MINUTE }>;
+
+pub(super) const AUDIT_FILE: AuditFileSize = Size(256 << 20);
+pub(super) const CHECKPOINT_EVERY: CheckpointInterval = BoundedDuration(Duration::from_secs(60));
 pub(super) const CONNECT_TIMEOUT: Timeout = BoundedDuration(Duration::from_secs(2));
 pub(super) const RESPONSE_TIMEOUT: Timeout = BoundedDuration(Duration::from_secs(30));
 pub(super) const POINT_TIMEOUT: Timeout = BoundedDuration(Duration::from_secs(1));

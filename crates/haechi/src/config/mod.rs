@@ -3,6 +3,7 @@
 //! `yaml` makes a tree with places, `written` makes records of it, `meant` checks what hangs together. A [`Config`] exists only when nothing is
 //! wrong. Nothing else in Haechi reads environment variables.
 
+mod bundle;
 mod cases;
 pub(crate) mod choice;
 mod defaults;
@@ -132,7 +133,8 @@ fn parse_in(
             let store = config.store.as_ref().and_then(Location::file);
             let named = files.iter().map(PathBuf::as_path);
             let careless = writable::warnings([file].into_iter().chain(named).chain(store));
-            Ok(Config { files, warnings: config.warnings.and(careless), ..config })
+            let bundle = bundle::of(&source, &files).into();
+            Ok(Config { files, bundle, warnings: config.warnings.and(careless), ..config })
         }
         _ => Err(Report::errors(source, faults).naming(files)),
     }

@@ -198,19 +198,16 @@ impl Reader<'_> {
         }
     }
 
-    /// The entries of a mapping whose keys are known; notes the keys that are not, and the ones that are not built.
+    /// The entries of a mapping whose keys are known; notes the keys that are not.
     pub(crate) fn fields<'n>(
         &mut self,
         what: &'static str,
         node: &'n Node,
         known: &[&str],
-        unbuilt: &[&str],
     ) -> Option<Fields<'n>> {
         let entries = self.mapping(what, node)?;
         for (key, _) in entries {
-            if unbuilt.contains(&&*key.text) {
-                self.unbuilt(key.span, &format!("`{}`", key.text));
-            } else if !known.contains(&&*key.text) {
+            if !known.contains(&&*key.text) {
                 let message = format!("`{}` is not a key of {what}", self.written(key.span));
                 self.faults.push(Fault::new(key.span, message).suggest(&key.text, known.iter().copied()));
             }

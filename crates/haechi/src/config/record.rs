@@ -15,7 +15,6 @@ pub(crate) enum Need {
     Required,
     Optional,
     Default(Json),
-    Unbuilt,
 }
 
 /// The schema of a record.
@@ -28,17 +27,13 @@ pub(crate) fn schema(doc: &str, tag: Option<(&str, &str)>, keys: Vec<KeySchema>)
     }
     for KeySchema { key, doc, need, schema } in keys {
         let mut property = schema.as_object().cloned().unwrap_or_default();
-        let description = match need {
-            Need::Unbuilt => format!("{doc} Not built in this version, which refuses it."),
-            _ => doc,
-        };
-        property.insert("description".into(), description.into());
+        property.insert("description".into(), doc.into());
         match need {
             Need::Required => required.push(key.into()),
             Need::Default(value) if !value.is_null() => {
                 property.insert("default".into(), value);
             }
-            Need::Default(_) | Need::Optional | Need::Unbuilt => {}
+            Need::Default(_) | Need::Optional => {}
         }
         properties.insert(key.into(), Json::Object(property));
     }
@@ -77,7 +72,6 @@ macro_rules! record {
                 $need:ident $field:ident as $key:literal: $type:ty $(= $default:expr)?,
             )*
         }
-        $(unbuilt { $( $unbuilt:literal: $unbuilt_doc:literal, )* })?
     ) => {
         $(#[doc = $doc])*
         #[derive(Clone, Debug)]
@@ -94,8 +88,7 @@ macro_rules! record {
                 reader: &mut $crate::config::read::Reader<'_>,
             ) -> Option<Self> {
                 const KNOWN: &[&str] = &[$($tag_key,)? $($key,)*];
-                const UNBUILT: &[&str] = &[$($($unbuilt,)*)?];
-                let fields = reader.fields($what, node, KNOWN, UNBUILT)?;
+                let fields = reader.fields($what, node, KNOWN)?;
                 Some(Self {
                     $(
                         $field: $crate::config::record::record!(
@@ -116,14 +109,6 @@ macro_rules! record {
                                 schema: <$type as $crate::config::read::Value>::schema(defs),
                             },
                         )*
-                        $($(
-                            $crate::config::record::KeySchema {
-                                key: $unbuilt,
-                                doc: $unbuilt_doc.to_owned(),
-                                need: $crate::config::record::Need::Unbuilt,
-                                schema: serde_json::json!({}),
-                            },
-                        )*)?
                     ];
                     let tag: Option<(&str, &str)> = None $(.or(Some(($tag_key, $tag_value))))?;
                     $crate::config::record::schema(&$crate::config::record::doc(&[$($doc),*]), tag, keys)

@@ -188,6 +188,30 @@ impl Source {
         }
     }
 
+    /// The files that it was read from, each with its text, in which what is secret is starred.
+    pub(crate) fn without_secrets(&self) -> Vec<(&Path, String)> {
+        let files = std::iter::once((1, &*self.file))
+            .chain(self.included.iter().map(|(first, file)| (*first, &**file)));
+        let ends = self.included.iter().map(|(first, _)| *first).chain([usize::MAX]);
+        files
+            .zip(ends)
+            .map(|((first, file), end)| {
+                let lines = (first..end.min(self.lines.len() + 1)).map(|line| self.starred_line(line));
+                (file, lines.collect::<Vec<_>>().join("\n"))
+            })
+            .collect()
+    }
+
+    fn starred_line(&self, line: usize) -> String {
+        let text = self.line(line);
+        let in_clear = if self.may_hold_secrets { secret_from(text) } else { usize::MAX };
+        let star = |(index, c): (usize, char)| {
+            let is_secret = index >= in_clear || self.is_secret(Position { line, column: index + 1 });
+            if is_secret && !c.is_whitespace() { '*' } else { c }
+        };
+        text.chars().enumerate().map(star).collect()
+    }
+
     fn line(&self, line: usize) -> &str {
         let Some(&start) = self.lines.get(line.saturating_sub(1)) else { return "" };
         let end = self.lines.get(line).copied().unwrap_or(self.text.len());

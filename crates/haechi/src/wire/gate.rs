@@ -1,6 +1,7 @@
 //! The running gate: control runtime, workers, admin listener, log writer; and its graceful shutdown.
 
 use super::assembly::{Assembly, AssemblyFault, ProcessState};
+use super::audit::{AuditFault, AuditKeeper};
 use super::authenticators::Built;
 use super::decisions::WorkerDecisions;
 use super::descriptors::{self, TooFew};
@@ -48,6 +49,7 @@ pub(crate) struct Gate {
     workers: Vec<JoinHandle<io::Result<()>>>,
     admin: Option<Admin>,
     log: LogWriter,
+    audit: Option<AuditKeeper>,
     traces: Exporter,
     signals: Signals,
     reloader: Arc<Reloader>,
@@ -88,6 +90,8 @@ pub(crate) enum StartFault {
     Bind { address: SocketAddr, error: io::Error },
     #[error(transparent)]
     Log(#[from] LogError),
+    #[error(transparent)]
+    Audit(#[from] AuditFault),
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
     #[error("cannot listen to signals: {0}")]
@@ -129,33 +133,33 @@ impl Gate {
         let built = Arc::new(ArcSwap::new(built));
         let reloads = Arc::new(Record::new(&config));
         let log = LogWriter::start(&config.access_log, &config.egress, &control)?;
+        let audit = start_audit(&config, &process, &control)?;
         let traces = Exporter::start(config.traces.as_ref(), &config.egress, &control)?;
-        let shared = shared(plan, &process, (log.sink.clone(), traces.sink.clone()), budget);
+        let shared = shared(plan, &process, (log.sink.clone(), traces.sink.clone()), audit.as_ref(), budget);
         let draining = shared.draining.clone();
         let ending = Arc::new(AtomicBool::new(false));
-        let dropped = (log.dropped.clone(), traces.dropped.clone(), log.sinks.queues.counts());
-        let parts = parts(&process, built.clone(), ending.clone(), dropped, reloads.clone());
+        let dropped = dropped(&log, &traces, audit.as_ref());
+        let parts = parts(&process, built.clone(), ending.clone(), dropped, audit.as_ref(), reloads.clone());
         let operators = Arc::new(Operators::new(&config, &process)?);
         let workers = start_workers(&listening, config.workers.get(), &shared).map_err(StartFault::Thread)?;
         let (addresses, store) = (listening.addresses(), process.store.clone());
-        let shared_state = process.shared_state.clone();
-        let key_uses = process.key_uses.clone();
+        let (shared_state, key_uses) = (process.shared_state.clone(), process.key_uses.clone());
         key_expiry::follow(&process.key_expiry, store.as_ref(), &process.clock, control.handle());
         let seen = Stamp::of(file, config.watched_files());
         let read = (file.to_owned(), config, seen);
-        let following = (upkeep, notify.clone());
+        let following = (upkeep, notify.clone(), audit.as_ref().map(|audit| audit.trail.clone()));
         let reloader = Arc::new(Reloader::new(read, process, shared.plan.clone(), built, reloads, following));
         follow_changes(&reloader, &control);
         let configuration = ByCall(reloader.clone());
-        let admin = listening.admin().map_err(StartFault::Thread)?;
-        let admin = admin
-            .map(|socket| Admin::start(socket, parts, operators, configuration, &shared, &control))
-            .transpose()?;
+        let socket = listening.admin().map_err(StartFault::Thread)?;
+        let start = |socket| Admin::start(socket, parts, operators, configuration, &shared, &control);
+        let admin = socket.map(start).transpose()?;
         Ok(Self {
             control,
             workers,
             admin,
             log,
+            audit,
             traces,
             signals,
             reloader,
@@ -283,6 +287,9 @@ impl Gate {
             let task = async { tokio::time::timeout(Duration::from_secs(1), admin.task).await };
             let _ = self.control.block_on(task);
         }
+        if let Some(audit) = self.audit {
+            audit.finish(&self.control);
+        }
         if let Some(shared) = &self.shared_state {
             self.control.block_on(shared.leave());
         }
@@ -379,12 +386,34 @@ fn follow_shared_state(shared: Option<SharedState>, control: &Runtime) {
     }
 }
 
+/// What was dropped: log lines, traces, and lines for each sink.
+type Dropped = (Arc<AtomicU64>, Arc<AtomicU64>, Vec<Arc<SinkCounts>>);
+
+fn dropped(log: &LogWriter, traces: &Exporter, audit: Option<&AuditKeeper>) -> Dropped {
+    let audited = audit.iter().flat_map(|audit| audit.sink_counts());
+    let sinks = log.sinks.queues.counts().into_iter().chain(audited).collect();
+    (log.dropped.clone(), traces.dropped.clone(), sinks)
+}
+
+/// Opens the audit trail where there is to be one, and records what is in force.
+fn start_audit(
+    config: &Config,
+    process: &ProcessState,
+    control: &Runtime,
+) -> Result<Option<AuditKeeper>, AuditFault> {
+    let Some(configured) = &config.audit else { return Ok(None) };
+    let audit = AuditKeeper::start(configured, &config.egress, &process.clock, control)?;
+    audit.configuration(&config.bundle, 1)?;
+    Ok(Some(audit))
+}
+
 /// What readiness and metrics are read from.
 fn parts(
     process: &ProcessState,
     built: Arc<ArcSwap<Built>>,
     draining: Arc<AtomicBool>,
-    (dropped_lines, dropped_traces, sinks): (Arc<AtomicU64>, Arc<AtomicU64>, Vec<Arc<SinkCounts>>),
+    (dropped_lines, dropped_traces, sinks): Dropped,
+    audit: Option<&AuditKeeper>,
     reloads: Arc<Record>,
 ) -> Parts {
     Parts {
@@ -402,6 +431,7 @@ fn parts(
         dropped_lines,
         dropped_traces,
         sinks,
+        audit: audit.map(|audit| (audit.trail.clone(), audit.unsent.clone())),
         reloads,
     }
 }
@@ -411,6 +441,7 @@ fn shared(
     plan: Arc<Plan>,
     process: &ProcessState,
     (log, traces): (Option<LogSink>, Option<TraceSink>),
+    audit: Option<&AuditKeeper>,
     budget: Arc<Budget>,
 ) -> Shared {
     Shared {
@@ -422,6 +453,7 @@ fn shared(
         traces,
         rate_limiter: process.rate_limiter.clone(),
         decisions: DecisionQueries::default(),
+        audit: audit.map(|audit| audit.trail.clone()),
         draining: Arc::default(),
     }
 }

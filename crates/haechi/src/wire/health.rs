@@ -7,6 +7,7 @@ use super::sinks::SinkCounts;
 use super::store_watch::StoreWatch;
 use arc_swap::ArcSwap;
 use haechi_admin::{Component, Health};
+use haechi_audit::{Mode, Trail};
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::IdentityLimits;
 use haechi_authn::key_uses::KeyUses;
@@ -37,6 +38,8 @@ pub(crate) struct Parts {
     pub(crate) dropped_lines: Arc<AtomicU64>,
     pub(crate) dropped_traces: Arc<AtomicU64>,
     pub(crate) sinks: Vec<Arc<SinkCounts>>,
+    /// The audit trail, and how many checkpoints could not be sent elsewhere.
+    pub(crate) audit: Option<(Arc<Trail>, Arc<AtomicU64>)>,
     pub(crate) reloads: Arc<Record>,
 }
 
@@ -58,6 +61,22 @@ impl Parts {
             None => format!("{} nodes", stats.nodes),
         };
         Some(Component { name: "shared state".into(), reason: None, notes: vec![note] })
+    }
+
+    /// Where the trail is required and cannot be written, every request is refused.
+    fn audit(&self) -> Option<Component> {
+        let (trail, unsent) = self.audit.as_ref()?;
+        let failing = trail.failing();
+        let (reason, note) =
+            if trail.options().mode == Mode::Required { (failing, None) } else { (None, failing) };
+        let slow = trail.is_slow().then(|| "the disk is slow; a thread waits for it".to_owned());
+        let unsent = Some(unsent.load(Relaxed)).filter(|unsent| *unsent > 0);
+        let unsent = unsent.map(|unsent| format!("{unsent} checkpoints could not be sent elsewhere"));
+        Some(Component {
+            name: "audit trail".into(),
+            reason,
+            notes: [note, slow, unsent].into_iter().flatten().collect(),
+        })
     }
 
     fn authenticators(&self) -> Vec<Component> {
@@ -89,6 +108,7 @@ impl Health for Parts {
             let mut all = vec![Component { name: "listeners".into(), reason: draining, notes: Vec::new() }];
             all.extend(self.store());
             all.extend(self.shared_state());
+            all.extend(self.audit());
             all.extend(self.authenticators());
             all.extend(background_tasks());
             all

@@ -4,6 +4,7 @@ use super::health::Parts;
 use super::key_expiry;
 use super::sinks::SinkCounts;
 use crate::diagnostics;
+use haechi_audit::Trail;
 use haechi_authn::guessing::GuessStats;
 use haechi_authn::identity::IdentityLimit;
 use haechi_authn::keys::KeyStats;
@@ -12,7 +13,7 @@ use haechi_core::metrics::{Page, Source};
 use haechi_core::{Clock, SystemClock, Timestamp};
 use haechi_shared::{SharedState, SharedStateStats};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// What the control side counts, at one moment.
 #[derive(Default)]
@@ -32,12 +33,47 @@ struct Numbers {
     dropped_lines: u64,
     dropped_traces: u64,
     sinks: Vec<Arc<SinkCounts>>,
+    audit: Option<AuditNumbers>,
     dropped_events: [(&'static str, u64); 3],
     certificates: Vec<CertificateExpiry>,
 }
 
 /// What a certificate file is for, where it stands, and the seconds until the first of its certificates expires.
 type CertificateExpiry = (&'static str, String, f64);
+
+/// What became of records, by result, and the rest of the trail's counts in the order of [`AUDIT_TOTALS`].
+struct AuditNumbers {
+    up: bool,
+    records: [(&'static str, u64); 3],
+    totals: [u64; 6],
+}
+
+const AUDIT_TOTALS: [(&str, &str); 6] = [
+    ("haechi_audit_bytes_total", "Bytes written to the audit trail"),
+    ("haechi_audit_writes_total", "Writes of records to the audit trail"),
+    ("haechi_audit_syncs_total", "Times that the audit trail was synced to the disk"),
+    ("haechi_audit_checkpoints_total", "Signed checkpoints of the audit trail"),
+    ("haechi_audit_rolled_total", "Files of the audit trail that were followed by another"),
+    ("haechi_audit_checkpoints_unsent_total", "Checkpoints that could not be sent elsewhere"),
+];
+
+impl AuditNumbers {
+    fn of(trail: &Trail, unsent: u64) -> Self {
+        let counts = trail.counts();
+        let load = |counts: [&AtomicU64; 5]| counts.map(|count| count.load(Relaxed));
+        let [bytes, writes, syncs, checkpoints, rolled] =
+            load([&counts.bytes, &counts.writes, &counts.syncs, &counts.checkpoints, &counts.rolled]);
+        Self {
+            up: trail.failing().is_none(),
+            records: [
+                ("written", counts.records.load(Relaxed)),
+                ("dropped", counts.dropped.load(Relaxed)),
+                ("refused", counts.refused.load(Relaxed)),
+            ],
+            totals: [bytes, writes, syncs, checkpoints, rolled, unsent],
+        }
+    }
+}
 
 struct StoreNumbers {
     up: bool,
@@ -67,6 +103,7 @@ impl Source for Parts {
             dropped_lines: self.dropped_lines.load(Relaxed),
             dropped_traces: self.dropped_traces.load(Relaxed),
             sinks: self.sinks.clone(),
+            audit: self.audit.as_ref().map(|(trail, unsent)| AuditNumbers::of(trail, unsent.load(Relaxed))),
             dropped_events: diagnostics::dropped(),
             certificates: self.certificates(),
         };
@@ -95,6 +132,7 @@ impl Numbers {
     fn show(&self, page: &mut Page) {
         self.show_keys(page);
         self.show_guesses(page);
+        self.show_audit(page);
         self.show_tasks(page);
         self.show_configuration(page);
         self.show_store(page);
@@ -139,6 +177,25 @@ impl Numbers {
             let oldest = of_issuer.filter_map(|other| other.age).max();
             if let Some(age) = oldest {
                 ages.set(&[&source.issuer], age.as_secs_f64());
+            }
+        }
+    }
+
+    fn show_audit(&self, page: &mut Page) {
+        let help = "1 while the audit trail can be written";
+        let mut up = page.gauge("haechi_audit_up", help, &[]);
+        if let Some(audit) = &self.audit {
+            up.set(&[], f64::from(u8::from(audit.up)));
+        }
+        let help = "Records of the audit trail by what became of them; those refused were answered 503";
+        let mut records = page.counter("haechi_audit_records_total", help, &["result"]);
+        for (result, count) in self.audit.iter().flat_map(|audit| audit.records) {
+            records.add(&[result], count);
+        }
+        for (index, (name, help)) in AUDIT_TOTALS.into_iter().enumerate() {
+            let mut total = page.counter(name, help, &[]);
+            if let Some(count) = self.audit.as_ref().and_then(|audit| audit.totals.get(index)) {
+                total.add(&[], *count);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Wiring: the only place that names concrete stores, engines and runtimes, and puts them behind the ports.
 
 mod assembly;
+mod audit;
 mod authenticators;
 mod decisions;
 mod descriptors;

@@ -3,6 +3,7 @@
 use super::points::PointFault;
 use super::tls;
 use crate::config::meant::{self, Authenticate, Config};
+use haechi_audit::chain::hex;
 use haechi_authn::Authenticator;
 use haechi_authn::identity::Provider;
 use haechi_authz::{DecisionPoint, Enforcer, EnforcerParts, Engine};
@@ -69,6 +70,7 @@ pub(crate) fn plan(
     })?;
     Ok(Plan::new(PlanParts {
         generation,
+        configuration: config.audit.as_ref().map(|_| hex(&config.bundle.hash())).unwrap_or_default().into(),
         listeners: config.listeners.iter().map(|listener| config.opening(listener)).collect(),
         routes,
         enforcer,

@@ -9,8 +9,9 @@ use crate::config::{self, Config, Report};
 use crate::diagnostics;
 use arc_swap::ArcSwap;
 use haechi_admin::{Configuration, InForce, Refused};
+use haechi_audit::Trail;
 use haechi_authn::quotas::QuotaKeeper;
-use haechi_core::ports::BoxFuture;
+use haechi_core::ports::{AuditError, BoxFuture};
 use haechi_proxy::{Plan, Upkeep};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub(crate) struct Reloader {
     built: Arc<ArcSwap<Built>>,
     record: Arc<Record>,
     upkeep: Upkeep,
+    /// Where it is recorded what comes into force.
+    audit: Option<Arc<Trail>>,
     /// A signal came since the last reload for one began.
     signalled: tokio::sync::Notify,
 }
@@ -71,6 +74,8 @@ pub(crate) enum ReloadFault {
     Config(Box<Report>),
     #[error("error: {0}\n")]
     Assembly(#[from] AssemblyFault),
+    #[error("error: {0}\n")]
+    Unrecorded(AuditError),
     #[error("error: the reload stopped unexpectedly\n")]
     Broken,
 }
@@ -105,12 +110,12 @@ impl Reloader {
         plan: Arc<ArcSwap<Plan>>,
         built: Arc<ArcSwap<Built>>,
         record: Arc<Record>,
-        (upkeep, notify): (Upkeep, Arc<Notify>),
+        (upkeep, notify, audit): (Upkeep, Arc<Notify>, Option<Arc<Trail>>),
     ) -> Self {
         let config = ArcSwap::from_pointee(config);
         let (read, begun) = (Mutex::new(LastRead { seen, outcome: None }), AtomicU64::new(0));
         let signalled = tokio::sync::Notify::new();
-        Self { file, process, config, read, begun, notify, plan, built, record, upkeep, signalled }
+        Self { file, process, config, read, begun, notify, plan, built, record, upkeep, audit, signalled }
     }
 
     /// The configuration in force.
@@ -232,6 +237,7 @@ impl Reloader {
         // An issuer that is down does not keep the rest from coming into force; readiness tells about it.
         let keys = tokio::time::timeout(KEYS_WITHIN, built.asked_once());
         let _ = tokio::join!(keys, self.upkeep.prepare(&plan));
+        self.record_in_trail(&config, generation).await?;
         self.upkeep.follow(&plan);
         self.plan.store(plan);
         self.built.store(built);
@@ -240,6 +246,16 @@ impl Reloader {
         self.record.certificates.store(Arc::new(config.certificates.clone()));
         self.config.store(config);
         Ok(reloaded)
+    }
+}
+
+impl Reloader {
+    /// What cannot be recorded does not come into force.
+    async fn record_in_trail(&self, config: &Arc<Config>, generation: u64) -> Result<(), ReloadFault> {
+        let Some(trail) = self.audit.clone() else { return Ok(()) };
+        let config = config.clone();
+        let recorded = spawn_blocking(move || trail.configuration(&config.bundle, generation)).await;
+        recorded.map_err(|_| ReloadFault::Broken)?.map_err(ReloadFault::Unrecorded)
     }
 }
 

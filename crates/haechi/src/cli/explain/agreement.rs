@@ -85,6 +85,7 @@ impl Running {
     pub(super) fn start(assembly: &Assembly, listener: usize) -> Self {
         let (address, sockets) = haechi_proxy::bind(([127, 0, 0, 1], 0).into(), 1).unwrap();
         let shared = Shared {
+            audit: None,
             plan: Arc::new(arc_swap::ArcSwap::new(assembly.plan.clone())),
             clock: assembly.process.clock.clone(),
             metrics: Metrics::default(),

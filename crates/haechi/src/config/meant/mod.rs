@@ -1,6 +1,7 @@
 //! The configuration as it is meant: typed and checked, no text left to parse.
 
 mod answers;
+mod audit;
 mod authenticator;
 mod built_in;
 mod careless;
@@ -24,6 +25,7 @@ mod sinks;
 mod telemetry;
 mod tls;
 
+pub(crate) use audit::Audit;
 pub(crate) use authenticator::Authenticator;
 pub(crate) use built_in::BuiltInRoute;
 pub(crate) use decision_points::DecisionPoint;
@@ -41,6 +43,7 @@ pub(super) use resolve::resolve;
 
 use super::report::Report;
 use crate::config::read::Definitions;
+use haechi_audit::Bundle;
 use haechi_authz::Compiled;
 use haechi_core::{AttributeType, RoleTable};
 use haechi_proxy::{Limits, LogFormat};
@@ -92,6 +95,10 @@ pub(crate) struct Config {
     pub egress: Egress,
     /// Where traces go.
     pub traces: Option<Traces>,
+    /// The record of what was decided and done.
+    pub audit: Option<Audit>,
+    /// The configuration with its files and without secrets, as the trail keeps it.
+    pub bundle: Arc<Bundle>,
     /// One line for each request.
     pub access_log: AccessLog,
     /// What a client may take, and each worker's part of what they share.

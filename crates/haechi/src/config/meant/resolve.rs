@@ -4,7 +4,7 @@ use super::names::Resolver;
 use super::shared_state::shared_state;
 use super::{AccessLog, Config, Listener, LogTarget};
 use super::{
-    authenticator, built_in, careless, decision_points, egress, guarded, identity, overlap, policies,
+    audit, authenticator, built_in, careless, decision_points, egress, guarded, identity, overlap, policies,
     restart, route, service, sinks, telemetry, tls,
 };
 use crate::config::defaults;
@@ -72,6 +72,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     overlap::clear_of_own_paths(resolver, &whole, identity.as_ref().and_then(Option::as_ref));
     odd(resolver, authenticators.as_ref());
     careless::careless(resolver);
+    let audit = audit::audit(resolver, folder);
     let policies::Deciding { policies, shadow } = deciding?;
     put_in(written)?;
     Some(Config {
@@ -80,10 +81,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         trusted_proxies: written.trusted_proxies.iter().map(|network| network.value).collect(),
         store: written.store.given().map(|store| store.value.clone()),
         shared_state: shared?,
-        identity: match identity {
-            Some(identity) => Some(identity?),
-            None => None,
-        },
+        identity: identity.map_or(Some(None), |known| known.map(Some))?,
         caller_attributes,
         definitions: resolver.definitions,
         roles: roles?,
@@ -96,6 +94,8 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         shadow_policies: shadow,
         egress: egress::egress(resolver),
         traces,
+        audit: audit?,
+        bundle: Arc::default(),
         access_log: access_log(resolver, written.access_log.as_ref()?, folder)?,
         limits: limits(written.limits.as_ref()?, written.drain.as_ref()?, workers(written)),
         watch: written.reload.as_ref()?.watch,

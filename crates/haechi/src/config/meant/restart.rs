@@ -28,6 +28,7 @@ pub(super) fn needed(resolver: &mut Resolver<'_>, next: &Config, in_force: &Conf
         ),
         (next.workers != in_force.workers, "`workers`", written.workers.given().map(|count| count.span)),
         (next.access_log != in_force.access_log, "`access_log`", None),
+        (next.audit != in_force.audit, "`audit`", written.audit.given().map(|audit| audit.span)),
         (next.traces != in_force.traces, "`telemetry`", written.telemetry.given().map(|told| told.span)),
         (next.egress != in_force.egress, "`egress` or the proxies of the environment", None),
         (fixed(next) != fixed(in_force), "the issuer, algorithm or `signing_keys` of `identity`", identity),

@@ -39,7 +39,7 @@ pub(crate) fn check_with(definitions: Definitions, text: &str) -> Result<Config,
 }
 
 /// Loads a file that may name every scheme.
-fn load(file: &Path) -> Result<Config, Report> {
+pub(super) fn load(file: &Path) -> Result<Config, Report> {
     super::load(file, ALL)
 }
 

@@ -1,6 +1,7 @@
 //! The configuration as it is written: every key once, with its type, its default and what it is for.
 
 mod answers;
+mod audit;
 mod authenticators;
 mod decision_points;
 mod egress;
@@ -14,6 +15,8 @@ mod sinks;
 mod telemetry;
 
 pub(super) use answers::{Cors, Origins, RequestHeaders, ResponseHeaders};
+pub(super) use audit::{Audit, AuditCheckpoints};
+pub(crate) use audit::{AuditDurability, AuditMode};
 pub(super) use authenticators::Authenticator;
 pub(crate) use decision_points::PointType;
 pub(super) use decision_points::{DecisionPoint, PointTls};
@@ -88,6 +91,8 @@ record! {
         optional egress as "egress": Egress,
         /// What the gate tells others of the requests that it serves.
         optional telemetry as "telemetry": At<Telemetry>,
+        /// The record of what was decided and done. There is none where this is left out.
+        optional audit as "audit": At<Audit>,
         /// One line for each request.
         section access_log as "access_log": AccessLog,
         /// What a client may take of the gate's memory and time.
@@ -98,9 +103,6 @@ record! {
         section drain as "drain": Drain,
         /// How many worker threads forward requests. One for each core where this is left out.
         optional workers as "workers": At<WorkerCount>,
-    }
-    unbuilt {
-        "audit": "The record of every decision.",
     }
 }
 

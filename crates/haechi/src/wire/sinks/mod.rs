@@ -101,6 +101,8 @@ impl Sinks {
                     (collector.name(), Transport::Otlp(collector))
                 }
             };
+            // One server may take several logs.
+            let name = if what == "access" { name } else { format!("{what} {name}") };
             let (queue, lines) = mpsc::channel(WAITING);
             let counts = Arc::new(SinkCounts { name, sent: AtomicU64::new(0), dropped: AtomicU64::new(0) });
             let delivery = Delivery {

@@ -1,0 +1,65 @@
+//! What the audit trail is told of logins, logouts and tokens.
+
+use haechi_core::ports::{AuditActor, AuditEvent, AuditOutcome, AuditSubject};
+use haechi_core::{Caller, RequestHead};
+use serde_json::Map;
+
+/// What a call did, or was not let do.
+pub(super) struct Told {
+    action: &'static str,
+    outcome: AuditOutcome,
+    who: Option<AuditSubject>,
+    target: Option<String>,
+    reason: Option<String>,
+}
+
+impl Told {
+    /// It was done for this subject of `issuer`.
+    pub(super) fn done(action: &'static str, issuer: &str, subject: &str) -> Self {
+        let who = AuditSubject { issuer: issuer.to_owned(), subject: subject.to_owned() };
+        Self { action, outcome: AuditOutcome::Done, who: Some(who), target: None, reason: None }
+    }
+
+    /// It was refused, for whoever it was.
+    pub(super) fn refused(action: &'static str, reason: impl ToString) -> Self {
+        let (outcome, reason) = (AuditOutcome::Refused, Some(reason.to_string()));
+        Self { action, outcome, who: None, target: None, reason }
+    }
+
+    /// It was done by a caller.
+    pub(super) fn by(action: &'static str, caller: &Caller) -> Self {
+        let session = caller.session.as_ref().map(|session| format!("session {session}"));
+        Self { target: session, ..Self::done(action, &caller.issuer, &caller.subject) }
+    }
+
+    /// It was done by a client that proved who it is.
+    pub(super) fn unnamed(action: &'static str) -> Self {
+        Self { action, outcome: AuditOutcome::Done, who: None, target: None, reason: None }
+    }
+
+    pub(super) fn on_session(self, session: &str) -> Self {
+        Self { target: Some(format!("session {session}")), ..self }
+    }
+
+    pub(super) fn event(self, head: &RequestHead) -> AuditEvent {
+        let mut details = Map::new();
+        if let Some(reason) = self.reason {
+            details.insert("reason".to_owned(), reason.into());
+        }
+        AuditEvent {
+            at: head.received,
+            action: self.action,
+            actor: Some(AuditActor {
+                authenticator: "identity".to_owned(),
+                who: self.who.clone(),
+                credential_id: None,
+                uid: None,
+                client: Some(head.client),
+            }),
+            about: self.who,
+            target: self.target,
+            outcome: self.outcome,
+            details,
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The audit trail (docs/audit.md): what is in it before anybody learns of a decision, and what becomes of requests when it cannot be written.
+
+use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Strace, eventually, program, routes_to};
+use haechi_testkit::{Answer, Backend};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+const ROUTES: &[(&str, &str, &str)] = &[
+    ("/open", "anonymous", "any"),
+    ("/users/{id}", "[local]", "any"),
+    ("/admin/**", "[local]", "{ roles: [ADMIN] }"),
+];
+
+fn folder(backend: &Backend, audit: &str) -> Folder {
+    let folder = Folder::new(&format!(
+        "store: sqlite:haechi.db
+roles: {{ ADMIN: {{}} }}
+identity: {{ issuer: http://localhost:8080, path: /auth }}
+authenticators: {{ local: {{ type: jwt, issuer: self }} }}
+audit: {{ file: audit/haechi.jsonl{audit} }}
+{}",
+        routes_to(backend, ROUTES)
+    ));
+    folder.add_user("alice", &[]);
+    folder
+}
+
+fn login(gate: &Gate, password: &str) -> crate::harness::Reply {
+    gate.post_json("/auth/login", &json!({"username": "alice", "password": password}))
+}
+
+fn token(gate: &Gate) -> String {
+    login(gate, PASSWORD).expect(200).json()["access_token"].as_str().unwrap().to_owned()
+}
+
+/// The lines of the trail.
+fn records(folder: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder.join("audit/haechi.jsonl")).unwrap();
+    assert!(text.is_empty() || text.ends_with('\n'), "half a line");
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The records of the decisions about a path.
+fn decisions(folder: &Path, path: &str) -> Vec<Value> {
+    records(folder).into_iter().filter(|line| line["event"] == "decision" && line["path"] == path).collect()
+}
+
+#[test]
+fn a_decision_is_recorded_before_the_backend_sees_the_request() {
+    let trail = tempfile::tempdir().unwrap();
+    let file = trail.path().join("haechi.jsonl");
+    let read = Arc::new(file.clone());
+    // The backend answers with what it finds in the trail about the request that it got.
+    let backend = Backend::start(move |request| {
+        let id = request.field("x-request-id").unwrap();
+        let text = std::fs::read_to_string(&*read).unwrap();
+        let found = text.lines().filter(|line| line.contains(id)).collect::<Vec<_>>().join("\n");
+        Answer::ok(found)
+    });
+    for durability in ["written", "synced"] {
+        let yaml = format!(
+            "audit: {{ file: \"{}\", durability: {durability} }}\n{}",
+            file.display(),
+            routes_to(&backend, &[("/**", "anonymous", "any")])
+        );
+        let gate = Gate::start(&yaml).ready();
+        for n in 0..20 {
+            let record = gate.get(&format!("/{n}")).expect(200).json();
+            assert_eq!((&record["event"], &record["outcome"]), (&json!("decision"), &json!("allow")));
+            assert_eq!((&record["path"], &record["route"]), (&json!(format!("/{n}")), &json!("r0")));
+        }
+    }
+}
+
+#[test]
+fn the_trail_tells_who_was_let_through_and_who_was_not_without_naming_them() {
+    let backend = Backend::saying("reached");
+    let gate = Gate::start_in(folder(&backend, "")).ready();
+    login(&gate, "wrong").expect(401);
+    let token = token(&gate);
+    gate.get_with_token("/users/7", &token).expect(200);
+    gate.get_with_token("/admin/x", &token).expect(403);
+    gate.get_with_token("/users/7", "eyJhbGciOiJub25lIn0.e30.").expect(401);
+    gate.get("/open?secret=hunter2").expect(200);
+    gate.post_json("/auth/logout", &json!({})).expect(401);
+    gate.curl("/auth/logout", &["-X", "POST", "-H", &format!("Authorization: Bearer {token}")]).expect(204);
+    let path = gate.folder().path();
+    eventually(PATIENCE, || records(path).iter().any(|line| line["event"] == "refusal").then_some(()));
+    let all = records(path);
+    let allowed = decisions(path, "/users/7").remove(0);
+    let denied = decisions(path, "/admin/x").remove(0);
+    assert_eq!((&allowed["outcome"], &denied["outcome"]), (&json!("allow"), &json!("deny")));
+    assert_eq!(denied["reason"], "missing role: needs `ADMIN`");
+    assert_eq!(allowed["who"], denied["who"]);
+    assert_eq!(allowed["who"].as_str().unwrap().len(), 32);
+    assert_eq!(allowed["config"].as_str().unwrap().len(), 64);
+    assert!(
+        allowed["credential"].is_string() && allowed["roles"].is_array() && allowed.get("client").is_none()
+    );
+    let open = decisions(path, "/open").remove(0);
+    assert_eq!((&open["kind"], &open["client"]), (&json!("anonymous"), &json!("127.0.0.1")));
+    let refusal = all.iter().find(|line| line["event"] == "refusal").unwrap();
+    assert_eq!((&refusal["status"], &refusal["path"]), (&json!(401), &json!("/users/7")));
+    let told = |event: &str, outcome: &str| {
+        let found = all.iter().find(|line| line["event"] == event && line["outcome"] == outcome);
+        found.unwrap_or_else(|| panic!("no {event} that was {outcome}")).clone()
+    };
+    assert_eq!(told("login", "done")["about"], allowed["who"], "a login is found under the same pseudonym");
+    assert_eq!(told("login", "refused").get("about"), None);
+    assert_eq!(told("logout", "done")["about"], allowed["who"]);
+    let text = std::fs::read_to_string(gate.folder().file("audit/haechi.jsonl")).unwrap();
+    for secret in ["alice", "hunter2", &*token, PASSWORD] {
+        assert!(!text.contains(secret), "`{secret}` is in the trail");
+    }
+    let hash = allowed["config"].as_str().unwrap();
+    let kept =
+        std::fs::read_to_string(gate.folder().file(&format!("audit/haechi.configs/{hash}.json"))).unwrap();
+    assert!(kept.contains("authorize: { roles: [ADMIN] }"), "{kept}");
+}
+
+#[test]
+fn a_configuration_that_comes_into_force_is_recorded_and_kept() {
+    let backend = Backend::saying("reached");
+    let audit = "audit: { file: audit/haechi.jsonl }\n";
+    let routes = |path: &str| format!("{audit}{}", routes_to(&backend, &[(path, "anonymous", "any")]));
+    let gate = Gate::start(&routes("/one")).ready();
+    gate.get("/one").expect(200);
+    gate.folder().rewrite(&routes("/two"));
+    gate.signal("HUP");
+    eventually(PATIENCE, || (gate.get("/two").status == 200).then_some(()));
+    let path = gate.folder().path();
+    let (one, two) = (decisions(path, "/one").remove(0), decisions(path, "/two").remove(0));
+    let in_force: Vec<_> =
+        records(path).into_iter().filter(|line| line["event"] == "configuration").collect();
+    assert_eq!((&in_force[0]["sha256"], &in_force[1]["sha256"]), (&one["config"], &two["config"]));
+    assert_eq!((&in_force[0]["generation"], &in_force[1]["generation"]), (&json!(1), &json!(2)));
+}
+
+/// Nothing reaches the backend, whoever asks, and readiness says why.
+#[track_caller]
+fn refuses(gate: &Gate, backend: &Backend, why: &str) {
+    let reached = backend.recorded().len();
+    eventually(PATIENCE, || (gate.get("/open").status == 503).then_some(()));
+    let seen = backend.recorded().len();
+    for _ in 0..3 {
+        let refused = gate.get("/open").expect(503);
+        assert!(refused.field("retry-after").is_some());
+    }
+    assert_eq!(backend.recorded().len(), seen, "a request was forwarded without a record");
+    assert!(seen <= reached + 20, "refused soon");
+    let ready = gate.admin("/readyz").expect(503).text();
+    assert!(ready.contains("audit trail") && ready.contains(why), "{ready}");
+    assert_eq!(gate.metric("haechi_audit_up", &[]), 0.0);
+}
+
+/// Every request that reached the backend has its record, and no chain has a gap.
+#[track_caller]
+fn whole(gate: &Gate, backend: &Backend) {
+    let all = records(gate.folder().path());
+    for request in backend.recorded() {
+        let id = request.field("x-request-id").unwrap();
+        assert!(all.iter().any(|line| line["request"] == id), "no record of {id}");
+    }
+    let mut ends = std::collections::BTreeMap::new();
+    for line in &all {
+        let (chain, seq) = (line["chain"].as_str().unwrap(), line["seq"].as_u64().unwrap());
+        let before = ends.insert(chain, seq);
+        assert!(before.is_none_or(|before| seq == before + 1), "{line}");
+    }
+}
+
+#[test]
+fn strace_without_a_record_nothing_is_forwarded_until_the_disk_is_well_again() {
+    let backend = Backend::saying("reached");
+    let gate = Gate::start_in(folder(&backend, "")).ready();
+    gate.get("/open").expect(200);
+    for (call, error, why) in [
+        ("write", "ENOSPC", "the disk is full"),
+        ("write", "EIO", "error"),
+        ("write", "EDQUOT", "the disk is full"),
+    ] {
+        let trail = gate.folder().file("audit/haechi.jsonl");
+        let options = [
+            "-P",
+            trail.to_str().unwrap(),
+            "-e",
+            &format!("trace={call}"),
+            "-e",
+            &format!("inject={call}:error={error}"),
+        ];
+        let failing = Strace::attach(gate.process(), &options);
+        refuses(&gate, &backend, why);
+        failing.end();
+        eventually(PATIENCE, || (gate.get("/open").status == 200).then_some(()));
+        eventually(PATIENCE, || (gate.admin("/readyz").status == 200).then_some(()));
+    }
+    whole(&gate, &backend);
+    assert!(records(gate.folder().path()).iter().any(|line| line["event"] == "resumed"));
+}
+
+#[test]
+fn strace_a_slow_disk_is_waited_for_a_moment_and_then_refused() {
+    let backend = Backend::saying("reached");
+    let gate = Gate::start_in(folder(&backend, "")).ready();
+    gate.get("/open").expect(200);
+    let trail = gate.folder().file("audit/haechi.jsonl");
+    // In microseconds.
+    let options =
+        ["-P", trail.to_str().unwrap(), "-e", "trace=write", "-e", "inject=write:delay_enter=700000"];
+    let slow = Strace::attach(gate.process(), &options);
+    refuses(&gate, &backend, "within 250 ms");
+    slow.end();
+    eventually(PATIENCE, || (gate.get("/open").status == 200).then_some(()));
+    whole(&gate, &backend);
+}
+
+#[test]
+fn a_trail_that_was_deleted_or_moved_is_begun_anew() {
+    let backend = Backend::saying("reached");
+    let gate = Gate::start_in(folder(&backend, "")).ready();
+    let file = gate.folder().file("audit/haechi.jsonl");
+    gate.get("/open").expect(200);
+    std::fs::remove_file(&file).unwrap();
+    eventually(PATIENCE, || (gate.get("/open").status == 200 && file.exists()).then_some(()));
+    std::fs::rename(&file, gate.folder().file("audit/moved.jsonl")).unwrap();
+    eventually(PATIENCE, || (gate.get("/open").status == 200 && file.exists()).then_some(()));
+    gate.get("/open").expect(200);
+    assert!(!decisions(gate.folder().path(), "/open").is_empty());
+}
+
+#[test]
+fn strace_best_effort_goes_on_and_counts_what_is_lost() {
+    let backend = Backend::saying("reached");
+    let gate = Gate::start_in(folder(&backend, ", mode: best_effort")).ready();
+    let trail = gate.folder().file("audit/haechi.jsonl");
+    let options = ["-P", trail.to_str().unwrap(), "-e", "trace=write", "-e", "inject=write:error=ENOSPC"];
+    let failing = Strace::attach(gate.process(), &options);
+    for _ in 0..5 {
+        gate.get("/open").expect(200);
+    }
+    assert!(gate.metric("haechi_audit_records_total", &["dropped"]) >= 1.0);
+    let ready = gate.admin("/readyz").expect(200).text();
+    assert!(ready.contains("the disk is full"), "{ready}");
+    failing.end();
+}
+
+#[test]
+fn a_second_process_goes_on_in_the_same_files() {
+    let backend = Backend::saying("reached");
+    let mut gate = Gate::start_in_group(folder(&backend, "")).ready();
+    gate.get("/open").expect(200);
+    gate.upgrade();
+    gate.get("/open").expect(200);
+    whole(&gate, &backend);
+    let all = records(gate.folder().path());
+    assert_eq!(all.iter().filter(|line| line["event"] == "start").count(), 2);
+    assert_eq!(all.iter().filter(|line| line["final"] == true).count(), 1);
+}
+
+#[test]
+fn a_gate_that_is_killed_under_load_leaves_a_whole_trail() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/audit-kill");
+    let gate = program(Path::new("."));
+    let mut kills = Command::new("python3");
+    let done =
+        kills.arg(script).args(["--rounds", "10", "--haechi"]).arg(gate.get_program()).output().unwrap();
+    let told = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{told}{}", String::from_utf8_lossy(&done.stderr));
+    assert!(told.contains("10 kills"), "{told}");
+}
