@@ -1,6 +1,6 @@
 //! The audit trail (docs/audit.md): what is in it before anybody learns of a decision, and what becomes of requests when it cannot be written.
 
-use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Strace, eventually, program, routes_to};
+use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Strace, eventually, haechi, program, routes_to};
 use haechi_testkit::{Answer, Backend};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -269,4 +269,107 @@ fn a_gate_that_is_killed_under_load_leaves_a_whole_trail() {
     let told = String::from_utf8_lossy(&done.stdout);
     assert!(done.status.success(), "{told}{}", String::from_utf8_lossy(&done.stderr));
     assert!(told.contains("10 kills"), "{told}");
+}
+
+/// A trail with a caller's requests in it, whose gate has ended.
+fn ended() -> (Folder, Backend) {
+    let backend = Backend::saying("reached");
+    let made = folder(&backend, "");
+    made.add_user("bora", &[]);
+    let gate = Gate::start_in(made).ready();
+    let token = token(&gate);
+    gate.get_with(
+        "/users/7?card=4111",
+        &[&format!("Authorization: Bearer {token}"), "User-Agent: <script>alert(1)</script>"],
+    )
+    .expect(200);
+    gate.get_with_token("/admin/x", &token).expect(403);
+    let bora = gate.post_json("/auth/login", &json!({"username": "bora", "password": PASSWORD})).expect(200);
+    gate.get_with_token("/users/8", bora.json()["access_token"].as_str().unwrap()).expect(200);
+    gate.signal("TERM");
+    (gate.into_folder(), backend)
+}
+
+#[test]
+fn verify_finds_what_was_done_to_a_trail_and_names_the_place() {
+    let (folder, _backend) = ended();
+    let good = haechi(folder.path(), &["audit", "verify"]).success();
+    assert!(good.stdout.contains("ok: nothing was removed"), "{}", good.stdout);
+    let pem = haechi(folder.path(), &["audit", "key"]).success().stdout;
+    folder.write("public.pem", &pem);
+    let openssl = Command::new("openssl")
+        .args(["pkey", "-pubin", "-noout", "-text", "-in"])
+        .arg(folder.file("public.pem"))
+        .output();
+    let openssl = String::from_utf8(openssl.unwrap().stdout).unwrap();
+    assert!(openssl.contains("ED25519"), "{openssl}");
+    let text = std::fs::read_to_string(folder.file("audit/haechi.jsonl")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let line = 1 + lines.iter().position(|line| line.contains("\"deny\"")).unwrap();
+    folder.write("audit/haechi.jsonl", &text.replacen("\"outcome\":\"deny\"", "\"outcome\":\"allow\"", 1));
+    let bad = haechi(folder.path(), &["audit", "verify", "--key", "public.pem", "audit/haechi.jsonl"]);
+    assert_eq!(bad.code, 1, "{bad:#?}");
+    assert!(bad.stdout.contains(&format!("haechi.jsonl:{}: line", line + 1)), "{line}: {}", bad.stdout);
+    let json = haechi(folder.path(), &["audit", "verify", "--output", "json"]);
+    let report: Value = serde_json::from_str(&json.stdout).unwrap();
+    assert!(report["fault_count"].as_u64().unwrap() >= 1 && json.code == 1);
+    assert_eq!(haechi(folder.path(), &["audit", "verify", "nowhere.jsonl"]).code, 2);
+}
+
+#[test]
+fn records_are_found_by_what_they_tell_of() {
+    let (folder, _backend) = ended();
+    let found = |arguments: &[&str]| {
+        let arguments = [&["audit", "search", "--output", "json"], arguments].concat();
+        let printed = haechi(folder.path(), &arguments).success().stdout;
+        printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    let denied = found(&["--outcome", "deny"]);
+    assert_eq!((denied.len(), &denied[0]["path"]), (1, &json!("/admin/x")));
+    assert_eq!(found(&["--decision", denied[0]["decision"].as_str().unwrap()]), denied);
+    assert_eq!(found(&["--request", denied[0]["request"].as_str().unwrap(), "--event", "decision"]), denied);
+    assert_eq!(found(&["--route", "r1"]).len(), 2);
+    assert_eq!(found(&["--route", "r1", "--subject", "bora"]).len(), 1);
+    let key = denied[0]["credential"].as_str().unwrap();
+    assert_eq!(found(&["--key", key]).len(), 2);
+    assert_eq!(found(&["--until", "2001-01-01T00:00:00Z"]).len(), 0);
+    assert_eq!(found(&["--since", "2001-01-01T00:00:00Z", "--event", "login"]).len(), 2);
+    let words = haechi(folder.path(), &["audit", "search", "--outcome", "deny"]).success().stdout;
+    assert!(words.contains("/admin/x") && words.contains("missing role"), "{words}");
+    let last = haechi(folder.path(), &["audit", "tail", "-n", "1"]).success().stdout;
+    assert!(last.contains("checkpoint") && last.lines().count() == 1, "{last}");
+}
+
+#[test]
+fn a_person_gets_everything_about_them_and_then_nothing_is_left() {
+    let (folder, _backend) = ended();
+    let export = || haechi(folder.path(), &["audit", "export", "--subject", "alice"]).success();
+    let told = export().stdout;
+    let records: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(records.iter().any(|record| record["event"] == "login"), "{told}");
+    let request = records.iter().find(|record| record["path"] == "/users/7").unwrap();
+    assert_eq!(request["person"]["client"], "127.0.0.1");
+    assert_eq!(request["person"]["issuer"], "http://localhost:8080");
+    assert!(!told.contains("/users/8"), "bora's");
+    haechi(folder.path(), &["audit", "export", "--subject", "alice", "--html", "alice.html"]).success();
+    let page = std::fs::read_to_string(folder.file("alice.html")).unwrap();
+    assert!(page.contains("/users/7") && page.contains("127.0.0.1") && !page.contains("<script"), "{page}");
+
+    assert_eq!(haechi(folder.path(), &["audit", "erase", "--subject", "alice"]).code, 2, "not without --yes");
+    haechi(folder.path(), &["audit", "erase", "--subject", "alice", "--yes"]).success();
+    assert_eq!(export().stdout, "");
+    let verified = haechi(folder.path(), &["audit", "verify"]).success();
+    assert!(verified.stdout.contains("ok:"), "{}", verified.stdout);
+    let erased =
+        haechi(folder.path(), &["audit", "search", "--event", "subject.erase", "--output", "json"]).success();
+    assert!(erased.stdout.contains(records[0]["about"].as_str().unwrap()), "{}", erased.stdout);
+    let bora = haechi(folder.path(), &["audit", "export", "--subject", "bora"]).success().stdout;
+    assert!(bora.contains("/users/8"), "others stay: {bora}");
+
+    // Whoever was erased can come back, as somebody new.
+    let gate = Gate::start_in(folder).ready();
+    let token = token(&gate);
+    gate.get_with_token("/users/9", &token).expect(200);
+    let again = decisions(gate.folder().path(), "/users/9").remove(0);
+    assert_ne!(again["who"], request["who"]);
 }

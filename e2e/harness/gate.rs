@@ -110,6 +110,12 @@ impl Gate {
         self.address
     }
 
+    /// Its folder, for what comes after it. It must have ended.
+    pub(crate) fn into_folder(mut self) -> Folder {
+        self.exited();
+        std::mem::replace(&mut self.folder, Folder::exactly(""))
+    }
+
     pub(crate) fn folder(&self) -> &Folder {
         &self.folder
     }

@@ -17,6 +17,7 @@ pub mod json;
 mod name;
 mod open;
 mod options;
+pub mod read;
 mod retention;
 mod roll;
 mod signing;

@@ -75,9 +75,20 @@ pub(crate) fn rolled_at<'a>(current: &Path, path: &'a Path) -> Option<&'a str> {
     let (stem, extension) = parts(current);
     let name = path.file_name()?.to_str()?;
     let at = name.strip_prefix(&*stem)?.strip_prefix('-')?.strip_suffix(&*extension)?;
+    is_moment(at).then_some(at)
+}
+
+/// Whether a name is one that rolled files have, whatever the trail is called.
+pub(crate) fn is_of_rolled_file(name: &str) -> bool {
+    let behind = name.rsplit_once('-').map_or("", |(_, behind)| behind);
+    behind.get(..MOMENT.len()).is_some_and(is_moment)
+}
+
+const MOMENT: &[u8] = b"00000000T000000.000Z";
+
+fn is_moment(at: &str) -> bool {
     let like = |(byte, like): (u8, u8)| if like == b'0' { byte.is_ascii_digit() } else { byte == like };
-    let fits = at.len() == 20 && at.bytes().zip(*b"00000000T000000.000Z").all(like);
-    fits.then_some(at)
+    at.len() == MOMENT.len() && at.bytes().zip(MOMENT.iter().copied()).all(like)
 }
 
 fn parts(current: &Path) -> (String, String) {

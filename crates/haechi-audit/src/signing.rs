@@ -120,6 +120,11 @@ pub fn public_key_of_pem(pem: &[u8]) -> Option<[u8; 32]> {
     der.as_ref().strip_prefix(&SPKI[..])?.try_into().ok()
 }
 
+/// The 32 bytes of a public key, as `start` records have it.
+pub(crate) fn public_key(text: &str) -> Option<[u8; 32]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
 /// Whether the signature, as base64url, is that of this key over the message.
 pub fn is_signed(public: &[u8; 32], message: &[u8], signature: &[u8]) -> bool {
     let key = UnparsedPublicKey::new(&ED25519, public);

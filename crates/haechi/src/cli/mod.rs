@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 mod analysis;
+pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod completions;
@@ -17,6 +18,7 @@ mod key_scan;
 mod key_table;
 pub(crate) mod matrix;
 pub(crate) mod output;
+mod page;
 pub(crate) mod prove;
 pub(crate) mod run;
 pub(crate) mod schema;
@@ -164,6 +166,9 @@ pub(crate) enum Command {
     /// The keys that tokens are signed with.
     #[command(subcommand)]
     SigningKey(signing_key::SigningKeyCommand),
+    /// The audit trail: verify it, find and follow records, and what it has about a person.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// The schema of the store: its version, and bringing it up to date.
     #[command(subcommand)]
     Store(schema_version::StoreCommand),
@@ -404,7 +409,7 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_not_there() {
-        assert!(Cli::try_parse_from(["haechi", "audit"]).is_err());
+        assert!(Cli::try_parse_from(["haechi", "review"]).is_err());
         let create = ["haechi", "key", "create", "--owner", "a"];
         assert!(Cli::try_parse_from(create).is_ok());
         for more in

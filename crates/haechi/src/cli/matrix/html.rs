@@ -1,6 +1,7 @@
 //! The matrix as one page that stands alone: no scripts, nothing from elsewhere, readable in print and without colours.
 
 use super::{Entry, Matrix, Outcome, Row};
+use crate::cli::page::escaped;
 use haechi_core::{Clock, SystemClock};
 use std::fmt::Write;
 
@@ -92,8 +93,4 @@ fn write_cell(entry: &Entry, out: &mut String) -> std::fmt::Result {
         }
     }
     writeln!(out, "</td>")
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -1,0 +1,87 @@
+//! `haechi audit tail`.
+
+use super::search::show;
+use super::{configured, files};
+use crate::cli::{Common, Failure};
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+/// How often it is looked for more.
+const EVERY: Duration = Duration::from_millis(200);
+
+pub(super) fn tail(common: &Common, count: usize, follow: bool) -> Result<(), Failure> {
+    let mut last: VecDeque<String> = VecDeque::new();
+    let mut open = None;
+    for path in files(common, &[])? {
+        let mut reader = Following::open(&path)?;
+        while let Some(line) = reader.next()? {
+            if last.len() >= count {
+                last.pop_front();
+            }
+            last.push_back(line);
+        }
+        open = Some(reader);
+    }
+    for line in last.into_iter().take(count) {
+        print(common, &line)?;
+    }
+    let Some(mut reader) = open.filter(|_| follow) else { return Ok(()) };
+    let current = configured(common)?.1.options.file;
+    loop {
+        while let Some(line) = reader.next()? {
+            print(common, &line)?;
+        }
+        if reader.is_elsewhere(&current) {
+            // What was written to it in its last moment comes before what is in the next one.
+            std::thread::sleep(EVERY);
+            while let Some(line) = reader.next()? {
+                print(common, &line)?;
+            }
+            if let Ok(next) = Following::open(&current) {
+                reader = next;
+                continue;
+            }
+        }
+        std::thread::sleep(EVERY);
+    }
+}
+
+fn print(common: &Common, line: &str) -> Result<(), Failure> {
+    let record = serde_json::from_str(line).unwrap_or_else(|_| Value::String(line.to_owned()));
+    show(common.output, &record)
+}
+
+/// A file that is read as it grows.
+struct Following {
+    reader: BufReader<File>,
+    place: (u64, u64),
+    half: String,
+}
+
+impl Following {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        let unreadable = |error| Failure::fault(format!("`{}`: {error}", path.display()));
+        let file = File::open(path).map_err(unreadable)?;
+        let about = file.metadata().map_err(unreadable)?;
+        Ok(Self { reader: BufReader::new(file), place: (about.dev(), about.ino()), half: String::new() })
+    }
+
+    /// The next whole line, without its end.
+    fn next(&mut self) -> Result<Option<String>, Failure> {
+        self.reader.read_line(&mut self.half).map_err(Failure::fault)?;
+        if !self.half.ends_with('\n') {
+            return Ok(None);
+        }
+        let line = std::mem::take(&mut self.half);
+        Ok(Some(line.trim_end().to_owned()))
+    }
+
+    fn is_elsewhere(&self, current: &Path) -> bool {
+        std::fs::metadata(current).is_ok_and(|about| (about.dev(), about.ino()) != self.place)
+    }
+}
