@@ -1,6 +1,8 @@
 //! The audit trail (docs/audit.md): what is in it before anybody learns of a decision, and what becomes of requests when it cannot be written.
 
-use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Strace, eventually, haechi, program, routes_to};
+use crate::harness::{
+    Folder, Gate, PASSWORD, PATIENCE, Strace, eventually, haechi, haechi_with, program, routes_to,
+};
 use haechi_testkit::{Answer, Backend};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -372,4 +374,72 @@ fn a_person_gets_everything_about_them_and_then_nothing_is_left() {
     gate.get_with_token("/users/9", &token).expect(200);
     let again = decisions(gate.folder().path(), "/users/9").remove(0);
     assert_ne!(again["who"], request["who"]);
+}
+
+#[test]
+fn decisions_come_out_the_same_again_and_a_change_tells_whom_it_meets() {
+    let backend = Backend::saying("reached");
+    let rest = |roles: &str| {
+        format!(
+            "store: sqlite:haechi.db
+roles: {{ ADMIN: {{}}, CLERK: {{}} }}
+caller_attributes: {{ tenant: string }}
+context_headers: {{ region: X-Region }}
+identity: {{ issuer: \"http://localhost:${{env:PORT_OF_ISSUER}}\", path: /auth }}
+authenticators: {{ local: {{ type: jwt, issuer: self }}, partner: {{ type: api_key }} }}
+policies: [rules/*.cedar]
+audit: {{ file: audit/haechi.jsonl }}
+services: {{ web: {{ endpoints: [\"{}\"] }} }}
+routes:
+  - {{ name: open, match: {{ path: \"/open/**\" }}, authenticate: anonymous, authorize: any, service: web }}
+  - {{ name: clerks, match: {{ path: \"/clerks/{{id}}\", hosts: [\"${{env:HOST}}\"] }}, authenticate: [local, partner], authorize: {{ roles: [{roles}] }}, service: web }}
+  - {{ name: ruled, match: {{ path: \"/상품/**\" }}, authenticate: [local], authorize: policy, service: web }}
+",
+            backend.url()
+        )
+    };
+    let folder = Folder::new(&rest("CLERK"));
+    std::fs::create_dir(folder.file("rules")).unwrap();
+    folder.write(
+        "rules/one.cedar",
+        "permit(principal in Role::\"CLERK\", action, resource == Route::\"ruled\") when { context.headers has region && context.headers.region == \"kr\" };",
+    );
+    let environment = [("PORT_OF_ISSUER", "8080"), ("HOST", "clerks.example.com")];
+    let mut gate = {
+        for (name, role) in [("alice", "CLERK"), ("root", "ADMIN")] {
+            let arguments = ["user", "add", name, "--role", role];
+            haechi_with(folder.path(), &environment, &arguments, &format!("{PASSWORD}\n")).success();
+        }
+        Gate::start_with(folder, &environment).ready()
+    };
+    let login = |name: &str| {
+        let pair =
+            gate.post_json("/auth/login", &json!({"username": name, "password": PASSWORD})).expect(200);
+        pair.json()["access_token"].as_str().unwrap().to_owned()
+    };
+    for (name, clerks, ruled) in [("alice", 200, 200), ("root", 403, 403)] {
+        let token = format!("Authorization: Bearer {}", login(name));
+        gate.get_with("/clerks/7", &[&token, "Host: clerks.example.com"]).expect(clerks);
+        gate.get_with("/%EC%83%81%ED%92%88/a%20b", &[&token, "X-Region: kr"]).expect(ruled);
+        gate.get_with("/%EC%83%81%ED%92%88/1", &[&token, "X-Region: de"]).expect(403);
+    }
+    gate.get("/open/x|y").expect(200);
+    gate.signal("TERM");
+    assert!(gate.exited().success());
+    let path = gate.folder().path().to_owned();
+    // No variable is set any more: what decides is kept.
+    let again = haechi(&path, &["audit", "replay", "--recorded", "audit/haechi.jsonl"]).success();
+    assert!(again.stdout.contains("9 decided again: 9 the same, 0 otherwise"), "{}", again.stdout);
+    gate.folder().rewrite(&rest("ADMIN"));
+    let changed = haechi_with(&path, &environment, &["audit", "replay", "--output", "json"], "").success();
+    let report: Value = serde_json::from_str(&changed.stdout).unwrap();
+    assert_eq!((&report["decided"], &report["same"]), (&json!(9), &json!(7)), "{}", changed.stdout);
+    let told: Vec<_> = report["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| (&change["was"], &change["would_be"], &change["example"]["path"]))
+        .collect();
+    assert!(told.contains(&(&json!("allow"), &json!("deny"), &json!("/clerks/7"))), "{told:?}");
+    assert!(told.contains(&(&json!("deny"), &json!("allow"), &json!("/clerks/7"))), "{told:?}");
 }

@@ -36,7 +36,18 @@ pub(crate) fn haechi(folder: &Path, arguments: &[&str]) -> Finished {
 
 /// Runs `haechi` in `folder` to its end, with `input` on its input.
 pub(crate) fn haechi_with_input(folder: &Path, arguments: &[&str], input: &str) -> Finished {
+    haechi_with(folder, &[], arguments, input)
+}
+
+/// The same, with variables in its environment.
+pub(crate) fn haechi_with(
+    folder: &Path,
+    environment: &[(&str, &str)],
+    arguments: &[&str],
+    input: &str,
+) -> Finished {
     let mut child = program(folder)
+        .envs(environment.iter().copied())
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

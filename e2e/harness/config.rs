@@ -20,7 +20,7 @@ pub(crate) struct Folder(TempDir);
 impl Folder {
     /// With one listener, the admin listener, one worker, and `rest`.
     pub(crate) fn new(rest: &str) -> Self {
-        Self::exactly(&format!("{BEGINNING}{rest}"))
+        Self::exactly(&format!("{BEGINNING}{}{rest}", trail(rest)))
     }
 
     /// With this configuration and nothing else.
@@ -32,7 +32,7 @@ impl Folder {
 
     /// Another configuration with the same beginning as [`Folder::new`] gives it.
     pub(crate) fn rewrite(&self, rest: &str) {
-        self.write("haechi.yaml", &format!("{BEGINNING}{rest}"));
+        self.write("haechi.yaml", &format!("{BEGINNING}{}{rest}", trail(rest)));
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -61,6 +61,20 @@ impl Folder {
         let made = haechi_with_input(self.path(), &[&["key", "create"], arguments].concat(), "").success();
         made.stdout.trim_end().to_owned()
     }
+}
+
+/// An audit trail for every gate, where that is asked for (`scripts/replay-e2e`): what it decided is decided again when the gate has ended.
+fn trail(rest: &str) -> &'static str {
+    if trails_are_replayed() && !rest.contains("audit:") {
+        "audit: { file: audit/haechi.jsonl }\n"
+    } else {
+        ""
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "asks how the tests are run")]
+pub(crate) fn trails_are_replayed() -> bool {
+    std::env::var_os("HAECHI_REPLAY_E2E").is_some()
 }
 
 /// A service `web` at `backend`, and one route for each `(path, authenticate, authorize)`.

@@ -1,6 +1,7 @@
 //! The gate as a process.
 
-use super::command::program;
+use super::command::{haechi, program};
+use super::config::trails_are_replayed;
 use super::{Conversation, Folder, MemoryGroup, PATIENCE, Reply, curl, eventually};
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read};
@@ -253,6 +254,14 @@ impl Drop for Gate {
         }
         drop(self.child.kill());
         drop(self.child.wait());
+        if trails_are_replayed()
+            && !std::thread::panicking()
+            && self.folder.file("audit/haechi.jsonl").exists()
+        {
+            for what in [&["verify"][..], &["replay", "--recorded"]] {
+                haechi(self.folder.path(), &[&["audit"], what, &["audit/haechi.jsonl"]].concat()).success();
+            }
+        }
         if std::thread::panicking() {
             // nextest shows this beside the failure.
             #[expect(clippy::print_stderr, reason = "what the gate said explains the failure")]

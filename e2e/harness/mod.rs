@@ -17,7 +17,7 @@ mod strace;
 pub(crate) mod websocket;
 
 pub(crate) use certificates::{Authority, s_client};
-pub(crate) use command::{Finished, haechi, haechi_with_input, program};
+pub(crate) use command::{Finished, haechi, haechi_with, haechi_with_input, program};
 pub(crate) use config::{Folder, PASSWORD, open_gate, routes_to};
 pub(crate) use curl::{Reply, curl};
 pub(crate) use gate::Gate;

@@ -20,8 +20,12 @@ use std::path::{Path, PathBuf};
 pub struct Bundle {
     /// The main file: a name among `files`.
     pub main: String,
-    /// Names, as they stand in the configuration, and what the files hold.
+    /// Names, as they stand in the configuration, and what the files hold; secrets are starred.
     pub files: BTreeMap<String, String>,
+    /// What decides of them, in one: routes, who may, roles and policies. No secret stands there, so nothing is starred.
+    pub decides: String,
+    /// What the placeholders in it stood for, such as `env:NAME`.
+    pub values: BTreeMap<String, String>,
 }
 
 impl Bundle {
@@ -99,7 +103,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let current = folder.path().join("haechi.jsonl");
         let files = [("haechi.yaml".to_owned(), "listeners: []".to_owned())].into();
-        let bundle = Bundle { main: "haechi.yaml".into(), files };
+        let bundle = Bundle { main: "haechi.yaml".into(), files, ..Bundle::default() };
         let hash = bundle.keep(&current).unwrap();
         assert_eq!(bundle.keep(&current).unwrap(), hash);
         assert_eq!(Bundle::read(&current, &hash).unwrap(), bundle);

@@ -1,6 +1,9 @@
 //! A configuration as it is kept for evidence: its files and those with policies, without secrets.
 
+use super::kept;
+use super::placeholder::Surroundings;
 use super::source::Source;
+use super::yaml::{Kind, Node};
 use haechi_audit::Bundle;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -9,7 +12,7 @@ use std::path::{Path, PathBuf};
 const MAX_FILE: u64 = 8 * 1024 * 1024;
 
 /// What was read: the text of `source`, and those of `files` that hold policies.
-pub(super) fn of(source: &Source, files: &BTreeSet<PathBuf>) -> Bundle {
+pub(super) fn of(source: &Source, files: &BTreeSet<PathBuf>, (decides, values): Decides) -> Bundle {
     let folder = source.file().parent().unwrap_or(Path::new(""));
     let name = |file: &Path| file.strip_prefix(folder).unwrap_or(file).to_string_lossy().into_owned();
     let mut kept: BTreeMap<String, String> =
@@ -21,7 +24,24 @@ pub(super) fn of(source: &Source, files: &BTreeSet<PathBuf>) -> Bundle {
             kept.insert(name(file), text);
         }
     }
-    Bundle { main: name(source.file()), files: kept }
+    Bundle { main: name(source.file()), files: kept, decides, values }
+}
+
+/// What of a configuration decides, as text, and what the placeholders in it stand for.
+pub(super) type Decides = (String, BTreeMap<String, String>);
+
+/// Nobody asks for it in a configuration without a trail, and in one that was kept.
+pub(super) fn decides(tree: &Node, surroundings: &Surroundings<'_>) -> Decides {
+    let has_trail =
+        matches!(&tree.kind, Kind::Mapping(entries) if entries.iter().any(|(key, _)| key.text == "audit"));
+    if !has_trail || surroundings.kept.is_some() {
+        return Decides::default();
+    }
+    let mut reduced = tree.clone();
+    kept::reduce(&mut reduced);
+    let mut text = String::new();
+    kept::written(&reduced, &mut text);
+    (text, kept::values(&reduced, surroundings))
 }
 
 #[cfg(test)]

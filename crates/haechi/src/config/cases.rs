@@ -273,7 +273,8 @@ pub(crate) fn load_cases(file: &Path, config: &Config) -> Result<Vec<Case>, Repo
     let tree = yaml::parse(&text, &mut faults);
     let mut source = Source::new(file, text);
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
-    let surroundings = Surroundings { folder, variable: &process_variable, files: RefCell::default() };
+    let surroundings =
+        Surroundings { folder, variable: &process_variable, files: RefCell::default(), kept: None };
     let definitions = config.definitions;
     let mut reader = Reader { definitions, source: &mut source, faults, surroundings: &surroundings };
     let written = tree.as_ref().and_then(|tree| Vec::<At<WrittenCase>>::read(tree, &mut reader));

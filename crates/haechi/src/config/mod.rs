@@ -9,6 +9,7 @@ pub(crate) mod choice;
 mod defaults;
 mod include;
 mod inherit;
+mod kept;
 mod machine;
 pub(crate) mod meant;
 mod passage;
@@ -36,6 +37,7 @@ pub(crate) use schema::json_schema;
 pub(crate) use value::{matching_files, parse_duration, parse_network};
 
 use crate::config::read::Definitions;
+use haechi_audit::Bundle;
 use haechi_store::Location;
 use placeholder::Surroundings;
 use read::{Reader, Value};
@@ -82,6 +84,23 @@ pub(crate) fn check(file: &Path, text: String, definitions: Definitions) -> Resu
     checked(file, text, definitions, None)
 }
 
+/// Reads a configuration that was kept for evidence, as far as it decides. Its policies are put into `folder` for that.
+///
+/// # Errors
+/// [`KeptError`].
+pub(crate) fn load_kept(
+    bundle: &Bundle,
+    folder: &Path,
+    definitions: Definitions,
+) -> Result<Config, kept::KeptError> {
+    kept::put_policies(bundle, folder)?;
+    let variable = |_: &str| Ok(None);
+    let kept = Some(&bundle.values);
+    let surroundings = Surroundings { folder, variable: &variable, files: RefCell::default(), kept };
+    parse_in(&surroundings, &folder.join("decides.yaml"), bundle.decides.clone(), definitions, None)
+        .map_err(|report| kept::KeptError::Config(Box::new(report)))
+}
+
 fn read(file: &Path) -> Result<String, Report> {
     read_file(file).map_err(|fault| Report::errors(Source::new(file, String::new()), vec![fault]))
 }
@@ -94,7 +113,8 @@ fn checked(
     in_force: Option<&Config>,
 ) -> Result<Config, Report> {
     let folder = file.parent().unwrap_or_else(|| Path::new(""));
-    let surroundings = Surroundings { folder, variable: &process_variable, files: RefCell::default() };
+    let surroundings =
+        Surroundings { folder, variable: &process_variable, files: RefCell::default(), kept: None };
     parse_in(&surroundings, file, text, definitions, in_force)
 }
 
@@ -122,6 +142,7 @@ fn parse_in(
         return Err(Report::errors(source, faults).naming(surroundings.files.take()));
     }
     inherit::apply(&mut tree);
+    let decides = bundle::decides(&tree, surroundings);
     let written = written::Config::read(&tree, &mut reader);
     let mut faults = reader.faults;
     let config = written.and_then(|written| {
@@ -133,7 +154,7 @@ fn parse_in(
             let store = config.store.as_ref().and_then(Location::file);
             let named = files.iter().map(PathBuf::as_path);
             let careless = writable::warnings([file].into_iter().chain(named).chain(store));
-            let bundle = bundle::of(&source, &files).into();
+            let bundle = bundle::of(&source, &files, decides).into();
             Ok(Config { files, bundle, warnings: config.warnings.and(careless), ..config })
         }
         _ => Err(Report::errors(source, faults).naming(files)),

@@ -1,7 +1,7 @@
 //! `${env:NAME}` and `${file:PATH}`: values that stand elsewhere. The one place that reads environment variables.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,8 @@ pub(crate) struct Surroundings<'a> {
     pub(super) variable: &'a dyn Fn(&str) -> Result<Option<String>, String>,
     /// The files that were read because the configuration names them.
     pub(super) files: RefCell<BTreeSet<PathBuf>>,
+    /// Of a configuration that was kept for evidence: what its placeholders stood for. Only what decides is read of it.
+    pub(super) kept: Option<&'a BTreeMap<String, String>>,
 }
 
 /// Reads a variable of this process.
@@ -63,6 +65,9 @@ impl Surroundings<'_> {
     }
 
     fn named(&self, folder: &Path, name: &str) -> Result<String, String> {
+        if let Some(kept) = self.kept {
+            return kept.get(name).cloned().ok_or_else(|| format!("`${{{name}}}` was not kept"));
+        }
         let value = match name.split_once(':') {
             Some(("env", variable)) => self.variable(variable)?,
             Some(("file", path)) => self.file(folder, path)?,
@@ -115,8 +120,12 @@ mod tests {
         std::fs::write(folder.path().join("password"), "hunter2\n").unwrap();
         std::fs::write(folder.path().join("empty"), "\n").unwrap();
         let variable = |name: &str| Ok((name == "USER_NAME").then(|| "mina".to_owned()));
-        let surroundings =
-            Surroundings { folder: folder.path(), variable: &variable, files: RefCell::default() };
+        let surroundings = Surroundings {
+            folder: folder.path(),
+            variable: &variable,
+            files: RefCell::default(),
+            kept: None,
+        };
         surroundings.expand(folder.path(), text)
     }
 

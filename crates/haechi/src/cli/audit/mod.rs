@@ -3,6 +3,8 @@
 mod erase;
 mod export;
 mod page;
+mod recorded;
+mod replay;
 mod search;
 mod subjects;
 mod tail;
@@ -52,6 +54,8 @@ pub(crate) enum AuditCommand {
         #[arg(long)]
         yes: bool,
     },
+    /// Decide every recorded decision again by the configuration that `--config` names, and tell what would come out otherwise.
+    Replay(ReplayArgs),
     /// Print the public key that checkpoints are verified with, to be kept elsewhere.
     Key,
 }
@@ -111,6 +115,17 @@ pub(crate) struct SearchArgs {
     files: Vec<PathBuf>,
 }
 
+/// `haechi audit replay`.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Decide by the configurations that decided then, which are kept beside the trail; exit 1 where one does not agree.
+    #[arg(long)]
+    recorded: bool,
+    /// The files; those of the configuration where none is named.
+    #[arg(value_name = "FILES")]
+    files: Vec<PathBuf>,
+}
+
 /// A person.
 #[derive(Debug, Args)]
 pub(crate) struct SubjectArgs {
@@ -130,6 +145,7 @@ pub(crate) fn audit(common: &Common, command: AuditCommand) -> Result<(), Failur
         AuditCommand::Search(arguments) => search::search(common, &arguments),
         AuditCommand::Export { who, html } => export::export(common, &who, html.as_deref()),
         AuditCommand::Erase { who, yes } => erase::erase(common, &who, yes),
+        AuditCommand::Replay(arguments) => replay::replay(common, &arguments),
         AuditCommand::Key => key(common),
     }
 }

@@ -34,7 +34,8 @@ pub(crate) fn check_with(definitions: Definitions, text: &str) -> Result<Config,
             _ => None,
         })
     };
-    let surroundings = Surroundings { folder: Path::new(""), variable: &variable, files: RefCell::default() };
+    let surroundings =
+        Surroundings { folder: Path::new(""), variable: &variable, files: RefCell::default(), kept: None };
     parse_in(&surroundings, Path::new("haechi.yaml"), text.to_owned(), definitions, None)
 }
 

@@ -1,0 +1,258 @@
+//! `haechi audit replay`: decides every recorded decision again.
+
+use super::recorded::{Again, RecordedDecision};
+use super::search::each_record;
+use super::{ReplayArgs, configured};
+use crate::authenticators;
+use crate::cli::output::counted;
+use crate::cli::{Common, Failure, Format, configuration, output};
+use crate::config::{Config, load_kept};
+use crate::wire::{GivenAnswers, control_runtime, rules};
+use haechi_audit::read::{Filter, open};
+use haechi_audit::subjects::{SubjectKey, Subjects};
+use haechi_audit::{Bundle, files_of, subjects_of};
+use haechi_proxy::DryRun;
+use serde::Serialize;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+
+/// What came of all.
+#[derive(Debug, Default, Serialize)]
+struct ReplayReport {
+    decided: u64,
+    same: u64,
+    /// Of people whose keys were destroyed, or are not here.
+    unreadable: u64,
+    changes: Vec<ChangeGroup>,
+}
+
+/// Decisions that would come out otherwise in the same way.
+#[derive(Debug, Serialize)]
+struct ChangeGroup {
+    route: String,
+    method: String,
+    was: String,
+    would_be: String,
+    because: String,
+    count: u64,
+    example: Example,
+}
+
+#[derive(Debug, Serialize)]
+struct Example {
+    at: String,
+    request: String,
+    path: String,
+    roles: Vec<String>,
+}
+
+/// A configuration that decides, and what its decision points are to say.
+struct Judge {
+    config: Config,
+    dry: DryRun,
+    answers: GivenAnswers,
+}
+
+impl Judge {
+    fn new(config: Config) -> Result<Self, Failure> {
+        let answers = GivenAnswers::default();
+        let dry = DryRun::new(Arc::new(rules(&config, &answers).map_err(Failure::fault)?));
+        Ok(Self { config, dry, answers })
+    }
+}
+
+pub(super) fn replay(common: &Common, arguments: &ReplayArgs) -> Result<(), Failure> {
+    let current = match arguments.files.last() {
+        Some(file) => file.clone(),
+        None => configured(common)?.1.options.file,
+    };
+    let files = if arguments.files.is_empty() {
+        files_of(&current).map_err(Failure::fault)?
+    } else {
+        arguments.files.clone()
+    };
+    let judges = if arguments.recorded {
+        Judges::Recorded { current: current.clone(), known: HashMap::new(), folder: KeptFolder::new()? }
+    } else {
+        Judges::One(Box::new(Judge::new(configuration(&common.config)?)?))
+    };
+    let mut replay = Replay {
+        judges,
+        keys: keys(&current)?,
+        runtime: control_runtime().map_err(Failure::fault)?,
+        report: ReplayReport::default(),
+        groups: BTreeMap::new(),
+    };
+    let filter = Filter { event: Some("decision".into()), ..Filter::default() };
+    each_record(&files, &filter, |mut record| {
+        open(&mut record, &replay.keys);
+        replay.decide(&record)
+    })?;
+    let report = replay.finished();
+    match common.output {
+        Format::Json => output::json(&report)?,
+        Format::Text => output::line(text(&report).trim_end())?,
+    }
+    // What decided then must decide the same again.
+    if arguments.recorded && !report.changes.is_empty() { Err(Failure::Told) } else { Ok(()) }
+}
+
+/// Those of the trail that the files are of; nobody's where they are not here.
+fn keys(current: &Path) -> Result<HashMap<String, SubjectKey>, Failure> {
+    let path = subjects_of(&unrolled(current));
+    if !path.exists() {
+        return Ok(HashMap::new());
+    }
+    Subjects::open(&path).and_then(|keys| keys.all()).map_err(Failure::fault)
+}
+
+/// The trail's file, for one that was rolled.
+fn unrolled(file: &Path) -> PathBuf {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    match name.rsplit_once('-') {
+        Some((stem, at)) if at.contains("Z.") => {
+            let extension = at.rsplit_once('.').map_or("", |(_, extension)| extension);
+            file.with_file_name(format!("{stem}.{extension}"))
+        }
+        _ => file.to_owned(),
+    }
+}
+
+/// Who decides.
+enum Judges {
+    /// One configuration for all.
+    One(Box<Judge>),
+    /// For each decision the configuration that made it.
+    Recorded { current: PathBuf, known: HashMap<String, Box<Judge>>, folder: KeptFolder },
+}
+
+impl Judges {
+    fn of(&mut self, hash: &str) -> Result<&Judge, Failure> {
+        match self {
+            Self::One(judge) => Ok(judge),
+            Self::Recorded { current, known, folder } => {
+                if !known.contains_key(hash) {
+                    let failed = |why: String| {
+                        Failure::fault(format!("the configuration {hash} cannot be read: {why}"))
+                    };
+                    let bundle =
+                        Bundle::read(&unrolled(current), hash).map_err(|error| failed(error.to_string()))?;
+                    let config = load_kept(&bundle, &folder.0.join(hash), authenticators::ALL);
+                    let config = config.map_err(|error| failed(error.to_string()))?;
+                    known.insert(hash.to_owned(), Box::new(Judge::new(config)?));
+                }
+                known.get(hash).map(|judge| &**judge).ok_or_else(|| Failure::fault("no configuration"))
+            }
+        }
+    }
+}
+
+/// Where kept configurations are read from; gone when dropped.
+struct KeptFolder(PathBuf);
+
+impl KeptFolder {
+    fn new() -> Result<Self, Failure> {
+        let path = std::env::temp_dir().join(format!("haechi-replay-{:016x}", fastrand::u64(..)));
+        std::fs::create_dir(&path).map_err(Failure::fault)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for KeptFolder {
+    fn drop(&mut self) {
+        // What is left over is text without secrets.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+struct Replay {
+    judges: Judges,
+    keys: HashMap<String, SubjectKey>,
+    runtime: Runtime,
+    report: ReplayReport,
+    groups: BTreeMap<[String; 5], ChangeGroup>,
+}
+
+impl Replay {
+    fn decide(&mut self, record: &serde_json::Value) -> Result<(), Failure> {
+        let Some(recorded) = RecordedDecision::of(record) else {
+            self.report.unreadable += 1;
+            return Ok(());
+        };
+        let judge = self.judges.of(&recorded.config)?;
+        let again =
+            self.runtime.block_on(recorded.decide_again(&judge.config, &judge.dry, &judge.answers))?;
+        self.report.decided += 1;
+        if again.outcome == recorded.outcome {
+            self.report.same += 1;
+            return Ok(());
+        }
+        self.changed(&recorded, again);
+        Ok(())
+    }
+
+    fn changed(&mut self, recorded: &RecordedDecision, again: Again) {
+        let key = [
+            recorded.route.clone(),
+            recorded.method.clone(),
+            recorded.outcome.clone(),
+            again.outcome,
+            again.because,
+        ];
+        let [route, method, was, would_be, because] = key.clone();
+        let example = Example {
+            at: recorded.at.clone(),
+            request: recorded.request.clone(),
+            path: recorded.path.clone(),
+            roles: recorded.roles.clone(),
+        };
+        let group = self.groups.entry(key);
+        group.or_insert(ChangeGroup { route, method, was, would_be, because, count: 0, example }).count += 1;
+    }
+
+    fn finished(mut self) -> ReplayReport {
+        let mut changes: Vec<ChangeGroup> = self.groups.into_values().collect();
+        changes.sort_by_key(|change| std::cmp::Reverse(change.count));
+        self.report.changes = changes;
+        self.report
+    }
+}
+
+fn text(report: &ReplayReport) -> String {
+    let mut out = String::new();
+    for change in &report.changes {
+        let ChangeGroup { route, method, was, would_be, because, count, example } = change;
+        let because = if because.is_empty() { String::new() } else { format!(": {because}") };
+        out.push_str(&format!(
+            "{method} on route {route}: {was} -> {would_be}{because} ({})\n",
+            counted(usize::try_from(*count).unwrap_or(usize::MAX), "request")
+        ));
+        out.push_str(&format!(
+            "    such as {} {} by {} (request {})\n",
+            example.at,
+            example.path,
+            roles(&example.roles),
+            example.request
+        ));
+    }
+    let changed = report.decided - report.same;
+    let unreadable = match report.unreadable {
+        0 => String::new(),
+        count => format!("; {count} of people whose keys are gone could not be decided"),
+    };
+    out.push_str(&format!(
+        "{} decided again: {} the same, {changed} otherwise{unreadable}\n",
+        report.decided, report.same
+    ));
+    out
+}
+
+fn roles(roles: &[String]) -> String {
+    if roles.is_empty() {
+        "a caller without roles".to_owned()
+    } else {
+        format!("a caller with {}", roles.join(", "))
+    }
+}
