@@ -194,15 +194,15 @@ fn an_allowed_request_is_explained_and_nothing_secret_is_kept() {
     let told = site.explain(&id, &[]).success().stdout;
     assert!(told.starts_with("allowed  POST ") && told.contains("decided by the route itself"), "{told}");
     let all = site.ask("/api/v1/decisions?limit=200").expect(200);
-    assert!(all.json()["decisions"].as_array().unwrap().len() >= 5, "{all:?}");
+    assert!(all.json()["items"].as_array().unwrap().len() >= 5, "{all:?}");
     assert_eq!(all.field("cache-control"), Some("no-store"));
     let text = all.text() + &told;
     for secret in secrets {
         assert!(!text.contains(secret), "`{secret}` is kept");
     }
     let keyed = site.ask("/api/v1/decisions?route=r2&subject=acme").expect(200).json();
-    assert_eq!(keyed["decisions"][0]["request"]["headers"], json!({ "tenant": "acme" }));
-    assert_eq!(keyed["decisions"][0]["caller"]["kind"], "ApiKey");
+    assert_eq!(keyed["items"][0]["request"]["headers"], json!({ "tenant": "acme" }));
+    assert_eq!(keyed["items"][0]["caller"]["kind"], "ApiKey");
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn a_refused_request_survives_a_flood_of_allowed_ones_on_every_worker() {
         let (mut seen, mut cursor) = (Vec::new(), String::new());
         loop {
             let page = site.ask(&format!("/api/v1/decisions?limit=200&{path}{cursor}")).expect(200).json();
-            seen.extend(page["decisions"].as_array().unwrap().clone());
+            seen.extend(page["items"].as_array().unwrap().clone());
             let Some(next) = page["next"].as_str() else { return seen };
             cursor = format!("&cursor={next}");
         }
@@ -351,7 +351,7 @@ fn shadow_policies_are_counted_and_told_and_never_enforced() {
     let examples = || {
         let told = site.ask("/api/v1/decisions/shadow").expect(200).json();
         let path = |one: &Value| one["request"]["path"].as_str().unwrap().to_owned();
-        told["decisions"].as_array().unwrap().iter().map(path).collect::<Vec<_>>()
+        told["items"].as_array().unwrap().iter().map(path).collect::<Vec<_>>()
     };
     assert_eq!(examples(), ["/reports/1", "/reports/closed"]);
     // Another configuration has examples of its own.

@@ -10,6 +10,7 @@
 mod harness;
 
 mod access_lost;
+mod admin_api;
 mod answers;
 mod api_key_life;
 mod api_keys;

@@ -1,22 +1,41 @@
-//! What the endpoints know.
+//! What the calls know of the gate, and of the store: ports that the binary implements.
 
 use crate::decisions::Decisions;
+use crate::shape::shape;
+use haechi_authn::declared::DeclaredAttributes;
+use haechi_authn::hashing::PasswordPool;
+use haechi_authn::identity::{Keyring, SigningKeyAccounts};
 use haechi_core::metrics::Source;
-use haechi_core::ports::BoxFuture;
-use serde::Serialize;
+use haechi_core::ports::{
+    ApiKeys, AuditActor, AuditTrail, BoxFuture, Clients, Revocations, Sessions, SigningKeys, Users,
+};
+use haechi_core::{Clock, RoleTable};
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// A part of the gate that can be ready or not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Component {
-    /// Its name, such as `store` or `authenticator corp`.
-    pub name: String,
-    /// Why it is not ready; `None` when it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// What an operator should know although it is ready.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub notes: Vec<String>,
+shape! {
+    /// A part of the gate that can be ready or not.
+    pub Component {
+        /// Its name, such as `store` or `authenticator corp`.
+        required name: String,
+        /// Why it is not ready; left out when it is.
+        optional reason: Option<String>,
+        /// What an operator should know although it is ready.
+        optional notes: Vec<String>,
+    }
+
+    /// What a configuration holds.
+    pub InForce {
+        /// Grows with every configuration that comes into force.
+        required generation: u64,
+        /// How many routes it declares.
+        required routes: usize,
+        /// How many services.
+        required services: usize,
+        /// How many authenticators.
+        required authenticators: usize,
+    }
 }
 
 /// Port: how the parts of the gate are.
@@ -27,16 +46,36 @@ pub trait Health: Send + Sync {
 
 /// Port: who may change what the gate does, and who may look.
 pub trait Operators: Send + Sync {
-    /// Whether the bearer of this token holds a role that allows what the call needs.
+    /// Who calls, if they may do what they wish.
     ///
     /// # Errors
     /// [`NotAdmitted`].
-    fn admit(&self, token: &str, needs: Needs) -> Result<(), NotAdmitted>;
+    fn admit(&self, shown: Shown, wish: Wish) -> BoxFuture<'_, Result<AuditActor, NotAdmitted>>;
+}
+
+/// What a caller shows.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// The bearer token; empty where there is none.
+    pub token: String,
+    /// From where they call.
+    pub client: IpAddr,
+}
+
+/// What a caller wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// The operation's name, such as `add_user`.
+    pub operation: &'static str,
+    /// What it needs.
+    pub needs: Needs,
 }
 
 /// What a call needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
+    /// Nothing: a probe.
+    Nothing,
     /// To see: `haechi-admin` or `haechi-auditor`.
     Read,
     /// To change: `haechi-admin`.
@@ -44,14 +83,14 @@ pub enum Needs {
 }
 
 /// Why a caller may not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotAdmitted {
-    /// Nobody can: there is no identity provider that could vouch for the role.
+    /// Nobody can: nothing is configured that could vouch for the role.
     NoIdentity,
     /// The token does not hold.
     Invalid,
-    /// It does, and its bearer does not have the role.
-    Forbidden,
+    /// It does, and its bearer may not.
+    Forbidden(Box<AuditActor>),
     /// Whether it holds could not be found out.
     Unavailable,
 }
@@ -65,19 +104,6 @@ pub trait Configuration: Send + Sync {
     fn validate(&self, yaml: String) -> BoxFuture<'_, Result<InForce, Refused>>;
 }
 
-/// What a configuration holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct InForce {
-    /// Grows with every configuration that comes into force.
-    pub generation: u64,
-    /// How many routes it declares.
-    pub routes: usize,
-    /// How many services.
-    pub services: usize,
-    /// How many authenticators.
-    pub authenticators: usize,
-}
-
 /// A configuration that is at fault.
 #[derive(Clone, Debug)]
 pub struct Refused {
@@ -87,17 +113,87 @@ pub struct Refused {
     pub report: String,
 }
 
-/// What the endpoints share.
+/// Port: users, keys and clients, and what the configuration says of them.
+pub trait Directory: Send + Sync {
+    /// Where they are kept.
+    fn stores(&self) -> &Stores;
+
+    /// What the configuration in force says.
+    fn rules(&self) -> Rules;
+
+    /// Where new passwords are hashed.
+    ///
+    /// # Errors
+    /// Why there is no such place.
+    fn password_pool(&self) -> Result<Arc<PasswordPool>, String>;
+
+    /// What is done with signing keys, which are kept in `keys`; `None` without an identity provider.
+    fn signing_keys(&self, keys: Arc<dyn SigningKeys>) -> Option<SigningKeyAccounts>;
+
+    /// A keyring with nothing loaded; `None` without an identity provider.
+    fn keyring(&self) -> Option<Keyring>;
+}
+
+/// Where users, keys and clients are kept.
 #[derive(Clone)]
-pub struct Context {
+pub struct Stores {
+    /// Users.
+    pub users: Arc<dyn Users>,
+    /// Machine clients.
+    pub clients: Arc<dyn Clients>,
+    /// API keys.
+    pub api_keys: Arc<dyn ApiKeys>,
+    /// Login sessions.
+    pub sessions: Arc<dyn Sessions>,
+    /// What was revoked.
+    pub revocations: Arc<dyn Revocations>,
+    /// The identity provider's private keys.
+    pub signing_keys: Arc<dyn SigningKeys>,
+}
+
+/// What the configuration says of users, keys and clients.
+#[derive(Clone)]
+pub struct Rules {
+    /// The roles that there are.
+    pub roles: Arc<RoleTable>,
+    /// The attributes that there are.
+    pub declared: Arc<DeclaredAttributes>,
+    /// Who vouches for the store's users.
+    pub issuer: Arc<str>,
+    /// Whether there is an identity provider.
+    pub has_identity: bool,
+    /// Whether an authenticator accepts keys that were made elsewhere.
+    pub takes_imported_keys: bool,
+    /// No access token is valid for longer.
+    pub longest_token: Duration,
+    /// How long a signing key is published before it signs, unless said otherwise.
+    pub published_ahead: Duration,
+}
+
+/// What only a running gate knows.
+#[derive(Clone)]
+pub struct Running {
     /// How the parts are.
     pub health: Arc<dyn Health>,
-    /// Who may change what the gate does.
-    pub operators: Arc<dyn Operators>,
     /// The decisions that were made lately.
     pub decisions: Arc<dyn Decisions>,
     /// The configuration.
     pub configuration: Arc<dyn Configuration>,
     /// What `/metrics` shows.
     pub metrics: Arc<[Box<dyn Source>]>,
+}
+
+/// What the calls share.
+#[derive(Clone)]
+pub struct Context {
+    /// `None` where no gate runs: a command works on the store itself.
+    pub running: Option<Running>,
+    /// `None` where no store is configured.
+    pub directory: Option<Arc<dyn Directory>>,
+    /// Where everything is written that changes something.
+    pub trail: Arc<dyn AuditTrail>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The OpenAPI document.
+    pub document: Arc<serde_json::Value>,
 }

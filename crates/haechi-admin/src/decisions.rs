@@ -1,10 +1,11 @@
 //! Records of decisions, as operators and their tools see them, and the port through which the running gate tells of them.
 
+use crate::shape::{Described, Schemas};
 use haechi_core::id::DecisionId;
 use haechi_core::ports::BoxFuture;
 use haechi_core::{Outcome, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Port: the decisions that the gate remembers.
@@ -203,4 +204,33 @@ pub struct CallerRecord {
     /// The credential's own id; not a secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_id: Option<String>,
+}
+
+impl Described for DecisionRecord {
+    fn schema(schemas: &mut Schemas) -> Value {
+        schemas.refer("DecisionRecord", |_| {
+            json!({
+                "type": "object",
+                "description": "A decision: what it came to and why, and what it was about.",
+                "properties": {
+                    "id": { "type": "string" },
+                    "time": { "type": "string" },
+                    "generation": { "type": "integer", "minimum": 0 },
+                    "outcome": { "enum": Outcome::ALL.map(Outcome::name) },
+                    "reason": { "type": "string" },
+                    "any_of_roles": { "type": "array", "items": { "type": "string" } },
+                    "all_of_scopes": { "type": "array", "items": { "type": "string" } },
+                    "decided_by": { "type": "array", "items": { "type": "object" } },
+                    "errors": { "type": "array", "items": { "type": "object" } },
+                    "read": { "type": "array", "items": { "type": "object" } },
+                    "external": { "type": "object" },
+                    "shadow": { "type": "object" },
+                    "request": { "type": "object" },
+                    "caller": { "type": "object" },
+                },
+                "required": ["id", "time", "generation", "outcome", "decided_by", "read", "request", "caller"],
+                "additionalProperties": false,
+            })
+        })
+    }
 }

@@ -1,15 +1,34 @@
 //! The control plane: what operators and their tools ask of a running gate, on an address of its own.
 //!
-//! This room knows no store and no proxy: readiness and metrics come through the ports in [`context`].
+//! This room knows no store and no proxy: everything comes through the ports in [`context`]. The calls stand in one table, [`OPERATIONS`].
 
+mod answer;
+mod audited;
+mod call;
+mod change;
 pub mod context;
 pub mod decisions;
-mod endpoints;
 mod error;
+mod front;
+mod limits;
+mod openapi;
+mod operation;
+mod operations;
 mod server;
+mod shape;
+#[cfg(test)]
+mod tests;
 
 pub use context::{
-    Component, Configuration, Context, Health, InForce, Needs, NotAdmitted, Operators, Refused,
+    Component, Configuration, Context, Directory, Health, InForce, Needs, NotAdmitted, Operators, Refused,
+    Rules, Running, Shown, Stores, Wish,
 };
 pub use decisions::Decisions;
+pub use operation::{Method, Operation};
+pub use operations::OPERATIONS;
 pub use server::{MAX_CONNECTIONS, serve};
+
+/// The OpenAPI 3.1 document of all calls.
+pub fn openapi() -> serde_json::Value {
+    openapi::document(OPERATIONS)
+}

@@ -2,14 +2,17 @@
 
 mod connections;
 
-use crate::{Context, endpoints};
-use axum::Router;
+use crate::context::{Context, Operators};
+use crate::front::Front;
+use axum::body::Body;
 use connections::{Connections, OpenConnection};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_io_timeout::TimeoutStream;
@@ -30,9 +33,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub async fn serve(
     listener: TcpListener,
     context: Context,
+    operators: Arc<dyn Operators>,
     end: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let router = endpoints::router(context);
+    let front = Front::new(context, operators);
     let connections = Connections::new(MAX_CONNECTIONS);
     let mut end = pin!(end);
     loop {
@@ -42,8 +46,8 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((socket, _)) => {
-                begin(socket, &router, &connections);
+            Ok((socket, peer)) => {
+                begin((socket, peer.ip()), &front, &connections);
                 connections.settle().await;
             }
             Err(error) => {
@@ -58,9 +62,9 @@ pub async fn serve(
 }
 
 /// Serves a connection, or closes it at once when every other one is in the middle of a request.
-fn begin(socket: TcpStream, router: &Router, connections: &Connections) {
+fn begin(accepted: (TcpStream, IpAddr), front: &Front, connections: &Connections) {
     match connections.open() {
-        Some(open) => drop(tokio::spawn(answer(socket, router.clone(), open))),
+        Some(open) => drop(tokio::spawn(answer(accepted, front.clone(), open))),
         None => tracing::warn!(
             most = MAX_CONNECTIONS,
             "closed a connection to the admin listener: all others are in use"
@@ -68,17 +72,16 @@ fn begin(socket: TcpStream, router: &Router, connections: &Connections) {
     }
 }
 
-async fn answer(socket: TcpStream, router: Router, open: OpenConnection) {
+async fn answer((socket, client): (TcpStream, IpAddr), front: Front, open: OpenConnection) {
     let mut io = TimeoutStream::new(socket);
     io.set_write_timeout(Some(WRITE_STALL));
-    let router = TowerToHyperService::new(router);
     let requests = open.requests();
-    let service = hyper::service::service_fn(move |request| {
-        let (answering, busy) = (hyper::service::Service::call(&router, request), requests.begin());
+    let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+        let (answering, busy) = (front.clone().answer(request.map(Body::new), client), requests.begin());
         async move {
             let response = answering.await;
             drop(busy);
-            response
+            Ok::<_, Infallible>(response)
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()

@@ -10,6 +10,8 @@ pub(crate) enum SchemaCommand {
     Config,
     /// The Cedar schema that the configuration gives: what policies may speak of.
     Cedar,
+    /// The OpenAPI 3.1 document of the admin API.
+    Openapi,
 }
 
 /// Prints a schema.
@@ -17,6 +19,7 @@ pub(crate) fn schema(command: SchemaCommand, common: &Common) -> Result<(), Fail
     match command {
         SchemaCommand::Config => output::json(&crate::config::json_schema(crate::authenticators::ALL)),
         SchemaCommand::Cedar => cedar(common),
+        SchemaCommand::Openapi => output::json(&haechi_admin::openapi()),
     }
 }
 

@@ -3,9 +3,10 @@
 use super::http_client;
 use super::sinks::{SinkCounts, SinkError, SinkQueues, Sinks};
 use crate::config::meant::{Audit, Egress};
-use haechi_audit::{Bundle, Listener, OpenError, Trail};
+use haechi_audit::{Bundle, Events, Listener, OpenError, Trail};
 use haechi_authn::supervisor::supervise;
 use haechi_core::Clock;
+use haechi_core::ports::AuditTrail;
 use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
 use std::sync::Arc;
@@ -76,6 +77,11 @@ impl AuditKeeper {
     /// Records a configuration that comes into force.
     pub(crate) fn configuration(&self, bundle: &Bundle, generation: u64) -> Result<(), AuditFault> {
         Ok(self.trail.configuration(bundle, generation)?)
+    }
+
+    /// For those of the control side who have something to tell.
+    pub(crate) fn events(&self) -> Arc<dyn AuditTrail> {
+        Arc::new(Events(self.trail.clone()))
     }
 
     /// What became of the lines that were sent elsewhere.

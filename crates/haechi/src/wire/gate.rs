@@ -5,6 +5,7 @@ use super::audit::{AuditFault, AuditKeeper};
 use super::authenticators::Built;
 use super::decisions::WorkerDecisions;
 use super::descriptors::{self, TooFew};
+use super::directory::{GateDirectory, NoTrail};
 use super::endpoints::{SystemResolver, WebProbe};
 use super::health::Parts;
 use super::key_expiry;
@@ -21,10 +22,11 @@ use super::upgrade::{self, Program, UpgradeFault};
 use crate::config::Config;
 use crate::diagnostics;
 use arc_swap::ArcSwap;
-use haechi_admin::Context;
+use haechi_admin::{Context, Directory, Running};
 use haechi_authn::key_uses::KeyUses;
 use haechi_authn::supervisor::{on_hopeless, supervise, supervise_until_done};
 use haechi_core::metrics::Source;
+use haechi_core::ports::AuditTrail;
 use haechi_proxy::{
     Budget, DecisionQueries, EndpointGauges, Endpoints, LogSink, Metrics, Plan, Shared, TraceSink, Upkeep,
 };
@@ -148,12 +150,12 @@ impl Gate {
         let seen = Stamp::of(file, config.watched_files());
         let read = (file.to_owned(), config, seen);
         let following = (upkeep, notify.clone(), audit.as_ref().map(|audit| audit.trail.clone()));
+        let directory = (process.clone(), audit.as_ref().map(AuditKeeper::events));
         let reloader = Arc::new(Reloader::new(read, process, shared.plan.clone(), built, reloads, following));
         follow_changes(&reloader, &control);
-        let configuration = ByCall(reloader.clone());
         let socket = listening.admin().map_err(StartFault::Thread)?;
-        let start = |socket| Admin::start(socket, parts, operators, configuration, &shared, &control);
-        let admin = socket.map(start).transpose()?;
+        let calls = AdminCalls { parts, operators, reloader: reloader.clone(), directory };
+        let admin = socket.map(|socket| Admin::start(socket, calls, &shared, &control)).transpose()?;
         Ok(Self {
             control,
             workers,
@@ -306,27 +308,51 @@ impl Gate {
     }
 }
 
+/// What the calls of the admin API know.
+struct AdminCalls {
+    parts: Parts,
+    operators: Arc<Operators>,
+    reloader: Arc<Reloader>,
+    directory: (Arc<ProcessState>, Option<Arc<dyn AuditTrail>>),
+}
+
+impl AdminCalls {
+    fn context(self, shared: &Shared) -> (Context, Arc<Operators>) {
+        let Self { parts, operators, reloader, directory: (process, trail) } = self;
+        let metrics: [Box<dyn Source>; 3] = [
+            Box::new(shared.metrics.clone()),
+            Box::new(EndpointGauges(shared.plan.clone())),
+            Box::new(parts.clone()),
+        ];
+        let directory = GateDirectory::new(&process, &reloader);
+        let running = Running {
+            health: Arc::new(parts),
+            decisions: Arc::new(WorkerDecisions(shared.decisions.clone())),
+            configuration: Arc::new(ByCall(reloader)),
+            metrics: Arc::new(metrics),
+        };
+        let context = Context {
+            running: Some(running),
+            directory: directory.map(|known| Arc::new(known) as Arc<dyn Directory>),
+            trail: trail.unwrap_or_else(|| Arc::new(NoTrail)),
+            clock: shared.clock.clone(),
+            document: Arc::new(haechi_admin::openapi()),
+        };
+        (context, operators)
+    }
+}
+
 impl Admin {
     fn start(
         socket: TcpListener,
-        parts: Parts,
-        operators: Arc<Operators>,
-        configuration: ByCall,
+        calls: AdminCalls,
         shared: &Shared,
         control: &Runtime,
     ) -> Result<Self, StartFault> {
         let address = socket.local_addr().map_err(StartFault::Thread)?;
         let bound = |error| StartFault::Bind { address, error };
         socket.set_nonblocking(true).map_err(bound)?;
-        let metrics: [Box<dyn Source>; 3] = [
-            Box::new(shared.metrics.clone()),
-            Box::new(EndpointGauges(shared.plan.clone())),
-            Box::new(parts.clone()),
-        ];
-        let (health, metrics) = (Arc::new(parts), Arc::new(metrics));
-        let (decisions, configuration) =
-            (Arc::new(WorkerDecisions(shared.decisions.clone())), Arc::new(configuration));
-        let context = Context { health, operators, decisions, configuration, metrics };
+        let context = calls.context(shared);
         let (end, ended) = watch::channel(false);
         let socket = Arc::new(socket);
         let task = supervise_until_done(control.handle(), "admin listener", move || {
@@ -345,7 +371,7 @@ impl Admin {
 /// Serves the admin API until it is told to end. The socket stays open in between, so that nobody is refused while it is started again.
 async fn serve_admin(
     socket: Arc<TcpListener>,
-    context: Context,
+    (context, operators): (Context, Arc<Operators>),
     ended: watch::Receiver<bool>,
 ) -> ControlFlow<()> {
     let listener = match socket.try_clone().and_then(tokio::net::TcpListener::from_std) {
@@ -360,7 +386,7 @@ async fn serve_admin(
         // Told, or nobody left to tell: both are the end.
         let _ = told.wait_for(|ended| *ended).await;
     };
-    if let Err(error) = haechi_admin::serve(listener, context, end).await {
+    if let Err(error) = haechi_admin::serve(listener, context, operators, end).await {
         tracing::error!(%error, "cannot serve the admin API");
         return ControlFlow::Continue(());
     }

@@ -5,6 +5,7 @@ mod audit;
 mod authenticators;
 mod decisions;
 mod descriptors;
+mod directory;
 mod endpoints;
 mod fetch;
 mod gate;

@@ -2,7 +2,7 @@
 
 use super::assembly::ProcessState;
 use crate::config::Config;
-use haechi_admin::{Needs, NotAdmitted};
+use haechi_admin::{Needs, NotAdmitted, Shown, Wish};
 use haechi_authn::identity::OPERATORS;
 use haechi_authn::keys::KeySource;
 use haechi_authn::schemes::jwt::{
@@ -12,6 +12,7 @@ use haechi_authn::schemes::jwt::{
 use haechi_authn::{Attempt, Authenticator, Look};
 use haechi_core::caller::Vouched;
 use haechi_core::id::RequestId;
+use haechi_core::ports::{AuditActor, AuditSubject, BoxFuture};
 use haechi_core::{
     Caller, CanonicalPath, Clock, ConnectionFacts, Fields, Host, RequestHead, RoleTable, role,
 };
@@ -72,15 +73,35 @@ fn may(caller: &Caller, needs: Needs) -> bool {
 }
 
 impl haechi_admin::Operators for Operators {
-    fn admit(&self, token: &str, needs: Needs) -> Result<(), NotAdmitted> {
+    fn admit(&self, shown: Shown, wish: Wish) -> BoxFuture<'_, Result<AuditActor, NotAdmitted>> {
+        let judged = self.judge(&shown, wish);
+        Box::pin(std::future::ready(judged))
+    }
+}
+
+impl Operators {
+    fn judge(&self, shown: &Shown, wish: Wish) -> Result<AuditActor, NotAdmitted> {
         let tokens = self.tokens.as_ref().ok_or(NotAdmitted::NoIdentity)?;
-        let head = self.head(token).ok_or(NotAdmitted::Invalid)?;
+        let head = self.head(&shown.token).ok_or(NotAdmitted::Invalid)?;
         match tokens.for_worker().look(&head, head.received) {
-            Look::Done(Attempt::Verified(caller)) if may(&caller, needs) => Ok(()),
-            Look::Done(Attempt::Verified(_)) => Err(NotAdmitted::Forbidden),
+            Look::Done(Attempt::Verified(caller)) if may(&caller, wish.needs) => Ok(actor(&caller, shown)),
+            Look::Done(Attempt::Verified(caller)) => {
+                Err(NotAdmitted::Forbidden(Box::new(actor(&caller, shown))))
+            }
             Look::Done(Attempt::Absent | Attempt::Rejected(_)) => Err(NotAdmitted::Invalid),
             // Keys and revocations are at hand: whoever would have to ask has lost them.
             Look::Done(Attempt::Unavailable(_)) | Look::Wait(_) => Err(NotAdmitted::Unavailable),
         }
+    }
+}
+
+fn actor(caller: &Caller, shown: &Shown) -> AuditActor {
+    let who = AuditSubject { issuer: caller.issuer.to_string(), subject: caller.subject.to_string() };
+    AuditActor {
+        authenticator: caller.authenticator.to_string(),
+        who: Some(who),
+        credential_id: caller.credential_id.as_ref().map(ToString::to_string),
+        uid: None,
+        client: Some(shown.client),
     }
 }

@@ -1,0 +1,171 @@
+//! What calls answer.
+
+use crate::error::{AdminError, Success};
+use crate::shape::{Described, Schemas};
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::body::Body;
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_TYPE, ETAG, HeaderValue};
+use axum::response::Response;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// Items on a page, unless asked otherwise.
+pub(crate) const PAGE: usize = 50;
+/// Items on a page at most.
+pub(crate) const LONGEST_PAGE: usize = 200;
+
+/// What a call may answer.
+pub(crate) trait Answer {
+    /// Each way to answer, its media type and schema; `None` where nothing is shown.
+    fn describe(schemas: &mut Schemas) -> Vec<(Success, Option<(&'static str, Value)>)>;
+    /// The answer.
+    fn answer(self) -> Result<Response, AdminError>;
+}
+
+/// It is shown.
+pub(crate) struct Shown<T>(pub(crate) T);
+/// It was made, and is shown.
+pub(crate) struct Made<T>(pub(crate) T);
+/// It is shown with an `ETag`, by which a change can say what it is of.
+pub(crate) struct Tagged<T>(pub(crate) T);
+/// It was done.
+pub(crate) struct Done;
+
+/// A part of a list.
+pub(crate) struct Page<T> {
+    pub(crate) items: Vec<T>,
+    /// Where the next page begins; `None` after the last.
+    pub(crate) next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// Of one item more than were asked for, if there is another page.
+    pub(crate) fn of(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> String) -> Self {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(cursor);
+        Self { items, next }
+    }
+}
+
+/// How many items were asked for.
+///
+/// # Errors
+/// For none, and too many.
+pub(crate) fn limit(asked: Option<usize>) -> Result<usize, AdminError> {
+    match asked.unwrap_or(PAGE) {
+        limit @ 1..=LONGEST_PAGE => Ok(limit),
+        _ => Err(AdminError::BadQuery(format!("`limit` is between 1 and {LONGEST_PAGE}"))),
+    }
+}
+
+const JSON: &str = "application/json";
+
+fn body(value: &impl Serialize) -> Result<Vec<u8>, AdminError> {
+    serde_json::to_vec(value).map_err(|error| AdminError::Failed(error.to_string()))
+}
+
+fn headers(kind: &'static str) -> HeaderMap {
+    HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))])
+}
+
+/// The `ETag` of what is shown so. The same on every node.
+///
+/// # Errors
+/// None for what can be shown.
+pub(crate) fn tag(value: &impl Serialize) -> Result<String, AdminError> {
+    let hash = digest(&SHA256, &body(value)?);
+    let short: String = hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("\"{short}\""))
+}
+
+impl<T: Described + Serialize> Answer for Shown<T> {
+    fn describe(schemas: &mut Schemas) -> Vec<(Success, Option<(&'static str, Value)>)> {
+        vec![(Success::Shown, Some((JSON, T::schema(schemas))))]
+    }
+
+    fn answer(self) -> Result<Response, AdminError> {
+        Ok(Success::Shown.answer(headers(JSON), body(&self.0)?.into()))
+    }
+}
+
+impl<T: Described + Serialize> Answer for Made<T> {
+    fn describe(schemas: &mut Schemas) -> Vec<(Success, Option<(&'static str, Value)>)> {
+        vec![(Success::Made, Some((JSON, T::schema(schemas))))]
+    }
+
+    fn answer(self) -> Result<Response, AdminError> {
+        Ok(Success::Made.answer(headers(JSON), body(&self.0)?.into()))
+    }
+}
+
+impl<T: Described + Serialize> Answer for Tagged<T> {
+    fn describe(schemas: &mut Schemas) -> Vec<(Success, Option<(&'static str, Value)>)> {
+        Shown::<T>::describe(schemas)
+    }
+
+    fn answer(self) -> Result<Response, AdminError> {
+        let mut headers = headers(JSON);
+        headers.extend(HeaderValue::from_str(&tag(&self.0)?).ok().map(|tag| (ETAG, tag)));
+        Ok(Success::Shown.answer(headers, body(&self.0)?.into()))
+    }
+}
+
+impl<T: Described + Serialize> Answer for Page<T> {
+    fn describe(schemas: &mut Schemas) -> Vec<(Success, Option<(&'static str, Value)>)> {
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "items": { "type": "array", "items": T::schema(schemas) },
+                "next": { "type": ["string", "null"], "description": "Where the next page begins: give it as `cursor`." },
+            },
+            "required": ["items", "next"],
+            "additionalProperties": false,
+        });
+        vec![(Success::Shown, Some((JSON, schema)))]
+    }
+
+    fn answer(self) -> Result<Response, AdminError> {
+        let page = json!({ "items": self.items, "next": self.next });
+        Ok(Success::Shown.answer(headers(JSON), body(&page)?.into()))
+    }
+}
+
+impl Answer for Done {
+    fn describe(_: &mut Schemas) -> Vec<(Success, Option<(&'static str, Value)>)> {
+        vec![(Success::Done, None)]
+    }
+
+    fn answer(self) -> Result<Response, AdminError> {
+        Ok(Success::Done.answer(HeaderMap::new(), Body::empty()))
+    }
+}
+
+/// A text of another media type.
+pub(crate) struct Metrics(pub(crate) String);
+
+impl Answer for Metrics {
+    fn describe(_: &mut Schemas) -> Vec<(Success, Option<(&'static str, Value)>)> {
+        vec![(Success::Shown, Some(("text/plain", json!({ "type": "string" }))))]
+    }
+
+    fn answer(self) -> Result<Response, AdminError> {
+        Ok(Success::Shown.answer(headers(haechi_core::metrics::CONTENT_TYPE), self.0.into()))
+    }
+}
+
+/// Whether all is ready, and what is not.
+pub(crate) struct Readiness<T>(pub(crate) bool, pub(crate) T);
+
+impl<T: Described + Serialize> Answer for Readiness<T> {
+    fn describe(schemas: &mut Schemas) -> Vec<(Success, Option<(&'static str, Value)>)> {
+        let schema = T::schema(schemas);
+        [Success::Shown, Success::NotReady].map(|how| (how, Some((JSON, schema.clone())))).into()
+    }
+
+    fn answer(self) -> Result<Response, AdminError> {
+        let how = if self.0 { Success::Shown } else { Success::NotReady };
+        Ok(how.answer(headers(JSON), body(&self.1)?.into()))
+    }
+}

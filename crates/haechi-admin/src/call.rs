@@ -1,0 +1,181 @@
+//! What a call asks: its path, its query and its body, each typed, and nothing else.
+
+use crate::error::AdminError;
+use crate::shape::{Described, Schemas};
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::Query;
+use axum::http::header::{CONTENT_TYPE, HeaderValue, IF_MATCH};
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// No body is longer.
+const MAX_BODY: usize = 8 * 1024 * 1024;
+/// No body takes longer to arrive.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
+
+/// What a call asks.
+pub(crate) struct Asked<P, Q, B> {
+    pub(crate) path: P,
+    pub(crate) query: Q,
+    pub(crate) body: B,
+    pub(crate) condition: Condition,
+}
+
+/// What must hold of what is changed (RFC 9110 13.1.1).
+pub(crate) struct Condition(Option<String>);
+
+impl Condition {
+    /// Whether what is there now, with this `ETag`, may be changed.
+    ///
+    /// # Errors
+    /// [`AdminError::Changed`].
+    pub(crate) fn holds(&self, tag: &str) -> Result<(), AdminError> {
+        let Some(wanted) = &self.0 else { return Ok(()) };
+        let fits = |one: &str| one == "*" || one == tag;
+        if wanted.split(',').map(str::trim).any(fits) { Ok(()) } else { Err(AdminError::Changed) }
+    }
+}
+
+/// Where nothing is asked for.
+pub(crate) struct Nothing;
+
+/// What stands in a path or a query.
+pub(crate) trait Parameters: Sized {
+    /// Their schema; `None` where there are none.
+    fn describe(schemas: &mut Schemas) -> Option<Value>;
+    /// From the path's segments.
+    fn of_path(segments: Map<String, Value>) -> Result<Self, AdminError>;
+    /// From the query.
+    fn of_query(parts: &Parts) -> Result<Self, AdminError>;
+}
+
+impl Parameters for Nothing {
+    fn describe(_: &mut Schemas) -> Option<Value> {
+        None
+    }
+
+    fn of_path(_: Map<String, Value>) -> Result<Self, AdminError> {
+        Ok(Self)
+    }
+
+    fn of_query(parts: &Parts) -> Result<Self, AdminError> {
+        match parts.uri.query() {
+            None | Some("") => Ok(Self),
+            Some(_) => Err(AdminError::BadQuery("this address takes no query".to_owned())),
+        }
+    }
+}
+
+/// A query that says nothing to us: health checks and scrapers add what they like.
+pub(crate) struct AnyQuery;
+
+impl Parameters for AnyQuery {
+    fn describe(_: &mut Schemas) -> Option<Value> {
+        None
+    }
+
+    fn of_path(_: Map<String, Value>) -> Result<Self, AdminError> {
+        Ok(Self)
+    }
+
+    fn of_query(_: &Parts) -> Result<Self, AdminError> {
+        Ok(Self)
+    }
+}
+
+impl<T: Described + DeserializeOwned> Parameters for T {
+    fn describe(schemas: &mut Schemas) -> Option<Value> {
+        // Parameters are written where they stand, and their record is nobody else's.
+        let mut own = Schemas::default();
+        let reference = T::schema(&mut own);
+        let schema = own.resolve(&reference).clone();
+        let _ = schemas;
+        Some(schema)
+    }
+
+    fn of_path(segments: Map<String, Value>) -> Result<Self, AdminError> {
+        serde_json::from_value(segments.into()).map_err(|error| AdminError::BadPath(error.to_string()))
+    }
+
+    fn of_query(parts: &Parts) -> Result<Self, AdminError> {
+        let read = Query::try_from_uri(&parts.uri);
+        read.map(|Query(query)| query).map_err(|rejection| AdminError::BadQuery(rejection.body_text()))
+    }
+}
+
+/// What stands in a body.
+pub(crate) trait Content: Sized + Send {
+    /// Its media type and schema; `None` where there is none.
+    fn describe(schemas: &mut Schemas) -> Option<(&'static str, Value)>;
+    /// Reads it.
+    fn read(parts: &Parts, bytes: Bytes) -> Result<Self, AdminError>;
+}
+
+impl Content for Nothing {
+    fn describe(_: &mut Schemas) -> Option<(&'static str, Value)> {
+        None
+    }
+
+    fn read(_: &Parts, _: Bytes) -> Result<Self, AdminError> {
+        Ok(Self)
+    }
+}
+
+/// A record, as JSON.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: Described + DeserializeOwned + Send> Content for Json<T> {
+    fn describe(schemas: &mut Schemas) -> Option<(&'static str, Value)> {
+        Some(("application/json", T::schema(schemas)))
+    }
+
+    fn read(parts: &Parts, bytes: Bytes) -> Result<Self, AdminError> {
+        let mut kinds = parts.headers.get_all(CONTENT_TYPE).iter();
+        let is_json = |kind: &HeaderValue| {
+            let kind = kind.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+            kind.trim_ascii().eq_ignore_ascii_case(b"application/json")
+        };
+        if !kinds.next().is_some_and(is_json) || kinds.next().is_some() {
+            return Err(AdminError::ContentType);
+        }
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| AdminError::BadBody(error.to_string()))
+    }
+}
+
+/// A text, whatever its media type says.
+pub(crate) struct Text(pub(crate) String);
+
+impl Content for Text {
+    fn describe(_: &mut Schemas) -> Option<(&'static str, Value)> {
+        Some(("application/yaml", json!({ "type": "string" })))
+    }
+
+    fn read(_: &Parts, bytes: Bytes) -> Result<Self, AdminError> {
+        String::from_utf8(bytes.into()).map(Self).map_err(|_| AdminError::NotText)
+    }
+}
+
+/// Reads everything that a call asks.
+///
+/// # Errors
+/// What is not as described.
+pub(crate) async fn read<P: Parameters, Q: Parameters, B: Content>(
+    parts: &Parts,
+    segments: Map<String, Value>,
+    body: Body,
+) -> Result<Asked<P, Q, B>, AdminError> {
+    let (path, query) = (P::of_path(segments)?, Q::of_query(parts)?);
+    let bytes = tokio::time::timeout(BODY_WITHIN, to_bytes(body, MAX_BODY));
+    let bytes = bytes.await.map_err(|_| AdminError::TooSlow)?.map_err(|_| AdminError::TooLarge)?;
+    let mut conditions = parts.headers.get_all(IF_MATCH).iter();
+    let condition = match (conditions.next(), conditions.next()) {
+        (None, _) => None,
+        (Some(one), None) => {
+            Some(std::str::from_utf8(one.as_bytes()).map_err(|_| AdminError::Changed)?.to_owned())
+        }
+        (Some(_), Some(_)) => return Err(AdminError::Changed),
+    };
+    Ok(Asked { path, query, body: B::read(parts, bytes)?, condition: Condition(condition) })
+}

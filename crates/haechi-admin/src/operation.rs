@@ -1,0 +1,178 @@
+//! What one call is: the row that the table of calls has of it.
+
+use crate::answer::Answer;
+use crate::call::{self, Asked, Content, Parameters};
+use crate::change::{Change, Reader};
+use crate::context::{Context, Needs};
+use crate::error::{AdminError, Success};
+use crate::shape::Schemas;
+use axum::body::Body;
+use axum::http::request::Parts;
+use axum::response::Response;
+use haechi_core::ports::{AuditActor, AuditOutcome};
+use serde_json::{Map, Value};
+use std::pin::Pin;
+
+/// One call.
+pub struct Operation {
+    /// Its name.
+    pub name: &'static str,
+    /// Its method.
+    pub method: Method,
+    /// The pattern of its path.
+    pub path: &'static str,
+    /// Who may make it.
+    pub needs: Needs,
+    /// What it is called in the audit trail; `None` where it changes nothing.
+    pub action: Option<&'static str>,
+    /// What it does.
+    pub summary: &'static str,
+    pub(crate) answer: fn(Call) -> Answering,
+    pub(crate) describe: fn(&mut Schemas) -> Description,
+}
+
+/// The methods that calls have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Looks.
+    Get,
+    /// Does.
+    Post,
+    /// Replaces.
+    Put,
+    /// Removes.
+    Delete,
+}
+
+/// An answer that is on its way.
+pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<Response, AdminError>> + Send>>;
+
+/// A call of somebody who may make it.
+pub(crate) struct Call {
+    pub(crate) context: Context,
+    /// `None` for probes.
+    pub(crate) actor: Option<AuditActor>,
+    pub(crate) parts: Parts,
+    pub(crate) segments: Map<String, Value>,
+    pub(crate) body: Body,
+}
+
+/// What a call takes and gives.
+pub(crate) struct Description {
+    pub(crate) path: Option<Value>,
+    pub(crate) query: Option<Value>,
+    pub(crate) body: Option<(&'static str, Value)>,
+    pub(crate) answers: Vec<(Success, Option<(&'static str, Value)>)>,
+}
+
+impl Method {
+    /// Its name (RFC 9110 9.1).
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// A call that changes nothing: its handler gets no way to.
+macro_rules! read {
+    ($name:ident, $needs:ident, $method:ident $path:literal, $handler:path, $summary:literal) => {
+        $crate::operation::Operation {
+            name: stringify!($name),
+            method: Method::$method,
+            path: $path,
+            needs: $crate::context::Needs::$needs,
+            action: None,
+            summary: $summary,
+            answer: |call| Box::pin($crate::operation::look(call, $handler)),
+            describe: |schemas| $crate::operation::describe(schemas, $handler),
+        }
+    };
+}
+
+/// A call that changes something: its handler can do so only through what writes to the audit trail first.
+macro_rules! write {
+    ($name:ident, $action:literal, $method:ident $path:literal, $handler:path, $summary:literal) => {
+        $crate::operation::Operation {
+            name: stringify!($name),
+            method: Method::$method,
+            path: $path,
+            needs: $crate::context::Needs::Change,
+            action: Some($action),
+            summary: $summary,
+            answer: |call| Box::pin($crate::operation::change(call, $action, $handler)),
+            describe: |schemas| $crate::operation::describe(schemas, $handler),
+        }
+    };
+}
+pub(crate) use {read, write};
+
+pub(crate) async fn look<P, Q, B, A, F>(
+    call: Call,
+    handler: impl FnOnce(Reader, Asked<P, Q, B>) -> F,
+) -> Result<Response, AdminError>
+where
+    P: Parameters,
+    Q: Parameters,
+    B: Content,
+    A: Answer,
+    F: Future<Output = Result<A, AdminError>>,
+{
+    let asked = call::read(&call.parts, call.segments, call.body).await?;
+    handler(Reader(call.context), asked).await?.answer()
+}
+
+pub(crate) async fn change<P, Q, B, A, F>(
+    call: Call,
+    action: &'static str,
+    handler: impl FnOnce(Change, Asked<P, Q, B>) -> F,
+) -> Result<Response, AdminError>
+where
+    P: Parameters,
+    Q: Parameters,
+    B: Content,
+    A: Answer,
+    F: Future<Output = Result<A, AdminError>>,
+{
+    let asked = call::read(&call.parts, call.segments, call.body).await?;
+    let actor = call.actor.ok_or(AdminError::NoCredential)?;
+    let trail = call.context.trail.clone();
+    let change = Change::new(Reader(call.context), actor, action);
+    let recorder = change.recorder();
+    let done = handler(change, asked).await;
+    let (unrecorded, recorded) = recorder.outcome().await;
+    if let Some(error) = unrecorded {
+        return Err(AdminError::Unrecorded(error));
+    }
+    if let (Err(error), Some(mut event)) = (&done, recorded) {
+        // It was written that it is done, and it was not. The message may name somebody.
+        event.outcome = AuditOutcome::Failed;
+        event.details.insert("error".to_owned(), error.name().into());
+        if let Err(error) = trail.record(event).await {
+            tracing::error!(%error, action, "cannot write that a change failed");
+        }
+    }
+    done?.answer()
+}
+
+pub(crate) fn describe<P, Q, B, A, X, F>(
+    schemas: &mut Schemas,
+    _: impl FnOnce(X, Asked<P, Q, B>) -> F,
+) -> Description
+where
+    P: Parameters,
+    Q: Parameters,
+    B: Content,
+    A: Answer,
+    F: Future<Output = Result<A, AdminError>>,
+{
+    Description {
+        path: P::describe(schemas),
+        query: Q::describe(schemas),
+        body: B::describe(schemas),
+        answers: A::describe(schemas),
+    }
+}

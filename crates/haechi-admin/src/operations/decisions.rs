@@ -1,0 +1,81 @@
+//! `/api/v1/decisions`: what was decided lately, and why. For administrators and auditors.
+
+use crate::answer::{Page, Shown, limit};
+use crate::call::{Asked, Nothing};
+use crate::change::Reader;
+use crate::decisions::{DecisionRecord, WantedDecisions};
+use crate::error::AdminError;
+use crate::shape::shape;
+use haechi_core::id::DecisionId;
+use haechi_core::{Outcome, Timestamp};
+
+shape! {
+    /// Which decision.
+    pub(crate) DecisionPath {
+        /// Its id, as the answer and the access log have it.
+        required id: String,
+    }
+
+    /// Which decisions.
+    pub(crate) DecisionsQuery {
+        /// Only with this outcome: `allow`, `deny` or `unavailable`.
+        optional outcome: Option<String>,
+        /// Only on the route of this name.
+        optional route: Option<String>,
+        /// Only about callers with this subject.
+        optional subject: Option<String>,
+        /// Where the page begins: what the one before gave as `next`.
+        optional cursor: Option<String>,
+        /// At most so many, 1 to 200; 50 where it is left out.
+        optional limit: Option<usize>,
+    }
+}
+
+/// One of them.
+pub(super) async fn one(
+    reader: Reader,
+    asked: Asked<DecisionPath, Nothing, Nothing>,
+) -> Result<Shown<DecisionRecord>, AdminError> {
+    let id = DecisionId::parse(&asked.path.id).ok_or(AdminError::NoDecision)?;
+    let found = reader.running()?.decisions.find(id).await.map_err(|_| AdminError::WorkersSilent)?;
+    found.map(Shown).ok_or(AdminError::NoDecision)
+}
+
+/// The newest ones, page by page.
+pub(super) async fn list(
+    reader: Reader,
+    asked: Asked<Nothing, DecisionsQuery, Nothing>,
+) -> Result<Page<DecisionRecord>, AdminError> {
+    let DecisionsQuery { outcome, route, subject, cursor, limit: most } = asked.query;
+    let limit = limit(most)?;
+    let before = cursor.as_deref().map(|cursor| place(cursor).ok_or(()));
+    let before = before.transpose();
+    let before =
+        before.map_err(|()| AdminError::BadQuery("`cursor` is not one that a page gave".to_owned()))?;
+    // One more tells whether there is another page.
+    let wanted = WantedDecisions { before, outcome: named(outcome)?, route, subject, limit: limit + 1 };
+    let decisions =
+        reader.running()?.decisions.newest(wanted).await.map_err(|_| AdminError::WorkersSilent)?;
+    Ok(Page::of(decisions, limit, |last| format!("{}-{}", last.received.as_millis(), last.id)))
+}
+
+/// One for each way in which shadow policies would change what happens.
+pub(super) async fn shadow(
+    reader: Reader,
+    _: Asked<Nothing, Nothing, Nothing>,
+) -> Result<Page<DecisionRecord>, AdminError> {
+    let items = reader.running()?.decisions.shadow().await.map_err(|_| AdminError::WorkersSilent)?;
+    Ok(Page { items, next: None })
+}
+
+fn named(outcome: Option<String>) -> Result<Option<Outcome>, AdminError> {
+    let Some(name) = outcome else { return Ok(None) };
+    let found = Outcome::ALL.into_iter().find(|outcome| outcome.name() == name);
+    let unknown = || AdminError::BadQuery("`outcome` is `allow`, `deny` or `unavailable`".to_owned());
+    found.map(Some).ok_or_else(unknown)
+}
+
+fn place(cursor: &str) -> Option<(Timestamp, DecisionId)> {
+    let (millis, id) = cursor.rsplit_once('-')?;
+    Some((Timestamp::from_millis(millis.parse().ok()?), DecisionId::parse(id)?))
+}

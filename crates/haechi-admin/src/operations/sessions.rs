@@ -1,0 +1,92 @@
+//! `/api/v1/sessions`: logins of users.
+
+use super::users::{UserPath, concerned, existing};
+use crate::answer::{Done, Page, limit};
+use crate::call::{Asked, Nothing};
+use crate::change::{Change, Reader};
+use crate::error::AdminError;
+use crate::shape::shape;
+use haechi_authn::identity::tokens_expire_at;
+use haechi_core::Timestamp;
+use haechi_core::ports::Session;
+
+shape! {
+    /// Which login.
+    pub(crate) SessionPath {
+        /// Its id, the `sid` of its tokens; not a token.
+        required id: String,
+    }
+
+    /// Which logins.
+    pub(crate) SessionsQuery {
+        /// Only those of the user of this name.
+        optional user: Option<String>,
+        /// At most so many, 1 to 200; 50 where it is left out.
+        optional limit: Option<usize>,
+    }
+
+    /// A login.
+    pub(crate) SessionView {
+        /// Its id, the `sid` of its tokens.
+        required id: String,
+        /// The user's id.
+        required subject: String,
+        /// When it began.
+        required created_at: String,
+        /// When it cannot be refreshed any more.
+        required expires_at: String,
+    }
+}
+
+impl SessionView {
+    fn of(session: Session) -> Self {
+        Self {
+            id: session.id,
+            subject: session.user_id,
+            created_at: session.created_at.rfc3339().to_string(),
+            expires_at: session.expires_at.rfc3339().to_string(),
+        }
+    }
+}
+
+/// The store tells the newest, and nothing of those before: `next` is always `null`.
+pub(super) async fn list(
+    reader: Reader,
+    asked: Asked<Nothing, SessionsQuery, Nothing>,
+) -> Result<Page<SessionView>, AdminError> {
+    let limit = limit(asked.query.limit)?;
+    let stores = reader.stores()?;
+    let user = match &asked.query.user {
+        Some(name) => Some(existing(&*stores.users, name).await?.id),
+        None => None,
+    };
+    let found = stores.sessions.list(user.as_deref(), reader.now(), limit).await?;
+    Ok(Page { items: found.into_iter().map(SessionView::of).collect(), next: None })
+}
+
+/// No access token of the login is valid for longer.
+fn until(change: &Change) -> Result<Timestamp, AdminError> {
+    Ok(tokens_expire_at(change.look.now(), change.look.rules()?.longest_token))
+}
+
+pub(super) async fn end(
+    change: Change,
+    asked: Asked<SessionPath, Nothing, Nothing>,
+) -> Result<Done, AdminError> {
+    let id = asked.path.id;
+    if id.starts_with("hr_") || id.contains('.') {
+        return Err(AdminError::BadPath("this is a token, not a login's id".to_owned()));
+    }
+    change.target(format!("session {id}")).await;
+    change.stores()?.sessions.end(&id, until(&change)?).await?;
+    Ok(Done)
+}
+
+pub(super) async fn end_of_user(
+    change: Change,
+    asked: Asked<UserPath, Nothing, Nothing>,
+) -> Result<Done, AdminError> {
+    let user = concerned(&change, &asked.path.name, &asked.condition).await?;
+    change.stores()?.sessions.end_all_of(&user.id, until(&change)?).await?;
+    Ok(Done)
+}
