@@ -7,7 +7,9 @@ import unittest
 from pathlib import Path
 
 from harness import gate, load, options, process, summary
-from harness.measure import Round, near_the_end
+from harness.errors import RoundFailed
+from harness.measure import Round, check_audit, near_the_end
+from harness.proxies import Place, haechi, nginx
 from harness.settings import SETTINGS
 
 
@@ -38,6 +40,44 @@ class Targets(unittest.TestCase):
         title = "haechi resident memory at 64 connections under load"
         self.assertEqual(self.verdicts(rounds)[title].verdict, "not met")
         self.assertEqual(self.verdicts(rounds, connections=8)[title].verdict, "not measured")
+
+
+    def test_everything_has_an_aim_with_and_without_the_trail(self):
+        rounds = {("plain", "nginx"): [measured(20)], ("everything", "haechi"): [measured(25.1)], ("everything+audit", "haechi"): [measured(28)]}
+        found = self.verdicts(rounds)
+        self.assertEqual(found["haechi everything / nginx plain"].verdict, "not met")
+        self.assertEqual(found["haechi everything+audit / nginx plain"].verdict, "met")
+
+
+class Configurations(unittest.TestCase):
+    def written(self, setting: str) -> tuple[str, str]:
+        with tempfile.TemporaryDirectory() as directory:
+            place = Place(Path("/bin/true"), Path(directory), 1, 2, 3, SETTINGS[setting], None)
+            nginx.launch(place)
+            return "\n".join(haechi.lines(place)), Path(directory, "nginx.conf").read_text()
+
+    def test_only_settings_with_a_limit_have_one(self):
+        for name, setting in SETTINGS.items():
+            ours, theirs = self.written(name) if setting.protocol != "https" else ("", "")
+            with self.subTest(name):
+                self.assertEqual("rate_limit:" in ours, bool(setting.limit))
+                self.assertEqual(("limit_req_zone" in theirs, "limit_req zone" in theirs), (bool(setting.limit), bool(setting.limit)))
+
+    def test_everything_is_limited_by_subject_and_the_trail_is_required(self):
+        self.assertIn("by: subject", self.written("everything")[0])
+        self.assertNotIn("audit:", self.written("everything")[0])
+        self.assertIn("mode: required, durability: written", self.written("everything+audit")[0])
+
+
+class Records(unittest.TestCase):
+    def test_one_missing_record_drops_the_row_and_full_files_count(self):
+        with tempfile.TemporaryDirectory() as directory:
+            file = Path(directory, "haechi.jsonl")
+            file.write_text('{"event":"decision"}\n{"event":"checkpoint"}\n')
+            Path(directory, "haechi-20261127T130000.123Z.jsonl").write_text('{"event":"decision"}\n')
+            check_audit(file, 2)
+            with self.assertRaises(RoundFailed):
+                check_audit(file, 3)
 
 
 class Requests(unittest.TestCase):

@@ -45,6 +45,7 @@ class Instance:
     admin_port: int
     directory: Path
     access_log: Path | None
+    audit_file: Path | None
     started_ms: float
     """From spawning to the first 200."""
 
@@ -65,7 +66,7 @@ def start_backend(root: Path, program: Path, core: int, setting: Setting) -> tup
 def running(bench: Bench, name: str, setting: Setting):
     """The proxy, answering; it is gone, with its files, afterwards."""
     if name == "backend":
-        yield Instance(name, bench.backend, bench.backend_port, 0, bench.root / "backend", None, 0.0)
+        yield Instance(name, bench.backend, bench.backend_port, 0, bench.root / "backend", None, None, 0.0)
         return
     directory = Path(tempfile.mkdtemp(prefix=f"{name}-", dir=bench.root))
     place = Place(bench.tools.programs[name], directory, free_port(), free_port(), bench.grpc_port if setting.protocol == "grpc" else bench.backend_port, setting, bench.tokens)
@@ -76,7 +77,7 @@ def running(bench: Bench, name: str, setting: Setting):
         token = bench.tokens.good if setting.authenticated and bench.tokens else None
         wait_for_200(name, process, place.port, setting, token)
         elapsed = (time.perf_counter() - since) * 1000
-        yield Instance(name, process, place.port, place.admin_port, directory, place.access_log, elapsed)
+        yield Instance(name, process, place.port, place.admin_port, directory, place.access_log, place.audit_file if setting.audit else None, elapsed)
     finally:
         process.stop()
         shutil.rmtree(directory, ignore_errors=True)

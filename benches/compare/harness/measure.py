@@ -205,6 +205,20 @@ def check_observability(instance: Instance, requests: int) -> None:
     lines = line_count(instance.access_log)
     if lines < LOGGED_SHARE * requests:
         raise RoundFailed(f"{lines} lines in the access log for {requests} requests")
+    if instance.audit_file is not None:
+        check_audit(instance.audit_file, requests)
+
+
+def check_audit(file: Path, requests: int) -> None:
+    """What was forwarded was recorded before: not a single record may be missing. A file that is full lies beside the current one."""
+    records = sum(decisions(one) for one in file.parent.glob(f"{file.stem}*{file.suffix}"))
+    if records < requests:
+        raise RoundFailed(f"{records} decisions in the audit trail for {requests} requests")
+
+
+def decisions(file: Path) -> int:
+    with open(file, "rb") as trail:
+        return sum(b'"event":"decision"' in line for line in trail)
 
 
 def line_count(file: Path) -> int:

@@ -15,6 +15,8 @@ H2_CONNECTIONS, H2_STREAMS = 16, 10
 HANDSHAKES, HANDSHAKE_PERIOD_MS = 1_000, 20
 EVEN_RATE, EVEN_CONNECTIONS = 5_000, 32
 IDLE_CONNECTIONS = 5_000
+# Requests a second, and as many at once: what limits allow that shall refuse none.
+NEVER_REFUSED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,10 @@ class Setting:
     """What the routes ask of callers: clauses, `any`, or `policy`, for which there are 1,000 policies."""
     protocol: str = "http"
     """What the client speaks: `http` (1.1), `h2c` (HTTP/2 by prior knowledge), `https` (1.1 over TLS) or `grpc` (over h2c, to a backend that speaks it)."""
+    limit: str = ""
+    """By what the route limits requests: `client_ip`, `subject`, or nothing. It is so large that it refuses none."""
+    audit: bool = False
+    """A record of each request is in the kernel before the request is forwarded."""
     load: str = "wrk"
     """`wrk`, `h2load`, `handshakes` (h2load with a new connection for each request), `even` (evenly spaced) or `idle` (connections that wait)."""
 
@@ -61,6 +67,9 @@ SETTINGS = {
         Setting("routes-10k", "token and role check, 10,000 routes asked in turn", ("haechi",), routes=10_000),
         Setting("any", "RS256 token, nothing asked of the caller, 50 routes", ("haechi",), routes=POLICIES // POLICIES_PER_ROUTE, authorize="any"),
         Setting("policies", f"RS256 token, {POLICIES:,} policies, {POLICIES_PER_ROUTE} of them about each of 50 routes", ("haechi",), routes=POLICIES // POLICIES_PER_ROUTE, authorize="policy"),
+        Setting("limit", "proxying with a limit by client address, nobody is asked who they are", ("nginx", "haechi"), authenticated=False, tokens="none", limit="client_ip"),
+        Setting("everything", "RS256 token and role check, limit by subject, metrics, access log", ("haechi",), limit="subject"),
+        Setting("everything+audit", "the same, and an audit trail (required, written)", ("haechi",), limit="subject", audit=True),
         open_setting("h2", f"HTTP/2 from the client, {H2_STREAMS} streams on each of {H2_CONNECTIONS} connections", ("nginx", "envoy", "haechi"), "h2c", "h2load"),
         open_setting("tls", "a new TLS connection for each request, none resumed", ("nginx", "haechi"), "https", "handshakes"),
         open_setting("grpc", f"gRPC unary calls, {H2_STREAMS} at once on each of {H2_CONNECTIONS} connections", ("envoy", "haechi"), "grpc", "h2load"),

@@ -29,6 +29,10 @@ class Place:
         return self.directory / "access.log"
 
     @property
+    def audit_file(self) -> Path:
+        return self.directory / "audit" / "haechi.jsonl"
+
+    @property
     def needed_tokens(self) -> Tokens:
         if self.tokens is None:
             raise ValueError(f"the setting `{self.setting.name}` needs tokens")

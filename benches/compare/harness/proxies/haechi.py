@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from ..settings import IDLE_CONNECTIONS, POLICIES, POLICIES_PER_ROUTE, Setting, route_prefix
+from ..settings import IDLE_CONNECTIONS, NEVER_REFUSED, POLICIES, POLICIES_PER_ROUTE, Setting, route_prefix
 from ..wire import certificate
 from . import Launch, Place
 
@@ -27,6 +27,7 @@ def lines(place: Place) -> list[str]:
         f"access_log: {{ target: {place.access_log} }}",
         *(TOKENS if place.setting.authenticated else []),
         *limits(place),
+        *([f"audit: {{ file: {place.audit_file}, mode: required, durability: written }}"] if place.setting.audit else []),
         *(["policies: [bench.cedar]"] if place.setting.authorize == "policy" else []),
         f"services: {{ web: {{ endpoints: [http://127.0.0.1:{place.backend_port}]{', protocol: http2' if place.setting.protocol == 'grpc' else ''} }} }}",
         "routes:",
@@ -65,14 +66,18 @@ TOKENS = [
 def routes(place: Place) -> list[str]:
     setting = place.setting
     if not setting.authenticated:
-        return [f"  - {{ name: plain, match: {{ path: /{setting.paths[0].split('/')[1]}/** }}, authenticate: anonymous, authorize: any, service: web }}"]
+        return [f"  - {{ name: plain, match: {{ path: /{setting.paths[0].split('/')[1]}/** }}, authenticate: anonymous, authorize: any, service: web{rate_limit(setting)} }}"]
     if setting.routes == 1:
         return [guarded(setting, "jwt", "/jwt/**")]
     return [guarded(setting, f"r{number:05d}", f"{route_prefix(number)}/items/{{id}}") for number in range(setting.routes)]
 
 
 def guarded(setting: Setting, name: str, path: str) -> str:
-    return f'  - {{ name: {name}, match: {{ path: "{path}" }}, authenticate: bench, authorize: {setting.authorize}, service: web }}'
+    return f'  - {{ name: {name}, match: {{ path: "{path}" }}, authenticate: bench, authorize: {setting.authorize}, service: web{rate_limit(setting)} }}'
+
+
+def rate_limit(setting: Setting) -> str:
+    return f", rate_limit: {{ requests: {NEVER_REFUSED}, per: 1s, by: {setting.limit} }}" if setting.limit else ""
 
 
 def policies() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..settings import IDLE_CONNECTIONS
+from ..settings import IDLE_CONNECTIONS, NEVER_REFUSED
 from ..wire import GRPC_MESSAGE, certificate
 from . import Launch, Place
 
@@ -19,6 +19,7 @@ CONNECTIONS = 4096
 def launch(place: Place) -> Launch:
     return started(place.program, place.directory, place.port, f"""
         access_log {place.access_log} combined buffer=64k flush=1s;
+        {limit_zone(place)}
         upstream backend {{
             server 127.0.0.1:{place.backend_port};
             keepalive 256;
@@ -27,6 +28,7 @@ def launch(place: Place) -> Launch:
         server {{
             {listen(place)}
             location / {{
+                {limit(place)}
                 proxy_pass http://backend;
                 proxy_http_version 1.1;
                 proxy_set_header Connection "";
@@ -37,6 +39,16 @@ def launch(place: Place) -> Launch:
             }}
         }}
     """, CONNECTIONS + 2 * IDLE_CONNECTIONS if place.setting.load in ("idle", "handshakes") else CONNECTIONS)
+
+
+def limit_zone(place: Place) -> str:
+    """nginx knows no caller: it counts by address."""
+    return f"limit_req_zone $binary_remote_addr zone=clients:1m rate={NEVER_REFUSED}r/s;" if place.setting.limit else ""
+
+
+def limit(place: Place) -> str:
+    """Without a burst, the second request of a millisecond is refused."""
+    return f"limit_req zone=clients burst={NEVER_REFUSED} nodelay;" if place.setting.limit else ""
 
 
 def listen(place: Place) -> str:
