@@ -257,8 +257,9 @@ fn a_second_process_goes_on_in_the_same_files() {
     gate.get("/open").expect(200);
     whole(&gate, &backend);
     let all = records(gate.folder().path());
-    assert_eq!(all.iter().filter(|line| line["event"] == "start").count(), 2);
-    assert_eq!(all.iter().filter(|line| line["final"] == true).count(), 1);
+    // The command that added the user, and the two gates, of which the second still runs.
+    assert_eq!(all.iter().filter(|line| line["event"] == "start").count(), 3);
+    assert_eq!(all.iter().filter(|line| line["final"] == true).count(), 2);
 }
 
 #[test]
@@ -442,4 +443,34 @@ routes:
         .collect();
     assert!(told.contains(&(&json!("allow"), &json!("deny"), &json!("/clerks/7"))), "{told:?}");
     assert!(told.contains(&(&json!("deny"), &json!("allow"), &json!("/clerks/7"))), "{told:?}");
+}
+
+#[test]
+fn what_a_command_changes_is_on_record_before() {
+    let backend = Backend::saying("reached");
+    let folder = folder(&backend, "");
+    let path = folder.path();
+    folder.create_key(&["--owner", "billing"]);
+    haechi(path, &["user", "set-roles", "alice", "--role", "ADMIN"]).success();
+    haechi(path, &["user", "disable", "alice"]).success();
+    haechi(path, &["user", "list"]).success();
+    let told: Vec<(String, Value)> = records(path)
+        .into_iter()
+        .filter(|line| line["by"]["authenticator"] == "command")
+        .map(|line| (line["event"].as_str().unwrap().to_owned(), line))
+        .collect();
+    let events: Vec<&str> = told.iter().map(|(event, _)| &**event).collect();
+    assert_eq!(events, ["user.add", "key.create", "user.set_roles", "user.set_state"]);
+    assert_eq!(told[0].1["about"], told[2].1["about"], "it is the same person");
+    assert!(told[0].1["by"]["uid"].is_u64());
+    let starts = records(path).iter().filter(|line| line["event"] == "start").count();
+    assert_eq!(starts, 4, "a command that only looks leaves no line");
+    haechi(path, &["audit", "verify"]).success();
+    // A trail that cannot be written: nothing is changed.
+    std::fs::remove_file(folder.file("audit/haechi.key")).unwrap();
+    std::fs::create_dir(folder.file("audit/haechi.key")).unwrap();
+    let refused = haechi(path, &["user", "delete", "alice"]);
+    assert_eq!(refused.code, 1, "{refused:#?}");
+    assert!(refused.stderr.contains("audit trail"), "{refused:#?}");
+    assert!(haechi(path, &["user", "list"]).success().stdout.contains("alice"));
 }

@@ -1,5 +1,6 @@
 //! Stores that write to the audit trail before they change anything: whoever has no other cannot forget it.
 
+use crate::context::Stores;
 use haechi_core::Secret;
 use haechi_core::Timestamp;
 use haechi_core::ports::{
@@ -59,6 +60,25 @@ impl Recorder {
     }
 }
 
+/// Stores that write `event` to `trail` before the first change that is made through them.
+pub fn recorded(stores: &Stores, trail: Arc<dyn AuditTrail>, event: AuditEvent) -> Stores {
+    recorded_by(stores, &Arc::new(Recorder::new(trail, event)))
+}
+
+pub(crate) fn recorded_by(stores: &Stores, recorder: &Arc<Recorder>) -> Stores {
+    fn audited<S: ?Sized>(store: &Arc<S>, recorder: &Arc<Recorder>) -> Arc<Audited<S>> {
+        Arc::new(Audited { store: store.clone(), recorder: recorder.clone() })
+    }
+    Stores {
+        users: audited(&stores.users, recorder),
+        clients: audited(&stores.clients, recorder),
+        api_keys: audited(&stores.api_keys, recorder),
+        sessions: audited(&stores.sessions, recorder),
+        revocations: audited(&stores.revocations, recorder),
+        signing_keys: audited(&stores.signing_keys, recorder),
+    }
+}
+
 /// A store whose changes are written to the trail first.
 pub(crate) struct Audited<S: ?Sized> {
     pub(crate) store: Arc<S>,
@@ -71,6 +91,27 @@ impl<S: ?Sized + Send + Sync> Audited<S> {
             let written = self.recorder.write(about).await;
             written.map_err(|error| StoreError::Unavailable(error.to_string()))?;
             change.await
+        })
+    }
+
+    /// The same, of a change to `target`, unless the call has named another.
+    fn write_to<'a, T: 'a>(&'a self, target: String, change: Stored<'a, T>) -> Stored<'a, T> {
+        Box::pin(async move {
+            let tell = |event: &mut AuditEvent| {
+                event.target.get_or_insert(target);
+            };
+            self.recorder.tell(tell).await;
+            self.write(None, change).await
+        })
+    }
+}
+
+impl Audited<dyn Users> {
+    /// The same, of the user of this name: people are known to the trail by id.
+    fn write_of<'a, T: 'a>(&'a self, name: &'a str, change: Stored<'a, T>) -> Stored<'a, T> {
+        Box::pin(async move {
+            let user = self.store.by_name(name).await?;
+            self.write(user.as_ref().map(|user| &*user.id), change).await
         })
     }
 }
@@ -89,16 +130,16 @@ impl Users for Audited<dyn Users> {
         self.write(Some(&user.id), self.store.add(user))
     }
     fn set_roles<'a>(&'a self, name: &'a str, roles: &'a [String]) -> Stored<'a, ()> {
-        self.write(None, self.store.set_roles(name, roles))
+        self.write_of(name, self.store.set_roles(name, roles))
     }
     fn set_password<'a>(&'a self, name: &'a str, hash: &'a Secret<String>) -> Stored<'a, ()> {
-        self.write(None, self.store.set_password(name, hash))
+        self.write_of(name, self.store.set_password(name, hash))
     }
     fn set_disabled<'a>(&'a self, name: &'a str, disabled: bool) -> Stored<'a, ()> {
-        self.write(None, self.store.set_disabled(name, disabled))
+        self.write_of(name, self.store.set_disabled(name, disabled))
     }
     fn delete<'a>(&'a self, name: &'a str) -> Stored<'a, ()> {
-        self.write(None, self.store.delete(name))
+        self.write_of(name, self.store.delete(name))
     }
     fn login_failed<'a>(
         &'a self,
@@ -133,13 +174,13 @@ impl ApiKeys for Audited<dyn ApiKeys> {
         })
     }
     fn add_all<'a>(&'a self, keys: &'a [ApiKeyRecord]) -> Stored<'a, ()> {
-        self.write(None, self.store.add_all(keys))
+        self.write_to(format!("{} keys", keys.len()), self.store.add_all(keys))
     }
     fn rotate<'a>(&'a self, id: &'a str, sha256: &'a [u8; 32], previous_until: Timestamp) -> Stored<'a, ()> {
-        self.write(None, self.store.rotate(id, sha256, previous_until))
+        self.write_to(format!("key {id}"), self.store.rotate(id, sha256, previous_until))
     }
     fn revoke<'a>(&'a self, id: &'a str) -> Stored<'a, ()> {
-        self.write(None, self.store.revoke(id))
+        self.write_to(format!("key {id}"), self.store.revoke(id))
     }
     fn used<'a>(&'a self, uses: &'a [KeyUse]) -> Stored<'a, ()> {
         self.write(None, self.store.used(uses))
@@ -202,7 +243,7 @@ impl Sessions for Audited<dyn Sessions> {
         self.store.list(user_id, now, limit)
     }
     fn end<'a>(&'a self, session: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
-        self.write(None, self.store.end(session, tokens_expire_at))
+        self.write_to(format!("session {session}"), self.store.end(session, tokens_expire_at))
     }
     fn end_all_of<'a>(&'a self, user_id: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
         self.write(Some(user_id), self.store.end_all_of(user_id, tokens_expire_at))
@@ -246,7 +287,7 @@ impl SigningKeys for Audited<dyn SigningKeys> {
         self.write(None, self.store.rotate_from(latest, next, published_until))
     }
     fn unpublish<'a>(&'a self, id: &'a str, published_until: Timestamp) -> Stored<'a, ()> {
-        self.write(None, self.store.unpublish(id, published_until))
+        self.write_to(format!("signing key {id}"), self.store.unpublish(id, published_until))
     }
     fn reseal<'a>(
         &'a self,

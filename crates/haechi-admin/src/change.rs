@@ -1,6 +1,6 @@
 //! What a call may do: look, or change what it has written to the audit trail first.
 
-use crate::audited::{Audited, Recorder};
+use crate::audited::{Recorder, recorded_by};
 use crate::context::{Context, Directory, Rules, Running, Stores};
 use crate::error::AdminError;
 use haechi_authn::identity::{AccountStores, Accounts, ClientAccounts, SigningKeyAccounts};
@@ -90,21 +90,9 @@ impl Change {
         self.recorder.write(None).await.map_err(AdminError::Unrecorded)
     }
 
-    fn audited<S: ?Sized>(&self, store: &Arc<S>) -> Arc<Audited<S>> {
-        Arc::new(Audited { store: store.clone(), recorder: self.recorder.clone() })
-    }
-
     /// The stores, each change of which is recorded.
     pub(crate) fn stores(&self) -> Result<Stores, AdminError> {
-        let stores = self.look.stores()?;
-        Ok(Stores {
-            users: self.audited(&stores.users),
-            clients: self.audited(&stores.clients),
-            api_keys: self.audited(&stores.api_keys),
-            sessions: self.audited(&stores.sessions),
-            revocations: self.audited(&stores.revocations),
-            signing_keys: self.audited(&stores.signing_keys),
-        })
+        Ok(recorded_by(self.look.stores()?, &self.recorder))
     }
 
     /// Users and keys.

@@ -19,6 +19,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 
+pub use audited::recorded;
 pub use context::{
     Component, Configuration, Context, Directory, Health, InForce, Needs, NotAdmitted, Operators, Refused,
     Rules, Running, Shown, Stores, Wish,

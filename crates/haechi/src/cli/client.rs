@@ -82,10 +82,22 @@ pub(crate) struct RotateArgs {
     keys: KeyArgs,
 }
 
+impl ClientCommand {
+    /// What the audit trail calls it; nothing where nothing is changed.
+    const fn action(&self) -> &'static str {
+        match self {
+            Self::List | Self::Show { .. } => "",
+            Self::Add(_) => "client.add",
+            Self::Rotate(_) => "client.rotate",
+            Self::Delete { .. } => "client.delete",
+        }
+    }
+}
+
 /// Does it.
 pub(crate) fn client(common: &Common, command: ClientCommand) -> Result<(), Failure> {
     let format = common.output;
-    with_store(common, async |opened| match command {
+    with_store(common, command.action(), async |opened| match command {
         ClientCommand::Add(arguments) => add(&opened, *arguments, format).await,
         ClientCommand::List => list(&opened, format).await,
         ClientCommand::Show { client } => show(known(&opened, &client).await?, format),

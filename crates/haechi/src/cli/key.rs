@@ -97,12 +97,25 @@ impl KeyCommand {
     }
 }
 
+impl StoredKeyCommand {
+    /// What the audit trail calls it; nothing where nothing is changed.
+    const fn action(&self) -> &'static str {
+        match self {
+            Self::List(_) | Self::Show { .. } => "",
+            Self::Create(_) => "key.create",
+            Self::Rotate(_) => "key.rotate",
+            Self::Revoke { .. } => "key.revoke",
+            Self::Import(_) => "key.import",
+        }
+    }
+}
+
 /// Does it.
 pub(crate) fn key(common: &Common, command: KeyCommand) -> Result<(), Failure> {
     match command {
         KeyCommand::Scan(arguments) => scan(common, &arguments),
         KeyCommand::Stored(command) => {
-            with_store(common, async |opened| stored(&opened, command, common).await)
+            with_store(common, command.action(), async |opened| stored(&opened, command, common).await)
         }
     }
 }

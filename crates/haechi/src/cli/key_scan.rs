@@ -61,9 +61,9 @@ pub(crate) fn scan(common: &Common, arguments: &ScanArgs) -> Result<(), Failure>
             let all = keys.into_iter().map(|(file, at, _)| found(file, at, "unknown", None));
             return tell(common, all.collect());
         }
-        return with_store(common, async |opened| tell(common, asked(&opened, keys).await?));
+        return with_store(common, "", async |opened| tell(common, asked(&opened, keys).await?));
     }
-    with_store(common, async |opened| {
+    with_store(common, "", async |opened| {
         let imported = imported(&opened).await?;
         let keys = keys_of(&arguments.files, &imported)?;
         tell(common, asked(&opened, keys).await?)

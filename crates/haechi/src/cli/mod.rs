@@ -29,6 +29,7 @@ pub(crate) mod signing_key;
 pub(crate) mod store;
 pub(crate) mod test;
 pub(crate) mod token;
+mod trail;
 pub(crate) mod user;
 
 use crate::authenticators;

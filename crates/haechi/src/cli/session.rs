@@ -45,10 +45,20 @@ pub(crate) struct EndArgs {
     all: bool,
 }
 
+impl SessionCommand {
+    /// What the audit trail calls it; nothing where nothing is changed.
+    const fn action(&self) -> &'static str {
+        match self {
+            Self::List { .. } => "",
+            Self::End(_) => "session.end",
+        }
+    }
+}
+
 /// Does it.
 pub(crate) fn session(common: &Common, command: SessionCommand) -> Result<(), Failure> {
     let format = common.output;
-    with_store(common, async |opened| match command {
+    with_store(common, command.action(), async |opened| match command {
         SessionCommand::List { user, limit } => list(&opened, user.as_deref(), limit, format).await,
         SessionCommand::End(EndArgs { id: Some(id), .. }) => one(&opened, &id).await,
         SessionCommand::End(EndArgs { user: Some(user), .. }) => of_user(&opened, &user).await,

@@ -35,10 +35,22 @@ pub(crate) enum SigningKeyCommand {
     Reseal,
 }
 
+impl SigningKeyCommand {
+    /// What the audit trail calls it; nothing where nothing is changed.
+    const fn action(&self) -> &'static str {
+        match self {
+            Self::List => "",
+            Self::Rotate { .. } => "signing_key.rotate",
+            Self::Retire { .. } => "signing_key.retire",
+            Self::Reseal => "signing_key.reseal",
+        }
+    }
+}
+
 /// Does it.
 pub(crate) fn signing_key(common: &Common, command: SigningKeyCommand) -> Result<(), Failure> {
     let format = common.output;
-    with_store(common, async |opened| match command {
+    with_store(common, command.action(), async |opened| match command {
         SigningKeyCommand::List => list(&opened, format).await,
         SigningKeyCommand::Rotate { lead, at_once } => {
             let lead = if at_once { SOONEST } else { lead.unwrap_or(PUBLISHED_AHEAD) };

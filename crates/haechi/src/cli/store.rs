@@ -1,5 +1,6 @@
 //! The store of the configuration, for commands that work on it.
 
+use super::trail::CommandTrail;
 use super::{Common, Failure, configuration};
 use crate::config::{Config, LONGEST_ACCESS_TOKEN};
 use haechi_authn::declared::DeclaredAttributes;
@@ -19,9 +20,10 @@ pub(crate) struct Opened {
     pub(crate) store: Store,
 }
 
-/// Loads the configuration, opens its store, does `work`, and closes the store whatever came of it.
+/// Loads the configuration, opens its store, does `work`, and closes the store whatever came of it. What `work` changes is on record before, as `action`.
 pub(crate) fn with_store<F: Future<Output = Result<(), Failure>>>(
     common: &Common,
+    action: &'static str,
     work: impl FnOnce(Opened) -> F,
 ) -> Result<(), Failure> {
     let config = Arc::new(configuration(&common.config)?);
@@ -30,8 +32,16 @@ pub(crate) fn with_store<F: Future<Output = Result<(), Failure>>>(
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::fault)?;
     runtime.block_on(async {
         let store = Store::at(&location).await.map_err(Failure::fault)?;
-        let done = work(Opened { config, store: store.clone() }).await;
+        let trail = config.audit.as_ref().map(|audit| Arc::new(CommandTrail::new(audit)));
+        let recorded = match &trail {
+            Some(trail) => trail.recorded(&store, &config, action),
+            None => store.clone(),
+        };
+        let done = work(Opened { config, store: recorded }).await;
         store.close().await;
+        if let Some(trail) = trail {
+            trail.finish();
+        }
         done
     })
 }

@@ -34,10 +34,20 @@ pub(crate) enum TokenCommand {
     },
 }
 
+impl TokenCommand {
+    /// What the audit trail calls it; nothing where nothing is changed.
+    const fn action(&self) -> &'static str {
+        match self {
+            Self::Inspect { .. } => "",
+            Self::Revoke { .. } => "token.revoke",
+        }
+    }
+}
+
 /// Does it.
 pub(crate) fn token(common: &Common, command: TokenCommand) -> Result<(), Failure> {
     let format = common.output;
-    with_store(common, async |opened| match command {
+    with_store(common, command.action(), async |opened| match command {
         TokenCommand::Inspect { token } => inspect(&opened, &given(token)?, format).await,
         TokenCommand::Revoke { token } => revoke(&opened, &given(token)?).await,
     })

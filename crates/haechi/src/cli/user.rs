@@ -63,9 +63,23 @@ pub(crate) enum UserCommand {
     },
 }
 
+impl UserCommand {
+    /// What the audit trail calls it; nothing where nothing is changed.
+    const fn action(&self) -> &'static str {
+        match self {
+            Self::List | Self::Show { .. } => "",
+            Self::Add { .. } => "user.add",
+            Self::SetRoles { .. } => "user.set_roles",
+            Self::SetPassword { .. } => "user.set_password",
+            Self::Disable { .. } | Self::Enable { .. } => "user.set_state",
+            Self::Delete { .. } => "user.delete",
+        }
+    }
+}
+
 /// Does it.
 pub(crate) fn user(common: &Common, command: UserCommand) -> Result<(), Failure> {
-    with_store(common, async |opened| {
+    with_store(common, command.action(), async |opened| {
         let accounts = accounts(&opened.config, &opened.store)?;
         let done = match command {
             UserCommand::List => return list(&opened, common).await,

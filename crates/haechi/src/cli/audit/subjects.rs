@@ -68,7 +68,7 @@ pub(super) fn pseudonyms(
 /// The id of a user, whom people know by name.
 fn user_of(common: &Common, name: &str) -> Result<Option<String>, Failure> {
     let mut id = None;
-    with_store(common, async |opened| {
+    with_store(common, "", async |opened| {
         id = opened.store.users.by_name(name).await?.map(|user| user.id);
         Ok(())
     })?;
