@@ -26,7 +26,7 @@ from .settings import SETTINGS
 from .tools import SEARCH, VENV, Tools, built, has_cryptography
 
 NEEDED = {"valgrind": "valgrind", "callgrind_control": "valgrind", "h2load": "nghttp2-client", "nginx": "nginx"}
-COUNTED = ("plain", "jwt")
+COUNTED = ("plain", "jwt", "limit", "everything", "everything+audit")
 WARMUP_REQUESTS = 2_000
 CONTROL_SECONDS = 120
 LOAD_SECONDS = 1_800
@@ -69,18 +69,18 @@ def counted(options: argparse.Namespace) -> None:
     cores = machine.chosen_cores(None, None)
     binary = options.binary.resolve() if options.binary else built(say)
     python = VENV / "bin" / "python3"
-    tokens = token_store.kept_or_signed(python if has_cryptography(python) else None, 1, say) if "jwt" in options.settings else None
+    tokens = token_store.kept_or_signed(python if has_cryptography(python) else None, 1, say) if any(SETTINGS[name].authenticated for name in options.settings) else None
     with scratch() as root:
         os.sched_setaffinity(0, {cores.load})
         tempfile.tempdir = str(root)
         backend, port = start_backend(root, programs["nginx"], cores.load, SETTINGS["plain"])
         tools = Tools(programs={**programs, "haechi": under_callgrind(root, programs["valgrind"], binary)})
         bench = Bench(root, cores, tools, tokens, backend, port, 0)
-        print(f"{'setting':<10} {'instructions/request':>20} {'allocations/request':>20}")
+        print(f"{'setting':<16} {'instructions/request':>20} {'allocations/request':>20}")
         for name in options.settings:
             with running(bench, "haechi", SETTINGS[name]) as instance:
                 cost = measured(bench, instance, name, options)
-            print(f"{name:<10} {cost.instructions:>20.0f} {cost.allocations:>20.1f}", flush=True)
+            print(f"{name:<16} {cost.instructions:>20.0f} {cost.allocations:>20.1f}", flush=True)
 
 
 def found_programs() -> dict[str, Path]:
