@@ -81,6 +81,21 @@ impl Fields {
         });
     }
 
+    /// Appends a field of the gate's own, whose name is in lower case and means nothing to it ([`FieldName::Other`]): nothing is looked up.
+    pub fn push_own(&mut self, name: &'static [u8], value: &[u8]) {
+        let start = self.text.len();
+        self.text.reserve(name.len() + value.len());
+        self.text.extend_from_slice(name);
+        self.text.extend_from_slice(value);
+        self.seen |= bit(FieldName::Other);
+        self.entries.push(Entry {
+            name: FieldName::Other,
+            start: start as u32,
+            name_end: (start + name.len()) as u32,
+            value_end: self.text.len() as u32,
+        });
+    }
+
     /// Keeps the fields of which `keep` says so.
     pub fn retain(&mut self, mut keep: impl FnMut(Field<'_>) -> bool) {
         let Self { text, entries, .. } = self;

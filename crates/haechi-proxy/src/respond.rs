@@ -150,13 +150,16 @@ fn specific_fields(refusal: &Refusal, fields: &mut Fields) {
         Refusal::UpgradeRequired => fields.push(b"sec-websocket-version", b"13"),
         // RFC 6585 4.
         Refusal::RateLimited { retry_after } => {
-            fields.push(b"retry-after", whole_seconds(*retry_after).as_bytes());
+            fields.push(b"retry-after", whole_seconds(*retry_after).to_string().as_bytes());
         }
         Refusal::CannotTell { retry_after } => {
-            fields.push(b"retry-after", whole_seconds(retry_after.unwrap_or(RETRY_AFTER)).as_bytes());
+            fields.push(
+                b"retry-after",
+                whole_seconds(retry_after.unwrap_or(RETRY_AFTER)).to_string().as_bytes(),
+            );
         }
         Refusal::NoEndpoint | Refusal::Overloaded => {
-            fields.push(b"retry-after", whole_seconds(RETRY_AFTER).as_bytes());
+            fields.push(b"retry-after", whole_seconds(RETRY_AFTER).to_string().as_bytes());
         }
         _ => {}
     }
