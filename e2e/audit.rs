@@ -474,3 +474,92 @@ fn what_a_command_changes_is_on_record_before() {
     assert!(refused.stderr.contains("audit trail"), "{refused:#?}");
     assert!(haechi(path, &["user", "list"]).success().stdout.contains("alice"));
 }
+
+#[test]
+fn a_review_shows_the_access_that_nobody_used_and_takes_nothing_else_away() {
+    let backend = Backend::saying("reached");
+    let folder = Folder::new(&format!(
+        "store: sqlite:haechi.db
+roles: {{ ADMIN: {{}}, CLERK: {{}}, GUEST: {{}} }}
+identity: {{ issuer: http://localhost:8080, path: /auth }}
+authenticators: {{ local: {{ type: jwt, issuer: self }}, partner: {{ type: api_key }} }}
+audit: {{ file: audit/haechi.jsonl }}
+services: {{ web: {{ endpoints: [\"{}\"] }} }}
+routes:
+  - {{ name: orders, match: {{ path: \"/orders/**\" }}, authenticate: [local, partner], authorize: {{ roles: [CLERK, GUEST] }}, service: web }}
+  - name: reports
+    match: {{ path: \"/reports/**\" }}
+    authenticate: [local]
+    authorize:
+      roles: # who may
+        - ADMIN
+        - CLERK
+    service: web
+",
+        backend.url()
+    ));
+    folder.add_user("alice", &["CLERK"]);
+    folder.add_user("idle", &["ADMIN"]);
+    folder.create_key(&["--owner", "billing", "--role", "GUEST"]);
+    let gate = Gate::start_in(folder).ready();
+    let token = token(&gate);
+    for path in ["/orders/1", "/orders/2", "/reports/1"] {
+        gate.get_with_token(path, &token).expect(200);
+    }
+    gate.signal("TERM");
+    let folder = gate.into_folder();
+    let told = haechi(folder.path(), &["review", "--output", "json"]).success();
+    let review: Value = serde_json::from_str(&told.stdout).unwrap();
+    let access: Vec<_> = review["access"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            (
+                one["route"].as_str().unwrap(),
+                one["role"].as_str().unwrap(),
+                one["requests"].as_u64().unwrap(),
+                one["unused"].as_bool().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        access,
+        [
+            ("orders", "CLERK", 2, false),
+            ("orders", "GUEST", 0, true),
+            ("reports", "ADMIN", 0, true),
+            ("reports", "CLERK", 1, false)
+        ]
+    );
+    let accounts: Vec<_> = review["accounts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["name"].as_str().unwrap(), one["unused"].as_bool().unwrap()))
+        .collect();
+    assert_eq!(accounts, [("alice", false), ("idle", true), ("billing", true)]);
+    assert!(told.stderr.contains("the trail begins later"), "{}", told.stderr);
+    let page = haechi(folder.path(), &["review", "--output", "html"]).success().stdout;
+    assert!(
+        page.starts_with("<!doctype html>")
+            && page.contains("<tr class=\"unused\"><td>orders</td><td>GUEST</td>"),
+        "{page}"
+    );
+    let csv = haechi(folder.path(), &["review", "--output", "csv"]).success().stdout;
+    assert!(csv.contains("access,reports,ADMIN,,,,,0,,true"), "{csv}");
+    let smaller = haechi(folder.path(), &["review", "--smaller", "smaller.yaml"]).success();
+    let (before, after) = (
+        std::fs::read_to_string(folder.file("haechi.yaml")).unwrap(),
+        std::fs::read_to_string(folder.file("smaller.yaml")).unwrap(),
+    );
+    assert_eq!(
+        before.replace("[CLERK, GUEST]", "[\"CLERK\"]").replace("- ADMIN\n        - CLERK", "[\"CLERK\"]"),
+        after
+    );
+    // `diff` proves that both routes lose somebody, and that nobody gains anything.
+    assert!(smaller.stdout.contains("orders") && smaller.stdout.contains("reports"), "{}", smaller.stdout);
+    let diff =
+        haechi(folder.path(), &["diff", "haechi.yaml", "smaller.yaml", "--fail-on", "wider"]).success();
+    assert!(diff.stdout.contains("orders"), "{}", diff.stdout);
+}

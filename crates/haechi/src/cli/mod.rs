@@ -90,9 +90,9 @@ pub(crate) enum Form {
     Json,
     /// JUnit's XML (`haechi test`).
     Junit,
-    /// Comma-separated values (`haechi matrix`, `key list`, `key scan`, `user list`).
+    /// Comma-separated values (`haechi matrix`, `review`, `key list`, `key scan`, `user list`).
     Csv,
-    /// A page that stands alone (`haechi matrix`).
+    /// A page that stands alone (`haechi matrix`, `review`).
     Html,
 }
 
@@ -104,7 +104,7 @@ impl CommonArgs {
     pub(crate) fn of(self, command: &Command) -> Result<Common, Failure> {
         let more: &[Form] = match command {
             Command::Test(_) => &[Form::Junit],
-            Command::Matrix(_) => &[Form::Csv, Form::Html],
+            Command::Matrix(_) | Command::Review(_) => &[Form::Csv, Form::Html],
             Command::Key(command) if command.is_list() => &[Form::Csv],
             Command::User(user::UserCommand::List) => &[Form::Csv],
             _ => &[],
@@ -170,6 +170,8 @@ pub(crate) enum Command {
     /// The audit trail: verify it, find and follow records, and what it has about a person.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Tell who may do what, who did, and which access nobody used.
+    Review(audit::ReviewArgs),
     /// The schema of the store: its version, and bringing it up to date.
     #[command(subcommand)]
     Store(schema_version::StoreCommand),
@@ -410,7 +412,7 @@ mod tests {
 
     #[test]
     fn what_is_not_built_is_not_there() {
-        assert!(Cli::try_parse_from(["haechi", "review"]).is_err());
+        assert!(Cli::try_parse_from(["haechi", "mesh"]).is_err());
         let create = ["haechi", "key", "create", "--owner", "a"];
         assert!(Cli::try_parse_from(create).is_ok());
         for more in

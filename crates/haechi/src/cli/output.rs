@@ -81,7 +81,7 @@ pub(crate) fn csv_cell<T: ToString>(texts: &[T]) -> String {
 }
 
 /// Rows under their heads, each column as wide as its widest value.
-fn headed(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
+pub(crate) fn headed(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     let heads: Vec<String> = heads.iter().map(|head| head.to_uppercase()).collect();
     columns(&std::iter::once(heads).chain(rows.iter().cloned()).collect::<Vec<_>>())
 }

@@ -5,10 +5,13 @@ mod export;
 mod page;
 mod recorded;
 mod replay;
+mod review;
 mod search;
 mod subjects;
 mod tail;
 mod verify;
+
+pub(crate) use review::{ReviewArgs, review};
 
 use super::input;
 use super::output;
