@@ -29,7 +29,7 @@ fn main() -> ExitCode {
         Command::Key(command) => cli::key::key(&common, command),
         Command::Client(command) => cli::client::client(&common, command),
         Command::Token(command) => cli::token::token(&common, command),
-        Command::Review(arguments) => cli::audit::review(&common, &arguments),
+        Command::Review(arguments) => cli::audit::review::review(&common, &arguments),
         Command::Audit(command) => cli::audit::audit(&common, command),
         Command::Session(command) => cli::session::session(&common, command),
         Command::SigningKey(command) => cli::signing_key::signing_key(&common, command),

@@ -171,7 +171,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Audit(audit::AuditCommand),
     /// Tell who may do what, who did, and which access nobody used.
-    Review(audit::ReviewArgs),
+    Review(audit::review::ReviewArgs),
     /// The schema of the store: its version, and bringing it up to date.
     #[command(subcommand)]
     Store(schema_version::StoreCommand),

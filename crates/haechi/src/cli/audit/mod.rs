@@ -5,13 +5,11 @@ mod export;
 mod page;
 mod recorded;
 mod replay;
-mod review;
+pub(crate) mod review;
 mod search;
 mod subjects;
 mod tail;
 mod verify;
-
-pub(crate) use review::{ReviewArgs, review};
 
 use super::input;
 use super::output;
