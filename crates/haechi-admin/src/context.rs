@@ -2,6 +2,7 @@
 
 use crate::decisions::Decisions;
 use crate::shape::shape;
+use crate::topology::Topology;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{Keyring, SigningKeyAccounts};
@@ -179,6 +180,8 @@ pub struct Running {
     pub decisions: Arc<dyn Decisions>,
     /// The configuration.
     pub configuration: Arc<dyn Configuration>,
+    /// Routes, services and endpoints.
+    pub topology: Arc<dyn Topology>,
     /// What `/metrics` shows.
     pub metrics: Arc<[Box<dyn Source>]>,
 }

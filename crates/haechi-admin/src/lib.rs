@@ -18,6 +18,7 @@ mod server;
 mod shape;
 #[cfg(test)]
 mod tests;
+pub mod topology;
 
 pub use audited::recorded;
 pub use context::{
@@ -28,6 +29,7 @@ pub use decisions::Decisions;
 pub use operation::{Method, Operation};
 pub use operations::OPERATIONS;
 pub use server::{MAX_CONNECTIONS, serve};
+pub use topology::Topology;
 
 /// The OpenAPI 3.1 document of all calls.
 pub fn openapi() -> serde_json::Value {

@@ -8,6 +8,7 @@ mod keys;
 mod probes;
 mod sessions;
 mod signing_keys;
+mod topology;
 mod users;
 
 use crate::operation::{Method, Operation, read, write};
@@ -23,6 +24,11 @@ pub const OPERATIONS: &[Operation] = &[
     read!(list_decisions, Read, Get "/api/v1/decisions", decisions::list, "List the decisions that were made lately, newest first"),
     read!(list_shadow_decisions, Read, Get "/api/v1/decisions/shadow", decisions::shadow, "List one decision for each way in which shadow policies would change what happens"),
     read!(show_decision, Read, Get "/api/v1/decisions/{id}", decisions::one, "Show one decision"),
+    read!(list_routes, Read, Get "/api/v1/routes", topology::routes, "List routes by name"),
+    read!(show_route, Read, Get "/api/v1/routes/{name}", topology::route, "Show a route"),
+    read!(list_services, Read, Get "/api/v1/services", topology::services, "List services by name, with their endpoints as this process knows them"),
+    read!(show_service, Read, Get "/api/v1/services/{name}", topology::service, "Show a service and its endpoints as this process knows them"),
+    write!(set_endpoint_state, "endpoint.set_state", Put "/api/v1/services/{name}/endpoints/{id}/state", topology::set_endpoint_state, "Keep new requests from an endpoint, in this process, or let them come again"),
     read!(list_users, Read, Get "/api/v1/users", users::list, "List users by name"),
     write!(add_user, "user.add", Post "/api/v1/users", users::add, "Add a user"),
     read!(show_user, Read, Get "/api/v1/users/{name}", users::show, "Show a user"),

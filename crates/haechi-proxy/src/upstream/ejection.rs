@@ -47,7 +47,10 @@ fn may_be_out(endpoints: &[Endpoint], max_percent: u32, now: u64) -> bool {
     let is_out = |endpoint: &&Endpoint| endpoint.state.ejected_until.load(SeqCst) > now;
     let out = endpoints.iter().filter(is_out).count();
     let left = endpoints.iter().any(|endpoint| {
-        endpoint.weight > 0 && endpoint.state.is_healthy() && endpoint.state.ejected_until.load(SeqCst) <= now
+        endpoint.weight > 0
+            && endpoint.state.is_healthy()
+            && !endpoint.state.is_drained()
+            && endpoint.state.ejected_until.load(SeqCst) <= now
     });
     left && out * 100 <= endpoints.len() * max_percent as usize
 }
@@ -126,6 +129,11 @@ mod tests {
         let few = of(&[1, 1, 1], 30);
         fail(&few, 0, 30, 1);
         assert!(!is_out(&few, 0, 1));
+
+        let rest_is_drained = of(&[1, 1], 100);
+        rest_is_drained.endpoints[1].state.set_drained(true);
+        fail(&rest_is_drained, 0, 30, 1);
+        assert!(!is_out(&rest_is_drained, 0, 1));
 
         let rest_is_unwell = of(&[1, 1, 0], 100);
         rest_is_unwell.endpoints[1].state.set_healthy(false);

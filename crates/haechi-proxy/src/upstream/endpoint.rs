@@ -6,7 +6,7 @@ use haechi_core::Host;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// The share of an endpoint of weight 1 that is neither out nor coming back.
@@ -30,6 +30,10 @@ pub struct EndpointState {
     located: AtomicBool,
     /// What health checks say.
     healthy: AtomicBool,
+    /// Whether an operator keeps new requests from it. Of the place, not of how it is spoken to: an endpoint that follows at the same place has the same.
+    drained: Arc<AtomicBool>,
+    /// Each worker's count of requests in flight: the worker alone writes it. Locked where a worker comes to know the endpoint, never on the way of a request.
+    in_flight: Mutex<Vec<Weak<AtomicU32>>>,
     /// In a row.
     pub(super) failures: AtomicU32,
     /// That came soon after one another.
@@ -75,6 +79,8 @@ impl EndpointState {
             located: AtomicBool::new(literal.is_some()),
             addresses: ArcSwap::from_pointee(literal.into_iter().collect()),
             healthy: AtomicBool::new(true),
+            drained: Arc::default(),
+            in_flight: Mutex::default(),
             failures: AtomicU32::new(0),
             ejections: AtomicU32::new(0),
             ejected_until: AtomicU64::new(NEVER),
@@ -84,6 +90,11 @@ impl EndpointState {
             pending: AtomicU32::new(0),
             requests: AtomicU32::new(0),
         }
+    }
+
+    /// The same, kept from new requests while `drained` says so.
+    pub(crate) fn drained_by(self, drained: Arc<AtomicBool>) -> Self {
+        Self { drained, ..self }
     }
 
     /// The service's name.
@@ -151,6 +162,41 @@ impl EndpointState {
         self.ejected_until.load(Relaxed) > now()
     }
 
+    /// Whether an operator keeps new requests from it.
+    pub fn is_drained(&self) -> bool {
+        self.drained.load(Relaxed)
+    }
+
+    /// Keeps new requests from it, or lets them come again: then it starts with a small share. What is in flight goes on.
+    pub fn set_drained(&self, drained: bool) {
+        if self.drained.swap(drained, Relaxed) && !drained {
+            self.back_since.store(now(), Relaxed);
+        }
+    }
+
+    /// Requests in flight of all workers, WebSockets among them.
+    pub fn in_flight(&self) -> u32 {
+        let cells = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        cells.iter().filter_map(Weak::upgrade).map(|cell| cell.load(Relaxed)).sum()
+    }
+
+    /// A worker counts its requests in flight in `cell`, for as long as it has it.
+    pub(super) fn counted_in(&self, cell: &Arc<AtomicU32>) {
+        let mut cells = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        cells.retain(|known| known.strong_count() > 0);
+        cells.push(Arc::downgrade(cell));
+    }
+
+    /// Requests that wait for a connection, of all workers.
+    pub fn pending(&self) -> u32 {
+        self.pending.load(Relaxed)
+    }
+
+    /// Whether there is an address: a name may never have been resolved.
+    pub fn is_located(&self) -> bool {
+        self.located.load(Relaxed)
+    }
+
     /// Connections of all workers.
     pub fn connections(&self) -> u32 {
         self.connections.load(Relaxed)
@@ -159,6 +205,7 @@ impl EndpointState {
     /// Why it takes no requests at all; `None` where it does.
     pub fn trouble(&self) -> Option<&'static str> {
         match () {
+            () if self.is_drained() => Some("drained by an operator"),
             () if !self.located.load(Relaxed) => Some("its name has never been resolved"),
             () if !self.is_healthy() => Some("unhealthy"),
             () if self.is_ejected() => Some("ejected"),
@@ -176,7 +223,7 @@ impl EndpointState {
 
     /// How much of the traffic it gets beside the others: 0 while it takes none, [`FULL_SHARE`] for each unit of weight when all is well.
     pub(crate) fn share(&self, weight: u32, slow_start: Duration, now: impl Fn() -> u64) -> u64 {
-        if !self.healthy.load(Relaxed) || !self.located.load(Relaxed) {
+        if !self.healthy.load(Relaxed) || !self.located.load(Relaxed) || self.is_drained() {
             return 0;
         }
         let full = u64::from(weight) * FULL_SHARE;

@@ -1,4 +1,4 @@
-//! Metrics of endpoints: health, ejection, open connections.
+//! Metrics of endpoints: health, ejection, draining, requests in flight, open connections.
 
 use super::endpoint::EndpointState;
 use crate::plan::Plan;
@@ -28,6 +28,12 @@ pub(crate) fn show(services: &[Service], page: &mut Page) {
     let help = "1 while the endpoint is ejected as an outlier because requests to it failed";
     let ejected = |state: &EndpointState| u32::from(state.is_ejected());
     read(services, page.gauge("haechi_upstream_endpoint_ejected", help, LABELS), ejected);
+    let help = "1 while an operator keeps new requests from the endpoint";
+    let drained = |state: &EndpointState| u32::from(state.is_drained());
+    read(services, page.gauge("haechi_upstream_endpoint_drained", help, LABELS), drained);
+    let help = "Requests in flight to the endpoint, WebSockets among them";
+    let in_flight = page.gauge("haechi_upstream_endpoint_requests_in_flight", help, LABELS);
+    read(services, in_flight, EndpointState::in_flight);
     let connections =
         page.gauge("haechi_upstream_endpoint_connections", "Open connections to the endpoint", LABELS);
     read(services, connections, EndpointState::connections);

@@ -9,6 +9,7 @@ use crate::settings::{Circuit, Keepalive, Protocol};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use tokio::sync::watch;
 
 /// The connections of one worker to one endpoint.
@@ -20,7 +21,8 @@ pub(crate) struct Pool {
     shared: SharedConnections,
     /// Whether the backend was asked which protocol it speaks, and chose HTTP/1.1.
     chose_http1: Cell<bool>,
-    in_use: Cell<u32>,
+    /// Written here alone, and read by whoever wants to know how busy the endpoint is.
+    in_use: Arc<AtomicU32>,
     turn: Cell<usize>,
     /// Whether no plan in force has its endpoint: requests finish, and nothing is kept.
     retired: Cell<bool>,
@@ -56,13 +58,15 @@ pub(crate) struct OpenPermit {
 impl Pool {
     /// Without any connection yet.
     pub(crate) fn new(state: Arc<EndpointState>, metrics: Arc<ServiceMetrics>) -> Self {
+        let in_use = Arc::default();
+        state.counted_in(&in_use);
         Self {
             state,
             keepalive: Cell::default(),
             idle: RefCell::default(),
             shared: SharedConnections::default(),
             chose_http1: Cell::new(false),
-            in_use: Cell::new(0),
+            in_use,
             turn: Cell::new(0),
             retired: Cell::new(false),
             metrics,
@@ -93,11 +97,11 @@ impl Pool {
             Some(connection) => Acquired::Kept(connection),
             None if shares => Acquired::Shared,
             None => {
-                let has_none = self.in_use.get() == 0 && self.idle.borrow().is_empty();
+                let has_none = self.in_use() == 0 && self.idle.borrow().is_empty();
                 Acquired::Open(self.opening(circuit, has_none)?)
             }
         };
-        self.in_use.set(self.in_use.get() + 1);
+        self.in_use.store(self.in_use() + 1, Relaxed);
         Ok((ConnectionLease { pool: self.clone(), _in_flight: in_flight }, way))
     }
 
@@ -129,8 +133,8 @@ impl Pool {
     }
 
     /// Requests in flight.
-    pub(crate) const fn in_use(&self) -> u32 {
-        self.in_use.get()
+    pub(crate) fn in_use(&self) -> u32 {
+        self.in_use.load(Relaxed)
     }
 
     /// Closes the connection that was idle for longest. Returns whether there was one.
@@ -201,6 +205,6 @@ impl ConnectionLease {
 
 impl Drop for ConnectionLease {
     fn drop(&mut self) {
-        self.pool.in_use.set(self.pool.in_use.get().saturating_sub(1));
+        self.pool.in_use.store(self.pool.in_use().saturating_sub(1), Relaxed);
     }
 }

@@ -3,13 +3,22 @@
 use super::endpoint::EndpointState;
 use crate::tls::ServiceTls;
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 type Place = (Arc<str>, Arc<str>, u16);
 
 /// The endpoints of every plan that is in use. The control side asks it when it makes a plan; requests never do.
 #[derive(Clone, Default)]
-pub struct Endpoints(Arc<Mutex<HashMap<Place, Weak<EndpointState>>>>);
+pub struct Endpoints(Arc<Mutex<Known>>);
+
+/// What somebody still has.
+#[derive(Default)]
+struct Known {
+    states: HashMap<Place, Weak<EndpointState>>,
+    /// Whether new requests are kept from a place, however it is spoken to.
+    drained: HashMap<Place, Weak<AtomicBool>>,
+}
 
 impl Endpoints {
     /// The endpoint at `host` and `port` of the service of this name: the one that is known, or a new one of which nothing bad is known.
@@ -24,16 +33,19 @@ impl Endpoints {
         tls: Option<Arc<ServiceTls>>,
     ) -> Arc<EndpointState> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|_, state| state.strong_count() > 0);
+        known.states.retain(|_, state| state.strong_count() > 0);
+        known.drained.retain(|_, drained| drained.strong_count() > 0);
         let host: Arc<str> = host.into();
         let place = (service.clone(), host.clone(), port);
-        if let Some(state) = known.get(&place).and_then(Weak::upgrade)
+        if let Some(state) = known.states.get(&place).and_then(Weak::upgrade)
             && ServiceTls::are_alike(state.tls(), tls.as_ref())
         {
             return state;
         }
-        let state = Arc::new(EndpointState::new(service.clone(), host, port, tls));
-        known.insert(place, Arc::downgrade(&state));
+        let drained = known.drained.get(&place).and_then(Weak::upgrade).unwrap_or_default();
+        known.drained.insert(place.clone(), Arc::downgrade(&drained));
+        let state = Arc::new(EndpointState::new(service.clone(), host, port, tls).drained_by(drained));
+        known.states.insert(place, Arc::downgrade(&state));
         state
     }
 }
@@ -89,6 +101,11 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &state(tls(&one, None))), "nothing changed but the allocation");
         assert!(!Arc::ptr_eq(&first, &state(tls(&other, None))));
         assert!(!Arc::ptr_eq(&first, &state(tls(&one, Some("b.example")))));
+        first.set_drained(true);
+        let other = state(tls(&one, Some("b.example")));
+        assert!(other.is_drained(), "who drains an endpoint means the place");
+        other.set_drained(false);
+        assert!(!first.is_drained());
         assert!(state(None).tls().is_none());
     }
 }

@@ -40,7 +40,7 @@ pub struct Upkeep {
 /// One endpoint, and what is done for it.
 struct MaintainedEndpoint {
     /// Held, so that the address by which it is known stays its own.
-    _state: Arc<EndpointState>,
+    state: Arc<EndpointState>,
     health: Option<HealthCheck>,
     resolve: Duration,
     checking: Option<AbortHandle>,
@@ -90,6 +90,13 @@ impl Upkeep {
             let next = self.tend(service, state, before.remove(&key));
             tended.insert(key, next);
         }
+        for gone in before.into_values() {
+            let place = |state: &EndpointState| (state.service().clone(), state.host().clone(), state.port());
+            if !endpoints(plan).any(|(_, state)| place(state) == place(&gone.state)) {
+                // Who drains an endpoint means the one that is there; another may come to its place later.
+                gone.state.set_drained(false);
+            }
+        }
     }
 
     fn tend(
@@ -122,7 +129,7 @@ impl Upkeep {
             let task = move || resolve::again_and_again(state.clone(), resolver.clone(), resolve);
             resolving = Some(supervise(&self.control, "name resolution", task));
         }
-        MaintainedEndpoint { _state: state.clone(), health, resolve, checking, resolving }
+        MaintainedEndpoint { state: state.clone(), health, resolve, checking, resolving }
     }
 }
 

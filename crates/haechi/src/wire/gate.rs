@@ -18,6 +18,7 @@ use super::signals::{SignalAction, Signals};
 use super::sinks::SinkCounts;
 use super::sockets::{Inherited, Listening};
 use super::stamp::Stamp;
+use super::topology::GateTopology;
 use super::upgrade::{self, Program, UpgradeFault};
 use crate::config::Config;
 use crate::diagnostics;
@@ -138,10 +139,10 @@ impl Gate {
         let audit = start_audit(&config, &process, &control)?;
         let traces = Exporter::start(config.traces.as_ref(), &config.egress, &control)?;
         let shared = shared(plan, &process, (log.sink.clone(), traces.sink.clone()), audit.as_ref(), budget);
-        let draining = shared.draining.clone();
-        let ending = Arc::new(AtomicBool::new(false));
+        let (draining, ending) = (shared.draining.clone(), Arc::new(AtomicBool::new(false)));
         let dropped = dropped(&log, &traces, audit.as_ref());
-        let parts = parts(&process, built.clone(), ending.clone(), dropped, audit.as_ref(), reloads.clone());
+        let parts =
+            parts(&process, &shared, built.clone(), &ending, dropped, audit.as_ref(), reloads.clone());
         let operators = Arc::new(Operators::new(&config, &process)?);
         let workers = start_workers(&listening, config.workers.get(), &shared).map_err(StartFault::Thread)?;
         let (addresses, store) = (listening.addresses(), process.store.clone());
@@ -328,6 +329,7 @@ impl AdminCalls {
         let running = Running {
             health: Arc::new(parts),
             decisions: Arc::new(WorkerDecisions(shared.decisions.clone())),
+            topology: Arc::new(GateTopology { plan: shared.plan.clone(), reloader: reloader.clone() }),
             configuration: Arc::new(ByCall(reloader)),
             metrics: Arc::new(metrics),
         };
@@ -436,8 +438,9 @@ fn start_audit(
 /// What readiness and metrics are read from.
 fn parts(
     process: &ProcessState,
+    shared: &Shared,
     built: Arc<ArcSwap<Built>>,
-    draining: Arc<AtomicBool>,
+    ending: &Arc<AtomicBool>,
     (dropped_lines, dropped_traces, sinks): Dropped,
     audit: Option<&AuditKeeper>,
     reloads: Arc<Record>,
@@ -445,6 +448,7 @@ fn parts(
     Parts {
         store: process.store.clone(),
         shared_state: process.shared_state.clone(),
+        plan: shared.plan.clone(),
         built,
         watch: process.watch.clone(),
         store_watch: process.store_watch.clone(),
@@ -453,7 +457,7 @@ fn parts(
         key_expiry: process.key_expiry.clone(),
         identity_limits: process.identity_limits.clone(),
         pool: process.pool.clone(),
-        draining,
+        draining: ending.clone(),
         dropped_lines,
         dropped_traces,
         sinks,

@@ -5,6 +5,7 @@ use super::key_expiry::KeyExpiry;
 use super::reload::Record;
 use super::sinks::SinkCounts;
 use super::store_watch::StoreWatch;
+use super::topology::drained;
 use arc_swap::ArcSwap;
 use haechi_admin::{Component, Health};
 use haechi_audit::{Mode, Trail};
@@ -14,7 +15,7 @@ use haechi_authn::key_uses::KeyUses;
 use haechi_authn::supervisor;
 use haechi_authn::{Authenticator, Readiness, RevocationWatch};
 use haechi_core::ports::BoxFuture;
-use haechi_proxy::RateLimiter;
+use haechi_proxy::{Plan, RateLimiter};
 use haechi_shared::SharedState;
 use haechi_store::Store;
 use std::fmt;
@@ -26,6 +27,7 @@ use std::sync::{Arc, OnceLock};
 pub(crate) struct Parts {
     pub(crate) store: Option<Store>,
     pub(crate) shared_state: Option<SharedState>,
+    pub(crate) plan: Arc<ArcSwap<Plan>>,
     pub(crate) built: Arc<ArcSwap<Built>>,
     pub(crate) watch: Arc<RevocationWatch>,
     pub(crate) store_watch: Arc<StoreWatch>,
@@ -79,6 +81,12 @@ impl Parts {
         })
     }
 
+    /// Said where an endpoint is drained; what an operator wanted is no reason not to be ready.
+    fn services(&self) -> Option<Component> {
+        let notes = drained(&self.plan.load());
+        (!notes.is_empty()).then(|| Component { name: "services".into(), reason: None, notes })
+    }
+
     fn authenticators(&self) -> Vec<Component> {
         let component = |(name, authenticator): (&Arc<str>, &Arc<dyn Authenticator>)| {
             let reason = match authenticator.readiness() {
@@ -109,6 +117,7 @@ impl Health for Parts {
             all.extend(self.store());
             all.extend(self.shared_state());
             all.extend(self.audit());
+            all.extend(self.services());
             all.extend(self.authenticators());
             all.extend(background_tasks());
             all

@@ -29,6 +29,7 @@ mod sockets;
 mod stamp;
 mod store_watch;
 mod tls;
+mod topology;
 mod upgrade;
 
 pub(crate) use assembly::Assembly;

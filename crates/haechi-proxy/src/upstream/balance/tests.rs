@@ -43,13 +43,14 @@ enum Trouble {
     Unhealthy,
     Ejected,
     ComingBack,
+    Drained,
     Full,
     Failed,
 }
 
 fn troubles() -> impl Strategy<Value = Trouble> {
-    use Trouble::{ComingBack, Ejected, Failed, Full, None, Unhealthy};
-    proptest::sample::select(vec![None, None, Unhealthy, Ejected, ComingBack, Full, Failed])
+    use Trouble::{ComingBack, Drained, Ejected, Failed, Full, None, Unhealthy};
+    proptest::sample::select(vec![None, None, Unhealthy, Ejected, ComingBack, Drained, Full, Failed])
 }
 
 proptest! {
@@ -72,6 +73,7 @@ proptest! {
                     state.set_healthy(false);
                     state.set_healthy(true);
                 }
+                Trouble::Drained => state.set_drained(true),
                 Trouble::Full => passed.full.push(EndpointIndex::new(index)),
                 Trouble::Failed => passed.failed.push(EndpointIndex::new(index)),
             }
