@@ -67,7 +67,7 @@ async fn fill(store: &Store, count: usize) {
 async fn disable(store: &Store, count: usize) {
     let until = SystemClock.now().plus(Duration::from_secs(3600));
     for n in 0..count {
-        store.users.set_disabled(&format!("user{n}"), true).await.unwrap();
+        store.users.set_disabled((&format!("user{n}")).into(), true).await.unwrap();
         store.sessions.end_all_of(&format!("u-{n}"), until).await.unwrap();
     }
 }

@@ -1,11 +1,11 @@
 //! A store in memory whose operations fail, hang or panic when they are told to, and are counted.
 
 use haechi_core::ports::{
-    ApiKeyRecord, ApiKeys, BoxFuture, Changes, ClientProof, ClientRecord, Clients, Exchange, KeyFilter,
+    ApiKeyRecord, ApiKeys, BoxFuture, Changes, ClientProof, ClientRecord, Clients, Edit, Exchange, KeyFilter,
     KeyPage, KeyUse, LoginState, QuotaUse, Quotas, Revocations, Revoked, Rotation, Session, Sessions,
     SigningKeyRecord, SigningKeys, StoreError, Stored, UserRecord, Users,
 };
-use haechi_core::{Secret, Timestamp};
+use haechi_core::{Attributes, Secret, Timestamp};
 use haechi_store::Store;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -121,21 +121,25 @@ port! { Users, users:
     by_id(id: &'a str) -> Option<UserRecord>;
     list() -> Vec<UserRecord>;
     add(user: &'a UserRecord) -> ();
-    set_roles(name: &'a str, roles: &'a [String]) -> ();
-    set_password(name: &'a str, hash: &'a Secret<String>) -> ();
-    set_disabled(name: &'a str, disabled: bool) -> ();
-    delete(name: &'a str) -> ();
+    page(after: Option<&'a str>, limit: usize) -> Vec<UserRecord>;
+    set_roles(user: Edit<'a>, roles: &'a [String]) -> ();
+    set_attributes(user: Edit<'a>, attributes: &'a Attributes) -> ();
+    set_password(user: Edit<'a>, hash: &'a Secret<String>) -> ();
+    set_disabled(user: Edit<'a>, disabled: bool) -> ();
+    delete(user: Edit<'a>) -> ();
     login_failed(id: &'a str, limit: u32, locked_until: Timestamp) -> LoginState;
     login_succeeded(id: &'a str) -> ();
+    unlock(name: &'a str) -> ();
 }
 
 port! { Clients, clients:
     by_id(id: &'a str) -> Option<ClientRecord>;
     list() -> Vec<ClientRecord>;
+    page(after: Option<&'a str>, limit: usize) -> Vec<ClientRecord>;
     add(client: &'a ClientRecord) -> ();
-    set_proof(id: &'a str, proof: &'a ClientProof) -> ();
-    rotate(id: &'a str, sha256: &'a [u8; 32], previous_until: Option<Timestamp>) -> ();
-    delete(id: &'a str, tokens_expire_at: Timestamp) -> ();
+    set_proof(client: Edit<'a>, proof: &'a ClientProof) -> ();
+    rotate(client: Edit<'a>, sha256: &'a [u8; 32], previous_until: Option<Timestamp>) -> ();
+    delete(client: Edit<'a>, tokens_expire_at: Timestamp) -> ();
     note_assertion(sha256: &'a [u8; 32], until: Timestamp, now: Timestamp) -> bool;
 }
 
@@ -146,8 +150,8 @@ port! { ApiKeys, api_keys:
     expiring(now: Timestamp, by: &'a [Timestamp]) -> Vec<u64>;
     add(key: &'a ApiKeyRecord) -> ();
     add_all(keys: &'a [ApiKeyRecord]) -> ();
-    rotate(id: &'a str, sha256: &'a [u8; 32], previous_until: Timestamp) -> ();
-    revoke(id: &'a str) -> ();
+    rotate(key: Edit<'a>, sha256: &'a [u8; 32], previous_until: Timestamp) -> ();
+    revoke(key: Edit<'a>) -> ();
     used(uses: &'a [KeyUse]) -> ();
 }
 

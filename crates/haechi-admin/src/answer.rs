@@ -2,11 +2,11 @@
 
 use crate::error::{AdminError, Success};
 use crate::shape::{Described, Schemas};
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, ETAG, HeaderValue};
 use axum::response::Response;
+use haechi_core::ports::Revision;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -70,14 +70,15 @@ fn headers(kind: &'static str) -> HeaderMap {
     HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))])
 }
 
-/// The `ETag` of what is shown so. The same on every node.
-///
-/// # Errors
-/// None for what can be shown.
-pub(crate) fn tag(value: &impl Serialize) -> Result<String, AdminError> {
-    let hash = digest(&SHA256, &body(value)?);
-    let short: String = hash.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("\"{short}\""))
+/// The `ETag` of what is there in this revision. The same on every node.
+pub(crate) fn tag(revision: Revision) -> String {
+    format!("\"{}\"", revision.number())
+}
+
+/// What is shown in some revision.
+pub(crate) trait Revised {
+    /// The revision.
+    fn revision(&self) -> Revision;
 }
 
 impl<T: Described + Serialize> Answer for Shown<T> {
@@ -100,14 +101,14 @@ impl<T: Described + Serialize> Answer for Made<T> {
     }
 }
 
-impl<T: Described + Serialize> Answer for Tagged<T> {
+impl<T: Described + Serialize + Revised> Answer for Tagged<T> {
     fn describe(schemas: &mut Schemas) -> Vec<(Success, Option<(&'static str, Value)>)> {
         Shown::<T>::describe(schemas)
     }
 
     fn answer(self) -> Result<Response, AdminError> {
         let mut headers = headers(JSON);
-        headers.extend(HeaderValue::from_str(&tag(&self.0)?).ok().map(|tag| (ETAG, tag)));
+        headers.extend(HeaderValue::from_str(&tag(self.0.revision())).ok().map(|tag| (ETAG, tag)));
         Ok(Success::Shown.answer(headers, body(&self.0)?.into()))
     }
 }

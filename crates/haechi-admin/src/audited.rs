@@ -1,12 +1,13 @@
 //! Stores that write to the audit trail before they change anything: whoever has no other cannot forget it.
 
 use crate::context::Stores;
+use haechi_core::Attributes;
 use haechi_core::Secret;
 use haechi_core::Timestamp;
 use haechi_core::ports::{
     ApiKeyRecord, ApiKeys, AuditError, AuditEvent, AuditTrail, Changes, ClientProof, ClientRecord, Clients,
-    Exchange, KeyFilter, KeyPage, KeyUse, LoginState, Revocations, Revoked, Rotation, Session, Sessions,
-    SigningKeyRecord, SigningKeys, StoreError, Stored, UserRecord, Users,
+    Edit, Exchange, KeyFilter, KeyPage, KeyUse, LoginState, Revocations, Revoked, Rotation, Session,
+    Sessions, SigningKeyRecord, SigningKeys, StoreError, Stored, UserRecord, Users,
 };
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -126,20 +127,26 @@ impl Users for Audited<dyn Users> {
     fn list(&self) -> Stored<'_, Vec<UserRecord>> {
         self.store.list()
     }
+    fn page<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Stored<'a, Vec<UserRecord>> {
+        self.store.page(after, limit)
+    }
     fn add<'a>(&'a self, user: &'a UserRecord) -> Stored<'a, ()> {
         self.write(Some(&user.id), self.store.add(user))
     }
-    fn set_roles<'a>(&'a self, name: &'a str, roles: &'a [String]) -> Stored<'a, ()> {
-        self.write_of(name, self.store.set_roles(name, roles))
+    fn set_roles<'a>(&'a self, user: Edit<'a>, roles: &'a [String]) -> Stored<'a, ()> {
+        self.write_of(user.of, self.store.set_roles(user, roles))
     }
-    fn set_password<'a>(&'a self, name: &'a str, hash: &'a Secret<String>) -> Stored<'a, ()> {
-        self.write_of(name, self.store.set_password(name, hash))
+    fn set_attributes<'a>(&'a self, user: Edit<'a>, attributes: &'a Attributes) -> Stored<'a, ()> {
+        self.write_of(user.of, self.store.set_attributes(user, attributes))
     }
-    fn set_disabled<'a>(&'a self, name: &'a str, disabled: bool) -> Stored<'a, ()> {
-        self.write_of(name, self.store.set_disabled(name, disabled))
+    fn set_password<'a>(&'a self, user: Edit<'a>, hash: &'a Secret<String>) -> Stored<'a, ()> {
+        self.write_of(user.of, self.store.set_password(user, hash))
     }
-    fn delete<'a>(&'a self, name: &'a str) -> Stored<'a, ()> {
-        self.write_of(name, self.store.delete(name))
+    fn set_disabled<'a>(&'a self, user: Edit<'a>, disabled: bool) -> Stored<'a, ()> {
+        self.write_of(user.of, self.store.set_disabled(user, disabled))
+    }
+    fn delete<'a>(&'a self, user: Edit<'a>) -> Stored<'a, ()> {
+        self.write_of(user.of, self.store.delete(user))
     }
     fn login_failed<'a>(
         &'a self,
@@ -151,6 +158,9 @@ impl Users for Audited<dyn Users> {
     }
     fn login_succeeded<'a>(&'a self, id: &'a str) -> Stored<'a, ()> {
         self.write(Some(id), self.store.login_succeeded(id))
+    }
+    fn unlock<'a>(&'a self, name: &'a str) -> Stored<'a, ()> {
+        self.write_of(name, self.store.unlock(name))
     }
 }
 
@@ -176,11 +186,16 @@ impl ApiKeys for Audited<dyn ApiKeys> {
     fn add_all<'a>(&'a self, keys: &'a [ApiKeyRecord]) -> Stored<'a, ()> {
         self.write_to(format!("{} keys", keys.len()), self.store.add_all(keys))
     }
-    fn rotate<'a>(&'a self, id: &'a str, sha256: &'a [u8; 32], previous_until: Timestamp) -> Stored<'a, ()> {
-        self.write_to(format!("key {id}"), self.store.rotate(id, sha256, previous_until))
+    fn rotate<'a>(
+        &'a self,
+        key: Edit<'a>,
+        sha256: &'a [u8; 32],
+        previous_until: Timestamp,
+    ) -> Stored<'a, ()> {
+        self.write_to(format!("key {}", key.of), self.store.rotate(key, sha256, previous_until))
     }
-    fn revoke<'a>(&'a self, id: &'a str) -> Stored<'a, ()> {
-        self.write_to(format!("key {id}"), self.store.revoke(id))
+    fn revoke<'a>(&'a self, key: Edit<'a>) -> Stored<'a, ()> {
+        self.write_to(format!("key {}", key.of), self.store.revoke(key))
     }
     fn used<'a>(&'a self, uses: &'a [KeyUse]) -> Stored<'a, ()> {
         self.write(None, self.store.used(uses))
@@ -194,25 +209,28 @@ impl Clients for Audited<dyn Clients> {
     fn list(&self) -> Stored<'_, Vec<ClientRecord>> {
         self.store.list()
     }
+    fn page<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Stored<'a, Vec<ClientRecord>> {
+        self.store.page(after, limit)
+    }
     fn add<'a>(&'a self, client: &'a ClientRecord) -> Stored<'a, ()> {
         Box::pin(async move {
             self.recorder.tell(|event| event.target = Some(format!("client {}", client.id))).await;
             self.write(Some(&client.id), self.store.add(client)).await
         })
     }
-    fn set_proof<'a>(&'a self, id: &'a str, proof: &'a ClientProof) -> Stored<'a, ()> {
-        self.write(Some(id), self.store.set_proof(id, proof))
+    fn set_proof<'a>(&'a self, client: Edit<'a>, proof: &'a ClientProof) -> Stored<'a, ()> {
+        self.write(Some(client.of), self.store.set_proof(client, proof))
     }
     fn rotate<'a>(
         &'a self,
-        id: &'a str,
+        client: Edit<'a>,
         sha256: &'a [u8; 32],
         previous_until: Option<Timestamp>,
     ) -> Stored<'a, ()> {
-        self.write(Some(id), self.store.rotate(id, sha256, previous_until))
+        self.write(Some(client.of), self.store.rotate(client, sha256, previous_until))
     }
-    fn delete<'a>(&'a self, id: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
-        self.write(Some(id), self.store.delete(id, tokens_expire_at))
+    fn delete<'a>(&'a self, client: Edit<'a>, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
+        self.write(Some(client.of), self.store.delete(client, tokens_expire_at))
     }
     fn note_assertion<'a>(
         &'a self,

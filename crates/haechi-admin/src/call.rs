@@ -1,11 +1,15 @@
 //! What a call asks: its path, its query and its body, each typed, and nothing else.
 
+use crate::answer::tag;
 use crate::error::AdminError;
 use crate::shape::{Described, Schemas};
+use crate::unique::Unique;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Query;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, IF_MATCH};
 use axum::http::request::Parts;
+use haechi_core::ports::{Edit, Revision};
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -27,14 +31,30 @@ pub(crate) struct Asked<P, Q, B> {
 pub(crate) struct Condition(Option<String>);
 
 impl Condition {
-    /// Whether what is there now, with this `ETag`, may be changed.
+    /// The change of what is `of` this name, which is there in this revision: where the caller has said what they think is there, nothing else is changed.
     ///
     /// # Errors
     /// [`AdminError::Changed`].
-    pub(crate) fn holds(&self, tag: &str) -> Result<(), AdminError> {
-        let Some(wanted) = &self.0 else { return Ok(()) };
-        let fits = |one: &str| one == "*" || one == tag;
-        if wanted.split(',').map(str::trim).any(fits) { Ok(()) } else { Err(AdminError::Changed) }
+    pub(crate) fn edit<'a>(&self, of: &'a str, revision: Revision) -> Result<Edit<'a>, AdminError> {
+        let tag = tag(revision);
+        match self.0.as_deref().map(str::trim) {
+            None | Some("*") => Ok(Edit { of, revision: None }),
+            Some(wanted) if wanted.split(',').any(|one| one.trim() == tag) => {
+                Ok(Edit { of, revision: Some(revision) })
+            }
+            Some(_) => Err(AdminError::Changed),
+        }
+    }
+
+    /// For a call whose object has no `ETag`: no condition but that there is one can hold.
+    ///
+    /// # Errors
+    /// [`AdminError::Untagged`].
+    pub(crate) fn is_none(&self) -> Result<(), AdminError> {
+        match self.0.as_deref().map(str::trim) {
+            None | Some("*") => Ok(()),
+            Some(_) => Err(AdminError::Untagged),
+        }
     }
 }
 
@@ -140,7 +160,10 @@ impl<T: Described + DeserializeOwned + Send> Content for Json<T> {
         if !kinds.next().is_some_and(is_json) || kinds.next().is_some() {
             return Err(AdminError::ContentType);
         }
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| AdminError::BadBody(error.to_string()))
+        let bad = |error: serde_json::Error| AdminError::BadBody(error.to_string());
+        // A name that stands twice would be read by one reader as this and by another as that.
+        serde_json::from_slice::<Unique>(&bytes).map_err(bad)?;
+        serde_json::from_slice(&bytes).map(Self).map_err(bad)
     }
 }
 
@@ -157,6 +180,15 @@ impl Content for Text {
     }
 }
 
+/// Why a body could not be read.
+fn unread(error: &axum::Error) -> AdminError {
+    let cause = std::error::Error::source(error);
+    if cause.is_some_and(|cause| cause.is::<LengthLimitError>()) {
+        return AdminError::TooLarge;
+    }
+    AdminError::BadBody(cause.map_or_else(|| error.to_string(), ToString::to_string))
+}
+
 /// Reads everything that a call asks.
 ///
 /// # Errors
@@ -168,7 +200,7 @@ pub(crate) async fn read<P: Parameters, Q: Parameters, B: Content>(
 ) -> Result<Asked<P, Q, B>, AdminError> {
     let (path, query) = (P::of_path(segments)?, Q::of_query(parts)?);
     let bytes = tokio::time::timeout(BODY_WITHIN, to_bytes(body, MAX_BODY));
-    let bytes = bytes.await.map_err(|_| AdminError::TooSlow)?.map_err(|_| AdminError::TooLarge)?;
+    let bytes = bytes.await.map_err(|_| AdminError::TooSlow)?.map_err(|error| unread(&error))?;
     let mut conditions = parts.headers.get_all(IF_MATCH).iter();
     let condition = match (conditions.next(), conditions.next()) {
         (None, _) => None,

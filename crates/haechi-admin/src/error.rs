@@ -107,6 +107,9 @@ pub(crate) enum AdminError {
     /// It was changed meanwhile.
     #[error("it is not as `If-Match` says: it was changed meanwhile; read it again")]
     Changed,
+    /// What has no `ETag` fits none.
+    #[error("`If-Match` names an `ETag`, and what this call changes has none")]
+    Untagged,
     /// A configuration that is at fault.
     #[error("the configuration is invalid; nothing has changed")]
     Refused(Refused),
@@ -194,6 +197,7 @@ impl AdminError {
             Self::Exists(_) => (StatusCode::CONFLICT, "exists"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
             Self::Changed => (StatusCode::PRECONDITION_FAILED, "changed"),
+            Self::Untagged => (StatusCode::PRECONDITION_FAILED, "no-etag"),
             Self::Refused(_) => (StatusCode::UNPROCESSABLE_ENTITY, "configuration"),
             Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store"),
             Self::Unrecorded(_) => (StatusCode::SERVICE_UNAVAILABLE, "unrecorded"),
@@ -261,6 +265,7 @@ impl From<StoreError> for AdminError {
         match error {
             StoreError::Exists(what) => Self::Exists(what),
             StoreError::Missing(what) => Self::Missing(what),
+            StoreError::Changed(_) => Self::Changed,
             StoreError::Unavailable(_) | StoreError::Corrupt(_) => Self::Store(error.to_string()),
         }
     }

@@ -19,6 +19,7 @@ mod shape;
 #[cfg(test)]
 mod tests;
 pub mod topology;
+mod unique;
 
 pub use audited::recorded;
 pub use context::{

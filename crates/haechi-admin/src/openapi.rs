@@ -38,6 +38,11 @@ fn describe(operation: &Operation, schemas: &mut Schemas) -> Value {
     let described = (operation.describe)(schemas);
     let mut parameters = of("path", described.path.as_ref());
     parameters.extend(of("query", described.query.as_ref()));
+    if operation.is_tagged {
+        let about =
+            "The `ETag` of what is to be changed; where it is another by now, nothing is changed (412).";
+        parameters.push(json!({ "name": "If-Match", "in": "header", "required": false, "description": about, "schema": { "type": "string" } }));
+    }
     let media = |(kind, schema): (&str, Value)| json!({ kind: { "schema": schema } });
     let mut responses = Map::new();
     for (how, shown) in described.answers {

@@ -25,6 +25,8 @@ pub struct Operation {
     pub needs: Needs,
     /// What it is called in the audit trail; `None` where it changes nothing.
     pub action: Option<&'static str>,
+    /// Whether what it shows or changes has an `ETag`, so that `If-Match` can name it.
+    pub is_tagged: bool,
     /// What it does.
     pub summary: &'static str,
     pub(crate) answer: fn(Call) -> Answering,
@@ -86,6 +88,7 @@ macro_rules! read {
             path: $path,
             needs: $crate::context::Needs::$needs,
             action: None,
+            is_tagged: false,
             summary: $summary,
             answer: |call| Box::pin($crate::operation::look(call, $handler)),
             describe: |schemas| $crate::operation::describe(schemas, $handler),
@@ -96,19 +99,30 @@ macro_rules! read {
 /// A call that changes something: its handler can do so only through what writes to the audit trail first.
 macro_rules! write {
     ($name:ident, $action:literal, $method:ident $path:literal, $handler:path, $summary:literal) => {
+        $crate::operation::write!(@ false $name, $action, $method $path, $handler, $summary)
+    };
+    (@ $is_tagged:literal $name:ident, $action:literal, $method:ident $path:literal, $handler:path, $summary:literal) => {
         $crate::operation::Operation {
             name: stringify!($name),
             method: Method::$method,
             path: $path,
             needs: $crate::context::Needs::Change,
             action: Some($action),
+            is_tagged: $is_tagged,
             summary: $summary,
-            answer: |call| Box::pin($crate::operation::change(call, $action, $handler)),
+            answer: |call| Box::pin($crate::operation::change(call, ($action, $is_tagged), $handler)),
             describe: |schemas| $crate::operation::describe(schemas, $handler),
         }
     };
 }
-pub(crate) use {read, write};
+
+/// A call that changes what has an `ETag`: only where it is as `If-Match` says.
+macro_rules! edit {
+    ($name:ident, $action:literal, $method:ident $path:literal, $handler:path, $summary:literal) => {
+        $crate::operation::write!(@ true $name, $action, $method $path, $handler, $summary)
+    };
+}
+pub(crate) use {edit, read, write};
 
 pub(crate) async fn look<P, Q, B, A, F>(
     call: Call,
@@ -127,7 +141,7 @@ where
 
 pub(crate) async fn change<P, Q, B, A, F>(
     call: Call,
-    action: &'static str,
+    (action, is_tagged): (&'static str, bool),
     handler: impl FnOnce(Change, Asked<P, Q, B>) -> F,
 ) -> Result<Response, AdminError>
 where
@@ -138,6 +152,9 @@ where
     F: Future<Output = Result<A, AdminError>>,
 {
     let asked = call::read(&call.parts, call.segments, call.body).await?;
+    if !is_tagged {
+        asked.condition.is_none()?;
+    }
     let actor = call.actor.ok_or(AdminError::NoCredential)?;
     let trail = call.context.trail.clone();
     let change = Change::new(Reader(call.context), actor, action);

@@ -114,6 +114,7 @@ fn record(n: usize, sha256: [u8; 32]) -> ApiKeyRecord {
         rate_limit: None,
         quota: None,
         created_at: Timestamp::from_seconds(1_700_000_000 + n as i64),
+        revision: haechi_core::ports::Revision::from_number(0),
         last_used_at: None,
         last_used_from: None,
         state: KeyState::Active,

@@ -222,6 +222,18 @@ impl GuessGuard {
         Ok(Some(Guess { guard: self.clone(), pair, lockout, keys: None, is_known }))
     }
 
+    /// Forgets what was counted against `name` (among the users of `realm`), here and where all nodes count. Addresses stay as they are.
+    pub(crate) async fn unlock(&self, (realm, name): (&str, &str)) {
+        let account = self.hasher.hash_one((realm, name));
+        {
+            let mut tables = self.tables();
+            tables.pairs.retain(|(of, _), _| *of != account);
+            tables.accounts.remove(&account);
+        }
+        self.tell_unlock((realm, name)).await;
+        self.ended.notify_waiters();
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -153,6 +153,7 @@ mod tests {
             rate_limit: Some(Quota { requests: 3, per_seconds: 60 }),
             quota: Some(Quota { requests, per_seconds: 86_400 }),
             created_at: NOW,
+            revision: haechi_core::ports::Revision::first(NOW),
             last_used_at: None,
             last_used_from: None,
             state: KeyState::Active,

@@ -5,11 +5,12 @@ mod fingerprint;
 
 pub(crate) use fingerprint::DependsOn;
 
+use crate::guessing::GuessGuard;
 use arc_swap::ArcSwap;
 use changes::{ChangeSet, ExpiryHorizon};
 use haechi_core::ports::Change;
 use haechi_core::{Clock, Timestamp};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Knowledge older than this is no knowledge: what depends on it answers could-not-find-out.
@@ -91,12 +92,24 @@ impl RevocationView {
 pub struct RevocationWatch {
     view: ArcSwap<RevocationView>,
     clock: Arc<dyn Clock>,
+    /// Where failed logins are counted: an operator may have unlocked somebody on another node.
+    guesses: OnceLock<Arc<GuessGuard>>,
 }
 
 impl RevocationWatch {
     /// Knows nothing yet: not fresh until the first [`RevocationWatch::replace`]. Ages are measured on the clock's [`Clock::uptime`].
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { view: ArcSwap::from_pointee(RevocationView::empty()), clock }
+        Self { view: ArcSwap::from_pointee(RevocationView::empty()), clock, guesses: OnceLock::new() }
+    }
+
+    /// From now on, whom an operator unlocks is unlocked in `guesses`. Only the first call counts.
+    pub fn unlock_in(&self, guesses: Arc<GuessGuard>) {
+        let _ = self.guesses.set(guesses);
+    }
+
+    /// See [`RevocationWatch::unlock_in`].
+    pub(crate) fn guesses(&self) -> Option<&Arc<GuessGuard>> {
+        self.guesses.get()
     }
 
     /// Whether a view may still be relied on.

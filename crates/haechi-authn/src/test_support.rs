@@ -19,7 +19,7 @@ pub(crate) async fn user(store: &FaultyStore, name: &str) -> Option<UserRecord> 
 pub(crate) async fn change_user(store: &FaultyStore, name: &str, change: impl FnOnce(&mut UserRecord)) {
     let mut changed = user(store, name).await.unwrap();
     change(&mut changed);
-    store.inner().users.delete(name).await.unwrap();
+    store.inner().users.delete(name.into()).await.unwrap();
     store.inner().users.add(&changed).await.unwrap();
 }
 
@@ -39,6 +39,7 @@ pub(crate) fn api_key(sha256: &[u8; 32], created_at: Timestamp) -> ApiKeyRecord 
         rate_limit: None,
         quota: None,
         created_at,
+        revision: haechi_core::ports::Revision::first(created_at),
         last_used_at: None,
         last_used_from: None,
         state: KeyState::Active,

@@ -28,5 +28,5 @@ pub use sessions::{Exchange, Rotation, Session, Sessions};
 pub use shared_guesses::{GuessBounds, GuessKeys, GuessState, OtherBounds, SharedGuesses};
 pub use shared_limits::{LimitAnswer, LimitCheck, Rate, SharedLimits, SharedStateError};
 pub use signing_keys::{SigningKeyRecord, SigningKeys};
-pub use stored::{BoxFuture, StoreError, Stored};
+pub use stored::{BoxFuture, Edit, Revision, StoreError, Stored};
 pub use users::{LoginState, UserRecord, Users};

@@ -32,6 +32,7 @@ impl Guesses {
             let key = |kind: &str, of: &[u8; 16]| link.key(&format!("guess:{kind}:{}", hex(of)));
             let mut call = GUESSES.key(key("pair", &pair));
             call.key(key("address", &address)).key(key("account", &account)).key(key("known", &pair));
+            call.key(key("unlocked", &account));
             let others = bounds.and_then(|bounds| bounds.others);
             let most = |number: Option<NonZeroU32>| number.map_or(0, NonZeroU32::get);
             call.arg(what).arg(bounds.map_or(0, |bounds| millis(bounds.lasts)));
@@ -67,6 +68,12 @@ impl SharedGuesses for Guesses {
 
     fn succeeded(&self, keys: GuessKeys) -> BoxFuture<'static, Result<(), SharedStateError>> {
         let done = self.call("succeeded", keys, None);
+        Box::pin(async move { done.await.map(drop) })
+    }
+
+    fn unlocked(&self, account: [u8; 16]) -> BoxFuture<'static, Result<(), SharedStateError>> {
+        // No pair and no address: only the name's are touched.
+        let done = self.call("unlocked", GuessKeys { pair: [0; 16], address: [0; 16], account }, None);
         Box::pin(async move { done.await.map(drop) })
     }
 

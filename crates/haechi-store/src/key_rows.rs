@@ -33,6 +33,7 @@ struct KeyRow<'a> {
     last_used_from: Option<String>,
     state: &'static str,
     imported: bool,
+    revision: i64,
 }
 
 /// A use's columns, likewise.
@@ -64,6 +65,7 @@ impl<'a> KeyRow<'a> {
             last_used_from: key.last_used_from.map(|from| from.to_string()),
             state: key_state_text(key.state),
             imported: key.imported,
+            revision: key.revision.number(),
         })
     }
 }

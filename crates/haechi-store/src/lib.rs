@@ -5,6 +5,7 @@
 //! other room knows which one it has.
 
 mod bad_location;
+mod edits;
 mod error;
 mod json;
 mod key_rows;

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod clients;
+mod edit;
 mod keys;
 mod log;
 mod quotas;

@@ -6,6 +6,7 @@
 mod api_keys;
 mod clients;
 mod condition;
+mod edit;
 mod fault;
 mod lease;
 mod listening;

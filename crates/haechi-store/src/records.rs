@@ -3,7 +3,7 @@
 use crate::json::{parse, unreadable};
 use haechi_core::ports::{
     ApiKeyRecord, Change, ClientProof, ClientRecord, ClientSecrets, Exchange, KeyState, LoginState,
-    PreviousSecret, Revoked, Session, SigningKeyRecord, StoreError, UserRecord,
+    PreviousSecret, Revision, Revoked, Session, SigningKeyRecord, StoreError, UserRecord,
 };
 use haechi_core::{Secret, Timestamp};
 use serde::de::DeserializeOwned;
@@ -44,6 +44,10 @@ pub(crate) trait Columns {
         Ok(self.optional_number(column)?.map(Timestamp::from_millis))
     }
 
+    fn revision(&self) -> Result<Revision, Self::Fault> {
+        Ok(Revision::from_number(self.number("revision")?))
+    }
+
     fn json<T: DeserializeOwned>(&self, column: &str) -> Result<T, Self::Fault> {
         Ok(parse(column, &self.text(column)?)?)
     }
@@ -63,6 +67,7 @@ pub(crate) fn user<R: Columns>(row: &R) -> Result<UserRecord, R::Fault> {
         disabled: row.flag("disabled")?,
         created_at: row.time("created_at")?,
         login: login_state(row)?,
+        revision: row.revision()?,
     })
 }
 
@@ -81,6 +86,7 @@ pub(crate) fn client<R: Columns>(row: &R) -> Result<ClientRecord, R::Fault> {
         audiences: row.json("audiences")?,
         token_lifetime: row.optional_number("token_lifetime")?.map(lifetime).transpose()?,
         created_at: row.time("created_at")?,
+        revision: row.revision()?,
     })
 }
 
@@ -137,6 +143,7 @@ pub(crate) fn api_key<R: Columns>(row: &R) -> Result<ApiKeyRecord, R::Fault> {
         last_used_from: row.optional_text("last_used_from")?.and_then(|text| text.parse().ok()),
         state: key_state(&row.text("state")?)?,
         imported: row.flag("imported")?,
+        revision: row.revision()?,
     })
 }
 
@@ -183,6 +190,7 @@ pub(crate) fn change<R: Columns>(row: &R) -> Result<Change, R::Fault> {
         "user" => Ok(Change::User(id)),
         "api_key" => Ok(Change::ApiKey(id)),
         "client" => Ok(Change::Client(id)),
+        "unlock" => Ok(Change::Unlock(id)),
         other => Err(StoreError::Corrupt(format!("a change is of the kind `{other}`")).into()),
     }
 }

@@ -1,12 +1,12 @@
 //! `/api/v1/clients`: machine clients in the store.
 
-use crate::answer::{Done, Made, Page, Shown, Tagged, limit, tag};
+use crate::answer::{Done, Made, Page, Revised, Shown, Tagged, limit};
 use crate::call::{Asked, Condition, Json, Nothing};
 use crate::change::{Change, Reader};
 use crate::error::AdminError;
 use crate::shape::{SecretText, shape};
 use haechi_authn::identity::{ClientSpec, ClientWith};
-use haechi_core::ports::{ClientProof, ClientRecord, StoreError};
+use haechi_core::ports::{ClientProof, ClientRecord, Edit, Revision, StoreError};
 use haechi_core::{AttributeValue, Secret, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -82,6 +82,14 @@ shape! {
         optional previous_secret_until: Option<String>,
         /// When it was added.
         required created_at: String,
+        /// Grows with every change; the `ETag` is this number in quotes.
+        required revision: i64,
+    }
+}
+
+impl Revised for ClientView {
+    fn revision(&self) -> Revision {
+        Revision::from_number(self.revision)
     }
 }
 
@@ -102,6 +110,7 @@ impl ClientView {
             token_lifetime: client.token_lifetime.map(|span| span.as_secs()),
             previous_secret_until: previous.filter(|at| *at > now).map(|at| at.rfc3339().to_string()),
             created_at: client.created_at.rfc3339().to_string(),
+            revision: client.revision.number(),
         }
     }
 }
@@ -116,10 +125,8 @@ pub(super) async fn list(
     asked: Asked<Nothing, ClientsQuery, Nothing>,
 ) -> Result<Page<ClientView>, AdminError> {
     let (limit, now) = (limit(asked.query.limit)?, reader.now());
-    let after = asked.query.cursor;
-    let all = reader.stores()?.clients.list().await?.into_iter();
-    let rest = all.filter(|client| after.as_ref().is_none_or(|after| client.name > *after));
-    let page = rest.take(limit + 1).map(|client| ClientView::of(client, now)).collect();
+    let found = reader.stores()?.clients.page(asked.query.cursor.as_deref(), limit + 1).await?;
+    let page = found.into_iter().map(|client| ClientView::of(client, now)).collect();
     Ok(Page::of(page, limit, |last: &ClientView| last.name.clone()))
 }
 
@@ -161,16 +168,22 @@ pub(super) async fn rotate(
     change: Change,
     asked: Asked<ClientPath, Nothing, Json<ClientRotation>>,
 ) -> Result<Shown<ClientSecretView>, AdminError> {
-    let client = concerned(&change, &asked.path.id, &asked.condition).await?;
+    let (_, edit) = concerned(&change, &asked.path.id, &asked.condition).await?;
     let accounts = change.clients()?;
     let ClientRotation { overlap, public_keys } = asked.body.0;
     let rotated = match (public_keys, overlap) {
         (Some(_), Some(_)) => {
             return Err(AdminError::Invalid("give `overlap` or `public_keys`, not both".to_owned()));
         }
-        (Some(keys), None) => accounts.replace_keys(&client.id, keys).await?,
+        (Some(keys), None) => {
+            change.detail("proof", "private_key_jwt").await;
+            accounts.replace_keys(edit, keys).await?
+        }
         (None, overlap) => {
-            accounts.rotate(&client.id, Duration::from_secs(overlap.unwrap_or_default().into())).await?
+            let overlap = overlap.unwrap_or_default();
+            change.detail("proof", "client_secret").await;
+            change.detail("overlap_seconds", overlap).await;
+            accounts.rotate(edit, Duration::from_secs(overlap.into())).await?
         }
     };
     Ok(Shown(secret(&rotated)))
@@ -180,17 +193,21 @@ pub(super) async fn delete(
     change: Change,
     asked: Asked<ClientPath, Nothing, Nothing>,
 ) -> Result<Done, AdminError> {
-    let client = concerned(&change, &asked.path.id, &asked.condition).await?;
-    change.clients()?.delete(&client.id).await?;
+    let (_, edit) = concerned(&change, &asked.path.id, &asked.condition).await?;
+    change.clients()?.delete(edit).await?;
     Ok(Done)
 }
 
-async fn concerned(change: &Change, id: &str, condition: &Condition) -> Result<ClientRecord, AdminError> {
+async fn concerned<'a>(
+    change: &Change,
+    id: &'a str,
+    condition: &Condition,
+) -> Result<(ClientRecord, Edit<'a>), AdminError> {
     let client = existing(&change.look, id).await?;
-    condition.holds(&tag(&ClientView::of(client.clone(), change.look.now()))?)?;
+    let edit = condition.edit(id, client.revision)?;
     change.about(&client.id).await;
     change.target(format!("client {}", client.id)).await;
-    Ok(client)
+    Ok((client, edit))
 }
 
 async fn existing(reader: &Reader, id: &str) -> Result<ClientRecord, AdminError> {

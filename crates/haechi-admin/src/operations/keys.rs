@@ -1,12 +1,12 @@
 //! `/api/v1/keys`: API keys in the store.
 
-use crate::answer::{Done, Made, Page, Shown, Tagged, limit, tag};
+use crate::answer::{Done, Made, Page, Revised, Shown, Tagged, limit};
 use crate::call::{Asked, Condition, Json, Nothing};
 use crate::change::{Change, Reader};
 use crate::error::AdminError;
 use crate::shape::{SecretText, shape};
 use haechi_authn::identity::{KeyGrant, KeySpec};
-use haechi_core::ports::{ApiKeyRecord, KeyFilter, KeyPage, KeyStanding, Quota, StoreError};
+use haechi_core::ports::{ApiKeyRecord, Edit, KeyFilter, KeyPage, KeyStanding, Quota, Revision, StoreError};
 use haechi_core::{AttributeValue, Secret, Timestamp};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
@@ -111,6 +111,14 @@ shape! {
         required previous_works_until: Option<String>,
         /// Whether it was made elsewhere.
         required imported: bool,
+        /// Grows with every change; the `ETag` is this number in quotes. Uses do not count.
+        required revision: i64,
+    }
+}
+
+impl Revised for KeyView {
+    fn revision(&self) -> Revision {
+        Revision::from_number(self.revision)
     }
 }
 
@@ -136,6 +144,7 @@ impl KeyView {
             last_used_from: key.last_used_from.map(|from| from.to_string()),
             previous_works_until: key.previous.map(|previous| previous.until).filter(works).map(written),
             imported: key.imported,
+            revision: key.revision.number(),
         }
     }
 }
@@ -211,13 +220,13 @@ pub(super) async fn rotate(
     change: Change,
     asked: Asked<KeyPath, Nothing, Json<KeyRotation>>,
 ) -> Result<Shown<KeySecret>, AdminError> {
-    let key = concerned(&change, &asked.path.id, &asked.condition).await?;
+    let (key, edit) = concerned(&change, &asked.path.id, &asked.condition).await?;
     let overlap = Duration::from_secs(asked.body.0.overlap.unwrap_or_default().into());
     if overlap.as_secs() > LONGEST {
         return Err(AdminError::Invalid("`overlap` is at most 10 years, in seconds".to_owned()));
     }
     change.detail("overlap_seconds", overlap.as_secs()).await;
-    let (until, next) = change.accounts()?.rotate_key(&key, overlap).await?;
+    let (until, next) = change.accounts()?.rotate_key(&key, edit.revision, overlap).await?;
     let next = SecretText::new(Secret::new(next.expose().to_owned()));
     let until = until.rfc3339().to_string();
     Ok(Shown(KeySecret { id: key.id, key: next, previous_works_until: Some(until) }))
@@ -227,17 +236,21 @@ pub(super) async fn revoke(
     change: Change,
     asked: Asked<KeyPath, Nothing, Nothing>,
 ) -> Result<Done, AdminError> {
-    let key = concerned(&change, &asked.path.id, &asked.condition).await?;
-    change.stores()?.api_keys.revoke(&key.id).await?;
+    let (_, edit) = concerned(&change, &asked.path.id, &asked.condition).await?;
+    change.stores()?.api_keys.revoke(edit).await?;
     Ok(Done)
 }
 
-async fn concerned(change: &Change, id: &str, condition: &Condition) -> Result<ApiKeyRecord, AdminError> {
+async fn concerned<'a>(
+    change: &Change,
+    id: &'a str,
+    condition: &Condition,
+) -> Result<(ApiKeyRecord, Edit<'a>), AdminError> {
     let key = existing(&change.look, id).await?;
-    condition.holds(&tag(&KeyView::of(key.clone(), change.look.now()))?)?;
+    let edit = condition.edit(id, key.revision)?;
     change.about(&key.owner).await;
     change.target(format!("key {}", key.id)).await;
-    Ok(key)
+    Ok((key, edit))
 }
 
 async fn existing(reader: &Reader, id: &str) -> Result<ApiKeyRecord, AdminError> {

@@ -11,7 +11,7 @@ mod signing_keys;
 mod topology;
 mod users;
 
-use crate::operation::{Method, Operation, read, write};
+use crate::operation::{Method, Operation, edit, read, write};
 
 /// Every call.
 pub const OPERATIONS: &[Operation] = &[
@@ -32,24 +32,25 @@ pub const OPERATIONS: &[Operation] = &[
     read!(list_users, Read, Get "/api/v1/users", users::list, "List users by name"),
     write!(add_user, "user.add", Post "/api/v1/users", users::add, "Add a user"),
     read!(show_user, Read, Get "/api/v1/users/{name}", users::show, "Show a user"),
-    write!(delete_user, "user.delete", Delete "/api/v1/users/{name}", users::delete, "Delete a user and log the user out"),
-    write!(set_user_roles, "user.set_roles", Put "/api/v1/users/{name}/roles", users::set_roles, "Replace a user's roles. A user who loses one is logged out"),
-    write!(set_user_password, "user.set_password", Put "/api/v1/users/{name}/password", users::set_password, "Replace a user's password and log the user out"),
-    write!(set_user_state, "user.set_state", Put "/api/v1/users/{name}/state", users::set_state, "Disable a user, who is logged out, or enable the user again"),
-    write!(unlock_user, "user.unlock", Post "/api/v1/users/{name}/unlock", users::unlock, "Let a user log in again who failed too often"),
+    edit!(delete_user, "user.delete", Delete "/api/v1/users/{name}", users::delete, "Delete a user and log the user out"),
+    edit!(set_user_roles, "user.set_roles", Put "/api/v1/users/{name}/roles", users::set_roles, "Replace a user's roles. A user who loses one is logged out"),
+    edit!(set_user_attributes, "user.set_attributes", Put "/api/v1/users/{name}/attributes", users::set_attributes, "Replace a user's attributes and log the user out"),
+    edit!(set_user_password, "user.set_password", Put "/api/v1/users/{name}/password", users::set_password, "Replace a user's password and log the user out"),
+    edit!(set_user_state, "user.set_state", Put "/api/v1/users/{name}/state", users::set_state, "Disable a user, who is logged out, or enable the user again"),
+    edit!(unlock_user, "user.unlock", Post "/api/v1/users/{name}/unlock", users::unlock, "Let a user log in again who failed too often"),
     read!(list_keys, Read, Get "/api/v1/keys", keys::list, "List API keys, newest first"),
     write!(create_key, "key.create", Post "/api/v1/keys", keys::create, "Create an API key. Its secret is shown in this answer and never again"),
     read!(show_key, Read, Get "/api/v1/keys/{id}", keys::show, "Show an API key"),
-    write!(rotate_key, "key.rotate", Post "/api/v1/keys/{id}/rotate", keys::rotate, "Give an API key a new secret, which is shown in this answer and never again"),
-    write!(revoke_key, "key.revoke", Post "/api/v1/keys/{id}/revoke", keys::revoke, "Revoke an API key for good, on every node within 5 s"),
+    edit!(rotate_key, "key.rotate", Post "/api/v1/keys/{id}/rotate", keys::rotate, "Give an API key a new secret, which is shown in this answer and never again"),
+    edit!(revoke_key, "key.revoke", Post "/api/v1/keys/{id}/revoke", keys::revoke, "Revoke an API key for good, on every node within 5 s"),
     read!(list_sessions, Read, Get "/api/v1/sessions", sessions::list, "List the newest logins that can be refreshed"),
     write!(end_session, "session.end", Delete "/api/v1/sessions/{id}", sessions::end, "End a login, on every node within 5 s"),
-    write!(end_user_sessions, "session.end_all", Delete "/api/v1/users/{name}/sessions", sessions::end_of_user, "End all logins of a user, on every node within 5 s"),
+    edit!(end_user_sessions, "session.end_all", Delete "/api/v1/users/{name}/sessions", sessions::end_of_user, "End all logins of a user, on every node within 5 s"),
     read!(list_clients, Read, Get "/api/v1/clients", clients::list, "List machine clients by name"),
     write!(add_client, "client.add", Post "/api/v1/clients", clients::add, "Add a machine client. Its secret is shown in this answer and never again"),
     read!(show_client, Read, Get "/api/v1/clients/{id}", clients::show, "Show a machine client"),
-    write!(rotate_client, "client.rotate", Post "/api/v1/clients/{id}/rotate", clients::rotate, "Give a machine client a new secret, which is shown in this answer and never again, or other public keys"),
-    write!(delete_client, "client.delete", Delete "/api/v1/clients/{id}", clients::delete, "Delete a machine client; its access tokens stop working within 5 s"),
+    edit!(rotate_client, "client.rotate", Post "/api/v1/clients/{id}/rotate", clients::rotate, "Give a machine client a new secret, which is shown in this answer and never again, or other public keys"),
+    edit!(delete_client, "client.delete", Delete "/api/v1/clients/{id}", clients::delete, "Delete a machine client; its access tokens stop working within 5 s"),
     read!(list_signing_keys, Read, Get "/api/v1/signing-keys", signing_keys::list, "List the keys that tokens are signed with, oldest first"),
     write!(rotate_signing_key, "signing_key.rotate", Post "/api/v1/signing-keys/rotate", signing_keys::rotate, "Make the next signing key. It is published at once and signs later"),
     write!(retire_signing_key, "signing_key.retire", Post "/api/v1/signing-keys/{kid}/retire", signing_keys::retire, "Withdraw a signing key whose successor signs"),

@@ -86,7 +86,7 @@ pub(super) async fn end_of_user(
     change: Change,
     asked: Asked<UserPath, Nothing, Nothing>,
 ) -> Result<Done, AdminError> {
-    let user = concerned(&change, &asked.path.name, &asked.condition).await?;
+    let (user, _) = concerned(&change, &asked.path.name, &asked.condition).await?;
     change.stores()?.sessions.end_all_of(&user.id, until(&change)?).await?;
     Ok(Done)
 }

@@ -107,6 +107,7 @@ pub(super) async fn reseal(
     change: Change,
     _: Asked<Nothing, Nothing, Nothing>,
 ) -> Result<Shown<Resealed>, AdminError> {
+    change.target("all signing keys".to_owned()).await;
     let resealed = change.signing_keys()?.reseal().await?;
     Ok(Shown(Resealed { resealed }))
 }

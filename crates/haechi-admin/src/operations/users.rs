@@ -1,14 +1,14 @@
 //! `/api/v1/users`: users in the store.
 
-use crate::answer::{Done, Made, Page, Shown, Tagged, limit, tag};
+use crate::answer::{Done, Made, Page, Revised, Tagged, limit};
 use crate::call::{Asked, Condition, Json, Nothing};
 use crate::change::{Change, Reader};
 use crate::error::AdminError;
 use crate::shape::{SecretText, shape};
 use haechi_authn::identity::UserSpec;
-use haechi_core::ports::{StoreError, UserRecord, Users};
+use haechi_core::ports::{Edit, Revision, StoreError, UserRecord, Users};
 use haechi_core::{AttributeValue, Attributes, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 shape! {
     /// Which user.
@@ -43,6 +43,12 @@ shape! {
         required roles: Vec<String>,
     }
 
+    /// Attributes in place of those that a user has.
+    pub(crate) NewAttributes {
+        /// Declared attributes.
+        required attributes: BTreeMap<Box<str>, AttributeValue>,
+    }
+
     /// A password in place of the one that a user has.
     pub(crate) NewPassword {
         /// At least 15 characters.
@@ -71,6 +77,14 @@ shape! {
         required created_at: String,
         /// Until when the user is locked after too many wrong passwords; left out where the user is not.
         optional locked_until: Option<String>,
+        /// Grows with every change; the `ETag` is this number in quotes. Wrong passwords do not count.
+        required revision: i64,
+    }
+}
+
+impl Revised for UserView {
+    fn revision(&self) -> Revision {
+        Revision::from_number(self.revision)
     }
 }
 
@@ -86,6 +100,7 @@ impl UserView {
             disabled: user.disabled,
             created_at: user.created_at.rfc3339().to_string(),
             locked_until: locked_until.map(|until| until.rfc3339().to_string()),
+            revision: user.revision.number(),
         }
     }
 }
@@ -95,10 +110,8 @@ pub(super) async fn list(
     asked: Asked<Nothing, UsersQuery, Nothing>,
 ) -> Result<Page<UserView>, AdminError> {
     let (limit, now) = (limit(asked.query.limit)?, reader.now());
-    let after = asked.query.cursor;
-    let all = reader.stores()?.users.list().await?.into_iter();
-    let rest = all.filter(|user| after.as_ref().is_none_or(|after| user.name > *after));
-    let page = rest.take(limit + 1).map(|user| UserView::of(user, now)).collect();
+    let found = reader.stores()?.users.page(asked.query.cursor.as_deref(), limit + 1).await?;
+    let page = found.into_iter().map(|user| UserView::of(user, now)).collect();
     Ok(Page::of(page, limit, |last: &UserView| last.name.clone()))
 }
 
@@ -128,19 +141,33 @@ pub(super) async fn delete(
     change: Change,
     asked: Asked<UserPath, Nothing, Nothing>,
 ) -> Result<Done, AdminError> {
-    concerned(&change, &asked.path.name, &asked.condition).await?;
-    change.accounts()?.delete(&asked.path.name).await?;
+    let (_, edit) = concerned(&change, &asked.path.name, &asked.condition).await?;
+    change.accounts()?.delete(edit).await?;
     Ok(Done)
 }
 
 pub(super) async fn set_roles(
     change: Change,
     asked: Asked<UserPath, Nothing, Json<NewRoles>>,
-) -> Result<Shown<UserView>, AdminError> {
-    let user = concerned(&change, &asked.path.name, &asked.condition).await?;
+) -> Result<Tagged<UserView>, AdminError> {
+    let (user, edit) = concerned(&change, &asked.path.name, &asked.condition).await?;
     change.detail("from", user.roles).await;
     change.detail("to", asked.body.0.roles.clone()).await;
-    change.accounts()?.set_roles(&asked.path.name, asked.body.0.roles).await?;
+    change.accounts()?.set_roles(edit, asked.body.0.roles).await?;
+    after(&change, &asked.path.name).await
+}
+
+/// The record names the attributes that change. Their values may be personal, and no key would erase them there.
+pub(super) async fn set_attributes(
+    change: Change,
+    asked: Asked<UserPath, Nothing, Json<NewAttributes>>,
+) -> Result<Tagged<UserView>, AdminError> {
+    let (user, edit) = concerned(&change, &asked.path.name, &asked.condition).await?;
+    let (before, next) = (user.attributes, asked.body.0.attributes);
+    let changed = before.keys().chain(next.keys()).filter(|name| before.get(*name) != next.get(*name));
+    let changed: BTreeSet<&str> = changed.map(AsRef::as_ref).collect();
+    change.detail("attributes", changed.into_iter().collect::<Vec<_>>()).await;
+    change.accounts()?.set_attributes(edit, next).await?;
     after(&change, &asked.path.name).await
 }
 
@@ -148,45 +175,45 @@ pub(super) async fn set_password(
     change: Change,
     asked: Asked<UserPath, Nothing, Json<NewPassword>>,
 ) -> Result<Done, AdminError> {
-    concerned(&change, &asked.path.name, &asked.condition).await?;
-    change.accounts()?.set_password(&asked.path.name, asked.body.0.password.into_secret()).await?;
+    let (_, edit) = concerned(&change, &asked.path.name, &asked.condition).await?;
+    change.accounts()?.set_password(edit, asked.body.0.password.into_secret()).await?;
     Ok(Done)
 }
 
 pub(super) async fn set_state(
     change: Change,
     asked: Asked<UserPath, Nothing, Json<NewUserState>>,
-) -> Result<Shown<UserView>, AdminError> {
-    concerned(&change, &asked.path.name, &asked.condition).await?;
+) -> Result<Tagged<UserView>, AdminError> {
+    let (_, edit) = concerned(&change, &asked.path.name, &asked.condition).await?;
     change.detail("disabled", asked.body.0.disabled).await;
-    change.accounts()?.set_disabled(&asked.path.name, asked.body.0.disabled).await?;
+    change.accounts()?.set_disabled(edit, asked.body.0.disabled).await?;
     after(&change, &asked.path.name).await
 }
 
 pub(super) async fn unlock(
     change: Change,
     asked: Asked<UserPath, Nothing, Nothing>,
-) -> Result<Shown<UserView>, AdminError> {
-    let user = concerned(&change, &asked.path.name, &asked.condition).await?;
-    change.stores()?.users.login_succeeded(&user.id).await?;
+) -> Result<Tagged<UserView>, AdminError> {
+    concerned(&change, &asked.path.name, &asked.condition).await?;
+    change.accounts()?.unlock(&asked.path.name).await?;
     after(&change, &asked.path.name).await
 }
 
-/// The user whom a change concerns, if it is as the caller thinks.
-pub(super) async fn concerned(
+/// The user whom a change concerns, and what is to be changed, if it is as the caller thinks.
+pub(super) async fn concerned<'a>(
     change: &Change,
-    name: &str,
+    name: &'a str,
     condition: &Condition,
-) -> Result<UserRecord, AdminError> {
+) -> Result<(UserRecord, Edit<'a>), AdminError> {
     let user = existing(&*change.look.stores()?.users, name).await?;
-    condition.holds(&tag(&UserView::of(user.clone(), change.look.now()))?)?;
+    let edit = condition.edit(name, user.revision)?;
     change.about(&user.id).await;
-    Ok(user)
+    Ok((user, edit))
 }
 
-async fn after(change: &Change, name: &str) -> Result<Shown<UserView>, AdminError> {
+async fn after(change: &Change, name: &str) -> Result<Tagged<UserView>, AdminError> {
     let user = existing(&*change.look.stores()?.users, name).await?;
-    Ok(Shown(UserView::of(user, change.look.now())))
+    Ok(Tagged(UserView::of(user, change.look.now())))
 }
 
 pub(super) async fn existing(users: &dyn Users, name: &str) -> Result<UserRecord, AdminError> {

@@ -26,7 +26,7 @@ impl GuessGuard {
         let keys = GuessKeys {
             pair: shared_key([&b"guess: name and address"[..], realm, name, from]),
             address: shared_key([&b"guess: address"[..], from]),
-            account: shared_key([&b"guess: name"[..], realm, name]),
+            account: account_key(realm, name),
         };
         if shared.is_reachable()
             && let Ok(state) = shared.look(keys).await
@@ -35,6 +35,20 @@ impl GuessGuard {
         }
         Some(keys)
     }
+}
+
+impl GuessGuard {
+    pub(super) async fn tell_unlock(&self, (realm, name): (&str, &str)) {
+        if let Some(shared) = self.shared.get()
+            && let Err(error) = shared.unlocked(account_key(realm.as_bytes(), name.as_bytes())).await
+        {
+            tracing::warn!(%error, "a user is unlocked on this node only: the shared state does not answer");
+        }
+    }
+}
+
+fn account_key(realm: &[u8], name: &[u8]) -> [u8; 16] {
+    shared_key([&b"guess: name"[..], realm, name])
 }
 
 impl Guess {

@@ -212,6 +212,12 @@ impl SharedGuesses for Others {
         self.told(())
     }
 
+    /// Every pair that failed is one of the name.
+    fn unlocked(&self, _: [u8; 16]) -> BoxFuture<'static, Result<(), SharedStateError>> {
+        self.failures.lock().unwrap().clear();
+        self.told(())
+    }
+
     fn is_reachable(&self) -> bool {
         true
     }
@@ -253,4 +259,32 @@ async fn a_node_that_cannot_ask_the_others_counts_alone() {
     assert!(fail(&other, "root", address(1)).await);
     others.away.store(false, Relaxed);
     assert!(!fail(&other, "root", address(1)).await, "it was told meanwhile");
+}
+
+#[tokio::test]
+async fn whoever_is_unlocked_may_try_again_from_everywhere() {
+    let guard = guard();
+    for from in 1..=BY_NAME {
+        for _ in 0..3 {
+            fail(&guard, "root", address(from)).await;
+        }
+        fail(&guard, "mina", address(1)).await;
+    }
+    assert!(!log_in(&guard, "root", address(1)).await && !log_in(&guard, "root", address(999)).await);
+    guard.unlock(("another realm", "root")).await;
+    assert!(!log_in(&guard, "root", address(1)).await, "of another realm");
+    guard.unlock(("", "root")).await;
+    assert!(log_in(&guard, "root", address(1)).await && log_in(&guard, "root", address(999)).await);
+    assert!(!log_in(&guard, "mina", address(1)).await, "of another name");
+}
+
+#[tokio::test]
+async fn all_nodes_learn_who_is_unlocked() {
+    let ([one, other], _) = two_nodes();
+    for _ in 0..3 {
+        assert!(fail(&one, "root", address(1)).await);
+    }
+    assert!(!fail(&other, "root", address(1)).await);
+    other.unlock(("", "root")).await;
+    assert!(log_in(&other, "root", address(1)).await);
 }

@@ -1,10 +1,11 @@
 //! What operators do with users. With API keys: `key_accounts.rs`.
 
+use super::passwords::REALM;
 use super::provider::tokens_expire_at;
 use crate::declared::{AttributeFault, DeclaredAttributes};
 use crate::hashing::{HashingError, PasswordFault, PasswordPool, check_new_password};
 use crate::random::{self, RandomnessError};
-use haechi_core::ports::{ApiKeys, LoginState, Sessions, StoreError, UserRecord, Users};
+use haechi_core::ports::{ApiKeys, Edit, LoginState, Revision, Sessions, StoreError, UserRecord, Users};
 use haechi_core::{Attributes, Clock, RoleTable, Secret, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
@@ -125,6 +126,7 @@ impl Accounts {
         password: Secret<String>,
     ) -> Result<UserRecord, AccountError> {
         self.check_spec(&spec)?;
+        let created_at = self.clock.now();
         let user = UserRecord {
             id: random::id()?,
             password_hash: self.hash(&spec.name, password).await?,
@@ -132,8 +134,9 @@ impl Accounts {
             roles: without_repeats(spec.roles),
             attributes: spec.attributes,
             disabled: false,
-            created_at: self.clock.now(),
+            created_at,
             login: LoginState::default(),
+            revision: Revision::first(created_at),
         };
         self.stores.users.add(&user).await?;
         Ok(user)
@@ -143,11 +146,27 @@ impl Accounts {
     ///
     /// # Errors
     /// [`AccountError`].
-    pub async fn set_password(&self, name: &str, password: Secret<String>) -> Result<(), AccountError> {
-        let user = self.existing(name).await?;
-        let hash = self.hash(name, password).await?;
-        self.stores.users.set_password(name, &hash).await?;
+    pub async fn set_password(
+        &self,
+        edit: impl Into<Edit<'_>>,
+        password: Secret<String>,
+    ) -> Result<(), AccountError> {
+        let edit = edit.into();
+        let user = self.existing(edit.of).await?;
+        let hash = self.hash(edit.of, password).await?;
+        self.stores.users.set_password(edit, &hash).await?;
+        self.unlock(edit.of).await?;
         self.end_sessions(&user).await
+    }
+
+    /// Lets a user log in again who failed too often: what all nodes count against the name is forgotten, on the others within a second.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn unlock(&self, name: &str) -> Result<(), AccountError> {
+        self.stores.users.unlock(name).await?;
+        self.pool.guard().unlock((REALM, name)).await;
+        Ok(())
     }
 
     /// Replaces a user's roles. Ends the user's sessions, whose tokens carry the old ones, unless the user only gains.
@@ -155,11 +174,16 @@ impl Accounts {
     ///
     /// # Errors
     /// [`AccountError`].
-    pub async fn set_roles(&self, name: &str, roles: Vec<String>) -> Result<Vec<String>, AccountError> {
+    pub async fn set_roles(
+        &self,
+        edit: impl Into<Edit<'_>>,
+        roles: Vec<String>,
+    ) -> Result<Vec<String>, AccountError> {
+        let edit = edit.into();
         check_roles(&self.roles, &roles)?;
         let roles = without_repeats(roles);
-        let user = self.existing(name).await?;
-        self.stores.users.set_roles(name, &roles).await?;
+        let user = self.existing(edit.of).await?;
+        self.stores.users.set_roles(edit, &roles).await?;
         let lost = user.roles.iter().any(|role| !roles.contains(role));
         let gained = roles.iter().any(|role| !user.roles.contains(role));
         // Neither is the same command run again, maybe because the sessions could not be ended the first time.
@@ -169,13 +193,30 @@ impl Accounts {
         Ok(roles)
     }
 
+    /// Replaces a user's attributes. Ends the user's sessions, whose tokens carry the old ones.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn set_attributes(
+        &self,
+        edit: impl Into<Edit<'_>>,
+        attributes: Attributes,
+    ) -> Result<(), AccountError> {
+        let edit = edit.into();
+        self.declared.check(&attributes)?;
+        let user = self.existing(edit.of).await?;
+        self.stores.users.set_attributes(edit, &attributes).await?;
+        self.end_sessions(&user).await
+    }
+
     /// Disables a user and ends the user's sessions, or enables the user again.
     ///
     /// # Errors
     /// [`AccountError`].
-    pub async fn set_disabled(&self, name: &str, disabled: bool) -> Result<(), AccountError> {
-        let user = self.existing(name).await?;
-        self.stores.users.set_disabled(name, disabled).await?;
+    pub async fn set_disabled(&self, edit: impl Into<Edit<'_>>, disabled: bool) -> Result<(), AccountError> {
+        let edit = edit.into();
+        let user = self.existing(edit.of).await?;
+        self.stores.users.set_disabled(edit, disabled).await?;
         if disabled { self.end_sessions(&user).await } else { Ok(()) }
     }
 
@@ -183,12 +224,13 @@ impl Accounts {
     ///
     /// # Errors
     /// [`AccountError`].
-    pub async fn delete(&self, name: &str) -> Result<(), AccountError> {
-        let user = self.existing(name).await?;
+    pub async fn delete(&self, edit: impl Into<Edit<'_>>) -> Result<(), AccountError> {
+        let edit = edit.into();
+        let user = self.existing(edit.of).await?;
         // Disabled first: no session begins while they are ended, and if ending fails the user is still there to try again.
-        self.stores.users.set_disabled(name, true).await?;
+        self.stores.users.set_disabled(edit, true).await?;
         self.end_sessions(&user).await?;
-        Ok(self.stores.users.delete(name).await?)
+        Ok(self.stores.users.delete(edit.of.into()).await?)
     }
 
     fn check_spec(&self, spec: &UserSpec) -> Result<(), AccountError> {

@@ -7,7 +7,7 @@ use super::tokens::{ClientSecret, OPERATORS};
 use crate::declared::DeclaredAttributes;
 use crate::keys::SetFault;
 use crate::random::{self, RandomnessError};
-use haechi_core::ports::{ClientProof, ClientRecord, ClientSecrets, Clients, StoreError};
+use haechi_core::ports::{ClientProof, ClientRecord, ClientSecrets, Clients, Edit, Revision, StoreError};
 use haechi_core::{Attributes, Clock, RoleTable};
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,6 +104,7 @@ impl ClientAccounts {
                 (ClientProof::Secret(secrets), Some(secret))
             }
         };
+        let created_at = self.clock.now();
         let record = ClientRecord {
             id: random::id()?,
             name: spec.name,
@@ -113,7 +114,8 @@ impl ClientAccounts {
             attributes: spec.attributes,
             audiences: without_repeats(spec.audiences),
             token_lifetime: spec.token_lifetime,
-            created_at: self.clock.now(),
+            created_at,
+            revision: Revision::first(created_at),
         };
         self.clients.add(&record).await?;
         Ok((record, secret))
@@ -123,14 +125,20 @@ impl ClientAccounts {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn rotate(&self, id: &str, overlap: Duration) -> Result<ClientWith, ClientError> {
-        let mut client = self.existing(id).await?;
+    pub async fn rotate(
+        &self,
+        edit: impl Into<Edit<'_>>,
+        overlap: Duration,
+    ) -> Result<ClientWith, ClientError> {
+        let edit = edit.into();
+        let mut client = self.existing(edit.of).await?;
         let ClientProof::Secret(ClientSecrets { current, .. }) = client.proof else {
             return Err(ClientError::NoSecret(client.name));
         };
         let secret = ClientSecret::generate()?;
         let until = (!overlap.is_zero()).then(|| self.clock.now().plus(overlap));
-        self.clients.rotate(id, &secret.sha256(), until).await?;
+        self.clients.rotate(edit, &secret.sha256(), until).await?;
+        client.revision = client.revision.next();
         let previous = until.map(|until| (current, until));
         client.proof = ClientProof::Secret(ClientSecrets { current: secret.sha256(), previous });
         Ok((client, Some(secret)))
@@ -140,10 +148,16 @@ impl ClientAccounts {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn replace_keys(&self, id: &str, document: String) -> Result<ClientWith, ClientError> {
-        let mut client = self.existing(id).await?;
+    pub async fn replace_keys(
+        &self,
+        edit: impl Into<Edit<'_>>,
+        document: String,
+    ) -> Result<ClientWith, ClientError> {
+        let edit = edit.into();
+        let mut client = self.existing(edit.of).await?;
         client.proof = self.keys(document)?;
-        self.clients.set_proof(id, &client.proof).await?;
+        self.clients.set_proof(edit, &client.proof).await?;
+        client.revision = client.revision.next();
         Ok((client, None))
     }
 
@@ -151,9 +165,9 @@ impl ClientAccounts {
     ///
     /// # Errors
     /// [`ClientError`].
-    pub async fn delete(&self, id: &str) -> Result<(), ClientError> {
+    pub async fn delete(&self, edit: impl Into<Edit<'_>>) -> Result<(), ClientError> {
         let until = tokens_expire_at(self.clock.now(), self.longest_lifetime);
-        Ok(self.clients.delete(id, until).await?)
+        Ok(self.clients.delete(edit.into(), until).await?)
     }
 
     async fn existing(&self, id: &str) -> Result<ClientRecord, ClientError> {

@@ -3,7 +3,7 @@
 use super::accounts::{AccountError, Accounts, check_name, check_roles, check_scopes, without_repeats};
 use crate::api_key::ApiKey;
 use crate::random;
-use haechi_core::ports::{ApiKeyRecord, KeyStanding, KeyState, Quota};
+use haechi_core::ports::{ApiKeyRecord, Edit, KeyStanding, KeyState, Quota, Revision};
 use haechi_core::{Attributes, Timestamp};
 use ipnet::IpNet;
 use std::time::Duration;
@@ -74,13 +74,14 @@ impl Accounts {
     }
 
     /// Gives a key a new secret. The one that it has works for `overlap` longer, the one before that no more. Returns until when the earlier one
-    /// works, and the new key, which is shown here and never again.
+    /// works, and the new key, which is shown here and never again. Where a `revision` is given, only a key that has it.
     ///
     /// # Errors
     /// [`AccountError`], also for a key that was revoked or has expired.
     pub async fn rotate_key(
         &self,
         key: &ApiKeyRecord,
+        revision: Option<Revision>,
         overlap: Duration,
     ) -> Result<(Timestamp, ApiKey), AccountError> {
         let now = self.clock.now();
@@ -94,7 +95,7 @@ impl Accounts {
             }
         }
         let (next, until) = (ApiKey::generate()?, now.plus(overlap));
-        self.stores.api_keys.rotate(&key.id, &next.sha256(), until).await?;
+        self.stores.api_keys.rotate(Edit { of: &key.id, revision }, &next.sha256(), until).await?;
         Ok((until, next))
     }
 
@@ -117,6 +118,7 @@ impl Accounts {
     }
 
     fn record(&self, grant: KeyGrant, identity: KeyIdentity) -> Result<ApiKeyRecord, AccountError> {
+        let created_at = self.clock.now();
         Ok(ApiKeyRecord {
             id: random::id()?,
             sha256: identity.sha256,
@@ -130,11 +132,12 @@ impl Accounts {
             allowed_addresses: grant.allowed_addresses,
             rate_limit: grant.rate_limit,
             quota: grant.quota,
-            created_at: self.clock.now(),
+            created_at,
             last_used_at: None,
             last_used_from: None,
             state: KeyState::Active,
             imported: identity.imported,
+            revision: Revision::first(created_at),
         })
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 /// Refusals are given at the next multiple of this, so that small differences in the work behind them cannot be measured.
 const REFUSALS_EVERY: Duration = Duration::from_millis(50);
 /// Names of the store's users, where several authenticators ask for passwords.
-const REALM: &str = "";
+pub(super) const REALM: &str = "";
 /// No user has this id: counting a failure for it costs the same, and changes nothing.
 const NOBODY: &str = "";
 

@@ -1,8 +1,9 @@
 //! Follows revocations from the store, so that this node's view of them stays fresh.
 
+use super::passwords::REALM;
 use crate::control::STORE_ANSWERS_WITHIN;
 use crate::{RevocationView, RevocationWatch};
-use haechi_core::ports::{Revocations, StoreError, Stored};
+use haechi_core::ports::{Change, Revocations, StoreError, Stored};
 use haechi_core::{Clock, Timestamp};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -90,7 +91,14 @@ async fn poll(
     at_once: usize,
 ) -> Result<(), StoreError> {
     let uptime = clock.uptime();
-    let view = catch_up(store, RevocationView::clone(&watch.view()), clock, at_once).await?;
+    let mut unlocked = Vec::new();
+    let known = RevocationView::clone(&watch.view());
+    let view = catch_up(store, known, (clock, &mut unlocked), at_once).await?;
+    if let Some(guesses) = watch.guesses() {
+        for name in unlocked {
+            guesses.unlock((REALM, &name)).await;
+        }
+    }
     let Some(expired_before) = expired_before else {
         watch.replace(view);
         return Ok(());
@@ -100,11 +108,11 @@ async fn poll(
     Ok(())
 }
 
-/// `known` and what changed since; or everything from the beginning, where the store can no longer tell what changed since.
+/// `known` and what changed since, with who was unlocked; or everything from the beginning, where the store can no longer tell what changed since.
 async fn catch_up(
     store: &dyn Revocations,
     known: RevocationView,
-    clock: &dyn Clock,
+    (clock, unlocked): (&dyn Clock, &mut Vec<String>),
     at_once: usize,
 ) -> Result<RevocationView, StoreError> {
     let (mut view, mut anew) = (known, false);
@@ -122,6 +130,10 @@ async fn catch_up(
         }
         // What was known before is known still: an older copy makes no knowledge older.
         let as_of = if anew { as_of } else { as_of.max(view.as_of.unwrap_or_default()) };
+        unlocked.extend(page.changes.iter().filter_map(|change| match change {
+            Change::Unlock(name) => Some(name.clone()),
+            _ => None,
+        }));
         view = view.with(&page.changes, page.epoch, as_of);
         if last {
             return Ok(view);

@@ -1,7 +1,7 @@
 //! API keys (docs/api-keys.md).
 
 use super::quota::Quota;
-use super::stored::Stored;
+use super::stored::{Edit, Revision, Stored};
 use crate::{Attributes, Timestamp};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,9 @@ pub struct ApiKeyRecord {
     pub state: KeyState,
     /// Whether a secret of it was made elsewhere, so that it may have another form than ours.
     pub imported: bool,
+    /// Grows with every change but those of when it was last used.
+    #[serde(skip)]
+    pub revision: Revision,
 }
 
 /// A secret that was replaced by another.
@@ -173,9 +176,10 @@ pub trait ApiKeys: Send + Sync {
     fn add_all<'a>(&'a self, keys: &'a [ApiKeyRecord]) -> Stored<'a, ()>;
     /// Gives the key another secret, of which this is the SHA-256. The one that it had works until `previous_until`, the one before that no more.
     /// Records [`super::Change::ApiKey`]; `Missing` without such a key that was not revoked, `Exists` where the secret is taken.
-    fn rotate<'a>(&'a self, id: &'a str, sha256: &'a [u8; 32], previous_until: Timestamp) -> Stored<'a, ()>;
+    fn rotate<'a>(&'a self, key: Edit<'a>, sha256: &'a [u8; 32], previous_until: Timestamp)
+    -> Stored<'a, ()>;
     /// Revokes for good and records [`super::Change::ApiKey`]; `Missing` without such a key.
-    fn revoke<'a>(&'a self, id: &'a str) -> Stored<'a, ()>;
+    fn revoke<'a>(&'a self, key: Edit<'a>) -> Stored<'a, ()>;
     /// Notes that keys were accepted. What is older than what is known, or of a key that is not there, is passed over.
     fn used<'a>(&'a self, uses: &'a [KeyUse]) -> Stored<'a, ()>;
 }

@@ -1,6 +1,6 @@
 //! Machine clients for OAuth 2 (docs/identity-provider.md#machine-clients).
 
-use super::stored::Stored;
+use super::stored::{Edit, Revision, Stored};
 use crate::{Attributes, Timestamp};
 use serde::Serialize;
 use std::time::Duration;
@@ -27,6 +27,9 @@ pub struct ClientRecord {
     pub token_lifetime: Option<Duration>,
     /// When it was added.
     pub created_at: Timestamp,
+    /// Grows with every change.
+    #[serde(skip)]
+    pub revision: Revision,
 }
 
 /// How a client proves who it is: in one way, never in either of two (RFC 7591 2, `token_endpoint_auth_method`).
@@ -53,21 +56,23 @@ pub trait Clients: Send + Sync {
     fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<ClientRecord>>;
     /// All clients, by name.
     fn list(&self) -> Stored<'_, Vec<ClientRecord>>;
+    /// At most `limit` clients by name, those that follow the name `after`.
+    fn page<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Stored<'a, Vec<ClientRecord>>;
     /// Adds a client; `Exists` where the name is taken.
     fn add<'a>(&'a self, client: &'a ClientRecord) -> Stored<'a, ()>;
     /// Replaces how it proves who it is, and records [`super::Change::Client`]; `Missing` without such a client.
-    fn set_proof<'a>(&'a self, id: &'a str, proof: &'a ClientProof) -> Stored<'a, ()>;
+    fn set_proof<'a>(&'a self, client: Edit<'a>, proof: &'a ClientProof) -> Stored<'a, ()>;
     /// Gives it another secret, of which this is the SHA-256, in one step with others who do. The one that it had works until `previous_until`, or no
     /// more; the one before that no more. Records [`super::Change::Client`]; `Missing` without such a client that has a secret.
     fn rotate<'a>(
         &'a self,
-        id: &'a str,
+        client: Edit<'a>,
         sha256: &'a [u8; 32],
         previous_until: Option<Timestamp>,
     ) -> Stored<'a, ()>;
     /// Deletes by id, revokes its access tokens, which all expire by `tokens_expire_at`, and records [`super::Change::Client`]; `Missing`
     /// without such a client.
-    fn delete<'a>(&'a self, id: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()>;
+    fn delete<'a>(&'a self, client: Edit<'a>, tokens_expire_at: Timestamp) -> Stored<'a, ()>;
     /// Notes that the assertion of this SHA-256 was presented (RFC 7523 3, `jti`), and whether it was for the first time: of two who present
     /// it at once, on whatever nodes, one is the first. It is known until after `until`.
     fn note_assertion<'a>(

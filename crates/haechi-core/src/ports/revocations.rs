@@ -32,6 +32,8 @@ pub enum Change {
     ApiKey(String),
     /// The machine client of this id was deleted.
     Client(String),
+    /// The user of this name may try to log in again: what was counted against the name is forgotten.
+    Unlock(String),
 }
 
 impl Change {
@@ -42,6 +44,7 @@ impl Change {
             Self::User(id) => ("user", id),
             Self::ApiKey(id) => ("api_key", id),
             Self::Client(id) => ("client", id),
+            Self::Unlock(name) => ("unlock", name),
         }
     }
 
@@ -54,6 +57,7 @@ impl Change {
             ("user", None) => Self::User(id),
             ("api_key", None) => Self::ApiKey(id),
             ("client", None) => Self::Client(id),
+            ("unlock", None) => Self::Unlock(id),
             _ => return None,
         })
     }
@@ -62,7 +66,7 @@ impl Change {
     pub const fn until(&self) -> Option<Timestamp> {
         match self {
             Self::Revoked { until, .. } => Some(*until),
-            Self::User(_) | Self::ApiKey(_) | Self::Client(_) => None,
+            Self::User(_) | Self::ApiKey(_) | Self::Client(_) | Self::Unlock(_) => None,
         }
     }
 }
@@ -136,6 +140,7 @@ mod tests {
             Change::User(id()),
             Change::ApiKey(id()),
             Change::Client(id()),
+            Change::Unlock(id()),
         ];
         for change in all {
             assert_eq!(Change::to(change.subject(), change.until()), Some(change));

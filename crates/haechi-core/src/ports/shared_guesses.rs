@@ -63,6 +63,8 @@ pub trait SharedGuesses: Send + Sync {
     ) -> BoxFuture<'static, Result<GuessState, SharedStateError>>;
     /// Forgets the failures of the pair, and remembers that it is known.
     fn succeeded(&self, keys: GuessKeys) -> BoxFuture<'static, Result<(), SharedStateError>>;
+    /// Forgets the failures at a name ([`GuessKeys::account`]), those of each pair with it too.
+    fn unlocked(&self, account: [u8; 16]) -> BoxFuture<'static, Result<(), SharedStateError>>;
     /// Whether the last question was answered: while it is not, nobody waits for one.
     fn is_reachable(&self) -> bool;
 }

@@ -1,6 +1,6 @@
 //! Users of the embedded identity provider and of `basic`.
 
-use super::stored::Stored;
+use super::stored::{Edit, Revision, Stored};
 use crate::{Attributes, Secret, Timestamp};
 use serde::Serialize;
 
@@ -24,6 +24,9 @@ pub struct UserRecord {
     pub created_at: Timestamp,
     /// Failed logins and lockout.
     pub login: LoginState,
+    /// Grows with every change but those of `login`.
+    #[serde(skip)]
+    pub revision: Revision,
 }
 
 /// How the last logins of a user went.
@@ -35,8 +38,8 @@ pub struct LoginState {
     pub locked_until: Option<Timestamp>,
 }
 
-/// Where users are kept. Every change that takes something away, or may, records [`super::Change::User`] in the same step: roles, password,
-/// disabled, deleted.
+/// Where users are kept. Every change that takes something away, or may, records [`super::Change::User`] in the same step: roles, attributes,
+/// password, disabled, deleted.
 pub trait Users: Send + Sync {
     /// The user of this name.
     fn by_name<'a>(&'a self, name: &'a str) -> Stored<'a, Option<UserRecord>>;
@@ -44,20 +47,26 @@ pub trait Users: Send + Sync {
     fn by_id<'a>(&'a self, id: &'a str) -> Stored<'a, Option<UserRecord>>;
     /// All users, by name.
     fn list(&self) -> Stored<'_, Vec<UserRecord>>;
+    /// At most `limit` users by name, those that follow the name `after`.
+    fn page<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Stored<'a, Vec<UserRecord>>;
     /// Adds a user; `Exists` where the name is taken.
     fn add<'a>(&'a self, user: &'a UserRecord) -> Stored<'a, ()>;
     /// Replaces roles; `Missing` without such a user.
-    fn set_roles<'a>(&'a self, name: &'a str, roles: &'a [String]) -> Stored<'a, ()>;
+    fn set_roles<'a>(&'a self, user: Edit<'a>, roles: &'a [String]) -> Stored<'a, ()>;
+    /// Replaces attributes; `Missing` without such a user.
+    fn set_attributes<'a>(&'a self, user: Edit<'a>, attributes: &'a Attributes) -> Stored<'a, ()>;
     /// Replaces the password hash and clears the lockout; `Missing` without such a user.
-    fn set_password<'a>(&'a self, name: &'a str, hash: &'a Secret<String>) -> Stored<'a, ()>;
+    fn set_password<'a>(&'a self, user: Edit<'a>, hash: &'a Secret<String>) -> Stored<'a, ()>;
     /// Disables or enables; `Missing` without such a user.
-    fn set_disabled<'a>(&'a self, name: &'a str, disabled: bool) -> Stored<'a, ()>;
+    fn set_disabled<'a>(&'a self, user: Edit<'a>, disabled: bool) -> Stored<'a, ()>;
     /// Deletes the user; `Missing` without such a user.
-    fn delete<'a>(&'a self, name: &'a str) -> Stored<'a, ()>;
+    fn delete<'a>(&'a self, user: Edit<'a>) -> Stored<'a, ()>;
     /// Counts one failed login, in one step with the others: at `limit` failures since the last success the user is locked
     /// until `locked_until` and the count starts anew. Returns the state after it.
     fn login_failed<'a>(&'a self, id: &'a str, limit: u32, locked_until: Timestamp)
     -> Stored<'a, LoginState>;
     /// Clears failures and lockout.
     fn login_succeeded<'a>(&'a self, id: &'a str) -> Stored<'a, ()>;
+    /// Clears failures and lockout, and records [`super::Change::Unlock`], so that every node forgets what it counts itself; `Missing` without such a user.
+    fn unlock<'a>(&'a self, name: &'a str) -> Stored<'a, ()>;
 }

@@ -53,3 +53,31 @@ async fn redis_lets_a_lock_end() {
     assert_eq!(guesses.look(KEYS).await.unwrap().failures, 0);
     assert_eq!(server.command(&["EXISTS", &format!("haechi:guess:account:{}", "03".repeat(16))]), "0");
 }
+
+#[tokio::test]
+async fn redis_forgets_what_was_counted_against_a_name_that_is_unlocked() {
+    let server = RedisServer::start(&[]);
+    let nodes = [Node::ready(&server.url()).await, Node::ready(&server.url()).await];
+    let [one, other] = nodes.each_ref().map(|node| node.state.guesses());
+    let bounds = bounds(2, Some((100, 2)), Duration::from_secs(900));
+    let elsewhere = GuessKeys { pair: [4; 16], address: [5; 16], ..KEYS };
+    let another_name = GuessKeys { pair: [6; 16], account: [7; 16], ..KEYS };
+    for keys in [KEYS, KEYS, elsewhere, elsewhere, another_name, another_name] {
+        one.failed(keys, bounds).await.unwrap();
+    }
+    let began = std::time::Instant::now();
+    loop {
+        // What fails in the very millisecond of the unlocking counts on.
+        other.unlocked(KEYS.account).await.unwrap();
+        let seen = [one.look(KEYS).await.unwrap(), one.look(elsewhere).await.unwrap()];
+        if seen.iter().all(|seen| seen.pair_locked.is_zero() && seen.account_locked.is_zero()) {
+            assert!(seen.iter().all(|seen| seen.failures == 0));
+            break;
+        }
+        assert!(began.elapsed() < haechi_testkit::PATIENCE);
+    }
+    assert!(!one.look(another_name).await.unwrap().pair_locked.is_zero());
+    let again = one.failed(KEYS, bounds).await.unwrap();
+    assert_eq!((again.failures, again.pair_locked.is_zero()), (1, true), "it is counted from the beginning");
+    assert!(!one.failed(KEYS, bounds).await.unwrap().pair_locked.is_zero());
+}

@@ -4,7 +4,7 @@ use super::{Facts, Memory};
 use crate::times::to_the_minute;
 use haechi_core::Timestamp;
 use haechi_core::ports::{
-    ApiKeyRecord, ApiKeys, Change, KeyFilter, KeyPage, KeyStanding, KeyState, KeyUse, Stored,
+    ApiKeyRecord, ApiKeys, Change, Edit, KeyFilter, KeyPage, KeyStanding, KeyState, KeyUse, Stored,
 };
 use std::cmp::Reverse;
 
@@ -63,18 +63,23 @@ impl ApiKeys for Memory {
         })
     }
 
-    fn rotate<'a>(&'a self, id: &'a str, sha256: &'a [u8; 32], previous_until: Timestamp) -> Stored<'a, ()> {
+    fn rotate<'a>(
+        &'a self,
+        key: Edit<'a>,
+        sha256: &'a [u8; 32],
+        previous_until: Timestamp,
+    ) -> Stored<'a, ()> {
         self.answer(move |facts| {
-            facts.api_keys.rotate(id, sha256, previous_until)?;
-            facts.log.add(Change::ApiKey(id.to_owned()));
+            facts.api_keys.rotate(key, sha256, previous_until)?;
+            facts.log.add(Change::ApiKey(key.of.to_owned()));
             Ok(())
         })
     }
 
-    fn revoke<'a>(&'a self, id: &'a str) -> Stored<'a, ()> {
+    fn revoke<'a>(&'a self, key: Edit<'a>) -> Stored<'a, ()> {
         self.answer(move |facts| {
-            facts.api_keys.known_mut(id)?.state = KeyState::Revoked;
-            facts.log.add(Change::ApiKey(id.to_owned()));
+            facts.api_keys.edited(key)?.state = KeyState::Revoked;
+            facts.log.add(Change::ApiKey(key.of.to_owned()));
             Ok(())
         })
     }

@@ -1,9 +1,11 @@
 //! Machine clients, in memory.
 
 use super::Memory;
+use super::edit::edited;
+use crate::edits::Kind;
 use haechi_core::Timestamp;
 use haechi_core::ports::{
-    Change, ClientProof, ClientRecord, ClientSecrets, Clients, Revoked, StoreError, Stored,
+    Change, ClientProof, ClientRecord, ClientSecrets, Clients, Edit, Revoked, StoreError, Stored,
 };
 
 impl Clients for Memory {
@@ -19,6 +21,16 @@ impl Clients for Memory {
         })
     }
 
+    fn page<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Stored<'a, Vec<ClientRecord>> {
+        self.answer(move |facts| {
+            let follows = |client: &&ClientRecord| after.is_none_or(|after| client.name.as_str() > after);
+            let mut some: Vec<ClientRecord> = facts.clients.values().filter(follows).cloned().collect();
+            some.sort_by(|a, b| a.name.cmp(&b.name));
+            some.truncate(limit);
+            Ok(some)
+        })
+    }
+
     fn add<'a>(&'a self, client: &'a ClientRecord) -> Stored<'a, ()> {
         self.answer(move |facts| {
             if facts.clients.values().any(|other| other.name == client.name || other.id == client.id) {
@@ -29,26 +41,28 @@ impl Clients for Memory {
         })
     }
 
-    fn set_proof<'a>(&'a self, id: &'a str, proof: &'a ClientProof) -> Stored<'a, ()> {
+    fn set_proof<'a>(&'a self, client: Edit<'a>, proof: &'a ClientProof) -> Stored<'a, ()> {
         self.answer(move |facts| {
-            let missing = || StoreError::Missing(format!("client `{id}`"));
-            facts.clients.get_mut(id).ok_or_else(missing)?.proof = proof.clone();
-            facts.log.add(Change::Client(id.to_owned()));
+            edited(Kind::Client, client, facts.clients.get_mut(client.of))?.proof = proof.clone();
+            facts.log.add(Change::Client(client.of.to_owned()));
             Ok(())
         })
     }
 
     fn rotate<'a>(
         &'a self,
-        id: &'a str,
+        client: Edit<'a>,
         sha256: &'a [u8; 32],
         previous_until: Option<Timestamp>,
     ) -> Stored<'a, ()> {
         self.answer(move |facts| {
-            let proof = facts.clients.get_mut(id).map(|client| &mut client.proof);
-            let Some(ClientProof::Secret(secrets)) = proof else {
+            let id = client.of;
+            let found = facts.clients.get_mut(id);
+            if found.as_ref().is_some_and(|client| matches!(client.proof, ClientProof::Keys(_))) {
                 return Err(StoreError::Missing(format!("client `{id}` with a secret")));
-            };
+            }
+            let found = edited(Kind::Client, client, found)?;
+            let ClientProof::Secret(secrets) = &mut found.proof else { return Ok(()) };
             let previous = previous_until.map(|until| (secrets.current, until));
             *secrets = ClientSecrets { current: *sha256, previous };
             facts.log.add(Change::Client(id.to_owned()));
@@ -70,9 +84,11 @@ impl Clients for Memory {
         })
     }
 
-    fn delete<'a>(&'a self, id: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
+    fn delete<'a>(&'a self, client: Edit<'a>, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
         self.answer(move |facts| {
-            facts.clients.remove(id).ok_or_else(|| StoreError::Missing(format!("client `{id}`")))?;
+            let id = client.of;
+            edited(Kind::Client, client, facts.clients.get_mut(id))?;
+            facts.clients.remove(id);
             let tokens = Revoked::Session(id.to_owned());
             facts.log.add(Change::Revoked { what: tokens, until: tokens_expire_at });
             facts.log.add(Change::Client(id.to_owned()));

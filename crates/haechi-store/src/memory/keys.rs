@@ -1,7 +1,9 @@
 //! What is known of API keys, in memory.
 
+use super::edit::edited;
+use crate::edits::Kind;
 use haechi_core::Timestamp;
-use haechi_core::ports::{ApiKeyRecord, KeyState, PreviousSecret, StoreError};
+use haechi_core::ports::{ApiKeyRecord, Edit, KeyState, PreviousSecret, StoreError};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The keys, found at once however many there are.
@@ -36,13 +38,19 @@ impl Keys {
         self.by_id.remove(&key.id);
     }
 
-    pub(super) fn rotate(&mut self, id: &str, sha256: &[u8; 32], until: Timestamp) -> Result<(), StoreError> {
+    pub(super) fn rotate(
+        &mut self,
+        edit: Edit<'_>,
+        sha256: &[u8; 32],
+        until: Timestamp,
+    ) -> Result<(), StoreError> {
+        let id = edit.of;
         let taken = self.by_secret.contains_key(sha256);
-        let key = self.by_id.get_mut(id).filter(|key| key.state == KeyState::Active);
-        let key = key.ok_or_else(|| missing(id))?;
-        if taken {
+        if taken && self.by_id.get(id).is_some_and(|key| key.state == KeyState::Active) {
             return Err(StoreError::Exists(named(id)));
         }
+        let key = self.by_id.get_mut(id).filter(|key| key.state == KeyState::Active);
+        let key = edited(Kind::ApiKey, edit, key)?;
         let gone = key.previous.replace(PreviousSecret { sha256: key.sha256, until });
         key.sha256 = *sha256;
         if let Some(gone) = gone {
@@ -56,8 +64,8 @@ impl Keys {
         self.by_id.get(id).ok_or_else(|| missing(id))
     }
 
-    pub(super) fn known_mut(&mut self, id: &str) -> Result<&mut ApiKeyRecord, StoreError> {
-        self.by_id.get_mut(id).ok_or_else(|| missing(id))
+    pub(super) fn edited(&mut self, edit: Edit<'_>) -> Result<&mut ApiKeyRecord, StoreError> {
+        edited(Kind::ApiKey, edit, self.by_id.get_mut(edit.of))
     }
 }
 
@@ -66,5 +74,5 @@ fn missing(id: &str) -> StoreError {
 }
 
 fn named(id: &str) -> String {
-    format!("API key `{id}`")
+    Kind::ApiKey.named(id)
 }

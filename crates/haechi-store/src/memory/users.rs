@@ -1,8 +1,10 @@
 //! Users, in memory.
 
+use super::edit::edited;
 use super::{Facts, Memory};
-use haechi_core::ports::{Change, LoginState, StoreError, Stored, UserRecord, Users};
-use haechi_core::{Secret, Timestamp};
+use crate::edits::Kind;
+use haechi_core::ports::{Change, Edit, LoginState, StoreError, Stored, UserRecord, Users};
+use haechi_core::{Attributes, Secret, Timestamp};
 
 impl Users for Memory {
     fn by_name<'a>(&'a self, name: &'a str) -> Stored<'a, Option<UserRecord>> {
@@ -17,6 +19,13 @@ impl Users for Memory {
         self.answer(|facts| Ok(facts.users.values().cloned().collect()))
     }
 
+    fn page<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Stored<'a, Vec<UserRecord>> {
+        self.answer(move |facts| {
+            let follow = |user: &&UserRecord| after.is_none_or(|after| user.name.as_str() > after);
+            Ok(facts.users.values().filter(follow).take(limit).cloned().collect())
+        })
+    }
+
     fn add<'a>(&'a self, user: &'a UserRecord) -> Stored<'a, ()> {
         self.answer(move |facts| {
             if facts.users.values().any(|other| other.name == user.name || other.id == user.id) {
@@ -27,27 +36,31 @@ impl Users for Memory {
         })
     }
 
-    fn set_roles<'a>(&'a self, name: &'a str, roles: &'a [String]) -> Stored<'a, ()> {
-        self.answer(move |facts| facts.change(name, |user| user.roles = roles.to_vec()))
+    fn set_roles<'a>(&'a self, user: Edit<'a>, roles: &'a [String]) -> Stored<'a, ()> {
+        self.answer(move |facts| facts.change(user, |user| user.roles = roles.to_vec()))
     }
 
-    fn set_password<'a>(&'a self, name: &'a str, hash: &'a Secret<String>) -> Stored<'a, ()> {
+    fn set_attributes<'a>(&'a self, user: Edit<'a>, attributes: &'a Attributes) -> Stored<'a, ()> {
+        self.answer(move |facts| facts.change(user, |user| user.attributes = attributes.clone()))
+    }
+
+    fn set_password<'a>(&'a self, user: Edit<'a>, hash: &'a Secret<String>) -> Stored<'a, ()> {
         self.answer(move |facts| {
-            facts.change(name, |user| {
+            facts.change(user, |user| {
                 user.password_hash = hash.clone();
                 user.login = LoginState::default();
             })
         })
     }
 
-    fn set_disabled<'a>(&'a self, name: &'a str, disabled: bool) -> Stored<'a, ()> {
-        self.answer(move |facts| facts.change(name, |user| user.disabled = disabled))
+    fn set_disabled<'a>(&'a self, user: Edit<'a>, disabled: bool) -> Stored<'a, ()> {
+        self.answer(move |facts| facts.change(user, |user| user.disabled = disabled))
     }
 
-    fn delete<'a>(&'a self, name: &'a str) -> Stored<'a, ()> {
+    fn delete<'a>(&'a self, user: Edit<'a>) -> Stored<'a, ()> {
         self.answer(move |facts| {
-            let user = facts.users.remove(name).ok_or_else(|| StoreError::Missing(named(name)))?;
-            facts.log.add(Change::User(user.id));
+            facts.change(user, |_| {})?;
+            facts.users.remove(user.of);
             Ok(())
         })
     }
@@ -74,12 +87,21 @@ impl Users for Memory {
             Ok(())
         })
     }
+
+    fn unlock<'a>(&'a self, name: &'a str) -> Stored<'a, ()> {
+        self.answer(move |facts| {
+            let user = facts.users.get_mut(name).ok_or_else(|| StoreError::Missing(named(name)))?;
+            user.login = LoginState::default();
+            facts.log.add(Change::Unlock(name.to_owned()));
+            Ok(())
+        })
+    }
 }
 
 impl Facts {
-    /// A change to the user `name` that nodes must learn of.
-    fn change(&mut self, name: &str, change: impl FnOnce(&mut UserRecord)) -> Result<(), StoreError> {
-        let user = self.users.get_mut(name).ok_or_else(|| StoreError::Missing(named(name)))?;
+    /// A change to a user that nodes must learn of.
+    fn change(&mut self, edit: Edit<'_>, change: impl FnOnce(&mut UserRecord)) -> Result<(), StoreError> {
+        let user = edited(Kind::User, edit, self.users.get_mut(edit.of))?;
         change(user);
         self.log.add(Change::User(user.id.clone()));
         Ok(())
@@ -92,5 +114,5 @@ impl Facts {
 }
 
 fn named(name: &str) -> String {
-    format!("user `{name}`")
+    Kind::User.named(name)
 }

@@ -1,12 +1,16 @@
 //! API keys, in PostgreSQL.
 
+use super::edit::edit;
 use super::fault::{Fault, found, taken};
 use super::lease::Lease;
 use super::{Postgres, can_be_kept, log};
+use crate::edits::Kind;
 use crate::key_rows::{ROWS_AT_ONCE, key_rows, use_rows, write_filter};
 use crate::records::{Columns, api_key};
 use haechi_core::Timestamp;
-use haechi_core::ports::{ApiKeyRecord, ApiKeys, Change, KeyFilter, KeyPage, KeyUse, StoreError, Stored};
+use haechi_core::ports::{
+    ApiKeyRecord, ApiKeys, Change, Edit, KeyFilter, KeyPage, KeyUse, StoreError, Stored,
+};
 use sqlx::QueryBuilder;
 use std::time::Duration;
 
@@ -17,7 +21,7 @@ const ADDED_WITHIN: Duration = Duration::from_secs(10 * 60);
 macro_rules! columns {
     () => {
         "id, sha256, previous_sha256, previous_until, owner, name, roles, scopes, attributes, expires_at, allowed_addresses, rate_limit, \
-         quota, created_at, last_used_at, last_used_from, state, imported"
+         quota, created_at, last_used_at, last_used_from, state, imported, revision"
     };
 }
 
@@ -113,12 +117,16 @@ impl ApiKeys for Postgres {
         })
     }
 
-    fn rotate<'a>(&'a self, id: &'a str, sha256: &'a [u8; 32], previous_until: Timestamp) -> Stored<'a, ()> {
+    fn rotate<'a>(
+        &'a self,
+        key: Edit<'a>,
+        sha256: &'a [u8; 32],
+        previous_until: Timestamp,
+    ) -> Stored<'a, ()> {
         self.answer(async move {
-            if !can_be_kept(id) {
-                return Err(StoreError::Missing(named(id)).into());
-            }
+            let id = key.of;
             let mut write = self.write().await?;
+            edit(&mut write, Kind::ApiKey, key).await?;
             let before = write.sql("SELECT 1 FROM haechi.api_keys WHERE sha256 = $1 OR previous_sha256 = $1");
             if before.bind(sha256.as_slice()).fetch_optional(&mut *write).await?.is_some() {
                 return Err(StoreError::Exists(named(id)).into());
@@ -140,12 +148,11 @@ impl ApiKeys for Postgres {
         })
     }
 
-    fn revoke<'a>(&'a self, id: &'a str) -> Stored<'a, ()> {
+    fn revoke<'a>(&'a self, key: Edit<'a>) -> Stored<'a, ()> {
         self.answer(async move {
-            if !can_be_kept(id) {
-                return Err(StoreError::Missing(named(id)).into());
-            }
+            let id = key.of;
             let mut write = self.write().await?;
+            edit(&mut write, Kind::ApiKey, key).await?;
             let done = write
                 .sql("UPDATE haechi.api_keys SET state = 'revoked' WHERE id = $1")
                 .bind(id)
@@ -199,13 +206,13 @@ async fn insert(write: &mut Lease, keys: &[ApiKeyRecord]) -> Result<(), Fault> {
         .sql(
             "INSERT INTO haechi.api_keys (id, sha256, previous_sha256, previous_until, owner, name, roles, scopes, \
              attributes, expires_at, allowed_addresses, rate_limit, quota, created_at, last_used_at, last_used_from, \
-             state, imported) \
+             state, imported, revision) \
              SELECT id, decode(sha256, 'hex'), decode(previous_sha256, 'hex'), previous_until, owner, name, roles, scopes, \
              attributes, expires_at, allowed_addresses, rate_limit, quota, created_at, last_used_at, last_used_from, \
-             state, imported FROM json_to_recordset($1::json) AS r (id TEXT, sha256 TEXT, previous_sha256 TEXT, \
+             state, imported, revision FROM json_to_recordset($1::json) AS r (id TEXT, sha256 TEXT, previous_sha256 TEXT, \
              previous_until BIGINT, owner TEXT, name TEXT, roles TEXT, scopes TEXT, attributes TEXT, expires_at BIGINT, \
              allowed_addresses TEXT, rate_limit TEXT, quota TEXT, created_at BIGINT, last_used_at BIGINT, \
-             last_used_from TEXT, state TEXT, imported BOOLEAN)",
+             last_used_from TEXT, state TEXT, imported BOOLEAN, revision BIGINT)",
         )
         .bind(rows)
         .execute(&mut **write)
@@ -215,5 +222,5 @@ async fn insert(write: &mut Lease, keys: &[ApiKeyRecord]) -> Result<(), Fault> {
 }
 
 fn named(id: &str) -> String {
-    format!("API key `{id}`")
+    Kind::ApiKey.named(id)
 }

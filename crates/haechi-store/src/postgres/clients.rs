@@ -1,18 +1,20 @@
 //! Machine clients, in PostgreSQL.
 
+use super::edit::edit;
 use super::fault::{found, taken};
 use super::{Postgres, can_be_kept, log};
+use crate::edits::Kind;
 use crate::json::json;
 use crate::records::{client, lifetime_column, proof_columns};
 use haechi_core::Timestamp;
-use haechi_core::ports::{Change, ClientProof, ClientRecord, Clients, Revoked, StoreError, Stored};
+use haechi_core::ports::{Change, ClientProof, ClientRecord, Clients, Edit, Revoked, StoreError, Stored};
 
 /// Named one by one: a statement that was prepared for `*` is refused once a newer node has added a column.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, name, secret_sha256, previous_sha256, previous_until, public_keys, roles, scopes, attributes, ",
-            "audiences, token_lifetime, created_at FROM haechi.clients ",
+            "audiences, token_lifetime, created_at, revision FROM haechi.clients ",
             $rest
         )
     };
@@ -36,6 +38,20 @@ impl Clients for Postgres {
         })
     }
 
+    fn page<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Stored<'a, Vec<ClientRecord>> {
+        self.answer(async move {
+            if after.is_some_and(|after| !can_be_kept(after)) {
+                return Err(StoreError::Missing(named(after.unwrap_or_default())).into());
+            }
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let text = select!(
+                "WHERE $1::text IS NULL OR name COLLATE \"C\" > $1 ORDER BY name COLLATE \"C\" LIMIT $2"
+            );
+            let rows = self.rows(text, |sql| sql.bind(after).bind(limit)).await?;
+            rows.iter().map(client).collect()
+        })
+    }
+
     fn add<'a>(&'a self, client: &'a ClientRecord) -> Stored<'a, ()> {
         self.answer(async move {
             let (secret, previous, previous_until, keys) = proof_columns(&client.proof);
@@ -43,7 +59,7 @@ impl Clients for Postgres {
             write
                 .sql(
                     "INSERT INTO haechi.clients (id, name, secret_sha256, previous_sha256, previous_until, public_keys, roles, scopes, \
-                     attributes, audiences, token_lifetime, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                     attributes, audiences, token_lifetime, created_at, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
                 )
                 .bind(&client.id)
                 .bind(&client.name)
@@ -57,6 +73,7 @@ impl Clients for Postgres {
                 .bind(json(&client.audiences)?)
                 .bind(lifetime_column(client.token_lifetime))
                 .bind(client.created_at.as_millis())
+                .bind(client.revision.number())
                 .execute(&mut *write)
                 .await
                 .map_err(|error| taken(error, format!("client `{}`", client.name)))?;
@@ -64,13 +81,12 @@ impl Clients for Postgres {
         })
     }
 
-    fn set_proof<'a>(&'a self, id: &'a str, proof: &'a ClientProof) -> Stored<'a, ()> {
+    fn set_proof<'a>(&'a self, client: Edit<'a>, proof: &'a ClientProof) -> Stored<'a, ()> {
         self.answer(async move {
-            if !can_be_kept(id) {
-                return Err(StoreError::Missing(named(id)).into());
-            }
             let (secret, previous, previous_until, keys) = proof_columns(proof);
+            let id = client.of;
             let mut write = self.write().await?;
+            edit(&mut write, Kind::Client, client).await?;
             let done = write
                 .sql(
                     "UPDATE haechi.clients SET secret_sha256 = $1, previous_sha256 = $2, previous_until = $3, public_keys = $4 \
@@ -91,15 +107,14 @@ impl Clients for Postgres {
 
     fn rotate<'a>(
         &'a self,
-        id: &'a str,
+        client: Edit<'a>,
         sha256: &'a [u8; 32],
         previous_until: Option<Timestamp>,
     ) -> Stored<'a, ()> {
         self.answer(async move {
-            if !can_be_kept(id) {
-                return Err(StoreError::Missing(with_secret(id)).into());
-            }
+            let id = client.of;
             let mut write = self.write().await?;
+            edit(&mut write, Kind::Client, client).await?;
             let done = write
                 .sql(
                     "UPDATE haechi.clients SET secret_sha256 = $1, previous_until = $2, \
@@ -145,12 +160,11 @@ impl Clients for Postgres {
         })
     }
 
-    fn delete<'a>(&'a self, id: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
+    fn delete<'a>(&'a self, client: Edit<'a>, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
         self.answer(async move {
-            if !can_be_kept(id) {
-                return Err(StoreError::Missing(named(id)).into());
-            }
+            let id = client.of;
             let mut write = self.write().await?;
+            edit(&mut write, Kind::Client, client).await?;
             let done =
                 write.sql("DELETE FROM haechi.clients WHERE id = $1").bind(id).execute(&mut *write).await?;
             found(&done, || named(id))?;
@@ -163,7 +177,7 @@ impl Clients for Postgres {
 }
 
 fn named(id: &str) -> String {
-    format!("client `{id}`")
+    Kind::Client.named(id)
 }
 
 fn with_secret(id: &str) -> String {

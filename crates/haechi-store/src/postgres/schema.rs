@@ -16,6 +16,7 @@ const MIGRATIONS: Migrations = Migrations(&[
     (2, "key life", include_str!("../../migrations/postgres/0002_key_life.sql")),
     (3, "quotas", include_str!("../../migrations/postgres/0003_quotas.sql")),
     (4, "clients", include_str!("../../migrations/postgres/0004_clients.sql")),
+    (5, "revisions", include_str!("../../migrations/postgres/0005_revisions.sql")),
 ]);
 
 /// Whoever changes the schema holds this lock ("HAEC"), so that of several nodes that start at once one migrates and the others find it done.

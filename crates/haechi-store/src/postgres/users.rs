@@ -1,18 +1,20 @@
 //! Users, in PostgreSQL.
 
+use super::edit::edit;
 use super::fault::{Fault, found, taken};
 use super::lease::Statement;
 use super::{Postgres, can_be_kept, log};
+use crate::edits::Kind;
 use crate::json::json;
 use crate::records::{Columns, login_state, user};
-use haechi_core::ports::{Change, LoginState, StoreError, Stored, UserRecord, Users};
-use haechi_core::{Secret, Timestamp};
+use haechi_core::ports::{Change, Edit, LoginState, StoreError, Stored, UserRecord, Users};
+use haechi_core::{Attributes, Secret, Timestamp};
 
 /// Named one by one: a statement that was prepared for `*` is refused once a newer node has added a column.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, name, password_hash, roles, attributes, disabled, created_at, failures, locked_until FROM haechi.users ",
+            "SELECT id, name, password_hash, roles, attributes, disabled, created_at, failures, locked_until, revision FROM haechi.users ",
             $rest
         )
     };
@@ -46,14 +48,28 @@ impl Users for Postgres {
         })
     }
 
+    fn page<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Stored<'a, Vec<UserRecord>> {
+        self.answer(async move {
+            if after.is_some_and(|after| !can_be_kept(after)) {
+                return Err(StoreError::Missing(named(after.unwrap_or_default())).into());
+            }
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let text = select!(
+                "WHERE $1::text IS NULL OR name COLLATE \"C\" > $1 ORDER BY name COLLATE \"C\" LIMIT $2"
+            );
+            let rows = self.rows(text, |sql| sql.bind(after).bind(limit)).await?;
+            rows.iter().map(user).collect()
+        })
+    }
+
     fn add<'a>(&'a self, user: &'a UserRecord) -> Stored<'a, ()> {
         self.answer(async move {
             let mut write = self.write().await?;
             write
                 .sql(
                     "INSERT INTO haechi.users \
-                     (id, name, password_hash, roles, attributes, disabled, created_at, failures, locked_until) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                     (id, name, password_hash, roles, attributes, disabled, created_at, failures, locked_until, revision) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
                 )
                 .bind(&user.id)
                 .bind(&user.name)
@@ -64,6 +80,7 @@ impl Users for Postgres {
                 .bind(user.created_at.as_millis())
                 .bind(i64::from(user.login.failures))
                 .bind(user.login.locked_until.map(Timestamp::as_millis))
+                .bind(user.revision.number())
                 .execute(&mut *write)
                 .await
                 .map_err(|error| taken(error, named(&user.name)))?;
@@ -71,34 +88,42 @@ impl Users for Postgres {
         })
     }
 
-    fn set_roles<'a>(&'a self, name: &'a str, roles: &'a [String]) -> Stored<'a, ()> {
+    fn set_roles<'a>(&'a self, user: Edit<'a>, roles: &'a [String]) -> Stored<'a, ()> {
         self.answer(async move {
             let roles = json(roles)?;
-            self.change("UPDATE haechi.users SET roles = $2 WHERE name = $1 RETURNING id", name, |sql| {
+            self.change("UPDATE haechi.users SET roles = $2 WHERE name = $1 RETURNING id", user, |sql| {
                 sql.bind(roles)
             })
             .await
         })
     }
 
-    fn set_password<'a>(&'a self, name: &'a str, hash: &'a Secret<String>) -> Stored<'a, ()> {
+    fn set_attributes<'a>(&'a self, user: Edit<'a>, attributes: &'a Attributes) -> Stored<'a, ()> {
+        self.answer(async move {
+            let attributes = json(attributes)?;
+            let text = "UPDATE haechi.users SET attributes = $2 WHERE name = $1 RETURNING id";
+            self.change(text, user, |sql| sql.bind(attributes)).await
+        })
+    }
+
+    fn set_password<'a>(&'a self, user: Edit<'a>, hash: &'a Secret<String>) -> Stored<'a, ()> {
         self.answer(async move {
             let text = "UPDATE haechi.users SET password_hash = $2, failures = 0, locked_until = NULL WHERE name = $1 \
                         RETURNING id";
-            self.change(text, name, |sql| sql.bind(hash.expose())).await
+            self.change(text, user, |sql| sql.bind(hash.expose())).await
         })
     }
 
-    fn set_disabled<'a>(&'a self, name: &'a str, disabled: bool) -> Stored<'a, ()> {
+    fn set_disabled<'a>(&'a self, user: Edit<'a>, disabled: bool) -> Stored<'a, ()> {
         self.answer(async move {
             let text = "UPDATE haechi.users SET disabled = $2 WHERE name = $1 RETURNING id";
-            self.change(text, name, |sql| sql.bind(disabled)).await
+            self.change(text, user, |sql| sql.bind(disabled)).await
         })
     }
 
-    fn delete<'a>(&'a self, name: &'a str) -> Stored<'a, ()> {
+    fn delete<'a>(&'a self, user: Edit<'a>) -> Stored<'a, ()> {
         self.answer(async move {
-            self.change("DELETE FROM haechi.users WHERE name = $1 RETURNING id", name, |sql| sql).await
+            self.change("DELETE FROM haechi.users WHERE name = $1 RETURNING id", user, |sql| sql).await
         })
     }
 
@@ -141,27 +166,42 @@ impl Users for Postgres {
             self.commit(write).await
         })
     }
+
+    fn unlock<'a>(&'a self, name: &'a str) -> Stored<'a, ()> {
+        self.answer(async move {
+            if !can_be_kept(name) {
+                return Err(StoreError::Missing(named(name)).into());
+            }
+            let mut write = self.write().await?;
+            let done = write
+                .sql("UPDATE haechi.users SET failures = 0, locked_until = NULL WHERE name = $1")
+                .bind(name)
+                .execute(&mut *write)
+                .await?;
+            found(&done, || named(name))?;
+            log::record(&mut write, &Change::Unlock(name.to_owned())).await?;
+            self.commit(write).await
+        })
+    }
 }
 
 impl Postgres {
-    /// A change to the user `name` that nodes must learn of; the statement takes the name first, and returns the user's id.
+    /// A change to a user that nodes must learn of; the statement takes the name first, and returns the user's id.
     async fn change<'q>(
         &self,
         text: &'static str,
-        name: &'q str,
+        user: Edit<'q>,
         bind: impl FnOnce(Statement<'q>) -> Statement<'q>,
     ) -> Result<(), Fault> {
-        if !can_be_kept(name) {
-            return Err(StoreError::Missing(named(name)).into());
-        }
         let mut write = self.write().await?;
-        let row = bind(write.sql(text).bind(name)).fetch_optional(&mut *write).await?;
-        let row = row.ok_or_else(|| StoreError::Missing(named(name)))?;
+        edit(&mut write, Kind::User, user).await?;
+        let row = bind(write.sql(text).bind(user.of)).fetch_optional(&mut *write).await?;
+        let row = row.ok_or_else(|| StoreError::Missing(named(user.of)))?;
         log::record(&mut write, &Change::User(row.text("id")?)).await?;
         self.commit(write).await
     }
 }
 
 fn named(name: &str) -> String {
-    format!("user `{name}`")
+    Kind::User.named(name)
 }

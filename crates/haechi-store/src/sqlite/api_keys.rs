@@ -1,11 +1,15 @@
 //! API keys, in SQLite.
 
+use super::edit::edit;
 use super::fault::{Fault, found, taken};
 use super::{Sqlite, Write, log};
+use crate::edits::Kind;
 use crate::key_rows::{ROWS_AT_ONCE, key_rows, use_rows, write_filter};
 use crate::records::api_key;
 use haechi_core::Timestamp;
-use haechi_core::ports::{ApiKeyRecord, ApiKeys, Change, KeyFilter, KeyPage, KeyUse, StoreError, Stored};
+use haechi_core::ports::{
+    ApiKeyRecord, ApiKeys, Change, Edit, KeyFilter, KeyPage, KeyUse, StoreError, Stored,
+};
 use sqlx::{QueryBuilder, query, query_scalar};
 use std::time::Duration;
 
@@ -92,9 +96,16 @@ impl ApiKeys for Sqlite {
         })
     }
 
-    fn rotate<'a>(&'a self, id: &'a str, sha256: &'a [u8; 32], previous_until: Timestamp) -> Stored<'a, ()> {
+    fn rotate<'a>(
+        &'a self,
+        key: Edit<'a>,
+        sha256: &'a [u8; 32],
+        previous_until: Timestamp,
+    ) -> Stored<'a, ()> {
         self.answer(async move {
+            let id = key.of;
             let mut write = self.write().await?;
+            edit(&mut write, Kind::ApiKey, key).await?;
             let is_taken: bool = query_scalar(
                 "SELECT EXISTS (SELECT 1 FROM api_keys WHERE sha256 = ?1 OR previous_sha256 = ?1)",
             )
@@ -120,9 +131,11 @@ impl ApiKeys for Sqlite {
         })
     }
 
-    fn revoke<'a>(&'a self, id: &'a str) -> Stored<'a, ()> {
+    fn revoke<'a>(&'a self, key: Edit<'a>) -> Stored<'a, ()> {
         self.answer(async move {
+            let id = key.of;
             let mut write = self.write().await?;
+            edit(&mut write, Kind::ApiKey, key).await?;
             let done = query("UPDATE api_keys SET state = 'revoked' WHERE id = ?")
                 .bind(id)
                 .execute(&mut *write)
@@ -166,12 +179,12 @@ async fn insert(write: &mut Write, keys: &[ApiKeyRecord]) -> Result<(), Fault> {
     }
     query(
         "INSERT INTO api_keys (id, sha256, previous_sha256, previous_until, owner, name, roles, scopes, attributes, \
-         expires_at, allowed_addresses, rate_limit, quota, created_at, last_used_at, last_used_from, state, imported) \
+         expires_at, allowed_addresses, rate_limit, quota, created_at, last_used_at, last_used_from, state, imported, revision) \
          SELECT value ->> 'id', unhex(value ->> 'sha256'), unhex(value ->> 'previous_sha256'), value ->> 'previous_until', \
          value ->> 'owner', value ->> 'name', value ->> 'roles', value ->> 'scopes', value ->> 'attributes', \
          value ->> 'expires_at', value ->> 'allowed_addresses', value ->> 'rate_limit', value ->> 'quota', \
          value ->> 'created_at', value ->> 'last_used_at', value ->> 'last_used_from', value ->> 'state', \
-         value ->> 'imported' FROM json_each(?)",
+         value ->> 'imported', value ->> 'revision' FROM json_each(?)",
     )
     .bind(rows)
     .execute(&mut **write)
@@ -181,5 +194,5 @@ async fn insert(write: &mut Write, keys: &[ApiKeyRecord]) -> Result<(), Fault> {
 }
 
 fn named(id: &str) -> String {
-    format!("API key `{id}`")
+    Kind::ApiKey.named(id)
 }

@@ -1,11 +1,13 @@
 //! Machine clients, in SQLite.
 
+use super::edit::edit;
 use super::fault::{found, taken};
 use super::{Sqlite, log};
+use crate::edits::Kind;
 use crate::json::json;
 use crate::records::{client, lifetime_column, proof_columns};
 use haechi_core::Timestamp;
-use haechi_core::ports::{Change, ClientProof, ClientRecord, Clients, Revoked, Stored};
+use haechi_core::ports::{Change, ClientProof, ClientRecord, Clients, Edit, Revoked, Stored};
 use sqlx::query;
 
 impl Clients for Sqlite {
@@ -28,13 +30,26 @@ impl Clients for Sqlite {
         })
     }
 
+    fn page<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Stored<'a, Vec<ClientRecord>> {
+        self.answer(async move {
+            query("SELECT * FROM clients WHERE ?1 IS NULL OR name > ?1 ORDER BY name LIMIT ?2")
+                .bind(after)
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .fetch_all(&self.readers)
+                .await?
+                .iter()
+                .map(client)
+                .collect()
+        })
+    }
+
     fn add<'a>(&'a self, client: &'a ClientRecord) -> Stored<'a, ()> {
         self.answer(async move {
             let (secret, previous, previous_until, keys) = proof_columns(&client.proof);
             let mut write = self.write().await?;
             query(
                 "INSERT INTO clients (id, name, secret_sha256, previous_sha256, previous_until, public_keys, roles, scopes, attributes, \
-                 audiences, token_lifetime, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 audiences, token_lifetime, created_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )
             .bind(&client.id)
             .bind(&client.name)
@@ -48,6 +63,7 @@ impl Clients for Sqlite {
             .bind(json(&client.audiences)?)
             .bind(lifetime_column(client.token_lifetime))
             .bind(client.created_at.as_millis())
+            .bind(client.revision.number())
             .execute(&mut *write)
             .await
             .map_err(|error| taken(error, format!("client `{}`", client.name)))?;
@@ -55,10 +71,12 @@ impl Clients for Sqlite {
         })
     }
 
-    fn set_proof<'a>(&'a self, id: &'a str, proof: &'a ClientProof) -> Stored<'a, ()> {
+    fn set_proof<'a>(&'a self, client: Edit<'a>, proof: &'a ClientProof) -> Stored<'a, ()> {
         self.answer(async move {
             let (secret, previous, previous_until, keys) = proof_columns(proof);
+            let id = client.of;
             let mut write = self.write().await?;
+            edit(&mut write, Kind::Client, client).await?;
             let done = query(
                 "UPDATE clients SET secret_sha256 = ?, previous_sha256 = ?, previous_until = ?, public_keys = ? WHERE id = ?",
             )
@@ -77,12 +95,14 @@ impl Clients for Sqlite {
 
     fn rotate<'a>(
         &'a self,
-        id: &'a str,
+        client: Edit<'a>,
         sha256: &'a [u8; 32],
         previous_until: Option<Timestamp>,
     ) -> Stored<'a, ()> {
         self.answer(async move {
+            let id = client.of;
             let mut write = self.write().await?;
+            edit(&mut write, Kind::Client, client).await?;
             let done = query(
                 "UPDATE clients SET secret_sha256 = ?1, previous_until = ?2, \
                  previous_sha256 = CASE WHEN ?2 IS NULL THEN NULL ELSE secret_sha256 END \
@@ -126,9 +146,11 @@ impl Clients for Sqlite {
         })
     }
 
-    fn delete<'a>(&'a self, id: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
+    fn delete<'a>(&'a self, client: Edit<'a>, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
         self.answer(async move {
+            let id = client.of;
             let mut write = self.write().await?;
+            edit(&mut write, Kind::Client, client).await?;
             let done = query("DELETE FROM clients WHERE id = ?").bind(id).execute(&mut *write).await?;
             found(&done, || format!("client `{id}`"))?;
             let tokens = Revoked::Session(id.to_owned());

@@ -20,6 +20,7 @@ const MIGRATIONS: Migrations = Migrations(&[
     (3, "key life", include_str!("../../migrations/sqlite/0003_key_life.sql")),
     (4, "quotas", include_str!("../../migrations/sqlite/0004_quotas.sql")),
     (5, "clients", include_str!("../../migrations/sqlite/0005_clients.sql")),
+    (6, "revisions", include_str!("../../migrations/sqlite/0006_revisions.sql")),
 ]);
 
 /// Refuses a database that has something in it and is not a store of ours.

@@ -1,11 +1,13 @@
 //! Users, in SQLite.
 
+use super::edit::edit;
 use super::fault::{Fault, found, taken};
 use super::{Sqlite, log};
+use crate::edits::Kind;
 use crate::json::json;
 use crate::records::{Columns, login_state, user};
-use haechi_core::ports::{Change, LoginState, StoreError, Stored, UserRecord, Users};
-use haechi_core::{Secret, Timestamp};
+use haechi_core::ports::{Change, Edit, LoginState, StoreError, Stored, UserRecord, Users};
+use haechi_core::{Attributes, Secret, Timestamp};
 use sqlx::query;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
@@ -38,13 +40,26 @@ impl Users for Sqlite {
         })
     }
 
+    fn page<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Stored<'a, Vec<UserRecord>> {
+        self.answer(async move {
+            query("SELECT * FROM users WHERE ?1 IS NULL OR name > ?1 ORDER BY name LIMIT ?2")
+                .bind(after)
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+                .fetch_all(&self.readers)
+                .await?
+                .iter()
+                .map(user)
+                .collect()
+        })
+    }
+
     fn add<'a>(&'a self, user: &'a UserRecord) -> Stored<'a, ()> {
         self.answer(async move {
             let mut write = self.write().await?;
             query(
                 "INSERT INTO users \
-                 (id, name, password_hash, roles, attributes, disabled, created_at, failures, locked_until) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 (id, name, password_hash, roles, attributes, disabled, created_at, failures, locked_until, revision) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )
             .bind(&user.id)
             .bind(&user.name)
@@ -55,6 +70,7 @@ impl Users for Sqlite {
             .bind(user.created_at.as_millis())
             .bind(user.login.failures)
             .bind(user.login.locked_until.map(Timestamp::as_millis))
+            .bind(user.revision.number())
             .execute(&mut *write)
             .await
             .map_err(|error| taken(error, named(&user.name)))?;
@@ -62,38 +78,49 @@ impl Users for Sqlite {
         })
     }
 
-    fn set_roles<'a>(&'a self, name: &'a str, roles: &'a [String]) -> Stored<'a, ()> {
+    fn set_roles<'a>(&'a self, user: Edit<'a>, roles: &'a [String]) -> Stored<'a, ()> {
         self.answer(async move {
-            let update =
-                query("UPDATE users SET roles = ? WHERE name = ? RETURNING id").bind(json(roles)?).bind(name);
-            self.change(update, name).await
+            let update = query("UPDATE users SET roles = ? WHERE name = ? RETURNING id")
+                .bind(json(roles)?)
+                .bind(user.of);
+            self.change(update, user).await
         })
     }
 
-    fn set_password<'a>(&'a self, name: &'a str, hash: &'a Secret<String>) -> Stored<'a, ()> {
+    fn set_attributes<'a>(&'a self, user: Edit<'a>, attributes: &'a Attributes) -> Stored<'a, ()> {
+        self.answer(async move {
+            let update = query("UPDATE users SET attributes = ? WHERE name = ? RETURNING id")
+                .bind(json(attributes)?)
+                .bind(user.of);
+            self.change(update, user).await
+        })
+    }
+
+    fn set_password<'a>(&'a self, user: Edit<'a>, hash: &'a Secret<String>) -> Stored<'a, ()> {
         self.answer(async move {
             let update = query(
                 "UPDATE users SET password_hash = ?, failures = 0, locked_until = NULL WHERE name = ? \
                  RETURNING id",
             )
             .bind(hash.expose())
-            .bind(name);
-            self.change(update, name).await
+            .bind(user.of);
+            self.change(update, user).await
         })
     }
 
-    fn set_disabled<'a>(&'a self, name: &'a str, disabled: bool) -> Stored<'a, ()> {
+    fn set_disabled<'a>(&'a self, user: Edit<'a>, disabled: bool) -> Stored<'a, ()> {
         self.answer(async move {
-            let update =
-                query("UPDATE users SET disabled = ? WHERE name = ? RETURNING id").bind(disabled).bind(name);
-            self.change(update, name).await
+            let update = query("UPDATE users SET disabled = ? WHERE name = ? RETURNING id")
+                .bind(disabled)
+                .bind(user.of);
+            self.change(update, user).await
         })
     }
 
-    fn delete<'a>(&'a self, name: &'a str) -> Stored<'a, ()> {
+    fn delete<'a>(&'a self, user: Edit<'a>) -> Stored<'a, ()> {
         self.answer(async move {
-            let delete = query("DELETE FROM users WHERE name = ? RETURNING id").bind(name);
-            self.change(delete, name).await
+            let delete = query("DELETE FROM users WHERE name = ? RETURNING id").bind(user.of);
+            self.change(delete, user).await
         })
     }
 
@@ -133,23 +160,37 @@ impl Users for Sqlite {
             self.commit(write).await
         })
     }
+
+    fn unlock<'a>(&'a self, name: &'a str) -> Stored<'a, ()> {
+        self.answer(async move {
+            let mut write = self.write().await?;
+            let done = query("UPDATE users SET failures = 0, locked_until = NULL WHERE name = ?")
+                .bind(name)
+                .execute(&mut *write)
+                .await?;
+            found(&done, || named(name))?;
+            log::record(&mut write, &Change::Unlock(name.to_owned())).await?;
+            self.commit(write).await
+        })
+    }
 }
 
 impl Sqlite {
-    /// A change to the user `name` that nodes must learn of; it returns the user's id.
+    /// A change to a user that nodes must learn of; it returns the user's id.
     async fn change(
         &self,
         change: Query<'_, sqlx::Sqlite, SqliteArguments>,
-        name: &str,
+        user: Edit<'_>,
     ) -> Result<(), Fault> {
         let mut write = self.write().await?;
+        edit(&mut write, Kind::User, user).await?;
         let row = change.fetch_optional(&mut *write).await?;
-        let row = row.ok_or_else(|| StoreError::Missing(named(name)))?;
+        let row = row.ok_or_else(|| StoreError::Missing(named(user.of)))?;
         log::record(&mut write, &Change::User(row.text("id")?)).await?;
         self.commit(write).await
     }
 }
 
 fn named(name: &str) -> String {
-    format!("user `{name}`")
+    Kind::User.named(name)
 }

@@ -118,7 +118,7 @@ async fn a_name_that_postgresql_cannot_keep_is_nobodys() {
     let store = open(&postgres_database()).await;
     assert!(store.users.by_name("ali\0ce").await.unwrap().is_none());
     assert!(store.clients.by_id("a\0").await.unwrap().is_none());
-    assert_eq!(store.users.delete("a\0").await, Err(StoreError::Missing("user `a\0`".into())));
+    assert_eq!(store.users.delete("a\0".into()).await, Err(StoreError::Missing("user `a\0`".into())));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,7 +171,7 @@ async fn a_server_that_was_killed_is_used_again_when_it_is_back() {
     assert!(store.users.by_name("alice").await.unwrap().is_some(), "it is known at once that it is back");
     until(async || store.users.by_name("alice").await, |found| matches!(found, Ok(Some(_)))).await;
     until(async || store.ping().await, Result::is_ok).await;
-    store.users.set_disabled("alice", true).await.unwrap();
+    store.users.set_disabled("alice".into(), true).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -218,11 +218,11 @@ async fn a_database_that_only_reads_is_not_ready_and_goes_on_reading() {
     server.execute("SELECT pg_reload_conf()");
     until(async || store.ping().await, is_unavailable).await;
     assert!(store.users.by_name("alice").await.unwrap().is_some());
-    assert!(is_unavailable(&store.users.set_disabled("alice", true).await));
+    assert!(is_unavailable(&store.users.set_disabled("alice".into(), true).await));
     server
         .execute("SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only");
     server.execute("SELECT pg_reload_conf()");
-    until(async || store.users.set_disabled("alice", true).await, Result::is_ok).await;
+    until(async || store.users.set_disabled("alice".into(), true).await, Result::is_ok).await;
     until(async || store.ping().await, Result::is_ok).await;
 }
 

@@ -1,8 +1,8 @@
 //! Facts to keep.
 
 use haechi_core::ports::{
-    ApiKeyRecord, ClientProof, ClientRecord, ClientSecrets, KeyState, KeyUse, LoginState, Quota, Session,
-    SigningKeyRecord, UserRecord,
+    ApiKeyRecord, ClientProof, ClientRecord, ClientSecrets, KeyState, KeyUse, LoginState, Quota, Revision,
+    Session, SigningKeyRecord, UserRecord,
 };
 use haechi_core::{AttributeValue, Attributes, Secret, Timestamp};
 use std::time::Duration;
@@ -27,6 +27,7 @@ pub(crate) fn user(name: &str) -> UserRecord {
         disabled: false,
         created_at: at(0),
         login: LoginState::default(),
+        revision: Revision::first(at(0)),
     }
 }
 
@@ -41,6 +42,7 @@ pub(crate) fn client(name: &str) -> ClientRecord {
         audiences: vec!["https://orders.example.com".into()],
         token_lifetime: Some(Duration::from_secs(90)),
         created_at: at(0),
+        revision: Revision::first(at(0)),
     }
 }
 
@@ -63,6 +65,7 @@ pub(crate) fn api_key(id: &str, n: u8) -> ApiKeyRecord {
         last_used_from: None,
         state: KeyState::Active,
         imported: false,
+        revision: Revision::first(at(0)),
     }
 }
 

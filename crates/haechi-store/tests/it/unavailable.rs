@@ -20,18 +20,18 @@ fn ask_all(store: &Store) -> BoxFuture<'_, Vec<(&'static str, Option<StoreError>
             ("users.by_id", users.by_id("id-of-alice").await.err()),
             ("users.list", users.list().await.err()),
             ("users.add", users.add(&user("bob")).await.err()),
-            ("users.set_roles", users.set_roles("alice", &[]).await.err()),
-            ("users.set_password", users.set_password("alice", &Secret::from("x")).await.err()),
-            ("users.set_disabled", users.set_disabled("alice", true).await.err()),
-            ("users.delete", users.delete("alice").await.err()),
+            ("users.set_roles", users.set_roles("alice".into(), &[]).await.err()),
+            ("users.set_password", users.set_password("alice".into(), &Secret::from("x")).await.err()),
+            ("users.set_disabled", users.set_disabled("alice".into(), true).await.err()),
+            ("users.delete", users.delete("alice".into()).await.err()),
             ("users.login_failed", users.login_failed("id-of-alice", 5, at(0)).await.err()),
             ("users.login_succeeded", users.login_succeeded("id-of-alice").await.err()),
             ("clients.by_id", clients.by_id("c").await.err()),
             ("clients.list", clients.list().await.err()),
             ("clients.add", clients.add(&client("c")).await.err()),
-            ("clients.set_proof", clients.set_proof("c", &client("c").proof).await.err()),
-            ("clients.rotate", clients.rotate("c", &hash(1), None).await.err()),
-            ("clients.delete", clients.delete("c", at(9)).await.err()),
+            ("clients.set_proof", clients.set_proof("c".into(), &client("c").proof).await.err()),
+            ("clients.rotate", clients.rotate("c".into(), &hash(1), None).await.err()),
+            ("clients.delete", clients.delete("c".into(), at(9)).await.err()),
             ("clients.note_assertion", clients.note_assertion(&hash(1), at(9), at(0)).await.err()),
             ("api_keys.by_sha256", keys.by_sha256(&hash(1)).await.err()),
             ("api_keys.by_id", keys.by_id("k1").await.err()),
@@ -39,8 +39,8 @@ fn ask_all(store: &Store) -> BoxFuture<'_, Vec<(&'static str, Option<StoreError>
             ("api_keys.expiring", keys.expiring(at(0), &[at(9)]).await.err()),
             ("api_keys.add", keys.add(&api_key("k1", 1)).await.err()),
             ("api_keys.add_all", keys.add_all(&[api_key("k1", 1)]).await.err()),
-            ("api_keys.rotate", keys.rotate("k1", &hash(2), at(9)).await.err()),
-            ("api_keys.revoke", keys.revoke("k1").await.err()),
+            ("api_keys.rotate", keys.rotate("k1".into(), &hash(2), at(9)).await.err()),
+            ("api_keys.revoke", keys.revoke("k1".into()).await.err()),
             ("api_keys.used", keys.used(&[key_use("k1", 0)]).await.err()),
             ("sessions.begin", sessions.begin(&session("s2", "alice", 2)).await.err()),
             ("sessions.rotate", sessions.rotate(Exchange::once(&hash(1), &hash(9), at(1))).await.err()),
@@ -144,7 +144,7 @@ async fn the_epoch_cannot_grow_so_nothing_is_taken_away_unannounced() {
     raw(&fixture.file()).await.execute("DELETE FROM change_epoch").await.unwrap();
     let corrupt = |answer| matches!(answer, Err(StoreError::Corrupt(_)));
     assert!(corrupt(store.ping().await));
-    assert!(corrupt(store.users.set_disabled("alice", true).await));
+    assert!(corrupt(store.users.set_disabled("alice".into(), true).await));
     assert!(corrupt(store.sessions.end("s1", at(9)).await));
     assert!(!store.users.by_name("alice").await.unwrap().unwrap().disabled);
     assert!(corrupt(store.revocations.changes_since(0, 10).await.map(drop)));
@@ -268,7 +268,7 @@ async fn another_process_keeps_the_write_lock() {
     let mut other = raw(&fixture.file()).await;
     let held = other.begin_with("BEGIN IMMEDIATE").await.unwrap();
     let started = Instant::now();
-    let answer = fixture.store.users.delete("alice").await;
+    let answer = fixture.store.users.delete("alice".into()).await;
     assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
     assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
     assert!(fixture.store.users.by_name("alice").await.unwrap().is_some(), "reading goes on meanwhile");
@@ -280,5 +280,5 @@ async fn another_process_keeps_the_write_lock() {
     assert!(second.users.by_name("alice").await.unwrap().is_some());
     held.rollback().await.unwrap();
     fixture.store.ping().await.unwrap();
-    fixture.store.users.delete("alice").await.unwrap();
+    fixture.store.users.delete("alice".into()).await.unwrap();
 }

@@ -10,7 +10,7 @@ use crate::config::{self, Config};
 use crate::wire::{Gate, Inherited, control_runtime, open_store};
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{KeyGrant, KeySpec};
-use haechi_core::ports::{LoginState, UserRecord};
+use haechi_core::ports::{LoginState, Revision, UserRecord};
 use haechi_core::{AttributeValue, Clock, Secret, SystemClock};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -98,6 +98,7 @@ fn seed(config: &Config, runtime: &Runtime) -> Result<Accounts, Failure> {
 
 /// The id is the name, so that the log reads `alice@local`.
 fn user(name: &str, role: &str, clearance: i64, password_hash: Secret<String>) -> UserRecord {
+    let created_at = SystemClock.now();
     UserRecord {
         id: name.to_owned(),
         name: name.to_owned(),
@@ -109,8 +110,9 @@ fn user(name: &str, role: &str, clearance: i64, password_hash: Secret<String>) -
         ]
         .into(),
         disabled: false,
-        created_at: SystemClock.now(),
+        created_at,
         login: LoginState::default(),
+        revision: Revision::first(created_at),
     }
 }
 

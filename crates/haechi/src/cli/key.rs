@@ -156,7 +156,8 @@ async fn create(opened: &Opened, arguments: CreateArgs, format: Format) -> Resul
 
 async fn rotate(opened: &Opened, arguments: RotateArgs, format: Format) -> Result<(), Failure> {
     let key = known(opened, &arguments.key).await?;
-    let (until, next) = accounts(&opened.config, &opened.store)?.rotate_key(&key, arguments.overlap).await?;
+    let (until, next) =
+        accounts(&opened.config, &opened.store)?.rotate_key(&key, None, arguments.overlap).await?;
     let until = until.rfc3339().to_string();
     match format {
         Format::Text => {
@@ -177,7 +178,7 @@ async fn rotate(opened: &Opened, arguments: RotateArgs, format: Format) -> Resul
 
 async fn revoke(opened: &Opened, key: &str) -> Result<(), Failure> {
     let id = known(opened, key).await?.id;
-    opened.store.api_keys.revoke(&id).await?;
+    opened.store.api_keys.revoke((&id).into()).await?;
     said(&format!("revoked key `{id}`"));
     Ok(())
 }

@@ -146,6 +146,7 @@ impl ProcessState {
             if let Some(shared) = &self.shared_state {
                 pool.guard().count_with(shared.guesses());
             }
+            self.watch.unlock_in(pool.guard().clone());
             let _ = self.pool.set(Arc::new(pool));
         }
         Ok(self.pool.get())

@@ -110,7 +110,7 @@ impl KeyExpiry {
 mod tests {
     use super::{DAY, KeyExpiry, NAMED};
     use haechi_core::Timestamp;
-    use haechi_core::ports::{ApiKeyRecord, KeyState};
+    use haechi_core::ports::{ApiKeyRecord, KeyState, Revision};
     use haechi_store::Store;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -136,6 +136,7 @@ mod tests {
             last_used_from: None,
             state: KeyState::Active,
             imported: false,
+            revision: Revision::first(NOW),
         };
         store.api_keys.add(&key).await.unwrap();
     }

@@ -34,6 +34,7 @@ impl World {
             )]),
             disabled: false,
             created_at: world.clock.now(),
+            revision: haechi_core::ports::Revision::first(world.clock.now()),
             login: LoginState::default(),
         };
         world.store.inner().users.add(&mina).await.unwrap();

@@ -148,7 +148,7 @@ async fn a_session_that_begins_while_the_user_is_disabled_ends_at_once() {
     let world = World::new().await;
     let provider = provider(&world).await;
     world.store.before("sessions.begin", |store| {
-        Box::pin(async move { store.users.set_disabled("mina", true).await.unwrap() })
+        Box::pin(async move { store.users.set_disabled("mina".into(), true).await.unwrap() })
     });
     let refused = login(&provider, "mina", PASSWORD).await.unwrap_err();
     assert_eq!(refused, LoginRefused::InvalidCredentials("the user was changed meanwhile"));

@@ -159,7 +159,7 @@ async fn revoking_ends_what_is_cached() {
     let (world, scheme, key) = World::with_key(|_| {}).await;
     verified(world.ask(&scheme, &with(&key)).await);
     assert!(matches!(scheme.look(&with(&key), world.clock.now()), Look::Done(Attempt::Verified(_))));
-    world.store.inner().api_keys.revoke("k-1").await.unwrap();
+    world.store.inner().api_keys.revoke("k-1".into()).await.unwrap();
     learn(&world.watch, &[Change::ApiKey("k-1".into())], &world.clock);
     assert_eq!(refusal(world.ask(&scheme, &with(&key)).await).1, "the API key is revoked");
 }
@@ -236,7 +236,7 @@ async fn a_rotated_key_works_by_both_secrets_until_the_earlier_one_ends() {
     verified(world.ask(&scheme, &with(&earlier)).await);
     let next = ApiKey::generate().unwrap();
     let until = world.clock.now().plus(Duration::from_secs(3));
-    world.store.inner().api_keys.rotate("k-1", &next.sha256(), until).await.unwrap();
+    world.store.inner().api_keys.rotate("k-1".into(), &next.sha256(), until).await.unwrap();
     learn(&world.watch, &[Change::ApiKey("k-1".into())], &world.clock);
     let caller = verified(world.ask(&scheme, &with(&earlier)).await);
     assert_eq!((caller.credential_id.as_deref(), caller.expires_at), (Some("k-1"), Some(until)));

@@ -184,7 +184,7 @@ async fn a_revocation_a_second_of_others_costs_no_hash_and_one_s_own_counts() {
         verified(ask(&*scheme, &request, world.clock.now()).await);
     }
     assert_eq!((world.pool.done(), world.store.asked()), (hashes, calls));
-    world.store.inner().users.set_disabled("mina", true).await.unwrap();
+    world.store.inner().users.set_disabled("mina".into(), true).await.unwrap();
     learn(&watch, &[user("u-1")], &world.clock);
     let (fault, _) = refusal(ask(&*scheme, &request, world.clock.now()).await);
     assert_eq!(fault, Fault::InvalidCredentials);
@@ -201,10 +201,10 @@ async fn a_change_to_a_user_costs_no_hash_unless_it_changes_the_password() {
     verified(ask().await);
     let users = &world.store.inner().users;
     let hashes = world.pool.done();
-    users.set_roles("mina", &["USER".to_owned()]).await.unwrap();
+    users.set_roles("mina".into(), &["USER".to_owned()]).await.unwrap();
     changed();
     assert_eq!(verified(ask().await).roles, ["USER"].map(Role::from), "as the store has the user now");
-    users.set_disabled("mina", true).await.unwrap();
+    users.set_disabled("mina".into(), true).await.unwrap();
     changed();
     let asked = world.store.asked();
     for _ in 0..3 {
@@ -212,7 +212,7 @@ async fn a_change_to_a_user_costs_no_hash_unless_it_changes_the_password() {
         assert_eq!(refused, (Fault::InvalidCredentials, "the user is disabled".into()));
     }
     assert_eq!(world.store.asked() - asked, 1, "asked once, and known from then on");
-    users.set_disabled("mina", false).await.unwrap();
+    users.set_disabled("mina".into(), false).await.unwrap();
     changed();
     verified(ask().await);
     assert_eq!(world.pool.done(), hashes);
@@ -229,7 +229,10 @@ async fn who_still_comes_with_the_password_before_is_hashed_once() {
     let ask = async || ask(&*scheme, &request, world.clock.now()).await;
     verified(ask().await);
     let users = &world.store.inner().users;
-    users.set_password("mina", &world.pool.hash("another-orbit-mango".into()).await.unwrap()).await.unwrap();
+    users
+        .set_password("mina".into(), &world.pool.hash("another-orbit-mango".into()).await.unwrap())
+        .await
+        .unwrap();
     learn(&watch, &[user("u-1")], &world.clock);
     let hashes = world.pool.done();
     for _ in 0..10 {
@@ -237,7 +240,7 @@ async fn who_still_comes_with_the_password_before_is_hashed_once() {
     }
     assert_eq!(world.pool.done() - hashes, 1);
     // The same password once more, under another hash.
-    users.set_password("mina", &world.pool.hash(PASSWORD.into()).await.unwrap()).await.unwrap();
+    users.set_password("mina".into(), &world.pool.hash(PASSWORD.into()).await.unwrap()).await.unwrap();
     learn(&watch, &[user("u-1")], &world.clock);
     verified(ask().await);
 }
@@ -250,7 +253,7 @@ async fn who_was_deleted_may_come_again_under_the_same_name() {
     let ask = async || ask(&*scheme, &request, world.clock.now()).await;
     verified(ask().await);
     let mina = crate::test_support::user(&world.store, "mina").await.unwrap();
-    world.store.inner().users.delete("mina").await.unwrap();
+    world.store.inner().users.delete("mina".into()).await.unwrap();
     learn(&watch, &[user("u-1")], &world.clock);
     let hashes = world.pool.done();
     for _ in 0..3 {

@@ -2,7 +2,7 @@ use super::{announced, exists, missing, refused};
 use crate::for_every_store;
 use crate::samples::{api_key, at, hash, key_use};
 use haechi_core::ports::{
-    ApiKeyRecord, Change, KeyFilter, KeyPage, KeyStanding, KeyState, PreviousSecret, StoreError,
+    ApiKeyRecord, Change, Edit, KeyFilter, KeyPage, KeyStanding, KeyState, PreviousSecret, StoreError,
 };
 use haechi_store::Store;
 
@@ -17,6 +17,7 @@ for_every_store![
     a_rotated_key_has_two_secrets_at_most,
     a_revoked_key_stays_and_is_announced,
     use_is_noted_to_the_minute_and_never_goes_back,
+    a_key_that_was_changed_meanwhile_is_not_changed,
 ];
 
 async fn by_id(store: &Store, id: &str) -> ApiKeyRecord {
@@ -68,7 +69,7 @@ async fn a_key_without_limits_comes_back_without_them(store: Store) {
 
 async fn ids_and_secrets_are_unique(store: Store) {
     store.api_keys.add(&api_key("k1", 1)).await.unwrap();
-    store.api_keys.rotate("k1", &hash(2), at(9)).await.unwrap();
+    store.api_keys.rotate("k1".into(), &hash(2), at(9)).await.unwrap();
     refused(&store, store.api_keys.add(&api_key("k1", 3)), exists("API key `k1`")).await;
     for taken in [1, 2] {
         refused(&store, store.api_keys.add(&api_key("k2", taken)), exists("API key `k2`")).await;
@@ -154,7 +155,7 @@ async fn keys_that_expire_are_counted(store: Store) {
     for (n, expires) in [(1, Some(10)), (2, Some(20)), (3, Some(30)), (4, None), (5, Some(20))] {
         add(&store, n, |key| key.expires_at = expires.map(at)).await;
     }
-    store.api_keys.revoke("k5").await.unwrap();
+    store.api_keys.revoke("k5".into()).await.unwrap();
     let by = [at(10), at(20), at(99)];
     assert_eq!(store.api_keys.expiring(at(0), &by).await.unwrap(), [1, 2, 3]);
     assert_eq!(store.api_keys.expiring(at(10), &by).await.unwrap(), [0, 1, 2], "one has expired");
@@ -184,37 +185,38 @@ async fn a_rotated_key_has_two_secrets_at_most(store: Store) {
     store.api_keys.add(&api_key("k1", 1)).await.unwrap();
     store.api_keys.add(&api_key("k2", 9)).await.unwrap();
     let told = [Change::ApiKey("k1".into())];
-    announced(&store, store.api_keys.rotate("k1", &hash(2), at(30)), &told).await;
+    announced(&store, store.api_keys.rotate("k1".into(), &hash(2), at(30)), &told).await;
     let rotated = ApiKeyRecord {
         sha256: hash(2),
         previous: Some(PreviousSecret { sha256: hash(1), until: at(30) }),
+        revision: api_key("k1", 1).revision.next(),
         ..api_key("k1", 1)
     };
     for secret in [1, 2] {
         assert_eq!(store.api_keys.by_sha256(&hash(secret)).await.unwrap().as_ref(), Some(&rotated));
     }
-    announced(&store, store.api_keys.rotate("k1", &hash(3), at(5)), &told).await;
+    announced(&store, store.api_keys.rotate("k1".into(), &hash(3), at(5)), &told).await;
     assert_eq!(store.api_keys.by_sha256(&hash(1)).await.unwrap(), None, "the one before the last");
     assert_eq!(by_id(&store, "k1").await.previous, Some(PreviousSecret { sha256: hash(2), until: at(5) }));
     // Neither another's secret, nor one that the key has or had.
     for taken in [9, 3, 2] {
         let taken = hash(taken);
-        let rotated = store.api_keys.rotate("k1", &taken, at(9));
+        let rotated = store.api_keys.rotate("k1".into(), &taken, at(9));
         refused(&store, rotated, exists("API key `k1`")).await;
     }
-    refused(&store, store.api_keys.rotate("k3", &hash(4), at(9)), missing("API key `k3`")).await;
-    store.api_keys.revoke("k1").await.unwrap();
-    refused(&store, store.api_keys.rotate("k1", &hash(4), at(9)), missing("API key `k1`")).await;
+    refused(&store, store.api_keys.rotate("k3".into(), &hash(4), at(9)), missing("API key `k3`")).await;
+    store.api_keys.revoke("k1".into()).await.unwrap();
+    refused(&store, store.api_keys.rotate("k1".into(), &hash(4), at(9)), missing("API key `k1`")).await;
     assert_eq!(by_id(&store, "k1").await.sha256, hash(3));
 }
 
 async fn a_revoked_key_stays_and_is_announced(store: Store) {
     store.api_keys.add(&api_key("k1", 1)).await.unwrap();
     store.api_keys.add(&api_key("k2", 2)).await.unwrap();
-    announced(&store, store.api_keys.revoke("k1"), &[Change::ApiKey("k1".into())]).await;
+    announced(&store, store.api_keys.revoke("k1".into()), &[Change::ApiKey("k1".into())]).await;
     assert_eq!(by_id(&store, "k1").await.state, KeyState::Revoked);
     assert_eq!(by_id(&store, "k2").await.state, KeyState::Active);
-    refused(&store, store.api_keys.revoke("k3"), missing("API key `k3`")).await;
+    refused(&store, store.api_keys.revoke("k3".into()), missing("API key `k3`")).await;
 }
 
 async fn use_is_noted_to_the_minute_and_never_goes_back(store: Store) {
@@ -235,4 +237,20 @@ async fn use_is_noted_to_the_minute_and_never_goes_back(store: Store) {
     }
     store.api_keys.used(&[]).await.unwrap();
     assert_eq!(by_id(&store, "k2").await.last_used_from, Some([192, 0, 2, 181].into()));
+}
+
+async fn a_key_that_was_changed_meanwhile_is_not_changed(store: Store) {
+    store.api_keys.add(&api_key("k1", 1)).await.unwrap();
+    let (keys, read) = (&store.api_keys, by_id(&store, "k1").await.revision);
+    let of = |revision| Edit { of: "k1", revision: Some(revision) };
+    keys.used(&[key_use("k1", 90)]).await.unwrap();
+    keys.rotate(of(read), &hash(2), at(30)).await.unwrap();
+    let (now, next) = (by_id(&store, "k1").await.revision, hash(3));
+    assert!(now > read, "a use is no change, another secret is");
+    for change in [keys.rotate(of(read), &next, at(30)), keys.revoke(of(read))] {
+        refused(&store, change, StoreError::Changed("API key `k1`".into())).await;
+    }
+    assert_eq!(by_id(&store, "k1").await.sha256, hash(2));
+    keys.revoke(of(now)).await.unwrap();
+    assert!(by_id(&store, "k1").await.revision > now);
 }

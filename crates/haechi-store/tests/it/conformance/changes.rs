@@ -39,8 +39,8 @@ async fn only_what_is_new_is_told(store: Store) {
     revoke(&store, "t1", 10).await;
     let first = since(&store, 0, 10).await;
     assert_eq!(first, Changes { changes: vec![token("t1", 10)], epoch: 1, newest: 1, forgotten: 0 });
-    store.users.set_disabled("alice", true).await.unwrap();
-    store.api_keys.revoke("k1").await.unwrap();
+    store.users.set_disabled("alice".into(), true).await.unwrap();
+    store.api_keys.revoke("k1".into()).await.unwrap();
     let second = since(&store, first.epoch, 10).await;
     assert_eq!(second.changes, [Change::User("id-of-alice".into()), Change::ApiKey("k1".into())]);
     assert!(second.follows(first.epoch));
@@ -70,9 +70,9 @@ async fn many_changes_are_told_in_parts(store: Store) {
 async fn a_later_change_to_the_same_takes_the_place_of_an_earlier_one(store: Store) {
     store.users.add(&user("alice")).await.unwrap();
     revoke(&store, "t1", 10).await;
-    store.users.set_disabled("alice", true).await.unwrap();
+    store.users.set_disabled("alice".into(), true).await.unwrap();
     revoke(&store, "t2", 10).await;
-    store.users.set_disabled("alice", false).await.unwrap();
+    store.users.set_disabled("alice".into(), false).await.unwrap();
     let alice = Change::User("id-of-alice".into());
     assert_eq!(changes(&store, 0).await, [token("t1", 10), token("t2", 10), alice.clone()]);
     assert_eq!(changes(&store, 3).await, [alice]);
@@ -101,7 +101,7 @@ async fn the_later_of_two_revocations_counts(store: Store) {
 
 async fn a_change_is_kept_for_a_while_and_then_said_to_be_forgotten(store: Store) {
     store.users.add(&user("alice")).await.unwrap();
-    store.users.set_disabled("alice", true).await.unwrap();
+    store.users.set_disabled("alice".into(), true).await.unwrap();
     revoke(&store, "t1", 100_000).await;
     let kept = i64::try_from(CHANGES_KEPT.as_secs()).unwrap();
     for now in [1000, 1000 + kept] {

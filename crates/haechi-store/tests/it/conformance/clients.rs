@@ -1,7 +1,7 @@
 use super::{announced, exists, missing, refused};
 use crate::for_every_store;
 use crate::samples::{at, client, hash};
-use haechi_core::ports::{Change, ClientProof, ClientRecord, ClientSecrets, Revoked};
+use haechi_core::ports::{Change, ClientProof, ClientRecord, ClientSecrets, Edit, Revoked, StoreError};
 use haechi_store::Store;
 
 for_every_store![
@@ -11,6 +11,8 @@ for_every_store![
     a_clients_secret_is_rotated_in_one_step,
     an_assertion_is_noted_once,
     a_deleted_client_is_announced,
+    a_client_that_was_changed_meanwhile_is_not_changed,
+    clients_come_in_pages,
 ];
 
 async fn a_client_comes_back_as_it_was(store: Store) {
@@ -39,11 +41,11 @@ async fn a_clients_proof_is_replaced(store: Store) {
         ClientProof::Secret(ClientSecrets { current: hash(2), previous: None }),
     ] {
         let change = [Change::Client("id-of-orders".into())];
-        announced(&store, store.clients.set_proof("id-of-orders", &proof), &change).await;
+        announced(&store, store.clients.set_proof("id-of-orders".into(), &proof), &change).await;
         assert_eq!(store.clients.by_id("id-of-orders").await.unwrap().unwrap().proof, proof);
     }
     let proof = ClientProof::Keys(String::new());
-    refused(&store, store.clients.set_proof("nobody", &proof), missing("client `nobody`")).await;
+    refused(&store, store.clients.set_proof("nobody".into(), &proof), missing("client `nobody`")).await;
 }
 
 async fn a_clients_secret_is_rotated_in_one_step(store: Store) {
@@ -51,16 +53,18 @@ async fn a_clients_secret_is_rotated_in_one_step(store: Store) {
     let id = "id-of-orders";
     let proof = async || store.clients.by_id(id).await.unwrap().unwrap().proof;
     let secrets = |current, previous| ClientProof::Secret(ClientSecrets { current, previous });
-    store.clients.set_proof(id, &secrets(hash(1), Some((hash(9), at(5))))).await.unwrap();
+    store.clients.set_proof(id.into(), &secrets(hash(1), Some((hash(9), at(5))))).await.unwrap();
     let change = [Change::Client(id.into())];
-    announced(&store, store.clients.rotate(id, &hash(2), Some(at(60))), &change).await;
+    announced(&store, store.clients.rotate(id.into(), &hash(2), Some(at(60))), &change).await;
     assert_eq!(proof().await, secrets(hash(2), Some((hash(1), at(60)))));
-    store.clients.rotate(id, &hash(3), None).await.unwrap();
+    store.clients.rotate(id.into(), &hash(3), None).await.unwrap();
     assert_eq!(proof().await, secrets(hash(3), None));
     // Of many at once each replaces the one before it.
     let racing = (10..18).map(|n| {
         let clients = store.clients.clone();
-        tokio::spawn(async move { clients.rotate("id-of-orders", &hash(n), Some(at(60))).await.unwrap() })
+        tokio::spawn(
+            async move { clients.rotate("id-of-orders".into(), &hash(n), Some(at(60))).await.unwrap() },
+        )
     });
     for one in racing.collect::<Vec<_>>() {
         one.await.unwrap();
@@ -70,11 +74,10 @@ async fn a_clients_secret_is_rotated_in_one_step(store: Store) {
     };
     let new = |sha256: [u8; 32]| (10..18).any(|n| hash(n) == sha256);
     assert!(new(current) && new(previous) && current != previous);
-    refused(&store, store.clients.rotate("nobody", &hash(4), None), missing("client `nobody` with a secret"))
-        .await;
-    store.clients.set_proof(id, &ClientProof::Keys("{}".into())).await.unwrap();
+    refused(&store, store.clients.rotate("nobody".into(), &hash(4), None), missing("client `nobody`")).await;
+    store.clients.set_proof(id.into(), &ClientProof::Keys("{}".into())).await.unwrap();
     let keyed = missing("client `id-of-orders` with a secret");
-    refused(&store, store.clients.rotate(id, &hash(4), None), keyed).await;
+    refused(&store, store.clients.rotate(id.into(), &hash(4), None), keyed).await;
 }
 
 async fn an_assertion_is_noted_once(store: Store) {
@@ -100,9 +103,43 @@ async fn an_assertion_is_noted_once(store: Store) {
 
 async fn a_deleted_client_is_announced(store: Store) {
     store.clients.add(&client("orders")).await.unwrap();
-    refused(&store, store.clients.delete("orders", at(9)), missing("client `orders`")).await;
+    refused(&store, store.clients.delete("orders".into(), at(9)), missing("client `orders`")).await;
     let tokens = Change::Revoked { what: Revoked::Session("id-of-orders".into()), until: at(9) };
     let changes = [tokens, Change::Client("id-of-orders".into())];
-    announced(&store, store.clients.delete("id-of-orders", at(9)), &changes).await;
+    announced(&store, store.clients.delete("id-of-orders".into(), at(9)), &changes).await;
     assert!(store.clients.by_id("id-of-orders").await.unwrap().is_none());
+}
+
+async fn a_client_that_was_changed_meanwhile_is_not_changed(store: Store) {
+    store.clients.add(&client("orders")).await.unwrap();
+    let (clients, id) = (&store.clients, "id-of-orders");
+    let revision = async || clients.by_id(id).await.unwrap().unwrap().revision;
+    let read = revision().await;
+    let of = |revision| Edit { of: id, revision: Some(revision) };
+    clients.rotate(of(read), &hash(1), None).await.unwrap();
+    let (now, proof) = (revision().await, client("orders").proof);
+    assert!(now > read);
+    for change in [
+        clients.rotate(of(read), &hash(2), None),
+        clients.set_proof(of(read), &proof),
+        clients.delete(of(read), at(9)),
+    ] {
+        refused(&store, change, StoreError::Changed("client `id-of-orders`".into())).await;
+    }
+    clients.set_proof(of(now), &proof).await.unwrap();
+    clients.delete(of(revision().await), at(9)).await.unwrap();
+    assert!(clients.by_id(id).await.unwrap().is_none());
+}
+
+async fn clients_come_in_pages(store: Store) {
+    for name in ["orders", "zebra", "Billing"] {
+        store.clients.add(&client(name)).await.unwrap();
+    }
+    let page = async |after: Option<&str>, limit| {
+        let page = store.clients.page(after, limit).await.unwrap();
+        page.into_iter().map(|client| client.name).collect::<Vec<_>>()
+    };
+    assert_eq!(page(None, 2).await, ["Billing", "orders"]);
+    assert_eq!(page(Some("orders"), 2).await, ["zebra"]);
+    assert!(page(Some("zebra"), 2).await.is_empty());
 }

@@ -1,8 +1,8 @@
 use super::{announced, exists, missing, refused};
 use crate::for_every_store;
 use crate::samples::{at, user};
-use haechi_core::Secret;
-use haechi_core::ports::{Change, LoginState, UserRecord};
+use haechi_core::ports::{Change, Edit, LoginState, StoreError, UserRecord};
+use haechi_core::{Attributes, Secret};
 use haechi_store::Store;
 
 for_every_store![
@@ -15,6 +15,8 @@ for_every_store![
     failures_lock_at_the_limit_and_start_anew,
     a_success_clears_failures,
     changes_to_nobody_are_missing,
+    a_user_that_was_changed_meanwhile_is_not_changed,
+    users_come_in_pages,
 ];
 
 fn assert_same(found: &UserRecord, expected: &UserRecord) {
@@ -31,6 +33,7 @@ fn assert_same(found: &UserRecord, expected: &UserRecord) {
         )
     );
     assert_eq!(found.login, expected.login);
+    assert_eq!(found.revision, expected.revision);
 }
 
 async fn by_name(store: &Store, name: &str) -> UserRecord {
@@ -82,16 +85,19 @@ async fn what_takes_something_away_is_announced(store: Store) {
     store.users.add(&user("bob")).await.unwrap();
     let users = &store.users;
     let alice = [Change::User("id-of-alice".into())];
-    announced(&store, users.set_roles("alice", &["ADMIN".into()]), &alice).await;
-    announced(&store, users.set_password("alice", &Secret::from("$new")), &alice).await;
-    announced(&store, users.set_disabled("alice", true), &alice).await;
+    announced(&store, users.set_roles("alice".into(), &["ADMIN".into()]), &alice).await;
+    announced(&store, users.set_password("alice".into(), &Secret::from("$new")), &alice).await;
+    announced(&store, users.set_disabled("alice".into(), true), &alice).await;
     let changed = by_name(&store, "alice").await;
     assert_eq!(changed.roles, ["ADMIN"]);
     assert_eq!(changed.password_hash, Secret::from("$new"));
     assert!(changed.disabled);
-    users.set_disabled("alice", false).await.unwrap();
+    users.set_disabled("alice".into(), false).await.unwrap();
     assert!(!by_name(&store, "alice").await.disabled);
-    announced(&store, users.delete("alice"), &alice).await;
+    let attributes = user("mina").attributes.into_iter().take(1).collect();
+    announced(&store, users.set_attributes("alice".into(), &attributes), &alice).await;
+    assert_eq!(by_name(&store, "alice").await.attributes, attributes);
+    announced(&store, users.delete("alice".into()), &alice).await;
     assert!(users.by_name("alice").await.unwrap().is_none());
     assert_same(&by_name(&store, "bob").await, &user("bob"));
 }
@@ -99,7 +105,7 @@ async fn what_takes_something_away_is_announced(store: Store) {
 async fn a_new_password_clears_the_lockout(store: Store) {
     let login = LoginState { failures: 4, locked_until: Some(at(60)) };
     store.users.add(&UserRecord { login, ..user("alice") }).await.unwrap();
-    store.users.set_password("alice", &Secret::from("$new")).await.unwrap();
+    store.users.set_password("alice".into(), &Secret::from("$new")).await.unwrap();
     assert_eq!(by_name(&store, "alice").await.login, LoginState::default());
 }
 
@@ -124,14 +130,80 @@ async fn a_success_clears_failures(store: Store) {
     store.users.add(&UserRecord { login, ..user("alice") }).await.unwrap();
     store.users.login_succeeded("id-of-alice").await.unwrap();
     assert_eq!(by_name(&store, "alice").await.login, LoginState::default());
+    store.users.login_failed("id-of-alice", 1, at(60)).await.unwrap();
+    announced(&store, store.users.unlock("alice"), &[Change::Unlock("alice".into())]).await;
+    assert_eq!(by_name(&store, "alice").await.login, LoginState::default());
 }
 
 async fn changes_to_nobody_are_missing(store: Store) {
     let (users, nobody) = (&store.users, missing("user `nobody`"));
-    refused(&store, users.set_roles("nobody", &[]), nobody.clone()).await;
-    refused(&store, users.set_password("nobody", &Secret::from("x")), nobody.clone()).await;
-    refused(&store, users.set_disabled("nobody", true), nobody.clone()).await;
-    refused(&store, users.delete("nobody"), nobody.clone()).await;
+    refused(&store, users.set_roles("nobody".into(), &[]), nobody.clone()).await;
+    refused(&store, users.set_password("nobody".into(), &Secret::from("x")), nobody.clone()).await;
+    refused(&store, users.set_disabled("nobody".into(), true), nobody.clone()).await;
+    refused(&store, users.delete("nobody".into()), nobody.clone()).await;
+    refused(&store, users.set_attributes("nobody".into(), &Attributes::default()), nobody.clone()).await;
     refused(&store, users.login_succeeded("nobody"), nobody.clone()).await;
+    refused(&store, users.unlock("nobody"), nobody.clone()).await;
     assert_eq!(users.login_failed("nobody", 5, at(0)).await, Err(nobody));
+}
+
+async fn a_user_that_was_changed_meanwhile_is_not_changed(store: Store) {
+    store.users.add(&user("alice")).await.unwrap();
+    let (users, hash, attributes) = (&store.users, Secret::from("$new"), Attributes::default());
+    let read = by_name(&store, "alice").await.revision;
+    let of = |revision| Edit { of: "alice", revision: Some(revision) };
+    users.set_roles(of(read), &[]).await.unwrap();
+    let now = by_name(&store, "alice").await;
+    assert!(now.revision > read);
+    for change in [
+        users.set_roles(of(read), &[]),
+        users.set_attributes(of(read), &attributes),
+        users.set_password(of(read), &hash),
+        users.set_disabled(of(read), true),
+        users.delete(of(read)),
+    ] {
+        refused(&store, change, StoreError::Changed("user `alice`".into())).await;
+    }
+    assert_same(&by_name(&store, "alice").await, &now);
+    // Logins are no changes.
+    users.login_failed(&now.id, 5, at(60)).await.unwrap();
+    users.unlock("alice").await.unwrap();
+    users.set_disabled(of(now.revision), true).await.unwrap();
+    let mut last = now.revision;
+    for change in [
+        users.set_attributes("alice".into(), &attributes),
+        users.set_password("alice".into(), &hash),
+        users.set_disabled("alice".into(), true),
+    ] {
+        change.await.unwrap();
+        let next = by_name(&store, "alice").await.revision;
+        assert!(next > last);
+        last = next;
+    }
+    // Of many who change what they read, one does.
+    let others = (0..8).map(|_| {
+        let users = store.users.clone();
+        tokio::spawn(async move { users.set_disabled(of(last), false).await })
+    });
+    let mut done = 0;
+    for other in others.collect::<Vec<_>>() {
+        done += usize::from(other.await.unwrap().is_ok());
+    }
+    assert_eq!(done, 1);
+    users.delete(of(last.next())).await.unwrap();
+    refused(&store, users.set_disabled(of(last), true), missing("user `alice`")).await;
+}
+
+async fn users_come_in_pages(store: Store) {
+    for name in ["mina", "alice", "root", "Zoe", "용"] {
+        store.users.add(&user(name)).await.unwrap();
+    }
+    let page = async |after: Option<&str>, limit| {
+        let page = store.users.page(after, limit).await.unwrap();
+        page.into_iter().map(|user| user.name).collect::<Vec<_>>()
+    };
+    assert_eq!(page(None, 2).await, ["Zoe", "alice"]);
+    assert_eq!(page(Some("alice"), 2).await, ["mina", "root"]);
+    assert_eq!(page(Some("b"), 9).await, ["mina", "root", "용"], "a name that is not there");
+    assert!(page(Some("용"), 9).await.is_empty());
 }

@@ -3,6 +3,7 @@
 use super::search::show;
 use super::{configured, files};
 use crate::cli::{Common, Failure};
+use haechi_audit::files_of;
 use serde_json::Value;
 use std::collections::VecDeque;
 use std::fs::File;
@@ -36,18 +37,13 @@ pub(super) fn tail(common: &Common, count: usize, follow: bool) -> Result<(), Fa
         while let Some(line) = reader.next()? {
             print(common, &line)?;
         }
-        if reader.is_elsewhere(&current) {
-            // What was written to it in its last moment comes before what is in the next one.
-            std::thread::sleep(EVERY);
-            while let Some(line) = reader.next()? {
-                print(common, &line)?;
-            }
-            if let Ok(next) = Following::open(&current) {
-                reader = next;
-                continue;
-            }
-        }
         std::thread::sleep(EVERY);
+        let Some(next) = reader.follower(&current)? else { continue };
+        // What was written to the one in its last moment comes before what is in the other.
+        while let Some(line) = reader.next()? {
+            print(common, &line)?;
+        }
+        reader = next;
     }
 }
 
@@ -81,7 +77,19 @@ impl Following {
         Ok(Some(line.trim_end().to_owned()))
     }
 
-    fn is_elsewhere(&self, current: &Path) -> bool {
-        std::fs::metadata(current).is_ok_and(|about| (about.dev(), about.ino()) != self.place)
+    /// The file that follows this one, once it was rolled: however many were rolled meanwhile, each is read. Where this one is gone, so are those before it,
+    /// and the oldest that is left follows.
+    fn follower(&self, current: &Path) -> Result<Option<Self>, Failure> {
+        let mut files = files_of(current).map_err(Failure::fault)?.into_iter();
+        let mut first = None;
+        while let Some(path) = files.next() {
+            // A file may be renamed or deleted between the list and the look: the next look finds it.
+            let Ok(file) = Self::open(&path) else { return Ok(None) };
+            if file.place == self.place {
+                return Ok(files.next().and_then(|next| Self::open(&next).ok()));
+            }
+            first.get_or_insert(file);
+        }
+        Ok(first)
     }
 }

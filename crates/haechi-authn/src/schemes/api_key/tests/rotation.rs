@@ -93,7 +93,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
             Step::Rotate(overlap) => {
                 let (next, until) =
                     (ApiKey::generate().unwrap(), world.clock.now().plus(Duration::from_secs(overlap)));
-                match keys.rotate("k-1", &next.sha256(), until).await {
+                match keys.rotate("k-1".into(), &next.sha256(), until).await {
                     Ok(()) => {
                         prop_assert!(!model.revoked);
                         model.secrets.push(next);
@@ -104,7 +104,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
                 }
             }
             Step::Revoke => {
-                keys.revoke("k-1").await.unwrap();
+                keys.revoke("k-1".into()).await.unwrap();
                 model.revoked = true;
             }
             Step::Pass(seconds) => world.clock.advance(Duration::from_secs(seconds)),
