@@ -11,6 +11,7 @@ mod harness;
 
 mod access_lost;
 mod admin_api;
+mod admin_changes;
 mod admin_runtime;
 mod answers;
 mod api_key_life;

@@ -68,6 +68,9 @@ fn describe(operation: &Operation, schemas: &mut Schemas) -> Value {
         "parameters": parameters,
         "responses": responses,
     });
+    if let (Some(event), Some(members)) = (operation.action, described_as.as_object_mut()) {
+        members.insert("x-audit-event".into(), event.into());
+    }
     if let (Some(body), Some(members)) = (described.body, described_as.as_object_mut()) {
         members.insert("requestBody".into(), json!({ "required": true, "content": media(body) }));
     }

@@ -108,6 +108,8 @@ pub(super) async fn reseal(
     _: Asked<Nothing, Nothing, Nothing>,
 ) -> Result<Shown<Resealed>, AdminError> {
     change.target("all signing keys".to_owned()).await;
+    // Also where all are sealed so already: that somebody asked for it is worth a line.
+    change.record().await?;
     let resealed = change.signing_keys()?.reseal().await?;
     Ok(Shown(Resealed { resealed }))
 }

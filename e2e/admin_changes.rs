@@ -1,0 +1,206 @@
+//! Every call of the admin API that changes something, by the OpenAPI document: it is made once, on record, and not at all where that cannot be, or where what it
+//! changes is not as `If-Match` says. A call without an example here fails the test.
+
+use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Reply, Strace, curl, eventually, routes_to};
+use haechi_testkit::Backend;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// A change: the name of the call, its address, what is sent, and the status of its success.
+struct Example {
+    call: &'static str,
+    method: &'static str,
+    path: String,
+    body: Option<Value>,
+    status: u16,
+}
+
+struct Site {
+    gate: Gate,
+    admin: String,
+}
+
+impl Site {
+    fn new(backend: &Backend) -> Self {
+        let folder = Folder::new(&format!(
+            "store: sqlite:haechi.db
+roles: {{ USER: {{}} }}
+caller_attributes: {{ tenant: string }}
+identity: {{ issuer: http://localhost:8080, path: /auth, signing_keys: {{ seal: \"${{file:seal}}\" }} }}
+authenticators: {{ local: {{ type: jwt, issuer: self }} }}
+audit: {{ file: audit/haechi.jsonl }}
+{}",
+            routes_to(backend, &[("/users/**", "local", "{ roles: [USER] }")])
+        ));
+        folder.write("seal", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+        folder.add_user("root", &["haechi-admin"]);
+        for name in ["alice", "mina", "gone"] {
+            folder.add_user(name, &["USER"]);
+        }
+        let gate = Gate::start_in(folder).ready();
+        let log_in = |name: &str| {
+            let who = json!({ "username": name, "password": PASSWORD });
+            gate.post_json("/auth/login", &who).expect(200).json()["access_token"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
+        log_in("alice");
+        log_in("mina");
+        let admin = log_in("root");
+        Self { gate, admin }
+    }
+
+    fn call(&self, method: &str, path: &str, body: Option<&Value>, field: Option<&str>) -> Reply {
+        let url = format!("http://{}{path}", self.gate.admin_address());
+        let bearer = format!("Authorization: Bearer {}", self.admin);
+        let body = body.map(Value::to_string);
+        let mut arguments = vec!["--request", method, "--header", &bearer];
+        arguments.extend(field.iter().flat_map(|field| ["--header", *field]));
+        if let Some(body) = &body {
+            arguments.extend(["--header", "Content-Type: application/json", "--data-binary", body]);
+        }
+        arguments.push(&url);
+        curl(&arguments)
+    }
+
+    fn get(&self, path: &str) -> Value {
+        self.call("GET", path, None, None).expect(200).json()
+    }
+
+    fn make(&self, path: &str, body: &Value, id: &str) -> String {
+        self.call("POST", path, Some(body), None).expect(201).json()[id].as_str().unwrap().to_owned()
+    }
+
+    fn send(&self, example: &Example, field: Option<&str>) -> Reply {
+        self.call(example.method, &example.path, example.body.as_ref(), field)
+    }
+
+    /// Everything that calls change, as the gate shows it.
+    fn state(&self) -> Vec<Value> {
+        let lists = ["users", "keys", "clients", "sessions", "signing-keys", "services"];
+        let mut all: Vec<Value> = lists.iter().map(|list| self.get(&format!("/api/v1/{list}"))).collect();
+        let metrics = self.call("GET", "/metrics", None, None).text();
+        all.push(metrics.lines().find(|line| line.starts_with("haechi_config_generation ")).unwrap().into());
+        all
+    }
+
+    fn records(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.gate.folder().file("audit/haechi.jsonl")).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// In an order in which each succeeds.
+    fn examples(&self) -> Vec<Example> {
+        let key = self.make("/api/v1/keys", &json!({ "owner": "billing", "roles": ["USER"] }), "id");
+        let client = self.make("/api/v1/clients", &json!({ "name": "orders" }), "client_id");
+        let signing = self.get("/api/v1/signing-keys")["items"][0]["kid"].as_str().unwrap().to_owned();
+        self.make("/api/v1/signing-keys/rotate", &json!({ "lead": 30 }), "kid");
+        let session = self.get("/api/v1/sessions?user=mina")["items"][0]["id"].as_str().unwrap().to_owned();
+        let service = self.get("/api/v1/services")["items"][0].clone();
+        let (name, endpoint) =
+            (service["name"].as_str().unwrap(), service["endpoints"][0]["id"].as_str().unwrap());
+        let password = json!({ "password": "another lantern by the gate" });
+        let add = json!({ "name": "new", "password": "a lantern by the western gate", "roles": ["USER"] });
+        let example = |call, method, path: &str, body, status| Example {
+            call,
+            method,
+            path: format!("/api/v1/{path}"),
+            body,
+            status,
+        };
+        vec![
+            example("reload_config", "POST", "config/reload", None, 200),
+            example(
+                "set_endpoint_state",
+                "PUT",
+                &format!("services/{name}/endpoints/{endpoint}/state"),
+                Some(json!({ "drained": true })),
+                200,
+            ),
+            example("add_user", "POST", "users", Some(add), 201),
+            example("set_user_roles", "PUT", "users/mina/roles", Some(json!({ "roles": [] })), 200),
+            example(
+                "set_user_attributes",
+                "PUT",
+                "users/mina/attributes",
+                Some(json!({ "attributes": { "tenant": "acme" } })),
+                200,
+            ),
+            example("set_user_password", "PUT", "users/mina/password", Some(password), 204),
+            example("set_user_state", "PUT", "users/mina/state", Some(json!({ "disabled": true })), 200),
+            example("unlock_user", "POST", "users/mina/unlock", None, 200),
+            example("end_session", "DELETE", &format!("sessions/{session}"), None, 204),
+            example("end_user_sessions", "DELETE", "users/alice/sessions", None, 204),
+            example("delete_user", "DELETE", "users/gone", None, 204),
+            example("create_key", "POST", "keys", Some(json!({ "owner": "partner" })), 201),
+            example("rotate_key", "POST", &format!("keys/{key}/rotate"), Some(json!({})), 200),
+            example("revoke_key", "POST", &format!("keys/{key}/revoke"), None, 204),
+            example("add_client", "POST", "clients", Some(json!({ "name": "billing" })), 201),
+            example("rotate_client", "POST", &format!("clients/{client}/rotate"), Some(json!({})), 200),
+            example("delete_client", "DELETE", &format!("clients/{client}"), None, 204),
+            example("retire_signing_key", "POST", &format!("signing-keys/{signing}/retire"), None, 204),
+            example("rotate_signing_key", "POST", "signing-keys/rotate", Some(json!({ "lead": 30 })), 201),
+            example("reseal_signing_keys", "POST", "signing-keys/reseal", None, 200),
+        ]
+    }
+}
+
+#[test]
+fn strace_every_change_is_on_record_or_not_made() {
+    let backend = Backend::saying("reached");
+    let site = Site::new(&backend);
+    let examples = site.examples();
+    let document = site.get("/api/v1/openapi.json");
+    let calls = document["paths"].as_object().unwrap().values();
+    let changes: Vec<&Value> = calls
+        .flat_map(|methods| methods.as_object().unwrap().values())
+        .filter(|call| call["x-audit-event"].is_string())
+        .collect();
+    let of = |name: &str| *changes.iter().find(|call| call["operationId"] == name).unwrap();
+    let known: BTreeSet<&str> = examples.iter().map(|example| example.call).collect();
+    let listed: BTreeSet<&str> = changes.iter().map(|call| call["operationId"].as_str().unwrap()).collect();
+    assert_eq!(known, listed, "each change has an example here");
+    // A key can be withdrawn once its successor signs.
+    let signs = |key: &Value| {
+        key["state"] == "signs" && key["kid"] != site.get("/api/v1/signing-keys")["items"][0]["kid"]
+    };
+    eventually(PATIENCE * 2, || {
+        site.get("/api/v1/signing-keys")["items"].as_array().unwrap().iter().any(signs).then_some(())
+    });
+
+    let before = site.state();
+    for example in &examples {
+        let conditional = of(example.call)["parameters"].to_string().contains("If-Match");
+        let problem = if conditional { "changed" } else { "no-etag" };
+        for tag in ["\"1\"", "\"1\", \"2\"", "W/\"1\"", "nonsense"] {
+            let refused = site.send(example, Some(&format!("If-Match: {tag}"))).expect(412).json();
+            assert_eq!(refused["type"], format!("urn:haechi:problem:{problem}"), "{} {tag}", example.call);
+        }
+    }
+    assert_eq!(site.state(), before, "nothing was changed that is not as `If-Match` says");
+
+    let trail = site.gate.folder().file("audit/haechi.jsonl");
+    let fault = ["-P", trail.to_str().unwrap(), "-e", "trace=write", "-e", "inject=write:error=ENOSPC"];
+    let failing = Strace::attach(site.gate.process(), &fault);
+    for example in &examples {
+        let refused = site.send(example, None).expect(503).json();
+        assert_eq!(refused["type"], "urn:haechi:problem:unrecorded", "{}", example.call);
+    }
+    failing.end();
+    assert_eq!(site.state(), before, "nothing was changed that is not on record");
+    eventually(PATIENCE, || (site.call("GET", "/readyz", None, None).status == 200).then_some(()));
+
+    for example in &examples {
+        let event = &of(example.call)["x-audit-event"];
+        let done = |records: &[Value]| {
+            let told = records.iter().filter(|line| line["event"] == *event && line["outcome"] == "done");
+            told.filter(|line| line["by"]["who"].is_string()).count()
+        };
+        let (told, state) = (done(&site.records()), site.state());
+        site.send(example, Some("If-Match: *")).expect(example.status);
+        assert_eq!(done(&site.records()), told + 1, "{} is on record once", example.call);
+        let unseen = ["unlock_user", "reseal_signing_keys", "rotate_client"].contains(&example.call);
+        assert!(unseen || site.state() != state, "{} changed nothing that is shown", example.call);
+    }
+}
