@@ -10,6 +10,7 @@
 mod harness;
 
 mod access_lost;
+mod admin_access;
 mod admin_api;
 mod admin_changes;
 mod admin_runtime;

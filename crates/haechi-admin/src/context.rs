@@ -3,6 +3,7 @@
 use crate::decisions::Decisions;
 use crate::shape::shape;
 use crate::topology::Topology;
+use axum::http::HeaderMap;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{Keyring, SigningKeyAccounts};
@@ -11,7 +12,7 @@ use haechi_core::ports::{
     ApiKeys, AuditActor, AuditTrail, BoxFuture, Clients, Revocations, Sessions, SigningKeys, Users,
 };
 use haechi_core::{Clock, RoleTable};
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,10 +58,24 @@ pub trait Operators: Send + Sync {
 /// What a caller shows.
 #[derive(Clone, Debug)]
 pub struct Shown {
-    /// The bearer token; empty where there is none.
-    pub token: String,
-    /// From where they call.
-    pub client: IpAddr,
+    /// The header fields, in which credentials stand.
+    pub fields: HeaderMap,
+    /// Who is at the other end.
+    pub peer: Peer,
+}
+
+/// Who is at the other end of a connection, as the system knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Somebody at this address.
+    Address(SocketAddr),
+    /// A process of this machine, over the Unix socket. Its file says who may open it, and whoever may is an administrator.
+    Process {
+        /// The account that opened it.
+        uid: u32,
+        /// The process, where the system knows it.
+        pid: Option<u32>,
+    },
 }
 
 /// What a caller wants to do.
@@ -88,8 +103,12 @@ pub enum Needs {
 pub enum NotAdmitted {
     /// Nobody can: nothing is configured that could vouch for the role.
     NoIdentity,
-    /// The token does not hold.
-    Invalid,
+    /// No credential was shown. What invites to each way in but the bearer token, as `WWW-Authenticate` has it.
+    Absent(Vec<String>),
+    /// The credential does not hold. The same invitations.
+    Invalid(Vec<String>),
+    /// It was shown in a way that could be read as two.
+    Ambiguous,
     /// It does, and its bearer may not.
     Forbidden(Box<AuditActor>),
     /// Whether it holds could not be found out.

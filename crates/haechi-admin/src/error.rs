@@ -16,7 +16,12 @@ const BAD_TOKEN: HeaderValue =
 /// What is left of the limit, and the limit (draft-ietf-httpapi-ratelimit-headers).
 const RATE_LIMIT: header::HeaderName = header::HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: header::HeaderName = header::HeaderName::from_static("ratelimit-policy");
+/// The same for clients that know no structured fields.
+const RATE_LIMIT_LIMIT: header::HeaderName = header::HeaderName::from_static("ratelimit-limit");
+const RATE_LIMIT_REMAINING: header::HeaderName = header::HeaderName::from_static("ratelimit-remaining");
+const RATE_LIMIT_RESET: header::HeaderName = header::HeaderName::from_static("ratelimit-reset");
 /// As [`crate::limits`] counts.
+const CALLS: HeaderValue = HeaderValue::from_static("100");
 const CALLS_POLICY: HeaderValue = HeaderValue::from_static("\"admin\";q=100;w=1");
 /// In seconds; what could not be found out now may be known then.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
@@ -33,21 +38,21 @@ pub(crate) enum AdminError {
     /// A page that calls under a name of its own.
     #[error("the call must name this address in `Host`")]
     Host,
-    /// Nothing was shown.
+    /// Nothing was shown. What invites to further ways in.
     #[error("the call needs a bearer token with the role `haechi-admin`, or, to read, `haechi-auditor`")]
-    NoCredential,
-    /// What was shown does not hold.
+    NoCredential(Vec<String>),
+    /// What was shown does not hold. The same invitations.
     #[error("the token is not valid")]
-    BadCredential,
+    BadCredential(Vec<String>),
     /// Two were shown.
-    #[error("the call has more than one `Authorization`")]
+    #[error("the call shows a credential in a way that could be read as two")]
     AmbiguousCredential,
     /// Its bearer may not.
     #[error("the call needs the role `haechi-admin`, or, to read, `haechi-auditor`")]
     Forbidden,
     /// Nobody may.
     #[error(
-        "the call needs a token with the role `haechi-admin`, and no `identity` is configured that could give one"
+        "the call needs a token with the role `haechi-admin`, and no `identity` is configured that could give one, nor `admin.administrators`"
     )]
     NoIdentity,
     /// Whether they may could not be found out.
@@ -124,6 +129,12 @@ pub(crate) enum AdminError {
     Failed(String),
 }
 
+/// One for each way in, the bearer token first.
+fn challenges(bearer: HeaderValue, others: &[String]) -> Vec<(header::HeaderName, HeaderValue)> {
+    let others = others.iter().filter_map(|told| HeaderValue::from_str(told).ok());
+    std::iter::once(bearer).chain(others).map(|told| (header::WWW_AUTHENTICATE, told)).collect()
+}
+
 /// What a call that was answered comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Success {
@@ -159,12 +170,13 @@ impl Success {
 }
 
 impl AdminError {
-    /// Why a caller was not admitted; `absent` where they showed nothing.
-    pub(crate) const fn of(refused: &NotAdmitted, absent: bool) -> Self {
+    /// Why a caller was not admitted.
+    pub(crate) fn of(refused: NotAdmitted) -> Self {
         match refused {
             NotAdmitted::NoIdentity => Self::NoIdentity,
-            NotAdmitted::Invalid if absent => Self::NoCredential,
-            NotAdmitted::Invalid => Self::BadCredential,
+            NotAdmitted::Absent(others) => Self::NoCredential(others),
+            NotAdmitted::Invalid(others) => Self::BadCredential(others),
+            NotAdmitted::Ambiguous => Self::AmbiguousCredential,
             NotAdmitted::Forbidden(_) => Self::Forbidden,
             NotAdmitted::Unavailable => Self::CannotTell,
         }
@@ -175,8 +187,8 @@ impl AdminError {
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found"),
             Self::Method(_) => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
             Self::Host => (StatusCode::FORBIDDEN, "host"),
-            Self::NoCredential => (StatusCode::UNAUTHORIZED, "no-credential"),
-            Self::BadCredential => (StatusCode::UNAUTHORIZED, "bad-credential"),
+            Self::NoCredential(_) => (StatusCode::UNAUTHORIZED, "no-credential"),
+            Self::BadCredential(_) => (StatusCode::UNAUTHORIZED, "bad-credential"),
             Self::AmbiguousCredential => (StatusCode::BAD_REQUEST, "ambiguous-credential"),
             Self::Forbidden | Self::NoIdentity => (StatusCode::FORBIDDEN, "forbidden"),
             Self::CannotTell | Self::WorkersSilent => (StatusCode::SERVICE_UNAVAILABLE, "cannot-tell"),
@@ -212,8 +224,8 @@ impl AdminError {
 
     fn headers(&self) -> Vec<(header::HeaderName, HeaderValue)> {
         match self {
-            Self::NoCredential => vec![(header::WWW_AUTHENTICATE, CHALLENGE)],
-            Self::BadCredential => vec![(header::WWW_AUTHENTICATE, BAD_TOKEN)],
+            Self::NoCredential(others) => challenges(CHALLENGE, others),
+            Self::BadCredential(others) => challenges(BAD_TOKEN, others),
             Self::CannotTell | Self::WorkersSilent | Self::Store(_) | Self::Unrecorded(_) => {
                 vec![(header::RETRY_AFTER, RETRY_AFTER)]
             }
@@ -223,6 +235,9 @@ impl AdminError {
                 let mut fields = vec![
                     (header::RETRY_AFTER, HeaderValue::from(seconds)),
                     (RATE_LIMIT_POLICY, CALLS_POLICY),
+                    (RATE_LIMIT_LIMIT, CALLS),
+                    (RATE_LIMIT_REMAINING, HeaderValue::from(0)),
+                    (RATE_LIMIT_RESET, HeaderValue::from(seconds)),
                 ];
                 fields.extend(left.ok().map(|left| (RATE_LIMIT, left)));
                 fields
@@ -255,7 +270,9 @@ impl IntoResponse for AdminError {
         }
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
         let mut response = (status, kind, problem.to_string()).into_response();
-        response.headers_mut().extend(self.headers().into_iter().map(|(name, value)| (Some(name), value)));
+        for (name, value) in self.headers() {
+            response.headers_mut().append(name, value);
+        }
         response
     }
 }

@@ -1,6 +1,7 @@
-//! From a request to a call: the address says which, the token says whether.
+//! From a request to a call: the address says which, the credential says whether.
 
-use crate::context::{Context, Needs, NotAdmitted, Operators, Shown, Wish};
+use crate::context::{Context, Needs, NotAdmitted, Operators, Peer, Shown, Wish};
+use crate::door::{Door, OpenCalls};
 use crate::error::AdminError;
 use crate::limits::CallLimits;
 use crate::operation::{Call, Operation};
@@ -9,9 +10,9 @@ use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, HOST, HeaderValue};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use haechi_core::Host;
 use haechi_core::ports::{AuditActor, AuditEvent, AuditOutcome};
 use serde_json::{Map, Value};
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Answers requests.
@@ -20,31 +21,42 @@ pub(crate) struct Front {
     context: Context,
     operators: Arc<dyn Operators>,
     limits: Arc<CallLimits>,
+    door: Arc<dyn Door>,
 }
 
 /// A call, and what stands in its path.
 type Found = (&'static Operation, Map<String, Value>);
 
 impl Front {
-    pub(crate) fn new(context: Context, operators: Arc<dyn Operators>) -> Self {
+    pub(crate) fn new(context: Context, operators: Arc<dyn Operators>, door: Arc<dyn Door>) -> Self {
         let limits = Arc::new(CallLimits::new(context.clock.clone()));
-        Self { context, operators, limits }
+        Self { context, operators, limits, door }
     }
 
-    /// Answers a request from `client`. What is told here is nobody's to keep on the way.
-    pub(crate) async fn answer(self, request: Request, client: IpAddr) -> Response {
-        let mut response = self.call(request, client).await.unwrap_or_else(IntoResponse::into_response);
+    /// What the address is called that it answers at.
+    pub(crate) fn door_name(&self) -> &str {
+        self.door.name()
+    }
+
+    /// Answers a request of `peer`. What is told here is nobody's to keep on the way.
+    pub(crate) async fn answer(self, request: Request, peer: Peer) -> Response {
+        let mut response = self.call(request, peer).await.unwrap_or_else(IntoResponse::into_response);
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
 
-    async fn call(&self, request: Request, client: IpAddr) -> Result<Response, AdminError> {
+    async fn call(&self, request: Request, peer: Peer) -> Result<Response, AdminError> {
         let (parts, body) = request.into_parts();
-        local_host(&parts)?;
-        let (operation, segments) = find(&parts)?;
+        if !self.door.takes_host(host(&parts).as_ref()) {
+            return Err(AdminError::Host);
+        }
+        let (operation, segments) = find(&parts, self.door.calls())?;
         let actor = match operation.needs {
-            Needs::Nothing => None,
-            needs => Some(self.admit(&parts, client, operation, needs).await?),
+            Needs::Nothing => {
+                self.limits.probe(peer)?;
+                None
+            }
+            needs => Some(self.admit(&parts, peer, operation, needs).await?),
         };
         (operation.answer)(Call { context: self.context.clone(), actor, parts, segments, body }).await
     }
@@ -52,23 +64,29 @@ impl Front {
     async fn admit(
         &self,
         parts: &Parts,
-        client: IpAddr,
+        peer: Peer,
         operation: &Operation,
         needs: Needs,
     ) -> Result<AuditActor, AdminError> {
-        self.limits.from(client)?;
-        let shown = Shown { token: token(parts)?, client };
-        let absent = !parts.headers.contains_key(AUTHORIZATION);
-        match self.operators.admit(shown, Wish { operation: operation.name, needs }).await {
-            Ok(actor) => {
-                self.limits.by(&actor)?;
-                Ok(actor)
-            }
-            Err(refused) => {
-                self.tell(operation, &refused).await;
-                Err(AdminError::of(&refused, absent))
-            }
+        if parts.headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
+            self.limits.unverified(peer)?;
+            return Err(AdminError::AmbiguousCredential);
         }
+        let shown = Shown { fields: parts.headers.clone(), peer };
+        let refused = match self.operators.admit(shown, Wish { operation: operation.name, needs }).await {
+            Ok(actor) => {
+                self.limits.by(peer, &actor)?;
+                return Ok(actor);
+            }
+            Err(refused) => refused,
+        };
+        // Whoever is known is counted as themselves. Junk counts for its address, and refuses nobody there who is known.
+        match &refused {
+            NotAdmitted::Forbidden(actor) => self.limits.by(peer, actor)?,
+            _ => self.limits.unverified(peer)?,
+        }
+        self.tell(operation, &refused).await;
+        Err(AdminError::of(refused))
     }
 
     /// Writes to the trail that somebody who is known was not let change something.
@@ -90,13 +108,14 @@ impl Front {
 }
 
 /// What is asked for, or which methods the address takes.
-fn find(parts: &Parts) -> Result<Found, AdminError> {
+fn find(parts: &Parts, open: OpenCalls) -> Result<Found, AdminError> {
     let method = match parts.method.as_str() {
         "HEAD" => "GET",
         other => other,
     };
     let mut methods: Vec<&str> = Vec::new();
-    for operation in OPERATIONS {
+    let open = |operation: &&Operation| open == OpenCalls::All || operation.needs == Needs::Nothing;
+    for operation in OPERATIONS.iter().filter(open) {
         let Some(segments) = fits(operation.path, parts.uri.path())? else { continue };
         if operation.method.name() == method {
             return Ok((operation, segments));
@@ -147,31 +166,11 @@ fn decoded(segment: &str) -> Result<String, AdminError> {
     String::from_utf8(bytes).map_err(|_| bad())
 }
 
-/// The bearer token; empty where something else stands, which no token is.
-fn token(parts: &Parts) -> Result<String, AdminError> {
-    let mut given = parts.headers.get_all(AUTHORIZATION).iter();
-    let value = match (given.next(), given.next()) {
-        (Some(value), None) => value.as_bytes(),
-        (None, _) => return Ok(String::new()),
-        (Some(_), Some(_)) => return Err(AdminError::AmbiguousCredential),
-    };
-    let token = match value.split_at_checked(7) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"bearer ") => token,
-        _ => b"",
-    };
-    Ok(std::str::from_utf8(token).unwrap_or_default().to_owned())
-}
-
-/// The listener is on loopback; a page in an operator's browser must not reach it under a name of its own (DNS rebinding).
-fn local_host(parts: &Parts) -> Result<(), AdminError> {
+/// The one host that the call names.
+fn host(parts: &Parts) -> Option<Host> {
     let mut hosts = parts.headers.get_all(HOST).iter();
-    let host = hosts
-        .next()
-        .and_then(|host| haechi_core::Host::parse(host.as_bytes()).ok())
-        .ok_or(AdminError::Host)?;
-    let name = host.name().trim_start_matches('[').trim_end_matches(']');
-    let local = name == "localhost" || name.parse::<IpAddr>().is_ok();
-    if local && hosts.next().is_none() { Ok(()) } else { Err(AdminError::Host) }
+    let host = hosts.next().and_then(|host| Host::parse(host.as_bytes()).ok());
+    host.filter(|_| hosts.next().is_none())
 }
 
 /// A request with a body, for tests.

@@ -8,6 +8,7 @@ mod call;
 mod change;
 pub mod context;
 pub mod decisions;
+mod door;
 mod error;
 mod front;
 mod limits;
@@ -23,10 +24,11 @@ mod unique;
 
 pub use audited::recorded;
 pub use context::{
-    Component, Configuration, Context, Directory, Health, InForce, Needs, NotAdmitted, Operators, Refused,
-    Rules, Running, Shown, Stores, Wish,
+    Component, Configuration, Context, Directory, Health, InForce, Needs, NotAdmitted, Operators, Peer,
+    Refused, Rules, Running, Shown, Stores, Wish,
 };
 pub use decisions::Decisions;
+pub use door::{Arrival, Door, Duplex, OpenCalls};
 pub use operation::{Method, Operation};
 pub use operations::OPERATIONS;
 pub use server::{MAX_CONNECTIONS, serve};

@@ -155,7 +155,7 @@ where
     if !is_tagged {
         asked.condition.is_none()?;
     }
-    let actor = call.actor.ok_or(AdminError::NoCredential)?;
+    let actor = call.actor.ok_or_else(|| AdminError::NoCredential(Vec::new()))?;
     let trail = call.context.trail.clone();
     let change = Change::new(Reader(call.context), actor, action);
     let recorder = change.recorder();

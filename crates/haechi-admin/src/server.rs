@@ -2,7 +2,8 @@
 
 mod connections;
 
-use crate::context::{Context, Operators};
+use crate::context::{Context, Operators, Peer};
+use crate::door::{Arrival, Door, Duplex};
 use crate::front::Front;
 use axum::body::Body;
 use connections::{Connections, OpenConnection};
@@ -10,11 +11,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 
 /// So many connections are open at once; the caller keeps file descriptors back for them. One more closes the one that has been idle for longest.
@@ -23,61 +22,77 @@ pub const MAX_CONNECTIONS: usize = 32;
 const IDLE: Duration = Duration::from_secs(60);
 /// A client that takes nothing of an answer for so long is given up.
 const WRITE_STALL: Duration = Duration::from_secs(30);
+/// A TLS handshake takes no longer.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// After an accept that failed (out of descriptors, or a client that was gone already), so as not to spin.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Answers on `listener` until `end` comes true; then requests in flight finish.
+/// Answers at `door` until `end` comes true; then requests in flight finish.
 ///
 /// # Errors
 /// None today: a failed accept is logged and tried again.
 pub async fn serve(
-    listener: TcpListener,
+    door: Arc<dyn Door>,
     context: Context,
     operators: Arc<dyn Operators>,
     end: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let front = Front::new(context, operators);
+    let front = Front::new(context, operators, door.clone());
     let connections = Connections::new(MAX_CONNECTIONS);
     let mut end = pin!(end);
     loop {
         let accepted = tokio::select! {
             biased;
             () = &mut end => break,
-            accepted = listener.accept() => accepted,
+            accepted = door.accept() => accepted,
         };
         match accepted {
-            Ok((socket, peer)) => {
-                begin((socket, peer.ip()), &front, &connections);
+            Ok(arrival) => {
+                begin(arrival, &front, &connections);
                 connections.settle().await;
             }
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection on the admin listener");
+                tracing::warn!(%error, at = door.name(), "cannot accept a connection");
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
-    drop(listener);
+    drop(door);
     connections.finish().await;
     Ok(())
 }
 
 /// Serves a connection, or closes it at once when every other one is in the middle of a request.
-fn begin(accepted: (TcpStream, IpAddr), front: &Front, connections: &Connections) {
+fn begin(arrival: Arrival, front: &Front, connections: &Connections) {
     match connections.open() {
-        Some(open) => drop(tokio::spawn(answer(accepted, front.clone(), open))),
+        Some(open) => drop(tokio::spawn(answer(arrival, front.clone(), open))),
         None => tracing::warn!(
             most = MAX_CONNECTIONS,
-            "closed a connection to the admin listener: all others are in use"
+            at = front.door_name(),
+            "closed a connection: all others are in use"
         ),
     }
 }
 
-async fn answer((socket, client): (TcpStream, IpAddr), front: Front, open: OpenConnection) {
-    let mut io = TimeoutStream::new(socket);
+async fn answer(Arrival { peer, stream }: Arrival, front: Front, open: OpenConnection) {
+    let stream = tokio::select! {
+        // Who does not finish the handshake, or speaks no TLS, is its own problem.
+        stream = tokio::time::timeout(HANDSHAKE, stream) => match stream {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(_)) | Err(_) => return,
+        },
+        () = open.told_to_close() => return,
+        () = open.told_to_finish() => return,
+    };
+    exchange(stream, peer, front, open).await;
+}
+
+async fn exchange(stream: Box<dyn Duplex>, peer: Peer, front: Front, open: OpenConnection) {
+    let mut io = TimeoutStream::new(stream);
     io.set_write_timeout(Some(WRITE_STALL));
     let requests = open.requests();
     let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-        let (answering, busy) = (front.clone().answer(request.map(Body::new), client), requests.begin());
+        let (answering, busy) = (front.clone().answer(request.map(Body::new), peer), requests.begin());
         async move {
             let response = answering.await;
             drop(busy);

@@ -46,6 +46,9 @@ impl Trail {
         if let Some(uid) = actor.uid {
             by.insert("uid".into(), uid.into());
         }
+        if let Some(pid) = actor.pid {
+            by.insert("pid".into(), pid.into());
+        }
         match &actor.who {
             Some(who) => {
                 let key = self.subject_key(who)?;

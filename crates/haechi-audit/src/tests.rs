@@ -299,6 +299,7 @@ fn events_tell_who_without_naming_them() {
             who: Some(mina.clone()),
             credential_id: None,
             uid: Some(0),
+            pid: None,
             client: None,
         }),
         about: Some(mina),

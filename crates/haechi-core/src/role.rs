@@ -59,6 +59,15 @@ impl RoleTable {
         Ok(Self { effective })
     }
 
+    /// The same table, which knows these roles besides: they include nothing.
+    #[must_use]
+    pub fn knowing(mut self, more: impl IntoIterator<Item = Role>) -> Self {
+        for role in more {
+            self.effective.entry(role.clone()).or_insert_with(|| BTreeSet::from([role]));
+        }
+        self
+    }
+
     /// Whether the configuration names this role (or it is built in).
     pub fn knows(&self, role: &str) -> bool {
         self.effective.contains_key(role)

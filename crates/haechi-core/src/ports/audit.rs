@@ -53,6 +53,8 @@ pub struct AuditActor {
     pub credential_id: Option<String>,
     /// The account of this machine, where it came over a Unix socket or by a command.
     pub uid: Option<u32>,
+    /// The process of this machine, where it came over a Unix socket.
+    pub pid: Option<u32>,
     /// From where.
     pub client: Option<IpAddr>,
 }

@@ -54,6 +54,7 @@ impl Told {
                 who: self.who.clone(),
                 credential_id: None,
                 uid: None,
+                pid: None,
                 client: Some(head.client),
             }),
             about: self.who,

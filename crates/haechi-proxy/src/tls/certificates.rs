@@ -35,6 +35,13 @@ impl Certificates {
         made
     }
 
+    /// Whether one of them has this name, which is in lower case.
+    pub fn have(&self, name: &str) -> bool {
+        let by_wildcard =
+            || name.split_once('.').is_some_and(|(_, parent)| self.wildcard.contains_key(parent));
+        self.exact.contains_key(name) || by_wildcard()
+    }
+
     /// The index of the certificate that is shown for a host in lower case: one that has the name, then one with a wildcard in place of its
     /// first label (RFC 6125 6.4.3), then the first.
     pub fn for_name(&self, name: &str) -> usize {

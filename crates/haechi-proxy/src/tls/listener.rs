@@ -59,6 +59,18 @@ impl ListenerTls {
         Ok(Self { config: Arc::new(config), certificates })
     }
 
+    /// The same for a server that speaks HTTP/1.1 only.
+    pub fn for_http1(&self) -> Arc<ServerConfig> {
+        let mut config = (*self.config).clone();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Arc::new(config)
+    }
+
+    /// Whether one of the certificates has this name, which is in lower case.
+    pub fn has_name(&self, name: &str) -> bool {
+        self.certificates.have(name)
+    }
+
     /// A session for one connection, its handshake still to be done.
     pub(crate) fn begin(&self) -> Result<ServerConnection, rustls::Error> {
         ServerConnection::new(self.config.clone())

@@ -19,7 +19,8 @@ pub(crate) struct Answer {
 
 /// Where the configuration has its admin listener.
 pub(crate) fn address(config: &Config) -> Result<SocketAddr, Failure> {
-    let address = config.admin.ok_or_else(|| Failure::fault("no `admin` is configured"))?;
+    let bind = config.admin.as_ref().and_then(|admin| admin.bind);
+    let address = bind.ok_or_else(|| Failure::fault("no `admin.bind` is configured"))?;
     if address.port() == 0 {
         return Err(Failure::usage(
             "`admin.bind` has port 0; name the address with `--admin` (the gate logs it when it starts)",

@@ -85,6 +85,7 @@ fn by_command(config: &Config, action: &'static str) -> AuditEvent {
             who: None,
             credential_id: None,
             uid: Some(rustix::process::getuid().as_raw()),
+            pid: None,
             client: None,
         }),
         about: Some(AuditSubject { issuer: own_issuer(config).to_string(), subject: String::new() }),

@@ -140,16 +140,23 @@ impl ProcessState {
     fn pool(&self, config: &Config) -> Result<Option<&Arc<PasswordPool>>, AssemblyFault> {
         let with_passwords = |known: &Authenticator| known.settings.needs().password_pool;
         let needed = config.identity.is_some() || config.authenticators.values().any(with_passwords);
-        if needed && self.pool.get().is_none() {
-            // Reloads run one at a time: nobody else can have made another one meanwhile.
-            let pool = PasswordPool::with_defaults(self.control.clone())?;
-            if let Some(shared) = &self.shared_state {
-                pool.guard().count_with(shared.guesses());
-            }
-            self.watch.unlock_in(pool.guard().clone());
-            let _ = self.pool.set(Arc::new(pool));
+        if needed {
+            self.any_pool()?;
         }
         Ok(self.pool.get())
+    }
+
+    /// The same, whether anything configured asks for passwords or not.
+    pub(super) fn any_pool(&self) -> Result<Arc<PasswordPool>, AssemblyFault> {
+        if let Some(pool) = self.pool.get() {
+            return Ok(pool.clone());
+        }
+        let pool = PasswordPool::with_defaults(self.control.clone())?;
+        if let Some(shared) = &self.shared_state {
+            pool.guard().count_with(shared.guesses());
+        }
+        self.watch.unlock_in(pool.guard().clone());
+        Ok(self.pool.get_or_init(|| Arc::new(pool)).clone())
     }
 }
 
@@ -191,7 +198,7 @@ impl Assembly {
             identity: identity.as_ref(),
             own_issuer: identity::issuer(config),
             watch: &process.watch,
-            roles: &Arc::new(config.roles.clone()),
+            roles: &Arc::new(config.roles_of_callers()),
             declared: &declared,
             clock: &process.clock,
             control: Control::new(process.control.clone()),

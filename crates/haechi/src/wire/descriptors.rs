@@ -25,8 +25,11 @@ pub(crate) struct TooFew {
 /// Raises the limit as far as the process may, and says how many descriptors are left for connections to clients and to services.
 pub(super) fn for_connections(config: &Config) -> Result<usize, TooFew> {
     let allowed = raise();
-    let admin = config.admin.map_or(0, |_| haechi_admin::MAX_CONNECTIONS);
-    let kept = RESERVE + admin + config.workers.get() * (PER_WORKER + config.listeners.len());
+    let admin = config.admin.iter().flat_map(|admin| [admin.bind.is_some(), admin.socket.is_some()]);
+    let doors = config.probes.len() + admin.filter(|there| *there).count();
+    let kept = RESERVE
+        + doors * haechi_admin::MAX_CONNECTIONS
+        + config.workers.get() * (PER_WORKER + config.listeners.len());
     match allowed.checked_sub(kept) {
         Some(left) if left >= LEAST => Ok(left),
         _ => Err(TooFew { allowed, needed: kept + LEAST }),

@@ -58,9 +58,7 @@ impl Directory for GateDirectory {
     }
 
     fn password_pool(&self) -> Result<Arc<PasswordPool>, String> {
-        let missing =
-            || "nothing configured asks for passwords, so there is no place to hash them".to_owned();
-        self.process.pool.get().cloned().ok_or_else(missing)
+        self.process.any_pool().map_err(|error| error.to_string())
     }
 
     fn signing_keys(&self, keys: Arc<dyn SigningKeys>) -> Option<SigningKeyAccounts> {

@@ -1,17 +1,19 @@
 //! The running gate: control runtime, workers, admin listener, log writer; and its graceful shutdown.
 
+use super::admin_socket::{AdminSocket, AdminSocketError, SocketFile};
 use super::assembly::{Assembly, AssemblyFault, ProcessState};
 use super::audit::{AuditFault, AuditKeeper};
 use super::authenticators::Built;
 use super::decisions::WorkerDecisions;
 use super::descriptors::{self, TooFew};
 use super::directory::{GateDirectory, NoTrail};
+use super::doors::AdminAddress;
 use super::endpoints::{SystemResolver, WebProbe};
 use super::health::Parts;
 use super::key_expiry;
 use super::log::{LogError, LogWriter};
 use super::notify::Notify;
-use super::operators::Operators;
+use super::operators::{Operators, OperatorsFault};
 use super::otlp::{Exporter, ExporterFault};
 use super::reload::{ByCall, Record, Reloader};
 use super::signals::{SignalAction, Signals};
@@ -38,7 +40,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -50,7 +52,7 @@ use tokio::sync::watch;
 pub(crate) struct Gate {
     control: Runtime,
     workers: Vec<JoinHandle<io::Result<()>>>,
-    admin: Option<Admin>,
+    admin: Admin,
     log: LogWriter,
     audit: Option<AuditKeeper>,
     traces: Exporter,
@@ -71,10 +73,14 @@ pub(crate) struct Gate {
     pub(crate) addresses: Vec<SocketAddr>,
 }
 
+/// The addresses at which the admin API and the probes are answered.
 struct Admin {
-    address: SocketAddr,
+    address: Option<SocketAddr>,
+    probes: Vec<SocketAddr>,
+    socket: Option<SocketFile>,
+    socket_path: Option<PathBuf>,
     end: watch::Sender<bool>,
-    task: tokio::task::JoinHandle<()>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
 /// Why the gate ends.
@@ -100,7 +106,9 @@ pub(crate) enum StartFault {
     #[error("cannot listen to signals: {0}")]
     Signals(io::Error),
     #[error("cannot set up authentication for the admin API: {0}")]
-    Operators(#[from] haechi_authn::schemes::jwt::JwtFault),
+    Operators(#[from] OperatorsFault),
+    #[error(transparent)]
+    AdminSocket(#[from] AdminSocketError),
     #[error(transparent)]
     Descriptors(#[from] TooFew),
     #[error(transparent)]
@@ -143,7 +151,6 @@ impl Gate {
         let dropped = dropped(&log, &traces, audit.as_ref());
         let parts =
             parts(&process, &shared, built.clone(), &ending, dropped, audit.as_ref(), reloads.clone());
-        let operators = Arc::new(Operators::new(&config, &process)?);
         let workers = start_workers(&listening, config.workers.get(), &shared).map_err(StartFault::Thread)?;
         let (addresses, store) = (listening.addresses(), process.store.clone());
         let (shared_state, key_uses) = (process.shared_state.clone(), process.key_uses.clone());
@@ -152,11 +159,12 @@ impl Gate {
         let read = (file.to_owned(), config, seen);
         let following = (upkeep, notify.clone(), audit.as_ref().map(|audit| audit.trail.clone()));
         let directory = (process.clone(), audit.as_ref().map(AuditKeeper::events));
-        let reloader = Arc::new(Reloader::new(read, process, shared.plan.clone(), built, reloads, following));
+        let reloader = Reloader::new(read, process, shared.plan.clone(), built.clone(), reloads, following);
+        let reloader = Arc::new(reloader);
         follow_changes(&reloader, &control);
-        let socket = listening.admin().map_err(StartFault::Thread)?;
+        let operators = Arc::new(Operators::start(&directory.0, reloader.clone(), built)?);
         let calls = AdminCalls { parts, operators, reloader: reloader.clone(), directory };
-        let admin = socket.map(|socket| Admin::start(socket, calls, &shared, &control)).transpose()?;
+        let admin = Admin::start(&listening, calls, &shared, &control).map_err(StartFault::Thread)?;
         Ok(Self {
             control,
             workers,
@@ -181,16 +189,19 @@ impl Gate {
 
     /// The admin listener's address.
     pub(crate) fn admin_address(&self) -> Option<SocketAddr> {
-        self.admin.as_ref().map(|admin| admin.address)
+        self.admin.address
     }
 
     /// Writes one JSON line for each address that is listened on, to standard error.
     pub(crate) fn announce(&self) {
-        let admin = self.admin_address().map(|address| ("admin".to_owned(), address));
-        let listeners =
-            self.addresses.iter().enumerate().map(|(index, address)| (index.to_string(), *address));
-        for (listener, address) in listeners.chain(admin) {
-            let line = serde_json::json!({ "event": "listening", "listener": listener, "address": address.to_string() });
+        let listeners = self.addresses.iter().enumerate();
+        let listeners = listeners.map(|(index, address)| (index.to_string(), address.to_string()));
+        let probes = self.admin.probes.iter().map(|address| ("probes".to_owned(), address.to_string()));
+        let admin = self.admin_address().map(|address| ("admin".to_owned(), address.to_string()));
+        let socket = self.admin.socket_path.as_ref();
+        let socket = socket.map(|path| ("admin-socket".to_owned(), path.display().to_string()));
+        for (listener, address) in listeners.chain(probes).chain(admin).chain(socket) {
+            let line = serde_json::json!({ "event": "listening", "listener": listener, "address": address });
             diagnostics::line(&format!("{line}\n"));
         }
     }
@@ -199,7 +210,10 @@ impl Gate {
     pub(crate) fn run_until_told_to_end(mut self) {
         match &self.predecessor {
             // It tells the service manager who follows.
-            Some(predecessor) => upgrade::tell_ready(predecessor),
+            Some(predecessor) => {
+                upgrade::tell_ready(predecessor);
+                self.listening.tidy();
+            }
             None => self.notify.say("READY=1"),
         }
         loop {
@@ -271,7 +285,7 @@ impl Gate {
                 self.control.block_on(async { tokio::time::sleep(delay).await });
             }
             // Whoever asks the admin listener from now on is to hear the process that followed.
-            EndReason::Upgraded => self.admin.iter().for_each(Admin::end),
+            EndReason::Upgraded => self.admin.end(),
         }
         drop(self.listening);
         self.draining.store(true, Ordering::Relaxed);
@@ -284,12 +298,7 @@ impl Gate {
         }
         self.log.finish(&self.control);
         self.traces.finish(&self.control);
-        if let Some(admin) = self.admin {
-            admin.end();
-            // A connection that somebody keeps open does not keep the process.
-            let task = async { tokio::time::timeout(Duration::from_secs(1), admin.task).await };
-            let _ = self.control.block_on(task);
-        }
+        self.admin.finish(&self.control, why);
         if let Some(audit) = self.audit {
             audit.finish(&self.control);
         }
@@ -346,40 +355,67 @@ impl AdminCalls {
 
 impl Admin {
     fn start(
-        socket: TcpListener,
+        listening: &Listening,
         calls: AdminCalls,
         shared: &Shared,
         control: &Runtime,
-    ) -> Result<Self, StartFault> {
-        let address = socket.local_addr().map_err(StartFault::Thread)?;
-        let bound = |error| StartFault::Bind { address, error };
-        socket.set_nonblocking(true).map_err(bound)?;
+    ) -> io::Result<Self> {
+        let reloader = calls.reloader.clone();
         let context = calls.context(shared);
         let (end, ended) = watch::channel(false);
-        let socket = Arc::new(socket);
-        let task = supervise_until_done(control.handle(), "admin listener", move || {
-            serve_admin(socket.clone(), context.clone(), ended.clone())
-        });
-        Ok(Self { address, end, task })
+        let (admin, probes, socket) = (listening.admin()?, listening.probes()?, listening.admin_socket());
+        let address = admin.as_ref().map(TcpListener::local_addr).transpose()?;
+        let probed = probes.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
+        let unix = socket.map(AdminSocket::listener).transpose()?.map(AdminAddress::Socket);
+        let probes =
+            probes.into_iter().enumerate().map(|(index, socket)| AdminAddress::Probes(index, socket));
+        let all = probes.chain(admin.map(AdminAddress::Admin)).chain(unix);
+        let serve = |address: AdminAddress| {
+            let (address, reloader) = (Arc::new(address), reloader.clone());
+            let (context, ended) = (context.clone(), ended.clone());
+            supervise_until_done(control.handle(), "admin listener", move || {
+                serve_admin(address.clone(), reloader.clone(), context.clone(), ended.clone())
+            })
+        };
+        let file = socket.map(AdminSocket::file).transpose()?;
+        let tasks = all.map(serve).collect();
+        let socket_path = socket.map(|socket| socket.path().to_owned());
+        Ok(Self { address, probes: probed, socket: file, socket_path, end, tasks })
     }
 
     /// No more connections; those that are there may finish.
     fn end(&self) {
-        // The admin listener may be gone already; there is nobody else to tell.
+        // The listeners may be gone already; there is nobody else to tell.
         let _ = self.end.send(true);
+    }
+
+    /// The end of it. The file of the Unix socket goes with the last process that answers on it.
+    fn finish(self, control: &Runtime, why: EndReason) {
+        self.end();
+        // A connection that somebody keeps open does not keep the process.
+        let all = async {
+            for task in self.tasks {
+                let _ = task.await;
+            }
+        };
+        let _ = control.block_on(async { tokio::time::timeout(Duration::from_secs(1), all).await });
+        if let Some(socket) = self.socket.filter(|_| why == EndReason::Signal) {
+            socket.remove();
+        }
     }
 }
 
 /// Serves the admin API until it is told to end. The socket stays open in between, so that nobody is refused while it is started again.
 async fn serve_admin(
-    socket: Arc<TcpListener>,
+    address: Arc<AdminAddress>,
+    reloader: Arc<Reloader>,
     (context, operators): (Context, Arc<Operators>),
     ended: watch::Receiver<bool>,
 ) -> ControlFlow<()> {
-    let listener = match socket.try_clone().and_then(tokio::net::TcpListener::from_std) {
-        Ok(listener) => listener,
+    let door = match address.open(&reloader) {
+        Ok(door) => door,
         Err(error) => {
-            tracing::error!(%error, "cannot listen on the admin listener's socket");
+            tracing::error!(%error, "cannot listen on a socket of the admin API");
             return ControlFlow::Continue(());
         }
     };
@@ -388,7 +424,7 @@ async fn serve_admin(
         // Told, or nobody left to tell: both are the end.
         let _ = told.wait_for(|ended| *ended).await;
     };
-    if let Err(error) = haechi_admin::serve(listener, context, operators, end).await {
+    if let Err(error) = haechi_admin::serve(door, context, operators, end).await {
         tracing::error!(%error, "cannot serve the admin API");
         return ControlFlow::Continue(());
     }

@@ -1,11 +1,13 @@
 //! Wiring: the only place that names concrete stores, engines and runtimes, and puts them behind the ports.
 
+mod admin_socket;
 mod assembly;
 mod audit;
 mod authenticators;
 mod decisions;
 mod descriptors;
 mod directory;
+mod doors;
 mod endpoints;
 mod fetch;
 mod gate;

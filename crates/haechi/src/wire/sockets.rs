@@ -1,6 +1,7 @@
 //! The sockets that the gate listens on: its own, or those that another process hands over in `LISTEN_FDS`, as systemd does and as the gate does
 //! itself in an upgrade.
 
+use super::admin_socket::{AdminSocket, SocketFile};
 use super::gate::StartFault;
 use crate::config::{self, Config};
 use haechi_proxy::ListenerIndex;
@@ -8,16 +9,22 @@ use listenfd::ListenFd;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::Path;
 
 /// The name of the admin listener's socket.
 const ADMIN: &str = "admin";
+/// The name of the admin API's Unix socket.
+const ADMIN_SOCKET: &str = "admin-socket";
 /// The name of the socket on which the process that hands over waits to hear that this one is ready.
 pub(super) const UPGRADE: &str = "upgrade";
 
 /// What another process handed over.
 pub(crate) struct Inherited {
     sockets: Vec<InheritedSocket>,
+    admin_socket: Option<UnixListener>,
+    /// Whether the gate itself handed it over, in an upgrade.
+    by_a_gate: bool,
     /// Whoever waits for this process to be ready, so as to end.
     pub(super) predecessor: Option<UnixDatagram>,
 }
@@ -31,7 +38,7 @@ struct InheritedSocket {
 impl Inherited {
     /// Nothing.
     pub(crate) const fn none() -> Self {
-        Self { sockets: Vec::new(), predecessor: None }
+        Self { sockets: Vec::new(), admin_socket: None, by_a_gate: false, predecessor: None }
     }
 
     /// What `LISTEN_FDS` counts and `LISTEN_FDNAMES` names. To be called once, before there is another thread.
@@ -47,6 +54,9 @@ impl Inherited {
             let name = names.next().unwrap_or_default().to_owned();
             if name == UPGRADE {
                 inherited.predecessor = given.take_unix_datagram(index)?;
+                inherited.by_a_gate = true;
+            } else if name == ADMIN_SOCKET {
+                inherited.admin_socket = given.take_unix_listener(index)?;
             } else if let Some(socket) = given.take_tcp_listener(index)? {
                 let address = socket.local_addr()?;
                 inherited.sockets.push(InheritedSocket { name, address, socket });
@@ -72,6 +82,14 @@ impl Inherited {
         taken.into_iter().map(|given| given.socket).collect()
     }
 
+    /// The file of the Unix socket that the process before made, where this one is to have another, or none.
+    fn left_file(&self, wanted: Option<&Path>) -> Option<SocketFile> {
+        let listener = self.admin_socket.as_ref().filter(|_| self.by_a_gate)?;
+        let address = listener.local_addr().ok()?;
+        let path = address.as_pathname().filter(|path| Some(*path) != wanted)?;
+        SocketFile::of(listener, path).ok()
+    }
+
     /// Says which sockets no listener is configured for; they close.
     fn tell_left(&self) {
         for InheritedSocket { name, address, .. } in &self.sockets {
@@ -84,7 +102,11 @@ impl Inherited {
 pub(crate) struct Listening {
     /// By listener.
     listeners: Vec<(SocketAddr, Vec<TcpListener>)>,
+    probes: Vec<TcpListener>,
     admin: Option<TcpListener>,
+    admin_socket: Option<AdminSocket>,
+    /// The file of a socket that the process before had and this one does not.
+    left: Option<SocketFile>,
 }
 
 impl Listening {
@@ -102,14 +124,23 @@ impl Listening {
             };
             listeners.push(opened.map_err(|error| StartFault::Bind { address, error })?);
         }
-        let admin = config.admin.map(|address| {
-            let given = inherited.at(address, ADMIN).pop();
+        let mut one = |address: SocketAddr, name: &str| {
+            let given = inherited.at(address, name).pop();
             let opened = given.map_or_else(|| TcpListener::bind(address), Ok);
             opened.map_err(|error| StartFault::Bind { address, error })
-        });
-        let admin = admin.transpose()?;
+        };
+        let probes = config.probes.iter().enumerate();
+        let probes = probes
+            .map(|(index, listener)| one(listener.bind, &name_of_probes(index)))
+            .collect::<Result<_, _>>()?;
+        let bind = config.admin.as_ref().and_then(|admin| admin.bind);
+        let admin = bind.map(|address| one(address, ADMIN)).transpose()?;
+        let path = config.admin.as_ref().and_then(|admin| admin.socket.as_deref());
+        let left = inherited.left_file(path);
+        let given = inherited.admin_socket.take();
+        let admin_socket = path.map(|path| AdminSocket::open(path, given)).transpose()?;
         inherited.tell_left();
-        Ok(Self { listeners, admin })
+        Ok(Self { listeners, probes, admin, admin_socket, left })
     }
 
     /// The listeners' addresses, ports of 0 resolved.
@@ -133,6 +164,23 @@ impl Listening {
         self.admin.as_ref().map(TcpListener::try_clone).transpose()
     }
 
+    /// The sockets of the listeners for probes.
+    pub(super) fn probes(&self) -> io::Result<Vec<TcpListener>> {
+        self.probes.iter().map(TcpListener::try_clone).collect()
+    }
+
+    /// The admin API's Unix socket.
+    pub(super) const fn admin_socket(&self) -> Option<&AdminSocket> {
+        self.admin_socket.as_ref()
+    }
+
+    /// Removes what the process before has left.
+    pub(super) fn tidy(&self) {
+        if let Some(left) = &self.left {
+            left.remove();
+        }
+    }
+
     /// Every socket with its name, to hand over. They go on listening here.
     pub(super) fn handed_over(&self) -> io::Result<Vec<(String, OwnedFd)>> {
         let mut all = Vec::new();
@@ -144,10 +192,20 @@ impl Listening {
         if let Some(admin) = self.admin()? {
             all.push((ADMIN.to_owned(), admin.into()));
         }
+        for (index, socket) in self.probes()?.into_iter().enumerate() {
+            all.push((name_of_probes(index), socket.into()));
+        }
+        if let Some(socket) = &self.admin_socket {
+            all.push((ADMIN_SOCKET.to_owned(), socket.listener()?.into()));
+        }
         Ok(all)
     }
 }
 
 fn name_of(listener: usize) -> String {
     format!("listener-{listener}")
+}
+
+fn name_of_probes(listener: usize) -> String {
+    format!("probes-{listener}")
 }

@@ -43,6 +43,7 @@ fn erased(pseudonym: &str) -> AuditEvent {
             who: None,
             credential_id: None,
             uid: Some(rustix::process::getuid().as_raw()),
+            pid: None,
             client: None,
         }),
         about: None,

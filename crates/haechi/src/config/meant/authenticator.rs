@@ -57,6 +57,10 @@ impl Checks for Resolver<'_> {
     }
 
     fn role(&mut self, name: &Arc<str>, span: Span) -> Option<Arc<str>> {
+        // Whoever has it is an operator, and it is for nothing else.
+        if self.makes_operators(name) {
+            return Some(name.clone());
+        }
         Resolver::role(self, &At { value: RoleName(name.clone()), span })
     }
 

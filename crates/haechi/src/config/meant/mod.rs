@@ -1,5 +1,6 @@
 //! The configuration as it is meant: typed and checked, no text left to parse.
 
+mod admin;
 mod answers;
 mod audit;
 mod authenticator;
@@ -25,6 +26,7 @@ mod sinks;
 mod telemetry;
 mod tls;
 
+pub(crate) use admin::{Admin, OperatorRole, ProbeListener};
 pub(crate) use audit::Audit;
 pub(crate) use authenticator::Authenticator;
 pub(crate) use built_in::BuiltInRoute;
@@ -61,8 +63,10 @@ use std::time::Duration;
 pub(crate) struct Config {
     /// At least one, no two on one address (but for port 0).
     pub listeners: Vec<Listener>,
-    /// The admin listener; a loopback address.
-    pub admin: Option<SocketAddr>,
+    /// The listeners for probes.
+    pub probes: Vec<ProbeListener>,
+    /// The admin API.
+    pub admin: Option<Admin>,
     /// Who may tell the client's address.
     pub trusted_proxies: Vec<IpNet>,
     /// Where users, sessions and API keys are kept.
@@ -122,6 +126,12 @@ impl Config {
     /// The files on whose content this configuration depends, beside its own: when one of them changes, it is to be read again.
     pub(crate) fn watched_files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().map(PathBuf::as_path)
+    }
+
+    /// The roles that authenticators know: those that there are, and those that make operators.
+    pub(crate) fn roles_of_callers(&self) -> RoleTable {
+        let more = self.admin.iter().flat_map(Admin::roles).map(|one| one.role.clone());
+        self.roles.clone().knowing(more)
     }
 
     /// Takes note of the ports that were bound, by listener.

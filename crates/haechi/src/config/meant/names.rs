@@ -74,6 +74,13 @@ impl<'a> Resolver<'a> {
         all.any(|(_, written)| written.as_ref().is_none_or(|written| written.0.takes_api_keys()))
     }
 
+    /// Whether a role makes operators.
+    pub(super) fn makes_operators(&self, role: &str) -> bool {
+        let admin = self.written.admin.given().into_iter();
+        let mut listed = admin.flat_map(|admin| admin.administrators.iter().chain(&admin.auditors));
+        listed.any(|one| one.role.as_ref().is_some_and(|named| &*named.value.0 == role))
+    }
+
     /// What stands at a place, as it was written.
     pub(super) fn written_at(&self, span: Span) -> String {
         self.source.written(span)

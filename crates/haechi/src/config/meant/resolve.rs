@@ -4,8 +4,8 @@ use super::names::Resolver;
 use super::shared_state::shared_state;
 use super::{AccessLog, Config, Listener, LogTarget};
 use super::{
-    audit, authenticator, built_in, careless, decision_points, egress, guarded, identity, overlap, policies,
-    restart, route, service, sinks, telemetry, tls,
+    admin, audit, authenticator, built_in, careless, decision_points, egress, guarded, identity, overlap,
+    policies, restart, route, service, sinks, telemetry, tls,
 };
 use crate::config::defaults;
 use crate::config::machine;
@@ -46,15 +46,15 @@ pub(in crate::config) fn resolve(
 
 fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     let written = resolver.written;
-    let (listeners, admin, shared) = (listeners(resolver), admin(resolver), shared_state(resolver));
+    let (listeners, probes, shared) = (listeners(resolver), admin::probes(resolver), shared_state(resolver));
     let identity = written.identity.given().map(|written| identity::identity(resolver, written));
     let caller_attributes = caller_attributes(resolver);
     let roles = roles(resolver);
     let authenticators = authenticators(resolver);
+    let admin = admin::admin(resolver, folder, roles.as_ref(), authenticators.as_ref());
     let decision_points = decision_points::decision_points(resolver);
     let services = services(resolver);
-    let written_traces = written.telemetry.given().and_then(|telemetry| telemetry.traces.given());
-    let traces = written_traces.and_then(|written| telemetry::traces(resolver, written));
+    let traces = traces(resolver);
     let routes: Vec<Option<super::Route>> =
         written.routes.iter().map(|written| route::route(resolver, written)).collect();
     let whole: Vec<super::Route> = routes.iter().flatten().cloned().collect();
@@ -71,13 +71,13 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     overlap::routes_apart(resolver, &whole);
     overlap::clear_of_own_paths(resolver, &whole, identity.as_ref().and_then(Option::as_ref));
     odd(resolver, authenticators.as_ref());
-    careless::careless(resolver);
     let audit = audit::audit(resolver, folder);
     let policies::Deciding { policies, shadow } = deciding?;
     put_in(written)?;
     Some(Config {
         listeners: listeners?,
-        admin,
+        probes: probes?,
+        admin: admin?,
         trusted_proxies: written.trusted_proxies.iter().map(|network| network.value).collect(),
         store: written.store.given().map(|store| store.value.clone()),
         shared_state: shared?,
@@ -121,8 +121,6 @@ fn listeners(resolver: &mut Resolver<'_>) -> Option<Vec<Listener>> {
     let mut lines = HashMap::new();
     let mut listeners = Vec::with_capacity(written.len());
     for listener in written {
-        let tls = listener.tls.resolve(|tls| tls::listener(resolver, tls));
-        let proxy_protocol = proxy_protocol(resolver, listener);
         let Some(bind) = &listener.bind else { continue };
         let first = lines.insert(bind.value, bind.span.start.line);
         if let Some(line) = first.filter(|_| bind.port() != 0) {
@@ -131,6 +129,11 @@ fn listeners(resolver: &mut Resolver<'_>) -> Option<Vec<Listener>> {
                 Fault::new(bind.span, message).help(format!("the first is on line {line}; keep one of them")),
             );
         }
+        if admin::is_for_probes(listener) {
+            continue;
+        }
+        let tls = listener.tls.resolve(|tls| tls::listener(resolver, tls));
+        let proxy_protocol = proxy_protocol(resolver, listener);
         // A listener that was to speak TLS and cannot has a fault; it never speaks without.
         let Some(tls) = tls else { continue };
         let opening = haechi_proxy::Listener { tls, proxy_protocol, redirect: None };
@@ -148,11 +151,18 @@ fn listeners(resolver: &mut Resolver<'_>) -> Option<Vec<Listener>> {
         let rank = |(_, other): &&(usize, SocketAddr)| (other.ip() != bind.ip(), other.port() != 443);
         listener.redirect = Some(secure.iter().min_by_key(rank).map(|(index, _)| *index));
     }
-    if written.is_empty() {
-        let fault = Fault::of_file("`listeners` is empty");
+    if written.iter().all(admin_only) {
+        let fault = Fault::of_file(match written.is_empty() {
+            true => "`listeners` is empty",
+            false => "`listeners` has none that clients connect to",
+        });
         resolver.faults.push(fault.help("add an address that clients connect to: `- bind: 0.0.0.0:8080`"));
     }
     Some(listeners)
+}
+
+fn admin_only(listener: &At<written::Listener>) -> bool {
+    admin::is_for_probes(&listener.value)
 }
 
 /// A listener that redirects has nobody to speak TLS with: whoever does has come to `https` already.
@@ -174,28 +184,6 @@ fn proxy_protocol(resolver: &mut Resolver<'_>, listener: &written::Listener) -> 
         resolver.faults.push(Fault::new(asked.span, message).help(help));
     }
     true
-}
-
-fn admin(resolver: &mut Resolver<'_>) -> Option<SocketAddr> {
-    let bind = resolver.written.admin.given()?.bind.as_ref()?;
-    let shown = resolver.written_at(bind.span);
-    if !bind.ip().is_loopback() {
-        let message = format!(
-            "the admin listener asks for no credential in this version and cannot stand on `{shown}`"
-        );
-        let help = "bind it to a loopback address: `127.0.0.1:9901`";
-        resolver.faults.push(Fault::new(bind.span, message).help(help));
-    }
-    let listeners = resolver.written.listeners.iter().flat_map(|listeners| listeners.iter());
-    let taken =
-        listeners.filter_map(|listener| listener.bind.as_ref()).any(|other| other.value == bind.value);
-    if taken && bind.port() != 0 {
-        let message = format!("a listener has the address `{shown}` already");
-        resolver
-            .faults
-            .push(Fault::new(bind.span, message).help("give the admin listener a port of its own"));
-    }
-    Some(bind.value)
 }
 
 fn caller_attributes(resolver: &mut Resolver<'_>) -> BTreeMap<Box<str>, AttributeType> {
@@ -300,6 +288,7 @@ fn odd(resolver: &mut Resolver<'_>, authenticators: Option<&BTreeMap<Arc<str>, s
             _ => None,
         })
         .flat_map(|names| names.iter().map(|name| &*name.value.0))
+        .chain(admin::asked(written))
         .collect();
     let unused = written.authenticators.0.iter().filter(|(name, _)| !asked.contains(&*name.value.0));
     for (name, _) in unused {
@@ -314,6 +303,12 @@ fn odd(resolver: &mut Resolver<'_>, authenticators: Option<&BTreeMap<Arc<str>, s
         let fault = Fault::of_file("there are no routes: every request is answered 404");
         resolver.warnings.push(fault.help("add `routes`"));
     }
+    careless::careless(resolver);
+}
+
+fn traces(resolver: &mut Resolver<'_>) -> Option<super::Traces> {
+    let written = resolver.written.telemetry.given().and_then(|telemetry| telemetry.traces.given());
+    written.and_then(|written| telemetry::traces(resolver, written))
 }
 
 /// An identity provider is of use where its access tokens are accepted, or where it signs tokens for services.

@@ -6,6 +6,7 @@ use super::{Config, Identity, Listener};
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
 use std::net::SocketAddr;
+use std::path::Path;
 
 /// How to get there without losing a request.
 const HELP: &str = "restart the gate, or send it SIGUSR2: the process that follows takes over its sockets";
@@ -14,12 +15,23 @@ const HELP: &str = "restart the gate, or send it SIGUSR2: the process that follo
 pub(super) fn needed(resolver: &mut Resolver<'_>, next: &Config, in_force: &Config) {
     let written = resolver.written;
     let listeners = written.listeners.iter().flatten().find_map(|listener| bind(listener.bind.as_ref()));
-    let admin = written.admin.given().and_then(|admin| bind(admin.bind.as_ref()));
+    let admin = written.admin.given();
+    let admin =
+        admin.and_then(|admin| bind(admin.bind.given()).or(admin.socket.given().map(|socket| socket.span)));
     let identity = written.identity.given().map(|identity| identity.span);
-    let binds = |config: &Config| config.listeners.iter().map(bind_of).collect::<Vec<_>>();
+    let binds = |config: &Config| {
+        let probes = config.probes.iter().map(|listener| listener.bind).collect::<Vec<_>>();
+        (config.listeners.iter().map(bind_of).collect::<Vec<_>>(), probes)
+    };
+    let places = |config: &Config| {
+        config.admin.as_ref().map(|admin| {
+            let (bind, socket) = admin.places();
+            (bind, socket.map(Path::to_owned))
+        })
+    };
     let changes = [
         (binds(next) != binds(in_force), "the addresses of `listeners`", listeners),
-        (next.admin != in_force.admin, "the address of `admin`", admin),
+        (places(next) != places(in_force), "the address of `admin`", admin),
         (next.store != in_force.store, "`store`", written.store.given().map(|store| store.span)),
         (
             next.shared_state != in_force.shared_state,

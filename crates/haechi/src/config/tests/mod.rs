@@ -1,5 +1,6 @@
 //! The loader as a whole.
 
+mod admin;
 mod every_key;
 mod faults;
 mod include;

@@ -363,7 +363,6 @@ fn addresses_are_exact() {
         "cannot be hashed",
     );
     assert_refused(&service("endpoints: [\"http://a\"], timeout: 0s"), "`0s` is not a duration");
-    assert_refused(&messages("admin: { bind: 0.0.0.0:9901 }\n"), "asks for no credential");
     assert_refused(&messages("trusted_proxies: [10.0.0.1/8]\n"), "is not a network");
     assert_refused(
         &messages("store: sqlite:h\nauthenticators: { a: { type: api_key, header: Authorization } }\n"),

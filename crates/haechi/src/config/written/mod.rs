@@ -1,5 +1,6 @@
 //! The configuration as it is written: every key once, with its type, its default and what it is for.
 
+mod admin;
 mod answers;
 mod audit;
 mod authenticators;
@@ -7,6 +8,7 @@ mod decision_points;
 mod egress;
 mod identity;
 mod inherited;
+mod listener_tls;
 mod rate_limits;
 mod resilience;
 mod routes;
@@ -14,6 +16,7 @@ mod services;
 mod sinks;
 mod telemetry;
 
+pub(super) use admin::{Admin, OperatorRole};
 pub(super) use answers::{Cors, Origins, RequestHeaders, ResponseHeaders};
 pub(super) use audit::{Audit, AuditCheckpoints};
 pub(crate) use audit::{AuditDurability, AuditMode};
@@ -23,6 +26,7 @@ pub(super) use decision_points::{DecisionPoint, PointTls};
 pub(super) use egress::{Egress, Proxy, address as proxy_address};
 pub(super) use identity::{AccessToken, Identity, RefreshToken, SigningKeys};
 pub(super) use inherited::{Inheritance, Inherited, RouteKeys, ServiceKeys};
+pub(super) use listener_tls::{Certificate, ClientCertificate, ListenerTls};
 pub(super) use rate_limits::CallRate;
 pub(super) use resilience::{Ejection, Health, Retries, USUAL_RETRIES};
 pub(super) use routes::{Authenticate, Authorize, Clauses, Route};
@@ -40,9 +44,7 @@ use super::defaults::{
 use super::read::Named;
 use super::record::record;
 use super::source::At;
-use super::value::{
-    AttributeName, ContextHeader, ContextName, FilePath, Identifier, PolicyPattern, RoleName,
-};
+use super::value::{AttributeName, ContextHeader, ContextName, Identifier, PolicyPattern, RoleName};
 use haechi_core::AttributeType;
 use haechi_proxy::LogFormat;
 use haechi_store::Location;
@@ -55,7 +57,7 @@ record! {
     struct Config {
         /// The addresses that clients connect to.
         required listeners as "listeners": Vec<At<Listener>>,
-        /// The admin listener: `/livez`, `/readyz`, `/metrics`. There is none where this is left out.
+        /// The admin API, and the probes `/livez`, `/readyz`, `/metrics`. There is none where this is left out.
         optional admin as "admin": Admin,
         /// The addresses of proxies in front of the gate. Only these may tell the client's address (`X-Forwarded-For`, `Forwarded`).
         default trusted_proxies as "trusted_proxies": Vec<At<IpNet>> = Vec::new(),
@@ -123,6 +125,8 @@ record! {
     struct Listener {
         /// An IP address and a port: `0.0.0.0:8080`. A port of 0 is a free one, which is logged at start.
         required bind as "bind": At<SocketAddr>,
+        /// What it is for, where it is not for what `routes` say.
+        optional kind as "type": At<ListenerType>,
         /// Speaks TLS: certificates, and which clients must show one.
         optional tls as "tls": At<ListenerTls>,
         /// Connections begin with a PROXY header (version 1 or 2) that tells the client's address. Only `trusted_proxies` may connect.
@@ -133,55 +137,20 @@ record! {
 }
 
 choice! {
+    "what a listener is for"
+    /// What a listener is for, where it is not for what `routes` say.
+    pub(crate) enum ListenerType {
+        /// `/livez`, `/readyz` and `/metrics`, without a credential, and nothing else.
+        Probes = "probes",
+    }
+}
+
+choice! {
     "where a listener sends requests"
     /// Where a listener sends requests.
     pub(crate) enum Redirect {
         /// The same address over `https`, on the port of the listener that speaks TLS.
         Https = "https",
-    }
-}
-
-record! {
-    "`tls` of a listener"
-    /// How a listener speaks TLS.
-    struct ListenerTls {
-        /// Certificates with their keys, chosen by the name that the client asks for. The first is shown where no other fits.
-        required certificates as "certificates": Vec<Certificate>,
-        /// The certificates of the authorities that vouch for clients. Clients are asked for a certificate where this is given.
-        optional client_ca as "client_ca": At<FilePath>,
-        /// Whether a client must show a certificate. `required` where this is left out.
-        optional client_certificate as "client_certificate": At<ClientCertificate>,
-    }
-}
-
-record! {
-    "a certificate"
-    /// A certificate and its key.
-    struct Certificate {
-        /// A PEM file: the certificate, then what leads to its authority.
-        required certificate as "certificate": At<FilePath>,
-        /// A PEM file: the private key, without a passphrase.
-        required key as "key": At<FilePath>,
-    }
-}
-
-choice! {
-    "whether clients must show a certificate"
-    /// Whether a client must show a certificate.
-    pub(crate) enum ClientCertificate {
-        /// Who shows one must show one that verifies.
-        Optional = "optional",
-        /// Everybody must.
-        Required = "required",
-    }
-}
-
-record! {
-    "`admin`"
-    /// The admin listener.
-    struct Admin {
-        /// An IP address and a port. It must be a loopback address, because the admin listener asks for no credential in this version.
-        required bind as "bind": At<SocketAddr>,
     }
 }
 

@@ -1,0 +1,38 @@
+//! The admin API: where it is, and who may call it.
+
+use super::listener_tls::ListenerTls;
+use crate::config::record::record;
+use crate::config::source::At;
+use crate::config::value::{Identifier, RoleName};
+use haechi_core::Host;
+use std::net::SocketAddr;
+
+record! {
+    "`admin`"
+    /// The admin API, and the probes `/livez`, `/readyz`, `/metrics`. Needs `bind`, `socket`, or both.
+    struct Admin {
+        /// An IP address and a port. Elsewhere than on loopback it needs `tls`, and somebody who may call.
+        optional bind as "bind": At<SocketAddr>,
+        /// A Unix socket, made with the mode 0600: whoever may open it is an administrator and needs no token. Relative to the configuration's folder.
+        optional socket as "socket": At<String>,
+        /// Speaks TLS at `bind`: certificates, and which clients must show one.
+        optional tls as "tls": At<ListenerTls>,
+        /// Names under which the admin API may be called at `bind`, besides those of its certificates; on loopback, besides `localhost`. An IP address may always stand for it.
+        default hosts as "hosts": Vec<At<Host>> = Vec::new(),
+        /// Who may do everything, besides those with the built-in role `haechi-admin`.
+        default administrators as "administrators": Vec<OperatorRole> = Vec::new(),
+        /// Who may look at everything, besides those with the built-in role `haechi-auditor`.
+        default auditors as "auditors": Vec<OperatorRole> = Vec::new(),
+    }
+}
+
+record! {
+    "who may call the admin API"
+    /// A role as an authenticator gives it, whose holders may call the admin API.
+    struct OperatorRole {
+        /// The authenticator that must vouch for it.
+        required authenticator as "authenticator": At<Identifier>,
+        /// The role, as the authenticator's `claims` and `role_map` give it. It need not stand under `roles`, unless the authenticator knows users or keys of the store.
+        required role as "role": At<RoleName>,
+    }
+}
