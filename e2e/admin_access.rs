@@ -309,8 +309,8 @@ authenticators: {{ local: {{ type: jwt, issuer: self }} }}
     let mut gate = Gate::start_in_group(folder).ready();
     let probes = |gate: &Gate| -> String {
         let log = gate.log();
-        let lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let line = lines.filter(|line| line["listener"] == "probes").last().unwrap();
+        let mut lines = log.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let line = lines.rfind(|line| line["listener"] == "probes").unwrap();
         format!("http://{}", line["address"].as_str().unwrap())
     };
     let ask = |gate: &Gate, path: &str, more: &[&str]| {

@@ -25,6 +25,7 @@ mod basic;
 mod clients;
 mod cluster;
 mod commands;
+mod commands_at_a_gate;
 mod cors;
 mod decision_points;
 mod decisions;

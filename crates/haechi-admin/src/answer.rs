@@ -54,9 +54,17 @@ impl<T> Page<T> {
 /// # Errors
 /// For none, and too many.
 pub(crate) fn limit(asked: Option<usize>) -> Result<usize, AdminError> {
+    limit_to(asked, LONGEST_PAGE)
+}
+
+/// The same, where a page may have `most` items.
+///
+/// # Errors
+/// For none, and too many.
+pub(crate) fn limit_to(asked: Option<usize>, most: usize) -> Result<usize, AdminError> {
     match asked.unwrap_or(PAGE) {
-        limit @ 1..=LONGEST_PAGE => Ok(limit),
-        _ => Err(AdminError::BadQuery(format!("`limit` is between 1 and {LONGEST_PAGE}"))),
+        limit if (1..=most).contains(&limit) => Ok(limit),
+        _ => Err(AdminError::BadQuery(format!("`limit` is between 1 and {most}"))),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Records of decisions, as operators and their tools see them, and the port through which the running gate tells of them.
 
 use crate::shape::{Described, Schemas};
-use haechi_core::id::DecisionId;
+use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::ports::BoxFuture;
 use haechi_core::{Outcome, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,8 @@ pub struct WantedDecisions {
     pub route: Option<String>,
     /// Only about callers with this subject.
     pub subject: Option<String>,
+    /// Only about this request.
+    pub request: Option<RequestId>,
     /// At most so many.
     pub limit: usize,
 }

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     let Cli { command, common } = Cli::parse();
     let done = common.of(&command).and_then(|common| match command {
         Command::Check => cli::check::check(&common),
+        Command::Decisions(arguments) => cli::decisions::decisions(&common, &arguments),
         Command::Health(arguments) => cli::health::health(&common, arguments),
         Command::User(command) => cli::user::user(&common, command),
         Command::Key(command) => cli::key::key(&common, command),

@@ -6,7 +6,7 @@ use crate::change::Reader;
 use crate::decisions::{DecisionRecord, WantedDecisions};
 use crate::error::AdminError;
 use crate::shape::shape;
-use haechi_core::id::DecisionId;
+use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{Outcome, Timestamp};
 
 shape! {
@@ -24,6 +24,8 @@ shape! {
         optional route: Option<String>,
         /// Only about callers with this subject.
         optional subject: Option<String>,
+        /// Only about the request of this id.
+        optional request: Option<String>,
         /// Where the page begins: what the one before gave as `next`.
         optional cursor: Option<String>,
         /// At most so many, 1 to 200; 50 where it is left out.
@@ -46,14 +48,19 @@ pub(super) async fn list(
     reader: Reader,
     asked: Asked<Nothing, DecisionsQuery, Nothing>,
 ) -> Result<Page<DecisionRecord>, AdminError> {
-    let DecisionsQuery { outcome, route, subject, cursor, limit: most } = asked.query;
+    let DecisionsQuery { outcome, route, subject, request, cursor, limit: most } = asked.query;
     let limit = limit(most)?;
     let before = cursor.as_deref().map(|cursor| place(cursor).ok_or(()));
     let before = before.transpose();
     let before =
         before.map_err(|()| AdminError::BadQuery("`cursor` is not one that a page gave".to_owned()))?;
+    let request = request.map(|id| {
+        RequestId::parse(&id).ok_or_else(|| AdminError::BadQuery("`request` is 32 hex digits".to_owned()))
+    });
+    let request = request.transpose()?;
     // One more tells whether there is another page.
-    let wanted = WantedDecisions { before, outcome: named(outcome)?, route, subject, limit: limit + 1 };
+    let wanted =
+        WantedDecisions { before, outcome: named(outcome)?, route, subject, request, limit: limit + 1 };
     let decisions =
         reader.running()?.decisions.newest(wanted).await.map_err(|_| AdminError::WorkersSilent)?;
     Ok(Page::of(decisions, limit, |last| format!("{}-{}", last.received.as_millis(), last.id)))

@@ -33,6 +33,10 @@ shape! {
         optional role: Option<String>,
         /// Only those in this state: `active`, `expired` or `revoked`.
         optional state: Option<String>,
+        /// Only those that work and expire within so many seconds.
+        optional expires_within: Option<u32>,
+        /// Only those that were not used for so many seconds; one that was never used counts from when it was made.
+        optional unused_for: Option<u32>,
         /// Where the page begins: what the one before gave as `next`.
         optional cursor: Option<String>,
         /// At most so many, 1 to 200; 50 where it is left out.
@@ -163,14 +167,18 @@ pub(super) async fn list(
     reader: Reader,
     asked: Asked<Nothing, KeysQuery, Nothing>,
 ) -> Result<Page<KeyView>, AdminError> {
-    let KeysQuery { owner, name, role, state, cursor, limit: most } = asked.query;
+    let KeysQuery { owner, name, role, state, expires_within, unused_for, cursor, limit: most } = asked.query;
     let (limit, now) = (limit(most)?, reader.now());
     let standing = state.map(|state| {
         let found = STANDINGS.into_iter().find(|standing| word(*standing) == state);
         found.ok_or_else(|| AdminError::BadQuery("`state` is `active`, `expired` or `revoked`".to_owned()))
     });
-    let standing = standing.transpose()?.map(|standing| (standing, now));
-    let filter = KeyFilter { owner, role, name, standing, ..KeyFilter::default() };
+    let standing = standing.transpose()?.or(expires_within.map(|_| KeyStanding::Active));
+    let standing = standing.map(|standing| (standing, now));
+    let span = |seconds: u32| Duration::from_secs(seconds.into());
+    let expires_by = expires_within.map(|seconds| now.plus(span(seconds)));
+    let unused_since = unused_for.map(|seconds| now.minus(span(seconds)));
+    let filter = KeyFilter { owner, role, name, standing, expires_by, unused_since, imported: None };
     let page = KeyPage { after: cursor, limit: limit + 1 };
     let found = reader.stores()?.api_keys.list(&filter, &page).await;
     let found = found.map_err(|error| match error {

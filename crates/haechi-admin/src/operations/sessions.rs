@@ -1,7 +1,7 @@
 //! `/api/v1/sessions`: logins of users.
 
 use super::users::{UserPath, concerned, existing};
-use crate::answer::{Done, Page, limit};
+use crate::answer::{Done, Page, limit_to};
 use crate::call::{Asked, Nothing};
 use crate::change::{Change, Reader};
 use crate::error::AdminError;
@@ -9,6 +9,9 @@ use crate::shape::shape;
 use haechi_authn::identity::tokens_expire_at;
 use haechi_core::Timestamp;
 use haechi_core::ports::Session;
+
+/// There are no further pages, so that one is longer.
+const MOST: usize = 1000;
 
 shape! {
     /// Which login.
@@ -21,7 +24,7 @@ shape! {
     pub(crate) SessionsQuery {
         /// Only those of the user of this name.
         optional user: Option<String>,
-        /// At most so many, 1 to 200; 50 where it is left out.
+        /// At most so many, 1 to 1000; 50 where it is left out.
         optional limit: Option<usize>,
     }
 
@@ -54,7 +57,7 @@ pub(super) async fn list(
     reader: Reader,
     asked: Asked<Nothing, SessionsQuery, Nothing>,
 ) -> Result<Page<SessionView>, AdminError> {
-    let limit = limit(asked.query.limit)?;
+    let limit = limit_to(asked.query.limit, MOST)?;
     let stores = reader.stores()?;
     let user = match &asked.query.user {
         Some(name) => Some(existing(&*stores.users, name).await?.id),

@@ -1,7 +1,7 @@
 //! Queries of the admin API for decisions that workers remember. Workers look in passing, in their tick: at one number, unless somebody asks.
 
 use super::Decided;
-use haechi_core::id::DecisionId;
+use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{Outcome, Timestamp};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,6 +33,8 @@ pub struct Wanted {
     pub route: Option<Box<str>>,
     /// Only about callers with this subject.
     pub subject: Option<Box<str>>,
+    /// Only about this request.
+    pub request: Option<RequestId>,
     /// At most so many.
     pub limit: usize,
 }
@@ -43,6 +45,7 @@ impl Wanted {
             && self.outcome.is_none_or(|outcome| decided.outcome() == outcome)
             && self.route.as_ref().is_none_or(|route| **route == *decided.route.name)
             && self.subject.as_ref().is_none_or(|subject| **subject == *decided.caller.subject)
+            && self.request.is_none_or(|request| decided.request == request)
     }
 }
 

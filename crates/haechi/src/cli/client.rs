@@ -1,6 +1,9 @@
 //! `haechi client`: machine clients in the store.
 
+mod remote;
+
 use super::output::{self, said, words};
+use super::remote::{Managed, wait};
 use super::store::{Opened, with_store};
 use super::{Common, Failure, Format, input};
 use crate::config::LONGEST_ACCESS_TOKEN;
@@ -9,7 +12,7 @@ use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::identity::{AccountError, ClientAccounts, ClientError, ClientSpec, ClientWith};
 use haechi_core::ports::{ClientProof, ClientRecord, StoreError};
 use haechi_core::{Attributes, Clock, SystemClock};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,12 +98,18 @@ impl ClientCommand {
 }
 
 /// Does it.
-pub(crate) fn client(common: &Common, command: ClientCommand) -> Result<(), Failure> {
+pub(crate) fn client(
+    common: &Common,
+    Managed { command, gate }: Managed<ClientCommand>,
+) -> Result<(), Failure> {
+    if let Some(gate) = gate.connect(common)? {
+        return wait(remote::client(&gate, common, command));
+    }
     let format = common.output;
     with_store(common, command.action(), async |opened| match command {
         ClientCommand::Add(arguments) => add(&opened, *arguments, format).await,
         ClientCommand::List => list(&opened, format).await,
-        ClientCommand::Show { client } => show(known(&opened, &client).await?, format),
+        ClientCommand::Show { client } => print(&ClientView::from(known(&opened, &client).await?), format),
         ClientCommand::Rotate(arguments) => rotate(&opened, arguments, format).await,
         ClientCommand::Delete { client } => {
             let client = known(&opened, &client).await?;
@@ -136,7 +145,7 @@ async fn add(opened: &Opened, arguments: AddArgs, format: Format) -> Result<(), 
         public_keys: arguments.keys.read()?,
     };
     let added = accounts(opened).add(spec).await?;
-    told("added", &added, format)
+    told("added", parts(&added), format)
 }
 
 async fn rotate(opened: &Opened, arguments: RotateArgs, format: Format) -> Result<(), Failure> {
@@ -146,29 +155,34 @@ async fn rotate(opened: &Opened, arguments: RotateArgs, format: Format) -> Resul
         Some(keys) => accounts.replace_keys(&client.id, keys).await?,
         None => accounts.rotate(&client.id, arguments.overlap.unwrap_or_default()).await?,
     };
-    told("rotated", &rotated, format)
+    told("rotated", parts(&rotated), format)
 }
 
 /// The secret, alone on stdout, and everything said about it on stderr.
-fn told(done: &str, (client, secret): &ClientWith, format: Format) -> Result<(), Failure> {
+fn told(done: &str, (name, id, secret): Parts<'_>, format: Format) -> Result<(), Failure> {
     match (format, secret) {
-        (Format::Json, secret) => output::json(&serde_json::json!({
-            "client_id": client.id,
-            "client_secret": secret.as_ref().map(|secret| secret.expose()),
-        })),
+        (Format::Json, secret) => {
+            output::json(&serde_json::json!({ "client_id": id, "client_secret": secret }))
+        }
         (Format::Text, Some(secret)) => {
-            output::line(secret.expose())?;
+            output::line(secret)?;
             said(&format!(
-                "{done} client `{}`; its `client_id` is `{}`, and its secret is shown this once",
-                client.name, client.id
+                "{done} client `{name}`; its `client_id` is `{id}`, and its secret is shown this once"
             ));
             Ok(())
         }
         (Format::Text, None) => {
-            said(&format!("{done} client `{}`; its `client_id` is `{}`", client.name, client.id));
+            said(&format!("{done} client `{name}`; its `client_id` is `{id}`"));
             Ok(())
         }
     }
+}
+
+/// A client's name, its id, and its secret where it has one.
+type Parts<'a> = (&'a str, &'a str, Option<&'a str>);
+
+fn parts((client, secret): &ClientWith) -> Parts<'_> {
+    (&client.name, &client.id, secret.as_ref().map(|secret| secret.expose().as_str()))
 }
 
 impl KeyArgs {
@@ -192,9 +206,13 @@ fn text_of(file: &Path) -> Result<String, Failure> {
 async fn list(opened: &Opened, format: Format) -> Result<(), Failure> {
     let clients: Vec<ClientView> =
         opened.store.clients.list().await?.into_iter().map(ClientView::from).collect();
+    print_all(format, &clients)
+}
+
+fn print_all(format: Format, clients: &[ClientView]) -> Result<(), Failure> {
     output::list(
         format,
-        &clients,
+        clients,
         &["name", "id", "roles", "scopes", "audiences", "proof", "created"],
         |client| {
             vec![
@@ -203,17 +221,16 @@ async fn list(opened: &Opened, format: Format) -> Result<(), Failure> {
                 words(&client.roles),
                 words(&client.scopes),
                 words(&client.audiences),
-                client.proof.to_owned(),
+                client.proof.clone(),
                 client.created_at.clone(),
             ]
         },
     )
 }
 
-fn show(client: ClientRecord, format: Format) -> Result<(), Failure> {
-    let client = ClientView::from(client);
+fn print(client: &ClientView, format: Format) -> Result<(), Failure> {
     match format {
-        Format::Json => output::json(&client),
+        Format::Json => output::json(client),
         Format::Text => {
             let attributes: Vec<String> = client.attributes.iter().map(|(k, v)| format!("{k}={v}")).collect();
             let lifetime = client.token_lifetime.map(|seconds| format!("{seconds}s"));
@@ -224,7 +241,7 @@ fn show(client: ClientRecord, format: Format) -> Result<(), Failure> {
                 ("scopes", words(&client.scopes)),
                 ("attributes", words(&attributes)),
                 ("audiences", words(&client.audiences)),
-                ("proof", client.proof.to_owned()),
+                ("proof", client.proof.clone()),
                 ("token lifetime", lifetime.unwrap_or_else(|| "as configured".into())),
                 ("created", client.created_at.clone()),
             ];
@@ -239,9 +256,7 @@ fn show(client: ClientRecord, format: Format) -> Result<(), Failure> {
 
 /// The client of this id or name. A secret given in place of it is not repeated.
 async fn known(opened: &Opened, named: &str) -> Result<ClientRecord, Failure> {
-    if named.starts_with("hcs_") {
-        return Err(Failure::usage("this is a client's secret; `haechi client list` shows ids and names"));
-    }
+    not_a_secret(named)?;
     if let Some(client) = opened.store.clients.by_id(named).await? {
         return Ok(client);
     }
@@ -249,8 +264,15 @@ async fn known(opened: &Opened, named: &str) -> Result<ClientRecord, Failure> {
     found.ok_or_else(|| StoreError::Missing(format!("client `{named}`")).into())
 }
 
+fn not_a_secret(named: &str) -> Result<(), Failure> {
+    if named.starts_with("hcs_") {
+        return Err(Failure::usage("this is a client's secret; `haechi client list` shows ids and names"));
+    }
+    Ok(())
+}
+
 /// A client as printed: everything but what tells the secret.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct ClientView {
     client_id: String,
     name: String,
@@ -259,11 +281,11 @@ struct ClientView {
     attributes: Attributes,
     audiences: Vec<String>,
     /// As registrations call it, both ways of sending a secret in one.
-    proof: &'static str,
+    proof: String,
     /// In seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     token_lifetime: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     previous_secret_until: Option<String>,
     created_at: String,
 }
@@ -284,7 +306,7 @@ impl From<ClientRecord> for ClientView {
             scopes: client.scopes,
             attributes: client.attributes,
             audiences: client.audiences,
-            proof,
+            proof: proof.to_owned(),
             token_lifetime: client.token_lifetime.map(|span| span.as_secs()),
             previous_secret_until: previous.map(|until| until.rfc3339().to_string()),
             created_at: client.created_at.rfc3339().to_string(),

@@ -31,8 +31,8 @@ use std::sync::Arc;
 
 /// Explains, as text or JSON.
 pub(crate) fn explain(common: &Common, arguments: &ExplainArgs) -> Result<(), Failure> {
-    if let Some(id) = &arguments.made.decision {
-        return decision::decision(common, id, &arguments.made, arguments.caller.token.as_deref());
+    if arguments.made.decision.is_some() || arguments.made.request.is_some() {
+        return decision::decision(common, &arguments.made, arguments.caller.token.as_deref());
     }
     let config = configuration(&common.config)?;
     let inquiry = inquiry(&config, arguments)?;

@@ -6,8 +6,8 @@ use haechi_authn::declared::DeclaredAttributes;
 use haechi_core::ports::Quota;
 use haechi_core::{AttributeValue, Attributes, Clock, Secret, SystemClock, Timestamp};
 use ipnet::IpNet;
+use reqwest::Url;
 use std::io::{self, BufRead, IsTerminal, Read};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// No line with a password is longer.
@@ -59,10 +59,14 @@ pub(crate) fn header(text: &str) -> Result<(String, String), String> {
     if named && valued { Ok((name.into(), value.into())) } else { Err("write `Name: value`".into()) }
 }
 
-/// The address of an admin listener, as an URL or by itself.
-pub(crate) fn admin(text: &str) -> Result<SocketAddr, String> {
-    let address = text.strip_prefix("http://").unwrap_or(text);
-    address.trim_end_matches('/').parse().map_err(|_| "expected `http://ADDRESS:PORT`".to_owned())
+/// Where an admin listener is, as an URL or as an address by itself.
+pub(crate) fn admin_url(text: &str) -> Result<Url, String> {
+    let form = || "write `http://127.0.0.1:9901` or `https://NAME:PORT`".to_owned();
+    let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let url = Url::parse(&text).map_err(|_| form())?;
+    let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+    let whole = plain && url.fragment().is_none() && url.has_host() && ["", "/"].contains(&url.path());
+    if whole && ["http", "https"].contains(&url.scheme()) { Ok(url) } else { Err(form()) }
 }
 
 /// A moment, as RFC 3339 writes it.
@@ -163,7 +167,7 @@ fn line(input: &mut impl BufRead) -> Result<Secret<String>, Failure> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Quota, TokenIn, line, pair, rate, span, token_in};
+    use super::{Quota, TokenIn, admin_url, line, pair, rate, span, token_in};
 
     #[test]
     fn a_password_is_one_line_and_nothing_is_cut_from_it() {
@@ -184,6 +188,12 @@ mod tests {
         assert_eq!(token_in("websocket_protocol:bearer."), Ok(TokenIn::WebSocketProtocol("bearer.".into())));
         for bad in ["", "Bearer", "cookie:", "cookie", "header:a b", "query:token"] {
             assert!(token_in(bad).is_err(), "{bad}");
+        }
+        for good in ["127.0.0.1:9901", "http://127.0.0.1:9901", "https://gate.example:9901/", "[::1]:9901"] {
+            assert!(admin_url(good).is_ok(), "{good}");
+        }
+        for bad in ["", "gate", "ftp://a", "https://a/b", "https://u:p@a", "https://a?x", "unix:/a"] {
+            assert!(admin_url(bad).is_err() || bad == "gate", "{bad}");
         }
         assert_eq!(pair("k=v=w").unwrap(), ("k".into(), "v=w".into()));
         assert!(pair("k").is_err() && pair("=v").is_err());

@@ -1,9 +1,12 @@
 //! `haechi key`: API keys in the store.
 
+mod remote;
+
 use super::key_import::{ImportArgs, import};
 use super::key_list::{ListArgs, known, list, show};
 use super::key_scan::{ScanArgs, scan};
 use super::output::{self, said};
+use super::remote::{Managed, wait};
 use super::store::{Opened, accounts, with_store};
 use super::{Common, Failure, Format, input};
 use clap::{Args, Subcommand};
@@ -43,7 +46,7 @@ pub(crate) enum StoredKeyCommand {
         #[arg(value_name = "ID")]
         key: String,
     },
-    /// Add keys that another gateway has given out, all of them or none. They keep working as they are.
+    /// Add keys that another gateway has given out, all of them or none. They keep working as they are. Works on the store itself.
     Import(ImportArgs),
 }
 
@@ -111,10 +114,18 @@ impl StoredKeyCommand {
 }
 
 /// Does it.
-pub(crate) fn key(common: &Common, command: KeyCommand) -> Result<(), Failure> {
+pub(crate) fn key(common: &Common, Managed { command, gate }: Managed<KeyCommand>) -> Result<(), Failure> {
     match command {
-        KeyCommand::Scan(arguments) => scan(common, &arguments),
+        KeyCommand::Scan(arguments) => {
+            gate.refuse()?;
+            scan(common, &arguments)
+        }
         KeyCommand::Stored(command) => {
+            if !remote::has_call(&command) {
+                gate.refuse()?;
+            } else if let Some(gate) = gate.connect(common)? {
+                return wait(remote::key(&gate, common, command));
+            }
             with_store(common, command.action(), async |opened| stored(&opened, command, common).await)
         }
     }
@@ -144,13 +155,17 @@ async fn create(opened: &Opened, arguments: CreateArgs, format: Format) -> Resul
     };
     let spec = KeySpec { grant, lasts: arguments.expires };
     let (record, key) = accounts(&opened.config, &opened.store)?.create_key(spec).await?;
+    told_created((&record.id, key.expose()), &record.owner, format)
+}
+
+fn told_created((id, key): (&str, &str), owner: &str, format: Format) -> Result<(), Failure> {
     match format {
         Format::Text => {
-            output::line(key.expose())?;
-            said(&format!("created key `{}` for `{}`; it is shown this once", record.id, record.owner));
+            output::line(key)?;
+            said(&format!("created key `{id}` for `{owner}`; it is shown this once"));
             Ok(())
         }
-        Format::Json => output::json(&serde_json::json!({ "id": record.id, "key": key.expose() })),
+        Format::Json => output::json(&serde_json::json!({ "id": id, "key": key })),
     }
 }
 
@@ -158,21 +173,29 @@ async fn rotate(opened: &Opened, arguments: RotateArgs, format: Format) -> Resul
     let key = known(opened, &arguments.key).await?;
     let (until, next) =
         accounts(&opened.config, &opened.store)?.rotate_key(&key, None, arguments.overlap).await?;
-    let until = until.rfc3339().to_string();
+    told_rotated((&key.id, next.expose()), &until.rfc3339().to_string(), arguments.overlap, format)
+}
+
+fn told_rotated(
+    (id, key): (&str, &str),
+    until: &str,
+    overlap: Duration,
+    format: Format,
+) -> Result<(), Failure> {
     match format {
         Format::Text => {
-            output::line(next.expose())?;
-            let earlier = if arguments.overlap.is_zero() {
+            output::line(key)?;
+            let earlier = if overlap.is_zero() {
                 "the one before works no more".to_owned()
             } else {
                 format!("the one before works until {until}")
             };
-            said(&format!("key `{}` has a new secret, which is shown this once; {earlier}", key.id));
+            said(&format!("key `{id}` has a new secret, which is shown this once; {earlier}"));
             Ok(())
         }
-        Format::Json => output::json(
-            &serde_json::json!({ "id": key.id, "key": next.expose(), "previous_works_until": until }),
-        ),
+        Format::Json => {
+            output::json(&serde_json::json!({ "id": id, "key": key, "previous_works_until": until }))
+        }
     }
 }
 

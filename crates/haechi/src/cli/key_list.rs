@@ -1,5 +1,7 @@
 //! `haechi key list` and `show`.
 
+pub(super) mod remote;
+
 use super::output::{self, said, words};
 use super::store::Opened;
 use super::{Common, Failure, Form, Format, input};
@@ -7,7 +9,7 @@ use clap::{Args, ValueEnum};
 use haechi_core::ports::{ApiKeyRecord, KeyFilter, KeyPage, KeyStanding, StoreError};
 use haechi_core::{Attributes, Clock, SystemClock, Timestamp};
 use ipnet::IpNet;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -56,6 +58,28 @@ enum State {
 }
 
 impl ListArgs {
+    /// The same as a gate is asked.
+    fn query(&self) -> Vec<(&'static str, String)> {
+        let state = self.state.map(|state| match state {
+            State::Active => word(KeyStanding::Active),
+            State::Expired => word(KeyStanding::Expired),
+            State::Revoked => word(KeyStanding::Revoked),
+        });
+        let seconds = |millis: u128| millis.div_ceil(1000).to_string();
+        let since =
+            self.unused_since.map(|since| SystemClock.now().as_millis().saturating_sub(since.as_millis()));
+        let all = [
+            ("owner", self.owner.clone()),
+            ("name", self.name.clone()),
+            ("role", self.role.clone()),
+            ("state", state.map(str::to_owned)),
+            ("expires_within", self.expires_within.map(|span| seconds(span.as_millis()))),
+            ("unused_for", since.map(|millis| seconds(u128::try_from(millis).unwrap_or(0)))),
+            ("cursor", self.after.clone()),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
     fn filter(&self, now: Timestamp) -> KeyFilter {
         let standing = match self.state {
             Some(State::Active) => Some(KeyStanding::Active),
@@ -98,12 +122,16 @@ pub(super) async fn list(opened: &Opened, arguments: ListArgs, common: &Common) 
     let has_more = keys.len() > limit;
     keys.truncate(limit);
     print(common, &keys)?;
+    tell_rest(common, &keys, has_more);
+    Ok(())
+}
+
+fn tell_rest(common: &Common, keys: &[KeyView], has_more: bool) {
     match keys.last().filter(|_| has_more) {
         Some(last) => said(&format!("there are more: add `--after {}`", last.id)),
         None if keys.is_empty() && common.form == Form::Text => said("no keys"),
         None => {}
     }
-    Ok(())
 }
 
 fn print(common: &Common, keys: &[KeyView]) -> Result<(), Failure> {
@@ -115,7 +143,7 @@ fn print(common: &Common, keys: &[KeyView]) -> Result<(), Failure> {
             key.owner.clone(),
             words(&key.roles),
             words(&key.scopes),
-            key.state.to_owned(),
+            key.state.clone(),
             never(&key.expires_at),
             never(&key.last_used_at),
         ]
@@ -126,9 +154,12 @@ fn print(common: &Common, keys: &[KeyView]) -> Result<(), Failure> {
 
 /// Prints one key, with everything that it has.
 pub(super) async fn show(opened: &Opened, key: &str, format: Format) -> Result<(), Failure> {
-    let key = KeyView::from(known(opened, key).await?);
+    print_one(&KeyView::from(known(opened, key).await?), format)
+}
+
+fn print_one(key: &KeyView, format: Format) -> Result<(), Failure> {
     match format {
-        Format::Json => output::json(&key),
+        Format::Json => output::json(key),
         Format::Text => key
             .lines()
             .iter()
@@ -149,16 +180,13 @@ pub(super) async fn known(opened: &Opened, key: &str) -> Result<ApiKeyRecord, Fa
         (Some(only), true) => Ok(only),
         (Some(last), false) => {
             named.push(last);
-            Err(ambiguous(key, &named))
+            Err(ambiguous(key, &named.into_iter().map(KeyView::from).collect::<Vec<_>>()))
         }
     }
 }
 
-fn ambiguous(name: &str, keys: &[ApiKeyRecord]) -> Failure {
-    let now = SystemClock.now();
-    let line = |key: &ApiKeyRecord| {
-        format!("\n  {}  of `{}`, {}", key.id, output::shown(&key.owner), word(key.standing(now)))
-    };
+fn ambiguous(name: &str, keys: &[KeyView]) -> Failure {
+    let line = |key: &KeyView| format!("\n  {}  of `{}`, {}", key.id, output::shown(&key.owner), key.state);
     let ids: String = keys.iter().take(NAMESAKES).map(line).collect();
     let more = if keys.len() > NAMESAKES { "\n  and more" } else { "" };
     Failure::fault(format!("several keys have the name `{name}`; give the id of one of them:{ids}{more}"))
@@ -181,9 +209,9 @@ pub(super) const fn word(standing: KeyStanding) -> &'static str {
 }
 
 /// A key as printed: everything but what tells the secret.
-#[derive(Debug, Serialize)]
-struct KeyView {
-    id: String,
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct KeyView {
+    pub(super) id: String,
     name: Option<String>,
     owner: String,
     roles: Vec<String>,
@@ -192,7 +220,7 @@ struct KeyView {
     allowed_addresses: Vec<IpNet>,
     rate_limit: Option<String>,
     quota: Option<String>,
-    state: &'static str,
+    state: String,
     created_at: String,
     expires_at: Option<String>,
     last_used_at: Option<String>,
@@ -218,7 +246,7 @@ impl From<ApiKeyRecord> for KeyView {
             allowed_addresses: key.allowed_addresses,
             rate_limit: key.rate_limit.map(|limit| limit.to_string()),
             quota: key.quota.map(|quota| quota.to_string()),
-            state: word(standing),
+            state: word(standing).to_owned(),
             created_at: written(key.created_at),
             expires_at: key.expires_at.map(written),
             last_used_at: key.last_used_at.map(written),
@@ -261,7 +289,7 @@ impl KeyView {
             output::csv_cell(&self.allowed_addresses),
             or_empty(&self.rate_limit),
             or_empty(&self.quota),
-            self.state.to_owned(),
+            self.state.clone(),
             self.created_at.clone(),
             or_empty(&self.expires_at),
             or_empty(&self.last_used_at),
@@ -285,7 +313,7 @@ impl KeyView {
             ("allowed from", allowed),
             ("rate limit", or(&self.rate_limit, "none")),
             ("quota", or(&self.quota, "none")),
-            ("state", self.state.to_owned()),
+            ("state", self.state.clone()),
             ("created", self.created_at.clone()),
             ("expires", or(&self.expires_at, "never")),
             ("last used", or(&self.last_used_at, "never")),

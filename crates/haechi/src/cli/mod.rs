@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod client;
 pub(crate) mod completions;
+pub(crate) mod decisions;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod explain;
@@ -20,6 +21,7 @@ pub(crate) mod matrix;
 pub(crate) mod output;
 mod page;
 pub(crate) mod prove;
+pub(crate) mod remote;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod schema_version;
@@ -36,6 +38,7 @@ use crate::authenticators;
 use crate::config::{Config, Report, load};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use haechi_core::Timestamp;
+use reqwest::Url;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -105,8 +108,8 @@ impl CommonArgs {
         let more: &[Form] = match command {
             Command::Test(_) => &[Form::Junit],
             Command::Matrix(_) | Command::Review(_) => &[Form::Csv, Form::Html],
-            Command::Key(command) if command.is_list() => &[Form::Csv],
-            Command::User(user::UserCommand::List) => &[Form::Csv],
+            Command::Key(remote::Managed { command, .. }) if command.is_list() => &[Form::Csv],
+            Command::User(remote::Managed { command: user::UserCommand::List, .. }) => &[Form::Csv],
             _ => &[],
         };
         let output = match self.output {
@@ -149,24 +152,21 @@ pub(crate) enum Command {
     Diff(DiffArgs),
     /// Ask the admin listener whether the gate is ready; exit 1 where it is not.
     Health(HealthArgs),
-    /// Users in the store.
-    #[command(subcommand)]
-    User(user::UserCommand),
-    /// API keys in the store.
-    #[command(subcommand)]
-    Key(key::KeyCommand),
-    /// Machine clients, which get tokens for themselves.
-    #[command(subcommand)]
-    Client(client::ClientCommand),
-    /// Access tokens.
+    /// What a running gate has decided lately, and what it decides from now on.
+    Decisions(decisions::DecisionsArgs),
+    /// Users in the store: by way of a running gate where there is one.
+    User(remote::Managed<user::UserCommand>),
+    /// API keys in the store: by way of a running gate where there is one, save `import` and `scan`.
+    Key(remote::Managed<key::KeyCommand>),
+    /// Machine clients, which get tokens for themselves: by way of a running gate where there is one.
+    Client(remote::Managed<client::ClientCommand>),
+    /// Access tokens. Works on the store itself.
     #[command(subcommand)]
     Token(token::TokenCommand),
-    /// Logins of users.
-    #[command(subcommand)]
-    Session(session::SessionCommand),
-    /// The keys that tokens are signed with.
-    #[command(subcommand)]
-    SigningKey(signing_key::SigningKeyCommand),
+    /// Logins of users: by way of a running gate where there is one.
+    Session(remote::Managed<session::SessionCommand>),
+    /// The keys that tokens are signed with: by way of a running gate where there is one.
+    SigningKey(remote::Managed<signing_key::SigningKeyCommand>),
     /// The audit trail: verify it, find and follow records, and what it has about a person.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -239,10 +239,10 @@ pub(crate) struct DiffArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ExplainArgs {
     /// The request's method.
-    #[arg(long, value_name = "M", required_unless_present = "decision")]
+    #[arg(long, value_name = "M", required_unless_present_any = ["decision", "request"])]
     pub(crate) method: Option<http::Method>,
     /// The request's path, with its query where it has one.
-    #[arg(long, value_name = "P", required_unless_present = "decision")]
+    #[arg(long, value_name = "P", required_unless_present_any = ["decision", "request"])]
     pub(crate) path: Option<String>,
     /// The host that the request names.
     #[arg(long, value_name = "H")]
@@ -277,9 +277,16 @@ pub(crate) struct DecisionArgs {
     #[arg(long, value_name = "ID", conflicts_with_all = ["method", "path", "host", "ip", "headers", "time", "secure", "all",
         "key", "as_user", "anonymous", "roles", "scopes", "attributes", "authenticator"])]
     pub(crate) decision: Option<String>,
-    /// The admin listener's address, where it is not to be read from the configuration.
-    #[arg(long, value_name = "URL", requires = "decision", value_parser = input::admin)]
-    pub(crate) admin: Option<SocketAddr>,
+    /// Likewise the decision about a request, by the request's id.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["decision", "method", "path", "host", "ip", "headers", "time", "secure", "all",
+        "key", "as_user", "anonymous", "roles", "scopes", "attributes", "authenticator"])]
+    pub(crate) request: Option<String>,
+    /// The admin API of the gate, where it is neither at the socket nor at the address of the configuration.
+    #[arg(long, value_name = "URL", value_parser = input::admin_url, conflicts_with_all = ["method", "path"])]
+    pub(crate) admin: Option<Url>,
+    /// A PEM file with the certificates of authorities to believe besides the system's, for `--admin https://…`.
+    #[arg(long = "admin-ca", value_name = "FILE", requires = "admin")]
+    pub(crate) authorities: Option<PathBuf>,
 }
 
 /// Who is calling: a credential, a user in the store, or roles and attributes to suppose. Nobody where all are left out.

@@ -1,6 +1,9 @@
 //! `haechi session`: logins of users.
 
+mod remote;
+
 use super::output::{self, counted, said};
+use super::remote::{Managed, wait};
 use super::store::{Opened, with_store};
 use super::{Common, Failure, Format};
 use crate::config::LONGEST_ACCESS_TOKEN;
@@ -22,7 +25,7 @@ pub(crate) enum SessionCommand {
         /// Only those of this user.
         #[arg(long, value_name = "NAME")]
         user: Option<String>,
-        /// At most so many.
+        /// At most so many. More than 1000 are read from the store itself.
         #[arg(long, value_name = "N", default_value_t = 1000)]
         limit: usize,
     },
@@ -56,7 +59,15 @@ impl SessionCommand {
 }
 
 /// Does it.
-pub(crate) fn session(common: &Common, command: SessionCommand) -> Result<(), Failure> {
+pub(crate) fn session(
+    common: &Common,
+    Managed { command, gate }: Managed<SessionCommand>,
+) -> Result<(), Failure> {
+    if matches!(command, SessionCommand::List { limit, .. } if limit > ENDED_AT_ONCE) {
+        gate.refuse()?;
+    } else if let Some(gate) = gate.connect(common)? {
+        return wait(remote::session(&gate, common, command));
+    }
     let format = common.output;
     with_store(common, command.action(), async |opened| match command {
         SessionCommand::List { user, limit } => list(&opened, user.as_deref(), limit, format).await,
@@ -71,11 +82,16 @@ fn until() -> Timestamp {
 }
 
 async fn one(opened: &Opened, id: &str) -> Result<(), Failure> {
+    not_a_token(id)?;
+    opened.store.sessions.end(id, until()).await?;
+    said(&format!("ended the login `{id}`"));
+    Ok(())
+}
+
+fn not_a_token(id: &str) -> Result<(), Failure> {
     if id.starts_with("hr_") || id.contains('.') {
         return Err(Failure::usage("this is a token, not a login's id; `haechi session list` shows the ids"));
     }
-    opened.store.sessions.end(id, until()).await?;
-    said(&format!("ended the login `{id}`"));
     Ok(())
 }
 
@@ -115,7 +131,11 @@ async fn list(opened: &Opened, user: Option<&str>, limit: usize, format: Format)
         opened.store.users.list().await?.into_iter().map(|user| (user.id, user.name)).collect();
     let found = opened.store.sessions.list(id.as_deref(), SystemClock.now(), limit).await?;
     let views: Vec<SessionView> = found.into_iter().map(|session| SessionView::of(session, &names)).collect();
-    output::list(format, &views, &["id", "user", "since", "until"], |session| {
+    print(format, &views)
+}
+
+fn print(format: Format, views: &[SessionView]) -> Result<(), Failure> {
+    output::list(format, views, &["id", "user", "since", "until"], |session| {
         vec![
             session.id.clone(),
             session.user.clone().unwrap_or_else(|| session.subject.clone()),

@@ -1,6 +1,9 @@
 //! `haechi signing-key`: the keys that tokens are signed with.
 
+mod remote;
+
 use super::output::{self, said};
+use super::remote::{Managed, wait};
 use super::store::{Opened, with_store};
 use super::{Common, Failure, Format, input};
 use crate::wire::{PUBLISHED_AHEAD, signing_keys};
@@ -8,7 +11,7 @@ use clap::Subcommand;
 use haechi_authn::identity::{RotationError, SOONEST, SigningKeyAccounts, sealed_with};
 use haechi_core::ports::SigningKeyRecord;
 use haechi_core::{Clock, SystemClock, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,24 +51,20 @@ impl SigningKeyCommand {
 }
 
 /// Does it.
-pub(crate) fn signing_key(common: &Common, command: SigningKeyCommand) -> Result<(), Failure> {
+pub(crate) fn signing_key(
+    common: &Common,
+    Managed { command, gate }: Managed<SigningKeyCommand>,
+) -> Result<(), Failure> {
+    if let Some(gate) = gate.connect(common)? {
+        return wait(remote::signing_key(&gate, common, command));
+    }
     let format = common.output;
     with_store(common, command.action(), async |opened| match command {
         SigningKeyCommand::List => list(&opened, format).await,
         SigningKeyCommand::Rotate { lead, at_once } => {
             let lead = if at_once { SOONEST } else { lead.unwrap_or(PUBLISHED_AHEAD) };
             let next = accounts(&opened)?.rotate(lead).await?;
-            match format {
-                Format::Json => output::json(&KeyView::of(&next, SystemClock.now())),
-                Format::Text => {
-                    said(&format!(
-                        "signing key `{}` is published, and signs from {}",
-                        next.id,
-                        next.active_from.rfc3339()
-                    ));
-                    Ok(())
-                }
-            }
+            told_next(format, &KeyView::of(&next, SystemClock.now()))
         }
         SigningKeyCommand::Retire { kid } => {
             accounts(&opened)?.retire(&kid).await?;
@@ -80,6 +79,16 @@ pub(crate) fn signing_key(common: &Common, command: SigningKeyCommand) -> Result
     })
 }
 
+fn told_next(format: Format, next: &KeyView) -> Result<(), Failure> {
+    match format {
+        Format::Json => output::json(next),
+        Format::Text => {
+            said(&format!("signing key `{}` is published, and signs from {}", next.kid, next.active_from));
+            Ok(())
+        }
+    }
+}
+
 fn accounts(opened: &Opened) -> Result<SigningKeyAccounts, Failure> {
     let identity = opened.config.identity.as_ref();
     let missing =
@@ -91,13 +100,17 @@ async fn list(opened: &Opened, format: Format) -> Result<(), Failure> {
     let now = SystemClock.now();
     let records = opened.store.signing_keys.list().await?;
     let keys: Vec<KeyView> = records.iter().map(|record| KeyView::of(record, now)).collect();
+    print(format, &keys)
+}
+
+fn print(format: Format, keys: &[KeyView]) -> Result<(), Failure> {
     let heads = ["id", "algorithm", "state", "signs from", "signs until", "published until", "seal"];
-    output::list(format, &keys, &heads, |key| {
+    output::list(format, keys, &heads, |key| {
         let or = |text: &Option<String>, none: &str| text.clone().unwrap_or_else(|| none.to_owned());
         vec![
             key.kid.clone(),
             key.algorithm.clone(),
-            key.state.to_owned(),
+            key.state.clone(),
             key.active_from.clone(),
             or(&key.retired_at, "-"),
             or(&key.published_until, "-"),
@@ -107,12 +120,12 @@ async fn list(opened: &Opened, format: Format) -> Result<(), Failure> {
 }
 
 /// A signing key as printed: nothing of its private half.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct KeyView {
     kid: String,
     algorithm: String,
     /// `next`, `signs`, `published` (it signs no more), or `withdrawn`.
-    state: &'static str,
+    state: String,
     active_from: String,
     retired_at: Option<String>,
     published_until: Option<String>,
@@ -132,7 +145,7 @@ impl KeyView {
         Self {
             kid: record.id.clone(),
             algorithm: record.algorithm.clone(),
-            state,
+            state: state.to_owned(),
             active_from: shown(record.active_from),
             retired_at: record.retired_at.map(shown),
             published_until: record.published_until.map(shown),

@@ -1,13 +1,16 @@
 //! `haechi user`: users in the store.
 
+mod remote;
+
 use super::output::{self, said, words};
+use super::remote::{Managed, wait};
 use super::store::{Opened, accounts, with_store};
 use super::{Common, Failure, Format, input};
 use clap::Subcommand;
 use haechi_authn::identity::{Accounts, UserSpec};
 use haechi_core::ports::{StoreError, UserRecord};
 use haechi_core::{Attributes, Clock, SystemClock};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// `haechi user …`.
 #[derive(Debug, Subcommand)]
@@ -78,7 +81,12 @@ impl UserCommand {
 }
 
 /// Does it.
-pub(crate) fn user(common: &Common, command: UserCommand) -> Result<(), Failure> {
+pub(crate) fn user(common: &Common, Managed { command, gate }: Managed<UserCommand>) -> Result<(), Failure> {
+    if !remote::has_call(&command) {
+        gate.refuse()?;
+    } else if let Some(gate) = gate.connect(common)? {
+        return wait(remote::user(&gate, common, command));
+    }
     with_store(common, command.action(), async |opened| {
         let accounts = accounts(&opened.config, &opened.store)?;
         let done = match command {
@@ -90,7 +98,7 @@ pub(crate) fn user(common: &Common, command: UserCommand) -> Result<(), Failure>
             }
             UserCommand::SetRoles { name, roles, none: _ } => {
                 let roles = accounts.set_roles(&name, roles).await?;
-                format!("user `{name}` has the roles: {}", words(&roles))
+                said_of_roles(&name, &roles)
             }
             UserCommand::SetPassword { name } => {
                 existing(&opened, &name).await?;
@@ -118,11 +126,23 @@ pub(crate) fn user(common: &Common, command: UserCommand) -> Result<(), Failure>
 async fn add(accounts: &Accounts, user: UserSpec) -> Result<String, Failure> {
     accounts.check_user(&user).await?;
     let user = accounts.add_user(user, input::new_password()?).await?;
-    Ok(format!("added user `{}` with roles: {}", user.name, words(&user.roles)))
+    Ok(said_of_added(&user.name, &user.roles))
+}
+
+fn said_of_added(name: &str, roles: &[String]) -> String {
+    format!("added user `{name}` with roles: {}", words(roles))
+}
+
+fn said_of_roles(name: &str, roles: &[String]) -> String {
+    format!("user `{name}` has the roles: {}", words(roles))
 }
 
 async fn list(opened: &Opened, common: &Common) -> Result<(), Failure> {
     let users: Vec<UserView> = opened.store.users.list().await?.into_iter().map(UserView::from).collect();
+    print_all(common, &users)
+}
+
+fn print_all(common: &Common, users: &[UserView]) -> Result<(), Failure> {
     let row = |user: &UserView| {
         vec![
             user.name.clone(),
@@ -145,13 +165,16 @@ async fn list(opened: &Opened, common: &Common) -> Result<(), Failure> {
     };
     let table = (&["name", "roles", "state", "created", "id"][..], row);
     let csv = (&["id", "name", "roles", "attributes", "state", "created_at"][..], cells);
-    output::list_or_csv(common, &users, table, csv)
+    output::list_or_csv(common, users, table, csv)
 }
 
 async fn show(opened: &Opened, name: &str, format: Format) -> Result<(), Failure> {
-    let user = UserView::from(existing(opened, name).await?);
+    print(&UserView::from(existing(opened, name).await?), format)
+}
+
+fn print(user: &UserView, format: Format) -> Result<(), Failure> {
     match format {
-        Format::Json => output::json(&user),
+        Format::Json => output::json(user),
         Format::Text => {
             let attributes: Vec<String> = user.attributes.iter().map(|(k, v)| format!("{k}={v}")).collect();
             let rows = [
@@ -176,7 +199,7 @@ async fn existing(opened: &Opened, name: &str) -> Result<UserRecord, Failure> {
 }
 
 /// A user as printed: everything but the password's hash.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct UserView {
     id: String,
     name: String,
@@ -184,7 +207,7 @@ struct UserView {
     attributes: Attributes,
     disabled: bool,
     created_at: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     locked_until: Option<String>,
 }
 

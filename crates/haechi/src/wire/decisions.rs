@@ -35,6 +35,7 @@ impl haechi_admin::Decisions for WorkerDecisions {
             outcome: wanted.outcome,
             route: wanted.route.map(String::into_boxed_str),
             subject: wanted.subject.map(String::into_boxed_str),
+            request: wanted.request,
             limit,
         });
         Box::pin(async move {

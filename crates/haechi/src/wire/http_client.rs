@@ -10,7 +10,7 @@ const AGENT: &str = concat!("haechi/", env!("CARGO_PKG_VERSION"));
 
 /// A client in the making. It follows no redirect and uses no proxy: only configured addresses are ever contacted, see [`outward`] for those outside. Certificates are verified,
 /// against the system's authorities where nothing else is said.
-pub(super) fn builder() -> ClientBuilder {
+pub(crate) fn builder() -> ClientBuilder {
     Client::builder().redirect(Policy::none()).no_proxy().user_agent(AGENT)
 }
 
@@ -61,7 +61,7 @@ pub(super) async fn body(mut answer: Response, limit: usize) -> Result<Vec<u8>, 
 }
 
 /// The error and what caused it, which `reqwest` keeps to itself, such as a refused connection. Without the address, which may hold secrets.
-pub(super) fn message(error: reqwest::Error) -> String {
+pub(crate) fn message(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut text = error.to_string();
     let mut source = std::error::Error::source(&error);

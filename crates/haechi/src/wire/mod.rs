@@ -36,6 +36,7 @@ mod upgrade;
 
 pub(crate) use assembly::Assembly;
 pub(crate) use gate::{Gate, control_runtime};
+pub(crate) use http_client::{builder as client_builder, message as client_message};
 #[cfg(test)]
 pub(crate) use identity::DEFAULT_LOCKOUT;
 pub(crate) use identity::{PUBLISHED_AHEAD, empty_keyring, issuer as own_issuer, open_store, signing_keys};
