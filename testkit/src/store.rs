@@ -1,9 +1,10 @@
 //! A store in memory whose operations fail, hang or panic when they are told to, and are counted.
 
 use haechi_core::ports::{
-    ApiKeyRecord, ApiKeys, BoxFuture, Changes, ClientProof, ClientRecord, Clients, Edit, Exchange, KeyFilter,
-    KeyPage, KeyUse, LoginState, QuotaUse, Quotas, Revocations, Revoked, Rotation, Session, Sessions,
-    SigningKeyRecord, SigningKeys, StoreError, Stored, UserRecord, Users,
+    ApiKeyRecord, ApiKeys, BoxFuture, Changes, ClientProof, ClientRecord, Clients, Edit, EndedByProvider,
+    Exchange, KeyFilter, KeyPage, KeyUse, LoginState, QuotaUse, Quotas, RefreshedSession, Revocations,
+    Revoked, Rotation, Session, Sessions, SigningKeyRecord, SigningKeys, StoreError, Stored, UserRecord,
+    Users, WebSession, WebSessions,
 };
 use haechi_core::{Attributes, Secret, Timestamp};
 use haechi_store::Store;
@@ -167,6 +168,18 @@ port! { Sessions, sessions:
     list(user_id: Option<&'a str>, now: Timestamp, limit: usize) -> Vec<Session>;
     end(session: &'a str, tokens_expire_at: Timestamp) -> ();
     end_all_of(user_id: &'a str, tokens_expire_at: Timestamp) -> ();
+}
+
+port! { WebSessions, web_sessions:
+    begin(session: &'a WebSession) -> ();
+    by_secret(sha256: &'a [u8; 32], now: Timestamp) -> Option<WebSession>;
+    seen(id: &'a str, at: Timestamp, idle_until: Timestamp) -> ();
+    list(subject: Option<&'a str>, now: Timestamp, limit: usize) -> Vec<WebSession>;
+    end(id: &'a str) -> bool;
+    end_by_provider(which: EndedByProvider<'a>) -> Vec<String>;
+    claim_refresh(id: &'a str, version: u64, now: Timestamp, until: Timestamp) -> bool;
+    refreshed(refreshed: RefreshedSession<'a>) -> bool;
+    login_key(candidate: &'a [u8; 32]) -> [u8; 32];
 }
 
 port! { Revocations, revocations:

@@ -15,6 +15,7 @@ mod shared_limits;
 mod signing_keys;
 mod stored;
 mod users;
+mod web_sessions;
 
 pub use api_keys::{
     ApiKeyRecord, ApiKeys, KeyFilter, KeyPage, KeyStanding, KeyState, KeyUse, PreviousSecret,
@@ -30,3 +31,4 @@ pub use shared_limits::{LimitAnswer, LimitCheck, Rate, SharedLimits, SharedState
 pub use signing_keys::{SigningKeyRecord, SigningKeys};
 pub use stored::{BoxFuture, Edit, Revision, StoreError, Stored};
 pub use users::{LoginState, UserRecord, Users};
+pub use web_sessions::{EndedByProvider, RefreshedSession, WebSession, WebSessions};

@@ -10,9 +10,12 @@ mod revocations;
 mod sessions;
 mod signing_keys;
 mod users;
+mod web_sessions;
 
 use haechi_core::Timestamp;
-use haechi_core::ports::{ClientRecord, Session, SigningKeyRecord, StoreError, Stored, UserRecord};
+use haechi_core::ports::{
+    ClientRecord, Session, SigningKeyRecord, StoreError, Stored, UserRecord, WebSession,
+};
 use keys::Keys;
 use log::Log;
 use std::collections::BTreeMap;
@@ -23,6 +26,9 @@ use std::sync::Mutex;
 pub(crate) struct Memory {
     facts: Mutex<Facts>,
 }
+
+/// A browser session, and until when somebody refreshes its tokens.
+type KeptSession = (WebSession, Option<Timestamp>);
 
 /// Everything kept. One lock over all of it makes each call one step.
 #[derive(Default)]
@@ -40,6 +46,10 @@ struct Facts {
     refresh_tokens: BTreeMap<[u8; 32], (String, Option<Timestamp>)>,
     /// By key and window.
     quota_uses: BTreeMap<(String, Timestamp, Timestamp), u64>,
+    /// By id.
+    web_sessions: BTreeMap<String, KeptSession>,
+    /// What logins under way are sealed with.
+    login_key: Option<[u8; 32]>,
     log: Log,
     /// In the order they were added.
     signing_keys: Vec<SigningKeyRecord>,

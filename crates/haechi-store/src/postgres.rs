@@ -23,6 +23,7 @@ mod schema;
 mod sessions;
 mod signing_keys;
 mod users;
+mod web_sessions;
 
 use crate::PostgresLocation;
 use condition::Condition;

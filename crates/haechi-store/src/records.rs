@@ -3,7 +3,7 @@
 use crate::json::{parse, unreadable};
 use haechi_core::ports::{
     ApiKeyRecord, Change, ClientProof, ClientRecord, ClientSecrets, Exchange, KeyState, LoginState,
-    PreviousSecret, Revision, Revoked, Session, SigningKeyRecord, StoreError, UserRecord,
+    PreviousSecret, Revision, Revoked, Session, SigningKeyRecord, StoreError, UserRecord, WebSession,
 };
 use haechi_core::{Secret, Timestamp};
 use serde::de::DeserializeOwned;
@@ -232,6 +232,26 @@ pub(crate) fn session<R: Columns>(row: &R) -> Result<Session, R::Fault> {
         expires_at: row.time("expires_at")?,
         created_at: row.time("created_at")?,
         chain_key: row.optional_sha256("chain_key")?,
+    })
+}
+
+pub(crate) fn web_session<R: Columns>(row: &R) -> Result<WebSession, R::Fault> {
+    let version = row.number("version")?;
+    Ok(WebSession {
+        id: row.text("id")?,
+        secret_sha256: row.sha256("secret_sha256")?,
+        authenticator: row.text("authenticator")?,
+        issuer: row.text("issuer")?,
+        subject: row.text("subject")?,
+        provider_session: row.optional_text("provider_session")?,
+        claims: row.text("claims")?,
+        tokens: row.optional_bytes("tokens")?,
+        refresh_at: row.optional_time("refresh_at")?,
+        version: u64::try_from(version).map_err(|_| unreadable("version", "is negative"))?,
+        created_at: row.time("created_at")?,
+        seen_at: row.time("seen_at")?,
+        idle_until: row.time("idle_until")?,
+        expires_at: row.time("expires_at")?,
     })
 }
 

@@ -23,6 +23,7 @@ mod sessions;
 mod signing_keys;
 mod transaction;
 mod users;
+mod web_sessions;
 
 use condition::Condition;
 use fault::Fault;

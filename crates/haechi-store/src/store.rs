@@ -4,7 +4,9 @@ use crate::memory::Memory;
 use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
 use crate::{Location, OpenError, SchemaStatus};
-use haechi_core::ports::{ApiKeys, Clients, Quotas, Revocations, Sessions, SigningKeys, StoreError, Users};
+use haechi_core::ports::{
+    ApiKeys, Clients, Quotas, Revocations, Sessions, SigningKeys, StoreError, Users, WebSessions,
+};
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,6 +23,8 @@ pub struct Store {
     pub quotas: Arc<dyn Quotas>,
     /// Login sessions.
     pub sessions: Arc<dyn Sessions>,
+    /// Browser sessions.
+    pub web_sessions: Arc<dyn WebSessions>,
     /// What was revoked, and the epoch.
     pub revocations: Arc<dyn Revocations>,
     /// The embedded identity provider's private keys.
@@ -105,7 +109,7 @@ impl Store {
 
     fn over<S>(store: Arc<S>, kind: Kind) -> Self
     where
-        S: Users + Clients + ApiKeys + Quotas + Sessions + Revocations + SigningKeys + 'static,
+        S: Users + Clients + ApiKeys + Quotas + Sessions + WebSessions + Revocations + SigningKeys + 'static,
     {
         Self {
             users: store.clone(),
@@ -113,6 +117,7 @@ impl Store {
             api_keys: store.clone(),
             quotas: store.clone(),
             sessions: store.clone(),
+            web_sessions: store.clone(),
             revocations: store.clone(),
             signing_keys: store,
             kind,

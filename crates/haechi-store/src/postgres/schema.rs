@@ -17,13 +17,14 @@ const MIGRATIONS: Migrations = Migrations(&[
     (3, "quotas", include_str!("../../migrations/postgres/0003_quotas.sql")),
     (4, "clients", include_str!("../../migrations/postgres/0004_clients.sql")),
     (5, "revisions", include_str!("../../migrations/postgres/0005_revisions.sql")),
+    (6, "web sessions", include_str!("../../migrations/postgres/0006_web_sessions.sql")),
 ]);
 
 /// Whoever changes the schema holds this lock ("HAEC"), so that of several nodes that start at once one migrates and the others find it done.
 const LOCK: i64 = 0x4841_4543;
 
 /// What the operations need, a table and its columns in each line; and the indexes that keep promises.
-const TABLES: [(&str, &str); 11] = [
+const TABLES: [(&str, &str); 13] = [
     ("users", "id name password_hash roles attributes disabled created_at failures locked_until"),
     (
         "clients",
@@ -41,6 +42,12 @@ const TABLES: [(&str, &str); 11] = [
     ("signing_keys", "id number algorithm pkcs8 active_from retired_at published_until created_at"),
     ("changes", "epoch kind id kept_until"),
     ("change_epoch", "one value forgotten"),
+    (
+        "web_sessions",
+        "id secret_sha256 authenticator issuer subject provider_session claims tokens refresh_at version refreshing_until created_at seen_at \
+         idle_until expires_at",
+    ),
+    ("login_key", "one key"),
     ("compatibility", "one oldest_known"),
 ];
 const INDEXES: [&str; 2] = ["working_refresh_token", "latest_signing_key"];

@@ -21,6 +21,7 @@ const MIGRATIONS: Migrations = Migrations(&[
     (4, "quotas", include_str!("../../migrations/sqlite/0004_quotas.sql")),
     (5, "clients", include_str!("../../migrations/sqlite/0005_clients.sql")),
     (6, "revisions", include_str!("../../migrations/sqlite/0006_revisions.sql")),
+    (7, "web sessions", include_str!("../../migrations/sqlite/0007_web_sessions.sql")),
 ]);
 
 /// Refuses a database that has something in it and is not a store of ours.

@@ -7,6 +7,7 @@ mod quotas;
 mod sessions;
 mod signing_keys;
 mod users;
+mod web_sessions;
 
 use haechi_core::Timestamp;
 use haechi_core::ports::{Change, Revoked, StoreError, Stored};

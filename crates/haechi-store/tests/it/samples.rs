@@ -2,7 +2,7 @@
 
 use haechi_core::ports::{
     ApiKeyRecord, ClientProof, ClientRecord, ClientSecrets, KeyState, KeyUse, LoginState, Quota, Revision,
-    Session, SigningKeyRecord, UserRecord,
+    Session, SigningKeyRecord, UserRecord, WebSession,
 };
 use haechi_core::{AttributeValue, Attributes, Secret, Timestamp};
 use std::time::Duration;
@@ -83,6 +83,26 @@ pub(crate) fn session(id: &str, user_id: &str, n: u8) -> Session {
         expires_at: at(1000),
         created_at: at(0),
         chain_key: Some(hash(0xcc)),
+    }
+}
+
+/// A browser session of `subject` that began in second 0, idles until 100 and ends in second 1000; its cookie has the hash `n`.
+pub(crate) fn web_session(id: &str, subject: &str, n: u8) -> WebSession {
+    WebSession {
+        id: id.into(),
+        secret_sha256: hash(n),
+        authenticator: "browser".into(),
+        issuer: "https://sso.example.com".into(),
+        subject: subject.into(),
+        provider_session: Some(format!("sid-of-{id}")),
+        claims: r#"{"sub":"앨리스","groups":["a"]}"#.into(),
+        tokens: Some(vec![0, 0xff, 1]),
+        refresh_at: Some(at(50)),
+        version: 0,
+        created_at: at(0),
+        seen_at: at(0),
+        idle_until: at(100),
+        expires_at: at(1000),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A store that is gone says so; it never says "no such user" or "nothing is revoked".
 
 use crate::Fixture;
-use crate::samples::{api_key, at, client, hash, key_use, session, signing_key, user};
+use crate::samples::{api_key, at, client, hash, key_use, session, signing_key, user, web_session};
 use crate::unopenable::raw;
 use haechi_core::Secret;
 use haechi_core::ports::{BoxFuture, Exchange, KeyFilter, KeyPage, Revoked, StoreError};
@@ -70,6 +70,22 @@ fn ask_all(store: &Store) -> BoxFuture<'_, Vec<(&'static str, Option<StoreError>
     })
 }
 
+/// The same of browser sessions.
+fn ask_web_sessions(store: &Store) -> BoxFuture<'_, Vec<(&'static str, Option<StoreError>)>> {
+    let web = &store.web_sessions;
+    Box::pin(async move {
+        vec![
+            ("web_sessions.begin", web.begin(&web_session("w2", "alice", 2)).await.err()),
+            ("web_sessions.by_secret", web.by_secret(&hash(1), at(1)).await.err()),
+            ("web_sessions.seen", web.seen("w1", at(1), at(2)).await.err()),
+            ("web_sessions.list", web.list(None, at(1), 10).await.err()),
+            ("web_sessions.end", web.end("w1").await.err()),
+            ("web_sessions.claim_refresh", web.claim_refresh("w1", 0, at(1), at(2)).await.err()),
+            ("web_sessions.login_key", web.login_key(&hash(1)).await.err()),
+        ]
+    })
+}
+
 #[tokio::test]
 async fn a_file_that_is_locked_at_the_start_is_opened_when_it_can_be() {
     let fixture = filled().await;
@@ -86,7 +102,8 @@ async fn a_file_that_is_locked_at_the_start_is_opened_when_it_can_be() {
 }
 
 async fn assert_unavailable(store: &Store) {
-    for (call, error) in ask_all(store).await {
+    let all = [ask_all(store).await, ask_web_sessions(store).await].concat();
+    for (call, error) in all {
         assert!(matches!(error, Some(StoreError::Unavailable(_))), "{call}: {error:?}");
     }
 }
@@ -129,7 +146,8 @@ async fn every_table_is_dropped() {
     let mut raw = raw(&fixture.file()).await;
     raw.execute(
         "PRAGMA foreign_keys = OFF; DROP TABLE users; DROP TABLE clients; DROP TABLE client_assertions; DROP TABLE api_keys; DROP TABLE refresh_tokens; \
-         DROP TABLE sessions; DROP TABLE changes; DROP TABLE change_epoch; DROP TABLE signing_keys;",
+         DROP TABLE sessions; DROP TABLE changes; DROP TABLE change_epoch; DROP TABLE signing_keys; \
+         DROP TABLE web_sessions; DROP TABLE login_key;",
     )
     .await
     .unwrap();
