@@ -78,10 +78,9 @@ fn all_faults_are_told_at_once() {
 
 #[test]
 fn what_is_not_built_is_refused_and_not_ignored() {
-    let oidc =
-        GOOD.replace("{ type: api_key, header: X-API-Key }", "{ type: oidc, issuer: \"https://idp\" }");
+    let mtls = GOOD.replace("{ type: api_key, header: X-API-Key }", "{ type: mtls, subject: san_uri }");
     let no_policies = format!("{GOOD}policies: [policies/*.cedar]\n");
-    for (key, text) in [("oidc", oidc), ("policies", no_policies)] {
+    for (key, text) in [("mtls", mtls), ("policies", no_policies)] {
         let folder = Folder::new(&text);
         let checked = haechi(folder.path(), &["check"]);
         assert_eq!(checked.code, 1, "{key}: {checked:#?}");

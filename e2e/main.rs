@@ -51,6 +51,7 @@ mod interim;
 mod lifecycle;
 mod limits;
 mod log_sinks;
+mod login;
 mod mass_revocation;
 mod matching;
 mod methods;

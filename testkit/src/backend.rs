@@ -158,6 +158,8 @@ type Behaviour = Box<dyn Fn(&Recorded) -> Answer + Send + Sync>;
 
 struct Shared {
     behaviour: Behaviour,
+    /// Whether it is asked when the whole request has come, and not only its head.
+    reads_first: bool,
     requests: Mutex<Vec<Recorded>>,
     sockets: Mutex<Vec<TcpStream>>,
     connections: AtomicUsize,
@@ -183,10 +185,30 @@ impl Backend {
         address: SocketAddr,
         behaviour: impl Fn(&Recorded) -> Answer + Send + Sync + 'static,
     ) -> Self {
+        Self::listening(address, false, behaviour)
+    }
+
+    /// The same, where `behaviour` is asked when the request's body has come as well.
+    ///
+    /// # Panics
+    /// Where the address is taken.
+    pub fn reading_at(
+        address: SocketAddr,
+        behaviour: impl Fn(&Recorded) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        Self::listening(address, true, behaviour)
+    }
+
+    fn listening(
+        address: SocketAddr,
+        reads_first: bool,
+        behaviour: impl Fn(&Recorded) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             behaviour: Box::new(behaviour),
+            reads_first,
             requests: Mutex::default(),
             sockets: Mutex::default(),
             connections: AtomicUsize::new(0),
@@ -275,6 +297,16 @@ fn serve(socket: &TcpStream, connection: usize, shared: &Shared) {
     while let Ok(Some(head)) = Head::read(&mut reader) {
         let request = Recorded { connection, head, body: Vec::new(), trailers: Vec::new(), complete: false };
         let index = shared.record(request.clone());
+        if shared.reads_first {
+            if shared.read_body(index, &request.head, &mut reader).is_err() {
+                return;
+            }
+            let whole = shared.requests.lock().unwrap()[index].clone();
+            if !(shared.behaviour)(&whole).send(&mut writer) {
+                return;
+            }
+            continue;
+        }
         let answer = (shared.behaviour)(&request);
         if answer.before_body {
             if !answer.send(&mut writer) {

@@ -1,5 +1,7 @@
 //! Stores that write to the audit trail before they change anything: whoever has no other cannot forget it.
 
+mod web_sessions;
+
 use crate::context::Stores;
 use haechi_core::Attributes;
 use haechi_core::Secret;
@@ -75,6 +77,7 @@ pub(crate) fn recorded_by(stores: &Stores, recorder: &Arc<Recorder>) -> Stores {
         clients: audited(&stores.clients, recorder),
         api_keys: audited(&stores.api_keys, recorder),
         sessions: audited(&stores.sessions, recorder),
+        web_sessions: audited(&stores.web_sessions, recorder),
         revocations: audited(&stores.revocations, recorder),
         signing_keys: audited(&stores.signing_keys, recorder),
     }

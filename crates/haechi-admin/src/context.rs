@@ -10,6 +10,7 @@ use haechi_authn::identity::{Keyring, SigningKeyAccounts};
 use haechi_core::metrics::Source;
 use haechi_core::ports::{
     ApiKeys, AuditActor, AuditTrail, BoxFuture, Clients, Revocations, Sessions, SigningKeys, Users,
+    WebSessions,
 };
 use haechi_core::{Clock, RoleTable};
 use std::net::SocketAddr;
@@ -165,6 +166,8 @@ pub struct Stores {
     pub api_keys: Arc<dyn ApiKeys>,
     /// Login sessions.
     pub sessions: Arc<dyn Sessions>,
+    /// Browser sessions.
+    pub web_sessions: Arc<dyn WebSessions>,
     /// What was revoked.
     pub revocations: Arc<dyn Revocations>,
     /// The identity provider's private keys.

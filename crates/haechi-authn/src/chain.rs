@@ -1,6 +1,6 @@
 //! Several authenticators for one route: any of them, or all.
 
-use crate::effects::is_navigation;
+use crate::effects::{is_navigation, is_submission};
 use crate::{
     Attempt, Challenge, ChallengeError, CredentialMatch, CredentialPlace, Effects, Fault, LoginRedirect,
     Look, Scheme,
@@ -35,8 +35,10 @@ pub struct Outcome {
     pub verified: Verified,
     /// What those who verified it add to the answer.
     pub effects: Effects,
-    /// Where to log in, for a browser that showed no credential.
+    /// Where to log in, for a browser that showed no credential, or one of a login that has ended.
     pub login: Option<LoginRedirect>,
+    /// Whether the browser can be sent there at once: what it sends would be lost.
+    pub login_at_once: bool,
     /// The name of the authenticator whose attempt it is, where that is not a caller.
     pub refused_by: Option<Arc<str>>,
     /// What invites to each way in, with the error of each whose token does not hold. Empty unless the attempt is a rejection.
@@ -148,14 +150,33 @@ impl Chain {
         now: Timestamp,
         mut observe: impl FnMut(&dyn Scheme, &Attempt),
     ) -> Outcome {
-        let mut outcome = match self.rule {
-            Rule::Any => self.first_verified(head, now, &mut observe).await,
+        let (mut outcome, missing) = match self.rule {
+            Rule::Any => (self.first_verified(head, now, &mut observe).await, None),
             Rule::All => self.all_verified(head, now, &mut observe).await,
         };
-        if matches!(outcome.attempt, Attempt::Absent) && is_navigation(head) {
-            outcome.login = self.schemes.iter().find_map(|scheme| scheme.login(head));
+        let navigation = is_navigation(head);
+        if navigation || is_submission(head) {
+            outcome.login = self.login(head, &outcome, missing);
+            outcome.login_at_once = navigation;
         }
         outcome
+    }
+
+    /// Where the schemes of which one is to be asked anew let people log in. Where all must verify, that is the one that did not (`missing`): a login at another would not help, and lead here again.
+    fn login(&self, head: &RequestHead, outcome: &Outcome, missing: Option<usize>) -> Option<LoginRedirect> {
+        let again = |scheme: &Rc<dyn Scheme>| match &outcome.attempt {
+            Attempt::Absent => true,
+            Attempt::Rejected(rejection) => {
+                rejection.fault != Fault::InvalidRequest
+                    && outcome.refused_by.as_ref() == Some(scheme.name())
+                    && scheme.logs_in_again()
+            }
+            Attempt::Unavailable(_) | Attempt::Verified(_) => false,
+        };
+        let all = self.schemes.iter().enumerate();
+        let all =
+            all.filter(|(index, scheme)| missing.is_none_or(|missing| missing == *index) && again(scheme));
+        LoginRedirect::of_all(all.filter_map(|(_, scheme)| scheme.login(head)).collect())
     }
 
     async fn first_verified(
@@ -195,7 +216,7 @@ impl Chain {
         head: &RequestHead,
         now: Timestamp,
         observe: &mut impl FnMut(&dyn Scheme, &Attempt),
-    ) -> Outcome {
+    ) -> (Outcome, Option<usize>) {
         let mut caller: Option<Arc<Caller>> = None;
         let mut effects = Effects::default();
         for (index, scheme) in self.schemes.iter().enumerate() {
@@ -204,7 +225,7 @@ impl Chain {
             let Attempt::Verified(found) = attempt else {
                 let mut worst = WorstAttempt::default();
                 worst.add(index, attempt);
-                return self.refused(worst);
+                return (self.refused(worst), Some(index));
             };
             effects.extend(scheme.effects(head, &found));
             caller = Some(match caller {
@@ -212,10 +233,11 @@ impl Chain {
                 Some(first) => ending_no_later(first, &found),
             });
         }
-        match caller {
+        let outcome = match caller {
             Some(caller) => Outcome::verified(Attempt::Verified(caller), Verified::All, effects),
             None => self.refused(WorstAttempt::default()),
-        }
+        };
+        (outcome, None)
     }
 
     fn refused(&self, worst: WorstAttempt) -> Outcome {
@@ -235,7 +257,15 @@ impl Chain {
 
 impl Outcome {
     const fn verified(attempt: Attempt, verified: Verified, effects: Effects) -> Self {
-        Self { attempt, verified, effects, login: None, refused_by: None, challenges: Vec::new() }
+        Self {
+            attempt,
+            verified,
+            effects,
+            login: None,
+            login_at_once: false,
+            refused_by: None,
+            challenges: Vec::new(),
+        }
     }
 }
 
@@ -571,6 +601,19 @@ mod tests {
             let chain = Chain::any(schemes(&of)).unwrap();
             let outcome = chain.authenticate(head, Timestamp::MAX, |_, _| {}).await;
             assert_eq!(outcome.login.as_ref().map(LoginRedirect::location), login);
+        }
+    }
+
+    #[tokio::test]
+    async fn where_all_are_needed_the_login_is_at_the_one_that_is_missing() {
+        let page = head(&[("accept", "text/html")], None);
+        let (absent, other) = (fixed("absent", Attempt::Absent), fixed("other", Attempt::Absent));
+        let anna = fixed("anna", user("anna", &[], None));
+        for (of, login) in [(vec![&anna, &absent], "/login/absent"), (vec![&other, &absent], "/login/other")]
+        {
+            let chain = Chain::all(schemes(&of)).unwrap();
+            let outcome = chain.authenticate(&page, Timestamp::MAX, |_, _| {}).await;
+            assert_eq!(outcome.login.as_ref().map(LoginRedirect::location), Some(login));
         }
     }
 

@@ -30,12 +30,14 @@ impl Effects {
     }
 }
 
-/// A cookie for the host of the request and all its paths, that only comes back over TLS and that no script reads (RFC 6265 4.1).
+/// A cookie for the host of the request and all its paths, that no script reads and, unless it says otherwise, only comes back over TLS (RFC 6265 4.1).
 #[derive(Clone, PartialEq, Eq)]
 pub struct SetCookie {
     name: Box<str>,
     value: Box<str>,
     max_age: Option<Duration>,
+    secure: bool,
+    cross_site: bool,
 }
 
 /// A name or value that cannot stand in a cookie.
@@ -55,7 +57,7 @@ impl SetCookie {
         if !is_token(name.as_bytes()) || !value.bytes().all(octet) {
             return Err(CookieError);
         }
-        Ok(Self { name: name.into(), value: value.into(), max_age: None })
+        Ok(Self { name: name.into(), value: value.into(), max_age: None, secure: true, cross_site: false })
     }
 
     /// Kept for this long, in whole seconds; zero removes the cookie.
@@ -64,9 +66,25 @@ impl SetCookie {
         Self { max_age: Some(max_age), ..self }
     }
 
+    /// A cookie that comes back over plain HTTP: for logins on a developer's own machine.
+    #[must_use]
+    pub fn insecure(self) -> Self {
+        Self { secure: false, ..self }
+    }
+
+    /// A cookie that comes with requests which other sites begin: the answer of a login provider that is a form.
+    #[must_use]
+    pub fn cross_site(self) -> Self {
+        Self { cross_site: true, ..self }
+    }
+
     /// The value of a `Set-Cookie` field. It is a credential: it belongs in no log.
     pub fn field_value(&self) -> String {
-        let mut value = format!("{}={}; Path=/; Secure; HttpOnly; SameSite=Lax", self.name, self.value);
+        let secure = if self.secure { " Secure;" } else { "" };
+        // Browsers take `None` only together with `Secure`.
+        let same_site = if self.cross_site && self.secure { "None" } else { "Lax" };
+        let mut value =
+            format!("{}={}; Path=/;{secure} HttpOnly; SameSite={same_site}", self.name, self.value);
         if let Some(max_age) = self.max_age {
             value.push_str("; Max-Age=");
             value.push_str(&max_age.as_secs().to_string());
@@ -83,7 +101,18 @@ impl fmt::Debug for SetCookie {
 
 /// Where a browser without a credential is sent to log in: a path of this host, or an `https` URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoginRedirect(Box<str>);
+pub struct LoginRedirect {
+    location: Box<str>,
+    choice: Option<Box<LoginChoice>>,
+}
+
+/// What a page needs on which people choose where to log in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct LoginChoice {
+    chooser: Box<str>,
+    name: Box<str>,
+    return_to: Box<str>,
+}
 
 /// An address that no browser is sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -104,23 +133,68 @@ impl LoginRedirect {
             .strip_prefix("https://")
             .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '['));
         let plain = location.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte));
-        if plain && (local || remote) { Ok(Self(location.into())) } else { Err(LoginRedirectError) }
+        if plain && (local || remote) {
+            Ok(Self { location: location.into(), choice: None })
+        } else {
+            Err(LoginRedirectError)
+        }
+    }
+
+    /// The same, as one of those that people choose from where there are several: at `chooser`, a path, by `name`, for what was asked for
+    /// (`return_to`). Name and `return_to` are percent-encoded.
+    #[must_use]
+    pub fn among(self, chooser: &str, name: &str, return_to: &str) -> Self {
+        let choice = LoginChoice { chooser: chooser.into(), name: name.into(), return_to: return_to.into() };
+        Self { choice: Some(Box::new(choice)), ..self }
+    }
+
+    /// Where to send somebody who could log in at each of these: to the only one, or to where they choose.
+    pub(crate) fn of_all(all: Vec<Self>) -> Option<Self> {
+        let mut choices = all.iter().filter_map(|login| login.choice.as_deref());
+        if let (Some(first), true) = (choices.next(), all.len() > 1) {
+            let names = std::iter::once(first).chain(choices);
+            let names: String = names.map(|choice| format!("&with={}", choice.name)).collect();
+            return Self::new(&format!("{}?return_to={}{names}", first.chooser, first.return_to)).ok();
+        }
+        all.into_iter().next()
     }
 
     /// The value of a `Location` field.
     pub fn location(&self) -> &str {
-        &self.0
+        &self.location
     }
 }
 
 /// Whether a browser makes the request to show a page, so that it can follow a redirect to a login. Scripts and prefetches cannot.
 pub(crate) fn is_navigation(head: &RequestHead) -> bool {
-    let mode = head.fields.sole_named(b"sec-fetch-mode");
     matches!(head.method.as_str(), "GET" | "HEAD")
         && head.fields.all(FieldName::ContentType).next().is_none()
         && head.fields.all(FieldName::Accept).any(names_html)
-        && matches!(mode, Ok(None | Some(b"navigate")))
-        && matches!(head.fields.sole_named(b"sec-purpose"), Ok(None))
+        && shows_a_page(head)
+}
+
+/// Whether a request for a page of the gate's own is made to show it. Whoever comes without a browser may as well.
+pub fn opens_a_page(head: &RequestHead) -> bool {
+    head.method.as_str() == "GET" && shows_a_page(head)
+}
+
+/// Whether a browser sends something (a form) and shows the answer as a page.
+pub(crate) fn is_submission(head: &RequestHead) -> bool {
+    !matches!(head.method.as_str(), "GET" | "HEAD" | "OPTIONS")
+        && head.fields.all(FieldName::Accept).any(names_html)
+        && shows_a_page(head)
+}
+
+/// Whether what is answered is shown as a page of its own, as far as the request says: not in a frame, not to a script, and not some time before
+/// somebody asks for it (`Purpose` and `X-Moz` are what browsers said before there was `Sec-Purpose`).
+fn shows_a_page(head: &RequestHead) -> bool {
+    let says = |name: &[u8]| head.fields.sole_named(name);
+    matches!(says(b"sec-fetch-mode"), Ok(None | Some(b"navigate")))
+        && matches!(says(b"sec-fetch-dest"), Ok(None | Some(b"document")))
+        && [&b"sec-purpose"[..], b"purpose", b"x-moz", b"x-requested-with"]
+            .iter()
+            .all(|name| matches!(says(name), Ok(None)))
+        && head.path.as_str() != "/favicon.ico"
 }
 
 fn names_html(accept: &[u8]) -> bool {

@@ -31,8 +31,8 @@ pub use own_tokens::{OwnToken, payload};
 pub(crate) use passwords::KnownPassword;
 pub use passwords::{PasswordRefused, PasswordVerifier};
 pub use provider::{
-    IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores, RefreshRefused, TokenPair,
-    TokenRefused, tokens_expire_at,
+    DEFAULT_PATH, IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores, RefreshRefused,
+    TokenPair, TokenRefused, tokens_expire_at,
 };
 pub use revocations::watch_revocations;
 pub use rotation::{RotationError, SOONEST, SigningKeyAccounts};

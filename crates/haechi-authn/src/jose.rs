@@ -4,7 +4,7 @@
 //! token's `alg` only chooses among what a key already is.
 
 pub mod algorithm;
-mod base64url;
+pub(crate) mod base64url;
 pub mod claims;
 pub mod compact;
 mod der;
@@ -17,4 +17,5 @@ pub mod sign;
 pub use algorithm::{Algorithm, AlgorithmSet, SigningAlgorithm, UnknownAlgorithm};
 pub use compact::{Compact, Header, TokenFault};
 pub use key::{KeyFault, VerifyingKey};
+pub use pem::{PrivateKeyError, signer_of_pem};
 pub use sign::{Signer, SigningFault, public_jwks};

@@ -6,6 +6,7 @@ pub mod fetch;
 mod freshness;
 mod refresh;
 pub mod set;
+pub(crate) mod signature;
 pub mod source;
 pub mod web;
 

@@ -19,6 +19,7 @@ pub mod imported_key;
 pub mod jose;
 pub mod key_uses;
 pub mod keys;
+pub mod oidc;
 pub mod quotas;
 mod random;
 pub mod revocation;

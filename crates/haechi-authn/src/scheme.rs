@@ -67,6 +67,11 @@ pub trait Scheme {
     fn login(&self, _head: &RequestHead) -> Option<LoginRedirect> {
         None
     }
+
+    /// Whether a browser whose credential does not hold is sent there as well: its login has ended.
+    fn logs_in_again(&self) -> bool {
+        false
+    }
 }
 
 /// An answer now, or later.

@@ -1,7 +1,7 @@
 //! The outcome of authentication: who is calling.
 
 use crate::rate::{QuotaCount, Rate};
-use crate::{Attributes, Role, RoleTable, Timestamp};
+use crate::{Attributes, Role, RoleTable, Secret, Timestamp};
 use serde::{Serialize, Serializer};
 use std::sync::Arc;
 
@@ -45,6 +45,9 @@ pub struct Caller {
     /// Limits that the credential brings itself, as API keys do.
     #[serde(skip)]
     pub limits: Option<Arc<CallerLimits>>,
+    /// The issuer's own access token, for backends that are to get it.
+    #[serde(skip)]
+    pub access_token: Option<Arc<Secret<String>>>,
 }
 
 /// Limits that a credential brings itself, on whichever route it is used.
@@ -127,6 +130,7 @@ impl Caller {
             credential_id: claimed.credential_id.map(Arc::from),
             session: claimed.session.map(Arc::from),
             limits: None,
+            access_token: None,
         }
     }
 
@@ -144,6 +148,7 @@ impl Caller {
             credential_id: None,
             session: None,
             limits: None,
+            access_token: None,
         }
     }
 

@@ -176,6 +176,7 @@ async fn exchange(
         origin: &request.origin,
         verified: chain.map_or(&[], |chain| chain.places_of(request.verified)),
         inspected: chain.map_or(&[], Chain::places),
+        logins: &request.plan.shared.logins,
         identity_token: token.as_deref(),
         body_length: body.length(),
         trace: &request.trace,
@@ -190,7 +191,9 @@ async fn exchange(
         answer_stall: idle.unwrap_or(DEFAULT_IDLE_TIMEOUT),
         interim: &|lines| {
             let headers = &service.settings.identity_headers;
-            request.interim.push(lines.status, end_to_end(lines.fields.clone(), headers));
+            let mut fields = end_to_end(lines.fields.clone(), headers);
+            request.plan.shared.logins.keep_own_cookies(&mut fields);
+            request.interim.push(lines.status, fields);
         },
         switches: request.websocket.is_some(),
     };
@@ -322,7 +325,11 @@ fn identity_token(
     service: &Service,
     permitted: &Permitted,
 ) -> Result<Option<Rc<str>>, Failure> {
-    let Some(wanted) = &service.settings.identity_token else { return Ok(None) };
+    let Some(wanted) = &service.settings.identity_token else {
+        // A service that asks for a token of ours gets that one; any other, the one that the caller's issuer gave for it.
+        let theirs = permitted.caller().access_token.as_ref();
+        return Ok(theirs.map(|token| token.expose().as_str().into()));
+    };
     let minted = request.plan.identity_token(wanted, permitted.caller(), permitted.head().received);
     minted.map(Some).map_err(|error| Failure::ours(Refusal::CANNOT_TELL, error))
 }
@@ -343,6 +350,7 @@ fn respond(
     record: Record,
 ) -> Response {
     let mut fields = end_to_end(lines.fields, &service.settings.identity_headers);
+    request.plan.shared.logins.keep_own_cookies(&mut fields);
     if is_private {
         add_private(&mut fields);
     }

@@ -4,6 +4,7 @@ use crate::ascii::{push_host, push_ip, push_number};
 use crate::client_address::Origin;
 use crate::context_headers::{ContextHeaderError, ContextHeaders};
 use crate::head_sink::HeadSink;
+use crate::logins::Logins;
 use crate::settings::{Route, Service};
 use crate::subprotocols;
 use crate::trace::Trace;
@@ -69,6 +70,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) verified: &'a [CredentialPlace],
     /// Where any of the route's authenticators looks.
     pub(crate) inspected: &'a [CredentialPlace],
+    /// Whose cookies go to no backend.
+    pub(crate) logins: &'a Logins,
     pub(crate) identity_token: Option<&'a str>,
     /// Of the body: `Some(0)` when there is none, `None` when it is chunked.
     pub(crate) body_length: Option<u64>,
@@ -170,7 +173,8 @@ impl Outgoing<'_> {
 
     /// Likewise for a cookie, which shares its field with others.
     fn takes_cookie(&self, name: &[u8]) -> bool {
-        self.takes(|place| matches!(place, CredentialPlace::Cookie(known) if known.as_bytes() == name))
+        self.logins.owns_cookie(name)
+            || self.takes(|place| matches!(place, CredentialPlace::Cookie(known) if known.as_bytes() == name))
     }
 
     fn takes(&self, stands_at: impl Fn(&CredentialPlace) -> bool) -> bool {

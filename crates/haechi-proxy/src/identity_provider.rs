@@ -1,5 +1,6 @@
 //! The embedded identity provider's calls over HTTP (docs/identity-provider.md). What they do is `haechi-authn`'s; here they are read and answered.
 
+mod browser;
 mod oauth;
 mod told;
 
@@ -71,6 +72,9 @@ pub(crate) async fn answer(
     mut body: RequestBody,
     record: Record,
 ) -> Response {
+    if let Some(call) = browser::BrowserCall::of(call) {
+        return browser::answer(request, call, permitted, body, record).await;
+    }
     let Some(provider) = &request.plan.shared.identity else {
         let refused = Refused::new(Refusal::Internal, "the plan has no identity provider");
         return refuse(refused, request.to, record);
@@ -144,6 +148,12 @@ async fn perform(
             None => Answer::refused(Refusal::CANNOT_TELL, "the signing keys are not loaded yet"),
         },
         IdentityCall::Discovery => Answer::Cacheable(provider.discovery_document().to_string().into_bytes()),
+        // They were answered before.
+        IdentityCall::LoginChoice
+        | IdentityCall::LoginStart
+        | IdentityCall::LoginCallback
+        | IdentityCall::BackchannelLogout
+        | IdentityCall::BrowserLogout => Answer::refused(Refusal::Internal, "this is a browser's call"),
     };
     (answer, None)
 }

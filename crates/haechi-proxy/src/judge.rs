@@ -9,7 +9,7 @@ use crate::route::Found;
 use crate::settings::Route;
 use crate::worker::plan::WorkerPlan;
 use haechi_authn::chain::{Chain, Outcome, Verified};
-use haechi_authn::{Attempt, Effects, Fault, Scheme, Unavailable};
+use haechi_authn::{Attempt, Effects, Fault, LoginRedirect, Scheme, Unavailable};
 use haechi_authz::{Denial, DenialKind, DenyReason, Permitted, Refused as NotPermitted, RouteIndex};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, Irregular, RequestHead, Timestamp};
@@ -192,7 +192,7 @@ async fn authenticate(
     observer: &mut impl Observer,
 ) -> Result<(Arc<Caller>, Verified), Refused> {
     let chain = plan.chain(route).ok_or_else(no_such_route)?;
-    let Outcome { attempt, verified, effects, login, refused_by, challenges } =
+    let Outcome { attempt, verified, effects, login, login_at_once, refused_by, challenges } =
         chain.authenticate(head, now, |scheme, attempt| observer.attempted(scheme, attempt)).await;
     match attempt {
         Attempt::Verified(caller) => {
@@ -201,20 +201,29 @@ async fn authenticate(
             Ok((caller, verified))
         }
         Attempt::Absent => Err(match login {
-            Some(to) => Refused::new(Refusal::Login { to }, NO_CREDENTIAL),
+            Some(to) => Refused::new(to_login(to, login_at_once, chain), NO_CREDENTIAL),
             None => no_credential(plan, route, NO_CREDENTIAL),
         }),
         Attempt::Unavailable(Unavailable { reason, retry_after }) => {
             Err(Refused::new(Refusal::CannotTell { retry_after }, reason).by(refused_by))
         }
         Attempt::Rejected(rejection) => {
-            let refusal = match rejection.fault {
-                Fault::InvalidRequest => Refusal::AmbiguousCredential,
-                Fault::InvalidToken | Fault::InvalidCredentials => Refusal::BadCredential { challenges },
+            let refusal = match (rejection.fault, login) {
+                (Fault::InvalidRequest, _) => Refusal::AmbiguousCredential,
+                // A session that has ended: people log in again.
+                (_, Some(to)) => to_login(to, login_at_once, chain),
+                (Fault::InvalidToken | Fault::InvalidCredentials, None) => {
+                    Refusal::BadCredential { challenges }
+                }
             };
             Err(Refused::new(refusal, rejection.reason).by(refused_by))
         }
     }
+}
+
+/// A browser that shows a page is sent to a login; one that has sent something is told so instead of losing it.
+fn to_login(to: LoginRedirect, at_once: bool, chain: &Chain) -> Refusal {
+    if at_once { Refusal::Login { to } } else { Refusal::LoginFirst { to, challenges: chain.challenges() } }
 }
 
 /// A cookie comes along whichever page asks: another site's must not act in its caller's name.

@@ -1,6 +1,7 @@
 //! What the data plane runs: an immutable snapshot that the control side swaps whole.
 
 use crate::context_headers::ContextHeaders;
+use crate::logins::Logins;
 use crate::route::{Conflict, Router};
 use crate::settings::{Limits, Listener, ListenerIndex, Route, Service, ServiceIndex};
 use haechi_authn::identity::Provider;
@@ -25,6 +26,7 @@ pub struct Plan {
     pub(crate) trusted_proxies: Vec<IpNet>,
     pub(crate) limits: Limits,
     pub(crate) identity: Option<Arc<Provider>>,
+    pub(crate) logins: Logins,
 }
 
 /// What a [`Plan`] is made of.
@@ -47,6 +49,8 @@ pub struct PlanParts {
     pub limits: Limits,
     /// The embedded identity provider, where configured.
     pub identity: Option<Arc<Provider>>,
+    /// The authenticators that log people in.
+    pub logins: Logins,
 }
 
 fn guarded(service: &Service) -> impl Iterator<Item = &str> {
@@ -74,6 +78,7 @@ impl Plan {
             trusted_proxies: parts.trusted_proxies,
             limits: parts.limits,
             identity: parts.identity,
+            logins: parts.logins,
         })
     }
 

@@ -43,6 +43,28 @@ pub(crate) enum Refusal {
     Login {
         to: LoginRedirect,
     },
+    /// No credential, of a browser that has sent something: it would be lost on the way to a login.
+    LoginFirst {
+        to: LoginRedirect,
+        challenges: Vec<Arc<Challenge>>,
+    },
+    /// A login that comes to nothing, for a reason that people can do something about.
+    LoginRefused {
+        /// What they are told.
+        told: &'static str,
+        /// Where they can try again.
+        again: Option<LoginRedirect>,
+    },
+    /// A login that the provider, or the person, has refused.
+    LoginDenied {
+        /// Where they can try again.
+        again: Option<LoginRedirect>,
+    },
+    /// A login of which the provider says what is not to be believed.
+    LoginUntrusted {
+        /// Where they can try again.
+        again: Option<LoginRedirect>,
+    },
     /// Served over `https` alone.
     Redirect {
         location: Box<str>,
@@ -127,6 +149,10 @@ impl Refusal {
             Self::NotFound => "no-route",
             Self::MethodNotAllowed(_) => "method-not-allowed",
             Self::Login { .. } => "login",
+            Self::LoginFirst { .. } => "login-first",
+            Self::LoginRefused { .. } => "login-refused",
+            Self::LoginDenied { .. } => "login-denied",
+            Self::LoginUntrusted { .. } => "login-untrusted",
             Self::Redirect { .. } => "redirect",
             Self::NoCredential { .. } => "not-authenticated",
             Self::BadCredential { .. } => "invalid-credentials",
@@ -160,6 +186,10 @@ impl Refusal {
             Self::MethodNotAllowed(_) => "this address does not take this method",
             Self::NoCredential { .. } => "credentials are needed",
             Self::Login { .. } => "log in first",
+            Self::LoginFirst { .. } => "log in first, then send this again: it was not kept",
+            Self::LoginRefused { told, .. } => told,
+            Self::LoginDenied { .. } => "the login was refused, or given up",
+            Self::LoginUntrusted { .. } => "the login provider's answer cannot be trusted",
             Self::Redirect { .. } => "this address is served over https",
             Self::BadCredential { .. } => "the credentials are not valid",
             Self::Forbidden { .. } => "this caller may not do this",
@@ -187,6 +217,10 @@ impl Refusal {
             Self::NotFound | Self::MethodNotAllowed(_) => RequestOutcome::Unrouted,
             Self::NoCredential { .. }
             | Self::Login { .. }
+            | Self::LoginFirst { .. }
+            | Self::LoginRefused { .. }
+            | Self::LoginDenied { .. }
+            | Self::LoginUntrusted { .. }
             | Self::BadCredential { .. }
             | Self::OAuthClient { .. } => RequestOutcome::Unauthenticated,
             Self::Forbidden { .. } => RequestOutcome::Denied,
@@ -206,6 +240,17 @@ impl Refusal {
         match self {
             Self::OAuthRequest { error, told } => Some((error, told)),
             Self::OAuthClient { told } => Some(("invalid_client", told)),
+            _ => None,
+        }
+    }
+
+    /// Where a browser can log in, for a page that says so.
+    pub(crate) const fn login(&self) -> Option<&LoginRedirect> {
+        match self {
+            Self::LoginFirst { to, .. } => Some(to),
+            Self::LoginRefused { again, .. }
+            | Self::LoginDenied { again }
+            | Self::LoginUntrusted { again } => again.as_ref(),
             _ => None,
         }
     }

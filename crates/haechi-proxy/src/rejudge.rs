@@ -57,7 +57,7 @@ pub(crate) async fn rejudge(
         Err(refused) => match refused.refusal {
             Refusal::CannotTell { .. } => Rejudged::Unavailable,
             // Whoever was let in is not sent to a login in the middle of it.
-            Refusal::Login { .. } => {
+            Refusal::Login { .. } | Refusal::LoginFirst { .. } => {
                 Rejudged::unauthenticated(Refusal::NoCredential { challenges: Vec::new() })
             }
             refusal @ (Refusal::NoCredential { .. }

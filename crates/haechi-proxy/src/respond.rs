@@ -6,7 +6,7 @@ use crate::refusal::{Refusal, Refused};
 use crate::reply::{ErrorFormat, ReplyContext};
 use crate::response::{Response, ResponseBody};
 use crate::whole_seconds::whole_seconds;
-use haechi_authn::{Challenge, ChallengeError, Effects};
+use haechi_authn::{Challenge, ChallengeError, Effects, SetCookie};
 use haechi_core::Fields;
 use http::{Method, StatusCode};
 use serde::Serialize;
@@ -64,6 +64,10 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         Refusal::NoCredential { .. } => StatusCode::UNAUTHORIZED,
         // Whatever was asked for, what comes next is a GET of another page (RFC 9110 15.4.4).
         Refusal::Login { .. } => StatusCode::SEE_OTHER,
+        Refusal::LoginFirst { .. } => StatusCode::UNAUTHORIZED,
+        Refusal::LoginRefused { .. } => StatusCode::BAD_REQUEST,
+        Refusal::LoginDenied { .. } => StatusCode::FORBIDDEN,
+        Refusal::LoginUntrusted { .. } => StatusCode::BAD_GATEWAY,
         // The method and the body stay as they are (RFC 9110 15.4.9).
         Refusal::Redirect { .. } => StatusCode::PERMANENT_REDIRECT,
         Refusal::BadCredential { .. } => StatusCode::UNAUTHORIZED,
@@ -112,6 +116,67 @@ pub(crate) fn document(
     Response { status, fields, body: ResponseBody::Full(body), close: false, record }
 }
 
+/// Sends a browser on after a call of the gate's own, with these cookies (RFC 9110 15.4.4). What stood in the address of the call stays here.
+pub(crate) fn see_other(
+    location: &str,
+    cookies: &[SetCookie],
+    to: &ReplyContext,
+    mut record: Record,
+) -> Response {
+    let mut fields = Fields::with_capacity(8, 1024);
+    our_fields(&mut fields, to, b"no-store");
+    fields.push(b"location", location.as_bytes());
+    fields.push(b"referrer-policy", b"no-referrer");
+    cookies.iter().for_each(|cookie| fields.push(b"set-cookie", cookie.field_value().as_bytes()));
+    let status = StatusCode::SEE_OTHER;
+    record.answered(status, RequestOutcome::Answered);
+    Response { status, fields, body: ResponseBody::Full(Vec::new()), close: false, record }
+}
+
+/// A page of the gate's own, with these cookies: a heading, and what stands below it in HTML.
+pub(crate) fn page(
+    heading: &str,
+    below: &str,
+    cookies: &[SetCookie],
+    to: &ReplyContext,
+    mut record: Record,
+) -> Response {
+    let mut fields = Fields::with_capacity(10, 1024);
+    our_fields(&mut fields, to, b"no-store");
+    page_fields(&mut fields);
+    cookies.iter().for_each(|cookie| fields.push(b"set-cookie", cookie.field_value().as_bytes()));
+    let status = StatusCode::OK;
+    record.answered(status, RequestOutcome::Answered);
+    let body = page_text(heading, &format!("<h1>{heading}</h1>{below}"));
+    Response { status, fields, body: ResponseBody::Full(body), close: false, record }
+}
+
+/// What every page of ours carries: nothing is loaded, run, framed or sent anywhere.
+fn page_fields(fields: &mut Fields) {
+    fields.push(b"content-type", b"text/html; charset=utf-8");
+    fields.push(
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    );
+    fields.push(b"x-content-type-options", b"nosniff");
+    fields.push(b"referrer-policy", b"no-referrer");
+}
+
+fn page_text(title: &str, body: &str) -> Vec<u8> {
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+         <title>{title}</title>\
+         <style>body{{font:1rem/1.5 system-ui;max-width:36rem;margin:20vh auto;padding:0 1rem}}code{{color:#666}}</style>\
+         {body}</html>\n",
+    )
+    .into_bytes()
+}
+
+/// An address as it stands in an attribute. What is in it otherwise was checked where it was made.
+pub(crate) fn in_attribute(text: &str) -> String {
+    text.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;")
+}
+
 /// The status with which a WebSocket opens: 101 where the connection is upgraded (RFC 6455 4.2.2), 200 on a stream of its own (RFC 8441 5).
 pub(crate) const fn websocket(upgraded: bool) -> StatusCode {
     if upgraded { StatusCode::SWITCHING_PROTOCOLS } else { StatusCode::OK }
@@ -133,7 +198,9 @@ fn specific_fields(refusal: &Refusal, fields: &mut Fields) {
             let list = allow.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
             fields.push(b"allow", list.as_bytes());
         }
-        Refusal::NoCredential { challenges } => challenges.iter().for_each(|known| challenge(known, None)),
+        Refusal::NoCredential { challenges } | Refusal::LoginFirst { challenges, .. } => {
+            challenges.iter().for_each(|known| challenge(known, None));
+        }
         Refusal::BadCredential { challenges } => {
             challenges.iter().for_each(|(known, error)| challenge(known, error.as_ref()));
         }
@@ -201,20 +268,18 @@ fn oauth(refusal: &Refusal, fields: &mut Fields) -> Vec<u8> {
     serde_json::to_vec(&serde_json::json!({ "error": error, "error_description": told })).unwrap_or_default()
 }
 
+/// The short page that browsers get in place of a problem.
 fn html(refusal: &Refusal, status: StatusCode, to: &ReplyContext, fields: &mut Fields) -> Vec<u8> {
     let detail = refusal.detail();
-    fields.push(b"content-type", b"text/html; charset=utf-8");
-    fields.push(b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'");
-    fields.push(b"x-content-type-options", b"nosniff");
+    page_fields(fields);
     let title = status.canonical_reason().unwrap_or_default();
-    format!(
-        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{code} {title}</title>\
-         <style>body{{font:1rem/1.5 system-ui;max-width:36rem;margin:20vh auto;padding:0 1rem}}code{{color:#666}}</style>\
-         <h1>{code} {title}</h1><p>{detail}.</p><p><code>request {id}</code></p></html>\n",
-        code = status.as_u16(),
-        id = to.id,
-    )
-    .into_bytes()
+    let login = refusal.login().map_or_else(String::new, |login| {
+        format!("<p><a href=\"{}\">Log in</a></p>", in_attribute(login.location()))
+    });
+    let heading = format!("{code} {title}", code = status.as_u16());
+    let body =
+        format!("<h1>{heading}</h1><p>{detail}.</p>{login}<p><code>request {id}</code></p>", id = to.id);
+    page_text(&heading, &body)
 }
 
 /// gRPC callers read the status from `grpc-status`, on HTTP 200 (gRPC over HTTP/2, "Responses"). What a status becomes is what clients make of it

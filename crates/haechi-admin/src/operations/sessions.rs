@@ -1,4 +1,4 @@
-//! `/api/v1/sessions`: logins of users.
+//! `/api/v1/sessions`: logins of users, and of people who logged in with a browser elsewhere.
 
 use super::users::{UserPath, concerned, existing};
 use crate::answer::{Done, Page, limit_to};
@@ -8,7 +8,7 @@ use crate::error::AdminError;
 use crate::shape::shape;
 use haechi_authn::identity::tokens_expire_at;
 use haechi_core::Timestamp;
-use haechi_core::ports::Session;
+use haechi_core::ports::{Session, WebSession};
 
 /// There are no further pages, so that one is longer.
 const MOST: usize = 1000;
@@ -32,8 +32,10 @@ shape! {
     pub(crate) SessionView {
         /// Its id, the `sid` of its tokens.
         required id: String,
-        /// The user's id.
+        /// The user's id, or who it is at the login provider.
         required subject: String,
+        /// The authenticator by which people logged in with a browser; `null` for a login of a user.
+        required authenticator: Option<String>,
         /// When it began.
         required created_at: String,
         /// When it cannot be refreshed any more.
@@ -46,6 +48,17 @@ impl SessionView {
         Self {
             id: session.id,
             subject: session.user_id,
+            authenticator: None,
+            created_at: session.created_at.rfc3339().to_string(),
+            expires_at: session.expires_at.rfc3339().to_string(),
+        }
+    }
+
+    fn of_browser(session: WebSession) -> Self {
+        Self {
+            id: session.id,
+            subject: session.subject,
+            authenticator: Some(session.authenticator),
             created_at: session.created_at.rfc3339().to_string(),
             expires_at: session.expires_at.rfc3339().to_string(),
         }
@@ -64,7 +77,15 @@ pub(super) async fn list(
         None => None,
     };
     let found = stores.sessions.list(user.as_deref(), reader.now(), limit).await?;
-    Ok(Page { items: found.into_iter().map(SessionView::of).collect(), next: None })
+    let mut all: Vec<(Timestamp, SessionView)> =
+        found.into_iter().map(|session| (session.created_at, SessionView::of(session))).collect();
+    if user.is_none() {
+        let others = stores.web_sessions.list(None, reader.now(), limit).await?;
+        all.extend(others.into_iter().map(|session| (session.created_at, SessionView::of_browser(session))));
+        all.sort_by_key(|(created_at, _)| std::cmp::Reverse(*created_at));
+        all.truncate(limit);
+    }
+    Ok(Page { items: all.into_iter().map(|(_, view)| view).collect(), next: None })
 }
 
 /// No access token of the login is valid for longer.
@@ -81,7 +102,10 @@ pub(super) async fn end(
         return Err(AdminError::BadPath("this is a token, not a login's id".to_owned()));
     }
     change.target(format!("session {id}")).await;
-    change.stores()?.sessions.end(&id, until(&change)?).await?;
+    let stores = change.stores()?;
+    if !stores.web_sessions.end(&id).await? {
+        stores.sessions.end(&id, until(&change)?).await?;
+    }
     Ok(Done)
 }
 

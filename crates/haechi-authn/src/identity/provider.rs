@@ -18,6 +18,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Below which path the gate's own calls are answered where the configuration does not say.
+pub const DEFAULT_PATH: &str = "/auth";
+
 /// Waiting for the hashing pool and the store together.
 const LOGIN_ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -252,6 +255,11 @@ impl Provider {
     /// The signing and verification keys.
     pub fn keyring(&self) -> &Arc<Keyring> {
         &self.inner.keyring
+    }
+
+    /// Below which path the provider answers, without a slash at its end.
+    pub fn path(&self) -> &Arc<str> {
+        &self.inner.settings.path
     }
 
     /// The `iss` of the tokens made here.

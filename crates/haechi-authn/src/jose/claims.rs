@@ -69,6 +69,14 @@ pub fn text<'a>(claims: &'a Object<'_>, name: &'static str) -> Result<Option<&'a
     }
 }
 
+/// `iat`, where there is one.
+///
+/// # Errors
+/// [`TokenFault::Malformed`] if it is no date.
+pub fn issued_at(claims: &Object<'_>) -> Result<Option<Timestamp>, TokenFault> {
+    date(claims, "iat")
+}
+
 /// A NumericDate (RFC 7519 2): whole or broken seconds.
 fn date(claims: &Object<'_>, name: &'static str) -> Result<Option<Timestamp>, TokenFault> {
     let seconds = match claims.member(name) {

@@ -198,6 +198,15 @@ impl<'t> Compact<'t> {
     pub fn claims(&self) -> Result<Object<'_>, TokenFault> {
         read("claims set", &self.payload)
     }
+
+    /// The same, to be kept and joined with others.
+    ///
+    /// # Errors
+    /// [`TokenFault::Json`].
+    pub fn claims_map(&self) -> Result<serde_json::Map<String, serde_json::Value>, TokenFault> {
+        self.claims()?;
+        serde_json::from_slice(&self.payload).map_err(|_| TokenFault::Shape)
+    }
 }
 
 fn read<'a>(part: &'static str, bytes: &'a [u8]) -> Result<Object<'a>, TokenFault> {

@@ -1,7 +1,8 @@
 //! A public key or a certificate in PEM (RFC 7468 5, 13).
 
-use super::algorithm::Algorithm;
+use super::algorithm::{Algorithm, SigningAlgorithm};
 use super::key::{KeyFault, VerifyingKey};
+use super::sign::Signer;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use haechi_core::{Timestamp, certificate};
@@ -45,6 +46,35 @@ pub(super) fn fitting(der: &[u8]) -> Result<Vec<VerifyingKey>, KeyFault> {
         return Err(unusable("the key is not RSA of 2048 to 8192 bits, P-256, P-384, P-521 or Ed25519"));
     }
     Ok(keys)
+}
+
+/// A private key in PEM that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PrivateKeyError {
+    /// There is not one block `PRIVATE KEY`.
+    #[error("this is not one PEM block `PRIVATE KEY`; make it with `openssl pkcs8 -topk8 -nocrypt`")]
+    Shape,
+    /// Nothing here signs with such a key.
+    #[error("the private key is not Ed25519, P-256 or RSA of 2048 to 8192 bits")]
+    Kind,
+}
+
+/// What signs with a private key in PEM (RFC 7468 10), under this name or its thumbprint.
+///
+/// # Errors
+/// [`PrivateKeyError`].
+pub fn signer_of_pem(text: &str, kid: Option<String>) -> Result<Signer, PrivateKeyError> {
+    const LABEL: &str = "PRIVATE KEY-----";
+    let (_, after) = text.split_once("-----BEGIN PRIVATE KEY-----").ok_or(PrivateKeyError::Shape)?;
+    let (body, rest) = after.split_once("-----END PRIVATE KEY-----").ok_or(PrivateKeyError::Shape)?;
+    if rest.contains(LABEL) {
+        return Err(PrivateKeyError::Shape);
+    }
+    let body: String = body.chars().filter(|c| !c.is_ascii_whitespace()).collect();
+    let der = zeroize::Zeroizing::new(STANDARD.decode(body).map_err(|_| PrivateKeyError::Shape)?);
+    let signers = SigningAlgorithm::ALL.into_iter();
+    let mut signers = signers.filter_map(|algorithm| Signer::from_pkcs8(algorithm, kid.clone(), &der).ok());
+    signers.next().ok_or(PrivateKeyError::Kind)
 }
 
 struct Block<'t> {

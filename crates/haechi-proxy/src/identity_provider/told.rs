@@ -11,19 +11,28 @@ pub(super) struct Told {
     who: Option<AuditSubject>,
     target: Option<String>,
     reason: Option<String>,
+    /// Who knew them.
+    authenticator: Option<String>,
 }
 
 impl Told {
     /// It was done for this subject of `issuer`.
     pub(super) fn done(action: &'static str, issuer: &str, subject: &str) -> Self {
         let who = AuditSubject { issuer: issuer.to_owned(), subject: subject.to_owned() };
-        Self { action, outcome: AuditOutcome::Done, who: Some(who), target: None, reason: None }
+        Self {
+            action,
+            outcome: AuditOutcome::Done,
+            who: Some(who),
+            target: None,
+            reason: None,
+            authenticator: None,
+        }
     }
 
     /// It was refused, for whoever it was.
     pub(super) fn refused(action: &'static str, reason: impl ToString) -> Self {
         let (outcome, reason) = (AuditOutcome::Refused, Some(reason.to_string()));
-        Self { action, outcome, who: None, target: None, reason }
+        Self { action, outcome, who: None, target: None, reason, authenticator: None }
     }
 
     /// It was done by a caller.
@@ -34,11 +43,23 @@ impl Told {
 
     /// It was done by a client that proved who it is.
     pub(super) fn unnamed(action: &'static str) -> Self {
-        Self { action, outcome: AuditOutcome::Done, who: None, target: None, reason: None }
+        Self {
+            action,
+            outcome: AuditOutcome::Done,
+            who: None,
+            target: None,
+            reason: None,
+            authenticator: None,
+        }
     }
 
     pub(super) fn on_session(self, session: &str) -> Self {
         Self { target: Some(format!("session {session}")), ..self }
+    }
+
+    /// At a login provider from outside, by this authenticator.
+    pub(super) fn at(self, authenticator: &str) -> Self {
+        Self { authenticator: Some(authenticator.to_owned()), ..self }
     }
 
     pub(super) fn event(self, head: &RequestHead) -> AuditEvent {
@@ -50,7 +71,7 @@ impl Told {
             at: head.received,
             action: self.action,
             actor: Some(AuditActor {
-                authenticator: "identity".to_owned(),
+                authenticator: self.authenticator.unwrap_or_else(|| "identity".to_owned()),
                 who: self.who.clone(),
                 credential_id: None,
                 uid: None,

@@ -235,6 +235,7 @@ fn plan(backend: &Backend, asked: &Arc<AtomicUsize>) -> Plan {
         trusted_proxies: Vec::new(),
         limits: Limits::default(),
         identity: None,
+        logins: crate::logins::Logins::default(),
     };
     Plan::new(parts).unwrap()
 }

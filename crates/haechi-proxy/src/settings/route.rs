@@ -117,6 +117,16 @@ pub enum IdentityCall {
     Jwks,
     /// `GET /.well-known/openid-configuration`
     Discovery,
+    /// `GET /auth/oidc`: where to log in, of several.
+    LoginChoice,
+    /// `GET /auth/oidc/NAME/start`
+    LoginStart,
+    /// `GET` or `POST /auth/oidc/NAME/callback`
+    LoginCallback,
+    /// `POST /auth/oidc/NAME/backchannel_logout`
+    BackchannelLogout,
+    /// `GET /auth/logout`
+    BrowserLogout,
 }
 
 impl Route {

@@ -52,6 +52,7 @@ pub(crate) fn open(
     for field in passing.iter().filter(|field| !handshake::ends_here(field.name)) {
         fields.push(field.name, field.value);
     }
+    request.plan.shared.logins.keep_own_cookies(&mut fields);
     fields.push(b"x-request-id", &request.to.id.hex());
     if !fields.iter().any(|field| field.name == subprotocols::NAME)
         && let Some(chosen) = chosen

@@ -33,6 +33,7 @@ pub(crate) fn plan(backend: SocketAddr, enforcer: Enforcer, routes: Vec<Route>) 
         trusted_proxies: Vec::new(),
         limits: Limits::default(),
         identity: None,
+        logins: haechi_proxy::Logins::default(),
     };
     Plan::new(parts).unwrap()
 }

@@ -10,10 +10,11 @@ use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{Lockout, PasswordVerifier, Provider};
 use haechi_authn::key_uses::KeyUses;
 use haechi_authn::keys::{KeySource, Refresh};
+use haechi_authn::oidc::{OidcClient, WebCalls};
 use haechi_authn::quotas::QuotaKeeper;
 use haechi_authn::{Authenticator, CredentialPlace, RevocationWatch};
 use haechi_authz::analysis::CallerOrigin;
-use haechi_core::ports::ApiKeys;
+use haechi_core::ports::{ApiKeys, WebSessions};
 use haechi_core::{AttributeType, Clock, RoleTable};
 use serde_json::Value as Json;
 use std::any::Any;
@@ -105,6 +106,32 @@ pub(crate) trait Settings: Same + Debug + Send + Sync {
         materials: &Materials<'_>,
     ) -> Result<Arc<dyn Authenticator>, String>;
 
+    /// Its part in logins with a browser, which is kept for as long as the authenticator is; `None` where it has none.
+    ///
+    /// # Errors
+    /// Why it cannot be built.
+    fn logins(
+        &self,
+        _name: &Arc<str>,
+        _keys: Option<Arc<KeySource>>,
+        _: &Materials<'_>,
+    ) -> Result<Option<OidcClient>, String> {
+        Ok(None)
+    }
+
+    /// Builds the authenticator whose part in logins is `client`.
+    ///
+    /// # Errors
+    /// Why it cannot be built.
+    fn build_over(&self, _client: &OidcClient, _: &Materials<'_>) -> Result<Arc<dyn Authenticator>, String> {
+        Err("it logs nobody in".to_owned())
+    }
+
+    /// Whether people log in by it with a browser: it answers calls of its own.
+    fn logs_in(&self) -> bool {
+        false
+    }
+
     /// What it can say of its callers: what `explain`, `test`, `matrix` and `prove` suppose. `own_issuer` is that of the store's users.
     fn way(&self, name: &Arc<str>, own_issuer: &Arc<str>) -> CallerOrigin;
 
@@ -156,6 +183,10 @@ pub(crate) struct Materials<'a> {
     pub(crate) lockout: Lockout,
     /// The store's API keys.
     pub(crate) api_keys: Option<&'a Arc<dyn ApiKeys>>,
+    /// The store's browser sessions.
+    pub(crate) web_sessions: Option<&'a Arc<dyn WebSessions>>,
+    /// Asks login providers.
+    pub(crate) calls: Option<&'a Arc<dyn WebCalls>>,
     /// Where it is told that one of them was used.
     pub(crate) key_uses: &'a Arc<KeyUses>,
     /// Keeps the API keys' own limits.

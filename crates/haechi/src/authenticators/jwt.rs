@@ -1,7 +1,7 @@
 //! `type: jwt`: a signed token in `Authorization: Bearer`.
 
-mod check;
-mod record;
+pub(super) mod check;
+pub(super) mod record;
 mod settings;
 
 use super::definition::{AuthenticatorType, Checks, KeyOrigin, Materials, Needs, Record, Settings};

@@ -9,6 +9,7 @@ mod basic;
 pub(crate) mod definition;
 mod file;
 mod jwt;
+mod oidc;
 mod passthrough;
 
 use crate::config::read::Definitions;
@@ -20,6 +21,7 @@ pub(crate) const ALL: Definitions = &[
     &jwt::DEFINITION,
     &basic::DEFINITION,
     &api_key::DEFINITION,
+    &oidc::DEFINITION,
 ];
 
 /// For the routes that the gate brings itself and that everybody may call.

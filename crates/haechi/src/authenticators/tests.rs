@@ -72,7 +72,7 @@ fn the_schema_says_every_type() {
         let record = schema.pointer(reference.trim_start_matches('#')).unwrap();
         record["properties"]["type"]["const"].as_str().unwrap()
     });
-    assert_eq!(said.collect::<Vec<_>>(), ["jwt", "basic", "api_key", "shared_header"]);
+    assert_eq!(said.collect::<Vec<_>>(), ["jwt", "basic", "api_key", "oidc", "shared_header"]);
     let keys = &schema["$defs"]["SharedHeader"]["properties"];
     assert_eq!(keys["header"]["default"], "x-door");
     assert_eq!(keys["subject"]["description"], "Who comes with it.");
@@ -83,7 +83,7 @@ fn only_who_is_on_the_list_is_known() {
     let door = "{ type: shared_header, value: hunter2hunter2, subject: porter }";
     assert_eq!(first_fault(ALL, door).0, "`shared_header` is not an authenticator type");
     let (message, help) = first_fault(with_shared_header(), "{ value: a }");
-    let all = "add `type: jwt`, `type: basic`, `type: api_key` or `type: shared_header`";
+    let all = "add `type: jwt`, `type: basic`, `type: api_key`, `type: oidc` or `type: shared_header`";
     assert_eq!((&*message, help.as_deref()), ("an authenticator needs `type`", Some(all)));
 }
 
@@ -136,6 +136,8 @@ async fn it_is_built_and_asked_in_a_chain() {
         verifier: None,
         lockout: crate::wire::DEFAULT_LOCKOUT,
         api_keys: None,
+        web_sessions: None,
+        calls: None,
         key_uses: &Arc::default(),
         quotas: None,
         identity: None,

@@ -1,4 +1,4 @@
-//! `haechi session`: logins of users.
+//! `haechi session`: logins of users, and of people who logged in with a browser elsewhere.
 
 mod remote;
 
@@ -9,7 +9,7 @@ use super::{Common, Failure, Format};
 use crate::config::LONGEST_ACCESS_TOKEN;
 use clap::{Args, Subcommand};
 use haechi_authn::identity::tokens_expire_at;
-use haechi_core::ports::{Session, StoreError};
+use haechi_core::ports::{Session, StoreError, WebSession};
 use haechi_core::{Clock, SystemClock, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -83,7 +83,9 @@ fn until() -> Timestamp {
 
 async fn one(opened: &Opened, id: &str) -> Result<(), Failure> {
     not_a_token(id)?;
-    opened.store.sessions.end(id, until()).await?;
+    if !opened.store.web_sessions.end(id).await? {
+        opened.store.sessions.end(id, until()).await?;
+    }
     said(&format!("ended the login `{id}`"));
     Ok(())
 }
@@ -109,8 +111,12 @@ async fn all(opened: &Opened) -> Result<(), Failure> {
         for session in &page {
             opened.store.sessions.end(&session.id, until()).await?;
         }
-        ended += page.len();
-        if page.len() < ENDED_AT_ONCE {
+        let others = opened.store.web_sessions.list(None, SystemClock.now(), ENDED_AT_ONCE).await?;
+        for session in &others {
+            opened.store.web_sessions.end(&session.id).await?;
+        }
+        ended += page.len() + others.len();
+        if page.len() < ENDED_AT_ONCE && others.len() < ENDED_AT_ONCE {
             said(&format!("ended {}", counted(ended, "login")));
             return Ok(());
         }
@@ -130,7 +136,15 @@ async fn list(opened: &Opened, user: Option<&str>, limit: usize, format: Format)
     let names: BTreeMap<String, String> =
         opened.store.users.list().await?.into_iter().map(|user| (user.id, user.name)).collect();
     let found = opened.store.sessions.list(id.as_deref(), SystemClock.now(), limit).await?;
-    let views: Vec<SessionView> = found.into_iter().map(|session| SessionView::of(session, &names)).collect();
+    let mut views: Vec<SessionView> =
+        found.into_iter().map(|session| SessionView::of(session, &names)).collect();
+    if id.is_none() {
+        let others = opened.store.web_sessions.list(None, SystemClock.now(), limit).await?;
+        views.extend(others.into_iter().map(SessionView::of_browser));
+        // Times of one form are in order where their texts are.
+        views.sort_by(|a, b| b.created_at.cmp(&a.created_at));
+        views.truncate(limit);
+    }
     print(format, &views)
 }
 
@@ -153,6 +167,8 @@ struct SessionView {
     subject: String,
     /// The user's name, while there is such a user.
     user: Option<String>,
+    /// The authenticator by which people logged in with a browser; nothing for a login of a user.
+    authenticator: Option<String>,
     created_at: String,
     expires_at: String,
 }
@@ -162,7 +178,19 @@ impl SessionView {
         Self {
             id: session.id,
             user: names.get(&session.user_id).cloned(),
+            authenticator: None,
             subject: session.user_id,
+            created_at: session.created_at.rfc3339().to_string(),
+            expires_at: session.expires_at.rfc3339().to_string(),
+        }
+    }
+
+    fn of_browser(session: WebSession) -> Self {
+        Self {
+            id: session.id,
+            user: None,
+            subject: session.subject,
+            authenticator: Some(session.authenticator),
             created_at: session.created_at.rfc3339().to_string(),
             expires_at: session.expires_at.rfc3339().to_string(),
         }

@@ -31,6 +31,7 @@ impl CommandTrail {
             clients: store.clients.clone(),
             api_keys: store.api_keys.clone(),
             sessions: store.sessions.clone(),
+            web_sessions: store.web_sessions.clone(),
             revocations: store.revocations.clone(),
             signing_keys: store.signing_keys.clone(),
         };
@@ -40,6 +41,7 @@ impl CommandTrail {
         recorded.clients = stores.clients;
         recorded.api_keys = stores.api_keys;
         recorded.sessions = stores.sessions;
+        recorded.web_sessions = stores.web_sessions;
         recorded.revocations = stores.revocations;
         recorded.signing_keys = stores.signing_keys;
         recorded

@@ -18,10 +18,11 @@ use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{IdentityLimits, Keyring};
 use haechi_authn::key_uses::KeyUses;
 use haechi_authn::keys::Fetch;
+use haechi_authn::oidc::WebCalls;
 use haechi_authn::quotas::QuotaKeeper;
 use haechi_authn::supervisor::supervise;
 use haechi_core::{Clock, SystemClock};
-use haechi_proxy::{Endpoints, Plan, RateLimiter};
+use haechi_proxy::{Endpoints, Logins, Plan, RateLimiter};
 use haechi_shared::{SharedState, TlsError};
 use haechi_store::Store;
 use std::sync::{Arc, OnceLock};
@@ -58,6 +59,8 @@ pub(crate) struct ProcessState {
     /// Where passwords are hashed, once there is somebody with one.
     pub(crate) pool: Arc<OnceLock<Arc<PasswordPool>>>,
     fetch: Arc<dyn Fetch>,
+    /// Asks login providers.
+    calls: Arc<dyn WebCalls>,
     control: Handle,
 }
 
@@ -112,6 +115,7 @@ impl ProcessState {
         }
         let limits = shared_state.as_ref().map(SharedState::limits);
         let identity_limits = Arc::new(IdentityLimits::new(limits, clock.clone()));
+        let fetch = Arc::new(WebFetch::new(&config.egress));
         Ok(Self {
             store,
             shared_state,
@@ -126,7 +130,8 @@ impl ProcessState {
             endpoints: Endpoints::default(),
             keyring,
             pool: Arc::default(),
-            fetch: Arc::new(WebFetch::new(&config.egress)),
+            calls: fetch.clone(),
+            fetch,
             control: control.handle().clone(),
         })
     }
@@ -193,6 +198,8 @@ impl Assembly {
             verifier: verifier.map(|(store, pool)| identity::verifier(config, store, pool, &process.clock)),
             lockout: identity::lockout(config),
             api_keys: process.store.as_ref().map(|store| &store.api_keys),
+            web_sessions: process.store.as_ref().map(|store| &store.web_sessions),
+            calls: Some(&process.calls),
             key_uses: &process.key_uses,
             quotas: process.quotas.as_ref(),
             identity: identity.as_ref(),
@@ -206,7 +213,9 @@ impl Assembly {
         let built = Arc::new(authenticators::build(config, &materials, &fetching, before)?);
         let points = decision_points(config, &process.control).map_err(PlanFault::from)?;
         let endpoints = &process.endpoints;
-        let plan = plan::plan(config, generation, &built.authenticators, identity, endpoints, points)?;
+        let logins = Logins::new(built.logins.values().cloned());
+        let plan =
+            plan::plan(config, generation, (&built.authenticators, logins), identity, endpoints, points)?;
         Ok(Self { process: process.clone(), built, plan: Arc::new(plan) })
     }
 

@@ -5,6 +5,7 @@ use crate::authenticators::definition::{KeyOrigin, Materials};
 use crate::config::meant::{self, Config};
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::keys::{Fetch, KeySource, KeyStats, Refresh};
+use haechi_authn::oidc::OidcClient;
 use haechi_core::{Clock, RoleTable};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,6 +22,8 @@ pub(crate) struct Fetching<'a> {
 /// The authenticators, and what they were made of.
 pub(crate) struct Built {
     pub(crate) authenticators: Authenticators,
+    /// By authenticator, its part in logins with a browser.
+    pub(crate) logins: BTreeMap<Arc<str>, OidcClient>,
     sources: Vec<Source>,
     /// By authenticator, all that it was made of and nobody else.
     made_of: BTreeMap<Arc<str>, AuthenticatorInputs>,
@@ -89,6 +92,7 @@ pub(crate) fn build(
     let mut sources: Vec<Source> = Vec::new();
     let like_before = before.filter(|before| before.common == common);
     let mut authenticators = BTreeMap::new();
+    let mut logins = BTreeMap::new();
     let mut made_of = BTreeMap::new();
     for (name, configured) in &config.authenticators {
         let settings = &configured.settings;
@@ -102,10 +106,21 @@ pub(crate) fn build(
         let source = origin.map(|origin| source(origin, of.file, known, keys)).transpose().map_err(fault)?;
         let kept = like_before.filter(|before| before.made_of.get(name) == Some(&of));
         let made = match kept.and_then(|before| before.authenticators.get(name)) {
-            Some(kept) => kept.clone(),
+            Some(made) => {
+                let login = kept.and_then(|before| before.logins.get(name));
+                logins.extend(login.map(|login| (name.clone(), login.clone())));
+                made.clone()
+            }
             None => {
                 let keys = source.as_ref().map(|source| source.keys.clone());
-                settings.build(name, keys, materials).map_err(fault)?
+                match settings.logins(name, keys.clone(), materials).map_err(fault)? {
+                    Some(login) => {
+                        let made = settings.build_over(&login, materials).map_err(fault)?;
+                        logins.insert(name.clone(), login);
+                        made
+                    }
+                    None => settings.build(name, keys, materials).map_err(fault)?,
+                }
             }
         };
         let is_new = |source: &Source| sources.iter().all(|known| !Arc::ptr_eq(&known.keys, &source.keys));
@@ -113,7 +128,7 @@ pub(crate) fn build(
         authenticators.insert(name.clone(), made);
         made_of.insert(name.clone(), of);
     }
-    Ok(Built { authenticators, sources, made_of, common })
+    Ok(Built { authenticators, logins, sources, made_of, common })
 }
 
 /// Where an authenticator's keys come from, one of `known` if they come from there already.

@@ -29,6 +29,7 @@ impl GateDirectory {
             clients: store.clients.clone(),
             api_keys: store.api_keys.clone(),
             sessions: store.sessions.clone(),
+            web_sessions: store.web_sessions.clone(),
             revocations: store.revocations.clone(),
             signing_keys: store.signing_keys.clone(),
         };

@@ -3,9 +3,12 @@
 use super::http_client::{self, BodyError};
 use crate::config::meant::Egress;
 use haechi_authn::keys::{Fetch, FetchFault, Fetched};
+use haechi_authn::oidc::{WebAnswer, WebCalls, WebRequest};
 use haechi_core::ports::BoxFuture;
 use reqwest::Response;
-use reqwest::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE,
+};
 use std::io::Read;
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -79,6 +82,44 @@ fn decoded(body: Vec<u8>, encoding: &str, limit: usize) -> Result<Vec<u8>, Fetch
 impl Fetch for WebFetch {
     fn get<'a>(&'a self, url: &'a str, limit: usize) -> BoxFuture<'a, Result<Fetched, FetchFault>> {
         Box::pin(self.fetch(url, limit))
+    }
+}
+
+impl WebFetch {
+    async fn ask(&self, request: WebRequest) -> Result<WebAnswer, FetchFault> {
+        let unreachable = |error| FetchFault::Unreachable(http_client::message(error));
+        let WebRequest { url, form, authorization, limit } = request;
+        let client = self.client().await.map_err(unreachable)?;
+        let mut asked = match form {
+            Some(form) => client
+                .post(url)
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(form.expose().clone()),
+            None => client.get(url),
+        };
+        if let Some(authorization) = authorization {
+            asked = asked.header(AUTHORIZATION, authorization.expose().as_str());
+        }
+        let asked = asked.header(ACCEPT, "application/json").header(ACCEPT_ENCODING, "identity");
+        let answer = asked.send().await.map_err(unreachable)?;
+        let status = answer.status().as_u16();
+        let content_type = answer.headers().get_all(CONTENT_TYPE).iter().collect::<Vec<_>>();
+        let content_type = match &*content_type {
+            [one] => Some(String::from_utf8_lossy(one.as_bytes()).into_owned()),
+            _ => None,
+        };
+        let encoding = encoding(&answer);
+        let body = http_client::body(answer, limit).await.map_err(|error| match error {
+            BodyError::TooLong => FetchFault::TooLarge(limit),
+            BodyError::Broken(error) => unreachable(error),
+        })?;
+        Ok(WebAnswer { status, content_type, body: decoded(body, &encoding, limit)? })
+    }
+}
+
+impl WebCalls for WebFetch {
+    fn call(&self, request: WebRequest) -> BoxFuture<'_, Result<WebAnswer, FetchFault>> {
+        Box::pin(self.ask(request))
     }
 }
 

@@ -8,6 +8,7 @@ use haechi_audit::Trail;
 use haechi_authn::guessing::GuessStats;
 use haechi_authn::identity::IdentityLimit;
 use haechi_authn::keys::KeyStats;
+use haechi_authn::oidc::OidcClient;
 use haechi_authn::supervisor::{self, TaskStats};
 use haechi_core::metrics::{Page, Source};
 use haechi_core::{Clock, SystemClock, Timestamp};
@@ -19,6 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 #[derive(Default)]
 struct Numbers {
     keys: Vec<KeyStats>,
+    logins: Vec<OidcClient>,
     guesses: GuessStats,
     over_identity_limits: [u64; 4],
     tasks: Vec<TaskStats>,
@@ -89,6 +91,7 @@ impl Source for Parts {
         });
         let numbers = Numbers {
             keys: self.built.load().stats(),
+            logins: self.built.load().logins.values().cloned().collect(),
             tasks: supervisor::stats(),
             guesses: self.pool.get().map(|pool| pool.guard().stats()).unwrap_or_default(),
             over_identity_limits: IdentityLimit::ALL.map(|limit| self.identity_limits.refused(limit)),
@@ -132,6 +135,7 @@ impl Numbers {
     fn show(&self, page: &mut Page) {
         self.show_keys(page);
         self.show_guesses(page);
+        self.show_logins(page);
         self.show_audit(page);
         self.show_tasks(page);
         self.show_configuration(page);
@@ -178,6 +182,32 @@ impl Numbers {
             if let Some(age) = oldest {
                 ages.set(&[&source.issuer], age.as_secs_f64());
             }
+        }
+    }
+
+    fn show_logins(&self, page: &mut Page) {
+        let help = "Logins with a browser by authenticator and result";
+        let mut logins = page.counter("haechi_sessions_logins_total", help, &["authenticator", "result"]);
+        for client in &self.logins {
+            let (name, counts) = (&**client.name(), client.counts());
+            logins.add(&[name, "ok"], counts.begun.load(Relaxed));
+            logins.add(&[name, "refused"], counts.refused.load(Relaxed));
+            logins.add(&[name, "unavailable"], counts.unavailable.load(Relaxed));
+        }
+        let help = "Browser sessions that ended before their time by authenticator and who ended them";
+        let mut ended = page.counter("haechi_sessions_ended_total", help, &["authenticator", "by"]);
+        for client in &self.logins {
+            let (name, counts) = (&**client.name(), client.counts());
+            ended.add(&[name, "logout"], counts.logged_out.load(Relaxed));
+            ended.add(&[name, "provider"], counts.ended_by_provider.load(Relaxed));
+        }
+        let help = "Refreshes of login providers' tokens by authenticator and result";
+        let mut refreshes =
+            page.counter("haechi_sessions_refreshes_total", help, &["authenticator", "result"]);
+        for client in &self.logins {
+            let (name, counts) = (&**client.name(), client.counts());
+            refreshes.add(&[name, "ok"], counts.refreshed.load(Relaxed));
+            refreshes.add(&[name, "failed"], counts.refresh_failed.load(Relaxed));
         }
     }
 

@@ -8,7 +8,8 @@ use haechi_authn::Authenticator;
 use haechi_authn::identity::Provider;
 use haechi_authz::{DecisionPoint, Enforcer, EnforcerParts, Engine};
 use haechi_proxy::{
-    Authentication, Endpoint, Endpoints, Plan, PlanParts, Route, RouteSettings, Service, ServiceIndex, Target,
+    Authentication, Endpoint, Endpoints, Logins, Plan, PlanParts, Route, RouteSettings, Service,
+    ServiceIndex, Target,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub(crate) enum PlanFault {
 pub(crate) fn plan(
     config: &Config,
     generation: u64,
-    authenticators: &Authenticators,
+    (authenticators, logins): (&Authenticators, Logins),
     identity: Option<Arc<Provider>>,
     endpoints: &Endpoints,
     points: Vec<Arc<dyn DecisionPoint>>,
@@ -78,6 +79,7 @@ pub(crate) fn plan(
         trusted_proxies: config.trusted_proxies.clone(),
         limits: config.limits,
         identity,
+        logins,
     })?)
 }
 

@@ -8,7 +8,7 @@ use crate::config::meant::Authenticate;
 use haechi_authn::{Attempt, Authenticator, Challenge, CredentialPlace, Look, Scheme};
 use haechi_authz::analysis::{CallerOrigin, RouteAccess};
 use haechi_core::{RequestHead, Timestamp};
-use haechi_proxy::{Endpoints, Plan};
+use haechi_proxy::{Endpoints, Logins, Plan};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,7 +18,14 @@ pub(crate) fn rules(config: &Config, answers: &GivenAnswers) -> Result<Plan, Pla
         (name.clone(), Arc::new(UnaskedAuthenticator(name.clone())))
     };
     let authenticators = config.authenticators.keys().map(blind).collect();
-    plan(config, 0, &authenticators, None, &Endpoints::default(), unasked(config, answers))
+    plan(
+        config,
+        0,
+        (&authenticators, Logins::default()),
+        None,
+        &Endpoints::default(),
+        unasked(config, answers),
+    )
 }
 
 /// Stands for an authenticator that is not asked. It finds no credential in any request.

@@ -78,7 +78,7 @@ fn index(part: &str) -> Option<usize> {
 }
 
 impl ClaimsMap {
-    pub(super) fn subject<'c>(&self, claims: &'c Object<'c>) -> Result<&'c str, TokenFault> {
+    pub(crate) fn subject<'c>(&self, claims: &'c Object<'c>) -> Result<&'c str, TokenFault> {
         let found = match &*self.subject {
             [] => claims.member("sub"),
             pointers => pointers.iter().find_map(|pointer| pointer.find(claims)),
@@ -90,7 +90,7 @@ impl ClaimsMap {
         }
     }
 
-    pub(super) fn roles(&self, claims: &Object<'_>, declared: &RoleTable) -> Vec<String> {
+    pub(crate) fn roles(&self, claims: &Object<'_>, declared: &RoleTable) -> Vec<String> {
         let said = joined(&self.roles, claims, role_names);
         let Some(map) = &self.role_map else { return said };
         let mut ours: Vec<String> = Vec::with_capacity(said.len());
@@ -107,14 +107,14 @@ impl ClaimsMap {
         ours
     }
 
-    pub(super) fn scopes(&self, claims: &Object<'_>) -> Vec<String> {
+    pub(crate) fn scopes(&self, claims: &Object<'_>) -> Vec<String> {
         joined(&self.scopes, claims, |claim| match claim {
             Json::String(text) => words(text, |c| c == ' '),
             list => texts(list),
         })
     }
 
-    pub(super) fn attributes(&self, claims: &Object<'_>) -> Attributes {
+    pub(crate) fn attributes(&self, claims: &Object<'_>) -> Attributes {
         let found = self.attributes.iter().filter_map(|(name, claim)| {
             let here = claim.pointers.iter().filter_map(|pointer| pointer.find(claims));
             let mut values = here.filter_map(|here| value(here, claim.type_of));

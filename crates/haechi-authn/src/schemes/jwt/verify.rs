@@ -5,7 +5,8 @@ use crate::credential_cache::Version;
 use crate::jose::claims::{self, Expected};
 use crate::jose::json::Object;
 use crate::jose::{Compact, Header, TokenFault};
-use crate::keys::{Choice, KeySet};
+use crate::keys::KeySet;
+use crate::keys::signature::{self, SignatureFault};
 use crate::revocation::DependsOn;
 use crate::{Attempt, CredentialMatch};
 use haechi_core::caller::{Claimed, Vouched};
@@ -91,31 +92,14 @@ fn check_signature(
     header: &Header<'_>,
     keys: &KeySet,
 ) -> Result<(), Verdict> {
-    if !config.algorithms.contains(header.algorithm) {
-        return Err(Verdict::of_signature(TokenFault::NotAllowed(header.algorithm)));
-    }
-    let Some(keys) = config.keys.usable(keys) else {
-        return Err(match keys.confirmed_at() {
-            Some(_) => Verdict::TooOld,
-            // The first attempts follow each other soon enough by themselves.
-            None => {
-                let why = config.keys.readiness().err();
-                Verdict::Done(Attempt::unavailable(
-                    why.unwrap_or_else(|| "the keys have only just come".into()),
-                ))
-            }
-        });
-    };
-    match keys.choose(header.algorithm, header.kid.as_deref()) {
-        Choice::Key(key) | Choice::Unnamed(key) if key.verifies(compact.signed(), compact.signature()) => {
-            Ok(())
+    signature::check(&config.keys, config.algorithms, compact, header, keys).map_err(|fault| match fault {
+        SignatureFault::Refused(fault) => Verdict::of_signature(fault),
+        SignatureFault::AskNewer(fault) => Verdict::AskNewer(fault),
+        SignatureFault::TooOld => Verdict::TooOld,
+        SignatureFault::NoKeys(why) | SignatureFault::Unknown(why) => {
+            Verdict::Done(Attempt::unavailable(why))
         }
-        Choice::Key(_) => Err(Verdict::of_signature(TokenFault::Signature)),
-        // The issuer may have another key by now, and nothing in the token says so.
-        Choice::Unnamed(_) => Err(Verdict::AskNewer(TokenFault::Signature)),
-        Choice::Unknown => Err(Verdict::AskNewer(TokenFault::NoKey)),
-        Choice::None => Err(Verdict::of_signature(TokenFault::NoKey)),
-    }
+    })
 }
 
 /// `typ` is compared without regard to case, with or without `application/` (RFC 7515 4.1.9).

@@ -4,9 +4,10 @@ use super::record::{self, WrittenAudiences};
 use super::settings::{Issuer, JwtSettings, Keys};
 use crate::authenticators::definition::Checks;
 use crate::authenticators::file::usable;
+use crate::config::read::{Maybe, Named};
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
-use crate::config::value::Origin;
+use crate::config::value::{ForeignName, Origin, RoleName};
 use haechi_authn::identity::ACCESS_TOKEN_TYPE;
 use haechi_authn::jose::{Algorithm, AlgorithmSet};
 use haechi_authn::keys::{AddressFault, Keys as VerifyingKeys, WebOrigin};
@@ -28,7 +29,7 @@ const fn secret_length(algorithm: Algorithm) -> Option<usize> {
 }
 
 pub(super) fn jwt(checks: &mut dyn Checks, written: &At<record::Jwt>) -> Option<JwtSettings> {
-    let claims = claims(checks, written);
+    let claims = claims(checks, written.claims.as_ref(), &written.role_map);
     let own = written.issuer.as_ref().is_some_and(|issuer| issuer.value == "self");
     let keys = if own { own_keys(checks, written) } else { others_keys(checks, written) };
     let key_origins = key_origins(checks, written, keys.as_ref());
@@ -271,8 +272,18 @@ fn key_origins(
         let fault = Fault::new(listed.span, "`key_origins` is for keys that are discovered");
         return checks.fault(fault.help("remove it, or write `keys: discovery`"));
     }
+    permitted_origins(checks, &written.key_origins, written.allow_http)
+}
+
+/// Origins from which keys may be fetched.
+pub(in crate::authenticators) fn permitted_origins(
+    checks: &mut dyn Checks,
+    written: &Maybe<At<Vec<At<Origin>>>>,
+    allow_http: bool,
+) -> Option<Vec<WebOrigin>> {
+    let Some(listed) = written.given() else { return written.is_absent().then(Vec::new) };
     let permitted = |origin: &At<Origin>, checks: &mut dyn Checks| {
-        web_keys_allowed(checks, &origin.0, written.allow_http, origin.span)
+        web_keys_allowed(checks, &origin.0, allow_http, origin.span)
             .then(|| WebOrigin::of(&origin.0).ok())
             .flatten()
     };
@@ -336,9 +347,13 @@ fn secret_algorithms(
     )))
 }
 
-fn claims(checks: &mut dyn Checks, written: &record::Jwt) -> Option<ClaimsMap> {
-    let role_map = role_map(checks, written);
-    let written = written.claims.as_ref()?;
+pub(in crate::authenticators) fn claims(
+    checks: &mut dyn Checks,
+    written: Option<&record::Claims>,
+    role_map_written: &Maybe<At<Named<ForeignName, At<RoleName>>>>,
+) -> Option<ClaimsMap> {
+    let role_map = role_map(checks, role_map_written);
+    let written = written?;
     let declared = checks.caller_attributes();
     let names: Vec<&str> = declared.iter().map(|(name, _)| &**name).collect();
     for (name, _) in written.attributes.iter().filter(|(name, _)| !names.contains(&&*name.value.0)) {
@@ -368,9 +383,12 @@ fn claims(checks: &mut dyn Checks, written: &record::Jwt) -> Option<ClaimsMap> {
 }
 
 /// Which role of ours is what the issuer says. Whoever maps to a built-in role would let an issuer make administrators of the gate.
-fn role_map(checks: &mut dyn Checks, written: &record::Jwt) -> Option<Option<BTreeMap<Box<str>, Box<str>>>> {
-    let Some(map) = written.role_map.given() else {
-        return written.role_map.is_absent().then_some(None);
+fn role_map(
+    checks: &mut dyn Checks,
+    written: &Maybe<At<Named<ForeignName, At<RoleName>>>>,
+) -> Option<Option<BTreeMap<Box<str>, Box<str>>>> {
+    let Some(map) = written.given() else {
+        return written.is_absent().then_some(None);
     };
     let mut mapped = BTreeMap::new();
     for (theirs, ours) in &map.0 {

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 struct Told {
     id: String,
     subject: String,
+    authenticator: Option<String>,
     created_at: String,
     expires_at: String,
 }
@@ -80,6 +81,7 @@ async fn list(gate: &Gate, common: &Common, user: Option<String>, limit: usize) 
         user: names.get(&told.subject).cloned(),
         id: told.id,
         subject: told.subject,
+        authenticator: told.authenticator,
         created_at: told.created_at,
         expires_at: told.expires_at,
     };

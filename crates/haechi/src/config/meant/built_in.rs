@@ -1,7 +1,7 @@
 //! The routes that the gate brings itself: the embedded identity provider's calls.
 
 use super::authenticator::Authenticator;
-use super::identity::Identity;
+use super::identity::{DEFAULT_PATH, Identity};
 use super::names::Resolver;
 use super::route::Authenticate;
 use crate::authenticators::ANONYMOUS;
@@ -47,8 +47,72 @@ impl BuiltInRoute {
     }
 }
 
+/// All of them. `None` where a fault was noted, here or before.
+pub(super) fn all(
+    resolver: &mut Resolver<'_>,
+    identity: Option<&Option<Identity>>,
+    authenticators: Option<&BTreeMap<Arc<str>, Authenticator>>,
+) -> Option<Vec<BuiltInRoute>> {
+    let Some(authenticators) = authenticators else { return Some(Vec::new()) };
+    let identity = identity.and_then(Option::as_ref);
+    let own =
+        identity.map_or_else(|| Some(Vec::new()), |identity| routes(resolver, identity, authenticators));
+    let base = identity.map_or(DEFAULT_PATH, |identity| &identity.path);
+    let logins = login_routes(resolver, base, authenticators);
+    Some([own?, logins?].concat())
+}
+
+/// The calls of the authenticators that log people in with a browser, below `base`.
+fn login_routes(
+    resolver: &mut Resolver<'_>,
+    base: &str,
+    authenticators: &BTreeMap<Arc<str>, Authenticator>,
+) -> Option<Vec<BuiltInRoute>> {
+    let logging_in: Vec<&Arc<str>> =
+        authenticators.values().filter(|known| known.settings.logs_in()).map(|known| &known.name).collect();
+    if logging_in.is_empty() {
+        return Some(Vec::new());
+    }
+    let mut calls = vec![
+        (
+            "identity-login-choice".to_owned(),
+            format!("{base}/oidc"),
+            vec![Method::GET],
+            IdentityCall::LoginChoice,
+        ),
+        (
+            "identity-browser-logout".to_owned(),
+            format!("{base}/logout"),
+            vec![Method::GET],
+            IdentityCall::BrowserLogout,
+        ),
+    ];
+    for name in logging_in {
+        let of = |call: &str, rest: &str| {
+            (format!("identity-{call}-{name}"), format!("{base}/oidc/{name}/{rest}"))
+        };
+        let ((start, start_path), (back, back_path)) =
+            (of("login-start", "start"), of("login-callback", "callback"));
+        let (end, end_path) = of("backchannel-logout", "backchannel_logout");
+        calls.push((start, start_path, vec![Method::GET], IdentityCall::LoginStart));
+        calls.push((back, back_path, vec![Method::GET, Method::POST], IdentityCall::LoginCallback));
+        calls.push((end, end_path, vec![Method::POST], IdentityCall::BackchannelLogout));
+    }
+    let mut routes = Vec::with_capacity(calls.len());
+    for (name, path, methods, call) in calls {
+        let Ok(path) = PathPattern::parse(&path) else {
+            let message = format!("the gate cannot answer on `{path}`");
+            return resolver.fault(Fault::of_file(message).help("choose another `identity.path`"));
+        };
+        let methods = MethodSet::new(methods);
+        let authenticate = Authenticate::Open(ANONYMOUS);
+        routes.push(BuiltInRoute { name: name.into(), path, methods, authenticate, call });
+    }
+    Some(routes)
+}
+
 /// The calls of the identity provider. `logout` and `me` ask for one of its tokens, and are there where an authenticator takes them.
-pub(super) fn routes(
+fn routes(
     resolver: &mut Resolver<'_>,
     identity: &Identity,
     authenticators: &BTreeMap<Arc<str>, Authenticator>,

@@ -47,8 +47,7 @@ pub(crate) struct SigningKeys {
     pub rotate_every: Option<Duration>,
 }
 
-/// Below which path the identity provider answers where the configuration does not say.
-pub(super) const DEFAULT_PATH: &str = "/auth";
+pub(super) use haechi_authn::identity::DEFAULT_PATH;
 
 pub(super) fn identity(resolver: &mut Resolver<'_>, written: &At<written::Identity>) -> Option<Identity> {
     resolver.needs_store("`identity`", written.span);

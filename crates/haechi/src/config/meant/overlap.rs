@@ -1,7 +1,7 @@
 //! Route conflicts: no two routes win the same request, and none lies below what the gate answers itself.
 
-use super::built_in::{DISCOVERY_PATH, JWKS_PATH};
-use super::identity::Identity;
+use super::built_in::{BuiltInRoute, DISCOVERY_PATH, JWKS_PATH};
+use super::identity::{DEFAULT_PATH, Identity};
 use super::names::Resolver;
 use super::route::Route;
 use crate::config::report::Fault;
@@ -62,13 +62,21 @@ pub(super) fn routes_apart(resolver: &mut Resolver<'_>, routes: &[Route]) {
 }
 
 /// Notes routes all of whose requests the gate would answer itself.
-pub(super) fn clear_of_own_paths(resolver: &mut Resolver<'_>, routes: &[Route], identity: Option<&Identity>) {
-    let Some(identity) = identity else { return };
-    let own = PathPattern::parse(&identity.path).ok();
+pub(super) fn clear_of_own_paths(
+    resolver: &mut Resolver<'_>,
+    routes: &[Route],
+    identity: Option<&Option<Identity>>,
+    answered: &[BuiltInRoute],
+) {
+    if answered.is_empty() {
+        return;
+    }
+    let identity = identity.and_then(Option::as_ref);
+    let own = PathPattern::parse(identity.map_or(DEFAULT_PATH, |identity| &identity.path)).ok();
     let own_segments = own.as_ref().map(PathPattern::segments).unwrap_or_default();
     for route in routes {
         let below = route.path.segments().starts_with(own_segments) && !own_segments.is_empty();
-        if below || OWN_PATHS.contains(&route.path.as_str()) {
+        if below || (identity.is_some() && OWN_PATHS.contains(&route.path.as_str())) {
             let name = resolver.written_at(route.span);
             let message = format!("the gate itself answers what route `{name}` is for");
             let help = if below {

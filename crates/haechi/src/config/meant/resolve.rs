@@ -58,10 +58,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     let routes: Vec<Option<super::Route>> =
         written.routes.iter().map(|written| route::route(resolver, written)).collect();
     let whole: Vec<super::Route> = routes.iter().flatten().cloned().collect();
-    let built_in = match (&identity, &authenticators) {
-        (Some(Some(identity)), Some(known)) => built_in::routes(resolver, identity, known),
-        _ => Some(Vec::new()),
-    };
+    let built_in = built_in::all(resolver, identity.as_ref(), authenticators.as_ref());
     let own = built_in.as_deref().unwrap_or_default();
     let deciding = policies::policies(resolver, roles.as_ref(), &caller_attributes, &routes, own);
     if let Some(services) = &services {
@@ -69,7 +66,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     }
     names_apart(resolver);
     overlap::routes_apart(resolver, &whole);
-    overlap::clear_of_own_paths(resolver, &whole, identity.as_ref().and_then(Option::as_ref));
+    overlap::clear_of_own_paths(resolver, &whole, identity.as_ref(), own);
     odd(resolver, authenticators.as_ref());
     let audit = audit::audit(resolver, folder);
     let policies::Deciding { policies, shadow } = deciding?;

@@ -955,3 +955,51 @@ fn sinks_of_lines_that_cannot_work() {
         assert!(of(sink).is_empty(), "{sink}: {:?}", of(sink));
     }
 }
+
+#[test]
+fn a_login_at_a_provider_is_set_up_whole() {
+    let oidc = |rest: &str| {
+        messages(&format!(
+            "store: sqlite:h\nauthenticators: {{ o: {{ type: oidc, issuer: \"https://sso.example.com\", client_id: gate{rest} }} }}\n"
+        ))
+    };
+    assert_eq!(oidc(", client_secret: of-the-gate"), [""; 0]);
+    for (rest, part) in [
+        ("", "needs `client_secret` or `private_key_jwt`"),
+        (", client_secret: \"\"", "the client's secret is empty"),
+        (", private_key_jwt: { key: nowhere.pem }", "cannot be read"),
+        (", client_secret: of-the-gate, scopes: [profile]", "without the scope `openid`"),
+        (", client_secret: of-the-gate, parameters: { state: x }", "`state` is the gate's own"),
+        (", client_secret: of-the-gate, parameters: { code_challenge_method: plain }", "is the gate's own"),
+        (", client_secret: of-the-gate, algorithms: []", "allows none"),
+        (", client_secret: of-the-gate, algorithms: [HS256]", "a provider's keys are public"),
+        (", client_secret: of-the-gate, session: { idle: 2h, absolute: 1h }", "at least as long as `idle`"),
+        (", client_secret: of-the-gate, session: { cookie: session }", "begin it with `__Host-`"),
+        (", client_secret: of-the-gate, session: { cookie: __Host- }", "begin it with `__Host-`"),
+        (", client_secret: of-the-gate, session: { cookie: \"__Host-a b\" }", "begin it with `__Host-`"),
+        (
+            ", client_secret: of-the-gate, session: { cookie: __Host-haechi-login-x }",
+            "no name for a session's cookie",
+        ),
+        (", client_secret: of-the-gate, key_origins: [\"http://keys.example.com\"]", "over plain `http`"),
+        (", client_secret: of-the-gate, role_map: { staff: NOBODY }", "there is no role"),
+        (", client_secret: of-the-gate, role_map: { staff: haechi-admin }", "cannot give the built-in role"),
+    ] {
+        assert_refused(&oidc(rest), part);
+    }
+    let issuer = |issuer: &str| {
+        messages(&format!(
+            "store: sqlite:h\nauthenticators: {{ o: {{ type: oidc, issuer: \"{issuer}\", client_id: gate, client_secret: of-the-gate }} }}\n"
+        ))
+    };
+    assert_refused(&issuer("http://sso.example.com"), "over plain `http`");
+    assert_refused(&issuer("self"), "not one web address");
+    assert_refused(&issuer("https://sso.example.com/{tid}"), "not one web address");
+    let storeless = "authenticators: { o: { type: oidc, issuer: \"https://sso.example.com\", client_id: gate, client_secret: of-the-gate } }\n";
+    assert_refused(&messages(storeless), "needs a store");
+    let below = "store: sqlite:h\nauthenticators: { o: { type: oidc, issuer: \"https://sso.example.com\", client_id: gate, client_secret: of-the-gate } }\n";
+    assert_refused(
+        &of_routes(below, &[&[("match", "{ path: /auth/oidc/o/start }"), ("authenticate", "o")]]),
+        "the gate itself answers",
+    );
+}

@@ -1,0 +1,135 @@
+//! What a provider says of itself (OpenID Connect Discovery 1.0).
+
+use super::calls::{WebCalls, WebRequest};
+use crate::Unavailable;
+use crate::jose::json::{Json, Object};
+use crate::keys::WebOrigin;
+use arc_swap::ArcSwapOption;
+use haechi_core::Clock;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+/// The most bytes of a discovery document.
+const MOST: usize = 256 * 1024;
+/// So long it is not asked for again.
+const FRESH: Duration = Duration::from_secs(10 * 60);
+/// So long it is gone by while the provider does not answer.
+const USABLE: Duration = Duration::from_secs(60 * 60);
+/// After a failure nobody asks for so long.
+const SPACING: Duration = Duration::from_secs(1);
+
+/// Where a provider's endpoints are, and what they take.
+#[derive(Debug)]
+pub(super) struct Metadata {
+    pub(super) authorization_endpoint: String,
+    pub(super) token_endpoint: String,
+    pub(super) userinfo_endpoint: Option<String>,
+    pub(super) end_session_endpoint: Option<String>,
+    /// RFC 9126 5.
+    pub(super) pushed_authorization_request_endpoint: Option<String>,
+    /// Whether its answers name it (RFC 9207 3).
+    pub(super) names_itself: bool,
+    /// How clients prove who they are; `None` where it does not say, which means `client_secret_basic`.
+    pub(super) client_authentication: Option<Vec<String>>,
+}
+
+/// The document, asked for when somebody logs in, and then not for a while.
+pub(super) struct Discovery {
+    issuer: Arc<str>,
+    allow_http: bool,
+    clock: Arc<dyn Clock>,
+    known: ArcSwapOption<(Arc<Metadata>, Duration)>,
+    /// The last failure; held while somebody asks, so that one does.
+    asking: Mutex<Option<(Duration, String)>>,
+}
+
+impl Discovery {
+    pub(super) fn new(issuer: Arc<str>, allow_http: bool, clock: Arc<dyn Clock>) -> Self {
+        Self { issuer, allow_http, clock, known: ArcSwapOption::empty(), asking: Mutex::new(None) }
+    }
+
+    /// What is known of the provider.
+    pub(super) async fn metadata(&self, calls: &dyn WebCalls) -> Result<Arc<Metadata>, Unavailable> {
+        if let Some(known) = self.younger_than(FRESH) {
+            return Ok(known);
+        }
+        let mut failed = self.asking.lock().await;
+        if let Some(known) = self.younger_than(FRESH) {
+            return Ok(known);
+        }
+        let now = self.clock.uptime();
+        let recent = failed.as_ref().filter(|(at, _)| now.saturating_sub(*at) < SPACING);
+        let why = match recent {
+            Some((_, why)) => why.clone(),
+            None => match self.ask(calls).await {
+                Ok(metadata) => {
+                    let metadata = Arc::new(metadata);
+                    self.known.store(Some(Arc::new((metadata.clone(), self.clock.uptime()))));
+                    *failed = None;
+                    return Ok(metadata);
+                }
+                Err(why) => {
+                    tracing::warn!(issuer = %self.issuer, reason = why, "cannot discover the login provider");
+                    *failed = Some((self.clock.uptime(), why.clone()));
+                    why
+                }
+            },
+        };
+        self.younger_than(USABLE).ok_or_else(|| Unavailable::new(why))
+    }
+
+    fn younger_than(&self, age: Duration) -> Option<Arc<Metadata>> {
+        let known = self.known.load();
+        let (metadata, at) = &**known.as_ref()?;
+        (self.clock.uptime().saturating_sub(*at) < age).then(|| metadata.clone())
+    }
+
+    async fn ask(&self, calls: &dyn WebCalls) -> Result<Metadata, String> {
+        let url = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
+        let request = WebRequest { url: url.clone(), form: None, authorization: None, limit: MOST };
+        let answer = calls.call(request).await.map_err(|fault| format!("`{url}`: {fault}"))?;
+        match answer.status {
+            200 => self.read(&answer.body).map_err(|why| format!("`{url}`: {why}")),
+            status => Err(format!("`{url}` answers {status}")),
+        }
+    }
+
+    fn read(&self, body: &[u8]) -> Result<Metadata, String> {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        let document = Object::parse(body).map_err(|fault| fault.to_string())?;
+        let text = |name: &str| match document.member(name) {
+            None | Some(Json::Null) => Ok(None),
+            Some(Json::String(text)) => Ok(Some(text.to_string())),
+            Some(_) => Err(format!("`{name}` is no text")),
+        };
+        if text("issuer")?.as_deref() != Some(&*self.issuer) {
+            return Err(format!("it is of another issuer than `{}`", self.issuer));
+        }
+        let address = |name: &str| match text(name)? {
+            None => Ok(None),
+            Some(url) => match WebOrigin::permitted(&url, self.allow_http) {
+                Ok(_) => Ok(Some(url)),
+                Err(fault) => Err(format!("`{name}`: {fault}")),
+            },
+        };
+        let needed = |name: &str| address(name)?.ok_or_else(|| format!("`{name}` is missing"));
+        let methods = document.member("token_endpoint_auth_methods_supported").and_then(Json::as_strings);
+        let pkce = document.member("code_challenge_methods_supported").and_then(Json::as_strings);
+        if pkce.is_some_and(|methods| !methods.contains(&"S256")) {
+            return Err("the provider does not take PKCE with S256".to_owned());
+        }
+        Ok(Metadata {
+            authorization_endpoint: needed("authorization_endpoint")?,
+            token_endpoint: needed("token_endpoint")?,
+            userinfo_endpoint: address("userinfo_endpoint")?,
+            end_session_endpoint: address("end_session_endpoint")?,
+            pushed_authorization_request_endpoint: address("pushed_authorization_request_endpoint")?,
+            names_itself: matches!(
+                document.member("authorization_response_iss_parameter_supported"),
+                Some(Json::Bool(true))
+            ),
+            client_authentication: methods.map(|all| all.into_iter().map(str::to_owned).collect()),
+        })
+    }
+}
