@@ -80,5 +80,6 @@ mod tracing;
 mod trailers;
 mod upgrade;
 mod upstream_tls;
+mod user_commands;
 mod websocket;
 mod websocket_http2;

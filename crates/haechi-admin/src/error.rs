@@ -295,6 +295,7 @@ impl From<AccountError> for AdminError {
             AccountError::Name(_)
             | AccountError::Role { .. }
             | AccountError::Attribute(_)
+            | AccountError::Hash(_)
             | AccountError::Scope(_) => Self::Invalid(error.to_string()),
             AccountError::Password(fault) => Self::Password(fault.to_string()),
             AccountError::KeyEnded { .. } => Self::Conflict(error.to_string()),

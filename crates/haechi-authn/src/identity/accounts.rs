@@ -3,7 +3,9 @@
 use super::passwords::REALM;
 use super::provider::tokens_expire_at;
 use crate::declared::{AttributeFault, DeclaredAttributes};
-use crate::hashing::{HashingError, PasswordFault, PasswordPool, check_new_password};
+use crate::hashing::{
+    HashingError, PasswordFault, PasswordPool, StoredHash, UnusableHash, check_new_password,
+};
 use crate::random::{self, RandomnessError};
 use haechi_core::ports::{ApiKeys, Edit, LoginState, Revision, Sessions, StoreError, UserRecord, Users};
 use haechi_core::{Attributes, Clock, RoleTable, Secret, Timestamp};
@@ -52,6 +54,9 @@ pub enum AccountError {
     /// The password may not be one.
     #[error(transparent)]
     Password(#[from] PasswordFault),
+    /// The hash of a password cannot be used.
+    #[error(transparent)]
+    Hash(#[from] UnusableHash),
     /// The key works no more.
     #[error("API key `{id}` {how}; create another")]
     KeyEnded {
@@ -140,6 +145,32 @@ impl Accounts {
         };
         self.stores.users.add(&user).await?;
         Ok(user)
+    }
+
+    /// The record of a user who comes from elsewhere with the hash of a password, for [`Users::add`].
+    ///
+    /// # Errors
+    /// [`AccountError`], also for a hash that is neither argon2id nor bcrypt.
+    pub fn imported_user(
+        &self,
+        spec: UserSpec,
+        hash: Secret<String>,
+        disabled: bool,
+    ) -> Result<UserRecord, AccountError> {
+        self.check_spec(&spec)?;
+        StoredHash::parse(hash.expose())?;
+        let created_at = self.clock.now();
+        Ok(UserRecord {
+            id: random::id()?,
+            password_hash: hash,
+            name: spec.name,
+            roles: without_repeats(spec.roles),
+            attributes: spec.attributes,
+            disabled,
+            created_at,
+            login: LoginState::default(),
+            revision: Revision::first(created_at),
+        })
     }
 
     /// Replaces a user's password, clears the lockout, and ends the user's sessions.

@@ -185,7 +185,7 @@ fn csv_lines(text: &str) -> Result<Vec<Line>, String> {
 }
 
 /// Records of comma-separated values (RFC 4180), each with the number of the line in which it begins. Empty lines are passed over.
-fn csv_records(text: &str) -> Result<Vec<(usize, Vec<String>)>, String> {
+pub(super) fn csv_records(text: &str) -> Result<Vec<(usize, Vec<String>)>, String> {
     let (mut records, mut cells, mut cell) = (Vec::new(), Vec::new(), String::new());
     let (mut line, mut begin, mut quoted, mut was_quoted) = (1, 1, false, false);
     let mut rest = text.chars().peekable();
@@ -234,7 +234,7 @@ fn end_record(
 }
 
 /// `a;b`, or a JSON list.
-fn separated(name: &str, text: &str) -> Result<Vec<String>, String> {
+pub(super) fn separated(name: &str, text: &str) -> Result<Vec<String>, String> {
     if text.trim_start().starts_with('[') {
         return serde_json::from_str(text).map_err(|_| format!("`{name}` is not a JSON list of texts"));
     }

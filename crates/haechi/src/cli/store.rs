@@ -18,6 +18,30 @@ use tokio::runtime::Handle;
 pub(crate) struct Opened {
     pub(crate) config: Arc<Config>,
     pub(crate) store: Store,
+    recording: Option<Recording>,
+}
+
+/// How what a command does gets on record.
+struct Recording {
+    trail: Arc<CommandTrail>,
+    plain: Store,
+    action: &'static str,
+}
+
+impl Opened {
+    /// The store, for one more of several changes: each is on record by itself.
+    pub(crate) fn store_for_one_more(&self) -> Store {
+        match &self.recording {
+            Some(Recording { trail, plain, action }) => trail.recorded(plain, &self.config, action),
+            None => self.store.clone(),
+        }
+    }
+
+    /// Puts on record what the command does, where the store is not changed by it.
+    pub(crate) async fn record(&self) -> Result<(), Failure> {
+        let Some(Recording { trail, action, .. }) = &self.recording else { return Ok(()) };
+        trail.record_command(&self.config, action).await.map_err(Failure::fault)
+    }
 }
 
 /// Loads the configuration, opens its store, does `work`, and closes the store whatever came of it. What `work` changes is on record before, as `action`.
@@ -37,7 +61,8 @@ pub(crate) fn with_store<F: Future<Output = Result<(), Failure>>>(
             Some(trail) => trail.recorded(&store, &config, action),
             None => store.clone(),
         };
-        let done = work(Opened { config, store: recorded }).await;
+        let recording = trail.clone().map(|trail| Recording { trail, plain: store.clone(), action });
+        let done = work(Opened { config, store: recorded, recording }).await;
         store.close().await;
         if let Some(trail) = trail {
             trail.finish();

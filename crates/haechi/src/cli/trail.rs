@@ -47,6 +47,16 @@ impl CommandTrail {
         recorded
     }
 
+    /// Writes the event of a command.
+    pub(super) async fn record_command(
+        &self,
+        config: &Config,
+        action: &'static str,
+    ) -> Result<(), AuditError> {
+        let event = by_command(config, action);
+        self.record(AuditEvent { about: None, ..event }).await
+    }
+
     /// Vouches for what was written, if anything was.
     pub(super) fn finish(&self) {
         if let Some(trail) = self.opened.get() {

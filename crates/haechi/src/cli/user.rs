@@ -1,6 +1,7 @@
 //! `haechi user`: users in the store.
 
 mod remote;
+mod transfer;
 
 use super::output::{self, said, words};
 use super::remote::{Managed, wait};
@@ -8,7 +9,7 @@ use super::store::{Opened, accounts, with_store};
 use super::{Common, Failure, Format, input};
 use clap::Subcommand;
 use haechi_authn::identity::{Accounts, UserSpec};
-use haechi_core::ports::{StoreError, UserRecord};
+use haechi_core::ports::{Edit, StoreError, UserRecord};
 use haechi_core::{Attributes, Clock, SystemClock};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,9 @@ pub(crate) enum UserCommand {
         /// An attribute; may be repeated.
         #[arg(long = "attr", value_name = "K=V", value_parser = input::pair)]
         attributes: Vec<(String, String)>,
+        /// Change nothing where there is such a user already; no password is asked for then.
+        #[arg(long)]
+        if_missing: bool,
     },
     /// List all users.
     List,
@@ -44,6 +48,33 @@ pub(crate) enum UserCommand {
         #[arg(long, conflicts_with = "roles")]
         none: bool,
     },
+    /// Give a user more roles.
+    AddRole {
+        /// The user.
+        name: String,
+        /// The roles.
+        #[arg(value_name = "R", required = true)]
+        roles: Vec<String>,
+    },
+    /// Take roles from a user, who is logged out.
+    RemoveRole {
+        /// The user.
+        name: String,
+        /// The roles.
+        #[arg(value_name = "R", required = true)]
+        roles: Vec<String>,
+    },
+    /// Set attributes of a user, who is logged out. Those that are not named stay as they are.
+    SetAttr {
+        /// The user.
+        name: String,
+        /// The attributes.
+        #[arg(value_name = "K=V", value_parser = input::pair, required_unless_present = "remove")]
+        attributes: Vec<(String, String)>,
+        /// An attribute to take away; may be repeated.
+        #[arg(long, value_name = "K")]
+        remove: Vec<String>,
+    },
     /// Replace a user's password and log the user out.
     SetPassword {
         /// The user.
@@ -59,11 +90,20 @@ pub(crate) enum UserCommand {
         /// The user.
         name: String,
     },
+    /// Let a user try again who failed too often: what was counted against the name is forgotten, on every node.
+    Unlock {
+        /// The user.
+        name: String,
+    },
     /// Delete a user and log the user out.
     Delete {
         /// The user.
         name: String,
     },
+    /// Add users who come from elsewhere, with the hashes of their passwords: all of a file, or none.
+    Import(transfer::ImportArgs),
+    /// Print all users as comma-separated values, as `import` reads them.
+    Export(transfer::ExportArgs),
 }
 
 impl UserCommand {
@@ -72,7 +112,11 @@ impl UserCommand {
         match self {
             Self::List | Self::Show { .. } => "",
             Self::Add { .. } => "user.add",
-            Self::SetRoles { .. } => "user.set_roles",
+            Self::SetRoles { .. } | Self::AddRole { .. } | Self::RemoveRole { .. } => "user.set_roles",
+            Self::SetAttr { .. } => "user.set_attributes",
+            Self::Unlock { .. } => "user.unlock",
+            Self::Import(_) => "user.import",
+            Self::Export(_) => "user.export",
             Self::SetPassword { .. } => "user.set_password",
             Self::Disable { .. } | Self::Enable { .. } => "user.set_state",
             Self::Delete { .. } => "user.delete",
@@ -87,40 +131,117 @@ pub(crate) fn user(common: &Common, Managed { command, gate }: Managed<UserComma
     } else if let Some(gate) = gate.connect(common)? {
         return wait(remote::user(&gate, common, command));
     }
-    with_store(common, command.action(), async |opened| {
-        let accounts = accounts(&opened.config, &opened.store)?;
-        let done = match command {
-            UserCommand::List => return list(&opened, common).await,
-            UserCommand::Show { name } => return show(&opened, &name, common.output).await,
-            UserCommand::Add { name, roles, attributes } => {
-                let attributes = input::attributes(&opened.config, &attributes)?;
-                add(&accounts, UserSpec { name, roles, attributes }).await?
-            }
-            UserCommand::SetRoles { name, roles, none: _ } => {
-                let roles = accounts.set_roles(&name, roles).await?;
-                said_of_roles(&name, &roles)
-            }
-            UserCommand::SetPassword { name } => {
-                existing(&opened, &name).await?;
-                accounts.set_password(&name, input::new_password()?).await?;
-                format!("user `{name}` has a new password")
-            }
-            UserCommand::Disable { name } => {
-                accounts.set_disabled(&name, true).await?;
-                format!("disabled user `{name}`")
-            }
-            UserCommand::Enable { name } => {
-                accounts.set_disabled(&name, false).await?;
-                format!("enabled user `{name}`")
-            }
-            UserCommand::Delete { name } => {
-                accounts.delete(&name).await?;
-                format!("deleted user `{name}`")
-            }
-        };
-        said(&done);
-        Ok(())
+    with_store(common, command.action(), async |opened| match command {
+        UserCommand::List => list(&opened, common).await,
+        UserCommand::Show { name } => show(&opened, &name, common.output).await,
+        UserCommand::Import(arguments) => transfer::import(&opened, &arguments).await,
+        UserCommand::Export(arguments) => transfer::export(&opened, &arguments, common.output).await,
+        command => change(&opened, command).await.map(|done| said(&done)),
     })
+}
+
+/// Changes a user, and tells what came of it.
+async fn change(opened: &Opened, command: UserCommand) -> Result<String, Failure> {
+    let accounts = accounts(&opened.config, &opened.store)?;
+    Ok(match command {
+        UserCommand::Add { name, if_missing: true, .. }
+            if opened.store.users.by_name(&name).await?.is_some() =>
+        {
+            said_of_present(&name)
+        }
+        UserCommand::Add { name, roles, attributes, if_missing: _ } => {
+            let attributes = input::attributes(&opened.config, &attributes)?;
+            add(&accounts, UserSpec { name, roles, attributes }).await?
+        }
+        UserCommand::SetRoles { name, roles, none: _ } => {
+            let roles = accounts.set_roles(&name, roles).await?;
+            said_of_roles(&name, &roles)
+        }
+        UserCommand::AddRole { name, roles } => {
+            change_roles(opened, &accounts, &name, |known| with(known, roles)).await?
+        }
+        UserCommand::RemoveRole { name, roles } => {
+            change_roles(opened, &accounts, &name, |known| without(known, &roles)).await?
+        }
+        UserCommand::SetAttr { name, attributes, remove } => {
+            let user = existing(opened, &name).await?;
+            let given = input::attributes(&opened.config, &attributes)?;
+            let next = changed(user.attributes, given, &remove)?;
+            let edit = Edit { of: &name, revision: Some(user.revision) };
+            accounts.set_attributes(edit, next.clone()).await?;
+            said_of_attributes(&name, &next)
+        }
+        UserCommand::Unlock { name } => {
+            accounts.unlock(&name).await?;
+            said_of_unlocked(&name)
+        }
+        UserCommand::SetPassword { name } => {
+            existing(opened, &name).await?;
+            accounts.set_password(&name, input::new_password()?).await?;
+            format!("user `{name}` has a new password")
+        }
+        UserCommand::Disable { name } => {
+            accounts.set_disabled(&name, true).await?;
+            format!("disabled user `{name}`")
+        }
+        UserCommand::Enable { name } => {
+            accounts.set_disabled(&name, false).await?;
+            format!("enabled user `{name}`")
+        }
+        UserCommand::Delete { name } => {
+            accounts.delete(&name).await?;
+            format!("deleted user `{name}`")
+        }
+        UserCommand::List | UserCommand::Show { .. } | UserCommand::Import(_) | UserCommand::Export(_) => {
+            String::new()
+        }
+    })
+}
+
+/// Changes the roles that the user has now; if somebody else changes them meanwhile, nothing is changed.
+async fn change_roles(
+    opened: &Opened,
+    accounts: &Accounts,
+    name: &str,
+    change: impl FnOnce(Vec<String>) -> Vec<String>,
+) -> Result<String, Failure> {
+    let user = existing(opened, name).await?;
+    let edit = Edit { of: name, revision: Some(user.revision) };
+    let roles = accounts.set_roles(edit, change(user.roles)).await?;
+    Ok(said_of_roles(name, &roles))
+}
+
+fn with(mut known: Vec<String>, more: Vec<String>) -> Vec<String> {
+    known.extend(more);
+    known
+}
+
+fn without(mut known: Vec<String>, gone: &[String]) -> Vec<String> {
+    known.retain(|role| !gone.contains(role));
+    known
+}
+
+/// The attributes with those that are `given`, and without those that are to be removed.
+fn changed(mut known: Attributes, given: Attributes, remove: &[String]) -> Result<Attributes, Failure> {
+    if let Some(both) = remove.iter().find(|name| given.contains_key(name.as_str())) {
+        return Err(Failure::usage(format!("`{both}` is to be set and to be removed; do one of the two")));
+    }
+    known.extend(given);
+    known.retain(|name, _| !remove.iter().any(|gone| **gone == **name));
+    Ok(known)
+}
+
+fn said_of_present(name: &str) -> String {
+    format!("user `{name}` is there already; nothing was changed")
+}
+
+fn said_of_attributes(name: &str, attributes: &Attributes) -> String {
+    let pairs: Vec<String> = attributes.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    format!("user `{name}` has the attributes: {}", words(&pairs))
+}
+
+fn said_of_unlocked(name: &str) -> String {
+    format!("unlocked user `{name}`")
 }
 
 async fn add(accounts: &Accounts, user: UserSpec) -> Result<String, Failure> {
@@ -209,6 +330,9 @@ struct UserView {
     created_at: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     locked_until: Option<String>,
+    /// What a change compares with.
+    #[serde(skip_serializing)]
+    revision: i64,
 }
 
 impl UserView {
@@ -231,6 +355,7 @@ impl From<UserRecord> for UserView {
             attributes: user.attributes,
             disabled: user.disabled,
             created_at: user.created_at.rfc3339().to_string(),
+            revision: user.revision.number(),
             locked_until: user
                 .login
                 .locked_until

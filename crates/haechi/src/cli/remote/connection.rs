@@ -4,7 +4,7 @@ use crate::cli::Failure;
 use crate::wire::{client_builder, client_message};
 use haechi_authn::keys::WebOrigin;
 use haechi_core::Secret;
-use reqwest::{Certificate, Client, Method, Response, Url};
+use reqwest::{Certificate, Client, Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -127,6 +127,18 @@ impl Gate {
         self.read(answered)
     }
 
+    /// Replaces a part of what was read in this revision, and reads what came of it; nothing is changed where it is another by now.
+    pub(crate) async fn edit<T: DeserializeOwned>(
+        &self,
+        segments: &[&str],
+        revision: i64,
+        body: &Value,
+    ) -> Result<T, Failure> {
+        let request = self.request(Method::PUT, segments, &[], Some(body));
+        let answered = self.send(request.header("if-match", format!("\"{revision}\""))).await?;
+        self.read(answered)
+    }
+
     /// Changes something that shows nothing.
     pub(crate) async fn act(
         &self,
@@ -146,6 +158,16 @@ impl Gate {
         query: &[(&str, String)],
         body: Option<&Value>,
     ) -> Result<Answered, Failure> {
+        self.send(self.request(method, segments, query, body)).await
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        segments: &[&str],
+        query: &[(&str, String)],
+        body: Option<&Value>,
+    ) -> RequestBuilder {
         let mut url = self.base.clone();
         // A base that can have no path was refused as an argument.
         if let Ok(mut path) = url.path_segments_mut() {
@@ -161,6 +183,10 @@ impl Gate {
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
+        request
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Answered, Failure> {
         let silent =
             |error| Failure::fault(format!("{} does not answer: {}", self.name, client_message(error)));
         let response = request.send().await.map_err(silent)?;

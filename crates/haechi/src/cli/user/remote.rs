@@ -1,9 +1,13 @@
 //! `haechi user` at a running gate.
 
-use super::{UserCommand, UserView, print, print_all, said_of_roles};
+use super::{
+    UserCommand, UserView, changed, print, print_all, said_of_attributes, said_of_present, said_of_roles,
+    said_of_unlocked, with, without,
+};
 use crate::cli::output::said;
 use crate::cli::remote::Gate;
 use crate::cli::{Common, Failure, configuration, input};
+use haechi_core::Attributes;
 use reqwest::Method;
 use serde_json::json;
 
@@ -15,6 +19,10 @@ pub(super) const fn has_call(command: &UserCommand) -> bool {
             | UserCommand::List
             | UserCommand::Show { .. }
             | UserCommand::SetRoles { .. }
+            | UserCommand::AddRole { .. }
+            | UserCommand::RemoveRole { .. }
+            | UserCommand::SetAttr { .. }
+            | UserCommand::Unlock { .. }
             | UserCommand::SetPassword { .. }
             | UserCommand::Disable { .. }
             | UserCommand::Enable { .. }
@@ -30,7 +38,33 @@ pub(super) async fn user(gate: &Gate, common: &Common, command: UserCommand) -> 
             print_all(common, &users)
         }
         UserCommand::Show { name } => print(&one(gate, &name).await?, common.output),
-        UserCommand::Add { name, roles, attributes } => add(gate, common, (name, roles, attributes)).await,
+        UserCommand::Add { name, if_missing: true, .. }
+            if gate.find::<UserView>(&["users", &name]).await?.is_some() =>
+        {
+            said(&said_of_present(&name));
+            Ok(())
+        }
+        UserCommand::Add { name, roles, attributes, if_missing: _ } => {
+            add(gate, common, (name, roles, attributes)).await
+        }
+        UserCommand::AddRole { name, roles } => change_roles(gate, &name, |known| with(known, roles)).await,
+        UserCommand::RemoveRole { name, roles } => {
+            change_roles(gate, &name, |known| without(known, &roles)).await
+        }
+        UserCommand::SetAttr { name, attributes, remove } => {
+            let given = typed(common, &attributes)?;
+            let user = one(gate, &name).await?;
+            let next = changed(user.attributes, given, &remove)?;
+            let body = json!({ "attributes": next });
+            let user: UserView = gate.edit(&["users", &name, "attributes"], user.revision, &body).await?;
+            said(&said_of_attributes(&name, &user.attributes));
+            Ok(())
+        }
+        UserCommand::Unlock { name } => {
+            gate.act(Method::POST, &["users", &name, "unlock"], None).await?;
+            said(&said_of_unlocked(&name));
+            Ok(())
+        }
         UserCommand::SetRoles { name, roles, none: _ } => {
             let body = json!({ "roles": roles });
             let user: UserView = gate.change(Method::PUT, &["users", &name, "roles"], &body).await?;
@@ -51,6 +85,7 @@ pub(super) async fn user(gate: &Gate, common: &Common, command: UserCommand) -> 
             said(&format!("deleted user `{name}`"));
             Ok(())
         }
+        UserCommand::Import(_) | UserCommand::Export(_) => Ok(()),
     }
 }
 
@@ -61,16 +96,33 @@ async fn one(gate: &Gate, name: &str) -> Result<UserView, Failure> {
 type NewUser = (String, Vec<String>, Vec<(String, String)>);
 
 async fn add(gate: &Gate, common: &Common, (name, roles, attributes): NewUser) -> Result<(), Failure> {
-    // Of which type an attribute is stands in the configuration.
-    let attributes = match attributes.is_empty() {
-        true => Default::default(),
-        false => input::attributes(&configuration(&common.config)?, &attributes)?,
-    };
+    let attributes = typed(common, &attributes)?;
     let password = input::new_password()?;
     let body =
         json!({ "name": name, "roles": roles, "attributes": attributes, "password": password.expose() });
     let user: UserView = gate.change(Method::POST, &["users"], &body).await?;
     said(&super::said_of_added(&user.name, &user.roles));
+    Ok(())
+}
+
+/// Of which type an attribute is stands in the configuration.
+fn typed(common: &Common, attributes: &[(String, String)]) -> Result<Attributes, Failure> {
+    match attributes.is_empty() {
+        true => Ok(Attributes::default()),
+        false => input::attributes(&configuration(&common.config)?, attributes),
+    }
+}
+
+/// Changes the roles that the user has now; if somebody else changes them meanwhile, nothing is changed.
+async fn change_roles(
+    gate: &Gate,
+    name: &str,
+    change: impl FnOnce(Vec<String>) -> Vec<String>,
+) -> Result<(), Failure> {
+    let user = one(gate, name).await?;
+    let body = json!({ "roles": change(user.roles) });
+    let user: UserView = gate.edit(&["users", name, "roles"], user.revision, &body).await?;
+    said(&said_of_roles(name, &user.roles));
     Ok(())
 }
 
