@@ -105,7 +105,9 @@ fn nobody_calls_without_a_token_of_the_right_role() {
                 (401, 401, 403),
                 "{method} {path}"
             );
-            if method != "GET" {
+            // These look, and need a body to say at what.
+            let looks = ["/api/v1/explain", "/api/v1/audit/verify"].contains(&&*path);
+            if method != "GET" && !looks {
                 assert_eq!(ask(Some(&site.auditor)), 403, "{method} {path}");
             }
         }

@@ -1,8 +1,10 @@
 //! Calls of the admin API that look at a running gate, or steer it (docs/admin-api.md).
 
+mod configuration;
 mod endpoints;
+mod evidence;
 
-use crate::harness::{Folder, Gate, PASSWORD, Reply, curl};
+use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Reply, curl, eventually};
 use serde_json::{Value, json};
 
 /// A gate with an administrator, an auditor and a user.
@@ -14,24 +16,54 @@ struct Site {
 }
 
 /// What every gate here has, before its services and routes.
-const BEGINNING: &str = "\
-store: sqlite:haechi.db
-roles: { ADMIN: {}, USER: {} }
-identity: { issuer: http://localhost:8080, path: /auth }
-authenticators: { local: { type: jwt, issuer: self }, partner: { type: api_key } }
-audit: { file: audit/haechi.jsonl }
-";
+fn beginning(authenticators: &str) -> String {
+    format!(
+        "store: sqlite:haechi.db
+roles: {{ ADMIN: {{}}, USER: {{}} }}
+identity: {{ issuer: http://localhost:8080, path: /auth }}
+authenticators: {{ local: {{ type: jwt, issuer: self }}, partner: {{ type: api_key }}, {authenticators} }}
+"
+    )
+}
+
+const TRAIL: &str = "audit: { file: audit/haechi.jsonl }\n";
 
 impl Site {
     fn start(rest: &str) -> Self {
-        let folder = Folder::new(&format!("{BEGINNING}{rest}"));
+        Self::start_with("", rest)
+    }
+
+    /// With more authenticators.
+    fn start_with(authenticators: &str, rest: &str) -> Self {
+        Self::start_exactly(&format!("{}{TRAIL}{rest}", beginning(authenticators)))
+    }
+
+    fn start_without_trail(rest: &str) -> Self {
+        Self::start_exactly(&format!("{}{rest}", beginning("")))
+    }
+
+    /// With listeners and all, and with files.
+    fn start_in(rest: &str, files: impl FnOnce(&Folder)) -> Self {
+        let folder = Folder::exactly(&format!("{rest}{}{TRAIL}", beginning("")));
+        files(&folder);
+        Self::running(folder)
+    }
+
+    fn start_exactly(configuration: &str) -> Self {
+        Self::running(Folder::new(configuration))
+    }
+
+    fn running(folder: Folder) -> Self {
         folder.add_user("root", &["haechi-admin"]);
         folder.add_user("eve", &["haechi-auditor"]);
         folder.add_user("alice", &["USER"]);
-        let gate = Gate::start_in(folder).ready();
+        let gate = Gate::start_in(folder);
         let token = |name: &str| {
-            let pair =
-                gate.post_json("/auth/login", &json!({ "username": name, "password": PASSWORD })).expect(200);
+            let body = json!({ "username": name, "password": PASSWORD });
+            let pair = eventually(PATIENCE, || {
+                let pair = gate.post_json("/auth/login", &body);
+                (pair.status == 200).then_some(pair)
+            });
             pair.json()["access_token"].as_str().unwrap().to_owned()
         };
         let (admin, auditor, user) = (token("root"), token("eve"), token("alice"));
@@ -66,7 +98,7 @@ impl Site {
     }
 
     fn reload(&self, rest: &str) {
-        self.gate.folder().rewrite(&format!("{BEGINNING}{rest}"));
+        self.gate.folder().rewrite(&format!("{}{TRAIL}{rest}", beginning("")));
         self.call("POST", "/api/v1/config/reload", None).expect(200);
     }
 }

@@ -10,7 +10,6 @@ const MOST: usize = 5;
 
 /// The circles that there are: the crate, and the modules. Take one out when it is gone; nothing is added.
 const CIRCLES: &[(&str, &[&str])] = &[
-    ("haechi", &["cli::analysis", "cli::analysis::confirm", "cli::analysis::show"]),
     ("haechi", &["config::meant", "config::meant::resolve", "config::meant::restart"]),
     ("haechi", &["wire::gate", "wire::sockets", "wire::upgrade"]),
     ("haechi-authn", &["hashing", "hashing::htpasswd", "hashing::pool"]),

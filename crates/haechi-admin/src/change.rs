@@ -63,6 +63,13 @@ impl Change {
         self.recorder.clone()
     }
 
+    /// Who makes it.
+    pub(crate) async fn actor(&self) -> Option<AuditActor> {
+        let mut actor = None;
+        self.recorder.tell(|event| actor.clone_from(&event.actor)).await;
+        actor
+    }
+
     /// Whom it concerns.
     pub(crate) async fn about(&self, subject: &str) {
         let subject = subject.to_owned();

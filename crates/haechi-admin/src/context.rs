@@ -1,6 +1,10 @@
 //! What the calls know of the gate, and of the store: ports that the binary implements.
 
+pub use crate::refused::Refused;
+
+use crate::archive::Archive;
 use crate::decisions::Decisions;
+use crate::inspection::Inspection;
 use crate::shape::shape;
 use crate::topology::Topology;
 use axum::http::HeaderMap;
@@ -118,20 +122,11 @@ pub enum NotAdmitted {
 
 /// Port: the configuration of the gate.
 pub trait Configuration: Send + Sync {
-    /// Reads it again and puts it into force, whole or not at all.
-    fn reload(&self) -> BoxFuture<'_, Result<InForce, Refused>>;
+    /// Reads it again and puts it into force, whole or not at all, because `by` said so.
+    fn reload(&self, by: Option<AuditActor>) -> BoxFuture<'_, Result<InForce, Refused>>;
 
     /// Says what a reload of `yaml` would find wrong; nothing changes.
     fn validate(&self, yaml: String) -> BoxFuture<'_, Result<InForce, Refused>>;
-}
-
-/// A configuration that is at fault.
-#[derive(Clone, Debug)]
-pub struct Refused {
-    /// Each fault as an object with `file`, `line`, `column`, `message` and `help`.
-    pub faults: serde_json::Value,
-    /// The same for people.
-    pub report: String,
 }
 
 /// Port: users, keys and clients, and what the configuration says of them.
@@ -204,6 +199,10 @@ pub struct Running {
     pub configuration: Arc<dyn Configuration>,
     /// Routes, services and endpoints.
     pub topology: Arc<dyn Topology>,
+    /// What the configuration lets through, and what it stands on.
+    pub inspection: Arc<dyn Inspection>,
+    /// The audit trail; `None` where none is kept.
+    pub archive: Option<Arc<dyn Archive>>,
     /// What `/metrics` shows.
     pub metrics: Arc<[Box<dyn Source>]>,
 }

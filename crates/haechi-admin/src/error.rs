@@ -1,6 +1,7 @@
 //! The one place in the control plane where statuses are chosen (docs/answers.md). Errors are `application/problem+json` (RFC 9457).
 
 use crate::context::{NotAdmitted, Refused};
+use crate::inspection::InspectionError;
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -124,6 +125,15 @@ pub(crate) enum AdminError {
     /// The trail cannot be written, so nothing was changed.
     #[error("{0}; nothing was changed")]
     Unrecorded(AuditError),
+    /// No trail is kept.
+    #[error("no `audit` is configured; add `audit: {{ file: audit/haechi.jsonl }}`")]
+    NoTrail,
+    /// Others ask for as much.
+    #[error("as many searches and analyses run as may; try again")]
+    Busy,
+    /// It was given up.
+    #[error("it took too long and was given up; ask for less, such as a shorter time")]
+    TooLong,
     /// Something of ours failed.
     #[error("{0}")]
     Failed(String),
@@ -213,6 +223,9 @@ impl AdminError {
             Self::Refused(_) => (StatusCode::UNPROCESSABLE_ENTITY, "configuration"),
             Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store"),
             Self::Unrecorded(_) => (StatusCode::SERVICE_UNAVAILABLE, "unrecorded"),
+            Self::NoTrail => (StatusCode::CONFLICT, "no-audit"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            Self::TooLong => (StatusCode::SERVICE_UNAVAILABLE, "too-long"),
             Self::Failed(_) => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
         }
     }
@@ -226,7 +239,7 @@ impl AdminError {
         match self {
             Self::NoCredential(others) => challenges(CHALLENGE, others),
             Self::BadCredential(others) => challenges(BAD_TOKEN, others),
-            Self::CannotTell | Self::WorkersSilent | Self::Store(_) | Self::Unrecorded(_) => {
+            Self::CannotTell | Self::WorkersSilent | Self::Store(_) | Self::Unrecorded(_) | Self::Busy => {
                 vec![(header::RETRY_AFTER, RETRY_AFTER)]
             }
             Self::TooMany(answer) => {
@@ -274,6 +287,20 @@ impl IntoResponse for AdminError {
             response.headers_mut().append(name, value);
         }
         response
+    }
+}
+
+impl From<InspectionError> for AdminError {
+    fn from(error: InspectionError) -> Self {
+        match error {
+            InspectionError::Refused(refused) => Self::Refused(refused),
+            InspectionError::Invalid(what) => Self::Invalid(what),
+            InspectionError::Missing(what) => Self::Missing(what),
+            InspectionError::Impossible(why) => Self::Conflict(why),
+            InspectionError::Busy => Self::Busy,
+            InspectionError::TooLong => Self::TooLong,
+            InspectionError::Failed(what) => Self::Failed(what),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! This room knows no store and no proxy: everything comes through the ports in [`context`]. The calls stand in one table, [`OPERATIONS`].
 
 mod answer;
+pub mod archive;
 mod audited;
 mod call;
 mod change;
@@ -11,17 +12,21 @@ pub mod decisions;
 mod door;
 mod error;
 mod front;
+pub mod inspection;
 mod limits;
 mod openapi;
 mod operation;
 mod operations;
+mod refused;
 mod server;
 mod shape;
+mod streamed;
 #[cfg(test)]
 mod tests;
 pub mod topology;
 mod unique;
 
+pub use archive::Archive;
 pub use audited::recorded;
 pub use context::{
     Component, Configuration, Context, Directory, Health, InForce, Needs, NotAdmitted, Operators, Peer,
@@ -29,6 +34,7 @@ pub use context::{
 };
 pub use decisions::Decisions;
 pub use door::{Arrival, Door, Duplex, OpenCalls};
+pub use inspection::Inspection;
 pub use operation::{Method, Operation};
 pub use operations::OPERATIONS;
 pub use server::{MAX_CONNECTIONS, serve};

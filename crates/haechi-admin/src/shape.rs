@@ -121,7 +121,7 @@ pub(crate) use shape;
 
 /// A text that is a secret: given once, shown nowhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SecretText(Secret<String>);
+pub struct SecretText(Secret<String>);
 
 impl SecretText {
     /// Takes it into keeping.
@@ -130,7 +130,7 @@ impl SecretText {
     }
 
     /// The secret, for whoever it is for.
-    pub(crate) fn into_secret(self) -> Secret<String> {
+    pub fn into_secret(self) -> Secret<String> {
         self.0
     }
 }

@@ -74,16 +74,17 @@ impl Bundle {
 }
 
 impl Trail {
-    /// Keeps a configuration that comes into force, and records that it does.
+    /// Keeps a configuration that comes into force, and records that it does, and because of what.
     ///
     /// # Errors
     /// [`AuditError`], where the trail is required, and it cannot be kept or recorded.
-    pub fn configuration(&self, bundle: &Bundle, generation: u64) -> Result<(), AuditError> {
+    pub fn configuration(&self, bundle: &Bundle, generation: u64, because: &str) -> Result<(), AuditError> {
         let kept = bundle.keep(&self.options.file).map_err(|error| AuditError(error.to_string()));
         let written = kept.and_then(|hash| {
             let mut body = self.event("configuration");
             json::bare_member(&mut body, "generation", generation);
             json::text_member(&mut body, "sha256", &hash);
+            json::text_member(&mut body, "because", because);
             let written = lock(&self.control).write(self, &body, Signed::No);
             written.map(drop).map_err(|why| {
                 self.fail(why);

@@ -95,6 +95,11 @@ pub struct Counts {
 }
 
 impl Trail {
+    /// What chains of this process are called: this, a point and a number.
+    pub fn process(&self) -> &str {
+        &self.process
+    }
+
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
         let Parts { options, clock, process, anchor, file, control, key, subjects, listener } = parts;
         Arc::new(Self {

@@ -13,5 +13,5 @@ pub mod web;
 pub use fetch::{Fetch, FetchFault, Fetched};
 pub use refresh::{DEFAULT_MAX_AGE, Origin, Refresh, SPACING};
 pub use set::{Choice, Identity, KeySet, Keys, SetFault, Skipped};
-pub use source::{KeySource, KeyStats, KeyUpdate, SourceFault};
+pub use source::{KeyReport, KeySource, KeyStats, KeyUpdate, SourceFault};
 pub use web::{AddressFault, WebOrigin};

@@ -1,14 +1,17 @@
 //! What is read of a certificate that is believed because somebody named it (RFC 5280 4.1): an authority, or one that stands for a key. Who signed
 //! it is not asked, so its own time is all there is to check, and libraries that verify chains do not look at it.
 
-use crate::Timestamp;
+mod der;
+mod names;
 
-const SEQUENCE: u8 = 0x30;
-const INTEGER: u8 = 0x02;
+pub use der::element;
+pub use names::{Names, names};
+
+use crate::Timestamp;
+use der::{INTEGER, SEQUENCE, VERSION};
+
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
-/// `[0] EXPLICIT Version`.
-const VERSION: u8 = 0xa0;
 
 /// A certificate, as far as it is read.
 #[derive(Clone, Copy, Debug)]
@@ -53,22 +56,6 @@ pub fn read(der: &[u8]) -> Option<Certificate<'_>> {
     let (not_before, validity) = time(validity)?;
     let (not_after, _) = time(validity)?;
     Some(Certificate { public_key, not_before, not_after })
-}
-
-/// The content of the first element of DER, which must have this tag, and what follows it.
-pub fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (&found, rest) = der.split_first()?;
-    let (&first, rest) = rest.split_first()?;
-    let (length, rest) = if first < 0x80 {
-        (usize::from(first), rest)
-    } else {
-        let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
-        if digits.len() > 4 {
-            return None;
-        }
-        (digits.iter().fold(0, |length, &digit| length << 8 | usize::from(digit)), rest)
-    };
-    if found == tag { rest.split_at_checked(length) } else { None }
 }
 
 /// `UTCTime` with two digits of the year, or `GeneralizedTime` with four; both end in seconds and `Z` (RFC 5280 4.1.2.5).

@@ -4,6 +4,9 @@ mod authenticators;
 mod cli;
 mod config;
 mod diagnostics;
+mod evidence;
+mod inspect;
+mod shell;
 mod wire;
 
 use clap::Parser;

@@ -1,9 +1,11 @@
 //! The calls. One table says of each its address, who may make it, what it takes and gives, and under which name it is written to the audit trail: the
 //! server, the OpenAPI document and the tests go by it.
 
+mod audit;
 mod clients;
 mod config;
 mod decisions;
+mod inspection;
 mod keys;
 mod probes;
 mod sessions;
@@ -21,6 +23,19 @@ pub const OPERATIONS: &[Operation] = &[
     read!(openapi, Read, Get "/api/v1/openapi.json", probes::openapi, "This document"),
     write!(reload_config, "config.reload", Post "/api/v1/config/reload", config::reload, "Read the configuration again and put it into force, whole or not at all"),
     read!(validate_config, Change, Post "/api/v1/config/validate", config::validate, "Say what a reload of the body would find wrong; nothing changes"),
+    read!(show_config, Read, Get "/api/v1/config", config::show, "Show the configuration in force, with secrets starred"),
+    read!(diff_config, Change, Post "/api/v1/config/diff", config::diff, "Say which access the body would add and remove, with an example each; nothing changes"),
+    read!(list_config_history, Read, Get "/api/v1/config/history", config::history, "List the configurations that were in force, newest first"),
+    read!(show_kept_config, Read, Get "/api/v1/config/history/{sha256}", config::kept, "Show a configuration that was in force, with secrets starred"),
+    read!(explain_request, Read, Post "/api/v1/explain", inspection::explain, "Say what becomes of a request that nobody has sent, and why"),
+    read!(show_matrix, Read, Get "/api/v1/matrix", inspection::matrix, "Show who may do what: routes and methods by kinds of callers"),
+    read!(who_can, Read, Get "/api/v1/who-can", inspection::who_can, "List the roles, users, API keys and clients that may make a request"),
+    read!(list_issuers, Read, Get "/api/v1/issuers", inspection::issuers, "List where the keys of each authenticator come from, and how they are"),
+    read!(list_certificates, Read, Get "/api/v1/certificates", inspection::certificates, "List the certificates of the configuration in force"),
+    read!(search_audit, Read, Get "/api/v1/audit", audit::search, "Search the audit trail, newest records first"),
+    read!(verify_audit, Read, Post "/api/v1/audit/verify", audit::verify, "Say whether anything in the audit trail was removed, added, altered or moved"),
+    write!(export_subject, "subject.export", Get "/api/v1/audit/export", audit::export, "Give everything that the audit trail has about a person, as JSON lines. That it was given is on record"),
+    write!(erase_subject, "subject.erase", Post "/api/v1/audit/erase", audit::erase, "Destroy the key of a person: what the audit trail has of them cannot be read any more"),
     read!(list_decisions, Read, Get "/api/v1/decisions", decisions::list, "List the decisions that were made lately, newest first"),
     read!(list_shadow_decisions, Read, Get "/api/v1/decisions/shadow", decisions::shadow, "List one decision for each way in which shadow policies would change what happens"),
     read!(show_decision, Read, Get "/api/v1/decisions/{id}", decisions::one, "Show one decision"),

@@ -13,7 +13,7 @@ pub use find::{Filter, people};
 pub use line::Line;
 pub use opened::open;
 pub use report::{Fault, Report};
-pub use stream::{Ending, each_line};
+pub use stream::{Ending, each_line, lines_while};
 pub use verify::{Expectations, verify};
 
 #[cfg(test)]

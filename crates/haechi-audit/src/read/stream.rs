@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 
 /// So much is read at once.
 const PIECE: usize = 1 << 20;
@@ -20,6 +21,17 @@ pub enum Ending {
 /// # Errors
 /// When the file cannot be read.
 pub fn each_line(file: &File, mut take: impl FnMut(u64, &[u8])) -> io::Result<Ending> {
+    lines_while(file, |offset, line| {
+        take(offset, line);
+        ControlFlow::Continue(())
+    })
+}
+
+/// The same, until `take` breaks off; then the file counts as whole.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn lines_while(file: &File, mut take: impl FnMut(u64, &[u8]) -> ControlFlow<()>) -> io::Result<Ending> {
     let mut file = file;
     let mut piece = vec![0; PIECE];
     let (mut filled, mut offset) = (0, 0);
@@ -32,7 +44,9 @@ pub fn each_line(file: &File, mut take: impl FnMut(u64, &[u8])) -> io::Result<En
         let read = piece.get(..filled).unwrap_or_default();
         let mut begin = 0;
         for end in memchr::memchr_iter(b'\n', read) {
-            take(offset + begin as u64, read.get(begin..end).unwrap_or_default());
+            if take(offset + begin as u64, read.get(begin..end).unwrap_or_default()).is_break() {
+                return Ok(Ending::Whole);
+            }
             begin = end + 1;
         }
         piece.copy_within(begin..filled, 0);

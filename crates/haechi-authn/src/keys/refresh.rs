@@ -64,6 +64,16 @@ pub struct Refresh {
 }
 
 impl Origin {
+    /// Its kind, as the configuration has it, and where it is.
+    pub(super) fn named(&self) -> (&'static str, String) {
+        match self {
+            Self::Jwks { url } => ("jwks_url", url.clone()),
+            Self::Discovery { issuer, .. } => ("discovery", issuer.clone()),
+            Self::JwksFile(path) => ("jwks_file", path.display().to_string()),
+            Self::PemFile(path) => ("pem_file", path.display().to_string()),
+        }
+    }
+
     /// Checks what can be known without asking anybody.
     pub(super) fn check(&self, allow_http: bool) -> Result<(), AddressFault> {
         match self {

@@ -391,6 +391,16 @@ impl KeySet {
         self.keys.as_deref().filter(holds)
     }
 
+    /// Each key's id, where it has one, and what it verifies.
+    pub fn listed(&self) -> Vec<(Option<String>, &'static str)> {
+        let keys = self.keys.iter().flat_map(|keys| &keys.keys);
+        let name = |name: &Name| match name {
+            Name::Kid(kid) => Some(kid.to_string()),
+            Name::Unnamed | Name::Sole => None,
+        };
+        keys.map(|known| (name(&known.name), known.key.algorithm().name())).collect()
+    }
+
     /// Grows with each change of the keys.
     pub const fn generation(&self) -> u64 {
         self.generation

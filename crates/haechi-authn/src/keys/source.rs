@@ -67,6 +67,25 @@ pub struct KeyStats {
     pub certificate: Option<(PathBuf, Timestamp)>,
 }
 
+/// How a source is, for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyReport {
+    /// `discovery`, `jwks_url`, `jwks_file` or `pem_file`, and the address or file; `None` for what is not fetched.
+    pub from: Option<(&'static str, String)>,
+    /// Each key's id, where it has one, and what it verifies.
+    pub keys: Vec<(Option<String>, &'static str)>,
+    /// Numbers.
+    pub stats: KeyStats,
+    /// Which keys of the set cannot be used, and why.
+    pub skipped: Vec<String>,
+    /// Why there are no keys that hold.
+    pub fault: Option<String>,
+    /// How long ago the keys were last asked for.
+    pub last_fetch: Option<Duration>,
+    /// Why that failed.
+    pub last_error: Option<Arc<str>>,
+}
+
 impl KeySource {
     /// Keys that do not change while this configuration is in force: a shared secret.
     pub fn fixed(issuer: &str, keys: Keys) -> Self {
@@ -188,6 +207,23 @@ impl KeySource {
         if let Some(refresher) = &self.refresher {
             let ended = refresher.rounds.clone().wait_for(|round| round.number > 0).await.is_ok();
             tracing::debug!(issuer = %self.issuer, ended, "first attempt to fetch keys");
+        }
+    }
+
+    /// How it is, for operators.
+    pub fn report(&self) -> KeyReport {
+        let last = self.refresher.as_ref().map(|refresher| refresher.rounds.borrow().clone());
+        let last = last.unwrap_or_default();
+        let stats = self.stats();
+        KeyReport {
+            from: self.refresher.as_ref().map(|refresher| refresher.shared.plan.origin.named()),
+            keys: self.load().listed(),
+            // What does not come from elsewhere has no age.
+            stats: KeyStats { age: stats.age.filter(|_| self.refresher.is_some()), ..stats },
+            skipped: self.skipped(),
+            fault: self.readiness().err(),
+            last_fetch: last.began.map(|began| began.elapsed()),
+            last_error: last.fault,
         }
     }
 

@@ -7,7 +7,7 @@ use super::definition::{Materials, open_words, types};
 use crate::config::read::Definitions;
 use crate::config::tests::{HEAD, check_with};
 use crate::config::{Config, json_schema};
-use crate::wire::way;
+use crate::wire::rules::way;
 use haechi_authn::control::Control;
 use haechi_authn::{Attempt, Chain, CredentialPlace, RevocationWatch};
 use haechi_authz::analysis::{CallerOrigin, PossibleValues};

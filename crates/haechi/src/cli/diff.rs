@@ -1,18 +1,12 @@
 //! `haechi diff`: who may pass after a change that could not before, and who no longer may.
 
-mod notes;
 mod text;
 
-use super::analysis::{ExampleOutcome, Loaded, explain_command, lines, solver};
+use super::analysis::{load, solver};
 use super::{Common, DiffArgs, Failure, Format, output};
+use crate::inspect::diff::{RouteChange, ask};
 use crate::wire::control_runtime;
 use clap::ValueEnum;
-use haechi_authz::RouteIndex;
-use haechi_authz::analysis::{Change, Example, Finding, Relation, RouteDiff, Solver, compare};
-use haechi_core::CanonicalPath;
-use http::Method;
-use serde::Serialize;
-use std::sync::Arc;
 
 /// Which changes are a reason to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -25,63 +19,9 @@ pub(crate) enum FailOn {
     Any,
 }
 
-/// All that changed.
-#[derive(Debug, Serialize)]
-struct DiffReport {
-    routes: Vec<RouteChange>,
-    /// How often the solver was asked.
-    questions: usize,
-    /// How long it thought.
-    solver_ms: u64,
-}
-
-/// What changed about one route.
-#[derive(Debug, Serialize)]
-struct RouteChange {
-    route: Arc<str>,
-    change: Kind,
-    /// How those who pass now stand to those who passed before; for routes that are on both sides and take the same paths.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    relation: Option<Relation>,
-    /// Somebody who passes now.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gained: Option<ConfirmedExample>,
-    /// Somebody who passed before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lost: Option<ConfirmedExample>,
-    /// What could not be decided.
-    undecided: Vec<String>,
-    /// What else changed: how callers are authenticated, what the route takes.
-    notes: Vec<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    Added,
-    Removed,
-    Moved,
-    Kept,
-}
-
-/// An example that both gates confirmed.
-#[derive(Debug, Serialize)]
-struct ConfirmedExample {
-    #[serde(flatten)]
-    example: Box<Example>,
-    /// What the old configuration makes of it.
-    before: String,
-    /// What the new one makes of it.
-    now: String,
-    /// The command that explains it, on the side that allows it.
-    explain: String,
-    #[serde(skip)]
-    lines: Vec<String>,
-}
-
 /// Compares, as text or JSON.
 pub(crate) fn diff(common: &Common, arguments: &DiffArgs) -> Result<(), Failure> {
-    let (old, new) = (Loaded::new(&arguments.old)?, Loaded::new(&arguments.new)?);
+    let (old, new) = (load(&arguments.old)?, load(&arguments.new)?);
     let runtime = control_runtime().map_err(Failure::fault)?;
     let told = runtime.block_on(async {
         let mut solver = solver(&arguments.cvc5)?;
@@ -91,128 +31,16 @@ pub(crate) fn diff(common: &Common, arguments: &DiffArgs) -> Result<(), Failure>
         Format::Json => output::json(&told)?,
         Format::Text => output::line(text::render(&told).trim_end())?,
     }
-    let fails = arguments.fail_on.is_some_and(|on| told.routes.iter().any(|route| route.is_reason(on)));
+    let fails = arguments.fail_on.is_some_and(|on| told.routes.iter().any(|route| is_reason(route, on)));
     if fails { Err(Failure::Told) } else { Ok(()) }
 }
 
-async fn ask(old: &Loaded, new: &Loaded, solver: &mut Solver) -> DiffReport {
-    let old_takes = |route: RouteIndex, method: &Method, host: &str, path: &CanonicalPath| {
-        old.takes(route, method, host, path)
-    };
-    let new_takes = |route: RouteIndex, method: &Method, host: &str, path: &CanonicalPath| {
-        new.takes(route, method, host, path)
-    };
-    let (before, after) = (old.side(&old_takes), new.side(&new_takes));
-    let changes = compare(&before, &after, solver).await;
-    let mut routes = Vec::with_capacity(changes.len());
-    for change in changes {
-        routes.push(BothConfigurations { old, new }.told(change).await);
-    }
-    let (questions, took) = solver.spent();
-    DiffReport { routes, questions, solver_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX) }
-}
-
-struct BothConfigurations<'a> {
-    old: &'a Loaded,
-    new: &'a Loaded,
-}
-
-impl BothConfigurations<'_> {
-    async fn told(&self, RouteDiff { name, change }: RouteDiff) -> RouteChange {
-        let kind = match change {
-            Change::Added(_) => Kind::Added,
-            Change::Removed(_) => Kind::Removed,
-            Change::Moved(..) => Kind::Moved,
-            Change::Kept { .. } => Kind::Kept,
-        };
-        let notes = notes::notes(&self.old.config, &self.new.config, &name);
-        let (gained, lost) = (None, None);
-        let mut told = RouteChange {
-            route: name,
-            change: kind,
-            relation: None,
-            gained,
-            lost,
-            undecided: Vec::new(),
-            notes,
-        };
-        match change {
-            Change::Added(gained) => told.gained = self.shown(gained, true, kind, &mut told.undecided).await,
-            Change::Removed(lost) => told.lost = self.shown(lost, false, kind, &mut told.undecided).await,
-            Change::Moved(gained, lost) => {
-                told.gained = self.shown(gained, true, kind, &mut told.undecided).await;
-                told.lost = self.shown(lost, false, kind, &mut told.undecided).await;
-            }
-            Change::Kept { relation, gained, lost } => {
-                told.gained = self.shown(gained, true, kind, &mut told.undecided).await;
-                told.lost = self.shown(lost, false, kind, &mut told.undecided).await;
-                told.relation = Some(if told.undecided.is_empty() { relation } else { Relation::Undecided });
-            }
+fn is_reason(route: &RouteChange, on: FailOn) -> bool {
+    let (gained, lost) = (route.gained.is_some(), route.lost.is_some());
+    !route.undecided.is_empty()
+        || match on {
+            FailOn::Wider => gained,
+            FailOn::Narrower => lost,
+            FailOn::Any => gained || lost,
         }
-        told
-    }
-
-    /// The example, once both sides have confirmed it.
-    async fn shown(
-        &self,
-        finding: Finding,
-        gained: bool,
-        kind: Kind,
-        undecided: &mut Vec<String>,
-    ) -> Option<ConfirmedExample> {
-        let example = match finding {
-            Finding::None => return None,
-            Finding::Undecided(why) => {
-                if !undecided.contains(&why) {
-                    undecided.push(why);
-                }
-                return None;
-            }
-            Finding::Example(example) => example,
-        };
-        let (allows, other) = if gained { (self.new, self.old) } else { (self.old, self.new) };
-        match confirmed(allows, other, &example, kind).await {
-            Err(why) => {
-                undecided.push(why);
-                None
-            }
-            Ok((allowed, judged)) => {
-                let (before, now) = if gained { (judged, allowed) } else { (allowed, judged) };
-                let (explain, lines) = (explain_command(allows, &example), lines(allows, &example));
-                Some(ConfirmedExample { example, before: before.told, now: now.told, explain, lines })
-            }
-        }
-    }
-}
-
-/// What the one side, which allows it, and the other make of the example.
-async fn confirmed(
-    allows: &Loaded,
-    other: &Loaded,
-    example: &Example,
-    kind: Kind,
-) -> Result<(ExampleOutcome, ExampleOutcome), String> {
-    let allowed = allows.confirm(example, true).await?;
-    if kind == Kind::Kept && other.judge_by_name(example).await.is_none_or(|judged| judged.allowed) {
-        let (method, path) = (&example.method, &example.path);
-        return Err(format!("the solver found {method} {path}, but both sides allow it"));
-    }
-    Ok((allowed, other.judge(example).await))
-}
-
-impl RouteChange {
-    fn is_reason(&self, on: FailOn) -> bool {
-        let (gained, lost) = (self.gained.is_some(), self.lost.is_some());
-        !self.undecided.is_empty()
-            || match on {
-                FailOn::Wider => gained,
-                FailOn::Narrower => lost,
-                FailOn::Any => gained || lost,
-            }
-    }
-
-    /// Whether there is anything to tell.
-    fn is_same(&self) -> bool {
-        self.relation == Some(Relation::Same) && self.notes.is_empty()
-    }
 }

@@ -4,26 +4,14 @@
 mod agreement;
 #[cfg(test)]
 mod agreement_protocols;
-mod caller;
-mod context;
 mod decision;
-mod inquiry;
-mod judge;
-mod limits;
-mod reason;
-mod route;
 mod text;
-mod told;
 
-pub(crate) use caller::{CallerArgument, Supposed, vouching};
-pub(crate) use context::ExplainContext;
-pub(crate) use inquiry::Inquiry;
-pub(crate) use judge::judge;
 pub(crate) use text::render;
-pub(crate) use told::Explanation;
 
 use super::{CallerArgs, Common, ExplainArgs, Failure, Format, configuration, input, output};
 use crate::config::Config;
+use crate::inspect::explain::{CallerArgument, ExplainContext, Inquiry, Supposed, judge};
 use crate::wire::{Assembly, control_runtime};
 use haechi_authn::identity::check_roles;
 use haechi_proxy::DryRun;

@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::config::{Config, parse_duration, parse_network, parse_time};
+use crate::inspect::explain::TokenIn;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_core::ports::Quota;
 use haechi_core::{AttributeValue, Attributes, Clock, Secret, SystemClock, Timestamp};
@@ -21,19 +22,6 @@ pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write `NAME=VALUE`".into()),
     }
-}
-
-/// Where a token stands in a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum TokenIn {
-    /// `Authorization: Bearer`.
-    Bearer,
-    /// The header of this name.
-    Header(String),
-    /// The cookie of this name.
-    Cookie(String),
-    /// A subprotocol that begins so, of a WebSocket's handshake.
-    WebSocketProtocol(String),
 }
 
 /// `bearer`, `header:NAME`, `cookie:NAME` or `websocket_protocol:PREFIX`.

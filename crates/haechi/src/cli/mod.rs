@@ -26,7 +26,6 @@ pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod schema_version;
 pub(crate) mod session;
-mod shell;
 pub(crate) mod signing_key;
 pub(crate) mod store;
 pub(crate) mod test;
@@ -36,6 +35,9 @@ pub(crate) mod user;
 
 use crate::authenticators;
 use crate::config::{Config, Report, load};
+use crate::evidence::EvidenceError;
+use crate::inspect::InspectError;
+use crate::inspect::explain::TokenIn;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use haechi_core::Timestamp;
 use reqwest::Url;
@@ -298,7 +300,7 @@ pub(crate) struct CallerArgs {
     /// Where the token stands: `bearer`, `header:NAME`, `cookie:NAME`, or `websocket_protocol:PREFIX`, which asks for a WebSocket. In
     /// `Authorization: Bearer` and in the first place of each authenticator that names another, unless given.
     #[arg(long, value_name = "PLACE", requires = "token", value_parser = input::token_in)]
-    pub(crate) token_in: Option<input::TokenIn>,
+    pub(crate) token_in: Option<TokenIn>,
     /// An API key.
     #[arg(long, value_name = "K", conflicts_with_all = ["as_user", "anonymous", "roles", "scopes", "attributes", "authenticator", "subject", "issuer"])]
     pub(crate) key: Option<String>,
@@ -362,6 +364,18 @@ pub(crate) enum Failure {
     /// It was told already: exit 1.
     #[error("")]
     Told,
+}
+
+impl From<InspectError> for Failure {
+    fn from(error: InspectError) -> Self {
+        Self::Fault(error.0)
+    }
+}
+
+impl From<EvidenceError> for Failure {
+    fn from(error: EvidenceError) -> Self {
+        Self::fault(error)
+    }
 }
 
 impl Failure {

@@ -1,9 +1,10 @@
 //! `haechi prove`: is this true of every caller and every request? Proved, or shown by an example.
 
-use super::analysis::{Loaded, explain_command, lines, solver};
+use super::analysis::{load, solver};
 use super::output::{self, counted};
 use super::{Common, Failure, Format, ProveArgs};
 use crate::config::load_properties;
+use crate::inspect::analysis::{Loaded, explain_command, lines};
 use crate::wire::control_runtime;
 use haechi_authz::RouteIndex;
 use haechi_authz::analysis::{Demand, Example, Finding, Proof, Property, prove as prove_property};
@@ -75,7 +76,7 @@ struct Included {
 
 /// Proves, as text or JSON. Exit 1 where something does not hold or was not decided.
 pub(crate) fn prove(common: &Common, arguments: &ProveArgs) -> Result<(), Failure> {
-    let loaded = Loaded::new(&common.config)?;
+    let loaded = load(&common.config)?;
     let beside = || common.config.with_file_name("properties.yaml");
     let file = arguments.properties.clone().unwrap_or_else(beside);
     let properties =

@@ -3,9 +3,9 @@
 mod coverage;
 mod report;
 
-use super::explain::{CallerArgument, ExplainContext, Explanation, Inquiry, Supposed, judge};
 use super::{Common, Failure, Form, TestArgs, configuration, output};
 use crate::config::{Case, CaseCaller, Config, Expect, load_cases};
+use crate::inspect::explain::{CallerArgument, ExplainContext, Explanation, Inquiry, Supposed, judge};
 use crate::wire::{GivenAnswers, control_runtime, rules};
 use coverage::Coverage;
 use haechi_core::CallerKind;

@@ -78,8 +78,10 @@ pub(crate) fn check_next(file: &Path, text: String, in_force: &Config) -> Result
     checked(file, text, in_force.definitions, Some(in_force))
 }
 
-/// Checks a text by itself, for the fuzz target.
-#[cfg(fuzzing)]
+/// Checks a text by itself, as if nothing were in force.
+///
+/// # Errors
+/// Everything that is wrong with it.
 pub(crate) fn check(file: &Path, text: String, definitions: Definitions) -> Result<Config, Report> {
     checked(file, text, definitions, None)
 }

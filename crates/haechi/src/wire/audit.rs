@@ -1,5 +1,6 @@
 //! The audit trail of the running gate: opened, kept, and told of to others.
 
+use super::history::START;
 use super::http_client;
 use super::sinks::{SinkCounts, SinkError, SinkQueues, Sinks};
 use crate::config::meant::{Audit, Egress};
@@ -76,7 +77,7 @@ impl AuditKeeper {
 
     /// Records a configuration that comes into force.
     pub(crate) fn configuration(&self, bundle: &Bundle, generation: u64) -> Result<(), AuditFault> {
-        Ok(self.trail.configuration(bundle, generation)?)
+        Ok(self.trail.configuration(bundle, generation, START)?)
     }
 
     /// For those of the control side who have something to tell.

@@ -4,7 +4,7 @@ use super::plan::Authenticators;
 use crate::authenticators::definition::{KeyOrigin, Materials};
 use crate::config::meant::{self, Config};
 use haechi_authn::declared::DeclaredAttributes;
-use haechi_authn::keys::{Fetch, KeySource, KeyStats, Refresh};
+use haechi_authn::keys::{Fetch, KeyReport, KeySource, KeyStats, Refresh};
 use haechi_authn::oidc::OidcClient;
 use haechi_core::{Clock, RoleTable};
 use std::collections::BTreeMap;
@@ -25,6 +25,8 @@ pub(crate) struct Built {
     /// By authenticator, its part in logins with a browser.
     pub(crate) logins: BTreeMap<Arc<str>, OidcClient>,
     sources: Vec<Source>,
+    /// By authenticator, where it verifies with keys.
+    keys: BTreeMap<Arc<str>, Arc<KeySource>>,
     /// By authenticator, all that it was made of and nobody else.
     made_of: BTreeMap<Arc<str>, AuthenticatorInputs>,
     common: Common,
@@ -60,6 +62,11 @@ impl Built {
         self.sources.iter().map(|source| source.keys.stats()).collect()
     }
 
+    /// How the keys of each authenticator are that verifies with keys.
+    pub(crate) fn reports(&self) -> impl Iterator<Item = (&Arc<str>, KeyReport)> {
+        self.keys.iter().map(|(name, keys)| (name, keys.report()))
+    }
+
     /// Resolves when every key source has been asked once, well or not.
     pub(crate) async fn asked_once(&self) {
         for source in &self.sources {
@@ -93,7 +100,7 @@ pub(crate) fn build(
     let like_before = before.filter(|before| before.common == common);
     let mut authenticators = BTreeMap::new();
     let mut logins = BTreeMap::new();
-    let mut made_of = BTreeMap::new();
+    let (mut made_of, mut keys_of) = (BTreeMap::new(), BTreeMap::new());
     for (name, configured) in &config.authenticators {
         let settings = &configured.settings;
         let fault = |why: String| AuthenticatorFault { name: name.clone(), why };
@@ -123,12 +130,13 @@ pub(crate) fn build(
                 }
             }
         };
+        keys_of.extend(source.as_ref().map(|source| (name.clone(), source.keys.clone())));
         let is_new = |source: &Source| sources.iter().all(|known| !Arc::ptr_eq(&known.keys, &source.keys));
         sources.extend(source.filter(is_new));
         authenticators.insert(name.clone(), made);
         made_of.insert(name.clone(), of);
     }
-    Ok(Built { authenticators, logins, sources, made_of, common })
+    Ok(Built { authenticators, logins, sources, keys: keys_of, made_of, common })
 }
 
 /// Where an authenticator's keys come from, one of `known` if they come from there already.

@@ -1,6 +1,7 @@
 //! The running gate: control runtime, workers, admin listener, log writer; and its graceful shutdown.
 
 use super::admin_socket::{AdminSocket, AdminSocketError, SocketFile};
+use super::archive::Archive;
 use super::assembly::{Assembly, AssemblyFault, ProcessState};
 use super::audit::{AuditFault, AuditKeeper};
 use super::authenticators::Built;
@@ -10,6 +11,7 @@ use super::directory::{GateDirectory, NoTrail};
 use super::doors::AdminAddress;
 use super::endpoints::{SystemResolver, WebProbe};
 use super::health::Parts;
+use super::inspection::GateInspection;
 use super::key_expiry;
 use super::log::{LogError, LogWriter};
 use super::notify::Notify;
@@ -335,10 +337,14 @@ impl AdminCalls {
             Box::new(parts.clone()),
         ];
         let directory = GateDirectory::new(&process, &reloader);
+        let archive = shared.audit.clone().map(|trail| Arc::new(Archive::new(trail, reloader.clone())));
+        let inspection = Arc::new(GateInspection::new(reloader.clone(), archive.clone()));
         let running = Running {
             health: Arc::new(parts),
             decisions: Arc::new(WorkerDecisions(shared.decisions.clone())),
             topology: Arc::new(GateTopology { plan: shared.plan.clone(), reloader: reloader.clone() }),
+            inspection,
+            archive: archive.map(|archive| archive as Arc<dyn haechi_admin::Archive>),
             configuration: Arc::new(ByCall(reloader)),
             metrics: Arc::new(metrics),
         };

@@ -1,7 +1,8 @@
 //! Wiring: the only place that names concrete stores, engines and runtimes, and puts them behind the ports.
 
 mod admin_socket;
-mod assembly;
+mod archive;
+pub(crate) mod assembly;
 mod audit;
 mod authenticators;
 mod decisions;
@@ -12,8 +13,10 @@ mod endpoints;
 mod fetch;
 mod gate;
 mod health;
+mod history;
 mod http_client;
-mod identity;
+pub(crate) mod identity;
+mod inspection;
 mod key_expiry;
 mod log;
 mod metrics;
@@ -22,9 +25,9 @@ mod operators;
 mod otlp;
 pub(crate) mod panics;
 mod plan;
-mod points;
+pub(crate) mod points;
 mod reload;
-mod rules;
+pub(crate) mod rules;
 mod signals;
 mod sinks;
 mod sockets;
@@ -41,5 +44,5 @@ pub(crate) use http_client::{builder as client_builder, message as client_messag
 pub(crate) use identity::DEFAULT_LOCKOUT;
 pub(crate) use identity::{PUBLISHED_AHEAD, empty_keyring, issuer as own_issuer, open_store, signing_keys};
 pub(crate) use points::GivenAnswers;
-pub(crate) use rules::{access, rules, way};
+pub(crate) use rules::rules;
 pub(crate) use sockets::Inherited;

@@ -2,6 +2,7 @@
 
 use super::assembly::{Assembly, AssemblyFault, ProcessState};
 use super::authenticators::Built;
+use super::history::{CameIntoForce, History, START};
 use super::notify::Notify;
 use super::stamp::Stamp;
 use crate::config::meant::CertificateFile;
@@ -11,8 +12,9 @@ use arc_swap::ArcSwap;
 use haechi_admin::{Configuration, InForce, Refused};
 use haechi_audit::Trail;
 use haechi_authn::quotas::QuotaKeeper;
-use haechi_core::ports::{AuditError, BoxFuture};
+use haechi_core::ports::{AuditActor, AuditError, BoxFuture};
 use haechi_proxy::{Plan, Upkeep};
+use haechi_store::Store;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
@@ -41,6 +43,8 @@ pub(crate) struct Reloader {
     upkeep: Upkeep,
     /// Where it is recorded what comes into force.
     audit: Option<Arc<Trail>>,
+    /// What came into force, and by whom.
+    history: History,
     /// A signal came since the last reload for one began.
     signalled: tokio::sync::Notify,
 }
@@ -112,15 +116,56 @@ impl Reloader {
         record: Arc<Record>,
         (upkeep, notify, audit): (Upkeep, Arc<Notify>, Option<Arc<Trail>>),
     ) -> Self {
+        let first = (record.generation.load(Relaxed), process.clock.now());
+        let history = History::new(CameIntoForce::new(&config.bundle, first, (START, None)));
         let config = ArcSwap::from_pointee(config);
         let (read, begun) = (Mutex::new(LastRead { seen, outcome: None }), AtomicU64::new(0));
         let signalled = tokio::sync::Notify::new();
-        Self { file, process, config, read, begun, notify, plan, built, record, upkeep, audit, signalled }
+        Self {
+            file,
+            process,
+            config,
+            read,
+            begun,
+            notify,
+            plan,
+            built,
+            record,
+            upkeep,
+            audit,
+            history,
+            signalled,
+        }
     }
 
     /// The configuration in force.
     pub(crate) fn config(&self) -> Arc<Config> {
         self.config.load_full()
+    }
+
+    /// The file that it stands in.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// What came into force in this process.
+    pub(crate) const fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// The authenticators in force.
+    pub(crate) fn built(&self) -> Arc<Built> {
+        self.built.load_full()
+    }
+
+    /// Everything that judges requests now, for whoever judges one that nobody has sent.
+    pub(crate) fn assembly(&self) -> Assembly {
+        Assembly { process: self.process.clone(), built: self.built.load_full(), plan: self.plan.load_full() }
+    }
+
+    /// Where users, keys and clients are kept.
+    pub(crate) fn store(&self) -> Option<&Store> {
+        self.process.store.as_ref()
     }
 
     /// The counts of API keys' quotas, which are told to the store once more at the end.
@@ -138,13 +183,13 @@ impl Reloader {
         loop {
             self.signalled.notified().await;
             // Told already, either way.
-            let _ = self.reload("SIGHUP").await;
+            let _ = self.reload("SIGHUP", None).await;
         }
     }
 
     /// Reads the file again. What is wrong with it changes nothing; either outcome is told on standard error. However many ask while a reload is under
     /// way, one more answers them all: it reads what they all mean.
-    pub(crate) async fn reload(&self, because: &'static str) -> ReloadOutcome {
+    pub(crate) async fn reload(&self, because: &'static str, by: Option<AuditActor>) -> ReloadOutcome {
         let begun_before = self.begun.load(SeqCst);
         let mut read = self.read.lock().await;
         if let Some((number, outcome)) = &read.outcome
@@ -153,19 +198,25 @@ impl Reloader {
             return outcome.clone();
         }
         let number = self.begun.fetch_add(1, SeqCst) + 1;
-        let outcome = self.reload_now(because, &mut read.seen).await.map_err(Arc::new);
+        let outcome = self.reload_now((because, by), &mut read.seen).await.map_err(Arc::new);
         read.outcome = Some((number, outcome.clone()));
         outcome
     }
 
-    async fn reload_now(&self, because: &'static str, seen: &mut Stamp) -> Result<Reloaded, ReloadFault> {
+    async fn reload_now(
+        &self,
+        (because, by): (&'static str, Option<AuditActor>),
+        seen: &mut Stamp,
+    ) -> Result<Reloaded, ReloadFault> {
         self.notify.say("RELOADING=1");
         let begun = Instant::now();
-        let outcome = self.follow(seen).await;
+        let outcome = self.follow(seen, because).await;
         self.record.last_succeeded.store(outcome.is_ok(), Relaxed);
         match &outcome {
             Ok(reloaded) => {
                 self.record.succeeded.fetch_add(1, Relaxed);
+                let now = (reloaded.generation, self.process.clock.now());
+                self.history.push(CameIntoForce::new(&self.config().bundle, now, (because, by)));
                 tell_reloaded(because, reloaded, begun.elapsed());
                 diagnostics::line(&self.config().warnings.to_string());
                 self.notify.say(&format!("READY=1\nSTATUS=generation {}", reloaded.generation));
@@ -206,14 +257,14 @@ impl Reloader {
             } else if changing.as_ref() == Some(&now) {
                 changing = None;
                 // Told already, either way.
-                let _ = self.reload("a file changed").await;
+                let _ = self.reload("a file changed", None).await;
             } else {
                 changing = Some(now);
             }
         }
     }
 
-    async fn follow(&self, seen: &mut Stamp) -> Result<Reloaded, ReloadFault> {
+    async fn follow(&self, seen: &mut Stamp, because: &'static str) -> Result<Reloaded, ReloadFault> {
         let (file, before) = (self.file.clone(), self.config());
         let read = spawn_blocking(move || {
             let looked = Stamp::of(&file, before.watched_files());
@@ -237,7 +288,7 @@ impl Reloader {
         // An issuer that is down does not keep the rest from coming into force; readiness tells about it.
         let keys = tokio::time::timeout(KEYS_WITHIN, built.asked_once());
         let _ = tokio::join!(keys, self.upkeep.prepare(&plan));
-        self.record_in_trail(&config, generation).await?;
+        self.record_in_trail(&config, generation, because).await?;
         self.upkeep.follow(&plan);
         self.plan.store(plan);
         self.built.store(built);
@@ -251,10 +302,15 @@ impl Reloader {
 
 impl Reloader {
     /// What cannot be recorded does not come into force.
-    async fn record_in_trail(&self, config: &Arc<Config>, generation: u64) -> Result<(), ReloadFault> {
+    async fn record_in_trail(
+        &self,
+        config: &Arc<Config>,
+        generation: u64,
+        because: &'static str,
+    ) -> Result<(), ReloadFault> {
         let Some(trail) = self.audit.clone() else { return Ok(()) };
         let config = config.clone();
-        let recorded = spawn_blocking(move || trail.configuration(&config.bundle, generation)).await;
+        let recorded = spawn_blocking(move || trail.configuration(&config.bundle, generation, because)).await;
         recorded.map_err(|_| ReloadFault::Broken)?.map_err(ReloadFault::Unrecorded)
     }
 }
@@ -291,9 +347,9 @@ impl From<&ReloadFault> for Refused {
 pub(crate) struct ByCall(pub(crate) Arc<Reloader>);
 
 impl Configuration for ByCall {
-    fn reload(&self) -> BoxFuture<'_, Result<InForce, Refused>> {
+    fn reload(&self, by: Option<AuditActor>) -> BoxFuture<'_, Result<InForce, Refused>> {
         let reloader = self.0.clone();
-        let task = tokio::spawn(async move { reloader.reload("the admin API").await });
+        let task = tokio::spawn(async move { reloader.reload("the admin API", by).await });
         Box::pin(async {
             let outcome = task.await.unwrap_or_else(|_| Err(Arc::new(ReloadFault::Broken)));
             outcome.map(InForce::from).map_err(|fault| Refused::from(&*fault))

@@ -1,9 +1,10 @@
 //! `haechi audit erase`: a person's key is destroyed.
 
-use super::subjects::{keys, pseudonyms, told};
+use super::subjects::{keys, pseudonyms};
 use super::{SubjectArgs, configured, files};
 use crate::cli::output::said;
 use crate::cli::{Common, Failure};
+use crate::evidence::people::told;
 use haechi_audit::Trail;
 use haechi_core::ports::{AuditActor, AuditEvent, AuditOutcome};
 use haechi_core::{Clock, SystemClock};

@@ -1,11 +1,12 @@
 //! `haechi audit export`: everything about a person.
 
 use super::page::page;
-use super::search::each_record;
-use super::subjects::{keys, pseudonyms, told};
+use super::subjects::{keys, pseudonyms};
 use super::{SubjectArgs, files};
 use crate::cli::output::{counted, said};
 use crate::cli::{Common, Failure, output};
+use crate::evidence::people::told;
+use crate::evidence::records::each_record;
 use haechi_audit::read::{Filter, open};
 use serde_json::Value;
 use std::path::Path;
@@ -34,7 +35,7 @@ pub(super) fn export(common: &Common, who: &SubjectArgs, html: Option<&Path>) ->
             Some(_) => records.push(record),
             None => output::line(&record.to_string())?,
         }
-        Ok(())
+        Ok::<(), Failure>(())
     })?;
     if let Some(path) = html {
         let text = page(&who.subject, &people, &records);

@@ -1,7 +1,7 @@
 //! What the trail has about a person, as one page that stands alone.
 
-use super::subjects::Person;
 use crate::cli::page::escaped;
+use crate::evidence::people::Person;
 use haechi_core::{Clock, SystemClock};
 use serde_json::Value;
 use std::collections::BTreeSet;

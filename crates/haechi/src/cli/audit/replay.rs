@@ -1,12 +1,12 @@
 //! `haechi audit replay`: decides every recorded decision again.
 
 use super::recorded::{Again, RecordedDecision};
-use super::search::each_record;
 use super::{ReplayArgs, configured};
 use crate::authenticators;
 use crate::cli::output::counted;
 use crate::cli::{Common, Failure, Format, configuration, output};
 use crate::config::{Config, load_kept};
+use crate::evidence::records::each_record;
 use crate::wire::{GivenAnswers, control_runtime, rules};
 use haechi_audit::read::{Filter, open};
 use haechi_audit::subjects::{SubjectKey, Subjects};

@@ -3,11 +3,10 @@
 use super::subjects::pseudonyms;
 use super::{SearchArgs, SubjectArgs, files};
 use crate::cli::{Common, Failure, Format, output};
-use haechi_audit::read::{Filter, each_line};
+use crate::evidence::records::each_record;
+use haechi_audit::read::Filter;
 use haechi_core::Timestamp;
 use serde_json::Value;
-use std::fs::File;
-use std::path::PathBuf;
 
 pub(super) fn search(common: &Common, arguments: &SearchArgs) -> Result<(), Failure> {
     let files = files(common, &arguments.files)?;
@@ -37,31 +36,6 @@ pub(super) fn search(common: &Common, arguments: &SearchArgs) -> Result<(), Fail
     })?;
     if count == 0 {
         output::said("no record fits");
-    }
-    Ok(())
-}
-
-/// Calls `take` with each record that is wanted, in the order of the files.
-pub(super) fn each_record(
-    files: &[PathBuf],
-    filter: &Filter,
-    mut take: impl FnMut(Value) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    for path in files {
-        let unreadable = |error| Failure::fault(format!("`{}`: {error}", path.display()));
-        let file = File::open(path).map_err(unreadable)?;
-        let mut failed = None;
-        each_line(&file, |_, bytes| {
-            if failed.is_none()
-                && let Some(record) = filter.take(bytes)
-            {
-                failed = take(record).err();
-            }
-        })
-        .map_err(unreadable)?;
-        if let Some(failure) = failed {
-            return Err(failure);
-        }
     }
     Ok(())
 }

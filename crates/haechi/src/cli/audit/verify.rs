@@ -2,9 +2,10 @@
 
 use super::{VerifyArgs, configured, files};
 use crate::cli::{Common, Failure, Format, output};
+use crate::evidence::records::public_key;
 use haechi_audit::read::{Expectations, verify as verified};
-use haechi_audit::{SigningKey, key_of, public_key_of_pem};
-use std::path::{Path, PathBuf};
+use haechi_audit::{key_of, public_key_of_pem};
+use std::path::PathBuf;
 
 pub(super) fn verify(common: &Common, arguments: &VerifyArgs) -> Result<(), Failure> {
     let files = files(common, &arguments.files)?;
@@ -34,10 +35,5 @@ fn key(common: &Common, arguments: &VerifyArgs, files: &[PathBuf]) -> Result<Opt
         true => Some(configured(common)?.1.options.key),
         false => files.last().map(|file| key_of(file)),
     };
-    beside.filter(|path| path.exists()).map(|path| of_signing_key(&path)).transpose()
-}
-
-fn of_signing_key(path: &Path) -> Result<[u8; 32], Failure> {
-    let key = SigningKey::open(path).map_err(Failure::fault)?;
-    key.public_key().try_into().map_err(Failure::fault)
+    Ok(beside.filter(|path| path.exists()).map(|path| public_key(&path)).transpose()?)
 }

@@ -1,7 +1,7 @@
 //! Differences for people.
 
-use super::{ConfirmedExample, DiffReport, Kind, RouteChange};
 use crate::cli::output::{self, counted};
+use crate::inspect::diff::{ConfirmedExample, DiffReport, Kind, RouteChange};
 use haechi_authz::analysis::Relation;
 use std::fmt::{Result, Write};
 

@@ -1,8 +1,8 @@
 //! `explain` and the running gate say the same of the same request: some thousand requests, good and odd, take both ways.
 
-use super::{CallerArgument, ExplainContext, Explanation, Inquiry, judge};
 use crate::authenticators::ALL;
 use crate::config::{Config, load};
+use crate::inspect::explain::{CallerArgument, ExplainContext, Explanation, Inquiry, judge};
 use crate::wire::{Assembly, control_runtime};
 use fastrand::Rng;
 use haechi_proxy::{Budget, DecisionQueries, DryRun, ListenerIndex, Metrics, Shared};

@@ -1,9 +1,9 @@
 //! The same as [`super::agreement`] over TLS and over HTTP/2: what can be said there is judged as `explain` judges it.
 
 use super::agreement::{Maker, Request, Running, USERS, ask_over, configuration, explained};
-use super::{ExplainContext, Inquiry};
 use crate::authenticators::ALL;
 use crate::config::load;
+use crate::inspect::explain::{ExplainContext, Inquiry};
 use crate::wire::{Assembly, control_runtime};
 use bytes::Bytes;
 use haechi_proxy::DryRun;

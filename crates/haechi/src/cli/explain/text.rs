@@ -1,6 +1,6 @@
 //! An explanation for people: the outcome and its reason first, then how it came about.
 
-use super::told::{Explanation, LimitShown, RuleExplanation};
+use crate::inspect::explain::{AuthenticatorAttempt, Explanation, LimitShown, RuleExplanation};
 use haechi_authz::RuleResult;
 use std::fmt::Write;
 
@@ -61,7 +61,7 @@ fn routes(told: &Explanation) -> Vec<Vec<String>> {
 }
 
 fn asked(told: &Explanation) -> Vec<Vec<String>> {
-    let row = |asked: &super::told::AuthenticatorAttempt| {
+    let row = |asked: &AuthenticatorAttempt| {
         let reason = asked.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
         vec![asked.authenticator.clone(), format!("{}{reason}", asked.result)]
     };

@@ -1,7 +1,7 @@
 //! The matrix as one page that stands alone: no scripts, nothing from elsewhere, readable in print and without colours.
 
-use super::{Entry, Matrix, Outcome, Row};
 use crate::cli::page::escaped;
+use crate::inspect::matrix::{Entry, Matrix, Outcome, Row};
 use haechi_core::{Clock, SystemClock};
 use std::fmt::Write;
 

@@ -1,7 +1,7 @@
 //! What the cases exercise. A route is exercised when a case reaches it; a clause when cases saw it hold and saw it not hold; a policy when
 //! cases saw it true, and saw it false or about something else.
 
-use crate::cli::explain::{ExplainContext, Explanation};
+use crate::inspect::explain::{ExplainContext, Explanation};
 use haechi_authz::{Clause, RuleResult, Source};
 use serde::Serialize;
 use std::collections::BTreeMap;

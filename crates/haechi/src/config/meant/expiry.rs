@@ -1,7 +1,9 @@
 //! When the certificates of the configuration expire, for metrics.
 
+use haechi_core::certificate::Names;
 use haechi_core::{Timestamp, certificate};
 use rustls::pki_types::CertificateDer;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// A file with certificates.
@@ -11,6 +13,18 @@ pub(crate) struct CertificateFile {
     pub(crate) used_for: CertificateUse,
     pub(crate) file: PathBuf,
     /// The last instant at which all of them hold.
+    pub(crate) not_after: Timestamp,
+    /// The listener that shows it, or believes it of clients.
+    pub(crate) listener: Option<SocketAddr>,
+    /// Each of them, in the order of the file.
+    pub(crate) found: Vec<CertificateFacts>,
+}
+
+/// What is shown of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CertificateFacts {
+    pub(crate) names: Names,
+    pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
 }
 
@@ -51,6 +65,18 @@ pub(super) fn of(
     file: &Path,
     certificates: &[CertificateDer<'_>],
 ) -> Option<CertificateFile> {
-    let ends = certificates.iter().filter_map(|der| certificate::read(der)).map(|read| read.not_after);
-    ends.min().map(|not_after| CertificateFile { used_for, file: file.to_owned(), not_after })
+    let facts = |der: &CertificateDer<'_>| {
+        let read = certificate::read(der)?;
+        let names = certificate::names(der)?;
+        Some(CertificateFacts { names, not_before: read.not_before, not_after: read.not_after })
+    };
+    let found: Vec<CertificateFacts> = certificates.iter().filter_map(facts).collect();
+    let ends = found.iter().map(|read| read.not_after).min();
+    ends.map(|not_after| CertificateFile {
+        used_for,
+        file: file.to_owned(),
+        not_after,
+        listener: None,
+        found,
+    })
 }

@@ -32,7 +32,7 @@ pub(crate) use authenticator::Authenticator;
 pub(crate) use built_in::BuiltInRoute;
 pub(crate) use decision_points::DecisionPoint;
 pub(crate) use egress::Egress;
-pub(crate) use expiry::CertificateFile;
+pub(crate) use expiry::{CertificateFacts, CertificateFile};
 pub(crate) use identity::Identity;
 pub(crate) use route::{Authenticate, Route};
 pub(crate) use service::{Endpoint, Service};

@@ -129,7 +129,10 @@ fn listeners(resolver: &mut Resolver<'_>) -> Option<Vec<Listener>> {
         if admin::is_for_probes(listener) {
             continue;
         }
+        let known = resolver.certificates.len();
         let tls = listener.tls.resolve(|tls| tls::listener(resolver, tls));
+        let of_listener = resolver.certificates.iter_mut().skip(known);
+        of_listener.for_each(|file| file.listener = Some(bind.value));
         let proxy_protocol = proxy_protocol(resolver, listener);
         // A listener that was to speak TLS and cannot has a fault; it never speaks without.
         let Some(tls) = tls else { continue };

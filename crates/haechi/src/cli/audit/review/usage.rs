@@ -1,7 +1,7 @@
 //! Who was let through, by the trail.
 
-use super::super::search::each_record;
 use crate::cli::Failure;
+use crate::evidence::records::each_record;
 use haechi_audit::read::{Filter, each_line};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -38,7 +38,7 @@ impl Usage {
         };
         each_record(files, &filter, |record| {
             usage.count(&record);
-            Ok(())
+            Ok::<(), Failure>(())
         })?;
         Ok(usage)
     }

@@ -1,7 +1,7 @@
 //! The record of a decision, for people.
 
 use crate::cli::output::shown;
-use crate::cli::shell::quoted;
+use crate::shell::quoted;
 use haechi_admin::decisions::{CallerRecord, DecisionRecord, Origin, Place, RequestRecord};
 use haechi_core::Outcome;
 use serde_json::Value;

@@ -1,7 +1,8 @@
 //! The gate that would serve a request.
 
 use crate::config::Config;
-use crate::wire::{Assembly, GivenAnswers};
+use crate::wire::assembly::Assembly;
+use crate::wire::points::GivenAnswers;
 use haechi_core::{Clock, SystemClock, Timestamp};
 use haechi_proxy::{DryRun, Plan};
 

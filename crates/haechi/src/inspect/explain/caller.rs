@@ -1,11 +1,12 @@
 //! Callers that are taken as given.
 
 use super::context::ExplainContext;
+use super::token_in::TokenIn;
 use crate::authenticators::definition::open;
-use crate::cli::Failure;
-use crate::cli::input::TokenIn;
 use crate::config::Config;
-use crate::wire::{own_issuer, way};
+use crate::inspect::InspectError;
+use crate::wire::identity::issuer as own_issuer;
+use crate::wire::rules::way;
 use haechi_authz::RouteIndex;
 use haechi_authz::analysis::{CallerOrigin, PossibleValues};
 use haechi_core::caller::{Claimed, Vouched};
@@ -52,9 +53,9 @@ pub(crate) struct AuthenticatorClaims {
 }
 
 /// The header that carries API keys.
-pub(super) fn key_header(config: &Config) -> Result<Arc<str>, Failure> {
+pub(super) fn key_header(config: &Config) -> Result<Arc<str>, InspectError> {
     let field = config.authenticators.values().find_map(|known| known.settings.key_field());
-    field.cloned().ok_or_else(|| Failure::fault("no authenticator of type `api_key` is configured"))
+    field.cloned().ok_or_else(|| InspectError::new("no authenticator of type `api_key` is configured"))
 }
 
 /// What the authenticator of this name says of whom it lets in; an unknown one stands for the store's users.
@@ -81,7 +82,7 @@ pub(super) enum Supposition<'a> {
 pub(super) async fn supposition<'a>(
     who: &'a CallerArgument,
     gate: ExplainContext<'a>,
-) -> Result<Supposition<'a>, Failure> {
+) -> Result<Supposition<'a>, InspectError> {
     Ok(match who {
         CallerArgument::Nobody | CallerArgument::Token(..) | CallerArgument::Key(_) => Supposition::None,
         CallerArgument::User(user) => Supposition::User(gate, of_store(user, gate).await?),
@@ -144,14 +145,14 @@ fn ways_in(route: &Route) -> Vec<Arc<str>> {
 }
 
 /// What a token of this user would say.
-async fn of_store(user: &str, gate: ExplainContext<'_>) -> Result<Claimed, Failure> {
+async fn of_store(user: &str, gate: ExplainContext<'_>) -> Result<Claimed, InspectError> {
     let Some(store) = gate.assembly.and_then(|assembly| assembly.process.store.as_ref()) else {
-        return Err(Failure::fault("`--as` names a user of the store, and no `store` is configured"));
+        return Err(InspectError::new("`--as` names a user of the store, and no `store` is configured"));
     };
-    let record = store.users.by_name(user).await.map_err(|error| Failure::fault(error.to_string()))?;
-    let record = record.ok_or_else(|| Failure::fault(format!("there is no user `{user}`")))?;
+    let record = store.users.by_name(user).await.map_err(|error| InspectError::new(error.to_string()))?;
+    let record = record.ok_or_else(|| InspectError::new(format!("there is no user `{user}`")))?;
     if record.disabled {
-        return Err(Failure::fault(format!("the user `{user}` is disabled and cannot log in")));
+        return Err(InspectError::new(format!("the user `{user}` is disabled and cannot log in")));
     }
     let AuthenticatorClaims { issuer, .. } = vouching(gate.config, "");
     let (roles, attributes) = (record.roles, record.attributes);

@@ -1,6 +1,6 @@
 //! Whether what the solver found is so: the judge that serves requests is asked.
 
-use super::Loaded;
+use super::loaded::Loaded;
 use haechi_authz::analysis::{CallerOrigin, Example, PossibleValues};
 use haechi_authz::{Permitted, Refused, RouteIndex};
 use haechi_core::caller::{Claimed, Vouched};
@@ -11,11 +11,11 @@ use haechi_proxy::{DryOutcome, DryRequest, Observer};
 use std::sync::Arc;
 
 /// What becomes of a request.
-pub(in crate::cli) struct ExampleOutcome {
+pub(crate) struct ExampleOutcome {
     /// Whether it is forwarded.
-    pub(in crate::cli) allowed: bool,
+    pub(crate) allowed: bool,
     /// In a few words.
-    pub(in crate::cli) told: String,
+    pub(crate) told: String,
 }
 
 impl ExampleOutcome {
@@ -55,11 +55,7 @@ impl Loaded {
     ///
     /// # Errors
     /// What happens instead.
-    pub(in crate::cli) async fn confirm(
-        &self,
-        example: &Example,
-        allowed: bool,
-    ) -> Result<ExampleOutcome, String> {
+    pub(crate) async fn confirm(&self, example: &Example, allowed: bool) -> Result<ExampleOutcome, String> {
         let (route, judged) = self.judged(example).await;
         let takes = route.is_some_and(|route| *self.name(route) == *example.route);
         if takes && judged.allowed == allowed {
@@ -70,7 +66,7 @@ impl Loaded {
     }
 
     /// What becomes of the example's request from the example's caller, where every decision point says yes.
-    pub(in crate::cli) async fn judge(&self, example: &Example) -> ExampleOutcome {
+    pub(crate) async fn judge(&self, example: &Example) -> ExampleOutcome {
         self.judged(example).await.1
     }
 
@@ -82,7 +78,7 @@ impl Loaded {
     }
 
     /// What becomes of the example's request if the route of the example's name takes it, whether or not it does. `None` without such a route.
-    pub(in crate::cli) async fn judge_by_name(&self, example: &Example) -> Option<ExampleOutcome> {
+    pub(crate) async fn judge_by_name(&self, example: &Example) -> Option<ExampleOutcome> {
         let index = self.config.policies.vocabulary().index_of(&example.route)?;
         let route = self.dry.plan().route(index)?;
         if !route.methods.contains(&example.method) {

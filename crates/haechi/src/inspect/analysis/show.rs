@@ -1,8 +1,8 @@
 //! An example for people: the request, the caller, and the command that explains it.
 
-use super::Loaded;
-use crate::cli::explain::vouching;
-use crate::cli::shell::quoted;
+use super::loaded::Loaded;
+use crate::inspect::explain::vouching;
+use crate::shell::quoted;
 use haechi_authz::analysis::Example;
 use haechi_core::{AttributeValue, CallerKind};
 use std::fmt::Write;
@@ -14,7 +14,7 @@ impl Loaded {
 }
 
 /// The request and the caller, a line each, with nothing that does not matter.
-pub(in crate::cli) fn lines(loaded: &Loaded, example: &Example) -> Vec<String> {
+pub(crate) fn lines(loaded: &Loaded, example: &Example) -> Vec<String> {
     let mut request = format!("{} {}", example.method, example.path);
     // Writing to a `String` does not fail.
     if matters(example, "host") || example.host != "localhost" {
@@ -65,7 +65,7 @@ fn caller(example: &Example) -> String {
 }
 
 /// The command that explains it.
-pub(in crate::cli) fn explain_command(loaded: &Loaded, example: &Example) -> String {
+pub(crate) fn explain_command(loaded: &Loaded, example: &Example) -> String {
     let mut words =
         vec!["haechi".to_owned(), "explain".into(), "-c".into(), loaded.file.display().to_string()];
     let mut flag = |name: &str, value: &str| words.extend([format!("--{name}"), value.to_owned()]);

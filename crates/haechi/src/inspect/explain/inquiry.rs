@@ -1,9 +1,9 @@
 //! The request that is asked about.
 
 use super::caller::{CallerArgument, key_header};
-use crate::cli::Failure;
-use crate::cli::input::TokenIn;
+use super::token_in::TokenIn;
 use crate::config::Config;
+use crate::inspect::InspectError;
 use haechi_core::path::as_sent;
 use haechi_core::{Outcome, Timestamp};
 use haechi_proxy::DryRequest;
@@ -63,7 +63,7 @@ impl Inquiry {
     }
 
     /// Its headers, `Host` and the credential among them.
-    pub(super) fn headers(&self, config: &Config) -> Result<Vec<(String, String)>, Failure> {
+    pub(super) fn headers(&self, config: &Config) -> Result<Vec<(String, String)>, InspectError> {
         let mut headers = vec![("host".to_owned(), self.host.clone())];
         headers.extend(self.headers.iter().cloned());
         match &self.who {

@@ -7,7 +7,7 @@ use super::limits::limits;
 use super::reason::{because, fact, permitted_by, rule_says};
 use super::route;
 use super::told::{AuthenticatorAttempt, Change, ExplainedFact, Explanation, Matched, Shadow};
-use crate::cli::Failure;
+use crate::inspect::InspectError;
 use haechi_authn::{Attempt, Scheme};
 use haechi_authz::{Decision, Enforcer, Facts, Permitted, Refused, RouteIndex, Source, Unavailable};
 use haechi_core::id::DecisionId;
@@ -16,7 +16,7 @@ use haechi_proxy::{DryOutcome, Observer, Plan, Route, Target};
 use std::sync::Arc;
 
 /// Judges one request.
-pub(crate) async fn judge(gate: ExplainContext<'_>, inquiry: &Inquiry) -> Result<Explanation, Failure> {
+pub(crate) async fn judge(gate: ExplainContext<'_>, inquiry: &Inquiry) -> Result<Explanation, InspectError> {
     if let Some(answers) = gate.answers {
         answers.give(inquiry.points.clone());
     }
