@@ -77,11 +77,14 @@ fn a_decision_is_told_while_its_request_is_under_way() {
     let mut all = Watching::opened(&site, &site.auditor, "");
     let mut denied = Watching::opened(&site, &site.admin, "?outcome=deny&route=admin");
     let mut request = site.gate.converse();
-    request.send(&format!("GET /orders/7 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n", site.user));
+    request.send(format!("GET /orders/7 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n", site.user));
     all.until("event: decision");
     all.until("}\n\n");
     let event = all.events().remove(0);
-    assert_eq!((event["outcome"].as_str(), event["request"]["route"].as_str()), (Some("allow"), Some("orders")));
+    assert_eq!(
+        (event["outcome"].as_str(), event["request"]["route"].as_str()),
+        (Some("allow"), Some("orders"))
+    );
     assert!(all.seen.contains(&format!("id: {}\n", event["id"].as_str().unwrap())), "{}", all.seen);
     latch.open();
     assert_eq!(request.answer().unwrap().status, 200);

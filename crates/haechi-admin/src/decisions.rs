@@ -18,6 +18,18 @@ pub trait Decisions: Send + Sync {
 
     /// For each route and direction the first request on which the shadow policies in force would have decided otherwise.
     fn shadow(&self) -> BoxFuture<'_, Result<Vec<DecisionRecord>, CannotTell>>;
+
+    /// Those that are made from now on; `None` where as many watch already as may.
+    fn watch(&self, wanted: WantedDecisions) -> Option<Box<dyn DecisionStream>>;
+}
+
+/// Port: decisions as they are made.
+pub trait DecisionStream: Send {
+    /// The next one; `None` when the gate ends.
+    fn next(&mut self) -> BoxFuture<'_, Option<DecisionRecord>>;
+
+    /// How many there was no room for since this was last asked.
+    fn missed(&self) -> u64;
 }
 
 /// Not every part of the gate has answered in time.

@@ -6,6 +6,7 @@ use crate::error::AdminError;
 use crate::limits::CallLimits;
 use crate::operation::{Call, Operation};
 use crate::operations::OPERATIONS;
+use crate::standing::Standing;
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, HOST, HeaderValue};
 use axum::http::request::Parts;
@@ -46,7 +47,7 @@ impl Front {
     }
 
     async fn call(&self, request: Request, peer: Peer) -> Result<Response, AdminError> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         if !self.door.takes_host(host(&parts).as_ref()) {
             return Err(AdminError::Host);
         }
@@ -56,14 +57,14 @@ impl Front {
                 self.limits.probe(peer)?;
                 None
             }
-            needs => Some(self.admit(&parts, peer, operation, needs).await?),
+            needs => Some(self.admit(&mut parts, peer, operation, needs).await?),
         };
         (operation.answer)(Call { context: self.context.clone(), actor, parts, segments, body }).await
     }
 
     async fn admit(
         &self,
-        parts: &Parts,
+        parts: &mut Parts,
         peer: Peer,
         operation: &Operation,
         needs: Needs,
@@ -73,8 +74,10 @@ impl Front {
             return Err(AdminError::AmbiguousCredential);
         }
         let shown = Shown { fields: parts.headers.clone(), peer };
-        let refused = match self.operators.admit(shown, Wish { operation: operation.name, needs }).await {
+        let wish = Wish { operation: operation.name, needs };
+        let refused = match self.operators.admit(shown.clone(), wish).await {
             Ok(actor) => {
+                parts.extensions.insert(Standing { operators: self.operators.clone(), shown, wish });
                 self.limits.by(peer, &actor)?;
                 return Ok(actor);
             }

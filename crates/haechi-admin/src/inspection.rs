@@ -291,7 +291,7 @@ shape! {
         /// Why not.
         optional reason: Option<String>,
         /// The keys.
-        required keys: Vec<KeyView>,
+        required keys: Vec<VerifyingKeyView>,
         /// How many keys of the set cannot be used.
         required skipped: usize,
         /// Which and why.
@@ -309,7 +309,7 @@ shape! {
     }
 
     /// A key that verifies tokens.
-    pub KeyView {
+    pub VerifyingKeyView {
         /// Its id; left out for a key without one.
         optional kid: Option<String>,
         /// The algorithms that it verifies.

@@ -20,6 +20,7 @@ mod operations;
 mod refused;
 mod server;
 mod shape;
+mod standing;
 mod streamed;
 #[cfg(test)]
 mod tests;

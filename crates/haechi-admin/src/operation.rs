@@ -6,6 +6,7 @@ use crate::change::{Change, Reader};
 use crate::context::{Context, Needs};
 use crate::error::{AdminError, Success};
 use crate::shape::Schemas;
+use crate::standing::{Standing, Watching};
 use axum::body::Body;
 use axum::http::request::Parts;
 use axum::response::Response;
@@ -96,6 +97,23 @@ macro_rules! read {
     };
 }
 
+/// A call that looks, and whose answer goes on: its handler can ask again whether the caller still may.
+macro_rules! watch {
+    ($name:ident, $needs:ident, $method:ident $path:literal, $handler:path, $summary:literal) => {
+        $crate::operation::Operation {
+            name: stringify!($name),
+            method: Method::$method,
+            path: $path,
+            needs: $crate::context::Needs::$needs,
+            action: None,
+            is_tagged: false,
+            summary: $summary,
+            answer: |call| Box::pin($crate::operation::look_on(call, $handler)),
+            describe: |schemas| $crate::operation::describe(schemas, $handler),
+        }
+    };
+}
+
 /// A call that changes something: its handler can do so only through what writes to the audit trail first.
 macro_rules! write {
     ($name:ident, $action:literal, $method:ident $path:literal, $handler:path, $summary:literal) => {
@@ -122,7 +140,7 @@ macro_rules! edit {
         $crate::operation::write!(@ true $name, $action, $method $path, $handler, $summary)
     };
 }
-pub(crate) use {edit, read, write};
+pub(crate) use {edit, read, watch, write};
 
 pub(crate) async fn look<P, Q, B, A, F>(
     call: Call,
@@ -137,6 +155,24 @@ where
 {
     let asked = call::read(&call.parts, call.segments, call.body).await?;
     handler(Reader(call.context), asked).await?.answer()
+}
+
+pub(crate) async fn look_on<P, Q, B, A, F>(
+    call: Call,
+    handler: impl FnOnce(Watching, Asked<P, Q, B>) -> F,
+) -> Result<Response, AdminError>
+where
+    P: Parameters,
+    Q: Parameters,
+    B: Content,
+    A: Answer,
+    F: Future<Output = Result<A, AdminError>>,
+{
+    let standing = call.parts.extensions.get::<Standing>().cloned();
+    let standing =
+        standing.ok_or_else(|| AdminError::Failed("nobody was asked whether they may".to_owned()))?;
+    let asked = call::read(&call.parts, call.segments, call.body).await?;
+    handler(Watching { look: Reader(call.context), standing }, asked).await?.answer()
 }
 
 pub(crate) async fn change<P, Q, B, A, F>(

@@ -5,6 +5,7 @@ mod connections;
 use crate::context::{Context, Operators, Peer};
 use crate::door::{Arrival, Door, Duplex};
 use crate::front::Front;
+use crate::streamed::held;
 use axum::body::Body;
 use connections::{Connections, OpenConnection};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -94,9 +95,8 @@ async fn exchange(stream: Box<dyn Duplex>, peer: Peer, front: Front, open: OpenC
     let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let (answering, busy) = (front.clone().answer(request.map(Body::new), peer), requests.begin());
         async move {
-            let response = answering.await;
-            drop(busy);
-            Ok::<_, Infallible>(response)
+            // Until its last byte: an answer that goes on is no idle connection.
+            Ok::<_, Infallible>(held(answering.await, busy))
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()

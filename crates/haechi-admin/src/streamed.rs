@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::Response;
-use hyper::body::{Body as HttpBody, Frame};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use serde_json::{Value, json};
 use std::io;
 use std::pin::Pin;
@@ -17,6 +17,9 @@ use tokio::sync::mpsc::Receiver;
 /// JSON lines, as they come. An empty one says that something went wrong: the answer breaks off, and no client takes it for whole.
 pub(crate) struct Lines(pub(crate) Receiver<Vec<u8>>);
 
+/// Server-sent events, as they come.
+pub(crate) struct Events(pub(crate) Receiver<Vec<u8>>);
+
 impl Answer for Lines {
     fn describe(_: &mut Schemas) -> Vec<(Success, Option<(&'static str, Value)>)> {
         let schema = json!({ "type": "string", "description": "A JSON object on each line." });
@@ -25,6 +28,48 @@ impl Answer for Lines {
 
     fn answer(self) -> Result<Response, AdminError> {
         Ok(streamed("application/x-ndjson", self.0))
+    }
+}
+
+impl Answer for Events {
+    fn describe(_: &mut Schemas) -> Vec<(Success, Option<(&'static str, Value)>)> {
+        let schema = json!({ "type": "string", "description": "Server-sent events." });
+        vec![(Success::Shown, Some(("text/event-stream", schema)))]
+    }
+
+    fn answer(self) -> Result<Response, AdminError> {
+        Ok(streamed("text/event-stream", self.0))
+    }
+}
+
+/// The same answer, with `guard` until its last byte has been taken, or it is given up.
+pub(crate) fn held(response: Response, guard: impl Send + Unpin + 'static) -> Response {
+    response.map(|body| Body::new(Held { body, _guard: guard }))
+}
+
+/// A body with something that is kept as long.
+struct Held<G> {
+    body: Body,
+    _guard: G,
+}
+
+impl<G: Unpin> HttpBody for Held<G> {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

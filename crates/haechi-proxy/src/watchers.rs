@@ -96,3 +96,6 @@ impl fmt::Debug for DecisionWatch {
         f.write_str("DecisionWatch")
     }
 }
+
+#[cfg(test)]
+mod tests;

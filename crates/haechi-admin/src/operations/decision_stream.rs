@@ -35,8 +35,7 @@ pub(super) async fn stream(
     asked: Asked<Nothing, StreamQuery, Nothing>,
 ) -> Result<Events, AdminError> {
     let StreamQuery { outcome, route, subject } = asked.query;
-    let wanted =
-        WantedDecisions { outcome: named(outcome)?, route, subject, ..WantedDecisions::default() };
+    let wanted = WantedDecisions { outcome: named(outcome)?, route, subject, ..WantedDecisions::default() };
     let decisions = watching.look.running()?.decisions.watch(wanted).ok_or(AdminError::Busy)?;
     let (events, waiting) = channel(WAITING);
     let telling = Telling { decisions, standing: watching.standing, events, check: every(CHECKED) };

@@ -75,7 +75,7 @@ pub(super) async fn shadow(
     Ok(Page { items, next: None })
 }
 
-fn named(outcome: Option<String>) -> Result<Option<Outcome>, AdminError> {
+pub(super) fn named(outcome: Option<String>) -> Result<Option<Outcome>, AdminError> {
     let Some(name) = outcome else { return Ok(None) };
     let found = Outcome::ALL.into_iter().find(|outcome| outcome.name() == name);
     let unknown = || AdminError::BadQuery("`outcome` is `allow`, `deny` or `unavailable`".to_owned());

@@ -4,6 +4,7 @@
 mod audit;
 mod clients;
 mod config;
+mod decision_stream;
 mod decisions;
 mod inspection;
 mod keys;
@@ -13,7 +14,7 @@ mod signing_keys;
 mod topology;
 mod users;
 
-use crate::operation::{Method, Operation, edit, read, write};
+use crate::operation::{Method, Operation, edit, read, watch, write};
 
 /// Every call.
 pub const OPERATIONS: &[Operation] = &[
@@ -38,6 +39,7 @@ pub const OPERATIONS: &[Operation] = &[
     write!(erase_subject, "subject.erase", Post "/api/v1/audit/erase", audit::erase, "Destroy the key of a person: what the audit trail has of them cannot be read any more"),
     read!(list_decisions, Read, Get "/api/v1/decisions", decisions::list, "List the decisions that were made lately, newest first"),
     read!(list_shadow_decisions, Read, Get "/api/v1/decisions/shadow", decisions::shadow, "List one decision for each way in which shadow policies would change what happens"),
+    watch!(stream_decisions, Read, Get "/api/v1/decisions/stream", decision_stream::stream, "Give decisions as they are made, as server-sent events, for as long as the caller may see them"),
     read!(show_decision, Read, Get "/api/v1/decisions/{id}", decisions::one, "Show one decision"),
     read!(list_routes, Read, Get "/api/v1/routes", topology::routes, "List routes by name"),
     read!(show_route, Read, Get "/api/v1/routes/{name}", topology::route, "Show a route"),

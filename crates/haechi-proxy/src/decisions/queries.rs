@@ -40,7 +40,8 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    pub(super) fn takes(&self, decided: &Decided) -> bool {
+    /// Whether it is one of them.
+    pub(crate) fn takes(&self, decided: &Decided) -> bool {
         self.before.is_none_or(|before| decided.moment() < before)
             && self.outcome.is_none_or(|outcome| decided.outcome() == outcome)
             && self.route.as_ref().is_none_or(|route| **route == *decided.route.name)

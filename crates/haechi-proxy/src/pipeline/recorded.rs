@@ -52,5 +52,7 @@ async fn decided(
 ) -> Result<Recorded, Refused> {
     let no_decision = || Refused::new(Refusal::Internal, "a request is to be forwarded without a decision");
     let decided = record.decided_request().ok_or_else(no_decision)?;
-    worker.audit().decided(place, &decided, &plan.configuration, worker.uptime()).await
+    let recorded = worker.audit().decided(place, &decided, &plan.configuration, worker.uptime()).await?;
+    record.announce();
+    Ok(recorded)
 }

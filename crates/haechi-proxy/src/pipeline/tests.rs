@@ -149,6 +149,7 @@ impl TestWorker {
             budget: Budget::new(100),
             rate_limiter: Arc::new(crate::RateLimiter::new(None)),
             decisions: crate::DecisionQueries::default(),
+            watchers: crate::DecisionWatchers::default(),
             draining: Arc::default(),
         };
         Self { worker: Worker::new(shared), backend, asked, lines: RefCell::new(lines) }

@@ -190,6 +190,16 @@ impl Record {
         })
     }
 
+    /// Tells whoever watches what was decided. Nothing is copied where nobody does.
+    pub(crate) fn announce(&self) {
+        let watchers = self.0.recorder.watchers();
+        if watchers.are_any()
+            && let Some(decided) = self.0.announced()
+        {
+            watchers.tell(decided);
+        }
+    }
+
     /// The decision could not be made, for this reason.
     pub(crate) fn undecided(&mut self, reason: String) {
         self.reason(reason);
@@ -321,6 +331,25 @@ impl Inner {
     /// Those of the request's route, or of requests without one.
     fn metrics(&self) -> &RouteMetrics {
         self.metrics.as_deref().unwrap_or_else(|| self.recorder.metrics().unrouted())
+    }
+
+    /// What is told of the decision while the request goes on.
+    fn announced(&self) -> Option<Decided> {
+        let (line, made) = (&self.line, self.made.as_ref()?);
+        Some(Decided {
+            decision: made.decision.clone(),
+            unavailable: line.reason.as_deref().filter(|_| made.undecided).map(Box::from),
+            received: line.received,
+            request: line.id,
+            method: line.method.clone()?,
+            host: line.host.clone()?,
+            path: line.path.clone()?,
+            client: line.client,
+            secure: self.secure,
+            headers: self.headers.clone(),
+            route: made.route.clone(),
+            caller: line.caller.clone()?,
+        })
     }
 
     /// What is remembered of the decision. The request is over: its parts are moved.

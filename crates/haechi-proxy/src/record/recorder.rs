@@ -5,6 +5,7 @@ use crate::decisions::{Decided, DecisionRings, Question};
 use crate::log::{AccessLog, LogSink};
 use crate::metrics::WorkerMetrics;
 use crate::spans::{TraceSink, Traces};
+use crate::watchers::DecisionWatchers;
 use fastrand::Rng;
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub(crate) struct Recorder {
     log: AccessLog,
     traces: Traces,
     decisions: RefCell<DecisionRings>,
+    watchers: DecisionWatchers,
     /// The record of the request that panicked, until it is answered.
     panicked: RefCell<Option<Record>>,
     span_ids: RefCell<Rng>,
@@ -22,12 +24,18 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// Log lines and traced requests go to these; nowhere without one.
-    pub(crate) fn new(metrics: Arc<WorkerMetrics>, log: Option<LogSink>, traces: Option<TraceSink>) -> Self {
+    pub(crate) fn new(
+        metrics: Arc<WorkerMetrics>,
+        log: Option<LogSink>,
+        traces: Option<TraceSink>,
+        watchers: DecisionWatchers,
+    ) -> Self {
         Self {
             metrics,
             log: AccessLog::new(log),
             traces: Traces::new(traces),
             decisions: RefCell::default(),
+            watchers,
             panicked: RefCell::default(),
             span_ids: RefCell::new(Rng::new()),
         }
@@ -46,6 +54,11 @@ impl Recorder {
     /// Traced requests.
     pub(crate) const fn traces(&self) -> &Traces {
         &self.traces
+    }
+
+    /// Who watches decisions as they are made.
+    pub(crate) const fn watchers(&self) -> &DecisionWatchers {
+        &self.watchers
     }
 
     /// Gives what has gathered to the control side; every tick.

@@ -20,6 +20,7 @@ use crate::spans::TraceSink;
 use crate::ticks::{Ticks, Timer};
 use crate::upstream::balance::Balancer;
 use crate::upstream::dialer::Dialer;
+use crate::watchers::DecisionWatchers;
 use arc_swap::ArcSwap;
 use fastrand::Rng;
 use haechi_audit::Trail;
@@ -56,6 +57,8 @@ pub struct Shared {
     pub rate_limiter: Arc<RateLimiter>,
     /// Where workers are asked about decisions.
     pub decisions: DecisionQueries,
+    /// Who watches decisions as they are made.
+    pub watchers: DecisionWatchers,
     /// The audit trail; nothing is recorded without one.
     pub audit: Option<Arc<Trail>>,
     /// Set once, when the process is to end: listeners close, requests in flight finish.
@@ -87,7 +90,8 @@ impl Worker {
     pub(crate) fn new(shared: Shared) -> Rc<Self> {
         let buffers = Buffers::default();
         buffers.set_share(shared.plan.load().limits.buffers);
-        let recorder = Recorder::new(shared.metrics.worker(), shared.log.clone(), shared.traces.clone());
+        let (log, traces) = (shared.log.clone(), shared.traces.clone());
+        let recorder = Recorder::new(shared.metrics.worker(), log, traces, shared.watchers.clone());
         Rc::new(Self {
             plan: RefCell::new(Rc::new(WorkerPlan::new(shared.plan.load_full(), None, recorder.metrics()))),
             newest: RefCell::new(arc_swap::Cache::new(shared.plan.clone())),

@@ -60,6 +60,7 @@ impl Gate {
             budget: Budget::new(1000),
             rate_limiter: Arc::new(haechi_proxy::RateLimiter::new(None)),
             decisions: haechi_proxy::DecisionQueries::default(),
+            watchers: haechi_proxy::DecisionWatchers::default(),
             draining: Arc::new(AtomicBool::new(false)),
         };
         let worker = haechi_proxy::start(

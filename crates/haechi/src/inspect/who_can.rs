@@ -153,7 +153,7 @@ impl Asked<'_> {
         let config = &self.loaded.config;
         let own = own_issuer(config);
         if let Some(way) = ways.iter().find(|way| is_of_store(way, &own)) {
-            let users = store.users.list().await.map_err(InspectError::new)?;
+            let users = store.users.page(None, LOOKED_AT + 1).await.map_err(InspectError::new)?;
             told.truncated |= users.len() > LOOKED_AT;
             for user in users.into_iter().take(LOOKED_AT).filter(|user| !user.disabled) {
                 let claimed = claimed((user.id.clone(), &own), user.roles, Vec::new(), user.attributes);
@@ -168,7 +168,7 @@ impl Asked<'_> {
                 .is_some_and(|known| known.settings.takes_own_tokens())
         };
         if let Some(way) = ways.iter().find(by_token) {
-            let clients = store.clients.list().await.map_err(InspectError::new)?;
+            let clients = store.clients.page(None, LOOKED_AT + 1).await.map_err(InspectError::new)?;
             told.truncated |= clients.len() > LOOKED_AT;
             for client in clients.into_iter().take(LOOKED_AT) {
                 let claimed =

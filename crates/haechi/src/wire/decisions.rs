@@ -1,24 +1,35 @@
 //! What the workers remember of decisions, as the admin API tells it.
 
 use haechi_admin::decisions::{
-    CallerRecord, CannotTell, DecisionRecord, EvaluationError, ExternalAnswer, Fact, Origin, Place,
-    RequestRecord, ShadowVerdict, WantedDecisions,
+    CallerRecord, CannotTell, DecisionRecord, DecisionStream, EvaluationError, ExternalAnswer, Fact, Origin,
+    Place, RequestRecord, ShadowVerdict, WantedDecisions,
 };
 use haechi_authz::{DenyReason, FactValue, Read, Source, Verdict, principal_id, principal_kind};
 use haechi_core::id::DecisionId;
 use haechi_core::ports::BoxFuture;
 use haechi_core::{AttributeValue, Caller, Outcome};
-use haechi_proxy::{Decided, DecisionQueries, Question, Wanted};
+use haechi_proxy::{Decided, DecisionQueries, DecisionWatch, DecisionWatchers, Question, Wanted};
 use serde_json::{Value, json};
 use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
-/// Asks the workers.
-pub(crate) struct WorkerDecisions(pub(crate) DecisionQueries);
+/// A look whether the gate ends comes so often.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Asks the workers, or lets them tell.
+pub(crate) struct WorkerDecisions {
+    pub(crate) queries: DecisionQueries,
+    pub(crate) watchers: DecisionWatchers,
+    /// Set when the gate ends.
+    pub(crate) draining: Arc<AtomicBool>,
+}
 
 impl haechi_admin::Decisions for WorkerDecisions {
     fn find(&self, id: DecisionId) -> BoxFuture<'_, Result<Option<DecisionRecord>, CannotTell>> {
         Box::pin(async move {
-            let answers = self.0.ask(Question::Of(id)).await;
+            let answers = self.queries.ask(Question::Of(id)).await;
             match answers.decided.first() {
                 Some(decided) => Ok(Some(record(decided))),
                 // A worker that is silent may be the one that knows.
@@ -30,14 +41,7 @@ impl haechi_admin::Decisions for WorkerDecisions {
 
     fn newest(&self, wanted: WantedDecisions) -> BoxFuture<'_, Result<Vec<DecisionRecord>, CannotTell>> {
         let limit = wanted.limit;
-        let question = Question::Recent(Wanted {
-            before: wanted.before,
-            outcome: wanted.outcome,
-            route: wanted.route.map(String::into_boxed_str),
-            subject: wanted.subject.map(String::into_boxed_str),
-            request: wanted.request,
-            limit,
-        });
+        let question = Question::Recent(of(wanted));
         Box::pin(async move {
             let mut decided = self.all(question).await?;
             decided.sort_by_key(|decided| std::cmp::Reverse(decided.moment()));
@@ -56,19 +60,58 @@ impl haechi_admin::Decisions for WorkerDecisions {
             Ok(decided.iter().map(record).collect())
         })
     }
+
+    fn watch(&self, wanted: WantedDecisions) -> Option<Box<dyn DecisionStream>> {
+        let watch = self.watchers.watch(of(wanted))?;
+        Some(Box::new(WatchedDecisions { watch, draining: self.draining.clone() }))
+    }
+}
+
+/// Decisions as the workers make them.
+struct WatchedDecisions {
+    watch: DecisionWatch,
+    draining: Arc<AtomicBool>,
+}
+
+impl DecisionStream for WatchedDecisions {
+    fn next(&mut self) -> BoxFuture<'_, Option<DecisionRecord>> {
+        Box::pin(async {
+            while !self.draining.load(Relaxed) {
+                if let Ok(decided) = tokio::time::timeout(LOOK_EVERY, self.watch.next()).await {
+                    return decided.map(|decided| record(&decided));
+                }
+            }
+            None
+        })
+    }
+
+    fn missed(&self) -> u64 {
+        self.watch.missed()
+    }
 }
 
 impl WorkerDecisions {
     async fn all(&self, question: Question) -> Result<Vec<Decided>, CannotTell> {
-        let answers = self.0.ask(question).await;
+        let answers = self.queries.ask(question).await;
         if answers.complete { Ok(answers.decided) } else { Err(CannotTell) }
+    }
+}
+
+fn of(wanted: WantedDecisions) -> Wanted {
+    Wanted {
+        before: wanted.before,
+        outcome: wanted.outcome,
+        route: wanted.route.map(String::into_boxed_str),
+        subject: wanted.subject.map(String::into_boxed_str),
+        request: wanted.request,
+        limit: wanted.limit,
     }
 }
 
 fn record(decided: &Decided) -> DecisionRecord {
     let (decision, verdict) = (&decided.decision, &*decided.decision.verdict);
     let reason = decision.reason();
-    let names = |names: &[std::sync::Arc<str>]| names.iter().map(ToString::to_string).collect();
+    let names = |names: &[Arc<str>]| names.iter().map(ToString::to_string).collect();
     let (any_of_roles, all_of_scopes) = match &reason {
         Some(DenyReason::Roles(roles)) => (names(roles), Vec::new()),
         Some(DenyReason::Scopes(scopes)) => (Vec::new(), names(scopes)),

@@ -33,7 +33,8 @@ use haechi_authn::supervisor::{on_hopeless, supervise, supervise_until_done};
 use haechi_core::metrics::Source;
 use haechi_core::ports::AuditTrail;
 use haechi_proxy::{
-    Budget, DecisionQueries, EndpointGauges, Endpoints, LogSink, Metrics, Plan, Shared, TraceSink, Upkeep,
+    Budget, DecisionQueries, DecisionWatchers, EndpointGauges, Endpoints, LogSink, Metrics, Plan, Shared,
+    TraceSink, Upkeep,
 };
 use haechi_shared::SharedState;
 use haechi_store::Store;
@@ -341,7 +342,11 @@ impl AdminCalls {
         let inspection = Arc::new(GateInspection::new(reloader.clone(), archive.clone()));
         let running = Running {
             health: Arc::new(parts),
-            decisions: Arc::new(WorkerDecisions(shared.decisions.clone())),
+            decisions: Arc::new(WorkerDecisions {
+                queries: shared.decisions.clone(),
+                watchers: shared.watchers.clone(),
+                draining: shared.draining.clone(),
+            }),
             topology: Arc::new(GateTopology { plan: shared.plan.clone(), reloader: reloader.clone() }),
             inspection,
             archive: archive.map(|archive| archive as Arc<dyn haechi_admin::Archive>),
@@ -525,6 +530,7 @@ fn shared(
         traces,
         rate_limiter: process.rate_limiter.clone(),
         decisions: DecisionQueries::default(),
+        watchers: DecisionWatchers::default(),
         audit: audit.map(|audit| audit.trail.clone()),
         draining: Arc::default(),
     }

@@ -15,8 +15,8 @@ use haechi_admin::archive::{RecordsQuery, WantedRecords};
 use haechi_admin::context::Refused;
 use haechi_admin::inspection::{
     ActorView, CallerQuestion, CertificateView, ConfigView, HistoryQuery, HistoryView, Inspected,
-    InspectionError, IssuerView, KeptView, KeyView, MatrixView, PrincipalMay, Question, RoleMay, WhoCanQuery,
-    WhoCanView,
+    InspectionError, IssuerView, KeptView, MatrixView, PrincipalMay, Question, RoleMay, VerifyingKeyView,
+    WhoCanQuery, WhoCanView,
 };
 use haechi_admin::{Archive as _, Inspection};
 use haechi_audit::Bundle;
@@ -340,7 +340,7 @@ fn principal_may(may: May) -> PrincipalMay {
 
 fn issuer_view(name: &Arc<str>, report: KeyReport) -> IssuerView {
     let (source, from) = report.from.map_or(("here", None), |(source, from)| (source, Some(from)));
-    let key = |(kid, algorithm): (Option<String>, &'static str)| KeyView {
+    let key = |(kid, algorithm): (Option<String>, &'static str)| VerifyingKeyView {
         kid,
         algorithms: vec![algorithm.to_owned()],
     };

@@ -5,7 +5,7 @@ use crate::config::{Config, load};
 use crate::inspect::explain::{CallerArgument, ExplainContext, Explanation, Inquiry, judge};
 use crate::wire::{Assembly, control_runtime};
 use fastrand::Rng;
-use haechi_proxy::{Budget, DecisionQueries, DryRun, ListenerIndex, Metrics, Shared};
+use haechi_proxy::{Budget, DecisionQueries, DecisionWatchers, DryRun, ListenerIndex, Metrics, Shared};
 use haechi_testkit::jose::{self, Key};
 use haechi_testkit::{Answer, Backend, PATIENCE};
 use http::Method;
@@ -94,6 +94,7 @@ impl Running {
             budget: Budget::new(1000),
             rate_limiter: assembly.process.rate_limiter.clone(),
             decisions: DecisionQueries::default(),
+            watchers: DecisionWatchers::default(),
             draining: Arc::default(),
         };
         let draining = shared.draining.clone();
