@@ -46,7 +46,7 @@ audit: {{ file: audit/haechi.jsonl }}
                 .to_owned()
         };
         log_in("alice");
-        log_in("mina");
+        log_in("gone");
         let admin = log_in("root");
         Self { gate, admin }
     }
@@ -96,7 +96,7 @@ audit: {{ file: audit/haechi.jsonl }}
         let client = self.make("/api/v1/clients", &json!({ "name": "orders" }), "client_id");
         let signing = self.get("/api/v1/signing-keys")["items"][0]["kid"].as_str().unwrap().to_owned();
         self.make("/api/v1/signing-keys/rotate", &json!({ "lead": 30 }), "kid");
-        let session = self.get("/api/v1/sessions?user=mina")["items"][0]["id"].as_str().unwrap().to_owned();
+        let session = self.get("/api/v1/sessions?user=gone")["items"][0]["id"].as_str().unwrap().to_owned();
         let service = self.get("/api/v1/services")["items"][0].clone();
         let (name, endpoint) =
             (service["name"].as_str().unwrap(), service["endpoints"][0]["id"].as_str().unwrap());

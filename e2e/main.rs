@@ -13,6 +13,7 @@ mod access_lost;
 mod admin_access;
 mod admin_api;
 mod admin_changes;
+mod admin_policies;
 mod admin_runtime;
 mod answers;
 mod api_key_life;

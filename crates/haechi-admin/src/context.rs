@@ -65,6 +65,8 @@ pub trait Operators: Send + Sync {
 pub struct Shown {
     /// The header fields, in which credentials stand.
     pub fields: HeaderMap,
+    /// What stands in the request's path, as it was sent.
+    pub path: String,
     /// Who is at the other end.
     pub peer: Peer,
 }

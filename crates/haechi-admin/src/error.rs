@@ -49,7 +49,9 @@ pub(crate) enum AdminError {
     #[error("the call shows a credential in a way that could be read as two")]
     AmbiguousCredential,
     /// Its bearer may not.
-    #[error("the call needs the role `haechi-admin`, or, to read, `haechi-auditor`")]
+    #[error(
+        "the call needs the role `haechi-admin`, or, to read, `haechi-auditor`, and no policy against it"
+    )]
     Forbidden,
     /// Nobody may.
     #[error(

@@ -73,7 +73,7 @@ impl Front {
             self.limits.unverified(peer)?;
             return Err(AdminError::AmbiguousCredential);
         }
-        let shown = Shown { fields: parts.headers.clone(), peer };
+        let shown = Shown { fields: parts.headers.clone(), path: parts.uri.path().to_owned(), peer };
         let wish = Wish { operation: operation.name, needs };
         let refused = match self.operators.admit(shown.clone(), wish).await {
             Ok(actor) => {

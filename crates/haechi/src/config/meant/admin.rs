@@ -2,15 +2,16 @@
 
 use super::authenticator::Authenticator;
 use super::names::Resolver;
-use super::tls;
+use super::{admin_policies, tls};
 use crate::config::read::Maybe;
 use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::value::{Identifier, RoleName};
 use crate::config::written::{self, ListenerType};
 use haechi_authn::CredentialPlace;
+use haechi_authz::Compiled;
 use haechi_authz::analysis::PossibleValues;
-use haechi_core::{Host, Role, RoleTable, role};
+use haechi_core::{AttributeType, Host, Role, RoleTable, role};
 use haechi_proxy::ListenerTls;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -35,6 +36,8 @@ pub(crate) struct Admin {
     pub administrators: Vec<OperatorRole>,
     /// Who may look.
     pub auditors: Vec<OperatorRole>,
+    /// What narrows both.
+    pub policies: Option<Arc<Compiled>>,
 }
 
 /// A role that an authenticator gives.
@@ -107,6 +110,7 @@ pub(super) fn admin(
     folder: &Path,
     roles: Option<&RoleTable>,
     authenticators: Option<&BTreeMap<Arc<str>, Authenticator>>,
+    attributes: &BTreeMap<Box<str>, AttributeType>,
 ) -> Option<Option<Admin>> {
     let written = match &resolver.written.admin {
         Maybe::Absent => return Some(None),
@@ -133,6 +137,9 @@ pub(super) fn admin(
         each.collect::<Vec<_>>().into_iter().collect()
     };
     let (administrators, auditors) = (operators(&written.administrators), operators(&written.auditors));
+    let listed = administrators.iter().chain(&auditors).flatten().map(|one| one.role.clone());
+    let known = roles.map(|roles| roles.clone().knowing(listed));
+    let policies = known.and_then(|known| admin_policies::policies(resolver, written, &known, attributes));
     Some(Some(Admin {
         bind: bind.map(|bind| bind.value),
         socket,
@@ -140,6 +147,7 @@ pub(super) fn admin(
         hosts: written.hosts.iter().map(|host| host.value.clone()).collect(),
         administrators: administrators?,
         auditors: auditors?,
+        policies: policies?,
     }))
 }
 

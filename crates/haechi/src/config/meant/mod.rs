@@ -1,6 +1,7 @@
 //! The configuration as it is meant: typed and checked, no text left to parse.
 
 mod admin;
+mod admin_policies;
 mod answers;
 mod audit;
 mod authenticator;
@@ -27,6 +28,7 @@ mod telemetry;
 mod tls;
 
 pub(crate) use admin::{Admin, OperatorRole, ProbeListener};
+pub(crate) use admin_policies::vocabulary as admin_vocabulary;
 pub(crate) use audit::Audit;
 pub(crate) use authenticator::Authenticator;
 pub(crate) use built_in::BuiltInRoute;

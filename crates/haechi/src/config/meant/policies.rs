@@ -62,13 +62,13 @@ pub(super) fn policies(
 
 /// Which faults have not been told already.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Report {
+pub(super) enum Report {
     All,
     /// Those of conditions were told with the policies in force.
     Files,
 }
 
-fn compiled(
+pub(super) fn compiled(
     resolver: &mut Resolver<'_>,
     vocabulary: Arc<Vocabulary>,
     files: &[&PolicyText],
@@ -96,7 +96,7 @@ fn compiled(
 }
 
 /// Every file once, in the order of the patterns.
-fn distinct(patterns: &Maybe<Vec<At<PolicyPattern>>>) -> Vec<&PolicyText> {
+pub(super) fn distinct(patterns: &Maybe<Vec<At<PolicyPattern>>>) -> Vec<&PolicyText> {
     let mut known = BTreeSet::new();
     let all = patterns.given().into_iter().flatten().flat_map(|pattern| &pattern.value.0);
     all.filter(|file| known.insert(&file.file)).collect()

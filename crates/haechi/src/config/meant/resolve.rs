@@ -51,7 +51,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     let caller_attributes = caller_attributes(resolver);
     let roles = roles(resolver);
     let authenticators = authenticators(resolver);
-    let admin = admin::admin(resolver, folder, roles.as_ref(), authenticators.as_ref());
+    let admin = admin::admin(resolver, folder, roles.as_ref(), authenticators.as_ref(), &caller_attributes);
     let decision_points = decision_points::decision_points(resolver);
     let services = services(resolver);
     let traces = traces(resolver);

@@ -3,7 +3,7 @@
 use super::listener_tls::ListenerTls;
 use crate::config::record::record;
 use crate::config::source::At;
-use crate::config::value::{Identifier, RoleName};
+use crate::config::value::{Identifier, PolicyPattern, RoleName};
 use haechi_core::Host;
 use std::net::SocketAddr;
 
@@ -23,6 +23,8 @@ record! {
         default administrators as "administrators": Vec<OperatorRole> = Vec::new(),
         /// Who may look at everything, besides those with the built-in role `haechi-auditor`.
         default auditors as "auditors": Vec<OperatorRole> = Vec::new(),
+        /// Cedar policy files that narrow what administrators and auditors may do. `*` stands for any part of a file's name. `haechi schema cedar --admin` prints what they may speak of.
+        optional policies as "policies": Vec<At<PolicyPattern>>,
     }
 }
 
