@@ -186,7 +186,7 @@ impl Accounts {
         let user = self.existing(edit.of).await?;
         let hash = self.hash(edit.of, password).await?;
         self.stores.users.set_password(edit, &hash).await?;
-        self.unlock(edit.of).await?;
+        self.pool.guard().unlock((REALM, edit.of)).await;
         self.end_sessions(&user).await
     }
 

@@ -55,7 +55,7 @@ pub trait Users: Send + Sync {
     fn set_roles<'a>(&'a self, user: Edit<'a>, roles: &'a [String]) -> Stored<'a, ()>;
     /// Replaces attributes; `Missing` without such a user.
     fn set_attributes<'a>(&'a self, user: Edit<'a>, attributes: &'a Attributes) -> Stored<'a, ()>;
-    /// Replaces the password hash and clears the lockout; `Missing` without such a user.
+    /// Replaces the password hash and clears the lockout, of which it records [`super::Change::Unlock`] as well; `Missing` without such a user.
     fn set_password<'a>(&'a self, user: Edit<'a>, hash: &'a Secret<String>) -> Stored<'a, ()>;
     /// Disables or enables; `Missing` without such a user.
     fn set_disabled<'a>(&'a self, user: Edit<'a>, disabled: bool) -> Stored<'a, ()>;

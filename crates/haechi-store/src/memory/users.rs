@@ -49,7 +49,9 @@ impl Users for Memory {
             facts.change(user, |user| {
                 user.password_hash = hash.clone();
                 user.login = LoginState::default();
-            })
+            })?;
+            facts.log.add(Change::Unlock(user.of.to_owned()));
+            Ok(())
         })
     }
 

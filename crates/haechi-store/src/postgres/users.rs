@@ -2,7 +2,7 @@
 
 use super::edit::edit;
 use super::fault::{Fault, found, taken};
-use super::lease::Statement;
+use super::lease::{Lease, Statement};
 use super::{Postgres, can_be_kept, log};
 use crate::edits::Kind;
 use crate::json::json;
@@ -110,7 +110,10 @@ impl Users for Postgres {
         self.answer(async move {
             let text = "UPDATE haechi.users SET password_hash = $2, failures = 0, locked_until = NULL WHERE name = $1 \
                         RETURNING id";
-            self.change(text, user, |sql| sql.bind(hash.expose())).await
+            let mut write = self.write().await?;
+            change(&mut write, text, user, |sql| sql.bind(hash.expose())).await?;
+            log::record(&mut write, &Change::Unlock(user.of.to_owned())).await?;
+            self.commit(write).await
         })
     }
 
@@ -194,12 +197,22 @@ impl Postgres {
         bind: impl FnOnce(Statement<'q>) -> Statement<'q>,
     ) -> Result<(), Fault> {
         let mut write = self.write().await?;
-        edit(&mut write, Kind::User, user).await?;
-        let row = bind(write.sql(text).bind(user.of)).fetch_optional(&mut *write).await?;
-        let row = row.ok_or_else(|| StoreError::Missing(named(user.of)))?;
-        log::record(&mut write, &Change::User(row.text("id")?)).await?;
+        change(&mut write, text, user, bind).await?;
         self.commit(write).await
     }
+}
+
+/// The same, in a transaction that has more to do.
+async fn change<'q>(
+    write: &mut Lease,
+    text: &'static str,
+    user: Edit<'q>,
+    bind: impl FnOnce(Statement<'q>) -> Statement<'q>,
+) -> Result<(), Fault> {
+    edit(write, Kind::User, user).await?;
+    let row = bind(write.sql(text).bind(user.of)).fetch_optional(&mut **write).await?;
+    let row = row.ok_or_else(|| StoreError::Missing(named(user.of)))?;
+    log::record(write, &Change::User(row.text("id")?)).await
 }
 
 fn named(name: &str) -> String {

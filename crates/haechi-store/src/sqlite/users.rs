@@ -2,7 +2,7 @@
 
 use super::edit::edit;
 use super::fault::{Fault, found, taken};
-use super::{Sqlite, log};
+use super::{Sqlite, Write, log};
 use crate::edits::Kind;
 use crate::json::json;
 use crate::records::{Columns, login_state, user};
@@ -104,7 +104,10 @@ impl Users for Sqlite {
             )
             .bind(hash.expose())
             .bind(user.of);
-            self.change(update, user).await
+            let mut write = self.write().await?;
+            change(&mut write, update, user).await?;
+            log::record(&mut write, &Change::Unlock(user.of.to_owned())).await?;
+            self.commit(write).await
         })
     }
 
@@ -183,12 +186,21 @@ impl Sqlite {
         user: Edit<'_>,
     ) -> Result<(), Fault> {
         let mut write = self.write().await?;
-        edit(&mut write, Kind::User, user).await?;
-        let row = change.fetch_optional(&mut *write).await?;
-        let row = row.ok_or_else(|| StoreError::Missing(named(user.of)))?;
-        log::record(&mut write, &Change::User(row.text("id")?)).await?;
+        self::change(&mut write, change, user).await?;
         self.commit(write).await
     }
+}
+
+/// The same, in a transaction that has more to do.
+async fn change(
+    write: &mut Write,
+    change: Query<'_, sqlx::Sqlite, SqliteArguments>,
+    user: Edit<'_>,
+) -> Result<(), Fault> {
+    edit(write, Kind::User, user).await?;
+    let row = change.fetch_optional(&mut **write).await?;
+    let row = row.ok_or_else(|| StoreError::Missing(named(user.of)))?;
+    log::record(write, &Change::User(row.text("id")?)).await
 }
 
 fn named(name: &str) -> String {

@@ -86,7 +86,8 @@ async fn what_takes_something_away_is_announced(store: Store) {
     let users = &store.users;
     let alice = [Change::User("id-of-alice".into())];
     announced(&store, users.set_roles("alice".into(), &["ADMIN".into()]), &alice).await;
-    announced(&store, users.set_password("alice".into(), &Secret::from("$new")), &alice).await;
+    let unlocked = [alice[0].clone(), Change::Unlock("alice".into())];
+    announced(&store, users.set_password("alice".into(), &Secret::from("$new")), &unlocked).await;
     announced(&store, users.set_disabled("alice".into(), true), &alice).await;
     let changed = by_name(&store, "alice").await;
     assert_eq!(changed.roles, ["ADMIN"]);
