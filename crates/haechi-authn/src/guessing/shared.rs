@@ -39,7 +39,10 @@ impl GuessGuard {
 
 impl GuessGuard {
     pub(super) async fn tell_unlock(&self, (realm, name): (&str, &str)) {
-        if let Some(shared) = self.shared.get()
+        let shared = self.shared.get();
+        if shared.is_some_and(|shared| !shared.is_reachable()) {
+            tracing::warn!("a user is unlocked on this node only: the shared state does not answer");
+        } else if let Some(shared) = shared
             && let Err(error) = shared.unlocked(account_key(realm.as_bytes(), name.as_bytes())).await
         {
             tracing::warn!(%error, "a user is unlocked on this node only: the shared state does not answer");

@@ -94,17 +94,20 @@ async fn poll(
     let mut unlocked = Vec::new();
     let known = RevocationView::clone(&watch.view());
     let view = catch_up(store, known, (clock, &mut unlocked), at_once).await?;
+    let view = match expired_before {
+        Some(expired_before) => view.pruned(expired_before, uptime),
+        None => view,
+    };
+    watch.replace(view);
+    // After it: nothing that is revoked waits for a shared state that is slow.
     if let Some(guesses) = watch.guesses() {
         for name in unlocked {
             guesses.unlock((REALM, &name)).await;
         }
     }
-    let Some(expired_before) = expired_before else {
-        watch.replace(view);
-        return Ok(());
-    };
-    watch.replace(view.pruned(expired_before, uptime));
-    in_time(store.forget_expired(expired_before)).await?;
+    if let Some(expired_before) = expired_before {
+        in_time(store.forget_expired(expired_before)).await?;
+    }
     Ok(())
 }
 
