@@ -3,11 +3,11 @@
 use crate::answer::tag;
 use crate::error::AdminError;
 use crate::shape::{Described, Schemas};
-use crate::unique::Unique;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Query;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, IF_MATCH};
 use axum::http::request::Parts;
+use haechi_authn::jose::json::Object;
 use haechi_core::ports::{Edit, Revision};
 use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
@@ -160,10 +160,9 @@ impl<T: Described + DeserializeOwned + Send> Content for Json<T> {
         if !kinds.next().is_some_and(is_json) || kinds.next().is_some() {
             return Err(AdminError::ContentType);
         }
-        let bad = |error: serde_json::Error| AdminError::BadBody(error.to_string());
         // A name that stands twice would be read by one reader as this and by another as that.
-        serde_json::from_slice::<Unique>(&bytes).map_err(bad)?;
-        serde_json::from_slice(&bytes).map(Self).map_err(bad)
+        Object::parse(&bytes).map_err(|bad| AdminError::BadBody(bad.to_string()))?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|error| AdminError::BadBody(error.to_string()))
     }
 }
 
@@ -210,4 +209,27 @@ pub(crate) async fn read<P: Parameters, Q: Parameters, B: Content>(
         (Some(_), Some(_)) => return Err(AdminError::Changed),
     };
     Ok(Asked { path, query, body: B::read(parts, bytes)?, condition: Condition(condition) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Content, Json};
+    use crate::error::AdminError;
+    use axum::body::Bytes;
+    use serde_json::Value;
+
+    #[test]
+    fn a_name_stands_once_in_an_object_however_deep() {
+        let read = |text: &'static str| {
+            let request = axum::http::Request::builder().header("content-type", "application/json");
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            Json::<Value>::read(&parts, Bytes::from(text)).map(drop)
+        };
+        for fine in ["{}", r#"{"a":[{"b":1},{"b":2}],"A":{"a":null}}"#] {
+            assert!(read(fine).is_ok(), "{fine}");
+        }
+        for twice in [r#"{"a":1,"a":1}"#, r#"{"b":[{"c":1,"d":2,"c":3}]}"#, r#"{"a":1,"\u0061":2}"#] {
+            assert!(matches!(read(twice), Err(AdminError::BadBody(_))), "{twice}");
+        }
+    }
 }

@@ -25,7 +25,6 @@ mod streamed;
 #[cfg(test)]
 mod tests;
 pub mod topology;
-mod unique;
 
 pub use archive::Archive;
 pub use audited::recorded;

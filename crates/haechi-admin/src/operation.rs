@@ -80,37 +80,40 @@ impl Method {
     }
 }
 
-/// A call that changes nothing: its handler gets no way to.
-macro_rules! read {
-    ($name:ident, $needs:ident, $method:ident $path:literal, $handler:path, $summary:literal) => {
+/// A row of the table.
+macro_rules! row {
+    ($name:ident, $needs:ident, ($action:expr, $is_tagged:literal), $method:ident $path:literal, $handler:path, $summary:literal, $answer:expr) => {
         $crate::operation::Operation {
             name: stringify!($name),
             method: Method::$method,
             path: $path,
             needs: $crate::context::Needs::$needs,
-            action: None,
-            is_tagged: false,
+            action: $action,
+            is_tagged: $is_tagged,
             summary: $summary,
-            answer: |call| Box::pin($crate::operation::look(call, $handler)),
+            answer: $answer,
             describe: |schemas| $crate::operation::describe(schemas, $handler),
         }
+    };
+}
+
+/// A call that changes nothing: its handler gets no way to.
+macro_rules! read {
+    ($name:ident, $needs:ident, $method:ident $path:literal, $handler:path, $summary:literal) => {
+        $crate::operation::row!(
+            $name, $needs, (None, false), $method $path, $handler, $summary,
+            |call| Box::pin($crate::operation::look(call, $handler))
+        )
     };
 }
 
 /// A call that looks, and whose answer goes on: its handler can ask again whether the caller still may.
 macro_rules! watch {
     ($name:ident, $needs:ident, $method:ident $path:literal, $handler:path, $summary:literal) => {
-        $crate::operation::Operation {
-            name: stringify!($name),
-            method: Method::$method,
-            path: $path,
-            needs: $crate::context::Needs::$needs,
-            action: None,
-            is_tagged: false,
-            summary: $summary,
-            answer: |call| Box::pin($crate::operation::look_on(call, $handler)),
-            describe: |schemas| $crate::operation::describe(schemas, $handler),
-        }
+        $crate::operation::row!(
+            $name, $needs, (None, false), $method $path, $handler, $summary,
+            |call| Box::pin($crate::operation::look_on(call, $handler))
+        )
     };
 }
 
@@ -120,17 +123,10 @@ macro_rules! write {
         $crate::operation::write!(@ false $name, $action, $method $path, $handler, $summary)
     };
     (@ $is_tagged:literal $name:ident, $action:literal, $method:ident $path:literal, $handler:path, $summary:literal) => {
-        $crate::operation::Operation {
-            name: stringify!($name),
-            method: Method::$method,
-            path: $path,
-            needs: $crate::context::Needs::Change,
-            action: Some($action),
-            is_tagged: $is_tagged,
-            summary: $summary,
-            answer: |call| Box::pin($crate::operation::change(call, ($action, $is_tagged), $handler)),
-            describe: |schemas| $crate::operation::describe(schemas, $handler),
-        }
+        $crate::operation::row!(
+            $name, Change, (Some($action), $is_tagged), $method $path, $handler, $summary,
+            |call| Box::pin($crate::operation::change(call, ($action, $is_tagged), $handler))
+        )
     };
 }
 
@@ -140,7 +136,7 @@ macro_rules! edit {
         $crate::operation::write!(@ true $name, $action, $method $path, $handler, $summary)
     };
 }
-pub(crate) use {edit, read, watch, write};
+pub(crate) use {edit, read, row, watch, write};
 
 pub(crate) async fn look<P, Q, B, A, F>(
     call: Call,
