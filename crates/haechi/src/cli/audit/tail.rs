@@ -93,3 +93,38 @@ impl Following {
         Ok(first)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Following;
+    use std::fs::{remove_file, write};
+
+    #[test]
+    fn each_file_is_followed_by_the_next_however_many_were_rolled_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let current = folder.path().join("haechi.jsonl");
+        let rolled = |second: u8| folder.path().join(format!("haechi-20261127T1300{second:02}.000Z.jsonl"));
+        write(&current, "1\n").unwrap();
+        let mut reader = Following::open(&current).unwrap();
+        assert!(reader.follower(&current).unwrap().is_none(), "nothing was rolled");
+        // Three are rolled before anybody looks.
+        std::fs::rename(&current, rolled(1)).unwrap();
+        for (second, line) in [(2, "2\n"), (3, "3\n")] {
+            write(rolled(second), line).unwrap();
+        }
+        write(&current, "4\n").unwrap();
+        let mut lines = Vec::new();
+        loop {
+            lines.extend(std::iter::from_fn(|| reader.next().unwrap()));
+            let Some(next) = reader.follower(&current).unwrap() else { break };
+            reader = next;
+        }
+        assert_eq!(lines, ["1", "2", "3", "4"]);
+        // Retention took away the one that is read, and another.
+        let first = Following::open(&rolled(1)).unwrap();
+        remove_file(rolled(1)).unwrap();
+        remove_file(rolled(2)).unwrap();
+        let mut oldest = first.follower(&current).unwrap().unwrap();
+        assert_eq!(oldest.next().unwrap().as_deref(), Some("3"));
+    }
+}
