@@ -143,7 +143,7 @@ fn a_websocket_to_a_drained_endpoint_goes_on() {
 }
 
 #[test]
-fn draining_is_on_record_before_and_only_administrators_do_it() {
+fn strace_draining_is_on_record_before_and_only_administrators_do_it() {
     let backend = Backend::saying("reached");
     let site = Site::start(&services(&[backend.url()], ""));
     let id = backend.address().to_string();
