@@ -205,6 +205,13 @@ fn who_can_names_roles_and_everybody_in_the_store() {
         site.call("GET", &format!("/api/v1/who-can?{odd}"), None).expect(422);
     }
     site.call("GET", "/api/v1/who-can?method=GET", None).expect(400);
+    // Without the store nobody knows who may: that is no fault of the question.
+    let folder = site.gate.folder();
+    std::fs::rename(folder.file("haechi.db"), folder.file("away.db")).unwrap();
+    let mina = json!({ "method": "GET", "path": "/orders/7", "caller": { "user": "mina" } });
+    site.call("POST", "/api/v1/explain", Some(&mina)).expect(503);
+    site.call("GET", "/api/v1/who-can?method=GET&path=/orders/7", None).expect(503);
+    site.call("GET", "/api/v1/audit?subject=mina", None).expect(503);
 }
 
 #[test]

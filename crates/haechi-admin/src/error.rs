@@ -301,6 +301,7 @@ impl From<InspectionError> for AdminError {
             InspectionError::Impossible(why) => Self::Conflict(why),
             InspectionError::Busy => Self::Busy,
             InspectionError::TooLong => Self::TooLong,
+            InspectionError::Store(why) => Self::Store(why),
             InspectionError::Failed(what) => Self::Failed(what),
         }
     }

@@ -57,6 +57,8 @@ pub enum InspectionError {
     Busy,
     /// It took too long.
     TooLong,
+    /// The store could not be asked.
+    Store(String),
     /// Something could not be read.
     Failed(String),
 }

@@ -368,7 +368,7 @@ pub(crate) enum Failure {
 
 impl From<InspectError> for Failure {
     fn from(error: InspectError) -> Self {
-        Self::Fault(error.0)
+        Self::fault(error)
     }
 }
 

@@ -6,14 +6,22 @@ pub(crate) mod explain;
 pub(crate) mod matrix;
 pub(crate) mod who_can;
 
+use haechi_core::ports::StoreError;
+
 /// Why it cannot be told.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct InspectError(pub(crate) String);
+pub(crate) enum InspectError {
+    /// What is asked for may not be.
+    #[error("{0}")]
+    Asked(String),
+    /// The store could not be asked: nobody knows.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 impl InspectError {
     /// What is at fault.
     pub(crate) fn new(what: impl ToString) -> Self {
-        Self(what.to_string())
+        Self::Asked(what.to_string())
     }
 }

@@ -73,8 +73,9 @@ pub(crate) async fn who_can(
 ) -> Result<WhoCan, InspectError> {
     let target = as_sent(path);
     let canonical = CanonicalPath::parse(target.as_bytes())
-        .map_err(|error| InspectError(format!("`{path}` is no path that is routed: {error}")))?;
-    let named = Host::parse(host.as_bytes()).map_err(|_| InspectError(format!("`{host}` is no host")))?;
+        .map_err(|error| InspectError::new(format!("`{path}` is no path that is routed: {error}")))?;
+    let named =
+        Host::parse(host.as_bytes()).map_err(|_| InspectError::new(format!("`{host}` is no host")))?;
     let mut told =
         WhoCan { host: named.name().to_owned(), path: canonical.as_str().to_owned(), ..WhoCan::default() };
     let plan = loaded.plan();
@@ -153,7 +154,7 @@ impl Asked<'_> {
         let config = &self.loaded.config;
         let own = own_issuer(config);
         if let Some(way) = ways.iter().find(|way| is_of_store(way, &own)) {
-            let users = store.users.page(None, LOOKED_AT + 1).await.map_err(InspectError::new)?;
+            let users = store.users.page(None, LOOKED_AT + 1).await?;
             told.truncated |= users.len() > LOOKED_AT;
             for user in users.into_iter().take(LOOKED_AT).filter(|user| !user.disabled) {
                 let claimed = claimed((user.id.clone(), &own), user.roles, Vec::new(), user.attributes);
@@ -168,7 +169,7 @@ impl Asked<'_> {
                 .is_some_and(|known| known.settings.takes_own_tokens())
         };
         if let Some(way) = ways.iter().find(by_token) {
-            let clients = store.clients.page(None, LOOKED_AT + 1).await.map_err(InspectError::new)?;
+            let clients = store.clients.page(None, LOOKED_AT + 1).await?;
             told.truncated |= clients.len() > LOOKED_AT;
             for client in clients.into_iter().take(LOOKED_AT) {
                 let claimed =
@@ -187,7 +188,7 @@ impl Asked<'_> {
         let filter = KeyFilter { standing: Some((KeyStanding::Active, self.now)), ..KeyFilter::default() };
         let (mut page, mut seen) = (KeyPage::first(AT_ONCE), 0);
         loop {
-            let keys = store.api_keys.list(&filter, &page).await.map_err(InspectError::new)?;
+            let keys = store.api_keys.list(&filter, &page).await?;
             let is_last = keys.len() < AT_ONCE;
             page.after = keys.last().map(|key| key.id.clone());
             seen += keys.len();

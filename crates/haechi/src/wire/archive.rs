@@ -91,7 +91,7 @@ impl Archive {
         let mut subjects = BTreeSet::from([who.subject.clone()]);
         if let Some(store) = self.reloader.store() {
             let user = store.users.by_name(&who.subject).await;
-            let user = user.map_err(|error| InspectionError::Failed(error.to_string()))?;
+            let user = user.map_err(|error| InspectionError::Store(error.to_string()))?;
             subjects.extend(user.map(|user| user.id));
         }
         let (trail, own) = (self.trail.clone(), issuer(&self.reloader.config()));

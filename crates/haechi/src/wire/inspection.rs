@@ -187,7 +187,10 @@ const fn context<'a>(
 
 impl From<InspectError> for InspectionError {
     fn from(error: InspectError) -> Self {
-        Self::Invalid(error.0)
+        match error {
+            InspectError::Asked(what) => Self::Invalid(what),
+            InspectError::Store(error) => Self::Store(error.to_string()),
+        }
     }
 }
 

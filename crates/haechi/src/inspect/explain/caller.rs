@@ -149,7 +149,7 @@ async fn of_store(user: &str, gate: ExplainContext<'_>) -> Result<Claimed, Inspe
     let Some(store) = gate.assembly.and_then(|assembly| assembly.process.store.as_ref()) else {
         return Err(InspectError::new("`--as` names a user of the store, and no `store` is configured"));
     };
-    let record = store.users.by_name(user).await.map_err(|error| InspectError::new(error.to_string()))?;
+    let record = store.users.by_name(user).await?;
     let record = record.ok_or_else(|| InspectError::new(format!("there is no user `{user}`")))?;
     if record.disabled {
         return Err(InspectError::new(format!("the user `{user}` is disabled and cannot log in")));
