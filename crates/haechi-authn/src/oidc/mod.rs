@@ -11,7 +11,9 @@ mod endpoint;
 mod fault;
 mod id_token;
 mod kept_tokens;
+mod login;
 mod login_state;
+mod logout;
 mod return_to;
 mod sessions;
 
