@@ -78,9 +78,10 @@ fn all_faults_are_told_at_once() {
 
 #[test]
 fn what_is_not_built_is_refused_and_not_ignored() {
-    let mtls = GOOD.replace("{ type: api_key, header: X-API-Key }", "{ type: mtls, subject: san_uri }");
+    let external =
+        GOOD.replace("{ type: api_key, header: X-API-Key }", "{ type: external, url: http://auth }");
     let no_policies = format!("{GOOD}policies: [policies/*.cedar]\n");
-    for (key, text) in [("mtls", mtls), ("policies", no_policies)] {
+    for (key, text) in [("external", external), ("policies", no_policies)] {
         let folder = Folder::new(&text);
         let checked = haechi(folder.path(), &["check"]);
         assert_eq!(checked.code, 1, "{key}: {checked:#?}");

@@ -57,6 +57,7 @@ mod mass_revocation;
 mod matching;
 mod methods;
 mod metrics;
+mod mtls;
 mod no_request_lost;
 mod nodes;
 mod observability;

@@ -320,7 +320,7 @@ shape! {
 
     /// A certificate.
     pub CertificateView {
-        /// What it is for: `listener`, `client_ca`, `service_ca`, `service_client`, `decision_point_ca` or `sink_ca`.
+        /// What it is for: `listener`, `client_ca`, `client_crl`, `service_ca`, `service_client`, `decision_point_ca` or `sink_ca`.
         required used_for: String,
         /// Which listeners show it, by address.
         optional listeners: Vec<String>,

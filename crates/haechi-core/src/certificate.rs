@@ -5,7 +5,7 @@ mod der;
 mod names;
 
 pub use der::element;
-pub use names::{Names, names};
+pub use names::{Names, distinguished_name, names};
 
 use crate::Timestamp;
 use der::{INTEGER, SEQUENCE, VERSION};
@@ -56,6 +56,19 @@ pub fn read(der: &[u8]) -> Option<Certificate<'_>> {
     let (not_before, validity) = time(validity)?;
     let (not_after, _) = time(validity)?;
     Some(Certificate { public_key, not_before, not_after })
+}
+
+/// A list of revoked certificates, as far as it is read: when it was made, when the next one is due (RFC 5280 5.1.2), and who signed it, for people
+/// to read. `None` for anything else, and for a list that does not say when the next one is due.
+pub fn revocation_list(der: &[u8]) -> Option<(Timestamp, Timestamp, String)> {
+    let (list, _) = element(der, SEQUENCE)?;
+    let (body, _) = element(list, SEQUENCE)?;
+    let rest = element(body, INTEGER).map_or(body, |(_, rest)| rest);
+    let (_, rest) = element(rest, SEQUENCE)?;
+    let (issuer, rest) = element(rest, SEQUENCE)?;
+    let (this_update, rest) = time(rest)?;
+    let (next_update, _) = time(rest)?;
+    Some((this_update, next_update, names::distinguished(issuer)))
 }
 
 /// `UTCTime` with two digits of the year, or `GeneralizedTime` with four; both end in seconds and `Z` (RFC 5280 4.1.2.5).

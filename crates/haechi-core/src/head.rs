@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_client_certificate_comes_with_the_connection_and_from_no_field() {
-        let certificate = ClientCertificate::verified(b"der");
+        let certificate = ClientCertificate::verified(b"der", [], "CN=ca".into());
         let tls = TlsFacts { client_certificate: Some(certificate.clone()) };
         let mut fields = Fields::default();
         fields.push(b"x-forwarded-client-cert", b"another");

@@ -5,6 +5,7 @@ use crate::headers;
 use crate::lines::RequestLines;
 use crate::plan::Plan;
 use crate::refusal::{Refusal, Refused};
+use crate::settings::ListenerIndex;
 use crate::tls::Session;
 use crate::websocket::handshake::{BadHandshake, Handshake, Upgradable};
 use haechi_core::id::RequestId;
@@ -19,6 +20,8 @@ pub(crate) struct Arrived<'a> {
     pub(crate) received: Timestamp,
     /// The connection that it came over.
     pub(crate) connection: ConnectionFacts,
+    /// The listener that it came in on.
+    pub(crate) listener: ListenerIndex,
     /// What the TLS handshake has agreed on, where there was one.
     pub(crate) tls: Option<&'a Session>,
     /// What its connection or stream can become.
@@ -94,6 +97,11 @@ fn check(
         let reason = "the host has another certificate than the connection was opened with";
         return Err(Refused::new(Refusal::Misdirected, reason));
     }
+    if arrived.tls.is_some_and(|session| !is_believed(session, arrived, plan)) {
+        let reason =
+            "the client's certificate was revoked, or is of an authority that the listener no longer names";
+        return Err(Refused::new(Refusal::CertificateNotBelieved, reason));
+    }
     let websocket = Handshake::of(lines, arrived.upgradable, nonce).map_err(|fault| {
         let refusal = match fault {
             BadHandshake::Malformed(_) => Refusal::BadRequest,
@@ -104,6 +112,12 @@ fn check(
     let ConnectionFacts { peer, tls } = &arrived.connection;
     let origin = client_address::origin(&lines.fields, peer.ip(), tls.is_some(), &plan.trusted_proxies);
     Ok((path, origin, websocket))
+}
+
+/// Whether a client that showed a certificate would be believed by the configuration in force: authorities come and go, and revoke.
+fn is_believed(session: &Session, arrived: &Arrived<'_>, plan: &Plan) -> bool {
+    let listener = plan.listener(arrived.listener);
+    session.is_believed(listener.and_then(|listener| listener.tls.as_deref()), arrived.received)
 }
 
 fn bad_request(fault: impl std::fmt::Display) -> Refused {

@@ -7,24 +7,29 @@ use crate::limits::Limit;
 use crate::proxy_protocol::{self, Source};
 use crate::settings::{Listener, ListenerIndex};
 use crate::ticks::Elapsed;
-use crate::tls::{ListenerTls, Session};
+use crate::tls::{Begun, HandshakeVerifier, ListenerTls, Session};
 use crate::transport::Transport;
 use crate::worker::Worker;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Poll, ready};
 use tokio::net::TcpStream;
 
 /// Serves a connection that came in on the listener with index `listener`, to its end.
 pub(crate) async fn serve(worker: Rc<Worker>, socket: TcpStream, peer: SocketAddr, listener: ListenerIndex) {
     // A listener keeps its socket and may change its ways; a connection keeps those it began with.
-    let Some(listener) = worker.plan().shared.listener(listener).cloned() else { return };
+    let index = listener;
+    let Some(listener) = worker.plan().shared.listener(index).cloned() else { return };
     let opened = if listener.is_plain() {
-        Some((Stream::tcp(socket), Transport { peer, tls: None, redirect: listener.redirect }))
+        Some((
+            Stream::tcp(socket),
+            Transport { listener: index, peer, tls: None, redirect: listener.redirect },
+        ))
     } else {
         // Boxed, so that no idle connection carries what only its beginning needed.
-        Box::pin(open(&worker, socket, peer, &listener)).await
+        Box::pin(open(&worker, socket, peer, (index, &listener))).await
     };
     drop(listener);
     let Some((stream, transport)) = opened else { return };
@@ -54,16 +59,16 @@ async fn open(
     worker: &Worker,
     mut socket: TcpStream,
     peer: SocketAddr,
-    listener: &Listener,
+    (index, listener): (ListenerIndex, &Listener),
 ) -> Option<(Stream, Transport)> {
     let peer = if listener.proxy_protocol { passed_on(worker, &mut socket, peer).await? } else { peer };
     let redirect = listener.redirect;
     let Some(tls) = &listener.tls else {
-        return Some((Stream::tcp(socket), Transport { peer, tls: None, redirect }));
+        return Some((Stream::tcp(socket), Transport { listener: index, peer, tls: None, redirect }));
     };
-    let stream = handshake(worker, socket, peer, tls).await?;
-    let session = Session::of(tls, &stream);
-    Some((Stream::Tls(Box::new(stream)), Transport { peer, tls: Some(session), redirect }))
+    let (stream, clients) = handshake(worker, socket, peer, tls).await?;
+    let session = Session::of(tls, &stream, clients.as_deref());
+    Some((Stream::Tls(Box::new(stream)), Transport { listener: index, peer, tls: Some(session), redirect }))
 }
 
 /// Whose connection a proxy passes on. Whoever is no trusted proxy could name anybody, and is not listened to.
@@ -89,10 +94,10 @@ async fn handshake(
     socket: TcpStream,
     peer: SocketAddr,
     tls: &ListenerTls,
-) -> Option<TlsStream> {
+) -> Option<(TlsStream, Option<Arc<HandshakeVerifier>>)> {
     let begun = tls.begin();
-    let stream = match begun {
-        Ok(connection) => TlsStream::new(socket, connection),
+    let (stream, clients) = match begun {
+        Ok(Begun { connection, clients }) => (TlsStream::new(socket, connection), clients),
         Err(error) => {
             worker.metrics().tls_handshake("failed");
             tracing::warn!(%error, "a TLS session cannot begin");
@@ -109,7 +114,7 @@ async fn handshake(
     };
     worker.metrics().tls_handshake(result);
     match done {
-        Ok(Ok(())) => return Some(stream),
+        Ok(Ok(())) => return Some((stream, clients)),
         Ok(Err(error)) => tracing::debug!(client = %peer.ip(), %error, "a TLS handshake failed"),
         Err(Elapsed) => {}
     }

@@ -8,6 +8,7 @@ use crate::plan::Plan;
 use crate::rate_limit::Counting;
 use crate::refusal::{Refusal, Refused};
 use crate::respond;
+use crate::settings::ListenerIndex;
 use crate::websocket::handshake::Upgradable;
 use crate::worker::plan::WorkerPlan;
 use haechi_authz::RouteIndex;
@@ -117,6 +118,7 @@ impl DryRun {
             id: RequestId::from_bits(0),
             received: request.time,
             connection: ConnectionFacts { peer: request.peer, tls: request.secure.then(TlsFacts::default) },
+            listener: ListenerIndex::new(0),
             tls: None,
             upgradable: Upgradable::Connection,
             redirect: None,

@@ -87,7 +87,10 @@ pub use settings::{
     Service, ServiceIndex, ServiceSettings, Target, UpstreamHost,
 };
 pub use spans::{Step, StepKind, TraceSink, TracedRequest};
-pub use tls::{Authorities, AuthorityError, Certificates, ClientCertificates, ListenerTls, ServiceTls};
+pub use tls::{
+    Authorities, AuthorityError, BelievedClients, Certificates, ClientCertificates, ListenerTls,
+    RevocationListError, RevocationLists, ServiceTls,
+};
 pub use upstream::endpoint::EndpointState;
 pub use upstream::gauges::EndpointGauges;
 pub use upstream::registry::Endpoints;

@@ -29,6 +29,8 @@ use crate::websocket::handshake::Upgradable;
 use crate::worker::Worker;
 use haechi_audit::{AuditSlot, Recorded};
 use haechi_authz::Permitted;
+use haechi_core::Timestamp;
+use haechi_core::id::RequestId;
 use recorded::RecordedRequest;
 use recording::Recording;
 use std::rc::Rc;
@@ -41,6 +43,21 @@ pub(crate) struct Arrival {
     pub(crate) interim: Interim,
     /// What its connection or stream can become.
     pub(crate) upgradable: Upgradable,
+}
+
+impl Arrival {
+    /// What is known of the request besides its head.
+    fn arrived(&self, id: RequestId, received: Timestamp) -> Arrived<'_> {
+        Arrived {
+            id,
+            received,
+            connection: self.transport.facts(),
+            listener: self.transport.listener,
+            tls: self.transport.tls.as_ref(),
+            upgradable: self.upgradable,
+            redirect: self.transport.redirect,
+        }
+    }
 }
 
 const BUFFERS_USED_UP: &str = "the memory for buffers (`limits.buffers`) is used up";
@@ -56,14 +73,7 @@ pub(crate) async fn answer(
     let plan = worker.plan();
 
     // Accept: the one canonical request, and who sent it. From here on nothing looks at the wire again.
-    let arrived = Arrived {
-        id: worker.request_id(),
-        received: worker.now(),
-        connection: arrival.transport.facts(),
-        tls: arrival.transport.tls.as_ref(),
-        upgradable: arrival.upgradable,
-        redirect: arrival.transport.redirect,
-    };
+    let arrived = arrival.arrived(worker.request_id(), worker.now());
     let accepted = accept(lines, &arrived, &plan.shared, || worker.random_bits());
     let Accepted { head, origin, websocket } = match accepted {
         Ok(accepted) => accepted,

@@ -89,6 +89,8 @@ pub(crate) enum Refusal {
     },
     /// For a host that this connection was not opened for.
     Misdirected,
+    /// Over a connection whose client certificate is believed no longer.
+    CertificateNotBelieved,
     TargetTooLong,
     HeadTooLarge,
     TooManyFields,
@@ -159,7 +161,7 @@ impl Refusal {
             Self::Forbidden { .. } => "forbidden",
             Self::RateLimited { .. } => "rate-limited",
             Self::CannotTell { .. } => "cannot-tell",
-            Self::Misdirected => "misdirected-request",
+            Self::Misdirected | Self::CertificateNotBelieved => "misdirected-request",
             Self::TargetTooLong => "target-too-long",
             Self::HeadTooLarge | Self::TooManyFields => "head-too-large",
             Self::BodyTooLarge => "body-too-large",
@@ -196,6 +198,9 @@ impl Refusal {
             Self::RateLimited { .. } => "too many requests; try again later",
             Self::CannotTell { .. } => "this cannot be decided at the moment; try again",
             Self::Misdirected => "this connection was opened for another host; open one for this host",
+            Self::CertificateNotBelieved => {
+                "the client certificate of this connection is not accepted; open another one"
+            }
             Self::TargetTooLong => "the target is over 8 KiB",
             Self::HeadTooLarge | Self::TooManyFields => "the header fields are over the limit",
             Self::BodyTooLarge => "the body is over the limit",
@@ -280,6 +285,7 @@ impl Refusal {
                 | Self::HeadTimeout
                 | Self::RequestTimeout
                 | Self::ExpectationFailed
+                | Self::CertificateNotBelieved
         )
     }
 }

@@ -74,7 +74,7 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         Refusal::Forbidden { .. } => StatusCode::FORBIDDEN,
         Refusal::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::CannotTell { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        Refusal::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+        Refusal::Misdirected | Refusal::CertificateNotBelieved => StatusCode::MISDIRECTED_REQUEST,
         Refusal::TargetTooLong => StatusCode::URI_TOO_LONG,
         Refusal::HeadTooLarge | Refusal::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
         Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

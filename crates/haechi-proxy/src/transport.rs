@@ -1,5 +1,6 @@
 //! What is known of a client connection before its first request.
 
+use crate::settings::ListenerIndex;
 use crate::tls::Session;
 use haechi_core::ConnectionFacts;
 use haechi_core::connection::TlsFacts;
@@ -8,6 +9,8 @@ use std::net::SocketAddr;
 /// What is known of a client connection before its first request.
 #[derive(Clone, Debug)]
 pub(crate) struct Transport {
+    /// The listener that it came in on.
+    pub(crate) listener: ListenerIndex,
     /// The other end, or the client for whom a trusted proxy says it connects.
     pub(crate) peer: SocketAddr,
     /// What the TLS handshake has agreed on; `None` without TLS.
@@ -19,7 +22,7 @@ pub(crate) struct Transport {
 impl Transport {
     /// What every request over this connection is told of it.
     pub(crate) fn facts(&self) -> ConnectionFacts {
-        let tls = self.tls.as_ref().map(|session| TlsFacts { client_certificate: session.client.clone() });
+        let tls = self.tls.as_ref().map(|session| TlsFacts { client_certificate: session.client().cloned() });
         ConnectionFacts { peer: self.peer, tls }
     }
 }

@@ -6,6 +6,7 @@ pub mod anonymous;
 pub mod api_key;
 pub mod basic;
 pub mod jwt;
+pub mod mtls;
 pub mod oidc;
 pub mod passthrough;
 

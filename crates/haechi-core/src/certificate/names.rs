@@ -1,4 +1,4 @@
-//! Whom a certificate is about and who signed it, to be shown: nothing is decided by it.
+//! Whom a certificate is about and who signed it. [`names`] is to be shown; [`distinguished_name`] can be compared.
 
 use super::der::{INTEGER, SEQUENCE, VERSION, element};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -54,26 +54,56 @@ pub fn names(der: &[u8]) -> Option<Names> {
     Some(Names { subject: distinguished(subject), issuer: distinguished(issuer), names })
 }
 
-/// The last part first (RFC 4514 2.1).
-fn distinguished(mut name: &[u8]) -> String {
+/// A distinguished name as text (RFC 4514), different for different names. `name` is the content of its `SEQUENCE`.
+///
+/// `None` for one that is empty, or holds what has no text of its own: other kinds of strings, bytes that are no text, control characters.
+pub fn distinguished_name(mut name: &[u8]) -> Option<String> {
+    let mut parts = Vec::new();
+    while !name.is_empty() {
+        let (set, rest) = element(name, SET)?;
+        name = rest;
+        parts.push(members(set)?.into_iter().map(exact).collect::<Option<Vec<_>>>()?.join("+"));
+    }
+    parts.reverse();
+    (!parts.is_empty()).then(|| parts.join(","))
+}
+
+/// To be shown: what cannot be read is left out or replaced.
+pub(super) fn distinguished(mut name: &[u8]) -> String {
     let mut parts = Vec::new();
     while let Some((set, rest)) = element(name, SET) {
         name = rest;
-        let mut members = set;
-        while let Some((pair, rest)) = element(members, SEQUENCE) {
-            members = rest;
-            parts.extend(part(pair));
-        }
+        let pairs = members(set).unwrap_or_default();
+        let shown = pairs.into_iter().filter_map(|(identifier, value)| part(identifier, &text(value)?));
+        parts.push(shown.collect::<Vec<_>>().join("+"));
     }
+    // The last one first (RFC 4514 2.1).
     parts.reverse();
     parts.join(",")
 }
 
-fn part(pair: &[u8]) -> Option<String> {
-    let (identifier, value) = element(pair, OBJECT_IDENTIFIER)?;
+/// Object identifiers and values, whole.
+fn members(mut set: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
+    let mut pairs = Vec::new();
+    while !set.is_empty() {
+        let (pair, rest) = element(set, SEQUENCE)?;
+        set = rest;
+        pairs.push(element(pair, OBJECT_IDENTIFIER)?);
+    }
+    Some(pairs)
+}
+
+fn exact((identifier, value): (&[u8], &[u8])) -> Option<String> {
+    let (text, _) =
+        [UTF8_STRING, PRINTABLE_STRING, IA5_STRING].into_iter().find_map(|tag| element(value, tag))?;
+    let text = str::from_utf8(text).ok().filter(|text| !text.contains(char::is_control))?;
+    part(identifier, text)
+}
+
+fn part(identifier: &[u8], text: &str) -> Option<String> {
     let known = PARTS.iter().find(|(known, _)| *known == identifier);
     let name = known.map_or_else(|| dotted(identifier), |(_, name)| (*name).to_owned());
-    Some(format!("{name}={}", escaped(&text(value)?)))
+    Some(format!("{name}={}", escaped(text)))
 }
 
 /// An object identifier as people write it (X.690 8.19).
@@ -104,8 +134,10 @@ fn text(der: &[u8]) -> Option<String> {
 /// RFC 4514 2.4, and nothing that a terminal takes for a command.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if matches!(letter, ',' | '+' | '"' | '\\' | '<' | '>' | ';' | '=') {
+    for (at, letter) in text.char_indices() {
+        let at_an_end = at == 0 || at + letter.len_utf8() == text.len();
+        let special = matches!(letter, ',' | '+' | '"' | '\\' | '<' | '>' | ';' | '=');
+        if special || (letter == ' ' && at_an_end) || (letter == '#' && at == 0) {
             out.push('\\');
         }
         out.push(if letter.is_control() { '\u{fffd}' } else { letter });
@@ -158,7 +190,50 @@ fn alternative_name(tag: u8, name: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{dotted, escaped, names};
+    use super::{distinguished_name, dotted, escaped, names};
+
+    /// DER of a short element.
+    fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+        [&[tag, u8::try_from(content.len()).unwrap()], content].concat()
+    }
+
+    fn pair(kind: u8, tag: u8, text: &[u8]) -> Vec<u8> {
+        der(0x30, &[der(0x06, &[0x55, 0x04, kind]), der(tag, text)].concat())
+    }
+
+    #[test]
+    fn different_names_have_different_texts() {
+        let common_name = |text: &str| der(0x31, &pair(3, 0x0c, text.as_bytes()));
+        let unit = |text: &str| der(0x31, &pair(11, 0x13, text.as_bytes()));
+        let all = [
+            common_name("a"),
+            [common_name("a"), unit("b")].concat(),
+            [unit("b"), common_name("a")].concat(),
+            common_name("a,OU=b"),
+            common_name("a+OU=b"),
+            der(0x31, &[pair(3, 0x0c, b"a"), pair(11, 0x0c, b"b")].concat()),
+            common_name("a\\"),
+            common_name(" a"),
+            common_name("a "),
+            common_name("#a"),
+            common_name("관리자"),
+        ];
+        let texts: Vec<String> = all.iter().map(|name| distinguished_name(name).unwrap()).collect();
+        let distinct: std::collections::BTreeSet<&String> = texts.iter().collect();
+        assert_eq!(distinct.len(), all.len(), "{texts:?}");
+        assert_eq!(texts[1], "OU=b,CN=a");
+        assert_eq!(texts[5], "CN=a+OU=b");
+    }
+
+    #[test]
+    fn what_has_no_text_of_its_own_has_no_name() {
+        for (tag, text) in [(0x0c, &b"\xff"[..]), (0x0c, b"a\0b"), (0x14, b"a"), (0x1e, b"\0a"), (0x04, b"a")]
+        {
+            assert_eq!(distinguished_name(&der(0x31, &pair(3, tag, text))), None, "{tag}");
+        }
+        assert_eq!(distinguished_name(b""), None);
+        assert_eq!(distinguished_name(b"abc"), None);
+    }
 
     #[test]
     fn identifiers_and_texts_are_written_as_people_write_them() {

@@ -12,8 +12,8 @@ use crate::request_body::RequestBody;
 use crate::response::{Response, ResponseBody};
 use crate::settings::OriginPattern;
 use crate::settings::{
-    Authentication, Cors, CorsOrigins, Endpoint, Limits, Listener, Route, RouteSettings, Service,
-    ServiceIndex, Target,
+    Authentication, Cors, CorsOrigins, Endpoint, Limits, Listener, ListenerIndex, Route, RouteSettings,
+    Service, ServiceIndex, Target,
 };
 use crate::transport::Transport;
 use crate::upstream::registry::Endpoints;
@@ -166,7 +166,12 @@ impl TestWorker {
             fields,
         };
         let arrival = Arrival {
-            transport: Rc::new(Transport { peer: ([192, 0, 2, 1], 4000).into(), tls: None, redirect: None }),
+            transport: Rc::new(Transport {
+                listener: ListenerIndex::new(0),
+                peer: ([192, 0, 2, 1], 4000).into(),
+                tls: None,
+                redirect: None,
+            }),
             timer: self.worker.timer(),
             interim: Interim::default(),
             upgradable: Upgradable::Connection,

@@ -5,11 +5,14 @@ mod certificates;
 mod client_verifier;
 mod crypto;
 mod listener;
+mod revocation_lists;
 mod server_verifier;
 mod service;
 
 pub use authorities::{Authorities, AuthorityError};
 pub use certificates::Certificates;
-pub(crate) use listener::Session;
-pub use listener::{ClientCertificates, ListenerTls};
+pub(crate) use client_verifier::HandshakeVerifier;
+pub(crate) use listener::{Begun, Session};
+pub use listener::{BelievedClients, ClientCertificates, ListenerTls};
+pub use revocation_lists::{RevocationListError, RevocationLists};
 pub use service::ServiceTls;

@@ -78,6 +78,9 @@ pub(crate) trait Checks {
     /// Whether there is an embedded identity provider.
     fn has_identity(&self) -> bool;
 
+    /// Whether a listener asks its clients for certificates.
+    fn asks_for_certificates(&self) -> bool;
+
     /// The declared attributes of callers, with their types where those could be read.
     fn caller_attributes(&self) -> Vec<(Box<str>, Option<AttributeType>)>;
 }

@@ -9,6 +9,7 @@ mod basic;
 pub(crate) mod definition;
 mod file;
 mod jwt;
+mod mtls;
 mod oidc;
 mod passthrough;
 
@@ -22,6 +23,7 @@ pub(crate) const ALL: Definitions = &[
     &basic::DEFINITION,
     &api_key::DEFINITION,
     &oidc::DEFINITION,
+    &mtls::DEFINITION,
 ];
 
 /// For the routes that the gate brings itself and that everybody may call.

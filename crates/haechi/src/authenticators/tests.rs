@@ -31,6 +31,13 @@ pub(super) fn settings<T: Any + Clone>(top: &str, authenticator: &str) -> T {
     settings.downcast_ref::<T>().unwrap().clone()
 }
 
+/// What is wrong with one authenticator, with `top` at the top of the configuration.
+pub(super) fn faults(top: &str, authenticator: &str) -> Vec<String> {
+    let report =
+        check_with(ALL, &format!("{HEAD}{top}\nauthenticators: {{ a: {authenticator} }}\n")).unwrap_err();
+    report.faults().iter().map(|fault| fault.message.clone()).collect()
+}
+
 fn config(authenticator: &str) -> Config {
     let text = format!("{HEAD}authenticators: {{ door: {authenticator} }}\n");
     check_with(with_shared_header(), &text).unwrap_or_else(|report| panic!("{report}"))
@@ -72,7 +79,7 @@ fn the_schema_says_every_type() {
         let record = schema.pointer(reference.trim_start_matches('#')).unwrap();
         record["properties"]["type"]["const"].as_str().unwrap()
     });
-    assert_eq!(said.collect::<Vec<_>>(), ["jwt", "basic", "api_key", "oidc", "shared_header"]);
+    assert_eq!(said.collect::<Vec<_>>(), ["jwt", "basic", "api_key", "oidc", "mtls", "shared_header"]);
     let keys = &schema["$defs"]["SharedHeader"]["properties"];
     assert_eq!(keys["header"]["default"], "x-door");
     assert_eq!(keys["subject"]["description"], "Who comes with it.");
@@ -83,7 +90,7 @@ fn only_who_is_on_the_list_is_known() {
     let door = "{ type: shared_header, value: hunter2hunter2, subject: porter }";
     assert_eq!(first_fault(ALL, door).0, "`shared_header` is not an authenticator type");
     let (message, help) = first_fault(with_shared_header(), "{ value: a }");
-    let all = "add `type: jwt`, `type: basic`, `type: api_key`, `type: oidc` or `type: shared_header`";
+    let all = "add `type: jwt`, `type: basic`, `type: api_key`, `type: oidc`, `type: mtls` or `type: shared_header`";
     assert_eq!((&*message, help.as_deref()), ("an authenticator needs `type`", Some(all)));
 }
 

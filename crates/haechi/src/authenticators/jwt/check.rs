@@ -383,7 +383,7 @@ pub(in crate::authenticators) fn claims(
 }
 
 /// Which role of ours is what the issuer says. Whoever maps to a built-in role would let an issuer make administrators of the gate.
-fn role_map(
+pub(in crate::authenticators) fn role_map(
     checks: &mut dyn Checks,
     written: &Maybe<At<Named<ForeignName, At<RoleName>>>>,
 ) -> Option<Option<BTreeMap<Box<str>, Box<str>>>> {

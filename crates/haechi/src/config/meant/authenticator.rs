@@ -68,6 +68,11 @@ impl Checks for Resolver<'_> {
         !self.written.identity.is_absent()
     }
 
+    fn asks_for_certificates(&self) -> bool {
+        let listeners = self.written.listeners.iter().flatten();
+        listeners.filter_map(|listener| listener.tls.given()).any(|tls| !tls.client_ca.is_absent())
+    }
+
     fn caller_attributes(&self) -> Vec<(Box<str>, Option<AttributeType>)> {
         let declared = self.written.caller_attributes.0.iter();
         declared.map(|(name, type_of)| (name.value.0.clone(), *type_of)).collect()

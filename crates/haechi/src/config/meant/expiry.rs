@@ -35,6 +35,8 @@ pub(crate) enum CertificateUse {
     Listener,
     /// Vouches for clients.
     ClientCa,
+    /// Tells which of clients' certificates were revoked.
+    ClientCrl,
     /// Vouches for backends.
     ServiceCa,
     /// Shown to backends.
@@ -51,6 +53,7 @@ impl CertificateUse {
         match self {
             Self::Listener => "listener",
             Self::ClientCa => "client_ca",
+            Self::ClientCrl => "client_crl",
             Self::ServiceCa => "service_ca",
             Self::ServiceClient => "service_client",
             Self::DecisionPointCa => "decision_point_ca",
@@ -70,7 +73,20 @@ pub(super) fn of(
         let names = certificate::names(der)?;
         Some(CertificateFacts { names, not_before: read.not_before, not_after: read.not_after })
     };
-    let found: Vec<CertificateFacts> = certificates.iter().filter_map(facts).collect();
+    earliest(used_for, file, certificates.iter().filter_map(facts).collect())
+}
+
+/// The same of lists of revoked certificates, in DER: they hold until the next ones are due.
+pub(super) fn of_lists(file: &Path, lists: &[Vec<u8>]) -> Option<CertificateFile> {
+    let facts = |der: &Vec<u8>| {
+        let (not_before, not_after, issuer) = certificate::revocation_list(der)?;
+        let names = Names { issuer, ..Names::default() };
+        Some(CertificateFacts { names, not_before, not_after })
+    };
+    earliest(CertificateUse::ClientCrl, file, lists.iter().filter_map(facts).collect())
+}
+
+fn earliest(used_for: CertificateUse, file: &Path, found: Vec<CertificateFacts>) -> Option<CertificateFile> {
     let ends = found.iter().map(|read| read.not_after).min();
     ends.map(|not_after| CertificateFile {
         used_for,

@@ -9,11 +9,13 @@ use crate::config::source::At;
 use crate::config::value::FilePath;
 use crate::config::written::{self, ClientCertificate};
 use haechi_core::{Clock, Host, SystemClock};
-use haechi_proxy::{Authorities, Certificates, ClientCertificates, ListenerTls};
+use haechi_proxy::{
+    Authorities, BelievedClients, Certificates, ClientCertificates, ListenerTls, RevocationLists,
+};
 use rustls::InconsistentKeys;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use std::sync::Arc;
 use webpki::{EndEntityCert, KeyUsage};
@@ -55,21 +57,60 @@ fn clients(resolver: &mut Resolver<'_>, written: &written::ListenerTls) -> Optio
         Maybe::Faulty => return None,
         given => given.given(),
     };
+    let revoked = match &written.client_crl {
+        Maybe::Faulty => return None,
+        Maybe::Absent => Some(RevocationLists::default()),
+        Maybe::Given(file) => revocation_lists(resolver, file),
+    };
     match (&written.client_ca, asked) {
         (Maybe::Faulty, _) => None,
-        (Maybe::Absent, None) => Some(ClientCertificates::NotAsked),
-        (Maybe::Absent, Some(asked)) => {
-            let fault =
-                Fault::new(asked.span, "`client_certificate` needs `client_ca`, which says whom to believe");
+        (Maybe::Absent, asked) => {
+            let asked = asked.map(|asked| ("client_certificate", asked.span));
+            let listed = written.client_crl.given().map(|file| ("client_crl", file.span));
+            let Some((key, span)) = asked.or(listed) else { return Some(ClientCertificates::NotAsked) };
+            let fault = Fault::new(span, format!("`{key}` needs `client_ca`, which says whom to believe"));
             resolver.fault(fault.help("add `client_ca` with the certificates of the authorities"))
         }
         (Maybe::Given(file), asked) => {
-            let roots = authorities(resolver, file, CertificateUse::ClientCa)?;
+            let authorities = authorities(resolver, file, CertificateUse::ClientCa)?;
+            let believed = BelievedClients { authorities, revoked: Arc::new(revoked?) };
             Some(match asked.map(|asked| asked.value) {
-                Some(ClientCertificate::Optional) => ClientCertificates::Optional(roots),
-                Some(ClientCertificate::Required) | None => ClientCertificates::Required(roots),
+                Some(ClientCertificate::Optional) => ClientCertificates::Optional(believed),
+                Some(ClientCertificate::Required) | None => ClientCertificates::Required(believed),
             })
         }
+    }
+}
+
+/// Lists of revoked certificates, one after the other in PEM, or one in DER.
+fn revocation_lists(resolver: &mut Resolver<'_>, file: &At<FilePath>) -> Option<RevocationLists> {
+    let bytes = read(resolver, file)?;
+    let name = resolver.written_at(file.span);
+    let help = "it must hold lists in PEM (`-----BEGIN X509 CRL-----`), or one in DER";
+    let pem = CertificateRevocationListDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
+    let lists: Vec<Vec<u8>> = match pem {
+        Ok(found) if !found.is_empty() => found.into_iter().map(|list| list.to_vec()).collect(),
+        Ok(_) if !bytes.starts_with(b"-----") => vec![bytes],
+        _ => {
+            let fault =
+                Fault::new(file.span, format!("there is no list of revoked certificates in `{name}`"));
+            return resolver.fault(fault.help(help));
+        }
+    };
+    let dates = expiry::of_lists(&file.value.0, &lists);
+    match RevocationLists::new(lists) {
+        Ok(lists) => {
+            if dates.as_ref().is_some_and(|dates| dates.not_after <= SystemClock.now()) {
+                let message = format!(
+                    "a list in `{name}` has expired: certificates of its authority are refused until there is a new one"
+                );
+                let warning = Fault::new(file.span, message);
+                resolver.warnings.push(warning.help("fetch the authority's current list"));
+            }
+            resolver.certificates.extend(dates);
+            Some(lists)
+        }
+        Err(why) => resolver.fault(Fault::new(file.span, format!("`{name}`: {why}")).help(help)),
     }
 }
 

@@ -18,7 +18,6 @@ fn every_key_is_known_and_what_is_not_built_is_refused() {
             not_there("site.key"),
             not_there("clients.pem"),
             not_built("`introspection`"),
-            not_built("`mtls`"),
             not_built("`external`"),
             not_there("policies/*.cedar"),
             not_there("next/*.cedar"),
@@ -31,7 +30,7 @@ fn every_key_is_known_and_what_is_not_built_is_refused() {
 #[test]
 fn the_rest_loads() {
     let unbuilt = ["tls:", "certificates:", "client_ca:", "client_certificate:", "opaque:"];
-    let more = ["mesh:", "legacy:  {"];
+    let more = ["legacy:  {"];
     let built = |line: &&str| !unbuilt.iter().chain(&more).any(|key| line.trim_start().starts_with(key));
     let text: Vec<&str> = EXAMPLE.lines().filter(built).collect();
     let folder = tempfile::tempdir().unwrap();
@@ -43,14 +42,14 @@ fn the_rest_loads() {
     write("haechi.yaml", &text.join("\n"));
     let config = super::load(&folder.path().join("haechi.yaml"));
     let config = config.unwrap_or_else(|report| panic!("{report}"));
-    assert_eq!((config.routes.len(), config.services.len(), config.authenticators.len()), (5, 5, 5));
+    assert_eq!((config.routes.len(), config.services.len(), config.authenticators.len()), (5, 5, 6));
     let points: Vec<_> =
         config.decision_points.values().map(|point| (&*point.name, point.timeout.as_millis())).collect();
     assert_eq!(points, [("opa", 500), ("pdp", 1000)]);
     assert_eq!(
         config.warnings.faults().len(),
-        4,
-        "`corp`, `browser`, `opa` and `pdp` are unused: {}",
+        6,
+        "`corp`, `browser`, `mesh`, `opa` and `pdp` are unused, and nobody is asked for a certificate: {}",
         config.warnings
     );
     assert_eq!(config.policies.policies().len(), 1);

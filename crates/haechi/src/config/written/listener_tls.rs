@@ -15,6 +15,8 @@ record! {
         optional client_ca as "client_ca": At<FilePath>,
         /// Whether a client must show a certificate. `required` where this is left out.
         optional client_certificate as "client_certificate": At<ClientCertificate>,
+        /// Lists of revoked certificates (CRLs), PEM or DER: whoever shows one that stands there is refused. Every authority on the way to one of `client_ca` needs its list.
+        optional client_crl as "client_crl": At<FilePath>,
     }
 }
 
