@@ -1,8 +1,12 @@
 //! The admin API (docs/admin-api.md): who may call, what is changed, and that it is on record before.
 
-use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Reply, Strace, curl, eventually, haechi, routes_to};
+use crate::harness::{
+    Folder, Gate, PASSWORD, PATIENCE, Reply, Strace, curl, eventually, haechi, program, routes_to,
+};
 use haechi_testkit::Backend;
 use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Command;
 
 struct Site {
     gate: Gate,
@@ -72,7 +76,7 @@ impl Site {
 
 #[test]
 fn the_document_beside_the_docs_is_the_one_that_the_gate_serves() {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let printed = haechi(&root, &["schema", "openapi"]).success().stdout;
     let kept = std::fs::read_to_string(root.join("docs/openapi.json")).unwrap();
     assert!(kept == printed, "docs/openapi.json is stale: run `haechi schema openapi > docs/openapi.json`");
@@ -237,4 +241,18 @@ fn strace_what_cannot_be_recorded_is_not_changed() {
     site.call("GET", "/api/v1/users/alice", None).expect(200);
     failing.end();
     eventually(PATIENCE, || (site.call("DELETE", "/api/v1/users/alice", None).status == 204).then_some(()));
+}
+
+/// What schemathesis makes of the OpenAPI document: each parameter and field once as it should be, and in the ways in which it should not.
+#[test]
+fn schemathesis_finds_no_answer_that_the_document_does_not_have() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/schemathesis");
+    let gate = program(Path::new("."));
+    let target = Path::new(gate.get_program()).ancestors().nth(2).unwrap();
+    let mut calls = Command::new("python3");
+    calls.arg(script).args(["--phases", "coverage", "--haechi"]).arg(gate.get_program());
+    let done = calls.env("CARGO_TARGET_DIR", target).output().unwrap();
+    let told = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success(), "{told}{}", String::from_utf8_lossy(&done.stderr));
+    assert!(told.contains("Test cases:"), "{told}");
 }
