@@ -274,6 +274,78 @@ fn a_gate_that_is_killed_under_load_leaves_a_whole_trail() {
     assert!(told.contains("10 kills"), "{told}");
 }
 
+/// Whoever has this machine has the trail's key too, and could make a shorter trail that holds. What was sent elsewhere meanwhile tells.
+#[test]
+fn checkpoints_that_were_sent_elsewhere_find_a_trail_that_was_made_anew() {
+    let away = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let refuses = away.clone();
+    let elsewhere = Backend::start(move |_| match refuses.swap(false, std::sync::atomic::Ordering::SeqCst) {
+        true => Answer::kept("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"),
+        false => Answer::ok(""),
+    });
+    let backend = Backend::saying("reached");
+    let url = format!(", checkpoints: {{ every: 1s, url: \"{}/checkpoints\" }}", elsewhere.url());
+    let mut gate = Gate::start_in(folder(&backend, &url)).ready();
+    gate.get("/open").expect(200);
+    let taken = || elsewhere.recorded().into_iter().skip(1).map(|sent| String::from_utf8(sent.body).unwrap());
+    eventually(PATIENCE, || (taken().count() >= 2).then_some(()));
+    assert_eq!(elsewhere.last().field("content-type"), Some("application/json"));
+    gate.signal("TERM");
+    gate.exited();
+    let folder = gate.into_folder();
+    let trail = std::fs::read_to_string(folder.file("audit/haechi.jsonl")).unwrap();
+    let kept: Vec<String> = taken().collect();
+    // They are lines of the trail, in its order, the one that was refused first sent again.
+    let sent: Vec<&str> = kept.iter().map(|line| line.trim_end()).collect();
+    let signed = trail.lines().filter(|line| line.contains("\"signature\""));
+    let signed: Vec<&str> = signed.skip_while(|line| *line != sent[0]).collect();
+    assert_eq!(sent[..], signed[..sent.len()], "{trail}");
+    folder.write(
+        "elsewhere.jsonl",
+        &kept.iter().map(|line| format!("{}\n", line.trim_end())).collect::<String>(),
+    );
+    let verify = |arguments: &[&str]| haechi(folder.path(), &[&["audit", "verify"], arguments].concat());
+    assert_eq!(verify(&["--checkpoints", "elsewhere.jsonl"]).code, 0);
+    // The same key signs another trail.
+    std::fs::remove_file(folder.file("audit/haechi.jsonl")).unwrap();
+    let mut again = Gate::start_in(folder).ready();
+    again.get("/open").expect(200);
+    again.signal("TERM");
+    again.exited();
+    let folder = again.into_folder();
+    let verify = |arguments: &[&str]| haechi(folder.path(), &[&["audit", "verify"], arguments].concat());
+    assert_eq!(verify(&[]).code, 0, "by itself it holds");
+    let found = verify(&["--checkpoints", "elsewhere.jsonl"]);
+    assert_eq!(found.code, 1, "{found:#?}");
+}
+
+#[test]
+fn a_sink_gets_every_line_as_it_stands_in_the_trail() {
+    let syslog = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    syslog.set_read_timeout(Some(PATIENCE)).unwrap();
+    let backend = Backend::saying("reached");
+    let sinks = format!(", sinks: [{{ syslog: \"udp://{}\" }}]", syslog.local_addr().unwrap());
+    let mut gate = Gate::start_in(folder(&backend, &sinks)).ready();
+    gate.get("/open").expect(200);
+    login(&gate, "not the password").expect(401);
+    gate.signal("TERM");
+    gate.exited();
+    let trail = std::fs::read_to_string(gate.folder().file("audit/haechi.jsonl")).unwrap();
+    // What commands wrote before the gate began is theirs alone.
+    let begun = trail.lines().skip_while(|line| !line.contains("\"/open\"")).collect::<Vec<_>>();
+    let mut datagram = [0; 65_536];
+    let mut received = Vec::new();
+    while received.last().map(String::as_str) != begun.last().copied() {
+        let count = syslog.recv(&mut datagram).unwrap();
+        let message = std::str::from_utf8(&datagram[..count]).unwrap();
+        assert!(message.splitn(8, ' ').nth(5) == Some("audit"), "{message}");
+        received.push(message.splitn(8, ' ').nth(7).unwrap().to_owned());
+    }
+    let sent: Vec<&str> =
+        received.iter().map(String::as_str).skip_while(|line| !line.contains("\"/open\"")).collect();
+    assert_eq!(sent, begun);
+}
+
 /// A trail with a caller's requests in it, whose gate has ended.
 fn ended() -> (Folder, Backend) {
     let backend = Backend::saying("reached");
