@@ -68,6 +68,11 @@ class Configurations(unittest.TestCase):
         self.assertNotIn("audit:", self.written("everything")[0])
         self.assertIn("mode: required, durability: written", self.written("everything+audit")[0])
 
+    def test_what_recording_costs_is_measured_with_and_without_it(self):
+        self.assertIn('target: "off"', self.written("unrecorded")[0])
+        self.assertNotIn("audit:", self.written("unrecorded")[0])
+        self.assertIn("durability: synced", self.written("recorded-synced")[0])
+
 
 class Records(unittest.TestCase):
     def test_one_missing_record_drops_the_row_and_full_files_count(self):

@@ -77,7 +77,7 @@ def running(bench: Bench, name: str, setting: Setting):
         token = bench.tokens.good if setting.authenticated and bench.tokens else None
         wait_for_200(name, process, place.port, setting, token)
         elapsed = (time.perf_counter() - since) * 1000
-        yield Instance(name, process, place.port, place.admin_port, directory, place.access_log, place.audit_file if setting.audit else None, elapsed)
+        yield Instance(name, process, place.port, place.admin_port, directory, place.access_log if setting.logged else None, place.audit_file if setting.audit else None, elapsed)
     finally:
         process.stop()
         shutil.rmtree(directory, ignore_errors=True)

@@ -35,6 +35,8 @@ class Round:
     resident_kib: int
     """Under load, towards the end."""
     peak_kib: int
+    records_per_write: float | None = None
+    """Of the audit trail: how many requests shared a write, or with `synced` a wait for the disk."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,17 @@ def loaded(bench: Bench, instance: Instance, setting: Setting, options: Options,
         p99_us=numbers["p99_us"],
         resident_kib=near_the_end(resident),
         peak_kib=instance.process.peak_kib(),
+        records_per_write=records_per_write(instance, setting),
     )
+
+
+def records_per_write(instance: Instance, setting: Setting) -> float | None:
+    if not setting.audit:
+        return None
+    _, page = gate.answer(instance.admin_port, "/metrics", None)
+    count = lambda metric: sum(float(line.split()[-1]) for line in page.decode().splitlines() if line.startswith(metric))  # noqa: E731
+    writes = count("haechi_audit_syncs_total" if setting.audit == "synced" else "haechi_audit_writes_total")
+    return count('haechi_audit_records_total{result="written"}') / writes if writes else None
 
 
 def near_the_end(samples: list[int]) -> int:

@@ -15,6 +15,8 @@ COLUMNS = (
     ("peak MiB", "peak_kib", 1024, 1),
     ("core used %", "busy_percent", 1, 0),
 )
+# Only where there is an audit trail.
+RECORDS_COLUMN = ("records/write", "records_per_write", 1, 1)
 OWN_COLUMNS = {"start": ["first answer ms", "resident MiB"], "idle": ["KiB per connection", "resident MiB"]}
 NONE = "-"
 
@@ -25,7 +27,7 @@ def printed(results: Results, found: list[Target], facts: dict, notes: list[str]
     for name in options.settings:
         rows = {"start": start_rows, "idle": idle_rows}.get(name, lambda results: load_rows(results, name))(results)
         if rows:
-            head = ["proxy", *OWN_COLUMNS.get(name, [title for title, *_ in COLUMNS])]
+            head = ["proxy", *OWN_COLUMNS.get(name, [title for title, *_ in columns(name)])]
             parts += [style.heading(f"{name}: {SETTINGS[name].title}"), style.table(head, rows)]
     parts += [style.heading("Targets"), style.table(["target", "at most", "measured", "verdict"], [target_row(one) for one in found])]
     if notes:
@@ -33,13 +35,17 @@ def printed(results: Results, found: list[Target], facts: dict, notes: list[str]
     return "\n\n".join(parts)
 
 
+def columns(setting: str) -> list[tuple]:
+    return [*COLUMNS, *([RECORDS_COLUMN] if SETTINGS[setting].audit else [])]
+
+
 def load_rows(results: Results, setting: str) -> list[list[str]]:
     rows = []
     for proxy in SETTINGS[setting].proxies:
         if (setting, proxy) in results.failed:
-            rows.append([proxy, "failed", *[NONE] * (len(COLUMNS) - 1)])
+            rows.append([proxy, "failed", *[NONE] * (len(columns(setting)) - 1)])
         elif results.rounds.get((setting, proxy)):
-            cells = [scaled(results.values(setting, proxy, what), unit, digits) for _, what, unit, digits in COLUMNS]
+            cells = [scaled(results.values(setting, proxy, what), unit, digits) for _, what, unit, digits in columns(setting)]
             rows.append([proxy, *cells])
     return rows
 

@@ -35,8 +35,10 @@ class Setting:
     """What the client speaks: `http` (1.1), `h2c` (HTTP/2 by prior knowledge), `https` (1.1 over TLS) or `grpc` (over h2c, to a backend that speaks it)."""
     limit: str = ""
     """By what the route limits requests: `client_ip`, `subject`, or nothing. It is so large that it refuses none."""
-    audit: bool = False
-    """A record of each request is in the kernel before the request is forwarded."""
+    audit: str = ""
+    """A record of each request is in the kernel (`written`) or on the disk (`synced`) before the request is forwarded; or there is no trail."""
+    logged: bool = True
+    """There is an access log."""
     load: str = "wrk"
     """`wrk`, `h2load`, `handshakes` (h2load with a new connection for each request), `even` (evenly spaced) or `idle` (connections that wait)."""
 
@@ -56,6 +58,11 @@ def open_setting(name: str, title: str, proxies: tuple[str, ...], protocol: str,
     return Setting(name, title, proxies, authenticated=False, tokens="none", protocol=protocol, load=load)
 
 
+def record_setting(name: str, title: str, audit: str, logged: bool) -> Setting:
+    """What it costs to keep what was decided."""
+    return Setting(name, title, ("haechi",), authenticated=False, tokens="none", audit=audit, logged=logged)
+
+
 SETTINGS = {
     setting.name: setting
     for setting in (
@@ -69,7 +76,10 @@ SETTINGS = {
         Setting("policies", f"RS256 token, {POLICIES:,} policies, {POLICIES_PER_ROUTE} of them about each of 50 routes", ("haechi",), routes=POLICIES // POLICIES_PER_ROUTE, authorize="policy"),
         Setting("limit", "proxying with a limit by client address, nobody is asked who they are", ("nginx", "haechi"), authenticated=False, tokens="none", limit="client_ip"),
         Setting("everything", "RS256 token and role check, limit by subject, metrics, access log", ("haechi",), limit="subject"),
-        Setting("everything+audit", "the same, and an audit trail (required, written)", ("haechi",), limit="subject", audit=True),
+        Setting("everything+audit", "the same, and an audit trail (required, written)", ("haechi",), limit="subject", audit="written"),
+        record_setting("unrecorded", "proxying without an access log and without an audit trail", "", False),
+        record_setting("recorded", "proxying with an access log and an audit trail (required, written)", "written", True),
+        record_setting("recorded-synced", "the same, each record on the disk before the request is forwarded (synced)", "synced", True),
         open_setting("h2", f"HTTP/2 from the client, {H2_STREAMS} streams on each of {H2_CONNECTIONS} connections", ("nginx", "envoy", "haechi"), "h2c", "h2load"),
         open_setting("tls", "a new TLS connection for each request, none resumed", ("nginx", "haechi"), "https", "handshakes"),
         open_setting("grpc", f"gRPC unary calls, {H2_STREAMS} at once on each of {H2_CONNECTIONS} connections", ("envoy", "haechi"), "grpc", "h2load"),

@@ -73,6 +73,7 @@ def targets(results: Results, connections: int) -> list[Target]:
         compared("haechi jwt / nginx plain, CPU", 1.25, "", cpu("jwt", "haechi"), cpu("plain", "nginx"), ratio),
         compared("haechi everything / nginx plain, CPU", 1.25, "", cpu("everything", "haechi"), cpu("plain", "nginx"), ratio),
         compared("haechi everything+audit / nginx plain, CPU", 1.4, "", cpu("everything+audit", "haechi"), cpu("plain", "nginx"), ratio),
+        compared("haechi recorded - haechi unrecorded, CPU", 2, "us", cpu("recorded", "haechi"), cpu("unrecorded", "haechi"), difference),
         compared("haechi jwt / Envoy jwt, CPU", 0.45, "", cpu("jwt", "haechi"), cpu("jwt", "envoy"), ratio),
         compared("haechi jwt-cold - haechi jwt, CPU", 16, "us", cpu("jwt-cold", "haechi"), cpu("jwt", "haechi"), difference),
         compared("haechi routes-10k over routes-10, CPU", 3, "%", cpu("routes-10k", "haechi"), cpu("routes-10", "haechi"), excess_percent),

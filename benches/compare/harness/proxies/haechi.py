@@ -24,10 +24,10 @@ def lines(place: Place) -> list[str]:
         f"listeners: [{{ bind: 127.0.0.1:{place.port}{tls(place)} }}]",
         f"admin: {{ bind: 127.0.0.1:{place.admin_port} }}",
         "workers: 1",
-        f"access_log: {{ target: {place.access_log} }}",
+        f"access_log: {{ target: {place.access_log if place.setting.logged else NO_LOG} }}",
         *(TOKENS if place.setting.authenticated else []),
         *limits(place),
-        *([f"audit: {{ file: {place.audit_file}, mode: required, durability: written }}"] if place.setting.audit else []),
+        *([f"audit: {{ file: {place.audit_file}, mode: required, durability: {place.setting.audit} }}"] if place.setting.audit else []),
         *(["policies: [bench.cedar]"] if place.setting.authorize == "policy" else []),
         f"services: {{ web: {{ endpoints: [http://127.0.0.1:{place.backend_port}]{', protocol: http2' if place.setting.protocol == 'grpc' else ''} }} }}",
         "routes:",
@@ -49,6 +49,9 @@ def limits(place: Place) -> list[str]:
         return []
     return [f"limits: {{ connections: {2 * IDLE_CONNECTIONS}, connections_per_address: {2 * IDLE_CONNECTIONS} }}"]
 
+
+# YAML takes the bare word for `false`.
+NO_LOG = '"off"'
 
 TOKENS = [
     "roles: { USER: {}, ADMIN: { includes: [USER] } }",
