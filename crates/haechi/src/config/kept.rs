@@ -73,17 +73,24 @@ pub(super) fn reduce(tree: &mut Node) {
     }
 }
 
-/// Nobody is asked who they are: it is enough that the authenticator is there, and looks where it looked.
+/// Nobody is asked who they are: it is enough that the authenticator is there, gives callers of the same kind, and looks where it looked. Whatever asks
+/// somebody outside, or is set up with files and secrets, is stood in for by one that verifies nothing.
 fn authenticator(node: &mut Node) {
     let is_own = text_of(node, "issuer") == Some("self");
-    if text_of(node, "type") == Some("jwt") && !is_own {
-        retain(&mut node.kind, &["type", "from"]);
-        if let Kind::Mapping(entries) = &mut node.kind {
-            put(entries, "issuer", "\"https://kept.invalid\"");
-            put(entries, "audiences", "unchecked");
-        }
-    } else {
-        retain(&mut node.kind, &["type", "issuer", "from", "header"]);
+    match text_of(node, "type") {
+        Some("basic" | "api_key") => retain(&mut node.kind, &["type", "header"]),
+        Some("jwt") if is_own => retain(&mut node.kind, &["type", "issuer", "from"]),
+        Some("jwt") => stand_in(node, &["from"]),
+        _ => stand_in(node, &[]),
+    }
+}
+
+fn stand_in(node: &mut Node, keeping: &[&str]) {
+    retain(&mut node.kind, keeping);
+    if let Kind::Mapping(entries) = &mut node.kind {
+        put(entries, "type", "jwt");
+        put(entries, "issuer", "\"https://kept.invalid\"");
+        put(entries, "audiences", "unchecked");
     }
 }
 
@@ -201,4 +208,49 @@ pub(super) fn put_policies(bundle: &Bundle, folder: &Path) -> Result<(), KeptErr
 fn inside(folder: &Path, name: &str) -> Option<PathBuf> {
     let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
     (plain && !name.is_empty()).then(|| folder.join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::load;
+    use crate::authenticators::ALL;
+    use crate::authenticators::definition::types;
+    use crate::config::load_kept;
+
+    /// One of each type, with all that it needs.
+    const SAMPLES: &[(&str, &str)] = &[
+        (
+            "jwt",
+            "{ type: jwt, issuer: \"https://sso.example.com\", audiences: [a], from: [{ cookie: session }], role_map: { a: USER } }",
+        ),
+        ("basic", "{ type: basic, realm: staff }"),
+        ("api_key", "{ type: api_key, header: X-Partner }"),
+        (
+            "oidc",
+            "{ type: oidc, issuer: \"https://sso.example.com\", client_id: c, client_secret: hunter2-hunter2 }",
+        ),
+        ("mtls", "{ type: mtls, subject: san_uri, roles: [USER] }"),
+    ];
+
+    #[test]
+    fn a_configuration_with_each_type_of_authenticator_is_read_again() {
+        for known in types(ALL) {
+            let sample = SAMPLES.iter().find(|(word, _)| *word == known.word);
+            let (word, sample) = sample.unwrap_or_else(|| panic!("add a sample of `{}`", known.word));
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("haechi.yaml");
+            let yaml = format!(
+                "listeners: [{{ bind: \"127.0.0.1:0\" }}]\nstore: sqlite:h.db\naudit: {{ file: a.jsonl }}\nroles: {{ USER: {{}} }}\n\
+                 identity: {{ issuer: \"http://localhost:8080\" }}\nauthenticators: {{ a: {sample}, own: {{ type: jwt, issuer: self }} }}\n\
+                 services: {{ s: {{ endpoints: [\"http://127.0.0.1:1\"] }} }}\n\
+                 routes: [{{ name: r, match: {{ path: / }}, authenticate: [a, own], authorize: {{ roles: [USER] }}, service: s }}]\n"
+            );
+            std::fs::write(&file, yaml).unwrap();
+            let config = load(&file).unwrap_or_else(|report| panic!("{word}: {report}"));
+            assert!(!config.bundle.text().contains("hunter2"));
+            let kept = load_kept(&config.bundle, &folder.path().join("kept"), ALL);
+            let kept = kept.unwrap_or_else(|error| panic!("{word}: {error}"));
+            assert_eq!(kept.routes.len(), 1, "{word}");
+        }
+    }
 }
