@@ -6,6 +6,7 @@ use crate::failing::{Failing, lock, refused};
 use crate::file::AuditFile;
 use crate::follow::Follow;
 use crate::json;
+use crate::name::rolled_files;
 use crate::options::Durability;
 use crate::trail::{Trail, WRITTEN_WITHIN};
 use std::collections::BTreeMap;
@@ -15,7 +16,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long the end waits for another process to let go of a file that was rolled, so that it can be sealed.
+const LET_GO_WITHIN: Duration = Duration::from_millis(500);
 
 /// Whether a line carries a signature.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -150,6 +154,12 @@ impl Trail {
     pub fn finish(&self) {
         let mut control = lock(&self.control);
         self.seal_what_is_closed(&mut control);
+        // Another process lets go of a file that was rolled at its next tick.
+        let until = Instant::now() + LET_GO_WITHIN;
+        while !control.closing.is_empty() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+            self.seal_what_is_closed(&mut control);
+        }
         let done = control.checkpoint(self, true);
         self.note_failure(done);
     }
@@ -187,12 +197,20 @@ impl Trail {
         }
     }
 
-    /// The file was moved or deleted: its path gets another one.
+    /// The file was moved or deleted, or another process has rolled it: its path gets, or has, another one.
     fn begin_anew(&self, control: &mut Control) {
         let before = self.file.load_full();
+        // Whoever rolled it seals it, once it is let go of here.
+        let rolled = rolled_files(&self.options.file).unwrap_or_default();
+        let rolled = rolled.into_iter().rev().find(|path| before.is_at(path));
         match AuditFile::open(&self.options.file) {
             Ok(next) => {
-                tracing::warn!(file = %self.options.file.display(), "the file of the audit trail was moved or deleted; another one is begun");
+                match rolled {
+                    Some(path) => before.name().is_now(path),
+                    None => {
+                        tracing::warn!(file = %self.options.file.display(), "the file of the audit trail was moved or deleted; another one is begun");
+                    }
+                }
                 self.file.store(Arc::new(next));
                 control.follow = Follow::default();
                 control.last = before.name().clone();

@@ -96,11 +96,23 @@ impl AuditFile {
 
     /// Whether the path leads to another file by now.
     pub(crate) fn is_elsewhere(&self) -> bool {
+        !self.is_at(self.path())
+    }
+
+    /// Whether `path` leads to it.
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
         let place = |about: std::fs::Metadata| (about.dev(), about.ino());
-        match (std::fs::metadata(self.path()), self.file.metadata()) {
-            (Ok(there), Ok(here)) => place(there) != place(here),
-            _ => true,
+        match (std::fs::metadata(path), self.file.metadata()) {
+            (Ok(there), Ok(here)) => place(there) == place(here),
+            _ => false,
         }
+    }
+
+    /// Whether no other process has it open, and so nobody but this one can append to it.
+    pub(crate) fn is_ours_alone(&self) -> io::Result<bool> {
+        let alone = self.file.try_lock().is_ok();
+        self.file.lock_shared()?;
+        Ok(alone)
     }
 
     /// Appends whole lines: all of them or none.

@@ -5,8 +5,9 @@ use crate::control_state::Control;
 use crate::failing::{Failing, refused};
 use crate::file::AuditFile;
 use crate::follow::Follow;
-use crate::name::rolled;
+use crate::name::{folder, rolled};
 use crate::trail::Trail;
+use std::fs::File;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -43,6 +44,12 @@ impl Trail {
 
     fn roll(&self, control: &mut Control, file: &Arc<AuditFile>) -> Result<(), Failing> {
         let failed = |error: io::Error| refused(file, &error);
+        // Another process may write to the trail as well, during an upgrade or by a command: one of them rolls.
+        let folder = File::open(folder(&self.options.file)).map_err(failed)?;
+        folder.lock().map_err(failed)?;
+        if file.is_elsewhere() {
+            return Ok(());
+        }
         // The last line of the control side in the old file vouches for what is in it so far.
         control.checkpoint(self, false)?;
         let to = rolled(&self.options.file, self.clock.now());
@@ -67,10 +74,11 @@ impl Trail {
         }
     }
 
-    /// Seals files that were rolled, once no writer has them any more: nothing can come behind what is sealed.
+    /// Seals files that were rolled, once no writer of any process has them any more: nothing can come behind what is sealed.
     pub(crate) fn seal_what_is_closed(&self, control: &mut Control) {
         for (file, mut follow) in std::mem::take(&mut control.closing) {
-            if Arc::strong_count(&file) > 1 {
+            let alone = Arc::strong_count(&file) == 1 && file.is_ours_alone().unwrap_or(false);
+            if !alone {
                 control.closing.push((file, follow));
                 continue;
             }
@@ -91,6 +99,6 @@ impl Trail {
 impl Follow {
     /// Reads a file that nobody writes to any more.
     pub(crate) fn of_path(path: &std::path::Path) -> io::Result<Self> {
-        Self::whole(&std::fs::File::open(path)?)
+        Self::whole(&File::open(path)?)
     }
 }

@@ -205,6 +205,47 @@ fn full_files_are_rolled_sealed_and_deleted_with_their_ends_known() {
     assert!(vouched || continued);
 }
 
+/// During an upgrade two processes have the trail, and both find the file full.
+#[test]
+fn two_processes_that_roll_at_once_lose_no_file_and_seal_each_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options { roll_size: 2_000, ..options(folder.path()) };
+    let processes = [open(&options), open(&options)];
+    std::thread::scope(|scope| {
+        for trail in &processes {
+            scope.spawn(|| {
+                run(async {
+                    let writer = AuditWriter::new(Some(trail));
+                    for n in 0..300 {
+                        write(&writer, &format!("record {n}")).await;
+                        writer.tick();
+                        trail.tick();
+                    }
+                });
+            });
+        }
+    });
+    // One has ended, and the other one seals what both have written.
+    let [first, second] = processes;
+    first.tick();
+    second.tick();
+    first.finish();
+    drop(first);
+    second.tick();
+    second.finish();
+    let lines = lines(&options);
+    assert_eq!(events(&lines).iter().filter(|event| **event == "test").count(), 600);
+    let files = files_of(&options.file).unwrap();
+    assert!(files.len() > 10, "{}", files.len());
+    for file in &files[..files.len() - 1] {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        let sealed = lines.iter().filter(|line| line["event"] == "sealed" && line["file"]["name"] == name);
+        let sealed: Vec<_> = sealed.collect();
+        assert_eq!(sealed.len(), 1, "{name}");
+        assert_eq!(sealed[0]["file"]["size"], std::fs::metadata(file).unwrap().len(), "{name}");
+    }
+}
+
 fn now() -> Timestamp {
     haechi_core::Clock::now(&SystemClock)
 }
