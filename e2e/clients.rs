@@ -201,7 +201,8 @@ fn discovery_says_what_there_is() {
     ] {
         assert_eq!(found[endpoint], format!("http://localhost:8080/auth/{path}"));
     }
-    assert_eq!(found["grant_types_supported"], json!(["client_credentials", "refresh_token"]));
+    let grants = json!(["authorization_code", "client_credentials", "refresh_token"]);
+    assert_eq!(found["grant_types_supported"], grants);
     let methods = json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]);
     assert_eq!(found["introspection_endpoint_auth_methods_supported"], methods);
 }

@@ -1,6 +1,6 @@
 //! Login in a browser (`type: oidc`, docs/login.md): against a provider of the tests' own, with curl as the browser.
 
-mod browser;
+pub(crate) mod browser;
 mod certified;
 mod faults;
 mod provider;

@@ -74,6 +74,7 @@ mod reload;
 mod response_headers;
 mod revoked_streams;
 mod smuggling;
+mod standard_provider;
 mod store_faults;
 mod streams;
 mod tls;

@@ -58,6 +58,7 @@ async fn fill(store: &Store, count: usize) {
             expires_at: now.plus(Duration::from_secs(3600)),
             created_at: now,
             chain_key: None,
+            details: Default::default(),
         };
         store.sessions.begin(&session).await.unwrap();
     }

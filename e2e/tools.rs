@@ -257,7 +257,7 @@ fn the_matrix_is_a_table_csv_json_and_html() {
                 f('r2', 'GET')['built in'], f('identity-login', 'POST')['built in'])";
     let parsed = python(read, &[folder.file("matrix.csv").to_str().unwrap()]);
     let scopes = "principal.scopes.containsAll([\"orders:read\", \"orders:write\"])";
-    assert_eq!(parsed, format!("60 allow deny depends: {scopes} no yes"));
+    assert_eq!(parsed, format!("69 allow deny depends: {scopes} no yes"));
     folder.write("matrix.html", &matrix("html"));
     let parsed: Value =
         serde_json::from_str(&python(HTML, &[folder.file("matrix.html").to_str().unwrap()])).unwrap();
@@ -348,12 +348,15 @@ fn built_in_routes_do_as_the_matrix_says(gate: &Gate, matrix: &Value) {
     let refresh = json!({ "refresh_token": tokens["refresh_token"] }).to_string();
     let bearer = format!("Authorization: Bearer {}", tokens["access_token"].as_str().unwrap());
     gate.curl("/closed", &["--header", &bearer, "--header", "X-Tenant: acme"]).expect(403);
-    let expected: [(&str, &str, &str, &[&str], u16); 9] = [
+    let expected: [(&str, &str, &str, &[&str], u16); 12] = [
         ("identity-login", "POST", "/auth/login", &["--json", &login], 200),
         ("identity-refresh", "POST", "/auth/refresh", &["--json", &refresh], 200),
         ("identity-token", "POST", "/auth/token", &["--data", "grant_type=x"], 400),
         ("identity-revoke", "POST", "/auth/revoke", &["--data", "token=x"], 200),
         ("identity-introspect", "POST", "/auth/introspect", &["--data", "token=x"], 401),
+        ("identity-authorize", "GET", "/auth/authorize", &[], 400),
+        ("identity-userinfo", "GET", "/auth/userinfo", &[], 401),
+        ("identity-end-session", "GET", "/auth/end_session", &[], 200),
         ("identity-jwks", "GET", "/.well-known/jwks.json", &[], 200),
         ("identity-discovery", "GET", "/.well-known/openid-configuration", &[], 200),
         ("identity-me", "GET", "/auth/me", &[], 200),

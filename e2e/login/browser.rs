@@ -15,18 +15,18 @@ const NAVIGATION: [&str; 6] = [
 
 /// Cookies by name, of one site.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Browser {
-    pub(super) cookies: BTreeMap<String, String>,
+pub(crate) struct Browser {
+    pub(crate) cookies: BTreeMap<String, String>,
 }
 
 impl Browser {
     /// Opens a page, and follows no redirect.
-    pub(super) fn open(&mut self, url: &str) -> Reply {
+    pub(crate) fn open(&mut self, url: &str) -> Reply {
         self.ask(url, &NAVIGATION)
     }
 
     /// Sends a form as a page would.
-    pub(super) fn submit(&mut self, url: &str, form: &str, fields: &[&str]) -> Reply {
+    pub(crate) fn submit(&mut self, url: &str, form: &str, fields: &[&str]) -> Reply {
         let more = fields.iter().flat_map(|field| ["--header", *field]);
         let arguments: Vec<&str> =
             NAVIGATION.into_iter().chain(["--data-binary", form]).chain(more).collect();
@@ -34,13 +34,13 @@ impl Browser {
     }
 
     /// Asks as a script does.
-    pub(super) fn fetch(&mut self, url: &str, fields: &[&str]) -> Reply {
+    pub(crate) fn fetch(&mut self, url: &str, fields: &[&str]) -> Reply {
         let arguments: Vec<&str> = fields.iter().flat_map(|field| ["--header", *field]).collect();
         self.ask(url, &arguments)
     }
 
     /// Asks with these arguments of curl, keeping the cookies that come.
-    pub(super) fn ask(&mut self, url: &str, arguments: &[&str]) -> Reply {
+    pub(crate) fn ask(&mut self, url: &str, arguments: &[&str]) -> Reply {
         let cookie = format!("Cookie: {}", self.header());
         let cookie: &[&str] = if self.cookies.is_empty() { &[] } else { &["--header", &cookie] };
         let reply = curl(&[arguments, cookie, &[url]].concat());
@@ -56,7 +56,7 @@ impl Browser {
         reply
     }
 
-    pub(super) fn header(&self) -> String {
+    pub(crate) fn header(&self) -> String {
         let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         pairs.join("; ")
     }
@@ -64,7 +64,7 @@ impl Browser {
 
 /// The value of `Location`, absolute.
 #[track_caller]
-pub(super) fn location(reply: &Reply, base: &str) -> String {
+pub(crate) fn location(reply: &Reply, base: &str) -> String {
     assert_eq!(reply.status, 303, "{reply:#?}");
     let location = reply.field("location").unwrap();
     if location.starts_with('/') { format!("{base}{location}") } else { location.to_owned() }
@@ -72,17 +72,17 @@ pub(super) fn location(reply: &Reply, base: &str) -> String {
 
 /// A parameter of an address.
 #[track_caller]
-pub(super) fn parameter(url: &str, name: &str) -> String {
+pub(crate) fn parameter(url: &str, name: &str) -> String {
     find_parameter(url, name).unwrap_or_else(|| panic!("no `{name}` in {url}"))
 }
 
-pub(super) fn find_parameter(url: &str, name: &str) -> Option<String> {
+pub(crate) fn find_parameter(url: &str, name: &str) -> Option<String> {
     let (_, query) = url.split_once('?')?;
     let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
     Some(decoded(value))
 }
 
-pub(super) fn decoded(text: &str) -> String {
+pub(crate) fn decoded(text: &str) -> String {
     let bytes = haechi_core::path::percent_decode(&text.replace('+', " ")).to_vec();
     String::from_utf8(bytes).unwrap()
 }

@@ -2,9 +2,9 @@
 
 use haechi_core::ports::{
     ApiKeyRecord, ApiKeys, BoxFuture, Changes, ClientProof, ClientRecord, Clients, Edit, EndedByProvider,
-    Exchange, KeyFilter, KeyPage, KeyUse, LoginState, QuotaUse, Quotas, RefreshedSession, Revocations,
-    Revoked, Rotation, Session, Sessions, SigningKeyRecord, SigningKeys, StoreError, Stored, UserRecord,
-    Users, WebSession, WebSessions,
+    Exchange, IdentityRecord, IdentityRecords, KeyFilter, KeyPage, KeyUse, LoginState, PasswordState,
+    QuotaUse, Quotas, RecordKind, RefreshedSession, Revocations, Revoked, Rotation, Session, Sessions,
+    SigningKeyRecord, SigningKeys, StoreError, Stored, UserRecord, Users, WebSession, WebSessions,
 };
 use haechi_core::{Attributes, Secret, Timestamp};
 use haechi_store::Store;
@@ -125,7 +125,7 @@ port! { Users, users:
     page(after: Option<&'a str>, limit: usize) -> Vec<UserRecord>;
     set_roles(user: Edit<'a>, roles: &'a [String]) -> ();
     set_attributes(user: Edit<'a>, attributes: &'a Attributes) -> ();
-    set_password(user: Edit<'a>, hash: &'a Secret<String>) -> ();
+    set_password(user: Edit<'a>, hash: &'a Secret<String>, state: PasswordState) -> ();
     set_disabled(user: Edit<'a>, disabled: bool) -> ();
     delete(user: Edit<'a>) -> ();
     login_failed(id: &'a str, limit: u32, locked_until: Timestamp) -> LoginState;
@@ -180,6 +180,13 @@ port! { WebSessions, web_sessions:
     claim_refresh(id: &'a str, version: u64, now: Timestamp, until: Timestamp) -> bool;
     refreshed(refreshed: RefreshedSession<'a>) -> bool;
     login_key(candidate: &'a [u8; 32]) -> [u8; 32];
+}
+
+port! { IdentityRecords, identity_records:
+    get(kind: RecordKind, id: &'a str, now: Timestamp) -> Option<(String, u64)>;
+    put(record: &'a IdentityRecord, version: Option<u64>, now: Timestamp) -> bool;
+    delete(kind: RecordKind, id: &'a str) -> bool;
+    owned_by(kind: RecordKind, owner: &'a str, now: Timestamp) -> Vec<(String, String)>;
 }
 
 port! { Revocations, revocations:

@@ -8,8 +8,8 @@ use haechi_core::Secret;
 use haechi_core::Timestamp;
 use haechi_core::ports::{
     ApiKeyRecord, ApiKeys, AuditError, AuditEvent, AuditTrail, Changes, ClientProof, ClientRecord, Clients,
-    Edit, Exchange, KeyFilter, KeyPage, KeyUse, LoginState, Revocations, Revoked, Rotation, Session,
-    Sessions, SigningKeyRecord, SigningKeys, StoreError, Stored, UserRecord, Users,
+    Edit, Exchange, KeyFilter, KeyPage, KeyUse, LoginState, PasswordState, Revocations, Revoked, Rotation,
+    Session, Sessions, SigningKeyRecord, SigningKeys, StoreError, Stored, UserRecord, Users,
 };
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -142,8 +142,13 @@ impl Users for Audited<dyn Users> {
     fn set_attributes<'a>(&'a self, user: Edit<'a>, attributes: &'a Attributes) -> Stored<'a, ()> {
         self.write_of(user.of, self.store.set_attributes(user, attributes))
     }
-    fn set_password<'a>(&'a self, user: Edit<'a>, hash: &'a Secret<String>) -> Stored<'a, ()> {
-        self.write_of(user.of, self.store.set_password(user, hash))
+    fn set_password<'a>(
+        &'a self,
+        user: Edit<'a>,
+        hash: &'a Secret<String>,
+        state: PasswordState,
+    ) -> Stored<'a, ()> {
+        self.write_of(user.of, self.store.set_password(user, hash, state))
     }
     fn set_disabled<'a>(&'a self, user: Edit<'a>, disabled: bool) -> Stored<'a, ()> {
         self.write_of(user.of, self.store.set_disabled(user, disabled))

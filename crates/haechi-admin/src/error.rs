@@ -345,7 +345,9 @@ impl From<ClientError> for AdminError {
             ClientError::Store(error) => error.into(),
             ClientError::Audience(_) | ClientError::Lifetime(_) => Self::Invalid(error.to_string()),
             ClientError::Keys(_) => Self::Password(error.to_string()),
-            ClientError::NoSecret(_) => Self::Invalid(error.to_string()),
+            ClientError::NoSecret(_) | ClientError::RedirectUri(_) | ClientError::Public => {
+                Self::Invalid(error.to_string())
+            }
             ClientError::Randomness(_) => Self::Failed(error.to_string()),
         }
     }

@@ -1,9 +1,18 @@
 //! The embedded identity provider, without its HTTP: users, passwords, sessions, tokens and keys.
 
 mod accounts;
+mod authorization;
+mod authorize;
+mod browser_session;
 mod client_accounts;
 mod client_proof;
+mod code_grant;
+mod codes;
+mod consent;
+mod end_session;
 mod form;
+mod id_token_hint;
+mod interaction;
 mod key_accounts;
 mod keyring;
 mod limits;
@@ -11,17 +20,25 @@ mod oauth;
 mod oauth_error;
 mod own_tokens;
 pub(crate) mod passwords;
+mod pkce;
 mod provider;
+mod redirect_uri;
+mod registration;
 mod revocations;
 mod rotation;
 mod seal;
+mod ticket;
 mod tokens;
+mod userinfo;
+mod visit;
 
 pub use crate::guessing::Lockout;
 pub use accounts::{AccountError, AccountStores, Accounts, UserSpec, check_roles};
+pub use browser_session::BrowserSessionSpans;
 pub use client_accounts::{ClientAccounts, ClientError, ClientSpec, ClientWith};
 pub use client_proof::public_keys;
 pub use form::{Form, FormError, is_form};
+pub use interaction::{BrowserAnswer, BrowserOutcome, Happened, Page, PageKind, Problem};
 pub use key_accounts::{KeyGrant, KeyImport, KeySpec};
 pub use keyring::{Keyring, KeyringFault, new_signing_key};
 pub use limits::{CallLimited, IdentityLimit, IdentityLimits, IdentityRates, LoginRates, TokenRates};
@@ -34,9 +51,13 @@ pub use provider::{
     DEFAULT_PATH, IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores, RefreshRefused,
     TokenPair, TokenRefused, tokens_expire_at,
 };
+pub use redirect_uri::{RedirectUri, RedirectUriError};
+pub use registration::{ClientMetadata, MOST_REGISTERED};
 pub use revocations::watch_revocations;
 pub use rotation::{RotationError, SOONEST, SigningKeyAccounts};
 pub use seal::{NotASeal, Seal, SealError, Seals, sealed_with};
 pub use tokens::{
     ACCESS_TOKEN_TYPE, ClientSecret, IDENTITY_TOKEN_TYPE, OPERATORS, RESERVED_CLAIMS, operator_token,
 };
+pub use userinfo::BearerRefused;
+pub use visit::{DEVELOPMENT_FORM_COOKIE, DEVELOPMENT_SESSION_COOKIE, FORM_COOKIE, SESSION_COOKIE, Visit};

@@ -6,6 +6,7 @@
 mod api_keys;
 mod audit;
 mod clients;
+mod identity_records;
 mod quota;
 mod quotas;
 mod revocations;
@@ -21,14 +22,15 @@ pub use api_keys::{
     ApiKeyRecord, ApiKeys, KeyFilter, KeyPage, KeyStanding, KeyState, KeyUse, PreviousSecret,
 };
 pub use audit::{AuditActor, AuditError, AuditEvent, AuditOutcome, AuditSubject, AuditTrail};
-pub use clients::{ClientProof, ClientRecord, ClientSecrets, Clients};
+pub use clients::{ClientLogin, ClientProof, ClientRecord, ClientSecrets, Clients};
+pub use identity_records::{IdentityRecord, IdentityRecords, RecordKind};
 pub use quota::{Quota, QuotaError};
 pub use quotas::{QuotaUse, Quotas};
 pub use revocations::{CHANGES_KEPT, Change, Changes, Revocations, Revoked};
-pub use sessions::{Exchange, Rotation, Session, Sessions};
+pub use sessions::{Exchange, Rotation, Session, SessionDetails, Sessions};
 pub use shared_guesses::{GuessBounds, GuessKeys, GuessState, OtherBounds, SharedGuesses};
 pub use shared_limits::{LimitAnswer, LimitCheck, Rate, SharedLimits, SharedStateError};
 pub use signing_keys::{SigningKeyRecord, SigningKeys};
 pub use stored::{BoxFuture, Edit, Revision, StoreError, Stored};
-pub use users::{LoginState, UserRecord, Users};
+pub use users::{LoginState, PasswordState, UserRecord, Users};
 pub use web_sessions::{EndedByProvider, RefreshedSession, WebSession, WebSessions};

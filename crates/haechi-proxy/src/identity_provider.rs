@@ -2,7 +2,10 @@
 
 mod browser;
 mod oauth;
+mod pages;
+mod person;
 mod told;
+mod words;
 
 use crate::forwarding::Forwarding;
 use crate::http1::body::BodyError;
@@ -12,7 +15,7 @@ use crate::record::Record;
 use crate::refusal::{Refusal, Refused};
 use crate::reply::ReplyContext;
 use crate::request_body::RequestBody;
-use crate::respond::{document, refuse};
+use crate::respond::{created, document, refuse};
 use crate::response::Response;
 use crate::settings::{IdentityCall, limit_policy};
 use haechi_audit::Recorded;
@@ -50,6 +53,8 @@ struct Tokens<'a> {
 /// What a call comes to.
 enum Answer {
     Json(Vec<u8>),
+    /// Something that is there from now on.
+    Created(Vec<u8>),
     /// For documents that anyone may keep for a while.
     Cacheable(Vec<u8>),
     Nothing,
@@ -79,6 +84,9 @@ pub(crate) async fn answer(
         let refused = Refused::new(Refusal::Internal, "the plan has no identity provider");
         return refuse(refused, request.to, record);
     };
+    if let Some(call) = person::PersonCall::of(call) {
+        return person::answer(request, provider, call, permitted, body, record).await;
+    }
     let charge = request.worker.buffers().charge(0);
     let read = read(&mut body, charge);
     let read = request.timer.limit_client(request.plan.shared.limits.body_stall, read).await;
@@ -102,6 +110,7 @@ pub(crate) async fn answer(
         Answer::Refused(refused) => refuse(refused, request.to, record),
         Answer::Limited(limited) => refuse_limited(limited, request.to, record),
         Answer::Json(body) => document(body, b"no-store", &request.to, record),
+        Answer::Created(body) => created(body, &request.to, record),
         Answer::Cacheable(body) => document(body, b"public, max-age=300", &request.to, record),
         Answer::Nothing => document(Vec::new(), b"no-store", &request.to, record),
     }
@@ -143,6 +152,8 @@ async fn perform(
         IdentityCall::Revoke => return oauth::revoke(provider, permitted.head(), &body).await,
         IdentityCall::Me => json(&**permitted.caller()),
         IdentityCall::Introspect => oauth::introspect(provider, permitted.head(), &body).await,
+        IdentityCall::Userinfo => oauth::userinfo(provider, permitted.head()).await,
+        IdentityCall::Register => return oauth::register(provider, permitted.head(), &body).await,
         IdentityCall::Jwks => match provider.keyring().jwks_json() {
             Some(keys) => Answer::Cacheable(keys.to_vec()),
             None => Answer::refused(Refusal::CANNOT_TELL, "the signing keys are not loaded yet"),
@@ -153,7 +164,9 @@ async fn perform(
         | IdentityCall::LoginStart
         | IdentityCall::LoginCallback
         | IdentityCall::BackchannelLogout
-        | IdentityCall::BrowserLogout => Answer::refused(Refusal::Internal, "this is a browser's call"),
+        | IdentityCall::BrowserLogout
+        | IdentityCall::Authorize
+        | IdentityCall::EndSession => Answer::refused(Refusal::Internal, "this is a browser's call"),
     };
     (answer, None)
 }

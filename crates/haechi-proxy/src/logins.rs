@@ -1,5 +1,8 @@
 //! The authenticators that log people in with a browser, and the cookies that are theirs alone.
 
+use haechi_authn::identity::{
+    DEVELOPMENT_FORM_COOKIE, DEVELOPMENT_SESSION_COOKIE, FORM_COOKIE, SESSION_COOKIE,
+};
 use haechi_authn::oidc::{DEVELOPMENT_LOGIN_COOKIE, LOGIN_COOKIE, OidcClient};
 use haechi_core::Fields;
 use std::collections::BTreeMap;
@@ -9,13 +12,17 @@ use std::sync::Arc;
 #[derive(Default)]
 pub struct Logins {
     clients: BTreeMap<Arc<str>, OidcClient>,
-    /// The cookies of their sessions.
+    /// The cookies of their sessions, and of the embedded provider's.
     cookies: Vec<Arc<str>>,
 }
 
+/// The embedded provider's.
+const PROVIDER_COOKIES: [&str; 4] =
+    [SESSION_COOKIE, DEVELOPMENT_SESSION_COOKIE, FORM_COOKIE, DEVELOPMENT_FORM_COOKIE];
+
 impl Logins {
-    /// These.
-    pub fn new(clients: impl IntoIterator<Item = OidcClient>) -> Self {
+    /// These, and the embedded provider where there `is_provider`.
+    pub fn new(clients: impl IntoIterator<Item = OidcClient>, is_provider: bool) -> Self {
         let clients: BTreeMap<_, _> =
             clients.into_iter().map(|client| (client.name().clone(), client)).collect();
         let mut cookies: Vec<Arc<str>> = Vec::new();
@@ -26,6 +33,9 @@ impl Logins {
                     cookies.push(name.clone());
                 }
             }
+        }
+        if is_provider {
+            cookies.extend(PROVIDER_COOKIES.map(Arc::from));
         }
         Self { clients, cookies }
     }

@@ -151,6 +151,38 @@ pub(crate) fn page(
     Response { status, fields, body: ResponseBody::Full(body), close: false, record }
 }
 
+/// A page with a form, under a policy of its own, with these cookies. What was sent before was refused where it `has_problem`.
+pub(crate) fn form_page(
+    html: Vec<u8>,
+    policy: &str,
+    has_problem: bool,
+    cookies: &[SetCookie],
+    to: &ReplyContext,
+    mut record: Record,
+) -> Response {
+    let mut fields = Fields::with_capacity(12, 1024);
+    our_fields(&mut fields, to, b"no-store");
+    fields.push(b"content-type", b"text/html; charset=utf-8");
+    fields.push(b"content-security-policy", policy.as_bytes());
+    fields.push(b"x-frame-options", b"DENY");
+    fields.push(b"x-content-type-options", b"nosniff");
+    // Under `no-referrer` browsers send forms with `Origin: null`, which could be anybody's.
+    fields.push(b"referrer-policy", b"same-origin");
+    fields.push(b"vary", b"accept-language");
+    cookies.iter().for_each(|cookie| fields.push(b"set-cookie", cookie.field_value().as_bytes()));
+    let status = if has_problem { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+    record.answered(status, RequestOutcome::Answered);
+    Response { status, fields, body: ResponseBody::Full(html), close: false, record }
+}
+
+/// What a client has registered (RFC 7591 3.2.1).
+pub(crate) fn created(body: Vec<u8>, to: &ReplyContext, record: Record) -> Response {
+    let mut response = document(body, b"no-store", to, record);
+    response.status = StatusCode::CREATED;
+    response.record.answered(StatusCode::CREATED, RequestOutcome::Answered);
+    response
+}
+
 /// What every page of ours carries: nothing is loaded, run, framed or sent anywhere.
 fn page_fields(fields: &mut Fields) {
     fields.push(b"content-type", b"text/html; charset=utf-8");

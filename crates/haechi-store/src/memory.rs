@@ -3,6 +3,7 @@
 mod api_keys;
 mod clients;
 mod edit;
+mod identity_records;
 mod keys;
 mod log;
 mod quotas;
@@ -14,7 +15,8 @@ mod web_sessions;
 
 use haechi_core::Timestamp;
 use haechi_core::ports::{
-    ClientRecord, Session, SigningKeyRecord, StoreError, Stored, UserRecord, WebSession,
+    ClientRecord, IdentityRecord, RecordKind, Session, SigningKeyRecord, StoreError, Stored, UserRecord,
+    WebSession,
 };
 use keys::Keys;
 use log::Log;
@@ -40,6 +42,8 @@ struct Facts {
     /// By SHA-256, and until when each is known.
     client_assertions: BTreeMap<[u8; 32], Timestamp>,
     api_keys: Keys,
+    /// By kind and id, each with its version.
+    identity_records: BTreeMap<(RecordKind, String), (IdentityRecord, u64)>,
     /// By id.
     sessions: BTreeMap<String, Session>,
     /// Every remembered refresh token, its session, and when it was used.

@@ -8,6 +8,7 @@ mod clients;
 mod condition;
 mod edit;
 mod fault;
+mod identity_records;
 mod lease;
 mod listening;
 mod log;

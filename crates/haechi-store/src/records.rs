@@ -3,7 +3,8 @@
 use crate::json::{parse, unreadable};
 use haechi_core::ports::{
     ApiKeyRecord, Change, ClientProof, ClientRecord, ClientSecrets, Exchange, KeyState, LoginState,
-    PreviousSecret, Revision, Revoked, Session, SigningKeyRecord, StoreError, UserRecord, WebSession,
+    PasswordState, PreviousSecret, Revision, Revoked, Session, SigningKeyRecord, StoreError, UserRecord,
+    WebSession,
 };
 use haechi_core::{Secret, Timestamp};
 use serde::de::DeserializeOwned;
@@ -67,6 +68,10 @@ pub(crate) fn user<R: Columns>(row: &R) -> Result<UserRecord, R::Fault> {
         disabled: row.flag("disabled")?,
         created_at: row.time("created_at")?,
         login: login_state(row)?,
+        password: PasswordState {
+            must_change: row.flag("must_change_password")?,
+            changed_at: row.optional_time("password_changed_at")?,
+        },
         revision: row.revision()?,
     })
 }
@@ -85,12 +90,16 @@ pub(crate) fn client<R: Columns>(row: &R) -> Result<ClientRecord, R::Fault> {
         attributes: row.json("attributes")?,
         audiences: row.json("audiences")?,
         token_lifetime: row.optional_number("token_lifetime")?.map(lifetime).transpose()?,
+        login: row.json("login")?,
         created_at: row.time("created_at")?,
         revision: row.revision()?,
     })
 }
 
 fn client_proof<R: Columns>(row: &R) -> Result<ClientProof, R::Fault> {
+    if row.flag("public")? {
+        return Ok(ClientProof::Public);
+    }
     if let Some(keys) = row.optional_text("public_keys")? {
         return Ok(ClientProof::Keys(keys));
     }
@@ -101,12 +110,13 @@ fn client_proof<R: Columns>(row: &R) -> Result<ClientProof, R::Fault> {
 /// What the columns of a client's proof hold: the secret, the one before, until when, and the public keys.
 pub(crate) type ProofColumns<'a> = (&'a [u8], Option<&'a [u8]>, Option<i64>, Option<&'a str>);
 
-/// A secret's hash that no secret has, for clients with keys.
+/// A secret's hash that no secret has, for clients with keys and for public ones.
 const NO_SECRET: &[u8] = &[0; 32];
 
 pub(crate) fn proof_columns(proof: &ClientProof) -> ProofColumns<'_> {
     match proof {
         ClientProof::Keys(keys) => (NO_SECRET, None, None, Some(keys)),
+        ClientProof::Public => (NO_SECRET, None, None, None),
         ClientProof::Secret(ClientSecrets { current, previous }) => {
             let before = previous.as_ref().map(|(sha256, _)| sha256.as_slice());
             (current.as_slice(), before, previous.map(|(_, until)| until.as_millis()), None)
@@ -232,6 +242,7 @@ pub(crate) fn session<R: Columns>(row: &R) -> Result<Session, R::Fault> {
         expires_at: row.time("expires_at")?,
         created_at: row.time("created_at")?,
         chain_key: row.optional_sha256("chain_key")?,
+        details: row.json("details")?,
     })
 }
 
@@ -253,6 +264,13 @@ pub(crate) fn web_session<R: Columns>(row: &R) -> Result<WebSession, R::Fault> {
         idle_until: row.time("idle_until")?,
         expires_at: row.time("expires_at")?,
     })
+}
+
+/// The document of an identity record, and its version.
+pub(crate) fn record_version<R: Columns>(row: &R) -> Result<(String, u64), R::Fault> {
+    let version = row.number("version")?;
+    let version = u64::try_from(version).map_err(|_| unreadable("version", "is negative"))?;
+    Ok((row.text("value")?, version))
 }
 
 /// An epoch as the log has it.

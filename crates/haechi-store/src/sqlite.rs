@@ -9,6 +9,7 @@ mod condition;
 mod edit;
 mod fault;
 mod file;
+mod identity_records;
 mod log;
 mod lookup;
 pub(crate) mod open;

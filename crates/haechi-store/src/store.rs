@@ -5,7 +5,8 @@ use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
 use crate::{Location, OpenError, SchemaStatus};
 use haechi_core::ports::{
-    ApiKeys, Clients, Quotas, Revocations, Sessions, SigningKeys, StoreError, Users, WebSessions,
+    ApiKeys, Clients, IdentityRecords, Quotas, Revocations, Sessions, SigningKeys, StoreError, Users,
+    WebSessions,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub struct Store {
     pub sessions: Arc<dyn Sessions>,
     /// Browser sessions.
     pub web_sessions: Arc<dyn WebSessions>,
+    /// Codes and consents of the embedded identity provider.
+    pub identity_records: Arc<dyn IdentityRecords>,
     /// What was revoked, and the epoch.
     pub revocations: Arc<dyn Revocations>,
     /// The embedded identity provider's private keys.
@@ -109,7 +112,16 @@ impl Store {
 
     fn over<S>(store: Arc<S>, kind: Kind) -> Self
     where
-        S: Users + Clients + ApiKeys + Quotas + Sessions + WebSessions + Revocations + SigningKeys + 'static,
+        S: Users
+            + Clients
+            + ApiKeys
+            + Quotas
+            + Sessions
+            + WebSessions
+            + IdentityRecords
+            + Revocations
+            + SigningKeys
+            + 'static,
     {
         Self {
             users: store.clone(),
@@ -118,6 +130,7 @@ impl Store {
             quotas: store.clone(),
             sessions: store.clone(),
             web_sessions: store.clone(),
+            identity_records: store.clone(),
             revocations: store.clone(),
             signing_keys: store,
             kind,

@@ -6,7 +6,7 @@ use crate::change::{Change, Reader};
 use crate::error::AdminError;
 use crate::shape::{SecretText, shape};
 use haechi_authn::identity::{ClientSpec, ClientWith};
-use haechi_core::ports::{ClientProof, ClientRecord, Edit, Revision, StoreError};
+use haechi_core::ports::{ClientLogin, ClientProof, ClientRecord, Edit, Revision, StoreError};
 use haechi_core::{AttributeValue, Secret, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -42,6 +42,14 @@ shape! {
         optional token_lifetime: Option<u32>,
         /// Its public keys, a JWK Set or PEM, where it proves who it is by them and has no secret.
         optional public_keys: Option<String>,
+        /// Where it may have people sent to with a code, exactly; of a loopback address any port is taken.
+        optional redirect_uris: Vec<String>,
+        /// Where it may have people sent to after a logout, exactly.
+        optional post_logout_redirect_uris: Vec<String>,
+        /// Whether it keeps no secret.
+        optional public: bool,
+        /// Whether people are asked before it gets anything.
+        optional consent: bool,
     }
 
     /// How a client gets a new secret, or other keys.
@@ -74,8 +82,16 @@ shape! {
         required attributes: BTreeMap<Box<str>, AttributeValue>,
         /// For whom it may ask for tokens, besides the gate.
         required audiences: Vec<String>,
-        /// How it proves who it is: `client_secret` or `private_key_jwt`.
+        /// How it proves who it is: `client_secret`, `private_key_jwt`, or `none` for a public client.
         required proof: String,
+        /// Where it may have people sent to with a code.
+        required redirect_uris: Vec<String>,
+        /// Where it may have people sent to after a logout.
+        required post_logout_redirect_uris: Vec<String>,
+        /// Whether people are asked before it gets anything.
+        required consent: bool,
+        /// Whether it registered itself (RFC 7591).
+        required registered: bool,
         /// How long its access tokens are valid, in seconds; left out where it is as configured.
         optional token_lifetime: Option<u64>,
         /// Until when the secret before works, while it does.
@@ -98,6 +114,7 @@ impl ClientView {
         let (proof, previous) = match &client.proof {
             ClientProof::Secret(secrets) => ("client_secret", secrets.previous.map(|(_, until)| until)),
             ClientProof::Keys(_) => ("private_key_jwt", None),
+            ClientProof::Public => ("none", None),
         };
         Self {
             client_id: client.id,
@@ -107,6 +124,10 @@ impl ClientView {
             attributes: client.attributes,
             audiences: client.audiences,
             proof: proof.to_owned(),
+            redirect_uris: client.login.redirect_uris,
+            post_logout_redirect_uris: client.login.post_logout_redirect_uris,
+            consent: client.login.consent,
+            registered: client.login.registered,
             token_lifetime: client.token_lifetime.map(|span| span.as_secs()),
             previous_secret_until: previous.filter(|at| *at > now).map(|at| at.rfc3339().to_string()),
             created_at: client.created_at.rfc3339().to_string(),
@@ -160,6 +181,13 @@ pub(super) async fn add(
         audiences: new.audiences,
         token_lifetime: new.token_lifetime.map(|seconds| Duration::from_secs(seconds.into())),
         public_keys: new.public_keys,
+        public: new.public,
+        login: ClientLogin {
+            redirect_uris: new.redirect_uris,
+            post_logout_redirect_uris: new.post_logout_redirect_uris,
+            consent: new.consent,
+            registered: false,
+        },
     };
     Ok(Made(secret(&change.clients()?.add(spec).await?)))
 }

@@ -7,7 +7,9 @@ use crate::hashing::{
     HashingError, PasswordFault, PasswordPool, StoredHash, UnusableHash, check_new_password,
 };
 use crate::random::{self, RandomnessError};
-use haechi_core::ports::{ApiKeys, Edit, LoginState, Revision, Sessions, StoreError, UserRecord, Users};
+use haechi_core::ports::{
+    ApiKeys, Edit, LoginState, PasswordState, Revision, Sessions, StoreError, UserRecord, Users,
+};
 use haechi_core::{Attributes, Clock, RoleTable, Secret, Timestamp};
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,6 +143,7 @@ impl Accounts {
             disabled: false,
             created_at,
             login: LoginState::default(),
+            password: PasswordState::default(),
             revision: Revision::first(created_at),
         };
         self.stores.users.add(&user).await?;
@@ -169,6 +172,7 @@ impl Accounts {
             disabled,
             created_at,
             login: LoginState::default(),
+            password: PasswordState::default(),
             revision: Revision::first(created_at),
         })
     }
@@ -185,7 +189,8 @@ impl Accounts {
         let edit = edit.into();
         let user = self.existing(edit.of).await?;
         let hash = self.hash(edit.of, password).await?;
-        self.stores.users.set_password(edit, &hash).await?;
+        let state = PasswordState { must_change: false, changed_at: Some(self.clock.now()) };
+        self.stores.users.set_password(edit, &hash, state).await?;
         self.pool.guard().unlock((REALM, edit.of)).await;
         self.end_sessions(&user).await
     }

@@ -3,11 +3,14 @@
 use super::accounts::{AccountError, check_name, check_roles, check_scopes, without_repeats};
 use super::client_proof::public_keys;
 use super::provider::tokens_expire_at;
+use super::redirect_uri::{RedirectUri, RedirectUriError};
 use super::tokens::{ClientSecret, OPERATORS};
 use crate::declared::DeclaredAttributes;
 use crate::keys::SetFault;
 use crate::random::{self, RandomnessError};
-use haechi_core::ports::{ClientProof, ClientRecord, ClientSecrets, Clients, Edit, Revision, StoreError};
+use haechi_core::ports::{
+    ClientLogin, ClientProof, ClientRecord, ClientSecrets, Clients, Edit, Revision, StoreError,
+};
 use haechi_core::{Attributes, Clock, RoleTable};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +46,10 @@ pub struct ClientSpec {
     pub token_lifetime: Option<Duration>,
     /// Its public keys, a JWK Set or PEM, where it proves who it is by them.
     pub public_keys: Option<String>,
+    /// How people log in to it with a browser.
+    pub login: ClientLogin,
+    /// Whether it keeps no secret (RFC 6749 2.1): an app on a device, a page.
+    pub public: bool,
 }
 
 /// A client, and its secret where it got a new one.
@@ -71,6 +78,14 @@ pub enum ClientError {
     /// The keys cannot be used.
     #[error("the public keys cannot be used: {0}")]
     Keys(SetFault),
+    /// An address that nobody may be sent to.
+    #[error(transparent)]
+    RedirectUri(#[from] RedirectUriError),
+    /// A public client without an address, or with keys or roles.
+    #[error(
+        "a public client has redirect URIs, and neither keys nor roles of its own: it gets tokens for people alone"
+    )]
+    Public,
     /// There is no secret to rotate.
     #[error(
         "client `{0}` proves who it is by its own keys, not by a secret; give new ones with `--public-key` or `--jwks`"
@@ -96,8 +111,10 @@ impl ClientAccounts {
         if spec.token_lifetime.is_some_and(|span| span > self.longest_lifetime) {
             return Err(ClientError::Lifetime(self.longest_lifetime));
         }
+        check_login(&spec)?;
         let (proof, secret) = match spec.public_keys {
             Some(document) => (self.keys(document)?, None),
+            None if spec.public => (ClientProof::Public, None),
             None => {
                 let secret = ClientSecret::generate()?;
                 let secrets = ClientSecrets { current: secret.sha256(), previous: None };
@@ -114,6 +131,11 @@ impl ClientAccounts {
             attributes: spec.attributes,
             audiences: without_repeats(spec.audiences),
             token_lifetime: spec.token_lifetime,
+            login: ClientLogin {
+                redirect_uris: without_repeats(spec.login.redirect_uris),
+                post_logout_redirect_uris: without_repeats(spec.login.post_logout_redirect_uris),
+                ..spec.login
+            },
             created_at,
             revision: Revision::first(created_at),
         };
@@ -179,6 +201,15 @@ impl ClientAccounts {
         public_keys(&document, self.clock.now()).map_err(ClientError::Keys)?;
         Ok(ClientProof::Keys(document))
     }
+}
+
+fn check_login(spec: &ClientSpec) -> Result<(), ClientError> {
+    let all = spec.login.redirect_uris.iter().chain(&spec.login.post_logout_redirect_uris);
+    for uri in all {
+        RedirectUri::parse(uri)?;
+    }
+    let sound = !spec.login.redirect_uris.is_empty() && spec.public_keys.is_none() && spec.roles.is_empty();
+    if spec.public && !sound { Err(ClientError::Public) } else { Ok(()) }
 }
 
 fn check_audiences(audiences: &[String]) -> Result<(), ClientError> {

@@ -35,6 +35,8 @@ pub(super) enum PresentedProof {
     Nothing,
     /// `client_secret_basic` or `client_secret_post` (RFC 6749 2.3.1).
     Secret { id: String, secret: Secret<String> },
+    /// `none`: a public client says which it is, and proves nothing (RFC 6749 2.1).
+    Public { id: String },
     /// `private_key_jwt` (RFC 7523 2.2).
     Assertion { id: Option<String>, assertion: String },
 }
@@ -74,7 +76,8 @@ impl PresentedProof {
             (id, _, Some(assertion)) => Ok(Self::Assertion { id, assertion: assertion.to_owned() }),
             (Some(id), Some(secret), None) => Ok(Self::Secret { id, secret: Secret::from(secret) }),
             (None, Some(_), None) => Err(OAuthError::request("`client_secret` comes without `client_id`")),
-            (_, None, None) => Ok(Self::Nothing),
+            (Some(id), None, None) => Ok(Self::Public { id }),
+            (None, None, None) => Ok(Self::Nothing),
         }
     }
 
@@ -86,6 +89,13 @@ impl PresentedProof {
     ) -> Result<ClientRecord, OAuthError> {
         match self {
             Self::Nothing => Err(OAuthError::client("the request says nothing of a client")),
+            Self::Public { id } => {
+                let client = known(clients, &id).await?;
+                if client.proof == ClientProof::Public {
+                    return Ok(client);
+                }
+                Err(OAuthError::client(format!("client `{id}` is not public, and proved nothing")))
+            }
             Self::Secret { id, secret } => {
                 let secret = ClientSecret::parse(secret);
                 let secret = secret.ok_or_else(|| OAuthError::client("not a client's secret"))?;
@@ -98,6 +108,9 @@ impl PresentedProof {
                     ClientProof::Keys(_) => Err(OAuthError::client(format!(
                         "client `{id}` proves who it is by a key, and came with a secret"
                     ))),
+                    ClientProof::Public => {
+                        Err(OAuthError::client(format!("client `{id}` is public, and came with a secret")))
+                    }
                 }
             }
             Self::Assertion { id, assertion } => by_assertion(clients, id, &assertion, expected).await,

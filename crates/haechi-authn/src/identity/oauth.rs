@@ -9,7 +9,7 @@ use super::tokens::{self, Granted, RefreshToken, Span};
 use crate::control::STORE_ANSWERS_WITHIN;
 use crate::revocation::DependsOn;
 use haechi_core::Secret;
-use haechi_core::ports::{ClientRecord, Revoked, Session};
+use haechi_core::ports::{ClientProof, ClientRecord, Revoked, Session};
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -34,6 +34,8 @@ pub struct TokenGrant {
     pub expires_in: Duration,
     /// For the next one, where there is one.
     pub refresh_token: Option<Secret<String>>,
+    /// Who has logged in, for the client (OpenID Connect Core 1.0, 2), where it asked for that.
+    pub id_token: Option<Secret<String>>,
     /// The scopes of it.
     pub scope: String,
     /// Whom it is for, for the record.
@@ -42,8 +44,9 @@ pub struct TokenGrant {
 
 impl From<TokenPair> for TokenGrant {
     fn from(pair: TokenPair) -> Self {
-        let TokenPair { access_token, refresh_token, expires_in, subject, .. } = pair;
-        Self { access_token, expires_in, refresh_token: Some(refresh_token), scope: String::new(), subject }
+        let TokenPair { access_token, refresh_token, expires_in, subject, scope, .. } = pair;
+        let (refresh_token, id_token) = (Some(refresh_token), None);
+        Self { access_token, expires_in, refresh_token, id_token, scope, subject }
     }
 }
 
@@ -70,6 +73,10 @@ impl Provider {
                 self.ask(STORE_ANSWERS_WITHIN, async move { inner.client_credentials(&request).await }).await
             }
             Some("refresh_token") => self.refresh_token_grant(request).await,
+            Some("authorization_code") => {
+                let inner = self.inner.clone();
+                self.ask(STORE_ANSWERS_WITHIN, async move { inner.authorization_code(&request).await }).await
+            }
             Some(_) => Err(OAuthError::new(OAuthErrorKind::UnsupportedGrantType, "there is no such grant")),
             None => Err(OAuthError::request("`grant_type` is missing")),
         }
@@ -78,18 +85,13 @@ impl Provider {
     async fn refresh_token_grant(&self, request: OAuthRequest) -> Result<TokenGrant, OAuthError> {
         let token = request.form.one("refresh_token");
         let token = Secret::from(token.ok_or_else(|| OAuthError::request("`refresh_token` is missing"))?);
-        if request.form.one("scope").is_some() {
-            return Err(OAuthError::new(OAuthErrorKind::InvalidScope, "a login has no scopes to ask for"));
-        }
         let inner = self.inner.clone();
+        let presented = token.clone();
         let client: Option<ClientRecord> = self
-            .ask(STORE_ANSWERS_WITHIN, async move { inner.client_if_any(&request, "token").await })
+            .ask(STORE_ANSWERS_WITHIN, async move { inner.client_of_refresh(&request, presented).await })
             .await?;
         let invalid = OAuthError::new(OAuthErrorKind::InvalidGrant, "the refresh token does not hold");
-        if let Some(client) = client {
-            return Err(invalid.because(format!("a login's refresh token came from client `{}`", client.id)));
-        }
-        match self.exchange(token).await {
+        match self.exchange(token, client).await {
             Ok(pair) => Ok(pair.into()),
             Err(RefreshRefused::Unavailable(reason)) => Err(OAuthError::unavailable(reason)),
             Err(refused) => Err(invalid.because(refused.to_string())),
@@ -118,6 +120,10 @@ impl Provider {
 impl Inner {
     async fn client_credentials(&self, request: &OAuthRequest) -> Result<TokenGrant, OAuthError> {
         let client = self.client(request, "token").await?;
+        if client.proof == ClientProof::Public {
+            let told = "a public client gets tokens for people alone";
+            return Err(OAuthError::new(OAuthErrorKind::UnauthorizedClient, told));
+        }
         let granted = Granted {
             scopes: scopes(&client, request.form.one("scope"))?,
             audiences: audiences(&client, &self.settings.issuer, request.form.all("resource"))?,
@@ -133,13 +139,18 @@ impl Inner {
             access_token: token.map_err(|fault| OAuthError::unavailable(fault.to_string()))?,
             expires_in: lifetime,
             refresh_token: None,
+            id_token: None,
             scope: granted.scopes.join(" "),
             subject: client.id.clone(),
         })
     }
 
     /// The client that sends the request.
-    async fn client(&self, request: &OAuthRequest, endpoint: &str) -> Result<ClientRecord, OAuthError> {
+    pub(super) async fn client(
+        &self,
+        request: &OAuthRequest,
+        endpoint: &str,
+    ) -> Result<ClientRecord, OAuthError> {
         let authorization = request.authorization.as_ref().map(|field| field.expose().as_slice());
         let proof = PresentedProof::read(authorization, &request.form)?;
         proof.verify(&*self.stores.clients, self.expected(endpoint)).await
@@ -155,6 +166,37 @@ impl Inner {
         match PresentedProof::read(authorization, &request.form)? {
             PresentedProof::Nothing => Ok(None),
             proof => proof.verify(&*self.stores.clients, self.expected(endpoint)).await.map(Some),
+        }
+    }
+
+    /// The client that refreshes, where the token was given to one. A login's token is no client's; those who send a `client_id` with it because their
+    /// library always does are let be.
+    async fn client_of_refresh(
+        &self,
+        request: &OAuthRequest,
+        token: Secret<String>,
+    ) -> Result<Option<ClientRecord>, OAuthError> {
+        let authorization = request.authorization.as_ref().map(|field| field.expose().as_slice());
+        let proof = PresentedProof::read(authorization, &request.form)?;
+        let now = self.clock.now();
+        let session = match RefreshToken::parse(token) {
+            Some(token) => self.stores.sessions.of_token(&token.sha256(), now).await?,
+            None => None,
+        };
+        let asked = request.form.one("scope");
+        let widened = asked.is_some_and(|asked| {
+            let had = session.as_ref().map(|session| &*session.details.scopes).unwrap_or_default();
+            asked.split(' ').any(|scope| !had.iter().any(|known| known == scope))
+        });
+        if widened {
+            let told = "a refresh asks for no scope that was not given before";
+            return Err(OAuthError::new(OAuthErrorKind::InvalidScope, told));
+        }
+        let is_bound = session.is_some_and(|session| session.details.client.is_some());
+        match proof {
+            PresentedProof::Nothing => Ok(None),
+            PresentedProof::Public { .. } if !is_bound => Ok(None),
+            proof => proof.verify(&*self.stores.clients, self.expected("token")).await.map(Some),
         }
     }
 
@@ -174,9 +216,13 @@ impl Inner {
         if let Some(token) = RefreshToken::parse(Secret::from(text)) {
             let session = self.stores.sessions.of_token(&token.sha256(), now).await?;
             return match session {
-                Some(_) if client.is_some() => Err(not_theirs()),
+                Some(session)
+                    if session.details.client != client.as_ref().map(|client| client.id.clone()) =>
+                {
+                    Err(not_theirs())
+                }
                 Some(session) => {
-                    Ok(self.stores.sessions.end(&session.id, self.tokens_expire_at(now)).await?)
+                    Ok(self.stores.sessions.end(&session.id, self.longest_tokens_expire_at(now)).await?)
                 }
                 None => Ok(()),
             };
@@ -203,7 +249,10 @@ impl Inner {
             let sha256 = token.sha256();
             let session = self.stores.sessions.of_token(&sha256, now).await?;
             let working = session.filter(|session| session.token_sha256 == sha256);
-            let seen = working.filter(|_| self.may_see(&client, &[&self.settings.issuer]));
+            let seen = working.filter(|session| {
+                session.details.client.as_ref() == Some(&client.id)
+                    || self.may_see(&client, &[&self.settings.issuer])
+            });
             return Ok(seen.map_or_else(inactive, |session| self.refresh_token_facts(&session)));
         }
         let Some(token) = self.own(text)? else { return Ok(inactive()) };
@@ -225,17 +274,22 @@ impl Inner {
     }
 
     fn refresh_token_facts(&self, session: &Session) -> Value {
-        json!({
+        let mut facts = json!({
             "active": true,
             "token_type": "refresh_token",
             "iss": &*self.settings.issuer,
             "sub": session.user_id,
             "exp": session.expires_at.as_seconds(),
-        })
+        });
+        if let (Some(client), Some(facts)) = (&session.details.client, facts.as_object_mut()) {
+            facts.insert("client_id".into(), client.as_str().into());
+            facts.insert("scope".into(), session.details.scopes.join(" ").into());
+        }
+        facts
     }
 
     /// An access token of ours; `None` for whatever else it is.
-    fn own(&self, token: &str) -> Result<Option<OwnToken>, OAuthError> {
+    pub(super) fn own(&self, token: &str) -> Result<Option<OwnToken>, OAuthError> {
         let keys = self.keyring.verifying();
         if self.keyring.signer().is_none() {
             return Err(OAuthError::unavailable("the signing keys are not loaded yet"));
@@ -258,7 +312,21 @@ fn facts(token: &OwnToken) -> Value {
     let mut told = Map::new();
     told.insert("active".into(), true.into());
     told.insert("token_type".into(), "Bearer".into());
-    for name in ["iss", "sub", "aud", "client_id", "scope", "iat", "exp", "jti", "sid", "roles"] {
+    for name in [
+        "iss",
+        "sub",
+        "aud",
+        "client_id",
+        "scope",
+        "iat",
+        "exp",
+        "jti",
+        "sid",
+        "roles",
+        "auth_time",
+        "acr",
+        "amr",
+    ] {
         if let Some(value) = token.claims.get(name) {
             told.insert(name.into(), value.clone());
         }

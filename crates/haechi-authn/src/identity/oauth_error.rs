@@ -23,6 +23,10 @@ pub enum OAuthErrorKind {
     InvalidScope,
     /// For whom the client may not ask for tokens.
     InvalidTarget,
+    /// What a client says of itself cannot be (RFC 7591 3.2.2).
+    InvalidClientMetadata,
+    /// An address that nobody may be sent to (RFC 7591 3.2.2).
+    InvalidRedirectUri,
     /// Too many, from this address or by this client.
     Limited,
     /// Could not find out.
@@ -40,6 +44,8 @@ impl OAuthErrorKind {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::InvalidClientMetadata => "invalid_client_metadata",
+            Self::InvalidRedirectUri => "invalid_redirect_uri",
             // RFC 6749 has none for what is 429.
             Self::Limited | Self::Unavailable => "temporarily_unavailable",
         }

@@ -1,15 +1,17 @@
 //! Login, refresh, logout, and the tokens that come of them.
 
+use super::browser_session::BrowserSessionSpans;
 use super::keyring::Keyring;
 use super::limits::{CallLimited, IdentityLimits, IdentityRates, LimitedCall};
 use super::passwords::{PasswordRefused, PasswordVerifier};
-use super::tokens::{self, RefreshToken, Span};
+use super::tokens::{self, PASSWORD, RefreshToken, Span, TokenLogin};
 use crate::control::{Control, STORE_ANSWERS_WITHIN};
 use crate::declared::DeclaredAttributes;
 use crate::jose::{Algorithm, Signer, SigningFault};
 use crate::{RevocationWatch, Unavailable, random};
 use haechi_core::ports::{
-    Clients, Exchange, Revocations, Revoked, Rotation, Session, Sessions, StoreError, UserRecord, Users,
+    ClientRecord, Clients, Exchange, IdentityRecords, Revocations, Revoked, Rotation, Session,
+    SessionDetails, Sessions, StoreError, UserRecord, Users, WebSessions,
 };
 use haechi_core::{Caller, Clock, Secret, Timestamp};
 use serde_json::{Value, json};
@@ -22,7 +24,7 @@ use std::time::Duration;
 pub const DEFAULT_PATH: &str = "/auth";
 
 /// Waiting for the hashing pool and the store together.
-const LOGIN_ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const LOGIN_ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
 /// The embedded identity provider. Its calls may be made on any runtime; the work is done on the control runtime.
 pub struct Provider {
@@ -39,10 +41,16 @@ pub struct IdentitySettings {
     pub path: Arc<str>,
     /// How long an access token is valid.
     pub access_lifetime: Duration,
+    /// The longest that an access token of any client may be valid.
+    pub longest_lifetime: Duration,
     /// How long after the login a session can be refreshed.
     pub refresh_lifetime: Duration,
     /// For how long after its use a refresh token gives the same next one again; zero for once and no more.
     pub reuse_interval: Duration,
+    /// How long a browser stays logged in here.
+    pub browser_session: BrowserSessionSpans,
+    /// Whether clients may register themselves.
+    pub registration: bool,
     /// The attributes that tokens may carry.
     pub declared: Arc<DeclaredAttributes>,
     /// Counts calls.
@@ -68,6 +76,10 @@ pub struct ProviderStores {
     pub revocations: Arc<dyn Revocations>,
     /// Machine clients.
     pub clients: Arc<dyn Clients>,
+    /// The provider's own sessions with browsers, beside those of logins at other providers.
+    pub web_sessions: Arc<dyn WebSessions>,
+    /// Codes and consents.
+    pub records: Arc<dyn IdentityRecords>,
 }
 
 /// What a login or a refresh gives.
@@ -83,6 +95,8 @@ pub struct TokenPair {
     pub subject: String,
     /// The session, for the record.
     pub session: String,
+    /// The scopes, where a client was given any.
+    pub scope: String,
 }
 
 /// Why a login was refused.
@@ -194,17 +208,21 @@ impl Provider {
         let mut call = self.inner.call();
         // Before the store is asked.
         call.token_from(from).await.map_err(RefreshRefused::Limited)?;
-        let outcome = self.exchange(token).await;
+        let outcome = self.exchange(token, None).await;
         if matches!(outcome, Err(RefreshRefused::Unavailable(_))) {
             call.give_back();
         }
         outcome
     }
 
-    /// The same of a call that is counted already.
-    pub(super) async fn exchange(&self, token: Secret<String>) -> Result<TokenPair, RefreshRefused> {
+    /// The same of a call that is counted already, of the client to which the token must have been given.
+    pub(super) async fn exchange(
+        &self,
+        token: Secret<String>,
+        client: Option<ClientRecord>,
+    ) -> Result<TokenPair, RefreshRefused> {
         let inner = self.inner.clone();
-        self.ask(LOGIN_ANSWERS_WITHIN, async move { inner.refresh(token).await }).await
+        self.ask(LOGIN_ANSWERS_WITHIN, async move { inner.refresh(token, client.as_ref()).await }).await
     }
 
     /// Ends the caller's session: its refresh token works no more, and its access tokens are revoked.
@@ -222,7 +240,7 @@ impl Provider {
         let expires_at = caller.expires_at;
         self.ask(STORE_ANSWERS_WITHIN, async move {
             // The token at hand may have been made under a longer lifetime than is configured now.
-            let until = inner.tokens_expire_at(inner.clock.now());
+            let until = inner.longest_tokens_expire_at(inner.clock.now());
             let until = expires_at.map_or(until, |ends| ends.max(until));
             match (session, token) {
                 (Some(session), _) => Ok(inner.stores.sessions.end(&session, until).await?),
@@ -267,7 +285,7 @@ impl Provider {
         &self.inner.settings.issuer
     }
 
-    /// OpenID Connect Discovery 1.0 and RFC 8414 2, with what there is: keys, tokens for machine clients, and no flow that begins in a browser.
+    /// OpenID Connect Discovery 1.0 and RFC 8414 2, with what there is.
     pub fn discovery_document(&self) -> Value {
         let settings = &self.inner.settings;
         let issuer = &*settings.issuer;
@@ -275,14 +293,30 @@ impl Provider {
         let methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
         // A login's tokens are no client's: whoever holds one may refresh and revoke it.
         let or_none = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"];
-        json!({
+        let mut document = json!({
             "issuer": issuer,
+            "authorization_endpoint": settings.endpoint("authorize"),
+            "userinfo_endpoint": settings.endpoint("userinfo"),
+            "end_session_endpoint": settings.endpoint("end_session"),
+            "response_modes_supported": ["query"],
+            "code_challenge_methods_supported": ["S256"],
+            "authorization_response_iss_parameter_supported": true,
+            "scopes_supported": ["openid", "profile", "offline_access"],
+            "prompt_values_supported": ["none", "login", "consent"],
+            "ui_locales_supported": ["en", "ko"],
+            "acr_values_supported": [tokens::ACR_PASSWORD],
+            "claims_supported": [
+                "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "acr", "amr", "sid", "preferred_username"
+            ],
+            "request_parameter_supported": false,
+            "request_uri_parameter_supported": false,
+            "claims_parameter_supported": false,
             "jwks_uri": format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/')),
             "token_endpoint": settings.endpoint("token"),
             "revocation_endpoint": settings.endpoint("revoke"),
             "introspection_endpoint": settings.endpoint("introspect"),
-            "response_types_supported": [],
-            "grant_types_supported": ["client_credentials", "refresh_token"],
+            "response_types_supported": ["code"],
+            "grant_types_supported": ["authorization_code", "client_credentials", "refresh_token"],
             "token_endpoint_auth_methods_supported": or_none,
             "token_endpoint_auth_signing_alg_values_supported": algorithms,
             "revocation_endpoint_auth_methods_supported": or_none,
@@ -291,7 +325,11 @@ impl Provider {
             "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [self.inner.keyring.algorithm().name()],
-        })
+        });
+        if let (true, Some(document)) = (settings.registration, document.as_object_mut()) {
+            document.insert("registration_endpoint".to_owned(), settings.endpoint("register").into());
+        }
+        document
     }
 
     pub(super) async fn ask<T: Send + 'static, E: From<Unavailable> + Send + 'static>(
@@ -309,30 +347,49 @@ impl Inner {
         self.settings.limits.call(&self.settings.rates)
     }
 
-    async fn login(
+    /// The user, if the password is right: the one way in which a login asks for it, over the API and on a page. Counts.
+    pub(super) async fn checked_password(
         &self,
         name: &str,
         password: Secret<String>,
         client: IpAddr,
-    ) -> Result<TokenPair, LoginRefused> {
+    ) -> Result<UserRecord, LoginRefused> {
         let mut call = self.call();
-        let outcome = self.log_in(name, password, client, &mut call).await;
+        let outcome = self.check_password(name, password, client, &mut call).await;
         if matches!(outcome, Err(LoginRefused::Busy | LoginRefused::Unavailable(_))) {
             call.give_back();
         }
         outcome
     }
 
-    async fn log_in(
+    async fn check_password(
         &self,
         name: &str,
         password: Secret<String>,
         client: IpAddr,
         call: &mut LimitedCall<'_>,
-    ) -> Result<TokenPair, LoginRefused> {
+    ) -> Result<UserRecord, LoginRefused> {
         // Before anything is read or hashed.
         call.login_from(client).await.map_err(LoginRefused::Limited)?;
-        let verified = self.verifier.verify_within(name, password, client, Some(call)).await?;
+        Ok(self.verifier.verify_within(name, password, client, Some(call)).await?)
+    }
+
+    async fn login(
+        &self,
+        name: &str,
+        password: Secret<String>,
+        client: IpAddr,
+    ) -> Result<TokenPair, LoginRefused> {
+        let verified = self.checked_password(name, password, client).await?;
+        self.log_in(verified, vec![PASSWORD.to_owned()]).await
+    }
+
+    /// Begins a session for a user who has shown all that is asked for.
+    pub(super) async fn log_in(
+        &self,
+        verified: UserRecord,
+        methods: Vec<String>,
+    ) -> Result<TokenPair, LoginRefused> {
         let missing = || LoginRefused::Unavailable("cannot read random bytes from the system".into());
         let refresh = RefreshToken::generate().ok_or_else(missing)?;
         let now = self.clock.now();
@@ -343,6 +400,11 @@ impl Inner {
             expires_at: now.plus(self.settings.refresh_lifetime),
             created_at: now,
             chain_key: Some(random::bytes().map_err(|_| missing())?),
+            details: SessionDetails {
+                authenticated_at: Some(now.as_seconds()),
+                methods,
+                ..SessionDetails::default()
+            },
         };
         let signer = self.signer().map_err(LoginRefused::Unavailable)?;
         self.stores.sessions.begin(&session).await?;
@@ -353,12 +415,17 @@ impl Inner {
             self.stores.sessions.end(&session.id, self.tokens_expire_at(now)).await?;
             return Err(LoginRefused::InvalidCredentials("the user was changed meanwhile"));
         };
-        self.pair(&signer, &user, &session.id, refresh, now)
+        self.pair(&signer, &user, &session, None, refresh, now)
             .map_err(|e| LoginRefused::Unavailable(e.to_string()))
     }
 
-    async fn refresh(&self, token: Secret<String>) -> Result<TokenPair, RefreshRefused> {
+    async fn refresh(
+        &self,
+        token: Secret<String>,
+        client: Option<&ClientRecord>,
+    ) -> Result<TokenPair, RefreshRefused> {
         let presented = RefreshToken::parse(token).ok_or(RefreshRefused::Invalid("not a refresh token"))?;
+        self.check_bound(&presented, client).await?;
         // Before the token is used up: without a key there will be no new pair.
         let signer = self.signer().map_err(RefreshRefused::Unavailable)?;
         let now = self.clock.now();
@@ -375,11 +442,28 @@ impl Inner {
         };
         let user = self.stores.users.by_id(&session.user_id).await?;
         let Some(user) = user.filter(|user| !user.disabled) else {
-            self.stores.sessions.end(&session.id, self.tokens_expire_at(now)).await?;
+            self.stores.sessions.end(&session.id, self.longest_tokens_expire_at(now)).await?;
             return Err(RefreshRefused::Invalid("the user is disabled or deleted"));
         };
-        self.pair(&signer, &user, &session.id, next, now)
+        self.pair(&signer, &user, &session, client, next, now)
             .map_err(|e| RefreshRefused::Unavailable(e.to_string()))
+    }
+
+    /// A token that a client was given is that client's, and one of a login is no client's (RFC 9700 4.14.2). Looked at before the token is used up: who
+    /// comes with another's ends nothing.
+    async fn check_bound(
+        &self,
+        presented: &RefreshToken,
+        client: Option<&ClientRecord>,
+    ) -> Result<(), RefreshRefused> {
+        let session = self.stores.sessions.of_token(&presented.sha256(), self.clock.now()).await?;
+        let owner = session.and_then(|session| session.details.client);
+        match (owner, client) {
+            (None, None) => Ok(()),
+            (Some(owner), Some(client)) if owner == client.id => Ok(()),
+            (None, Some(_)) => Err(RefreshRefused::Invalid("a login's refresh token came from a client")),
+            (Some(_), _) => Err(RefreshRefused::Invalid("the refresh token was given to another client")),
+        }
     }
 
     /// The refresh token after this one: random, or, where one may be presented again for a moment, the same for whoever presents it.
@@ -394,28 +478,37 @@ impl Inner {
         RefreshToken::generate().ok_or_else(missing)
     }
 
-    fn pair(
+    pub(super) fn pair(
         &self,
         signer: &Signer,
         user: &UserRecord,
-        session: &str,
+        session: &Session,
+        client: Option<&ClientRecord>,
         refresh: RefreshToken,
         now: Timestamp,
     ) -> Result<TokenPair, SigningFault> {
         let IdentitySettings { issuer, access_lifetime, declared, .. } = &self.settings;
-        let span = Span { from: now, lifetime: *access_lifetime };
+        let lifetime = client.and_then(|client| client.token_lifetime).unwrap_or(*access_lifetime);
+        let span = Span { from: now, lifetime };
         let attributes = declared.keep(&user.attributes);
+        let login = TokenLogin { user, attributes: &attributes, session, client };
         Ok(TokenPair {
-            access_token: tokens::access_token(signer, issuer, user, &attributes, session, span)?,
+            access_token: tokens::access_token(signer, issuer, &login, span)?,
             refresh_token: refresh.into_text(),
-            expires_in: *access_lifetime,
+            expires_in: lifetime,
             subject: user.id.clone(),
-            session: session.to_owned(),
+            session: session.id.clone(),
+            scope: session.details.scopes.join(" "),
         })
     }
 
     pub(super) fn signer(&self) -> Result<Arc<Signer>, String> {
         self.keyring.signer().ok_or_else(|| TokenRefused::NoKey.to_string())
+    }
+
+    /// The same of tokens of clients, each of which may have a lifetime of its own.
+    pub(super) fn longest_tokens_expire_at(&self, now: Timestamp) -> Timestamp {
+        tokens_expire_at(now, self.settings.longest_lifetime.max(self.settings.access_lifetime))
     }
 
     /// No access token made until `now` is valid after this, at a leeway of up to ten minutes.

@@ -1,11 +1,11 @@
 //! The tokens that the gate makes: their claims, and the refresh tokens that are only random.
 
-use crate::jose::{Signer, SigningFault};
+use crate::jose::{Signer, SigningAlgorithm, SigningFault};
 use crate::random;
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use haechi_core::ports::{ClientRecord, UserRecord};
+use haechi_core::ports::{ClientRecord, Session, UserRecord};
 use haechi_core::{AttributeValue, Attributes, Caller, Secret, Timestamp};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
 /// The header's `typ` of identity tokens for services.
 pub const IDENTITY_TOKEN_TYPE: &str = "JWT";
 /// Claims whose names no attribute may take: the gate writes them itself.
-pub const RESERVED_CLAIMS: [&str; 15] = [
+pub const RESERVED_CLAIMS: [&str; 19] = [
     "iss",
     "sub",
     "aud",
@@ -32,7 +32,16 @@ pub const RESERVED_CLAIMS: [&str; 15] = [
     "idp",
     "authenticator",
     "cnf",
+    "auth_time",
+    "nonce",
+    "azp",
+    "at_hash",
 ];
+
+/// `amr` (RFC 8176): a password.
+pub(super) const PASSWORD: &str = "pwd";
+/// `acr`: a password.
+pub(super) const ACR_PASSWORD: &str = "urn:haechi:acr:password";
 
 const REFRESH_PREFIX: &str = "hr_";
 /// What every client secret begins with, so that secret scanners find it.
@@ -105,21 +114,105 @@ pub(super) struct Span {
     pub(super) lifetime: Duration,
 }
 
-/// An access token (RFC 9068 2.2) for the gate itself.
+/// Whose login a token is of.
+pub(super) struct TokenLogin<'a> {
+    pub(super) user: &'a UserRecord,
+    pub(super) attributes: &'a Attributes,
+    pub(super) session: &'a Session,
+    /// To whom it is given, where it is a client.
+    pub(super) client: Option<&'a ClientRecord>,
+}
+
+/// An access token of a login (RFC 9068 2.2): for the gate itself, or for whom the client has asked.
 pub(super) fn access_token(
     signer: &Signer,
     issuer: &str,
-    user: &UserRecord,
-    attributes: &Attributes,
-    session: &str,
+    login: &TokenLogin<'_>,
     span: Span,
 ) -> Result<Secret<String>, SigningFault> {
-    let mut claims = common(issuer, &user.id, issuer.into(), attributes, span)?;
-    claims.insert("sid".into(), session.into());
-    claims.insert("roles".into(), json!(user.roles));
-    claims.insert("scope".into(), "".into());
+    let TokenLogin { user, session, client, .. } = login;
+    let details = &session.details;
+    let audience = match &*details.audiences {
+        [] => issuer.into(),
+        several => audience(several),
+    };
+    let mut claims = common(issuer, &user.id, audience, login.attributes, span)?;
+    if let Some(client) = client {
+        claims.insert("client_id".into(), client.id.as_str().into());
+    }
+    // Nobody vouches for a client that registered itself: it is no way to the admin API.
+    let registered = client.is_some_and(|client| client.login.registered);
+    let roles: Vec<&String> =
+        user.roles.iter().filter(|role| !(registered && role.starts_with("haechi-"))).collect();
+    claims.insert("sid".into(), session.id.as_str().into());
+    claims.insert("roles".into(), json!(roles));
+    claims.insert("scope".into(), details.scopes.join(" ").into());
     claims.insert("preferred_username".into(), user.name.as_str().into());
+    claims.extend(authentication(session));
     signer.sign(ACCESS_TOKEN_TYPE, &claims).map(Secret::new)
+}
+
+/// How and when the user has logged in: `auth_time`, `acr`, `amr`. Nothing of a session of an earlier version.
+fn authentication(session: &Session) -> Map<String, Value> {
+    let mut claims = Map::new();
+    if session.details.methods.is_empty() {
+        return claims;
+    }
+    let at = session.details.authenticated_at.unwrap_or_else(|| session.created_at.as_seconds());
+    claims.insert("auth_time".into(), at.into());
+    claims.insert("acr".into(), ACR_PASSWORD.into());
+    claims.insert("amr".into(), json!(session.details.methods));
+    claims
+}
+
+/// What an ID token says beside what its session does.
+pub(super) struct IdTokenFor<'a> {
+    pub(super) user: &'a UserRecord,
+    pub(super) session: &'a Session,
+    pub(super) client: &'a ClientRecord,
+    pub(super) nonce: Option<&'a str>,
+    pub(super) access_token: &'a str,
+}
+
+/// An ID token (OpenID Connect Core 1.0, 2) for the client alone.
+pub(super) fn id_token(
+    signer: &Signer,
+    issuer: &str,
+    what: &IdTokenFor<'_>,
+    span: Span,
+) -> Result<Secret<String>, SigningFault> {
+    let client = what.client.id.as_str();
+    let mut claims = common(issuer, &what.user.id, client.into(), &Attributes::new(), span)?;
+    claims.extend(authentication(what.session));
+    claims.insert("at_hash".into(), half_hash(signer.algorithm(), what.access_token).into());
+    if let Some(nonce) = what.nonce {
+        claims.insert("nonce".into(), nonce.into());
+    }
+    if let Some(browser) = &what.session.details.browser {
+        claims.insert("sid".into(), browser.as_str().into());
+    }
+    if what.session.details.scopes.iter().any(|scope| scope == "profile") {
+        claims.insert("preferred_username".into(), what.user.name.as_str().into());
+    }
+    signer.sign(IDENTITY_TOKEN_TYPE, &claims).map(Secret::new)
+}
+
+/// The left half of a token's hash, by the hash of the algorithm (OpenID Connect Core 1.0, 3.1.3.6; SHA-512 for Ed25519).
+fn half_hash(algorithm: SigningAlgorithm, token: &str) -> String {
+    let hash = match algorithm {
+        SigningAlgorithm::EdDsa => &digest::SHA512,
+        SigningAlgorithm::Es256 | SigningAlgorithm::Rs256 => &digest::SHA256,
+    };
+    let digest = digest::digest(hash, token.as_bytes());
+    let half = digest.as_ref().get(..digest.as_ref().len() / 2).unwrap_or_default();
+    URL_SAFE_NO_PAD.encode(half)
+}
+
+fn audience(audiences: &[String]) -> Value {
+    match audiences {
+        [one] => one.as_str().into(),
+        several => json!(several),
+    }
 }
 
 /// An access token (RFC 9068 2.2) that a machine client got for itself.
@@ -131,11 +224,7 @@ pub(super) fn client_token(
     granted: &Granted,
     span: Span,
 ) -> Result<Secret<String>, SigningFault> {
-    let audience = match &*granted.audiences {
-        [one] => one.as_str().into(),
-        several => json!(several),
-    };
-    let mut claims = common(issuer, &client.id, audience, attributes, span)?;
+    let mut claims = common(issuer, &client.id, audience(&granted.audiences), attributes, span)?;
     claims.insert("client_id".into(), client.id.as_str().into());
     claims.insert("roles".into(), json!(client.roles));
     claims.insert("scope".into(), granted.scopes.join(" ").into());

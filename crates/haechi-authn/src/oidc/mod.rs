@@ -12,7 +12,7 @@ mod fault;
 mod id_token;
 mod kept_tokens;
 mod login;
-mod login_state;
+pub(crate) mod login_state;
 mod logout;
 mod return_to;
 mod sessions;

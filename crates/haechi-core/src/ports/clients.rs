@@ -2,7 +2,7 @@
 
 use super::stored::{Edit, Revision, Stored};
 use crate::{Attributes, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A machine client as the store keeps it.
@@ -25,11 +25,27 @@ pub struct ClientRecord {
     pub audiences: Vec<String>,
     /// How long its access tokens are valid; what is configured for all where this is left out.
     pub token_lifetime: Option<Duration>,
+    /// How people log in to it with a browser.
+    pub login: ClientLogin,
     /// When it was added.
     pub created_at: Timestamp,
     /// Grows with every change.
     #[serde(skip)]
     pub revision: Revision,
+}
+
+/// How people log in to a client with a browser (RFC 6749 4.1). By default not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClientLogin {
+    /// Where it may have people sent to with a code, exactly; without any, nobody logs in to it.
+    pub redirect_uris: Vec<String>,
+    /// Where it may have people sent to after a logout, exactly.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Whether people are asked before it gets anything.
+    pub consent: bool,
+    /// Whether it registered itself (RFC 7591): nobody vouches for its name.
+    pub registered: bool,
 }
 
 /// How a client proves who it is: in one way, never in either of two (RFC 7591 2, `token_endpoint_auth_method`).
@@ -39,6 +55,8 @@ pub enum ClientProof {
     Secret(ClientSecrets),
     /// `private_key_jwt` (RFC 7523): its public keys, as a JWK Set or a PEM document.
     Keys(String),
+    /// `none`: a public client (RFC 6749 2.1), which keeps no secret. What it may do, PKCE and its redirect URIs hold together.
+    Public,
 }
 
 /// The secrets that work, by their SHA-256. A secret is 32 random bytes, so a fast hash is enough.
@@ -70,7 +88,7 @@ pub trait Clients: Send + Sync {
         sha256: &'a [u8; 32],
         previous_until: Option<Timestamp>,
     ) -> Stored<'a, ()>;
-    /// Deletes by id, revokes its access tokens, which all expire by `tokens_expire_at`, and records [`super::Change::Client`]; `Missing`
+    /// Deletes by id, ends the sessions that it was given, revokes its access tokens, which all expire by `tokens_expire_at`, and records [`super::Change::Client`]; `Missing`
     /// without such a client.
     fn delete<'a>(&'a self, client: Edit<'a>, tokens_expire_at: Timestamp) -> Stored<'a, ()>;
     /// Notes that the assertion of this SHA-256 was presented (RFC 7523 3, `jti`), and whether it was for the first time: of two who present

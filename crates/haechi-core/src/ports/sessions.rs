@@ -2,6 +2,7 @@
 
 use super::stored::Stored;
 use crate::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A login and the refresh tokens that came of it.
@@ -20,6 +21,32 @@ pub struct Session {
     /// Makes the next refresh token of the one that is presented, so that whoever presents it twice within the interval gets the same one.
     /// `None` for a session of an earlier version.
     pub chain_key: Option<[u8; 32]>,
+    /// How the user logged in, and what a client was given.
+    pub details: SessionDetails,
+}
+
+/// How a user logged in, and what a client was given of it. Of a login of the gate's own (`POST /auth/login`) there is no client.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SessionDetails {
+    /// The client that the session's tokens were given to. They are bound to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The scopes that it was given.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scopes: Vec<String>,
+    /// For whom its access tokens are; for the gate where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<String>,
+    /// When the user proved who they are, in seconds; with the session where this is left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authenticated_at: Option<i64>,
+    /// By what (RFC 8176, `amr`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+    /// The browser session that it began in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub browser: Option<String>,
 }
 
 /// A refresh token that is presented, and the one that is to work after it.

@@ -24,9 +24,20 @@ pub struct UserRecord {
     pub created_at: Timestamp,
     /// Failed logins and lockout.
     pub login: LoginState,
+    /// How the password stands.
+    pub password: PasswordState,
     /// Grows with every change but those of `login`.
     #[serde(skip)]
     pub revision: Revision,
+}
+
+/// How a user's password stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PasswordState {
+    /// Whether the user must change it before anything else.
+    pub must_change: bool,
+    /// When it was set; with the user where this is left out.
+    pub changed_at: Option<Timestamp>,
 }
 
 /// How the last logins of a user went.
@@ -55,8 +66,14 @@ pub trait Users: Send + Sync {
     fn set_roles<'a>(&'a self, user: Edit<'a>, roles: &'a [String]) -> Stored<'a, ()>;
     /// Replaces attributes; `Missing` without such a user.
     fn set_attributes<'a>(&'a self, user: Edit<'a>, attributes: &'a Attributes) -> Stored<'a, ()>;
-    /// Replaces the password hash and clears the lockout, of which it records [`super::Change::Unlock`] as well; `Missing` without such a user.
-    fn set_password<'a>(&'a self, user: Edit<'a>, hash: &'a Secret<String>) -> Stored<'a, ()>;
+    /// Replaces the password hash and how it stands, and clears the lockout, of which it records [`super::Change::Unlock`] as well; `Missing` without
+    /// such a user.
+    fn set_password<'a>(
+        &'a self,
+        user: Edit<'a>,
+        hash: &'a Secret<String>,
+        state: PasswordState,
+    ) -> Stored<'a, ()>;
     /// Disables or enables; `Missing` without such a user.
     fn set_disabled<'a>(&'a self, user: Edit<'a>, disabled: bool) -> Stored<'a, ()>;
     /// Deletes the user; `Missing` without such a user.

@@ -3,10 +3,15 @@
 use super::told::Told;
 use super::{Answer, json};
 use crate::refusal::Refusal;
-use haechi_authn::identity::{Form, OAuthError, OAuthErrorKind, OAuthRequest, Provider, TokenGrant, is_form};
+use haechi_authn::identity::{
+    BearerRefused, ClientMetadata, Form, OAuthError, OAuthErrorKind, OAuthRequest, Provider, TokenGrant,
+    is_form,
+};
+use haechi_authn::{Challenge, ChallengeError};
 use haechi_core::{FieldName, RequestHead, Secret};
 use serde::Serialize;
 use serde_json::json;
+use std::sync::Arc;
 
 /// RFC 6749 5.1.
 #[derive(Serialize)]
@@ -16,6 +21,8 @@ struct Granted<'a> {
     expires_in: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     refresh_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<&'a str>,
     scope: &'a str,
 }
 
@@ -25,12 +32,13 @@ pub(super) async fn token(provider: &Provider, head: &RequestHead, body: &[u8]) 
         Err(refused) => return (refused, None),
     };
     match provider.token(request).await {
-        Ok(TokenGrant { access_token, expires_in, refresh_token, scope, subject }) => {
+        Ok(TokenGrant { access_token, expires_in, refresh_token, id_token, scope, subject }) => {
             let granted = json(&Granted {
                 access_token: access_token.expose(),
                 token_type: "Bearer",
                 expires_in: expires_in.as_secs(),
                 refresh_token: refresh_token.as_ref().map(|token| token.expose().as_str()),
+                id_token: id_token.as_ref().map(|token| token.expose().as_str()),
                 scope: &scope,
             });
             (granted, Some(Told::done("token.issue", provider.issuer(), &subject)))
@@ -66,6 +74,48 @@ pub(super) async fn introspect(provider: &Provider, head: &RequestHead, body: &[
     match provider.introspect(request).await {
         Ok(facts) => json(&facts),
         Err(error) => refused(&error),
+    }
+}
+
+/// Whom an access token is of; the challenges of RFC 6750 3 where it does not hold.
+pub(super) async fn userinfo(provider: &Provider, head: &RequestHead) -> Answer {
+    let Ok(authorization) = head.fields.sole(FieldName::Authorization) else {
+        return Answer::refused(Refusal::AmbiguousCredential, "`Authorization` stands twice");
+    };
+    let authorization = authorization.map(|field| Secret::new(field.to_vec()));
+    match provider.userinfo(authorization).await {
+        Ok(facts) => json(&facts),
+        Err(fault) => bearer_refused(&fault),
+    }
+}
+
+pub(super) fn bearer_refused(fault: &BearerRefused) -> Answer {
+    let challenge = Arc::new(Challenge::bare_bearer());
+    let refusal = match fault {
+        BearerRefused::None => Refusal::NoCredential { challenges: vec![challenge] },
+        BearerRefused::Invalid(_) => {
+            Refusal::BadCredential { challenges: vec![(challenge, Some(ChallengeError::InvalidToken))] }
+        }
+        BearerRefused::Scope(scope) => Refusal::Forbidden { scopes: Some((*scope).into()) },
+        BearerRefused::Unavailable(_) => Refusal::CANNOT_TELL,
+    };
+    Answer::refused(refusal, fault.to_string())
+}
+
+pub(super) async fn register(provider: &Provider, head: &RequestHead, body: &[u8]) -> (Answer, Option<Told>) {
+    let Ok(said) = serde_json::from_slice::<ClientMetadata>(body) else {
+        let told = "the body is no client metadata in JSON";
+        let error = OAuthErrorKind::InvalidClientMetadata.code();
+        return (Answer::refused(Refusal::OAuthRequest { error, told }, told), None);
+    };
+    match provider.register(said, head.client).await {
+        Ok((client, id)) => match serde_json::to_vec(&client) {
+            Ok(body) => {
+                (Answer::Created(body), Some(Told::unnamed("client.register").on(format!("client {id}"))))
+            }
+            Err(error) => (Answer::refused(Refusal::Internal, error.to_string()), None),
+        },
+        Err(error) => (refused(&error), None),
     }
 }
 

@@ -57,6 +57,11 @@ impl Told {
         Self { target: Some(format!("session {session}")), ..self }
     }
 
+    /// On this.
+    pub(super) fn on(self, target: String) -> Self {
+        Self { target: Some(target), ..self }
+    }
+
     /// At a login provider from outside, by this authenticator.
     pub(super) fn at(self, authenticator: &str) -> Self {
         Self { authenticator: Some(authenticator.to_owned()), ..self }

@@ -113,6 +113,14 @@ pub enum IdentityCall {
     Revoke,
     /// `POST /auth/introspect` (RFC 7662)
     Introspect,
+    /// `GET` or `POST /auth/authorize` (RFC 6749 3.1)
+    Authorize,
+    /// `GET` or `POST /auth/userinfo` (OpenID Connect Core 1.0, 5.3)
+    Userinfo,
+    /// `GET` or `POST /auth/end_session` (OpenID Connect RP-Initiated Logout 1.0)
+    EndSession,
+    /// `POST /auth/register` (RFC 7591)
+    Register,
     /// `GET /.well-known/jwks.json`
     Jwks,
     /// `GET /.well-known/openid-configuration`

@@ -58,7 +58,7 @@ impl Clients for Memory {
         self.answer(move |facts| {
             let id = client.of;
             let found = facts.clients.get_mut(id);
-            if found.as_ref().is_some_and(|client| matches!(client.proof, ClientProof::Keys(_))) {
+            if found.as_ref().is_some_and(|client| !matches!(client.proof, ClientProof::Secret(_))) {
                 return Err(StoreError::Missing(format!("client `{id}` with a secret")));
             }
             let found = edited(Kind::Client, client, found)?;
@@ -89,6 +89,11 @@ impl Clients for Memory {
             let id = client.of;
             edited(Kind::Client, client, facts.clients.get_mut(id))?;
             facts.clients.remove(id);
+            let given =
+                facts.sessions.values().filter(|session| session.details.client.as_deref() == Some(id));
+            for session in given.map(|session| session.id.clone()).collect::<Vec<_>>() {
+                facts.end(&session, tokens_expire_at);
+            }
             let tokens = Revoked::Session(id.to_owned());
             facts.log.add(Change::Revoked { what: tokens, until: tokens_expire_at });
             facts.log.add(Change::Client(id.to_owned()));

@@ -94,7 +94,7 @@ impl Facts {
         Ok(())
     }
 
-    fn end(&mut self, session: &str, until: Timestamp) {
+    pub(super) fn end(&mut self, session: &str, until: Timestamp) {
         self.sessions.remove(session);
         self.refresh_tokens.retain(|_, (owner, _)| owner != session);
         self.log.add(Change::Revoked { what: Revoked::Session(session.to_owned()), until });

@@ -3,7 +3,7 @@
 use super::edit::edited;
 use super::{Facts, Memory};
 use crate::edits::Kind;
-use haechi_core::ports::{Change, Edit, LoginState, StoreError, Stored, UserRecord, Users};
+use haechi_core::ports::{Change, Edit, LoginState, PasswordState, StoreError, Stored, UserRecord, Users};
 use haechi_core::{Attributes, Secret, Timestamp};
 
 impl Users for Memory {
@@ -44,11 +44,17 @@ impl Users for Memory {
         self.answer(move |facts| facts.change(user, |user| user.attributes = attributes.clone()))
     }
 
-    fn set_password<'a>(&'a self, user: Edit<'a>, hash: &'a Secret<String>) -> Stored<'a, ()> {
+    fn set_password<'a>(
+        &'a self,
+        user: Edit<'a>,
+        hash: &'a Secret<String>,
+        state: PasswordState,
+    ) -> Stored<'a, ()> {
         self.answer(move |facts| {
             facts.change(user, |user| {
                 user.password_hash = hash.clone();
                 user.login = LoginState::default();
+                user.password = state;
             })?;
             facts.log.add(Change::Unlock(user.of.to_owned()));
             Ok(())
@@ -62,7 +68,9 @@ impl Users for Memory {
     fn delete<'a>(&'a self, user: Edit<'a>) -> Stored<'a, ()> {
         self.answer(move |facts| {
             facts.change(user, |_| {})?;
-            facts.users.remove(user.of);
+            if let Some(gone) = facts.users.remove(user.of) {
+                facts.identity_records.retain(|_, (record, _)| record.owner != gone.id);
+            }
             Ok(())
         })
     }

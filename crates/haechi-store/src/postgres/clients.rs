@@ -2,6 +2,7 @@
 
 use super::edit::edit;
 use super::fault::{found, taken};
+use super::sessions::end_all_of_client;
 use super::{Postgres, can_be_kept, log};
 use crate::edits::Kind;
 use crate::json::json;
@@ -14,7 +15,7 @@ macro_rules! select {
     ($rest:literal) => {
         concat!(
             "SELECT id, name, secret_sha256, previous_sha256, previous_until, public_keys, roles, scopes, attributes, ",
-            "audiences, token_lifetime, created_at, revision FROM haechi.clients ",
+            "audiences, token_lifetime, public, login, created_at, revision FROM haechi.clients ",
             $rest
         )
     };
@@ -59,7 +60,8 @@ impl Clients for Postgres {
             write
                 .sql(
                     "INSERT INTO haechi.clients (id, name, secret_sha256, previous_sha256, previous_until, public_keys, roles, scopes, \
-                     attributes, audiences, token_lifetime, created_at, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+                     attributes, audiences, token_lifetime, public, login, created_at, revision) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
                 )
                 .bind(&client.id)
                 .bind(&client.name)
@@ -72,6 +74,8 @@ impl Clients for Postgres {
                 .bind(json(&client.attributes)?)
                 .bind(json(&client.audiences)?)
                 .bind(lifetime_column(client.token_lifetime))
+                .bind(client.proof == ClientProof::Public)
+                .bind(json(&client.login)?)
                 .bind(client.created_at.as_millis())
                 .bind(client.revision.number())
                 .execute(&mut *write)
@@ -89,13 +93,14 @@ impl Clients for Postgres {
             edit(&mut write, Kind::Client, client).await?;
             let done = write
                 .sql(
-                    "UPDATE haechi.clients SET secret_sha256 = $1, previous_sha256 = $2, previous_until = $3, public_keys = $4 \
-                     WHERE id = $5",
+                    "UPDATE haechi.clients SET secret_sha256 = $1, previous_sha256 = $2, previous_until = $3, public_keys = $4, \
+                     public = $5 WHERE id = $6",
                 )
                 .bind(secret)
                 .bind(previous)
                 .bind(previous_until)
                 .bind(keys)
+                .bind(*proof == ClientProof::Public)
                 .bind(id)
                 .execute(&mut *write)
                 .await?;
@@ -119,7 +124,7 @@ impl Clients for Postgres {
                 .sql(
                     "UPDATE haechi.clients SET secret_sha256 = $1, previous_until = $2, \
                      previous_sha256 = CASE WHEN $2::bigint IS NULL THEN NULL ELSE secret_sha256 END \
-                     WHERE id = $3 AND public_keys IS NULL",
+                     WHERE id = $3 AND public_keys IS NULL AND NOT public",
                 )
                 .bind(sha256.as_slice())
                 .bind(previous_until.map(Timestamp::as_millis))
@@ -168,6 +173,7 @@ impl Clients for Postgres {
             let done =
                 write.sql("DELETE FROM haechi.clients WHERE id = $1").bind(id).execute(&mut *write).await?;
             found(&done, || named(id))?;
+            end_all_of_client(&mut write, id, tokens_expire_at).await?;
             let tokens = Revoked::Session(id.to_owned());
             log::record(&mut write, &Change::Revoked { what: tokens, until: tokens_expire_at }).await?;
             log::record(&mut write, &Change::Client(id.to_owned())).await?;

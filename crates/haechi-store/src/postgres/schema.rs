@@ -18,17 +18,21 @@ const MIGRATIONS: Migrations = Migrations(&[
     (4, "clients", include_str!("../../migrations/postgres/0004_clients.sql")),
     (5, "revisions", include_str!("../../migrations/postgres/0005_revisions.sql")),
     (6, "web sessions", include_str!("../../migrations/postgres/0006_web_sessions.sql")),
+    (8, "standard provider", include_str!("../../migrations/postgres/0008_standard_provider.sql")),
 ]);
 
 /// Whoever changes the schema holds this lock ("HAEC"), so that of several nodes that start at once one migrates and the others find it done.
 const LOCK: i64 = 0x4841_4543;
 
 /// What the operations need, a table and its columns in each line; and the indexes that keep promises.
-const TABLES: [(&str, &str); 13] = [
-    ("users", "id name password_hash roles attributes disabled created_at failures locked_until"),
+const TABLES: [(&str, &str); 14] = [
+    (
+        "users",
+        "id name password_hash roles attributes disabled created_at failures locked_until must_change_password password_changed_at",
+    ),
     (
         "clients",
-        "id name secret_sha256 roles scopes attributes created_at previous_sha256 previous_until public_keys audiences token_lifetime",
+        "id name secret_sha256 roles scopes attributes created_at previous_sha256 previous_until public_keys audiences token_lifetime public login",
     ),
     ("client_assertions", "sha256 kept_until"),
     (
@@ -37,7 +41,7 @@ const TABLES: [(&str, &str); 13] = [
          previous_sha256 previous_until last_used_from imported",
     ),
     ("quota_uses", "api_key window_start window_end requests"),
-    ("sessions", "id user_id expires_at created_at forget_after chain_key"),
+    ("sessions", "id user_id expires_at created_at forget_after chain_key client_id details"),
     ("refresh_tokens", "sha256 session used used_at"),
     ("signing_keys", "id number algorithm pkcs8 active_from retired_at published_until created_at"),
     ("changes", "epoch kind id kept_until"),
@@ -48,6 +52,7 @@ const TABLES: [(&str, &str); 13] = [
          idle_until expires_at",
     ),
     ("login_key", "one key"),
+    ("identity_records", "kind id owner value version kept_until"),
     ("compatibility", "one oldest_known"),
 ];
 const INDEXES: [&str; 2] = ["working_refresh_token", "latest_signing_key"];

@@ -3,6 +3,7 @@
 use super::fault::{Fault, taken};
 use super::lease::Lease;
 use super::{Postgres, can_be_kept, log};
+use crate::json::json;
 use crate::records::{PresentedToken, presented_token, session};
 use crate::times::forget_after;
 use haechi_core::Timestamp;
@@ -16,8 +17,8 @@ impl Sessions for Postgres {
             forget(&mut write, session.created_at).await?;
             write
                 .sql(
-                    "INSERT INTO haechi.sessions (id, user_id, expires_at, created_at, forget_after, chain_key) \
-                     VALUES ($1, $2, $3, $4, $5, $6)",
+                    "INSERT INTO haechi.sessions (id, user_id, expires_at, created_at, forget_after, chain_key, client_id, details) \
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
                 )
                 .bind(&session.id)
                 .bind(&session.user_id)
@@ -25,6 +26,8 @@ impl Sessions for Postgres {
                 .bind(session.created_at.as_millis())
                 .bind(forget_after(session).as_millis())
                 .bind(session.chain_key.as_ref().map(|key| key.as_slice()))
+                .bind(&session.details.client)
+                .bind(json(&session.details)?)
                 .execute(&mut *write)
                 .await
                 .map_err(|error| taken(error, format!("session `{}`", session.id)))?;
@@ -79,7 +82,7 @@ impl Sessions for Postgres {
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let rows = self
                 .rows(
-                    "SELECT s.id, s.user_id, s.expires_at, s.created_at, s.chain_key, w.sha256 AS working \
+                    "SELECT s.id, s.user_id, s.expires_at, s.created_at, s.chain_key, s.details, w.sha256 AS working \
                      FROM haechi.sessions s JOIN haechi.refresh_tokens w ON w.session = s.id AND NOT w.used \
                      WHERE s.expires_at > $1 AND ($2::text IS NULL OR s.user_id = $2) \
                      ORDER BY s.created_at DESC, s.id COLLATE \"C\" DESC LIMIT $3",
@@ -115,8 +118,25 @@ impl Sessions for Postgres {
     }
 }
 
+/// Ends what a client was given, where the client is no more.
+pub(super) async fn end_all_of_client(
+    write: &mut Lease,
+    client: &str,
+    until: Timestamp,
+) -> Result<(), Fault> {
+    let ended = write
+        .sql("DELETE FROM haechi.sessions WHERE client_id = $1 RETURNING id")
+        .bind(client)
+        .fetch_all(&mut **write)
+        .await?;
+    for row in ended {
+        revoke(write, row.try_get("id")?, until).await?;
+    }
+    Ok(())
+}
+
 /// A refresh token that is remembered, its session, and the token of that which works.
-const PRESENTED: &str = "SELECT t.used, t.used_at, s.id, s.user_id, s.expires_at, s.created_at, s.forget_after, s.chain_key, w.sha256 AS working \
+const PRESENTED: &str = "SELECT t.used, t.used_at, s.id, s.user_id, s.expires_at, s.created_at, s.forget_after, s.chain_key, s.details, w.sha256 AS working \
      FROM haechi.refresh_tokens t JOIN haechi.sessions s ON s.id = t.session \
      JOIN haechi.refresh_tokens w ON w.session = s.id AND NOT w.used WHERE t.sha256 = $1";
 

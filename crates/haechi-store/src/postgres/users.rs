@@ -7,14 +7,15 @@ use super::{Postgres, can_be_kept, log};
 use crate::edits::Kind;
 use crate::json::json;
 use crate::records::{Columns, login_state, user};
-use haechi_core::ports::{Change, Edit, LoginState, StoreError, Stored, UserRecord, Users};
+use haechi_core::ports::{Change, Edit, LoginState, PasswordState, StoreError, Stored, UserRecord, Users};
 use haechi_core::{Attributes, Secret, Timestamp};
 
 /// Named one by one: a statement that was prepared for `*` is refused once a newer node has added a column.
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, name, password_hash, roles, attributes, disabled, created_at, failures, locked_until, revision FROM haechi.users ",
+            "SELECT id, name, password_hash, roles, attributes, disabled, created_at, failures, locked_until, ",
+            "must_change_password, password_changed_at, revision FROM haechi.users ",
             $rest
         )
     };
@@ -68,8 +69,8 @@ impl Users for Postgres {
             write
                 .sql(
                     "INSERT INTO haechi.users \
-                     (id, name, password_hash, roles, attributes, disabled, created_at, failures, locked_until, revision) \
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                     (id, name, password_hash, roles, attributes, disabled, created_at, failures, locked_until, must_change_password, \
+                     password_changed_at, revision) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
                 )
                 .bind(&user.id)
                 .bind(&user.name)
@@ -80,6 +81,8 @@ impl Users for Postgres {
                 .bind(user.created_at.as_millis())
                 .bind(i64::from(user.login.failures))
                 .bind(user.login.locked_until.map(Timestamp::as_millis))
+                .bind(user.password.must_change)
+                .bind(user.password.changed_at.map(Timestamp::as_millis))
                 .bind(user.revision.number())
                 .execute(&mut *write)
                 .await
@@ -106,12 +109,21 @@ impl Users for Postgres {
         })
     }
 
-    fn set_password<'a>(&'a self, user: Edit<'a>, hash: &'a Secret<String>) -> Stored<'a, ()> {
+    fn set_password<'a>(
+        &'a self,
+        user: Edit<'a>,
+        hash: &'a Secret<String>,
+        state: PasswordState,
+    ) -> Stored<'a, ()> {
         self.answer(async move {
-            let text = "UPDATE haechi.users SET password_hash = $2, failures = 0, locked_until = NULL WHERE name = $1 \
-                        RETURNING id";
+            let text = "UPDATE haechi.users SET password_hash = $2, must_change_password = $3, password_changed_at = $4, failures = 0, \
+                        locked_until = NULL WHERE name = $1 RETURNING id";
             let mut write = self.write().await?;
-            change(&mut write, text, user, |sql| sql.bind(hash.expose())).await?;
+            let changed_at = state.changed_at.map(Timestamp::as_millis);
+            change(&mut write, text, user, |sql| {
+                sql.bind(hash.expose()).bind(state.must_change).bind(changed_at)
+            })
+            .await?;
             log::record(&mut write, &Change::Unlock(user.of.to_owned())).await?;
             self.commit(write).await
         })
@@ -126,7 +138,21 @@ impl Users for Postgres {
 
     fn delete<'a>(&'a self, user: Edit<'a>) -> Stored<'a, ()> {
         self.answer(async move {
-            self.change("DELETE FROM haechi.users WHERE name = $1 RETURNING id", user, |sql| sql).await
+            let mut write = self.write().await?;
+            edit(&mut write, Kind::User, user).await?;
+            write
+                .sql("DELETE FROM haechi.identity_records WHERE owner = (SELECT id FROM haechi.users WHERE name = $1)")
+                .bind(user.of)
+                .execute(&mut *write)
+                .await?;
+            let row = write
+                .sql("DELETE FROM haechi.users WHERE name = $1 RETURNING id")
+                .bind(user.of)
+                .fetch_optional(&mut *write)
+                .await?;
+            let row = row.ok_or_else(|| StoreError::Missing(named(user.of)))?;
+            log::record(&mut write, &Change::User(row.text("id")?)).await?;
+            self.commit(write).await
         })
     }
 

@@ -2,6 +2,7 @@
 
 use super::edit::edit;
 use super::fault::{found, taken};
+use super::sessions::end_all_of_client;
 use super::{Sqlite, log};
 use crate::edits::Kind;
 use crate::json::json;
@@ -49,7 +50,7 @@ impl Clients for Sqlite {
             let mut write = self.write().await?;
             query(
                 "INSERT INTO clients (id, name, secret_sha256, previous_sha256, previous_until, public_keys, roles, scopes, attributes, \
-                 audiences, token_lifetime, created_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 audiences, token_lifetime, public, login, created_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )
             .bind(&client.id)
             .bind(&client.name)
@@ -62,6 +63,8 @@ impl Clients for Sqlite {
             .bind(json(&client.attributes)?)
             .bind(json(&client.audiences)?)
             .bind(lifetime_column(client.token_lifetime))
+            .bind(client.proof == ClientProof::Public)
+            .bind(json(&client.login)?)
             .bind(client.created_at.as_millis())
             .bind(client.revision.number())
             .execute(&mut *write)
@@ -78,12 +81,13 @@ impl Clients for Sqlite {
             let mut write = self.write().await?;
             edit(&mut write, Kind::Client, client).await?;
             let done = query(
-                "UPDATE clients SET secret_sha256 = ?, previous_sha256 = ?, previous_until = ?, public_keys = ? WHERE id = ?",
+                "UPDATE clients SET secret_sha256 = ?, previous_sha256 = ?, previous_until = ?, public_keys = ?, public = ? WHERE id = ?",
             )
             .bind(secret)
             .bind(previous)
             .bind(previous_until)
             .bind(keys)
+            .bind(*proof == ClientProof::Public)
             .bind(id)
             .execute(&mut *write)
             .await?;
@@ -106,7 +110,7 @@ impl Clients for Sqlite {
             let done = query(
                 "UPDATE clients SET secret_sha256 = ?1, previous_until = ?2, \
                  previous_sha256 = CASE WHEN ?2 IS NULL THEN NULL ELSE secret_sha256 END \
-                 WHERE id = ?3 AND public_keys IS NULL",
+                 WHERE id = ?3 AND public_keys IS NULL AND NOT public",
             )
             .bind(sha256.as_slice())
             .bind(previous_until.map(Timestamp::as_millis))
@@ -153,6 +157,7 @@ impl Clients for Sqlite {
             edit(&mut write, Kind::Client, client).await?;
             let done = query("DELETE FROM clients WHERE id = ?").bind(id).execute(&mut *write).await?;
             found(&done, || format!("client `{id}`"))?;
+            end_all_of_client(&mut write, id, tokens_expire_at).await?;
             let tokens = Revoked::Session(id.to_owned());
             log::record(&mut write, &Change::Revoked { what: tokens, until: tokens_expire_at }).await?;
             log::record(&mut write, &Change::Client(id.to_owned())).await?;

@@ -2,6 +2,7 @@
 
 use super::fault::{Fault, taken};
 use super::{Sqlite, Write, log};
+use crate::json::json;
 use crate::records::{PresentedToken, presented_token, session};
 use crate::times::forget_after;
 use haechi_core::Timestamp;
@@ -15,8 +16,8 @@ impl Sessions for Sqlite {
             let mut write = self.write().await?;
             forget(&mut write, session.created_at).await?;
             query(
-                "INSERT INTO sessions (id, user_id, expires_at, created_at, forget_after, chain_key) \
-                 VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO sessions (id, user_id, expires_at, created_at, forget_after, chain_key, client_id, details) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             )
             .bind(&session.id)
             .bind(&session.user_id)
@@ -24,6 +25,8 @@ impl Sessions for Sqlite {
             .bind(session.created_at.as_millis())
             .bind(forget_after(session).as_millis())
             .bind(session.chain_key.as_ref().map(|key| key.as_slice()))
+            .bind(&session.details.client)
+            .bind(json(&session.details)?)
             .execute(&mut *write)
             .await
             .map_err(|error| taken(error, format!("session `{}`", session.id)))?;
@@ -63,7 +66,7 @@ impl Sessions for Sqlite {
     ) -> Stored<'a, Vec<Session>> {
         self.answer(async move {
             let rows = query(
-                "SELECT s.id, s.user_id, s.expires_at, s.created_at, s.chain_key, w.sha256 AS working \
+                "SELECT s.id, s.user_id, s.expires_at, s.created_at, s.chain_key, s.details, w.sha256 AS working \
                  FROM sessions s JOIN refresh_tokens w ON w.session = s.id AND w.used = 0 \
                  WHERE s.expires_at > ?1 AND (?2 IS NULL OR s.user_id = ?2) ORDER BY s.created_at DESC, s.id DESC LIMIT ?3",
             )
@@ -100,9 +103,25 @@ impl Sessions for Sqlite {
     }
 }
 
+/// Ends what a client was given, where the client is no more.
+pub(super) async fn end_all_of_client(
+    write: &mut SqliteConnection,
+    client: &str,
+    until: Timestamp,
+) -> Result<(), Fault> {
+    let ended: Vec<String> = query_scalar("DELETE FROM sessions WHERE client_id = ? RETURNING id")
+        .bind(client)
+        .fetch_all(&mut *write)
+        .await?;
+    for session in ended {
+        revoke(write, session, until).await?;
+    }
+    Ok(())
+}
+
 async fn presented(db: impl SqliteExecutor<'_>, sha256: &[u8; 32]) -> Result<Option<PresentedToken>, Fault> {
     let row = query(
-        "SELECT t.used, t.used_at, s.id, s.user_id, s.expires_at, s.created_at, s.forget_after, s.chain_key, w.sha256 AS working \
+        "SELECT t.used, t.used_at, s.id, s.user_id, s.expires_at, s.created_at, s.forget_after, s.chain_key, s.details, w.sha256 AS working \
          FROM refresh_tokens t JOIN sessions s ON s.id = t.session \
          JOIN refresh_tokens w ON w.session = s.id AND w.used = 0 WHERE t.sha256 = ?",
     )

@@ -6,7 +6,7 @@ use super::{Sqlite, Write, log};
 use crate::edits::Kind;
 use crate::json::json;
 use crate::records::{Columns, login_state, user};
-use haechi_core::ports::{Change, Edit, LoginState, StoreError, Stored, UserRecord, Users};
+use haechi_core::ports::{Change, Edit, LoginState, PasswordState, StoreError, Stored, UserRecord, Users};
 use haechi_core::{Attributes, Secret, Timestamp};
 use sqlx::query;
 use sqlx::query::Query;
@@ -58,8 +58,8 @@ impl Users for Sqlite {
             let mut write = self.write().await?;
             query(
                 "INSERT INTO users \
-                 (id, name, password_hash, roles, attributes, disabled, created_at, failures, locked_until, revision) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 (id, name, password_hash, roles, attributes, disabled, created_at, failures, locked_until, must_change_password, \
+                 password_changed_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )
             .bind(&user.id)
             .bind(&user.name)
@@ -70,6 +70,8 @@ impl Users for Sqlite {
             .bind(user.created_at.as_millis())
             .bind(user.login.failures)
             .bind(user.login.locked_until.map(Timestamp::as_millis))
+            .bind(user.password.must_change)
+            .bind(user.password.changed_at.map(Timestamp::as_millis))
             .bind(user.revision.number())
             .execute(&mut *write)
             .await
@@ -96,13 +98,20 @@ impl Users for Sqlite {
         })
     }
 
-    fn set_password<'a>(&'a self, user: Edit<'a>, hash: &'a Secret<String>) -> Stored<'a, ()> {
+    fn set_password<'a>(
+        &'a self,
+        user: Edit<'a>,
+        hash: &'a Secret<String>,
+        state: PasswordState,
+    ) -> Stored<'a, ()> {
         self.answer(async move {
             let update = query(
-                "UPDATE users SET password_hash = ?, failures = 0, locked_until = NULL WHERE name = ? \
-                 RETURNING id",
+                "UPDATE users SET password_hash = ?, must_change_password = ?, password_changed_at = ?, failures = 0, \
+                 locked_until = NULL WHERE name = ? RETURNING id",
             )
             .bind(hash.expose())
+            .bind(state.must_change)
+            .bind(state.changed_at.map(Timestamp::as_millis))
             .bind(user.of);
             let mut write = self.write().await?;
             change(&mut write, update, user).await?;
@@ -123,7 +132,13 @@ impl Users for Sqlite {
     fn delete<'a>(&'a self, user: Edit<'a>) -> Stored<'a, ()> {
         self.answer(async move {
             let delete = query("DELETE FROM users WHERE name = ? RETURNING id").bind(user.of);
-            self.change(delete, user).await
+            let mut write = self.write().await?;
+            query("DELETE FROM identity_records WHERE owner = (SELECT id FROM users WHERE name = ?)")
+                .bind(user.of)
+                .execute(&mut *write)
+                .await?;
+            change(&mut write, delete, user).await?;
+            self.commit(write).await
         })
     }
 

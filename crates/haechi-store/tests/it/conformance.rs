@@ -3,6 +3,7 @@
 mod api_keys;
 mod changes;
 mod clients;
+mod identity_records;
 mod quotas;
 mod sessions;
 mod signing_keys;

@@ -1,8 +1,8 @@
 //! Facts to keep.
 
 use haechi_core::ports::{
-    ApiKeyRecord, ClientProof, ClientRecord, ClientSecrets, KeyState, KeyUse, LoginState, Quota, Revision,
-    Session, SigningKeyRecord, UserRecord, WebSession,
+    ApiKeyRecord, ClientLogin, ClientProof, ClientRecord, ClientSecrets, KeyState, KeyUse, LoginState,
+    PasswordState, Quota, Revision, Session, SessionDetails, SigningKeyRecord, UserRecord, WebSession,
 };
 use haechi_core::{AttributeValue, Attributes, Secret, Timestamp};
 use std::time::Duration;
@@ -27,6 +27,7 @@ pub(crate) fn user(name: &str) -> UserRecord {
         disabled: false,
         created_at: at(0),
         login: LoginState::default(),
+        password: PasswordState { must_change: true, changed_at: Some(at(0)) },
         revision: Revision::first(at(0)),
     }
 }
@@ -41,6 +42,12 @@ pub(crate) fn client(name: &str) -> ClientRecord {
         attributes: attributes(),
         audiences: vec!["https://orders.example.com".into()],
         token_lifetime: Some(Duration::from_secs(90)),
+        login: ClientLogin {
+            redirect_uris: vec!["https://orders.example.com/callback?a='b".into()],
+            post_logout_redirect_uris: vec!["https://orders.example.com/".into()],
+            consent: true,
+            registered: false,
+        },
         created_at: at(0),
         revision: Revision::first(at(0)),
     }
@@ -83,6 +90,14 @@ pub(crate) fn session(id: &str, user_id: &str, n: u8) -> Session {
         expires_at: at(1000),
         created_at: at(0),
         chain_key: Some(hash(0xcc)),
+        details: SessionDetails {
+            client: Some("id-of-orders".into()),
+            scopes: vec!["openid".into()],
+            audiences: vec!["https://orders.example.com".into()],
+            authenticated_at: Some(7),
+            methods: vec!["pwd".into()],
+            browser: Some("b".into()),
+        },
     }
 }
 

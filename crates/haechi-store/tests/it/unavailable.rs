@@ -21,7 +21,10 @@ fn ask_all(store: &Store) -> BoxFuture<'_, Vec<(&'static str, Option<StoreError>
             ("users.list", users.list().await.err()),
             ("users.add", users.add(&user("bob")).await.err()),
             ("users.set_roles", users.set_roles("alice".into(), &[]).await.err()),
-            ("users.set_password", users.set_password("alice".into(), &Secret::from("x")).await.err()),
+            (
+                "users.set_password",
+                users.set_password("alice".into(), &Secret::from("x"), Default::default()).await.err(),
+            ),
             ("users.set_disabled", users.set_disabled("alice".into(), true).await.err()),
             ("users.delete", users.delete("alice".into()).await.err()),
             ("users.login_failed", users.login_failed("id-of-alice", 5, at(0)).await.err()),

@@ -10,7 +10,7 @@ use crate::config::LONGEST_ACCESS_TOKEN;
 use clap::{Args, Subcommand};
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::identity::{AccountError, ClientAccounts, ClientError, ClientSpec, ClientWith};
-use haechi_core::ports::{ClientProof, ClientRecord, StoreError};
+use haechi_core::ports::{ClientLogin, ClientProof, ClientRecord, StoreError};
 use haechi_core::{Attributes, Clock, SystemClock};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -60,6 +60,25 @@ pub(crate) struct AddArgs {
     lifetime: Option<Duration>,
     #[command(flatten)]
     keys: KeyArgs,
+    #[command(flatten)]
+    login: LoginArgs,
+}
+
+/// How people log in to the client with a browser.
+#[derive(Debug, Args)]
+pub(crate) struct LoginArgs {
+    /// Where the client may have people sent to with a code, exactly; may be repeated. Of a loopback address (`http://127.0.0.1/…`) any port is taken.
+    #[arg(long = "redirect-uri", value_name = "URI")]
+    redirect_uris: Vec<String>,
+    /// Where the client may have people sent to after a logout, exactly; may be repeated.
+    #[arg(long = "post-logout-redirect-uri", value_name = "URI")]
+    post_logout_redirect_uris: Vec<String>,
+    /// The client keeps no secret: an app on a device, a page in a browser.
+    #[arg(long, requires = "redirect_uris", conflicts_with_all = ["public_key", "jwks", "roles"])]
+    public: bool,
+    /// People are asked before the client gets anything; once for each of its scopes.
+    #[arg(long, requires = "redirect_uris")]
+    consent: bool,
 }
 
 /// Where public keys stand, for clients that prove who they are by `private_key_jwt`.
@@ -143,6 +162,13 @@ async fn add(opened: &Opened, arguments: AddArgs, format: Format) -> Result<(), 
         audiences: arguments.audiences,
         token_lifetime: arguments.lifetime,
         public_keys: arguments.keys.read()?,
+        public: arguments.login.public,
+        login: ClientLogin {
+            redirect_uris: arguments.login.redirect_uris,
+            post_logout_redirect_uris: arguments.login.post_logout_redirect_uris,
+            consent: arguments.login.consent,
+            registered: false,
+        },
     };
     let added = accounts(opened).add(spec).await?;
     told("added", parts(&added), format)
@@ -242,6 +268,10 @@ fn print(client: &ClientView, format: Format) -> Result<(), Failure> {
                 ("attributes", words(&attributes)),
                 ("audiences", words(&client.audiences)),
                 ("proof", client.proof.clone()),
+                ("redirects", words(&client.redirect_uris)),
+                ("after logout", words(&client.post_logout_redirect_uris)),
+                ("consent", if client.consent { "asked for" } else { "not asked for" }.to_owned()),
+                ("registered", if client.registered { "by itself" } else { "by an operator" }.to_owned()),
                 ("token lifetime", lifetime.unwrap_or_else(|| "as configured".into())),
                 ("created", client.created_at.clone()),
             ];
@@ -282,6 +312,15 @@ struct ClientView {
     audiences: Vec<String>,
     /// As registrations call it, both ways of sending a secret in one.
     proof: String,
+    #[serde(default)]
+    redirect_uris: Vec<String>,
+    #[serde(default)]
+    post_logout_redirect_uris: Vec<String>,
+    #[serde(default)]
+    consent: bool,
+    /// By itself (RFC 7591).
+    #[serde(default)]
+    registered: bool,
     /// In seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     token_lifetime: Option<u64>,
@@ -298,6 +337,7 @@ impl From<ClientRecord> for ClientView {
                 ("client_secret", secrets.previous.map(|(_, until)| until).filter(|until| *until > now))
             }
             ClientProof::Keys(_) => ("private_key_jwt", None),
+            ClientProof::Public => ("none", None),
         };
         Self {
             client_id: client.id,
@@ -307,6 +347,10 @@ impl From<ClientRecord> for ClientView {
             attributes: client.attributes,
             audiences: client.audiences,
             proof: proof.to_owned(),
+            redirect_uris: client.login.redirect_uris,
+            post_logout_redirect_uris: client.login.post_logout_redirect_uris,
+            consent: client.login.consent,
+            registered: client.login.registered,
             token_lifetime: client.token_lifetime.map(|span| span.as_secs()),
             previous_secret_until: previous.map(|until| until.rfc3339().to_string()),
             created_at: client.created_at.rfc3339().to_string(),
@@ -318,9 +362,11 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         match error {
             ClientError::Account(error) => AccountError::into(error),
-            ClientError::Audience(_) | ClientError::Lifetime(_) | ClientError::NoSecret(_) => {
-                Self::usage(error)
-            }
+            ClientError::Audience(_)
+            | ClientError::Lifetime(_)
+            | ClientError::NoSecret(_)
+            | ClientError::RedirectUri(_)
+            | ClientError::Public => Self::usage(error),
             ClientError::Store(_) | ClientError::Randomness(_) | ClientError::Keys(_) => Self::fault(error),
         }
     }

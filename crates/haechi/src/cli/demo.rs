@@ -112,6 +112,7 @@ fn user(name: &str, role: &str, clearance: i64, password_hash: Secret<String>) -
         disabled: false,
         created_at,
         login: LoginState::default(),
+        password: Default::default(),
         revision: Revision::first(created_at),
     }
 }

@@ -68,6 +68,8 @@ pub(super) type RequestCount = Count<1, 1_000_000_000>;
 pub(super) type BurstCount = Count<1, 1_000_000_000>;
 /// The time of a rate limit: 1 ms to 366 days.
 pub(super) type RatePeriod = BoundedDuration<1, { 366 * DAY }>;
+/// How long a browser stays logged in: 1 s to 1 year.
+pub(super) type SessionTime = BoundedDuration<1000, { 366 * DAY }>;
 /// How many failed logins.
 pub(super) type FailureCount = Count<1, 1000>;
 
@@ -113,6 +115,8 @@ pub(super) const REFRESH_TOKEN_LIFETIME: Lifetime = BoundedDuration(Duration::fr
 pub(super) const REUSE_INTERVAL: ReuseInterval = BoundedDuration(Duration::ZERO);
 pub(super) const IDENTITY_TOKEN_LIFETIME: TokenLifetime = BoundedDuration(Duration::from_secs(60));
 pub(super) const LOCKOUT_FAILURES: FailureCount = Count(5);
+pub(super) const SESSION_IDLE: SessionTime = BoundedDuration(Duration::from_secs(30 * 60));
+pub(super) const SESSION_ABSOLUTE: SessionTime = BoundedDuration(Duration::from_secs(12 * 60 * 60));
 pub(super) const LOCKOUT_FOR: Lifetime = BoundedDuration(Duration::from_secs(15 * 60));
 
 pub(super) const HEAD: HeadSize = Size(16 << 10);

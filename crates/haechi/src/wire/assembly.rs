@@ -213,7 +213,7 @@ impl Assembly {
         let built = Arc::new(authenticators::build(config, &materials, &fetching, before)?);
         let points = decision_points(config, &process.control).map_err(PlanFault::from)?;
         let endpoints = &process.endpoints;
-        let logins = Logins::new(built.logins.values().cloned());
+        let logins = Logins::new(built.logins.values().cloned(), identity.is_some());
         let plan =
             plan::plan(config, generation, (&built.authenticators, logins), identity, endpoints, points)?;
         Ok(Self { process: process.clone(), built, plan: Arc::new(plan) })

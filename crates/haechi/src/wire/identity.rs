@@ -159,6 +159,8 @@ pub(crate) fn provider(materials: &Materials<'_>) -> Result<Option<Arc<Provider>
         sessions: store.sessions.clone(),
         revocations: store.revocations.clone(),
         clients: store.clients.clone(),
+        web_sessions: store.web_sessions.clone(),
+        records: store.identity_records.clone(),
     };
     let pool = materials.pool.ok_or(IdentityFault::NoPool)?;
     let verifier = verifier(config, store, pool, clock);
@@ -178,7 +180,10 @@ fn settings(
         path: (&*identity.path).into(),
         reuse_interval: identity.reuse_interval,
         access_lifetime: identity.access_token_lifetime,
+        longest_lifetime: LONGEST_ACCESS_TOKEN,
         refresh_lifetime: identity.refresh_token_lifetime,
+        browser_session: identity.browser_session,
+        registration: identity.registration,
         declared: declared.clone(),
         limits: limits.clone(),
         rates: identity.rates,

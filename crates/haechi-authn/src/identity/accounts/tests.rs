@@ -45,6 +45,7 @@ async fn with_session(world: &World) {
         expires_at: world.clock.now().plus(Duration::from_secs(3600)),
         created_at: world.clock.now(),
         chain_key: None,
+        details: Default::default(),
     };
     world.store.inner().sessions.begin(&session).await.unwrap();
 }

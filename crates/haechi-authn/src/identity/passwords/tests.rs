@@ -36,6 +36,7 @@ impl World {
             created_at: world.clock.now(),
             revision: haechi_core::ports::Revision::first(world.clock.now()),
             login: LoginState::default(),
+            password: Default::default(),
         };
         world.store.inner().users.add(&mina).await.unwrap();
         world

@@ -5,7 +5,7 @@ use crate::RevocationWatch;
 use crate::control::Control;
 use crate::declared::DeclaredAttributes;
 use crate::identity::passwords::tests::{PASSWORD, World};
-use crate::identity::{IdentityLimits, IdentityRates, Keyring, LoginRates, TokenRates};
+use crate::identity::{BrowserSessionSpans, IdentityLimits, IdentityRates, Keyring, LoginRates, TokenRates};
 use crate::jose::SigningAlgorithm;
 use crate::test_support::{change_user, revoked};
 use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
@@ -35,7 +35,13 @@ fn without_keys(world: &World) -> Provider {
     let settings = IdentitySettings {
         issuer: ISSUER.into(),
         access_lifetime: Duration::from_secs(600),
+        longest_lifetime: Duration::from_secs(600),
         refresh_lifetime: Duration::from_secs(3600),
+        browser_session: BrowserSessionSpans {
+            idle: Duration::from_secs(1800),
+            absolute: Duration::from_secs(7200),
+        },
+        registration: false,
         path: "/auth".into(),
         reuse_interval: Duration::ZERO,
         declared: Arc::new(DeclaredAttributes::new(
@@ -50,6 +56,8 @@ fn without_keys(world: &World) -> Provider {
     let stores = ProviderStores {
         users: world.store.clone(),
         sessions: world.store.clone(),
+        web_sessions: world.store.clone(),
+        records: world.store.clone(),
         revocations: world.store.clone(),
         clients: world.store.clone(),
     };
@@ -268,11 +276,9 @@ async fn discovery_says_what_there_is() {
     assert_eq!(document["jwks_uri"], "http://localhost:8080/.well-known/jwks.json");
     assert_eq!(document["id_token_signing_alg_values_supported"], serde_json::json!(["EdDSA"]));
     assert_eq!(document["token_endpoint"], "http://localhost:8080/auth/token");
-    assert_eq!(
-        document["response_types_supported"],
-        serde_json::json!([]),
-        "no flow that begins in a browser"
-    );
+    assert_eq!(document["response_types_supported"], serde_json::json!(["code"]));
+    assert_eq!(document["code_challenge_methods_supported"], serde_json::json!(["S256"]));
+    assert!(document.get("registration_endpoint").is_none(), "nobody registers unless it is said");
 }
 
 #[tokio::test(start_paused = true)]

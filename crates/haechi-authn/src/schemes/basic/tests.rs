@@ -230,7 +230,11 @@ async fn who_still_comes_with_the_password_before_is_hashed_once() {
     verified(ask().await);
     let users = &world.store.inner().users;
     users
-        .set_password("mina".into(), &world.pool.hash("another-orbit-mango".into()).await.unwrap())
+        .set_password(
+            "mina".into(),
+            &world.pool.hash("another-orbit-mango".into()).await.unwrap(),
+            Default::default(),
+        )
         .await
         .unwrap();
     learn(&watch, &[user("u-1")], &world.clock);
@@ -240,7 +244,10 @@ async fn who_still_comes_with_the_password_before_is_hashed_once() {
     }
     assert_eq!(world.pool.done() - hashes, 1);
     // The same password once more, under another hash.
-    users.set_password("mina".into(), &world.pool.hash(PASSWORD.into()).await.unwrap()).await.unwrap();
+    users
+        .set_password("mina".into(), &world.pool.hash(PASSWORD.into()).await.unwrap(), Default::default())
+        .await
+        .unwrap();
     learn(&watch, &[user("u-1")], &world.clock);
     verified(ask().await);
 }

@@ -1,7 +1,7 @@
 use super::{announced, exists, missing, refused};
 use crate::for_every_store;
 use crate::samples::{at, user};
-use haechi_core::ports::{Change, Edit, LoginState, StoreError, UserRecord};
+use haechi_core::ports::{Change, Edit, LoginState, PasswordState, StoreError, UserRecord};
 use haechi_core::{Attributes, Secret};
 use haechi_store::Store;
 
@@ -87,7 +87,12 @@ async fn what_takes_something_away_is_announced(store: Store) {
     let alice = [Change::User("id-of-alice".into())];
     announced(&store, users.set_roles("alice".into(), &["ADMIN".into()]), &alice).await;
     let unlocked = [alice[0].clone(), Change::Unlock("alice".into())];
-    announced(&store, users.set_password("alice".into(), &Secret::from("$new")), &unlocked).await;
+    announced(
+        &store,
+        users.set_password("alice".into(), &Secret::from("$new"), PasswordState::default()),
+        &unlocked,
+    )
+    .await;
     announced(&store, users.set_disabled("alice".into(), true), &alice).await;
     let changed = by_name(&store, "alice").await;
     assert_eq!(changed.roles, ["ADMIN"]);
@@ -106,7 +111,7 @@ async fn what_takes_something_away_is_announced(store: Store) {
 async fn a_new_password_clears_the_lockout(store: Store) {
     let login = LoginState { failures: 4, locked_until: Some(at(60)) };
     store.users.add(&UserRecord { login, ..user("alice") }).await.unwrap();
-    store.users.set_password("alice".into(), &Secret::from("$new")).await.unwrap();
+    store.users.set_password("alice".into(), &Secret::from("$new"), PasswordState::default()).await.unwrap();
     assert_eq!(by_name(&store, "alice").await.login, LoginState::default());
 }
 
@@ -139,7 +144,12 @@ async fn a_success_clears_failures(store: Store) {
 async fn changes_to_nobody_are_missing(store: Store) {
     let (users, nobody) = (&store.users, missing("user `nobody`"));
     refused(&store, users.set_roles("nobody".into(), &[]), nobody.clone()).await;
-    refused(&store, users.set_password("nobody".into(), &Secret::from("x")), nobody.clone()).await;
+    refused(
+        &store,
+        users.set_password("nobody".into(), &Secret::from("x"), PasswordState::default()),
+        nobody.clone(),
+    )
+    .await;
     refused(&store, users.set_disabled("nobody".into(), true), nobody.clone()).await;
     refused(&store, users.delete("nobody".into()), nobody.clone()).await;
     refused(&store, users.set_attributes("nobody".into(), &Attributes::default()), nobody.clone()).await;
@@ -159,7 +169,7 @@ async fn a_user_that_was_changed_meanwhile_is_not_changed(store: Store) {
     for change in [
         users.set_roles(of(read), &[]),
         users.set_attributes(of(read), &attributes),
-        users.set_password(of(read), &hash),
+        users.set_password(of(read), &hash, PasswordState::default()),
         users.set_disabled(of(read), true),
         users.delete(of(read)),
     ] {
@@ -173,7 +183,7 @@ async fn a_user_that_was_changed_meanwhile_is_not_changed(store: Store) {
     let mut last = now.revision;
     for change in [
         users.set_attributes("alice".into(), &attributes),
-        users.set_password("alice".into(), &hash),
+        users.set_password("alice".into(), &hash, PasswordState::default()),
         users.set_disabled("alice".into(), true),
     ] {
         change.await.unwrap();

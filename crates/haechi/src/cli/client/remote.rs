@@ -55,6 +55,12 @@ async fn add(gate: &Gate, common: &Common, arguments: AddArgs) -> Result<(), Fai
     });
     put(&mut body, "token_lifetime", arguments.lifetime.map(|span| seconds(span).into()));
     put(&mut body, "public_keys", arguments.keys.read()?.map(Value::from));
+    let login = arguments.login;
+    let uris = |uris: Vec<String>| (!uris.is_empty()).then(|| json!(uris));
+    put(&mut body, "redirect_uris", uris(login.redirect_uris));
+    put(&mut body, "post_logout_redirect_uris", uris(login.post_logout_redirect_uris));
+    put(&mut body, "public", login.public.then(|| true.into()));
+    put(&mut body, "consent", login.consent.then(|| true.into()));
     let made: Secret = gate.change(Method::POST, &["clients"], &body).await?;
     told("added", (&arguments.name, &made.client_id, made.client_secret.as_deref()), common.output)
 }

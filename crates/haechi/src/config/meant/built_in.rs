@@ -119,26 +119,34 @@ fn routes(
 ) -> Option<Vec<BuiltInRoute>> {
     let below = |rest: &str| format!("{}/{rest}", identity.path);
     let open = || Authenticate::Open(ANONYMOUS);
+    let both = || vec![Method::GET, Method::POST];
     let mut calls = vec![
-        ("identity-login", below("login"), Method::POST, open(), IdentityCall::Login),
-        ("identity-refresh", below("refresh"), Method::POST, open(), IdentityCall::Refresh),
-        ("identity-token", below("token"), Method::POST, open(), IdentityCall::Token),
-        ("identity-revoke", below("revoke"), Method::POST, open(), IdentityCall::Revoke),
-        ("identity-introspect", below("introspect"), Method::POST, open(), IdentityCall::Introspect),
-        ("identity-jwks", JWKS_PATH.to_owned(), Method::GET, open(), IdentityCall::Jwks),
-        ("identity-discovery", DISCOVERY_PATH.to_owned(), Method::GET, open(), IdentityCall::Discovery),
+        ("identity-login", below("login"), vec![Method::POST], open(), IdentityCall::Login),
+        ("identity-refresh", below("refresh"), vec![Method::POST], open(), IdentityCall::Refresh),
+        ("identity-token", below("token"), vec![Method::POST], open(), IdentityCall::Token),
+        ("identity-revoke", below("revoke"), vec![Method::POST], open(), IdentityCall::Revoke),
+        ("identity-introspect", below("introspect"), vec![Method::POST], open(), IdentityCall::Introspect),
+        ("identity-authorize", below("authorize"), both(), open(), IdentityCall::Authorize),
+        ("identity-userinfo", below("userinfo"), both(), open(), IdentityCall::Userinfo),
+        ("identity-end-session", below("end_session"), both(), open(), IdentityCall::EndSession),
+        ("identity-jwks", JWKS_PATH.to_owned(), vec![Method::GET], open(), IdentityCall::Jwks),
+        ("identity-discovery", DISCOVERY_PATH.to_owned(), vec![Method::GET], open(), IdentityCall::Discovery),
     ];
+    if identity.registration {
+        let register = below("register");
+        calls.push(("identity-register", register, vec![Method::POST], open(), IdentityCall::Register));
+    }
     let takes_tokens = |authenticator: &&Authenticator| authenticator.settings.takes_own_tokens();
     if let Some(authenticator) = authenticators.values().find(takes_tokens) {
         let known = || Authenticate::Any(vec![authenticator.name.clone()]);
-        calls.push(("identity-logout", below("logout"), Method::POST, known(), IdentityCall::Logout));
-        calls.push(("identity-me", below("me"), Method::GET, known(), IdentityCall::Me));
+        calls.push(("identity-logout", below("logout"), vec![Method::POST], known(), IdentityCall::Logout));
+        calls.push(("identity-me", below("me"), vec![Method::GET], known(), IdentityCall::Me));
     }
     let mut routes = Vec::with_capacity(calls.len());
-    for (name, path, method, authenticate, call) in calls {
+    for (name, path, methods, authenticate, call) in calls {
         match PathPattern::parse(&path) {
             Ok(path) => {
-                let methods = MethodSet::new([method]);
+                let methods = MethodSet::new(methods);
                 routes.push(BuiltInRoute { name: name.into(), path, methods, authenticate, call });
             }
             Err(why) => {

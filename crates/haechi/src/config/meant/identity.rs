@@ -5,7 +5,7 @@ use super::rate_limits::identity_rates;
 use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::written;
-use haechi_authn::identity::{IdentityRates, Lockout, Seal};
+use haechi_authn::identity::{BrowserSessionSpans, IdentityRates, Lockout, Seal};
 use haechi_authn::jose::SigningAlgorithm;
 use haechi_authn::keys::WebOrigin;
 use haechi_core::PathPattern;
@@ -30,6 +30,10 @@ pub(crate) struct Identity {
     pub refresh_token_lifetime: Duration,
     /// For how long a refresh token may be presented again.
     pub reuse_interval: Duration,
+    /// How long a browser stays logged in at its pages.
+    pub browser_session: BrowserSessionSpans,
+    /// Whether clients may register themselves.
+    pub registration: bool,
     /// The keys that it signs with.
     pub signing_keys: SigningKeys,
     /// When a user is locked out, and for how long.
@@ -59,6 +63,7 @@ pub(super) fn identity(resolver: &mut Resolver<'_>, written: &At<written::Identi
     let access_token = written.access_token.as_ref()?;
     let refresh_token = written.refresh_token.as_ref()?;
     lifetimes(resolver, access_token, refresh_token);
+    let browser_session = browser_session(resolver, written.session.as_ref()?);
     let rates = identity_rates(resolver, written);
     let signing_keys = signing_keys(resolver, written.signing_keys.as_ref()?);
     let lockout = written.lockout.as_ref()?;
@@ -69,6 +74,8 @@ pub(super) fn identity(resolver: &mut Resolver<'_>, written: &At<written::Identi
         access_token_lifetime: access_token.lifetime.0,
         refresh_token_lifetime: refresh_token.lifetime.0,
         reuse_interval: refresh_token.reuse_interval.0,
+        browser_session: browser_session?,
+        registration: written.registration,
         signing_keys: signing_keys?,
         lockout: Lockout {
             failures: NonZeroU32::new(lockout.failures.0).unwrap_or(NonZeroU32::MIN),
@@ -76,6 +83,21 @@ pub(super) fn identity(resolver: &mut Resolver<'_>, written: &At<written::Identi
         },
         rates: rates?,
     })
+}
+
+fn browser_session(
+    resolver: &mut Resolver<'_>,
+    written: &At<written::BrowserSession>,
+) -> Option<BrowserSessionSpans> {
+    let (idle, absolute) = (written.idle.0, written.absolute.0);
+    if idle > absolute {
+        let shown = humantime::format_duration;
+        let message =
+            format!("a session would idle for `{}`, and end after `{}`", shown(idle), shown(absolute));
+        let help = "make `absolute` at least as long as `idle`";
+        return resolver.fault(Fault::new(written.span, message).help(help));
+    }
+    Some(BrowserSessionSpans { idle, absolute })
 }
 
 fn signing_keys(resolver: &mut Resolver<'_>, written: &written::SigningKeys) -> Option<SigningKeys> {

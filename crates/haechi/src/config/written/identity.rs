@@ -1,7 +1,9 @@
 //! `identity`: the embedded identity provider.
 
 use super::rate_limits::{Login, Token};
-use crate::config::defaults::{self, FailureCount, Lifetime, ReuseInterval, RotationInterval, TokenLifetime};
+use crate::config::defaults::{
+    self, FailureCount, Lifetime, ReuseInterval, RotationInterval, SessionTime, TokenLifetime,
+};
 use crate::config::read::{Defs, Reader, Value};
 use crate::config::record::record;
 use crate::config::source::At;
@@ -23,6 +25,10 @@ record! {
         section access_token as "access_token": AccessToken,
         /// The tokens that a login is prolonged with.
         section refresh_token as "refresh_token": At<RefreshToken>,
+        /// How long a browser stays logged in at the provider's own pages.
+        section session as "session": At<BrowserSession>,
+        /// Whether clients may register themselves (RFC 7591): public ones, at most 1000, that ask people for consent.
+        default registration as "registration": bool = false,
         /// The keys that tokens are signed with.
         section signing_keys as "signing_keys": SigningKeys,
         /// When a user is locked out.
@@ -55,6 +61,17 @@ record! {
         default lifetime as "lifetime": Lifetime = defaults::REFRESH_TOKEN_LIFETIME,
         /// For how long after it was used a refresh token gives the same next one again, for pages that refresh at once; 0 for a token that works once and no more.
         default reuse_interval as "reuse_interval": ReuseInterval = defaults::REUSE_INTERVAL,
+    }
+}
+
+record! {
+    "`session`"
+    /// How long a browser stays logged in at the provider's own pages.
+    struct BrowserSession {
+        /// Without being used.
+        default idle as "idle": SessionTime = defaults::SESSION_IDLE,
+        /// However much it is used.
+        default absolute as "absolute": SessionTime = defaults::SESSION_ABSOLUTE,
     }
 }
 

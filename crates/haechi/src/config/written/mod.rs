@@ -24,7 +24,7 @@ pub(super) use authenticators::Authenticator;
 pub(crate) use decision_points::PointType;
 pub(super) use decision_points::{DecisionPoint, PointTls};
 pub(super) use egress::{Egress, Proxy, address as proxy_address};
-pub(super) use identity::{AccessToken, Identity, RefreshToken, SigningKeys};
+pub(super) use identity::{AccessToken, BrowserSession, Identity, RefreshToken, SigningKeys};
 pub(super) use inherited::{Inheritance, Inherited, RouteKeys, ServiceKeys};
 pub(super) use listener_tls::{Certificate, ClientCertificate, ListenerTls};
 pub(super) use rate_limits::CallRate;

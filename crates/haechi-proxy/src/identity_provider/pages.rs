@@ -1,0 +1,262 @@
+//! The provider's pages: HTML without script, whose one style and whose forms' aims the policy names (docs/identity-provider.md#pages).
+
+use super::words::{Language, Words};
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use haechi_authn::identity::{Page, PageKind, Problem};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use std::sync::LazyLock;
+
+const STYLE: &str = "\
+:root{color-scheme:light dark;--fg:#1a1a1a;--bg:#fff;--dim:#595959;--line:#8a8a8a;--act:#0b57d0;--on:#fff;--bad:#b3261e}\
+@media(prefers-color-scheme:dark){:root{--fg:#ececec;--bg:#161616;--dim:#b0b0b0;--line:#8a8a8a;--act:#a8c7fa;--on:#10233f;--bad:#ffb4ab}}\
+*{box-sizing:border-box}body{font:1rem/1.5 system-ui,sans-serif;color:var(--fg);background:var(--bg);max-width:26rem;margin:0 auto;padding:8vh 1rem 2rem;overflow-wrap:anywhere}\
+h1{font-size:1.5rem;margin:0 0 1rem}label{display:block;margin:1rem 0 .25rem;font-weight:600}\
+input{width:100%;padding:.6rem;font:inherit;color:inherit;background:transparent;border:1px solid var(--line);border-radius:.4rem}\
+input[aria-invalid]{border-color:var(--bad)}button{width:100%;margin-top:1rem;padding:.65rem;font:inherit;font-weight:600;border-radius:.4rem;border:1px solid var(--act);background:var(--act);color:var(--on);cursor:pointer}\
+button.second{background:transparent;color:var(--act)}:focus-visible{outline:3px solid var(--act);outline-offset:2px}\
+.problem{color:var(--bad);border-left:.25rem solid var(--bad);padding-left:.75rem;margin:0 0 1rem}.dim{color:var(--dim)}code{font-size:1rem}\
+li{margin:.25rem 0}";
+
+/// The style's hash, as a policy has it.
+static STYLE_SHA256: LazyLock<String> =
+    LazyLock::new(|| STANDARD.encode(digest(&SHA256, STYLE.as_bytes()).as_ref()));
+
+/// The policy of a page whose form may lead to `leads_to` besides this site. Browsers hold redirects after a form to it as well.
+pub(super) fn policy(leads_to: Option<&str>) -> String {
+    let leads_to = leads_to.map_or_else(String::new, |origin| format!(" {origin}"));
+    let style = &*STYLE_SHA256;
+    format!(
+        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'{leads_to}; base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
+/// A page as it is sent. `base` is below which path the provider answers.
+pub(super) fn render(page: &Page, base: &str, language: Language) -> Vec<u8> {
+    let words = Words::of(language);
+    let title = title(&page.kind, words);
+    let whole = html! {
+        (DOCTYPE)
+        html lang=(language.tag()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="robots" content="noindex";
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    h1 { (title) }
+                    (problem(page.problem, words))
+                    (body(page, base, words))
+                }
+            }
+        }
+    };
+    whole.into_string().into_bytes()
+}
+
+fn title(kind: &PageKind, words: &Words) -> &'static str {
+    match kind {
+        PageKind::Login => words.log_in,
+        PageKind::Consent { .. } => words.consent,
+        PageKind::Logout => words.log_out_question,
+        PageKind::LoggedOut => words.logged_out,
+    }
+}
+
+fn body(page: &Page, base: &str, words: &Words) -> Markup {
+    match &page.kind {
+        PageKind::Login => login(page, base, words),
+        PageKind::Consent { scopes, registered, sent_to } => {
+            consent(page, (scopes, *registered, sent_to), base, words)
+        }
+        PageKind::Logout => form(
+            page,
+            base,
+            "end_session",
+            html! {
+                p { (words.logged_in_as) " " strong { (page.username) } }
+                button type="submit" name="action" value="logout" { (words.log_out) }
+            },
+        ),
+        PageKind::LoggedOut => html! { p { (words.logged_out_text) } },
+    }
+}
+
+/// What was wrong, first on the page and tied to the fields by its id.
+fn problem(problem: Option<Problem>, words: &Words) -> Markup {
+    let Some(problem) = problem else { return html! {} };
+    let text = match problem {
+        Problem::Credentials => words.wrong_credentials,
+        Problem::Form => words.old_form,
+    };
+    html! { p #problem .problem role="alert" { (text) } }
+}
+
+fn form(page: &Page, base: &str, path: &str, inside: Markup) -> Markup {
+    html! {
+        form method="post" action={ (base) "/" (path) } {
+            input type="hidden" name="ticket" value=(page.ticket);
+            (inside)
+        }
+    }
+}
+
+/// A field and its label. `bad` says that the problem is about it.
+struct Field<'a> {
+    name: &'a str,
+    label: &'a str,
+    kind: &'a str,
+    complete: &'a str,
+    value: &'a str,
+    focus: bool,
+    bad: bool,
+}
+
+fn field(field: &Field<'_>) -> Markup {
+    let Field { name, label, kind, complete, value, focus, bad } = *field;
+    let described = bad.then_some("problem");
+    let invalid = bad.then_some("true");
+    html! {
+        label for=(name) { (label) }
+        input id=(name) name=(name) type=(kind) autocomplete=(complete) value=(value) required autocapitalize="none"
+            spellcheck="false" autofocus[focus] aria-invalid=[invalid] aria-describedby=[described];
+    }
+}
+
+fn on_to(page: &Page, words: &Words) -> Markup {
+    match &page.client {
+        Some(client) => html! { p .dim { (words.on_to) " " strong { (client) } } },
+        None => html! {},
+    }
+}
+
+fn password_field<'a>(name: &'a str, label: &'a str, complete: &'a str, focus: bool, bad: bool) -> Field<'a> {
+    Field { name, label, kind: "password", complete, value: "", focus, bad }
+}
+
+fn login(page: &Page, base: &str, words: &Words) -> Markup {
+    let bad = page.problem == Some(Problem::Credentials);
+    let named = !page.username.is_empty();
+    let name = Field {
+        name: "username",
+        label: words.username,
+        kind: "text",
+        complete: "username",
+        value: &page.username,
+        focus: !named,
+        bad,
+    };
+    let password = password_field("password", words.password, "current-password", named, bad);
+    html! {
+        (on_to(page, words))
+        (form(page, base, "authorize", html! {
+            (field(&name))
+            (field(&password))
+            button type="submit" name="action" value="login" { (words.log_in) }
+            @if page.client.is_some() {
+                button .second type="submit" name="action" value="cancel" formnovalidate { (words.cancel) }
+            }
+        }))
+    }
+}
+
+fn consent(
+    page: &Page,
+    (scopes, registered, sent_to): (&[String], bool, &str),
+    base: &str,
+    words: &Words,
+) -> Markup {
+    html! {
+        p { strong { (page.client.as_deref().unwrap_or_default()) } " " (words.asks_for) }
+        ul {
+            @for scope in scopes { li { (scope_text(scope, words)) } }
+            @if scopes.is_empty() { li { (words.scope_nothing) } }
+        }
+        @if registered { p .problem { (words.registered) } }
+        p .dim { (words.sent_to) " " code { (sent_to) } }
+        p .dim { (words.logged_in_as) " " strong { (page.username) } }
+        (form(page, base, "authorize", html! {
+            button type="submit" name="action" value="allow" { (words.allow) }
+            button .second type="submit" name="action" value="deny" { (words.deny) }
+        }))
+    }
+}
+
+fn scope_text(scope: &str, words: &Words) -> Markup {
+    match scope {
+        "openid" => html! { (words.scope_openid) },
+        "profile" => html! { (words.scope_profile) },
+        "offline_access" => html! { (words.scope_offline) },
+        other => html! { code { (other) } },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{policy, render};
+    use crate::identity_provider::words::Language;
+    use haechi_authn::identity::{Page, PageKind, Problem};
+
+    fn page(kind: PageKind) -> Page {
+        Page {
+            kind,
+            ticket: "t\"><script>".into(),
+            problem: None,
+            username: "<img src=x>".into(),
+            client: Some("\"><b>".into()),
+            leads_to: None,
+            cookies: Vec::new(),
+        }
+    }
+
+    fn all() -> Vec<PageKind> {
+        let scopes = vec!["openid".into(), "<i>".into()];
+        vec![
+            PageKind::Login,
+            PageKind::Consent { scopes, registered: true, sent_to: "<a>".into() },
+            PageKind::Logout,
+            PageKind::LoggedOut,
+        ]
+    }
+
+    #[test]
+    fn nothing_that_comes_from_elsewhere_becomes_markup_and_nothing_runs() {
+        for kind in all() {
+            for language in [Language::English, Language::Korean] {
+                let text = String::from_utf8(render(&page(kind.clone()), "/auth", language)).unwrap();
+                for bad in
+                    ["<script", "<img", "<b>", "<i>", "<a>", " onclick", " onload", "javascript:", " style="]
+                {
+                    assert!(!text.contains(bad), "{kind:?}: {bad}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_field_has_a_label_and_the_problem_is_tied_to_it() {
+        let mut login = page(PageKind::Login);
+        login.problem = Some(Problem::Credentials);
+        let text = String::from_utf8(render(&login, "/auth", Language::English)).unwrap();
+        for name in ["username", "password"] {
+            assert!(text.contains(&format!("<label for=\"{name}\">")), "{text}");
+            assert!(text.contains(&format!("id=\"{name}\" name=\"{name}\"")), "{text}");
+        }
+        assert_eq!(text.matches("aria-describedby=\"problem\"").count(), 2);
+        assert!(text.contains("id=\"problem\"") && text.contains("role=\"alert\""), "{text}");
+        assert!(text.contains("action=\"/auth/authorize\""), "{text}");
+    }
+
+    #[test]
+    fn the_policy_lets_forms_go_where_they_must_and_nowhere_else() {
+        let told = policy(Some("https://app.example.com"));
+        assert!(told.contains("default-src 'none'; style-src 'sha256-"), "{told}");
+        assert!(told.contains("form-action 'self' https://app.example.com; "), "{told}");
+        assert!(told.ends_with("frame-ancestors 'none'"), "{told}");
+        assert!(policy(None).contains("form-action 'self'; "));
+    }
+}
