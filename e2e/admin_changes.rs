@@ -13,17 +13,52 @@ struct Example {
     path: String,
     body: Option<Value>,
     status: u16,
+    /// What it says to be there, where it must say so.
+    condition: Option<&'static str>,
+}
+
+fn example(
+    call: &'static str,
+    method: &'static str,
+    path: &str,
+    body: Option<Value>,
+    status: u16,
+) -> Example {
+    Example { call, method, path: format!("/api/v1/{path}"), body, status, condition: None }
+}
+
+/// Changes of policies, which must say what is there.
+fn of_policies([approved, rejected]: &[String; 2]) -> Vec<Example> {
+    let guarded = |call, method, path: &str, body, status| Example {
+        condition: Some("If-Match: *"),
+        ..example(call, method, path, body, status)
+    };
+    vec![
+        guarded("put_policy", "PUT", "policies/first", Some(json!(POLICY)), 200),
+        guarded("rollback_policy", "POST", "policies/first/rollback", Some(json!({ "version": 2 })), 200),
+        guarded("delete_policy", "DELETE", "policies/first", None, 204),
+        example("approve_change", "POST", &format!("approvals/{approved}/approve"), None, 200),
+        example("reject_change", "DELETE", &format!("approvals/{rejected}"), None, 204),
+    ]
 }
 
 struct Site {
     gate: Gate,
     admin: String,
+    /// Two changes that wait for a second person.
+    pending: [String; 2],
 }
+
+const POLICY: &str = "permit(principal, action, resource == Route::\"r0\");";
 
 impl Site {
     fn new(backend: &Backend) -> Self {
-        let folder = Folder::new(&format!(
-            "store: sqlite:haechi.db
+        let text = format!(
+            "listeners: [{{ bind: 127.0.0.1:0 }}]
+workers: 1
+reload: {{ watch: false }}
+admin: {{ bind: 127.0.0.1:0, socket: admin.sock, approvals: 2 }}
+store: sqlite:haechi.db
 roles: {{ USER: {{}} }}
 caller_attributes: {{ tenant: string }}
 identity: {{ issuer: http://localhost:8080, path: /auth, signing_keys: {{ seal: \"${{file:seal}}\" }} }}
@@ -31,7 +66,8 @@ authenticators: {{ local: {{ type: jwt, issuer: self }} }}
 audit: {{ file: audit/haechi.jsonl }}
 {}",
             routes_to(backend, &[("/users/**", "local", "{ roles: [USER] }")])
-        ));
+        );
+        let folder = Folder::exactly(&text);
         folder.write("seal", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
         folder.add_user("root", &["haechi-admin"]);
         for name in ["alice", "mina", "gone"] {
@@ -48,13 +84,30 @@ audit: {{ file: audit/haechi.jsonl }}
         log_in("alice");
         log_in("gone");
         let admin = log_in("root");
-        Self { gate, admin }
+        // Asked for by the root of the machine, while two people were asked for.
+        let socket = gate.folder().file("admin.sock");
+        let pending = ["second", "third"].map(|name| {
+            let url = format!("http://gate/api/v1/policies/{name}");
+            let put = ["--request", "PUT", "--header", "If-None-Match: *", "--data-binary", POLICY];
+            let asked = curl(&[&["--unix-socket", socket.to_str().unwrap(), &url], &put[..]].concat());
+            asked.expect(202).json()["id"].as_str().unwrap().to_owned()
+        });
+        gate.folder().write("haechi.yaml", &text.replace(", approvals: 2", ""));
+        let site = Self { gate, admin, pending };
+        site.call("POST", "/api/v1/config/reload", None, None).expect(200);
+        let policy = |field| site.call("PUT", "/api/v1/policies/first", Some(&json!(POLICY)), Some(field));
+        policy("If-None-Match: *").expect(201);
+        for _ in 0..2 {
+            policy("If-Match: *").expect(200);
+        }
+        site
     }
 
     fn call(&self, method: &str, path: &str, body: Option<&Value>, field: Option<&str>) -> Reply {
         let url = format!("http://{}{path}", self.gate.admin_address());
         let bearer = format!("Authorization: Bearer {}", self.admin);
-        let body = body.map(Value::to_string);
+        let text = |body: &Value| body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+        let body = body.map(text);
         let mut arguments = vec!["--request", method, "--header", &bearer];
         arguments.extend(field.iter().flat_map(|field| ["--header", *field]));
         if let Some(body) = &body {
@@ -78,7 +131,8 @@ audit: {{ file: audit/haechi.jsonl }}
 
     /// Everything that calls change, as the gate shows it.
     fn state(&self) -> Vec<Value> {
-        let lists = ["users", "keys", "clients", "sessions", "signing-keys", "services"];
+        let lists =
+            ["users", "keys", "clients", "sessions", "signing-keys", "services", "policies", "approvals"];
         let mut all: Vec<Value> = lists.iter().map(|list| self.get(&format!("/api/v1/{list}"))).collect();
         let metrics = self.call("GET", "/metrics", None, None).text();
         all.push(metrics.lines().find(|line| line.starts_with("haechi_config_generation ")).unwrap().into());
@@ -102,14 +156,7 @@ audit: {{ file: audit/haechi.jsonl }}
             (service["name"].as_str().unwrap(), service["endpoints"][0]["id"].as_str().unwrap());
         let password = json!({ "password": "another lantern by the gate" });
         let add = json!({ "name": "new", "password": "a lantern by the western gate", "roles": ["USER"] });
-        let example = |call, method, path: &str, body, status| Example {
-            call,
-            method,
-            path: format!("/api/v1/{path}"),
-            body,
-            status,
-        };
-        vec![
+        let others = vec![
             example("reload_config", "POST", "config/reload", None, 200),
             example(
                 "set_endpoint_state",
@@ -143,10 +190,21 @@ audit: {{ file: audit/haechi.jsonl }}
             example("reseal_signing_keys", "POST", "signing-keys/reseal", None, 200),
             example("export_subject", "GET", "audit/export?subject=alice", None, 200),
             example("erase_subject", "POST", "audit/erase", Some(json!({ "subject": "alice" })), 200),
+            example("revoke_token", "POST", "tokens/revoke", Some(json!({ "token": "0".repeat(32) })), 200),
             // The last: the administrator's own token is signed with it.
             example("retire_signing_key", "POST", &format!("signing-keys/{signing}/retire"), None, 204),
-        ]
+        ];
+        of_policies(&self.pending).into_iter().chain(others).collect()
     }
+}
+
+/// Where a change must say what is there, it says so or is not made.
+fn nothing_without_a_condition(site: &Site, examples: &[Example], before: &[Value]) {
+    for example in examples.iter().filter(|example| example.condition.is_some()) {
+        let refused = site.send(example, None).expect(428).json();
+        assert_eq!(refused["type"], "urn:haechi:problem:no-condition", "{}", example.call);
+    }
+    assert_eq!(site.state(), before, "nothing was changed of which nobody said what is there");
 }
 
 #[test]
@@ -182,11 +240,12 @@ fn strace_every_change_is_on_record_or_not_made() {
     }
     assert_eq!(site.state(), before, "nothing was changed that is not as `If-Match` says");
 
+    nothing_without_a_condition(&site, &examples, &before);
     let trail = site.gate.folder().file("audit/haechi.jsonl");
     let fault = ["-P", trail.to_str().unwrap(), "-e", "trace=write", "-e", "inject=write:error=ENOSPC"];
     let failing = Strace::attach(site.gate.process(), &fault);
     for example in &examples {
-        let refused = site.send(example, None).expect(503).json();
+        let refused = site.send(example, example.condition).expect(503).json();
         assert_eq!(refused["type"], "urn:haechi:problem:unrecorded", "{}", example.call);
     }
     failing.end();
@@ -202,8 +261,14 @@ fn strace_every_change_is_on_record_or_not_made() {
         let (told, state) = (done(&site.records()), site.state());
         site.send(example, Some("If-Match: *")).expect(example.status);
         assert_eq!(done(&site.records()), told + 1, "{} is on record once", example.call);
-        let unseen =
-            ["unlock_user", "reseal_signing_keys", "export_subject", "erase_subject", "retire_signing_key"];
+        let unseen = [
+            "unlock_user",
+            "revoke_token",
+            "reseal_signing_keys",
+            "export_subject",
+            "erase_subject",
+            "retire_signing_key",
+        ];
         let unseen = unseen.contains(&example.call);
         assert!(unseen || site.state() != state, "{} changed nothing that is shown", example.call);
     }

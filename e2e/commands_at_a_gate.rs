@@ -138,6 +138,16 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["key", "create", "--owner", "a", "--name", "twice"], ""),
     (&["key", "create", "--owner", "b", "--name", "twice"], ""),
     (&["key", "revoke", "twice"], ""),
+    (&["token", "inspect", "nonsense"], ""),
+    (
+        &["token", "inspect", "-"],
+        "eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwOi8vbG9jYWxob3N0OjgwODAiLCJqdGkiOiJ4In0.x\n",
+    ),
+    (&["token", "inspect", "a.eyJpc3MiOiJ4In0.x", "--output", "json"], ""),
+    (&["token", "revoke", "-"], "0123456789abcdef0123456789abcdef\n"),
+    (&["token", "revoke", "a.eyJpc3MiOiJ4In0.x"], ""),
+    (&["token", "revoke", "hr_x"], ""),
+    (&["token", "revoke", "nonsense"], ""),
     (
         &[
             "client",

@@ -76,6 +76,7 @@ mod revoked_streams;
 mod smuggling;
 mod standard_provider;
 mod store_faults;
+mod stored_policies;
 mod streams;
 mod tls;
 mod tools;

@@ -29,8 +29,24 @@ pub(crate) struct Shown<T>(pub(crate) T);
 pub(crate) struct Made<T>(pub(crate) T);
 /// It is shown with an `ETag`, by which a change can say what it is of.
 pub(crate) struct Tagged<T>(pub(crate) T);
+/// It waits for somebody else, and is shown.
+pub(crate) struct Accepted<T>(pub(crate) T);
 /// It was done.
 pub(crate) struct Done;
+
+/// What came of a change that may need a second person, and may only have been asked about.
+pub(crate) enum Outcome<T, P> {
+    /// It was made, and is shown with its `ETag`.
+    Made(T),
+    /// It was changed, and is shown likewise.
+    Changed(T),
+    /// It was removed.
+    Gone,
+    /// So it would be.
+    WouldBe(T),
+    /// It waits for somebody else.
+    Pending(P),
+}
 
 /// A part of a list.
 pub(crate) struct Page<T> {
@@ -109,16 +125,52 @@ impl<T: Described + Serialize> Answer for Made<T> {
     }
 }
 
+impl<T: Described + Serialize> Answer for Accepted<T> {
+    fn describe(schemas: &mut Schemas) -> Vec<(Success, Option<(&'static str, Value)>)> {
+        vec![(Success::Accepted, Some((JSON, T::schema(schemas))))]
+    }
+
+    fn answer(self) -> Result<Response, AdminError> {
+        Ok(Success::Accepted.answer(headers(JSON), body(&self.0)?.into()))
+    }
+}
+
 impl<T: Described + Serialize + Revised> Answer for Tagged<T> {
     fn describe(schemas: &mut Schemas) -> Vec<(Success, Option<(&'static str, Value)>)> {
         Shown::<T>::describe(schemas)
     }
 
     fn answer(self) -> Result<Response, AdminError> {
-        let mut headers = headers(JSON);
-        headers.extend(HeaderValue::from_str(&tag(self.0.revision())).ok().map(|tag| (ETAG, tag)));
-        Ok(Success::Shown.answer(headers, body(&self.0)?.into()))
+        tagged(Success::Shown, &self.0)
     }
+}
+
+impl<T: Described + Serialize + Revised, P: Described + Serialize> Answer for Outcome<T, P> {
+    fn describe(schemas: &mut Schemas) -> Vec<(Success, Option<(&'static str, Value)>)> {
+        let (shown, pending) = (T::schema(schemas), P::schema(schemas));
+        vec![
+            (Success::Shown, Some((JSON, shown.clone()))),
+            (Success::Made, Some((JSON, shown))),
+            (Success::Accepted, Some((JSON, pending))),
+            (Success::Done, None),
+        ]
+    }
+
+    fn answer(self) -> Result<Response, AdminError> {
+        match self {
+            Self::Made(made) => tagged(Success::Made, &made),
+            Self::Changed(changed) => tagged(Success::Shown, &changed),
+            Self::Gone => Done.answer(),
+            Self::WouldBe(shown) => Shown(shown).answer(),
+            Self::Pending(pending) => Accepted(pending).answer(),
+        }
+    }
+}
+
+fn tagged<T: Serialize + Revised>(how: Success, shown: &T) -> Result<Response, AdminError> {
+    let mut headers = headers(JSON);
+    headers.extend(HeaderValue::from_str(&tag(shown.revision())).ok().map(|tag| (ETAG, tag)));
+    Ok(how.answer(headers, body(shown)?.into()))
 }
 
 impl<T: Described + Serialize> Answer for Page<T> {

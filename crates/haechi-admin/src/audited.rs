@@ -1,5 +1,6 @@
 //! Stores that write to the audit trail before they change anything: whoever has no other cannot forget it.
 
+mod policies;
 mod web_sessions;
 
 use crate::context::Stores;
@@ -80,6 +81,8 @@ pub(crate) fn recorded_by(stores: &Stores, recorder: &Arc<Recorder>) -> Stores {
         web_sessions: audited(&stores.web_sessions, recorder),
         revocations: audited(&stores.revocations, recorder),
         signing_keys: audited(&stores.signing_keys, recorder),
+        policies: audited(&stores.policies, recorder),
+        approvals: audited(&stores.approvals, recorder),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use crate::answer::tag;
 use crate::error::AdminError;
+use crate::policies::Expected;
 use crate::shape::{Described, Schemas};
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Query;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, IF_MATCH};
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use haechi_authn::jose::json::Object;
 use haechi_core::ports::{Edit, Revision};
@@ -27,8 +28,11 @@ pub(crate) struct Asked<P, Q, B> {
     pub(crate) condition: Condition,
 }
 
-/// What must hold of what is changed (RFC 9110 13.1.1).
-pub(crate) struct Condition(Option<String>);
+/// What must hold of what is changed (RFC 9110 13.1.1, 13.1.2).
+pub(crate) struct Condition {
+    matches: Option<String>,
+    none_matches: Option<String>,
+}
 
 impl Condition {
     /// The change of what is `of` this name, which is there in this revision: where the caller has said what they think is there, nothing else is changed.
@@ -37,7 +41,7 @@ impl Condition {
     /// [`AdminError::Changed`].
     pub(crate) fn edit<'a>(&self, of: &'a str, revision: Revision) -> Result<Edit<'a>, AdminError> {
         let tag = tag(revision);
-        match self.0.as_deref().map(str::trim) {
+        match self.matches.as_deref().map(str::trim) {
             None | Some("*") => Ok(Edit { of, revision: None }),
             Some(wanted) if wanted.split(',').any(|one| one.trim() == tag) => {
                 Ok(Edit { of, revision: Some(revision) })
@@ -51,9 +55,35 @@ impl Condition {
     /// # Errors
     /// [`AdminError::Untagged`].
     pub(crate) fn is_none(&self) -> Result<(), AdminError> {
-        match self.0.as_deref().map(str::trim) {
+        match self.matches.as_deref().map(str::trim) {
             None | Some("*") => Ok(()),
             Some(_) => Err(AdminError::Untagged),
+        }
+    }
+
+    /// For a call that must have one.
+    ///
+    /// # Errors
+    /// [`AdminError::ConditionMissing`].
+    pub(crate) fn is_given(&self) -> Result<(), AdminError> {
+        self.expected().map(drop)
+    }
+
+    /// What the caller takes to be there.
+    ///
+    /// # Errors
+    /// [`AdminError::ConditionMissing`].
+    pub(crate) fn expected(&self) -> Result<Expected, AdminError> {
+        let trimmed = |text: &Option<String>| text.as_deref().map(str::trim).map(str::to_owned);
+        match (trimmed(&self.matches), trimmed(&self.none_matches)) {
+            (Some(_), Some(_)) => Err(AdminError::Changed),
+            (None, Some(none)) if none == "*" => Ok(Expected::Absent),
+            (None, _) => Err(AdminError::ConditionMissing),
+            (Some(any), None) if any == "*" => Ok(Expected::Present),
+            (Some(tags), None) => {
+                let version = |tag: &str| tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok();
+                Ok(Expected::OneOf(tags.split(',').filter_map(version).collect()))
+            }
         }
     }
 }
@@ -179,6 +209,19 @@ impl Content for Text {
     }
 }
 
+/// Cedar, whatever its media type says.
+pub(crate) struct Cedar(pub(crate) String);
+
+impl Content for Cedar {
+    fn describe(_: &mut Schemas) -> Option<(&'static str, Value)> {
+        Some(("text/plain", json!({ "type": "string" })))
+    }
+
+    fn read(parts: &Parts, bytes: Bytes) -> Result<Self, AdminError> {
+        Text::read(parts, bytes).map(|Text(text)| Self(text))
+    }
+}
+
 /// Why a body could not be read.
 fn unread(error: &axum::Error) -> AdminError {
     let cause = std::error::Error::source(error);
@@ -200,15 +243,21 @@ pub(crate) async fn read<P: Parameters, Q: Parameters, B: Content>(
     let (path, query) = (P::of_path(segments)?, Q::of_query(parts)?);
     let bytes = tokio::time::timeout(BODY_WITHIN, to_bytes(body, MAX_BODY));
     let bytes = bytes.await.map_err(|_| AdminError::TooSlow)?.map_err(|error| unread(&error))?;
-    let mut conditions = parts.headers.get_all(IF_MATCH).iter();
-    let condition = match (conditions.next(), conditions.next()) {
-        (None, _) => None,
+    let condition =
+        Condition { matches: field(parts, &IF_MATCH)?, none_matches: field(parts, &IF_NONE_MATCH)? };
+    Ok(Asked { path, query, body: B::read(parts, bytes)?, condition })
+}
+
+/// The one value of a field.
+fn field(parts: &Parts, name: &HeaderName) -> Result<Option<String>, AdminError> {
+    let mut values = parts.headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
         (Some(one), None) => {
-            Some(std::str::from_utf8(one.as_bytes()).map_err(|_| AdminError::Changed)?.to_owned())
+            Ok(Some(std::str::from_utf8(one.as_bytes()).map_err(|_| AdminError::Changed)?.to_owned()))
         }
-        (Some(_), Some(_)) => return Err(AdminError::Changed),
-    };
-    Ok(Asked { path, query, body: B::read(parts, bytes)?, condition: Condition(condition) })
+        (Some(_), Some(_)) => Err(AdminError::Changed),
+    }
 }
 
 #[cfg(test)]

@@ -81,6 +81,16 @@ impl Change {
         self.recorder.tell(tell).await;
     }
 
+    /// The same, of any issuer.
+    pub(crate) async fn concerns(&self, somebody: AuditSubject) {
+        self.recorder.tell(|event| event.about = Some(somebody)).await;
+    }
+
+    /// What the trail calls it, where it comes to something else than the call is made for.
+    pub(crate) async fn rename(&self, action: &'static str) {
+        self.recorder.tell(|event| event.action = action).await;
+    }
+
     /// What it is done to.
     pub(crate) async fn target(&self, target: String) {
         self.recorder.tell(|event| event.target = Some(target)).await;

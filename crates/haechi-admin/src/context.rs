@@ -5,6 +5,7 @@ pub use crate::refused::Refused;
 use crate::archive::Archive;
 use crate::decisions::Decisions;
 use crate::inspection::Inspection;
+use crate::policies::PolicyControl;
 use crate::shape::shape;
 use crate::topology::Topology;
 use axum::http::HeaderMap;
@@ -13,8 +14,8 @@ use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{Keyring, SigningKeyAccounts};
 use haechi_core::metrics::Source;
 use haechi_core::ports::{
-    ApiKeys, AuditActor, AuditTrail, BoxFuture, Clients, Revocations, Sessions, SigningKeys, Users,
-    WebSessions,
+    ApiKeys, Approvals, AuditActor, AuditTrail, BoxFuture, Clients, Policies, Revocations, Sessions,
+    SigningKeys, Users, WebSessions,
 };
 use haechi_core::{Clock, RoleTable};
 use std::net::SocketAddr;
@@ -169,6 +170,10 @@ pub struct Stores {
     pub revocations: Arc<dyn Revocations>,
     /// The identity provider's private keys.
     pub signing_keys: Arc<dyn SigningKeys>,
+    /// Policies that count beside those of the files.
+    pub policies: Arc<dyn Policies>,
+    /// Changes that wait for a second person.
+    pub approvals: Arc<dyn Approvals>,
 }
 
 /// What the configuration says of users, keys and clients.
@@ -188,6 +193,8 @@ pub struct Rules {
     pub longest_token: Duration,
     /// How long a signing key is published before it signs, unless said otherwise.
     pub published_ahead: Duration,
+    /// How long a change waits for a second person; `None` where one is enough.
+    pub second_person: Option<Duration>,
 }
 
 /// What only a running gate knows.
@@ -203,6 +210,8 @@ pub struct Running {
     pub topology: Arc<dyn Topology>,
     /// What the configuration lets through, and what it stands on.
     pub inspection: Arc<dyn Inspection>,
+    /// The policies in force, and those that might be.
+    pub policies: Arc<dyn PolicyControl>,
     /// The audit trail; `None` where none is kept.
     pub archive: Option<Arc<dyn Archive>>,
     /// What `/metrics` shows.

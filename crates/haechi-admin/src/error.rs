@@ -2,11 +2,12 @@
 
 use crate::context::{NotAdmitted, Refused};
 use crate::inspection::InspectionError;
+use crate::policies::{PolicyError, PolicyRefused};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use haechi_authn::hashing::HashingError;
-use haechi_authn::identity::{AccountError, ClientError, RotationError};
+use haechi_authn::identity::{AccountError, ClientError, RotationError, TokenDeskError};
 use haechi_core::ports::{AuditError, LimitAnswer, StoreError};
 use serde_json::{Value, json};
 
@@ -118,9 +119,28 @@ pub(crate) enum AdminError {
     /// What has no `ETag` fits none.
     #[error("`If-Match` names an `ETag`, and what this call changes has none")]
     Untagged,
+    /// What is there must be said.
+    #[error(
+        "the call must say what it changes: `If-Match` with the `ETag`, or `If-None-Match: *` where nothing is there yet"
+    )]
+    ConditionMissing,
     /// A configuration that is at fault.
     #[error("the configuration is invalid; nothing has changed")]
     Refused(Refused),
+    /// A policy that is at fault.
+    #[error("the policies would be invalid; nothing has changed")]
+    Policy(Refused),
+    /// Something would not be true any more.
+    #[error("a property of the configuration would not hold; nothing has changed")]
+    Property(Refused),
+    /// Whether it would stay true could not be found out.
+    #[error("{0}; nothing has changed")]
+    Unproved(String),
+    /// Who agrees may be who asked.
+    #[error(
+        "a second person must agree, and this may be the one who asked: another subject is needed, and all accounts of the machine count as one"
+    )]
+    SamePerson,
     /// The store could not be asked.
     #[error("{0}")]
     Store(String),
@@ -156,6 +176,8 @@ pub(crate) enum Success {
     Made,
     /// It was done, and there is nothing to show.
     Done,
+    /// It waits for somebody else.
+    Accepted,
     /// It is shown, and says that something is not ready.
     NotReady,
 }
@@ -171,6 +193,7 @@ impl Success {
             Self::Shown => StatusCode::OK,
             Self::Made => StatusCode::CREATED,
             Self::Done => StatusCode::NO_CONTENT,
+            Self::Accepted => StatusCode::ACCEPTED,
             Self::NotReady => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -222,7 +245,12 @@ impl AdminError {
             Self::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
             Self::Changed => (StatusCode::PRECONDITION_FAILED, "changed"),
             Self::Untagged => (StatusCode::PRECONDITION_FAILED, "no-etag"),
+            Self::ConditionMissing => (StatusCode::PRECONDITION_REQUIRED, "no-condition"),
             Self::Refused(_) => (StatusCode::UNPROCESSABLE_ENTITY, "configuration"),
+            Self::Policy(_) => (StatusCode::UNPROCESSABLE_ENTITY, "policy"),
+            Self::Property(_) => (StatusCode::CONFLICT, "property"),
+            Self::Unproved(_) => (StatusCode::SERVICE_UNAVAILABLE, "unproved"),
+            Self::SamePerson => (StatusCode::FORBIDDEN, "same-person"),
             Self::Store(_) => (StatusCode::SERVICE_UNAVAILABLE, "store"),
             Self::Unrecorded(_) => (StatusCode::SERVICE_UNAVAILABLE, "unrecorded"),
             Self::NoTrail => (StatusCode::CONFLICT, "no-audit"),
@@ -241,7 +269,12 @@ impl AdminError {
         match self {
             Self::NoCredential(others) => challenges(CHALLENGE, others),
             Self::BadCredential(others) => challenges(BAD_TOKEN, others),
-            Self::CannotTell | Self::WorkersSilent | Self::Store(_) | Self::Unrecorded(_) | Self::Busy => {
+            Self::CannotTell
+            | Self::WorkersSilent
+            | Self::Store(_)
+            | Self::Unrecorded(_)
+            | Self::Unproved(_)
+            | Self::Busy => {
                 vec![(header::RETRY_AFTER, RETRY_AFTER)]
             }
             Self::TooMany(answer) => {
@@ -266,7 +299,12 @@ impl AdminError {
     }
 
     fn more(&self) -> Option<[(&'static str, Value); 2]> {
-        let Self::Refused(Refused { faults, report }) = self else { return None };
+        let (Self::Refused(Refused { faults, report })
+        | Self::Policy(Refused { faults, report })
+        | Self::Property(Refused { faults, report })) = self
+        else {
+            return None;
+        };
         Some([("faults", faults.clone()), ("report", report.clone().into())])
     }
 }
@@ -307,6 +345,22 @@ impl From<InspectionError> for AdminError {
     }
 }
 
+impl From<PolicyError> for AdminError {
+    fn from(error: PolicyError) -> Self {
+        match error {
+            PolicyError::Invalid(why) => Self::Invalid(why),
+            PolicyError::Missing(what) => Self::Missing(what),
+            PolicyError::Changed => Self::Changed,
+            PolicyError::Store(error) => error.into(),
+            PolicyError::Refused(PolicyRefused::Faults(refused)) => Self::Policy(refused),
+            PolicyError::Refused(PolicyRefused::Properties(refused)) => Self::Property(refused),
+            PolicyError::Refused(PolicyRefused::Unproved(why)) => Self::Unproved(why),
+            PolicyError::Refused(PolicyRefused::Busy) => Self::Busy,
+            PolicyError::Refused(PolicyRefused::Failed(why)) => Self::Failed(why),
+        }
+    }
+}
+
 impl From<StoreError> for AdminError {
     fn from(error: StoreError) -> Self {
         match error {
@@ -334,6 +388,19 @@ impl From<AccountError> for AdminError {
                 Self::Store(error.to_string())
             }
             AccountError::Hashing(_) | AccountError::Randomness(_) => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<TokenDeskError> for AdminError {
+    fn from(error: TokenDeskError) -> Self {
+        match error {
+            TokenDeskError::Store(error) => error.into(),
+            TokenDeskError::NoToken | TokenDeskError::Refresh | TokenDeskError::Neither => {
+                Self::Invalid(error.to_string())
+            }
+            TokenDeskError::OtherIssuer | TokenDeskError::NoId => Self::Conflict(error.to_string()),
+            TokenDeskError::Keys(_) => Self::Store(error.to_string()),
         }
     }
 }

@@ -17,6 +17,8 @@ mod limits;
 mod openapi;
 mod operation;
 mod operations;
+mod pending;
+pub mod policies;
 mod refused;
 mod server;
 mod shape;
@@ -37,6 +39,7 @@ pub use door::{Arrival, Door, Duplex, OpenCalls};
 pub use inspection::Inspection;
 pub use operation::{Method, Operation};
 pub use operations::OPERATIONS;
+pub use policies::{PolicyControl, PolicyDesk};
 pub use server::{MAX_CONNECTIONS, serve};
 pub use topology::Topology;
 

@@ -1,7 +1,7 @@
 //! The OpenAPI 3.1 document, made of the table of calls.
 
 use crate::context::Needs;
-use crate::operation::Operation;
+use crate::operation::{ConditionUse, Operation};
 use crate::shape::Schemas;
 use serde_json::{Map, Value, json};
 
@@ -38,10 +38,14 @@ fn describe(operation: &Operation, schemas: &mut Schemas) -> Value {
     let described = (operation.describe)(schemas);
     let mut parameters = of("path", described.path.as_ref());
     parameters.extend(of("query", described.query.as_ref()));
-    if operation.is_tagged {
+    if operation.condition != ConditionUse::None {
         let about =
             "The `ETag` of what is to be changed; where it is another by now, nothing is changed (412).";
-        parameters.push(json!({ "name": "If-Match", "in": "header", "required": false, "description": about, "schema": { "type": "string" } }));
+        parameters.push(header("If-Match", about));
+    }
+    if operation.condition == ConditionUse::Required {
+        let about = "`*`, in place of `If-Match`, where nothing is there yet. Without either nothing is changed (428).";
+        parameters.push(header("If-None-Match", about));
     }
     let media = |(kind, schema): (&str, Value)| json!({ kind: { "schema": schema } });
     let mut responses = Map::new();
@@ -75,6 +79,10 @@ fn describe(operation: &Operation, schemas: &mut Schemas) -> Value {
         members.insert("requestBody".into(), json!({ "required": true, "content": media(body) }));
     }
     described_as
+}
+
+fn header(name: &str, about: &str) -> Value {
+    json!({ "name": name, "in": "header", "required": false, "description": about, "schema": { "type": "string" } })
 }
 
 /// The fields of a record as parameters.

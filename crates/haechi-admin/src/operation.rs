@@ -26,8 +26,8 @@ pub struct Operation {
     pub needs: Needs,
     /// What it is called in the audit trail; `None` where it changes nothing.
     pub action: Option<&'static str>,
-    /// Whether what it shows or changes has an `ETag`, so that `If-Match` can name it.
-    pub is_tagged: bool,
+    /// Whether it takes a condition.
+    pub condition: ConditionUse,
     /// What it does.
     pub summary: &'static str,
     pub(crate) answer: fn(Call) -> Answering,
@@ -45,6 +45,17 @@ pub enum Method {
     Put,
     /// Removes.
     Delete,
+}
+
+/// Whether a call takes a condition: `If-Match`, by the `ETag` of what it changes (RFC 9110 13.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConditionUse {
+    /// What it changes has no `ETag`.
+    None,
+    /// It may name one.
+    Optional,
+    /// It must say what it takes to be there; `If-None-Match: *` says nothing is (RFC 6585 3).
+    Required,
 }
 
 /// An answer that is on its way.
@@ -82,14 +93,14 @@ impl Method {
 
 /// A row of the table.
 macro_rules! row {
-    ($name:ident, $needs:ident, ($action:expr, $is_tagged:literal), $method:ident $path:literal, $handler:path, $summary:literal, $answer:expr) => {
+    ($name:ident, $needs:ident, ($action:expr, $condition:ident), $method:ident $path:literal, $handler:path, $summary:literal, $answer:expr) => {
         $crate::operation::Operation {
             name: stringify!($name),
             method: Method::$method,
             path: $path,
             needs: $crate::context::Needs::$needs,
             action: $action,
-            is_tagged: $is_tagged,
+            condition: $crate::operation::ConditionUse::$condition,
             summary: $summary,
             answer: $answer,
             describe: |schemas| $crate::operation::describe(schemas, $handler),
@@ -101,7 +112,7 @@ macro_rules! row {
 macro_rules! read {
     ($name:ident, $needs:ident, $method:ident $path:literal, $handler:path, $summary:literal) => {
         $crate::operation::row!(
-            $name, $needs, (None, false), $method $path, $handler, $summary,
+            $name, $needs, (None, None), $method $path, $handler, $summary,
             |call| Box::pin($crate::operation::look(call, $handler))
         )
     };
@@ -111,7 +122,7 @@ macro_rules! read {
 macro_rules! watch {
     ($name:ident, $needs:ident, $method:ident $path:literal, $handler:path, $summary:literal) => {
         $crate::operation::row!(
-            $name, $needs, (None, false), $method $path, $handler, $summary,
+            $name, $needs, (None, None), $method $path, $handler, $summary,
             |call| Box::pin($crate::operation::look_on(call, $handler))
         )
     };
@@ -120,12 +131,12 @@ macro_rules! watch {
 /// A call that changes something: its handler can do so only through what writes to the audit trail first.
 macro_rules! write {
     ($name:ident, $action:literal, $method:ident $path:literal, $handler:path, $summary:literal) => {
-        $crate::operation::write!(@ false $name, $action, $method $path, $handler, $summary)
+        $crate::operation::write!(@ None $name, $action, $method $path, $handler, $summary)
     };
-    (@ $is_tagged:literal $name:ident, $action:literal, $method:ident $path:literal, $handler:path, $summary:literal) => {
+    (@ $condition:ident $name:ident, $action:literal, $method:ident $path:literal, $handler:path, $summary:literal) => {
         $crate::operation::row!(
-            $name, Change, (Some($action), $is_tagged), $method $path, $handler, $summary,
-            |call| Box::pin($crate::operation::change(call, ($action, $is_tagged), $handler))
+            $name, Change, (Some($action), $condition), $method $path, $handler, $summary,
+            |call| Box::pin($crate::operation::change(call, ($action, $crate::operation::ConditionUse::$condition), $handler))
         )
     };
 }
@@ -133,10 +144,17 @@ macro_rules! write {
 /// A call that changes what has an `ETag`: only where it is as `If-Match` says.
 macro_rules! edit {
     ($name:ident, $action:literal, $method:ident $path:literal, $handler:path, $summary:literal) => {
-        $crate::operation::write!(@ true $name, $action, $method $path, $handler, $summary)
+        $crate::operation::write!(@ Optional $name, $action, $method $path, $handler, $summary)
     };
 }
-pub(crate) use {edit, read, row, watch, write};
+
+/// The same, only where the caller says what they take to be there.
+macro_rules! guarded {
+    ($name:ident, $action:literal, $method:ident $path:literal, $handler:path, $summary:literal) => {
+        $crate::operation::write!(@ Required $name, $action, $method $path, $handler, $summary)
+    };
+}
+pub(crate) use {edit, guarded, read, row, watch, write};
 
 pub(crate) async fn look<P, Q, B, A, F>(
     call: Call,
@@ -173,7 +191,7 @@ where
 
 pub(crate) async fn change<P, Q, B, A, F>(
     call: Call,
-    (action, is_tagged): (&'static str, bool),
+    (action, condition): (&'static str, ConditionUse),
     handler: impl FnOnce(Change, Asked<P, Q, B>) -> F,
 ) -> Result<Response, AdminError>
 where
@@ -184,8 +202,10 @@ where
     F: Future<Output = Result<A, AdminError>>,
 {
     let asked = call::read(&call.parts, call.segments, call.body).await?;
-    if !is_tagged {
-        asked.condition.is_none()?;
+    match condition {
+        ConditionUse::None => asked.condition.is_none()?,
+        ConditionUse::Optional => {}
+        ConditionUse::Required => asked.condition.is_given()?,
     }
     let actor = call.actor.ok_or_else(|| AdminError::NoCredential(Vec::new()))?;
     let trail = call.context.trail.clone();

@@ -26,6 +26,12 @@ pub struct Bundle {
     pub decides: String,
     /// What the placeholders in it stood for, such as `env:NAME`.
     pub values: BTreeMap<String, String>,
+    /// The policies of the store, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub stored: BTreeMap<String, String>,
+    /// Whether there may have been more of them, because the store could not be asked yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
 }
 
 impl Bundle {

@@ -28,6 +28,7 @@ mod revocations;
 mod rotation;
 mod seal;
 mod ticket;
+mod token_desk;
 mod tokens;
 mod userinfo;
 mod visit;
@@ -56,6 +57,7 @@ pub use registration::{ClientMetadata, MOST_REGISTERED};
 pub use revocations::watch_revocations;
 pub use rotation::{RotationError, SOONEST, SigningKeyAccounts};
 pub use seal::{NotASeal, Seal, SealError, Seals, sealed_with};
+pub use token_desk::{InspectedToken, TokenDesk, TokenDeskError};
 pub use tokens::{
     ACCESS_TOKEN_TYPE, ClientSecret, IDENTITY_TOKEN_TYPE, OPERATORS, RESERVED_CLAIMS, operator_token,
 };

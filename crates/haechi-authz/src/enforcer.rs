@@ -16,6 +16,8 @@ pub struct Enforcer {
     /// By route: who is asked besides.
     points: Vec<Vec<Arc<dyn DecisionPoint>>>,
     generation: u64,
+    /// Whether these are all the policies that there are.
+    is_whole: bool,
 }
 
 /// What an [`Enforcer`] is made of.
@@ -57,7 +59,12 @@ pub enum Refused {
     Denied(Decision, DenyReason, Denial),
     /// It could not be decided.
     Undecided(Decision, Unavailable),
+    /// Not all policies are known, so that nothing was decided.
+    Unknown(Decision),
 }
+
+/// Why nothing is decided by an [`Enforcer::incomplete`] enforcer.
+pub const POLICIES_UNKNOWN: &str = "the policies of the store are not known yet";
 
 impl Enforcer {
     /// Puts the parts together.
@@ -79,7 +86,14 @@ impl Enforcer {
             shadow: parts.shadow.map(Engine::as_shadow),
             points,
             generation: parts.generation,
+            is_whole: true,
         })
+    }
+
+    /// The same, which knows that there may be more policies: it decides nothing but what no policy is about.
+    #[must_use]
+    pub fn incomplete(self) -> Self {
+        Self { is_whole: false, ..self }
     }
 
     /// The engine that decides.
@@ -97,7 +111,7 @@ impl Enforcer {
     /// The policies come first; a decision point is asked only where they allow.
     ///
     /// # Errors
-    /// [`Refused`] when the policies or a decision point say no, or a decision point cannot tell.
+    /// [`Refused`] when the policies or a decision point say no, a decision point cannot tell, or not all policies are known.
     pub async fn enforce(
         &self,
         head: Box<RequestHead>,
@@ -108,6 +122,9 @@ impl Enforcer {
     ) -> Result<Permitted, Refused> {
         let facts = Facts { head: &head, route, caller: &caller };
         let mut decision = self.decide(&facts, id, memo);
+        if !self.is_whole && !self.is_built_in(route) {
+            return Err(Refused::Unknown(decision));
+        }
         let (mut changes, mut denial) = (HeaderChanges::NONE, Denial::default());
         if decision.verdict.is_allowed() {
             for point in self.points.get(route.get()).into_iter().flatten() {
@@ -135,6 +152,11 @@ impl Enforcer {
             None => Ok(Permitted { head, caller, decision, changes }),
             Some(reason) => Err(Refused::Denied(decision, reason, denial)),
         }
+    }
+
+    fn is_built_in(&self, route: RouteIndex) -> bool {
+        let facts = self.engine.compiled().vocabulary().route(route);
+        facts.is_some_and(|facts| facts.rule.is_built_in())
     }
 
     /// The backend would see another value than the one that policies decided about: such an answer is none.

@@ -28,7 +28,7 @@ pub mod vocabulary;
 
 pub use compile::{Compiled, CompiledText, PolicyFault, PolicyFile, compile};
 pub use decision::{Decision, DenyReason, External, Verdict};
-pub use enforcer::{Enforcer, EnforcerParts, NoSuchPoint, Permitted, Refused};
+pub use enforcer::{Enforcer, EnforcerParts, NoSuchPoint, POLICIES_UNKNOWN, Permitted, Refused};
 pub use engine::Engine;
 pub use entities::{principal_id, principal_kind};
 pub use fact_value::{FactSource, FactValue, RequestFacts};

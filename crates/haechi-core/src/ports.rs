@@ -4,9 +4,11 @@
 //! into "no" and never into "yes".
 
 mod api_keys;
+mod approvals;
 mod audit;
 mod clients;
 mod identity_records;
+mod policies;
 mod quota;
 mod quotas;
 mod revocations;
@@ -21,9 +23,11 @@ mod web_sessions;
 pub use api_keys::{
     ApiKeyRecord, ApiKeys, KeyFilter, KeyPage, KeyStanding, KeyState, KeyUse, PreviousSecret,
 };
+pub use approvals::{Approval, ApprovalState, Approvals};
 pub use audit::{AuditActor, AuditError, AuditEvent, AuditOutcome, AuditSubject, AuditTrail};
 pub use clients::{ClientLogin, ClientProof, ClientRecord, ClientSecrets, Clients};
 pub use identity_records::{IdentityRecord, IdentityRecords, RecordKind};
+pub use policies::{Author, Policies, PoliciesInForce, PolicyVersion};
 pub use quota::{Quota, QuotaError};
 pub use quotas::{QuotaUse, Quotas};
 pub use revocations::{CHANGES_KEPT, Change, Changes, Revocations, Revoked};

@@ -10,7 +10,9 @@ use crate::settings::Route;
 use crate::worker::plan::WorkerPlan;
 use haechi_authn::chain::{Chain, Outcome, Verified};
 use haechi_authn::{Attempt, Effects, Fault, LoginRedirect, Scheme, Unavailable};
-use haechi_authz::{Denial, DenialKind, DenyReason, Permitted, Refused as NotPermitted, RouteIndex};
+use haechi_authz::{
+    Denial, DenialKind, DenyReason, POLICIES_UNKNOWN, Permitted, Refused as NotPermitted, RouteIndex,
+};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, Irregular, RequestHead, Timestamp};
 use std::borrow::Cow;
@@ -133,6 +135,7 @@ pub(crate) async fn judge_on_route<'p, O: Observer>(
         Err(NotPermitted::Undecided(_, unavailable)) => {
             Err(Refused::new(Refusal::CANNOT_TELL, unavailable.to_string()))
         }
+        Err(NotPermitted::Unknown(_)) => Err(Refused::new(Refusal::CANNOT_TELL, POLICIES_UNKNOWN)),
     }
 }
 

@@ -1,11 +1,13 @@
 //! A store that is gone with the process. It is also the plainest statement of what the ports ask, and the tests hold the others against it.
 
 mod api_keys;
+mod approvals;
 mod clients;
 mod edit;
 mod identity_records;
 mod keys;
 mod log;
+mod policies;
 mod quotas;
 mod revocations;
 mod sessions;
@@ -15,8 +17,8 @@ mod web_sessions;
 
 use haechi_core::Timestamp;
 use haechi_core::ports::{
-    ClientRecord, IdentityRecord, RecordKind, Session, SigningKeyRecord, StoreError, Stored, UserRecord,
-    WebSession,
+    Approval, ClientRecord, IdentityRecord, PolicyVersion, RecordKind, Session, SigningKeyRecord, StoreError,
+    Stored, UserRecord, WebSession,
 };
 use keys::Keys;
 use log::Log;
@@ -57,6 +59,10 @@ struct Facts {
     log: Log,
     /// In the order they were added.
     signing_keys: Vec<SigningKeyRecord>,
+    /// Every version, by serial.
+    policies: Vec<PolicyVersion>,
+    /// By id.
+    approvals: BTreeMap<String, Approval>,
 }
 
 impl Memory {

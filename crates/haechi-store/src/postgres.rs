@@ -4,6 +4,7 @@
 //! the very transaction that changes it, and the nodes that listen are notified when that transaction is committed.
 
 mod api_keys;
+mod approvals;
 mod clients;
 mod condition;
 mod edit;
@@ -15,6 +16,7 @@ mod log;
 pub(crate) mod open;
 mod opening;
 mod options;
+mod policies;
 mod probe;
 mod quotas;
 mod refusal;

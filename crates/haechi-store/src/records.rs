@@ -2,9 +2,9 @@
 
 use crate::json::{parse, unreadable};
 use haechi_core::ports::{
-    ApiKeyRecord, Change, ClientProof, ClientRecord, ClientSecrets, Exchange, KeyState, LoginState,
-    PasswordState, PreviousSecret, Revision, Revoked, Session, SigningKeyRecord, StoreError, UserRecord,
-    WebSession,
+    ApiKeyRecord, Approval, ApprovalState, Change, ClientProof, ClientRecord, ClientSecrets, Exchange,
+    KeyState, LoginState, PasswordState, PoliciesInForce, PolicyVersion, PreviousSecret, Revision, Revoked,
+    Session, SigningKeyRecord, StoreError, UserRecord, WebSession,
 };
 use haechi_core::{Secret, Timestamp};
 use serde::de::DeserializeOwned;
@@ -281,4 +281,56 @@ pub(crate) fn epoch(number: i64) -> Result<u64, StoreError> {
 /// The log has no row for its epoch.
 pub(crate) fn no_epoch() -> StoreError {
     StoreError::Corrupt("the revocation epoch is missing".into())
+}
+
+pub(crate) fn policy_version<R: Columns>(row: &R) -> Result<PolicyVersion, R::Fault> {
+    Ok(PolicyVersion {
+        serial: row.number("serial")?,
+        name: row.text("name")?,
+        version: row.number("version")?,
+        text: row.optional_text("text")?,
+        changed_at: row.time("changed_at")?,
+        changed_by: row.json("changed_by")?,
+        approved_by: row.optional_json("approved_by")?,
+    })
+}
+
+/// Of rows that have the newest serial as `newest`, and one policy each; one without any where there is no policy.
+pub(crate) fn policies_in_force<R: Columns>(rows: &[R]) -> Result<PoliciesInForce, R::Fault> {
+    let serial = rows.first().map(|row| row.number("newest")).transpose()?.unwrap_or_default();
+    let mut policies = Vec::with_capacity(rows.len());
+    for row in rows {
+        if row.optional_number("serial")?.is_some() {
+            policies.push(policy_version(row)?);
+        }
+    }
+    Ok(PoliciesInForce { serial, policies })
+}
+
+/// Somebody else was faster.
+pub(crate) fn policy_changed(version: &PolicyVersion) -> StoreError {
+    StoreError::Changed(format!("policy `{}`, or another policy,", version.name))
+}
+
+pub(crate) fn approval<R: Columns>(row: &R) -> Result<Approval, R::Fault> {
+    let state = row.text("state")?;
+    let unknown = || unreadable("state", &format!("there is no state `{state}`"));
+    Ok(Approval {
+        id: row.text("id")?,
+        action: row.text("action")?,
+        target: row.text("target")?,
+        content: row.text("content")?,
+        asked_by: row.json("asked_by")?,
+        asked_at: row.time("asked_at")?,
+        expires_at: row.time("expires_at")?,
+        state: ApprovalState::of(&state).ok_or_else(unknown)?,
+        decided_by: row.optional_json("decided_by")?,
+        decided_at: row.optional_time("decided_at")?,
+    })
+}
+
+/// Why nothing was decided, by whether there is such a change.
+pub(crate) fn undecidable(id: &str, is_there: bool) -> StoreError {
+    let named = format!("approval `{id}`");
+    if is_there { StoreError::Changed(named) } else { StoreError::Missing(named) }
 }

@@ -4,6 +4,7 @@
 //! is written to the log in the very transaction that changes it.
 
 mod api_keys;
+mod approvals;
 mod clients;
 mod condition;
 mod edit;
@@ -14,6 +15,7 @@ mod log;
 mod lookup;
 pub(crate) mod open;
 mod opening;
+mod policies;
 mod probe;
 mod quotas;
 mod refusal;

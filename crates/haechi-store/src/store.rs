@@ -5,8 +5,8 @@ use crate::postgres::Postgres;
 use crate::sqlite::Sqlite;
 use crate::{Location, OpenError, SchemaStatus};
 use haechi_core::ports::{
-    ApiKeys, Clients, IdentityRecords, Quotas, Revocations, Sessions, SigningKeys, StoreError, Users,
-    WebSessions,
+    ApiKeys, Approvals, Clients, IdentityRecords, Policies, Quotas, Revocations, Sessions, SigningKeys,
+    StoreError, Users, WebSessions,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -32,6 +32,10 @@ pub struct Store {
     pub revocations: Arc<dyn Revocations>,
     /// The embedded identity provider's private keys.
     pub signing_keys: Arc<dyn SigningKeys>,
+    /// Policies that count beside those of the files.
+    pub policies: Arc<dyn Policies>,
+    /// Changes that wait for a second person.
+    pub approvals: Arc<dyn Approvals>,
     kind: Kind,
 }
 
@@ -121,6 +125,8 @@ impl Store {
             + IdentityRecords
             + Revocations
             + SigningKeys
+            + Policies
+            + Approvals
             + 'static,
     {
         Self {
@@ -132,7 +138,9 @@ impl Store {
             web_sessions: store.clone(),
             identity_records: store.clone(),
             revocations: store.clone(),
-            signing_keys: store,
+            signing_keys: store.clone(),
+            policies: store.clone(),
+            approvals: store,
             kind,
         }
     }

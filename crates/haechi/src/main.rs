@@ -35,6 +35,8 @@ fn main() -> ExitCode {
         Command::Token(command) => cli::token::token(&common, command),
         Command::Review(arguments) => cli::audit::review::review(&common, &arguments),
         Command::Audit(command) => cli::audit::audit(&common, command),
+        Command::Policy(command) => cli::policy::policy(&common, command),
+        Command::Approval(command) => cli::approval::approval(&common, command),
         Command::Session(command) => cli::session::session(&common, command),
         Command::SigningKey(command) => cli::signing_key::signing_key(&common, command),
         Command::Store(command) => cli::schema_version::store(&common, command),

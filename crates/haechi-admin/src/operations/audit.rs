@@ -1,11 +1,14 @@
 //! `/api/v1/audit`: the audit trail, read, verified, and what it has of a person exported or erased.
 
-use crate::answer::{Page, Shown, limit};
+use crate::answer::{Accepted, Answer, Page, Shown, limit};
 use crate::archive::{Archive, Erased, Person, RecordsQuery, SubjectQuery, WantedRecords};
 use crate::call::{Asked, Json, Nothing};
 use crate::change::{Change, Reader};
-use crate::error::AdminError;
+use crate::error::{AdminError, Success};
+use crate::pending::{ApprovalView, Content, ask};
+use crate::shape::Schemas;
 use crate::streamed::Lines;
+use axum::response::Response;
 use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::mpsc::channel;
@@ -59,14 +62,71 @@ pub(super) async fn export(
 pub(super) async fn erase(
     change: Change,
     asked: Asked<Nothing, Nothing, Json<SubjectQuery>>,
-) -> Result<Shown<Erased>, AdminError> {
-    let archive = archive(&change.look)?;
-    let people = known(&*archive, &asked.body.0).await?;
+) -> Result<Erasure, AdminError> {
+    let (archive, who) = (archive(&change.look)?, asked.body.0);
+    let people = known(&*archive, &who).await?;
     change.target(named(&people)).await;
-    change.record().await?;
+    let second_person = match &change.look.0.directory {
+        Some(directory) => directory.rules().second_person,
+        None => None,
+    };
+    if let Some(lifetime) = second_person {
+        let SubjectQuery { subject, issuer } = who;
+        let content = Content::Erase { pseudonyms: pseudonyms(&people), subject, issuer };
+        let wanted = ("subject.erase", named(&people), &content);
+        let pending = ask(&change, &change.stores()?, wanted, lifetime).await?;
+        return Ok(Erasure::Pending(Box::new(pending)));
+    }
     let erased = people.len();
-    archive.erase(people).await?;
-    Ok(Shown(Erased { erased }))
+    destroy(&change, people).await?;
+    Ok(Erasure::Done(Erased { erased }))
+}
+
+/// What became of it.
+pub(crate) enum Erasure {
+    /// The keys are gone.
+    Done(Erased),
+    /// It waits for somebody else.
+    Pending(Box<ApprovalView>),
+}
+
+impl Answer for Erasure {
+    fn describe(schemas: &mut Schemas) -> Vec<(Success, Option<(&'static str, Value)>)> {
+        let mut answers = Shown::<Erased>::describe(schemas);
+        answers.extend(Accepted::<ApprovalView>::describe(schemas));
+        answers
+    }
+
+    fn answer(self) -> Result<Response, AdminError> {
+        match self {
+            Self::Done(erased) => Shown(erased).answer(),
+            Self::Pending(pending) => Accepted(*pending).answer(),
+        }
+    }
+}
+
+/// Destroys the keys of these people, once that is on record.
+pub(super) async fn destroy(change: &Change, people: Vec<Person>) -> Result<(), AdminError> {
+    change.record().await?;
+    Ok(archive(&change.look)?.erase(people).await?)
+}
+
+/// Those who were to be erased, if the trail of this node still knows them by the same keys.
+pub(super) async fn still_known(
+    change: &Change,
+    (subject, issuer): (String, Option<String>),
+    pseudonyms: &[String],
+) -> Result<Vec<Person>, AdminError> {
+    let people = archive(&change.look)?.people(SubjectQuery { subject, issuer }).await?;
+    if self::pseudonyms(&people) != pseudonyms {
+        let why = "the trail of this node does not know the person by the keys that were to be destroyed: agree on the node on which it was asked for";
+        return Err(AdminError::Conflict(why.to_owned()));
+    }
+    Ok(people)
+}
+
+fn pseudonyms(people: &[Person]) -> Vec<String> {
+    people.iter().map(|person| person.pseudonym.clone()).collect()
 }
 
 async fn known(archive: &dyn Archive, who: &SubjectQuery) -> Result<Vec<Person>, AdminError> {

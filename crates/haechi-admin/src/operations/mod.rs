@@ -1,6 +1,7 @@
 //! The calls. One table says of each its address, who may make it, what it takes and gives, and under which name it is written to the audit trail: the
 //! server, the OpenAPI document and the tests go by it.
 
+mod approvals;
 mod audit;
 mod clients;
 mod config;
@@ -8,13 +9,15 @@ mod decision_stream;
 mod decisions;
 mod inspection;
 mod keys;
+mod policies;
 mod probes;
 mod sessions;
 mod signing_keys;
+mod tokens;
 mod topology;
 mod users;
 
-use crate::operation::{Method, Operation, edit, read, watch, write};
+use crate::operation::{Method, Operation, edit, guarded, read, watch, write};
 
 /// Every call.
 pub const OPERATIONS: &[Operation] = &[
@@ -37,6 +40,17 @@ pub const OPERATIONS: &[Operation] = &[
     read!(verify_audit, Read, Post "/api/v1/audit/verify", audit::verify, "Say whether anything in the audit trail was removed, added, altered or moved"),
     write!(export_subject, "subject.export", Get "/api/v1/audit/export", audit::export, "Give everything that the audit trail has about a person, as JSON lines. That it was given is on record"),
     write!(erase_subject, "subject.erase", Post "/api/v1/audit/erase", audit::erase, "Destroy the key of a person: what the audit trail has of them cannot be read any more"),
+    read!(list_policies, Read, Get "/api/v1/policies", policies::list, "List the policies of files, and those of the store"),
+    read!(show_policy, Read, Get "/api/v1/policies/{name}", policies::show, "Show a policy with its text"),
+    guarded!(put_policy, "policy.put", Put "/api/v1/policies/{name}", policies::put, "Put a policy into the store, for all nodes, or give it another text. It counts when it is valid and every property is proved"),
+    guarded!(delete_policy, "policy.delete", Delete "/api/v1/policies/{name}", policies::delete, "Take a policy of the store out of force, on all nodes. Its versions are kept"),
+    read!(list_policy_versions, Read, Get "/api/v1/policies/{name}/versions", policies::versions, "List all versions of a policy of the store, newest first"),
+    read!(show_policy_version, Read, Get "/api/v1/policies/{name}/versions/{version}", policies::version, "Show a version of a policy of the store"),
+    guarded!(rollback_policy, "policy.rollback", Post "/api/v1/policies/{name}/rollback", policies::rollback, "Give a policy of the store the text of an earlier version, as a version of its own"),
+    read!(list_approvals, Read, Get "/api/v1/approvals", approvals::list, "List changes that wait for a second person, and those that were decided, newest first"),
+    read!(show_approval, Read, Get "/api/v1/approvals/{id}", approvals::show, "Show a change that waits for a second person, or was decided"),
+    write!(approve_change, "approval.approve", Post "/api/v1/approvals/{id}/approve", approvals::approve, "Agree to a change that somebody else asked for. It is checked again, and made"),
+    write!(reject_change, "approval.reject", Delete "/api/v1/approvals/{id}", approvals::reject, "Say no to a change that waits, or take one back"),
     read!(list_decisions, Read, Get "/api/v1/decisions", decisions::list, "List the decisions that were made lately, newest first"),
     read!(list_shadow_decisions, Read, Get "/api/v1/decisions/shadow", decisions::shadow, "List one decision for each way in which shadow policies would change what happens"),
     watch!(stream_decisions, Read, Get "/api/v1/decisions/stream", decision_stream::stream, "Give decisions as they are made, as server-sent events, for as long as the caller may see them"),
@@ -68,6 +82,8 @@ pub const OPERATIONS: &[Operation] = &[
     read!(show_client, Read, Get "/api/v1/clients/{id}", clients::show, "Show a machine client"),
     edit!(rotate_client, "client.rotate", Post "/api/v1/clients/{id}/rotate", clients::rotate, "Give a machine client a new secret, which is shown in this answer and never again, or other public keys"),
     edit!(delete_client, "client.delete", Delete "/api/v1/clients/{id}", clients::delete, "Delete a machine client; its access tokens stop working within 5 s"),
+    read!(inspect_token, Read, Post "/api/v1/tokens/inspect", tokens::inspect, "Say what an access token says, and whether it works"),
+    write!(revoke_token, "token.revoke", Post "/api/v1/tokens/revoke", tokens::revoke, "Revoke one access token, on every node within 5 s"),
     read!(list_signing_keys, Read, Get "/api/v1/signing-keys", signing_keys::list, "List the keys that tokens are signed with, oldest first"),
     write!(rotate_signing_key, "signing_key.rotate", Post "/api/v1/signing-keys/rotate", signing_keys::rotate, "Make the next signing key. It is published at once and signs later"),
     write!(retire_signing_key, "signing_key.retire", Post "/api/v1/signing-keys/{kid}/retire", signing_keys::retire, "Withdraw a signing key whose successor signs"),

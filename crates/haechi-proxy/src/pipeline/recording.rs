@@ -7,7 +7,7 @@ use crate::record::Record;
 use crate::worker::Worker;
 use crate::worker::plan::WorkerPlan;
 use haechi_authn::{Attempt, Effects, Scheme};
-use haechi_authz::{Decision, DenyReason, External, Permitted, Refused, RouteIndex};
+use haechi_authz::{Decision, DenyReason, External, POLICIES_UNKNOWN, Permitted, Refused, RouteIndex};
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, RequestHead};
 use std::sync::Arc;
@@ -53,6 +53,7 @@ impl<'a, 'r> Recording<'a, 'r> {
             Err(Refused::Undecided(_, unavailable)) => {
                 return metrics.decision_point(&unavailable.name, "unavailable", took());
             }
+            Err(Refused::Unknown(_)) => return,
         };
         if let Some(External { name, allowed, cached }) = &decision.external {
             let (result, took) = match (cached, allowed) {
@@ -116,13 +117,15 @@ impl Observer for Recording<'_, '_> {
             Ok(permitted) => (permitted.decision(), "allow"),
             Err(Refused::Denied(decision, DenyReason::Error(_), _)) => (decision, "error"),
             Err(Refused::Denied(decision, ..)) => (decision, "deny"),
-            Err(Refused::Undecided(decision, _)) => (decision, "unavailable"),
+            Err(Refused::Undecided(decision, _) | Refused::Unknown(decision)) => (decision, "unavailable"),
         };
         let Some(route) = self.plan.recorded_route(index) else { return };
         self.record.authorized(result, self.begun.elapsed());
         self.record.decided(decision, route);
-        if let Err(Refused::Undecided(_, unavailable)) = outcome {
-            self.record.undecided(unavailable.to_string());
+        match outcome {
+            Err(Refused::Undecided(_, unavailable)) => self.record.undecided(unavailable.to_string()),
+            Err(Refused::Unknown(_)) => self.record.undecided(POLICIES_UNKNOWN.to_owned()),
+            _ => {}
         }
     }
 }

@@ -18,6 +18,7 @@ const MIGRATIONS: Migrations = Migrations(&[
     (4, "clients", include_str!("../../migrations/postgres/0004_clients.sql")),
     (5, "revisions", include_str!("../../migrations/postgres/0005_revisions.sql")),
     (6, "web sessions", include_str!("../../migrations/postgres/0006_web_sessions.sql")),
+    (7, "policies", include_str!("../../migrations/postgres/0007_policies.sql")),
     (8, "standard provider", include_str!("../../migrations/postgres/0008_standard_provider.sql")),
 ]);
 
@@ -25,7 +26,7 @@ const MIGRATIONS: Migrations = Migrations(&[
 const LOCK: i64 = 0x4841_4543;
 
 /// What the operations need, a table and its columns in each line; and the indexes that keep promises.
-const TABLES: [(&str, &str); 14] = [
+const TABLES: [(&str, &str); 16] = [
     (
         "users",
         "id name password_hash roles attributes disabled created_at failures locked_until must_change_password password_changed_at",
@@ -54,8 +55,10 @@ const TABLES: [(&str, &str); 14] = [
     ("login_key", "one key"),
     ("identity_records", "kind id owner value version kept_until"),
     ("compatibility", "one oldest_known"),
+    ("policies", "serial name version text changed_at changed_by approved_by"),
+    ("approvals", "id action target content asked_by asked_at expires_at state decided_by decided_at"),
 ];
-const INDEXES: [&str; 2] = ["working_refresh_token", "latest_signing_key"];
+const INDEXES: [&str; 3] = ["working_refresh_token", "latest_signing_key", "policy_versions"];
 
 /// Brings the schema up to date, and refuses a database that then lacks something. All of it is one transaction, because a pooler may give every
 /// transaction another connection; the lock is taken only where there is something to write.

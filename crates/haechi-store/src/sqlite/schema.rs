@@ -22,6 +22,7 @@ const MIGRATIONS: Migrations = Migrations(&[
     (5, "clients", include_str!("../../migrations/sqlite/0005_clients.sql")),
     (6, "revisions", include_str!("../../migrations/sqlite/0006_revisions.sql")),
     (7, "web sessions", include_str!("../../migrations/sqlite/0007_web_sessions.sql")),
+    (8, "policies", include_str!("../../migrations/sqlite/0008_policies.sql")),
     (9, "standard provider", include_str!("../../migrations/sqlite/0009_standard_provider.sql")),
 ]);
 

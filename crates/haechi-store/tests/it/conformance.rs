@@ -1,9 +1,11 @@
 //! What the ports promise, held against every store.
 
 mod api_keys;
+mod approvals;
 mod changes;
 mod clients;
 mod identity_records;
+mod policies;
 mod quotas;
 mod sessions;
 mod signing_keys;

@@ -1,8 +1,9 @@
 //! Facts to keep.
 
 use haechi_core::ports::{
-    ApiKeyRecord, ClientLogin, ClientProof, ClientRecord, ClientSecrets, KeyState, KeyUse, LoginState,
-    PasswordState, Quota, Revision, Session, SessionDetails, SigningKeyRecord, UserRecord, WebSession,
+    ApiKeyRecord, Approval, ApprovalState, Author, ClientLogin, ClientProof, ClientRecord, ClientSecrets,
+    KeyState, KeyUse, LoginState, PasswordState, PolicyVersion, Quota, Revision, Session, SessionDetails,
+    SigningKeyRecord, UserRecord, WebSession,
 };
 use haechi_core::{AttributeValue, Attributes, Secret, Timestamp};
 use std::time::Duration;
@@ -130,6 +131,44 @@ pub(crate) fn signing_key(id: &str, algorithm: &str, from: i64) -> SigningKeyRec
         retired_at: None,
         published_until: None,
         created_at: at(from),
+    }
+}
+
+/// A person, or an account of a machine.
+pub(crate) fn author(subject: Option<&str>) -> Author {
+    Author {
+        authenticator: "로컬".into(),
+        issuer: subject.map(|_| "https://sso.example.com".into()),
+        subject: subject.map(str::to_owned),
+        uid: subject.is_none().then_some(u32::MAX),
+    }
+}
+
+pub(crate) fn policy_version(serial: i64, name: &str, version: i64, text: Option<&str>) -> PolicyVersion {
+    PolicyVersion {
+        serial,
+        name: name.into(),
+        version,
+        text: text.map(str::to_owned),
+        changed_at: at(serial),
+        changed_by: author(Some("mina")),
+        approved_by: (serial % 2 == 0).then(|| author(None)),
+    }
+}
+
+/// A change that waits until second `expires`.
+pub(crate) fn approval(id: &str, expires: i64) -> Approval {
+    Approval {
+        id: id.into(),
+        action: "policy.put".into(),
+        target: "policy orders".into(),
+        content: r#"{"text":"해치"}"#.into(),
+        asked_by: author(Some("mina")),
+        asked_at: at(0),
+        expires_at: at(expires),
+        state: ApprovalState::Pending,
+        decided_by: None,
+        decided_at: None,
     }
 }
 

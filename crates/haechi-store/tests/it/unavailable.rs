@@ -1,10 +1,12 @@
 //! A store that is gone says so; it never says "no such user" or "nothing is revoked".
 
 use crate::Fixture;
-use crate::samples::{api_key, at, client, hash, key_use, session, signing_key, user, web_session};
+use crate::samples::{
+    api_key, approval, at, client, hash, key_use, policy_version, session, signing_key, user, web_session,
+};
 use crate::unopenable::raw;
 use haechi_core::Secret;
-use haechi_core::ports::{BoxFuture, Exchange, KeyFilter, KeyPage, Revoked, StoreError};
+use haechi_core::ports::{ApprovalState, BoxFuture, Exchange, KeyFilter, KeyPage, Revoked, StoreError};
 use haechi_store::Store;
 use sqlx::{Connection, Executor};
 use std::fs;
@@ -89,6 +91,26 @@ fn ask_web_sessions(store: &Store) -> BoxFuture<'_, Vec<(&'static str, Option<St
     })
 }
 
+/// The same of policies and of what waits for a second person.
+fn ask_policies(store: &Store) -> BoxFuture<'_, Vec<(&'static str, Option<StoreError>)>> {
+    let (policies, approvals) = (&store.policies, &store.approvals);
+    let states = (ApprovalState::Pending, ApprovalState::Rejected);
+    Box::pin(async move {
+        vec![
+            ("policies.in_force", policies.in_force().await.err()),
+            ("policies.serial", policies.serial().await.err()),
+            ("policies.versions", policies.versions("p", None, 9).await.err()),
+            ("policies.version", policies.version("p", 1).await.err()),
+            ("policies.add", policies.add(&policy_version(1, "p", 1, Some("x"))).await.err()),
+            ("approvals.page", approvals.page(None, 9).await.err()),
+            ("approvals.by_id", approvals.by_id("a").await.err()),
+            ("approvals.add", approvals.add(&approval("a", 9)).await.err()),
+            ("approvals.decide", approvals.decide("a", states, None, at(1)).await.err()),
+            ("approvals.expire", approvals.expire(at(1)).await.err()),
+        ]
+    })
+}
+
 #[tokio::test]
 async fn a_file_that_is_locked_at_the_start_is_opened_when_it_can_be() {
     let fixture = filled().await;
@@ -105,7 +127,7 @@ async fn a_file_that_is_locked_at_the_start_is_opened_when_it_can_be() {
 }
 
 async fn assert_unavailable(store: &Store) {
-    let all = [ask_all(store).await, ask_web_sessions(store).await].concat();
+    let all = [ask_all(store).await, ask_web_sessions(store).await, ask_policies(store).await].concat();
     for (call, error) in all {
         assert!(matches!(error, Some(StoreError::Unavailable(_))), "{call}: {error:?}");
     }
@@ -150,7 +172,7 @@ async fn every_table_is_dropped() {
     raw.execute(
         "PRAGMA foreign_keys = OFF; DROP TABLE users; DROP TABLE clients; DROP TABLE client_assertions; DROP TABLE api_keys; DROP TABLE refresh_tokens; \
          DROP TABLE sessions; DROP TABLE changes; DROP TABLE change_epoch; DROP TABLE signing_keys; \
-         DROP TABLE web_sessions; DROP TABLE login_key;",
+         DROP TABLE web_sessions; DROP TABLE login_key; DROP TABLE policies; DROP TABLE approvals;",
     )
     .await
     .unwrap();

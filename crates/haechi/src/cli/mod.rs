@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 mod analysis;
+pub(crate) mod approval;
 pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod client;
@@ -20,6 +21,7 @@ mod key_table;
 pub(crate) mod matrix;
 pub(crate) mod output;
 mod page;
+pub(crate) mod policy;
 pub(crate) mod prove;
 pub(crate) mod remote;
 pub(crate) mod run;
@@ -162,9 +164,12 @@ pub(crate) enum Command {
     Key(remote::Managed<key::KeyCommand>),
     /// Machine clients, which get tokens for themselves: by way of a running gate where there is one.
     Client(remote::Managed<client::ClientCommand>),
-    /// Access tokens. Works on the store itself.
-    #[command(subcommand)]
-    Token(token::TokenCommand),
+    /// Access tokens: by way of a running gate where there is one.
+    Token(remote::Managed<token::TokenCommand>),
+    /// Policies of the store, which count on all nodes: by way of a running gate where there is one.
+    Policy(remote::Managed<policy::PolicyCommand>),
+    /// Changes that wait for a second person, at a running gate.
+    Approval(remote::Managed<approval::ApprovalCommand>),
     /// Logins of users: by way of a running gate where there is one.
     Session(remote::Managed<session::SessionCommand>),
     /// The keys that tokens are signed with: by way of a running gate where there is one.
@@ -212,7 +217,7 @@ pub(crate) struct HealthArgs {
 /// `haechi prove`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ProveArgs {
-    /// The properties; `properties.yaml` beside the configuration where none is named.
+    /// The properties; where none is named those of `properties` in the configuration, and else `properties.yaml` beside it.
     #[arg(value_name = "PROPERTIES")]
     pub(crate) properties: Option<PathBuf>,
     /// The solver's program.

@@ -4,160 +4,42 @@ use super::analysis::{load, solver};
 use super::output::{self, counted};
 use super::{Common, Failure, Format, ProveArgs};
 use crate::config::load_properties;
-use crate::inspect::analysis::{Loaded, explain_command, lines};
+use crate::inspect::analysis::Loaded;
+use crate::inspect::prove::{Answer, Included, Outcome, ProofReport, ask};
 use crate::wire::control_runtime;
-use haechi_authz::RouteIndex;
-use haechi_authz::analysis::{Demand, Example, Finding, Proof, Property, prove as prove_property};
-use serde::Serialize;
+use haechi_authz::analysis::Property;
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// All that was found.
-#[derive(Debug, Serialize)]
-struct ProofReport {
-    properties: Vec<Answer>,
-    /// How often the solver was asked.
-    questions: usize,
-    /// How long it thought.
-    solver_ms: u64,
-}
-
-/// What came of one property.
-#[derive(Debug, Serialize)]
-struct Answer {
-    name: String,
-    outcome: Outcome,
-    routes: Vec<OnRoute>,
-    /// Roles that the property names, with those that include them and count as well.
-    included: Vec<Included>,
-    ms: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Outcome {
-    Proved,
-    DoesNotHold,
-    NotDecided,
-}
-
-#[derive(Debug, Serialize)]
-struct OnRoute {
-    route: Arc<str>,
-    /// Whether the gate brings the route itself.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    built_in: bool,
-    outcome: Outcome,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    why: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    example: Option<ConfirmedExample>,
-}
-
-/// An example that the gate confirmed.
-#[derive(Debug, Serialize)]
-struct ConfirmedExample {
-    #[serde(flatten)]
-    example: Box<Example>,
-    /// What the gate says of it.
-    gate: String,
-    /// The command that explains it.
-    explain: String,
-    #[serde(skip)]
-    lines: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Included {
-    role: Arc<str>,
-    by: Vec<Arc<str>>,
-}
 
 /// Proves, as text or JSON. Exit 1 where something does not hold or was not decided.
 pub(crate) fn prove(common: &Common, arguments: &ProveArgs) -> Result<(), Failure> {
     let loaded = load(&common.config)?;
     let beside = || common.config.with_file_name("properties.yaml");
-    let file = arguments.properties.clone().unwrap_or_else(beside);
-    let properties =
-        load_properties(&file, &loaded.config).map_err(|report| Failure::Config(Box::new(report)))?;
+    let properties = match &arguments.properties {
+        Some(file) => read(file, &loaded)?,
+        None if !loaded.config.property_files.is_empty() => loaded.config.properties.clone(),
+        None => read(&beside(), &loaded)?,
+    };
     let runtime = control_runtime().map_err(Failure::fault)?;
-    let told = runtime.block_on(ask(&loaded, &properties, arguments))?;
+    let told = runtime.block_on(async {
+        let mut solver = solver(&arguments.cvc5)?;
+        Ok::<_, Failure>(ask(&loaded, &properties, &mut solver).await)
+    })?;
     match common.output {
         Format::Json => output::json(&told)?,
         Format::Text => output::line(render(&told).trim_end())?,
     }
-    let proved = told.properties.iter().all(|answer| answer.outcome == Outcome::Proved);
-    if proved { Ok(()) } else { Err(Failure::Told) }
+    if told.holds() { Ok(()) } else { Err(Failure::Told) }
 }
 
-async fn ask(
-    loaded: &Loaded,
-    properties: &[Property],
-    arguments: &ProveArgs,
-) -> Result<ProofReport, Failure> {
-    let mut solver = solver(&arguments.cvc5)?;
-    let takes = |route: RouteIndex, method: &http::Method, host: &str, path: &haechi_core::CanonicalPath| {
-        loaded.takes(route, method, host, path)
-    };
-    let side = loaded.side(&takes);
-    let mut answers = Vec::with_capacity(properties.len());
-    for property in properties {
-        let proof = prove_property(&side, property, &mut solver).await;
-        answers.push(answer(loaded, property, proof).await);
-    }
-    let (questions, took) = solver.spent();
-    Ok(ProofReport { properties: answers, questions, solver_ms: ms(took) })
+fn read(file: &Path, loaded: &Loaded) -> Result<Arc<[Property]>, Failure> {
+    let read = load_properties(file, &loaded.config);
+    read.map(Arc::from).map_err(|report| Failure::Config(Box::new(report)))
 }
 
-async fn answer(loaded: &Loaded, property: &Property, proof: Proof) -> Answer {
-    let mut routes: Vec<OnRoute> = Vec::with_capacity(proof.routes.len());
-    for (route, finding) in proof.routes {
-        routes.push(on_route(loaded, property, route, finding).await);
-    }
-    let any = |outcome: Outcome| routes.iter().any(|route| route.outcome == outcome);
-    let outcome = if any(Outcome::DoesNotHold) {
-        Outcome::DoesNotHold
-    } else if any(Outcome::NotDecided) {
-        Outcome::NotDecided
-    } else {
-        Outcome::Proved
-    };
-    let included = proof.included.into_iter().map(|(role, by)| Included { role, by }).collect();
-    Answer { name: property.name.clone(), outcome, routes, included, ms: ms(proof.took) }
-}
-
-async fn on_route(loaded: &Loaded, property: &Property, route: RouteIndex, finding: Finding) -> OnRoute {
-    let facts = loaded.config.policies.vocabulary().route(route);
-    let name = facts.map_or_else(|| "".into(), |facts| facts.name.clone());
-    let built_in = facts.is_some_and(|facts| facts.rule.is_built_in());
-    let told = |outcome, why, example| OnRoute { route: name.clone(), built_in, outcome, why, example };
-    match finding {
-        Finding::None => told(Outcome::Proved, None, None),
-        Finding::Undecided(why) => told(Outcome::NotDecided, Some(why), None),
-        Finding::Example(example) => {
-            let passes = !matches!(property.demand, Demand::AlwaysIf(_));
-            match loaded.confirm(&example, passes).await {
-                Err(why) => told(Outcome::NotDecided, Some(why), None),
-                Ok(judged) => {
-                    let point = facts.and_then(|facts| facts.rule.external().next());
-                    let point = point
-                        .filter(|_| passes)
-                        .map(|name| format!(", if the decision point `{name}` agrees"));
-                    let gate = format!("{}{}", judged.told, point.unwrap_or_default());
-                    let (explain, lines) = (explain_command(loaded, &example), lines(loaded, &example));
-                    told(Outcome::DoesNotHold, None, Some(ConfirmedExample { example, gate, explain, lines }))
-                }
-            }
-        }
-    }
-}
-
-fn ms(took: Duration) -> u64 {
-    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
-}
-
-fn render(told: &ProofReport) -> String {
+/// As people read it.
+pub(super) fn render(told: &ProofReport) -> String {
     let mut out = String::new();
     for answer in &told.properties {
         // Writing to a `String` does not fail.

@@ -7,8 +7,9 @@ use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{AccountError, AccountStores, Accounts};
 use haechi_core::SystemClock;
-use haechi_core::ports::StoreError;
+use haechi_core::ports::{Policies, StoreError};
 use haechi_store::{Location, Store};
+use serde_json::{Map, Value};
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -34,6 +35,16 @@ impl Opened {
         match &self.recording {
             Some(Recording { trail, plain, action }) => trail.recorded(plain, &self.config, action),
             None => self.store.clone(),
+        }
+    }
+
+    /// The policies, a change of which is on record before, with what is known of it.
+    pub(crate) fn policies_with(&self, details: Map<String, Value>) -> Arc<dyn Policies> {
+        match &self.recording {
+            Some(Recording { trail, plain, action }) => {
+                trail.recorded_with(plain, &self.config, action, details)
+            }
+            None => self.store.policies.clone(),
         }
     }
 

@@ -1,21 +1,20 @@
 //! `haechi token`: what an access token says, and an end to it.
 
 use super::output::{self, said};
+use super::remote::{Gate, Managed, wait};
 use super::store::{Opened, with_store};
 use super::{Common, Failure, Format};
-use crate::config::{Config, LONGEST_ACCESS_TOKEN};
+use crate::config::LONGEST_ACCESS_TOKEN;
 use crate::wire::empty_keyring;
 use clap::Subcommand;
-use haechi_authn::identity::{OwnToken, payload, tokens_expire_at};
-use haechi_core::ports::{Change, Revoked};
+use haechi_authn::identity::{TokenDesk, TokenDeskError};
 use haechi_core::{Clock, Secret, SystemClock, Timestamp};
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::io::Read;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// How many changes are read at once.
-const CHANGES_AT_ONCE: usize = 10_000;
 /// No token is longer, in bytes.
 const MAX_TOKEN: u64 = 64 * 1024;
 
@@ -44,13 +43,55 @@ impl TokenCommand {
     }
 }
 
+/// What a token says, and whether it works.
+#[derive(Debug, Serialize, Deserialize)]
+struct TokenView {
+    active: bool,
+    reason: Option<String>,
+    claims: Map<String, Value>,
+}
+
 /// Does it.
-pub(crate) fn token(common: &Common, command: TokenCommand) -> Result<(), Failure> {
+pub(crate) fn token(
+    common: &Common,
+    Managed { command, gate }: Managed<TokenCommand>,
+) -> Result<(), Failure> {
     let format = common.output;
+    if let Some(gate) = gate.connect(common)? {
+        return wait(at_gate(&gate, format, command));
+    }
     with_store(common, command.action(), async |opened| match command {
-        TokenCommand::Inspect { token } => inspect(&opened, &given(token)?, format).await,
-        TokenCommand::Revoke { token } => revoke(&opened, &given(token)?).await,
+        TokenCommand::Inspect { token } => {
+            let found = desk(&opened).inspect(given(token)?.expose()).await?;
+            print(
+                &TokenView { active: found.reason.is_none(), reason: found.reason, claims: found.claims },
+                format,
+            )
+        }
+        TokenCommand::Revoke { token } => {
+            let desk = desk(&opened);
+            let (id, until) = desk.named(given(token)?.expose())?;
+            desk.revoke(&id, until).await?;
+            said(&format!("revoked the token `{id}`"));
+            Ok(())
+        }
     })
+}
+
+async fn at_gate(gate: &Gate, format: Format, command: TokenCommand) -> Result<(), Failure> {
+    match command {
+        TokenCommand::Inspect { token } => {
+            let body = json!({ "token": given(token)?.expose() });
+            print(&gate.change(Method::POST, &["tokens", "inspect"], &body).await?, format)
+        }
+        TokenCommand::Revoke { token } => {
+            let body = json!({ "token": given(token)?.expose() });
+            let done: Value = gate.change(Method::POST, &["tokens", "revoke"], &body).await?;
+            let id = done.get("jti").and_then(Value::as_str).unwrap_or_default();
+            said(&format!("revoked the token `{id}`"));
+            Ok(())
+        }
+    }
 }
 
 fn given(token: String) -> Result<Secret<String>, Failure> {
@@ -64,62 +105,32 @@ fn given(token: String) -> Result<Secret<String>, Failure> {
     if token.is_empty() { Err(Failure::usage("there is no token")) } else { Ok(Secret::from(token)) }
 }
 
-/// Why a token does not work; `None` where it does.
-async fn verdict(opened: &Opened, token: &str) -> Result<Option<String>, Failure> {
+fn desk(opened: &Opened) -> TokenDesk {
     let (config, store) = (&*opened.config, &opened.store);
-    let Some(identity) = &config.identity else {
-        return Ok(Some("no `identity` is configured that could have made it".to_owned()));
-    };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let keyring = empty_keyring(identity, store, clock.clone());
-    if !store.signing_keys.list().await?.is_empty() {
-        keyring.reload().await.map_err(Failure::fault)?;
-    }
-    let keys = keyring.verifying();
-    match OwnToken::read(token, &identity.issuer, &keys.load(), clock.uptime(), clock.now()) {
-        Err(fault) => Ok(Some(fault.to_string())),
-        Ok(token) => Ok(is_revoked(opened, &token).await?.then(|| "it or its login was revoked".to_owned())),
-    }
-}
-
-async fn is_revoked(opened: &Opened, token: &OwnToken) -> Result<bool, Failure> {
-    let mut since = 0;
-    loop {
-        let page = opened.store.revocations.changes_since(since, CHANGES_AT_ONCE).await?;
-        let ours = |change: &Change| match change {
-            Change::Revoked { what: Revoked::Token(id), .. } => *id == token.id,
-            Change::Revoked { what: Revoked::Session(id), .. } => Some(id) == token.session.as_ref(),
-            _ => false,
-        };
-        if page.changes.iter().any(ours) {
-            return Ok(true);
-        }
-        if page.epoch >= page.newest || page.epoch <= since {
-            return Ok(false);
-        }
-        since = page.epoch;
+    let identity = config.identity.as_ref();
+    TokenDesk {
+        identity: identity
+            .map(|known| (empty_keyring(known, store, clock.clone()), Arc::from(&*known.issuer))),
+        signing_keys: store.signing_keys.clone(),
+        revocations: store.revocations.clone(),
+        clock,
+        longest: LONGEST_ACCESS_TOKEN,
     }
 }
 
-async fn inspect(opened: &Opened, token: &Secret<String>, format: Format) -> Result<(), Failure> {
-    let token = token.expose();
-    let Some(claims) = payload(token) else {
-        return Err(Failure::usage(
-            "this is no access token: it is not three parts in base64url with claims",
-        ));
-    };
-    let why = verdict(opened, token).await?;
+fn print(view: &TokenView, format: Format) -> Result<(), Failure> {
     match format {
-        Format::Json => output::json(&json!({ "active": why.is_none(), "reason": why, "claims": claims }))?,
+        Format::Json => output::json(view)?,
         Format::Text => {
-            said_of(&claims)?;
-            match &why {
+            said_of(&view.claims)?;
+            match &view.reason {
                 None => output::line("works         yes")?,
                 Some(why) => output::line(&format!("works         no: {}", output::shown(why)))?,
             }
         }
     }
-    if why.is_none() { Ok(()) } else { Err(Failure::Told) }
+    if view.active { Ok(()) } else { Err(Failure::Told) }
 }
 
 fn said_of(claims: &Map<String, Value>) -> Result<(), Failure> {
@@ -136,36 +147,11 @@ fn said_of(claims: &Map<String, Value>) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn revoke(opened: &Opened, token: &Secret<String>) -> Result<(), Failure> {
-    let token = token.expose();
-    let (id, expires_at) = named(&opened.config, token)?;
-    let longest = tokens_expire_at(SystemClock.now(), LONGEST_ACCESS_TOKEN);
-    let until = expires_at.map_or(longest, |ends| longest.max(tokens_expire_at(ends, Duration::ZERO)));
-    opened.store.revocations.revoke(&Revoked::Token(id.clone()), until).await?;
-    said(&format!("revoked the token `{id}`"));
-    Ok(())
-}
-
-/// The `jti` of a token, and when it expires; or the text itself, where it is a `jti`.
-fn named(config: &Config, token: &str) -> Result<(String, Option<Timestamp>), Failure> {
-    if token.starts_with("hr_") {
-        return Err(Failure::usage("this is a refresh token; end its login with `haechi session end`"));
+impl From<TokenDeskError> for Failure {
+    fn from(error: TokenDeskError) -> Self {
+        match error {
+            TokenDeskError::NoToken | TokenDeskError::Refresh | TokenDeskError::Neither => Self::usage(error),
+            _ => Self::fault(error),
+        }
     }
-    if !token.contains('.') {
-        let is_id = token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let id = is_id.then(|| (token.to_owned(), None));
-        return id
-            .ok_or_else(|| Failure::usage("this is neither a token nor a `jti`, which is 32 hex digits"));
-    }
-    let claims = payload(token).ok_or_else(|| Failure::usage("this is no access token"))?;
-    let issuer = config.identity.as_ref().map(|identity| &*identity.issuer);
-    if claims.get("iss").and_then(Value::as_str) != issuer {
-        return Err(Failure::fault(
-            "the token is of another issuer: only the issuer can revoke it, and this store knows nothing of it",
-        ));
-    }
-    let id = claims.get("jti").and_then(Value::as_str);
-    let id = id.ok_or_else(|| Failure::fault("the token has no `jti` to revoke it by"))?;
-    let expires_at = claims.get("exp").and_then(Value::as_i64).map(Timestamp::from_seconds);
-    Ok((id.to_owned(), expires_at))
 }

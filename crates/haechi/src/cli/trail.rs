@@ -6,11 +6,11 @@ use crate::wire::own_issuer;
 use haechi_admin::Stores;
 use haechi_audit::{Mode, OpenError, Options, Trail};
 use haechi_core::ports::{
-    AuditActor, AuditError, AuditEvent, AuditOutcome, AuditSubject, AuditTrail, BoxFuture,
+    AuditActor, AuditError, AuditEvent, AuditOutcome, AuditSubject, AuditTrail, BoxFuture, Policies,
 };
 use haechi_core::{Clock, SystemClock};
 use haechi_store::Store;
-use serde_json::Map;
+use serde_json::{Map, Value};
 use std::sync::{Arc, OnceLock};
 
 /// Opened with the first change: a command that only looks leaves no line.
@@ -26,16 +26,7 @@ impl CommandTrail {
 
     /// The store, whose first change writes the event of a command first.
     pub(super) fn recorded(self: &Arc<Self>, store: &Store, config: &Config, action: &'static str) -> Store {
-        let stores = Stores {
-            users: store.users.clone(),
-            clients: store.clients.clone(),
-            api_keys: store.api_keys.clone(),
-            sessions: store.sessions.clone(),
-            web_sessions: store.web_sessions.clone(),
-            revocations: store.revocations.clone(),
-            signing_keys: store.signing_keys.clone(),
-        };
-        let stores = haechi_admin::recorded(&stores, self.clone(), by_command(config, action));
+        let stores = haechi_admin::recorded(&stores_of(store), self.clone(), by_command(config, action));
         let mut recorded = store.clone();
         recorded.users = stores.users;
         recorded.clients = stores.clients;
@@ -44,7 +35,22 @@ impl CommandTrail {
         recorded.web_sessions = stores.web_sessions;
         recorded.revocations = stores.revocations;
         recorded.signing_keys = stores.signing_keys;
+        recorded.policies = stores.policies;
+        recorded.approvals = stores.approvals;
         recorded
+    }
+
+    /// The same, of which more is known already.
+    pub(super) fn recorded_with(
+        self: &Arc<Self>,
+        store: &Store,
+        config: &Config,
+        action: &'static str,
+        details: Map<String, Value>,
+    ) -> Arc<dyn Policies> {
+        let stores = stores_of(store);
+        let event = AuditEvent { details, ..by_command(config, action) };
+        haechi_admin::recorded(&stores, self.clone(), event).policies
     }
 
     /// Writes the event of a command.
@@ -84,6 +90,20 @@ impl CommandTrail {
             }
             (written, _) => written,
         }
+    }
+}
+
+fn stores_of(store: &Store) -> Stores {
+    Stores {
+        users: store.users.clone(),
+        clients: store.clients.clone(),
+        api_keys: store.api_keys.clone(),
+        sessions: store.sessions.clone(),
+        web_sessions: store.web_sessions.clone(),
+        revocations: store.revocations.clone(),
+        signing_keys: store.signing_keys.clone(),
+        policies: store.policies.clone(),
+        approvals: store.approvals.clone(),
     }
 }
 

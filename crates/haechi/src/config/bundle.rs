@@ -24,7 +24,7 @@ pub(super) fn of(source: &Source, files: &BTreeSet<PathBuf>, (decides, values): 
             kept.insert(name(file), text);
         }
     }
-    Bundle { main: name(source.file()), files: kept, decides, values }
+    Bundle { main: name(source.file()), files: kept, decides, values, ..Bundle::default() }
 }
 
 /// What of a configuration decides, as text, and what the placeholders in it stand for.

@@ -70,6 +70,10 @@ pub(super) type BurstCount = Count<1, 1_000_000_000>;
 pub(super) type RatePeriod = BoundedDuration<1, { 366 * DAY }>;
 /// How long a browser stays logged in: 1 s to 1 year.
 pub(super) type SessionTime = BoundedDuration<1000, { 366 * DAY }>;
+/// How many people a change takes.
+pub(super) type Approvals = Count<1, 2>;
+/// How long a change waits for the second: 1 s to 30 days.
+pub(super) type ApprovalLifetime = BoundedDuration<1000, { 30 * DAY }>;
 /// How many failed logins.
 pub(super) type FailureCount = Count<1, 1000>;
 
@@ -82,6 +86,7 @@ pub(super) type RetentionSize = Size<{ 1 << 20 }, { u64::MAX }>;
 /// From one checkpoint to the next: 1 s to 1 h.
 pub(super) type CheckpointInterval = BoundedDuration<1000, { 60 * MINUTE }>;
 
+pub(super) const APPROVAL_LIFETIME: ApprovalLifetime = BoundedDuration(Duration::from_secs(24 * 60 * 60));
 pub(super) const AUDIT_FILE: AuditFileSize = Size(256 << 20);
 pub(super) const CHECKPOINT_EVERY: CheckpointInterval = BoundedDuration(Duration::from_secs(60));
 pub(super) const CONNECT_TIMEOUT: Timeout = BoundedDuration(Duration::from_secs(2));

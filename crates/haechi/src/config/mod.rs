@@ -20,6 +20,8 @@ pub(crate) mod record;
 pub(crate) mod report;
 mod schema;
 pub(crate) mod source;
+mod store_policies;
+mod stored;
 pub(crate) mod value;
 mod writable;
 mod written;
@@ -38,6 +40,7 @@ pub(crate) use value::{matching_files, parse_duration, parse_network};
 
 use crate::config::read::Definitions;
 use haechi_audit::Bundle;
+use haechi_authz::analysis::Property;
 use haechi_store::Location;
 use placeholder::Surroundings;
 use read::{Reader, Value};
@@ -45,6 +48,8 @@ use source::Source;
 use std::cell::RefCell;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+pub(crate) use store_policies::StorePolicies;
 
 /// No access token of the embedded identity provider lives longer, whatever the configuration says.
 pub(crate) const LONGEST_ACCESS_TOKEN: std::time::Duration = std::time::Duration::from_millis(defaults::DAY);
@@ -99,7 +104,9 @@ pub(crate) fn load_kept(
     let variable = |_: &str| Ok(None);
     let kept = Some(&bundle.values);
     let surroundings = Surroundings { folder, variable: &variable, files: RefCell::default(), kept };
+    let stored = StorePolicies::of_bundle(bundle);
     parse_in(&surroundings, &folder.join("decides.yaml"), bundle.decides.clone(), definitions, None)
+        .and_then(|config| config.with_policies(stored))
         .map_err(|report| kept::KeptError::Config(Box::new(report)))
 }
 
@@ -157,10 +164,22 @@ fn parse_in(
             let named = files.iter().map(PathBuf::as_path);
             let careless = writable::warnings([file].into_iter().chain(named).chain(store));
             let bundle = bundle::of(&source, &files, decides).into();
-            Ok(Config { files, bundle, warnings: config.warnings.and(careless), ..config })
+            let config = Config { files, bundle, warnings: config.warnings.and(careless), ..config };
+            let properties = proved_of(&config)?;
+            Ok(Config { properties, ..config })
         }
         _ => Err(Report::errors(source, faults).naming(files)),
     }
+}
+
+/// What must be true of the policies, of all files that say so.
+fn proved_of(config: &Config) -> Result<Arc<[Property]>, Report> {
+    let mut all = Vec::new();
+    for file in &config.property_files {
+        let read = load_properties(file, config);
+        all.extend(read.map_err(|report| report.naming(config.files.clone()))?);
+    }
+    Ok(all.into())
 }
 
 fn read_file(file: &Path) -> Result<String, Fault> {

@@ -4,6 +4,8 @@ pub(crate) mod analysis;
 pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod matrix;
+pub(crate) mod policy_change;
+pub(crate) mod prove;
 pub(crate) mod who_can;
 
 use haechi_core::ports::StoreError;

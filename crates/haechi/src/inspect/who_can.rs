@@ -286,7 +286,9 @@ impl Observer for Supposed {
     fn decided(&mut self, _: RouteIndex, outcome: &Result<Permitted, Refused>) {
         self.decided = Some(match outcome {
             Ok(permitted) => (true, permitted.decision().clone()),
-            Err(Refused::Denied(decision, ..) | Refused::Undecided(decision, _)) => (false, decision.clone()),
+            Err(
+                Refused::Denied(decision, ..) | Refused::Undecided(decision, _) | Refused::Unknown(decision),
+            ) => (false, decision.clone()),
         });
     }
 }

@@ -88,7 +88,7 @@ pub(crate) enum AssemblyFault {
 
 impl ProcessState {
     /// Opens the store and loads the signing keys; follows both on `control` from then on.
-    fn new(config: &Config, control: &Runtime) -> Result<Self, AssemblyFault> {
+    pub(super) fn new(config: &Config, control: &Runtime) -> Result<Self, AssemblyFault> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let watch = Arc::new(RevocationWatch::new(clock.clone()));
         let store_watch = Arc::new(StoreWatch::new());

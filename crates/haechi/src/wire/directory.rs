@@ -32,6 +32,8 @@ impl GateDirectory {
             web_sessions: store.web_sessions.clone(),
             revocations: store.revocations.clone(),
             signing_keys: store.signing_keys.clone(),
+            policies: store.policies.clone(),
+            approvals: store.approvals.clone(),
         };
         Some(Self { process: process.clone(), reloader: reloader.clone(), store, stores })
     }
@@ -55,6 +57,7 @@ impl Directory for GateDirectory {
                 .any(|known| known.settings.takes_imported_keys()),
             longest_token: LONGEST_ACCESS_TOKEN,
             published_ahead: PUBLISHED_AHEAD,
+            second_person: config.admin.as_ref().and_then(|admin| admin.second_person),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The running gate: control runtime, workers, admin listener, log writer; and its graceful shutdown.
 
 use super::admin_socket::{AdminSocket, AdminSocketError, SocketFile};
+use super::approvals;
 use super::archive::Archive;
 use super::assembly::{Assembly, AssemblyFault, ProcessState};
 use super::audit::{AuditFault, AuditKeeper};
@@ -17,6 +18,7 @@ use super::log::{LogError, LogWriter};
 use super::notify::Notify;
 use super::operators::{Operators, OperatorsFault};
 use super::otlp::{Exporter, ExporterFault};
+use super::policy_control::GatePolicies;
 use super::reload::{ByCall, Record, Reloader};
 use super::signals::{SignalAction, Signals};
 use super::sinks::SinkCounts;
@@ -24,7 +26,7 @@ use super::sockets::{Inherited, Listening};
 use super::stamp::Stamp;
 use super::topology::GateTopology;
 use super::upgrade::{self, Program, UpgradeFault};
-use crate::config::Config;
+use crate::config::{Config, Report, StorePolicies};
 use crate::diagnostics;
 use arc_swap::ArcSwap;
 use haechi_admin::{Context, Directory, Running};
@@ -118,6 +120,8 @@ pub(crate) enum StartFault {
     Traces(#[from] ExporterFault),
     #[error(transparent)]
     Assembly(#[from] AssemblyFault),
+    #[error("the policies of the store do not fit the configuration\n{0}")]
+    Policies(Box<Report>),
 }
 
 impl Gate {
@@ -137,7 +141,7 @@ impl Gate {
         let (predecessor, awaited) = (inherited.predecessor.take(), inherited.is_awaited());
         let listening = Listening::open(&config, inherited)?;
         config.note_ports(listening.addresses().iter().map(SocketAddr::port));
-        let assembly = Assembly::new(&config, &control)?;
+        let (config, assembly) = assembled(config, &control)?;
         if awaited {
             control.block_on(assembly.settled());
         }
@@ -164,7 +168,7 @@ impl Gate {
         let directory = (process.clone(), audit.as_ref().map(AuditKeeper::events));
         let reloader = Reloader::new(read, process, shared.plan.clone(), built.clone(), reloads, following);
         let reloader = Arc::new(reloader);
-        follow_changes(&reloader, &control);
+        follow_changes(&reloader, &directory, &control);
         let operators = Arc::new(Operators::start(&directory.0, reloader.clone(), built)?);
         let calls = AdminCalls { parts, operators, reloader: reloader.clone(), directory };
         let admin = Admin::start(&listening, calls, &shared, &control).map_err(StartFault::Thread)?;
@@ -326,8 +330,11 @@ struct AdminCalls {
     parts: Parts,
     operators: Arc<Operators>,
     reloader: Arc<Reloader>,
-    directory: (Arc<ProcessState>, Option<Arc<dyn AuditTrail>>),
+    directory: Recorded,
 }
+
+/// What stays for as long as the process runs, and where what it does is recorded.
+type Recorded = (Arc<ProcessState>, Option<Arc<dyn AuditTrail>>);
 
 impl AdminCalls {
     fn context(self, shared: &Shared) -> (Context, Arc<Operators>) {
@@ -349,6 +356,7 @@ impl AdminCalls {
             }),
             topology: Arc::new(GateTopology { plan: shared.plan.clone(), reloader: reloader.clone() }),
             inspection,
+            policies: Arc::new(GatePolicies::new(reloader.clone())),
             archive: archive.map(|archive| archive as Arc<dyn haechi_admin::Archive>),
             configuration: Arc::new(ByCall(reloader)),
             metrics: Arc::new(metrics),
@@ -447,11 +455,44 @@ pub(crate) fn control_runtime() -> io::Result<Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("control").enable_all().build()
 }
 
-/// Reloads when files change and when signals ask for it.
-fn follow_changes(reloader: &Arc<Reloader>, control: &Runtime) {
-    let (files, signals) = (reloader.clone(), reloader.clone());
+/// The configuration with everything that judges by it.
+fn assembled(config: Config, control: &Runtime) -> Result<(Config, Assembly), StartFault> {
+    let process = Arc::new(ProcessState::new(&config, control)?);
+    let config = with_store_policies(config, &process, control)?;
+    let assembly = Assembly::following(&config, &process, 1, None)?;
+    Ok((config, assembly))
+}
+
+/// The configuration with the policies of the store. A store that cannot be asked does not keep the gate from starting: until it is, nothing is decided.
+fn with_store_policies(
+    config: Config,
+    process: &ProcessState,
+    control: &Runtime,
+) -> Result<Config, StartFault> {
+    let Some(store) = &process.store else { return Ok(config) };
+    let stored = match control.block_on(store.policies.in_force()) {
+        Ok(found) => StorePolicies::of_store(found),
+        Err(error) => {
+            tracing::warn!(%error, "the policies of the store are not known yet: what is asked for is answered 503 until they are");
+            StorePolicies::Unknown
+        }
+    };
+    config.with_policies(stored).map_err(|report| StartFault::Policies(Box::new(report)))
+}
+
+/// Reloads when files change, when signals ask for it, and when the policies of the store change.
+fn follow_changes(reloader: &Arc<Reloader>, (process, trail): &Recorded, control: &Runtime) {
+    let (files, signals, policies) = (reloader.clone(), reloader.clone(), reloader.clone());
     supervise(control.handle(), "changed files", move || files.clone().watch());
     supervise(control.handle(), "reload signals", move || signals.clone().follow_signals());
+    if let Some(store) = reloader.store() {
+        supervise(control.handle(), "policies of the store", move || policies.clone().watch_policies());
+        let (approvals, clock) = (store.approvals.clone(), process.clock.clone());
+        let trail = trail.clone().unwrap_or_else(|| Arc::new(NoTrail));
+        supervise(control.handle(), "approvals", move || {
+            approvals::follow(approvals.clone(), trail.clone(), clock.clone())
+        });
+    }
 }
 
 /// A command that judges one request is none of the nodes; a gate is one.

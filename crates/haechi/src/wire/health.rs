@@ -52,6 +52,12 @@ impl Parts {
         self.store.as_ref().map(|_| component(self.store_watch.fault()))
     }
 
+    /// Said where they are not in force: this process would decide otherwise than others.
+    fn policies(&self) -> Option<Component> {
+        let reason = self.reloads.policies.fault()?;
+        Some(Component { name: "policies of the store".into(), reason: Some(reason), notes: Vec::new() })
+    }
+
     /// Never a reason not to be ready: everything goes on without it, with a share of each limit.
     fn shared_state(&self) -> Option<Component> {
         let shared = self.shared_state.as_ref()?;
@@ -115,6 +121,7 @@ impl Health for Parts {
                 self.draining.load(Relaxed).then(|| "draining: the process is about to end".to_owned());
             let mut all = vec![Component { name: "listeners".into(), reason: draining, notes: Vec::new() }];
             all.extend(self.store());
+            all.extend(self.policies());
             all.extend(self.shared_state());
             all.extend(self.audit());
             all.extend(self.services());

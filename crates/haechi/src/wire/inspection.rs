@@ -110,7 +110,9 @@ impl Inspection for GateInspection {
     fn diff(&self, yaml: String) -> Inspected<'_, Value> {
         let (file, in_force) = (self.reloader.file().to_owned(), self.reloader.config());
         Box::pin(limited(&self.room, move || {
+            let stored = in_force.stored.clone();
             let candidate = config::check(&file, yaml, in_force.definitions)
+                .and_then(|candidate| candidate.with_policies(stored))
                 .map_err(|report| InspectionError::Refused(refused(ReloadFault::Config(Box::new(report)))))?;
             let (old, new) = (Loaded::new(&file, in_force)?, Loaded::new(&file, Arc::new(candidate))?);
             let report = Handle::current().block_on(async {

@@ -1,6 +1,7 @@
 //! Wiring: the only place that names concrete stores, engines and runtimes, and puts them behind the ports.
 
 mod admin_socket;
+mod approvals;
 mod archive;
 pub(crate) mod assembly;
 mod audit;
@@ -26,6 +27,8 @@ mod otlp;
 pub(crate) mod panics;
 mod plan;
 pub(crate) mod points;
+pub(crate) mod policy_control;
+mod policy_standing;
 mod reload;
 pub(crate) mod rules;
 mod signals;

@@ -2,6 +2,7 @@
 
 use super::points::PointFault;
 use super::tls;
+use crate::config::StorePolicies;
 use crate::config::meant::{self, Authenticate, Config};
 use haechi_audit::chain::hex;
 use haechi_authn::Authenticator;
@@ -69,6 +70,7 @@ pub(crate) fn plan(
         points,
         generation,
     })?;
+    let enforcer = if config.stored == StorePolicies::Unknown { enforcer.incomplete() } else { enforcer };
     Ok(Plan::new(PlanParts {
         generation,
         configuration: config.audit.as_ref().map(|_| hex(&config.bundle.hash())).unwrap_or_default().into(),

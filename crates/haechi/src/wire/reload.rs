@@ -4,15 +4,16 @@ use super::assembly::{Assembly, AssemblyFault, ProcessState};
 use super::authenticators::Built;
 use super::history::{CameIntoForce, History, START};
 use super::notify::Notify;
+use super::policy_standing::PolicyStanding;
 use super::stamp::Stamp;
 use crate::config::meant::CertificateFile;
-use crate::config::{self, Config, Report};
+use crate::config::{self, Config, Report, StorePolicies};
 use crate::diagnostics;
 use arc_swap::ArcSwap;
 use haechi_admin::{Configuration, InForce, Refused};
 use haechi_audit::Trail;
 use haechi_authn::quotas::QuotaKeeper;
-use haechi_core::ports::{AuditActor, AuditError, BoxFuture};
+use haechi_core::ports::{AuditActor, AuditError, BoxFuture, StoreError};
 use haechi_proxy::{Plan, Upkeep};
 use haechi_store::Store;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,10 @@ use tokio::task::spawn_blocking;
 
 /// How long a reload waits for keys that were never fetched, so that no request meets an authenticator without them.
 const KEYS_WITHIN: Duration = Duration::from_secs(5);
+/// Why a change of the store's policies is one of the configuration.
+const STORE_CHANGED: &str = "a policy of the store changed";
+/// How often the store is asked whether its policies have changed.
+const ASK_EVERY: Duration = Duration::from_millis(300);
 /// How often files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -69,6 +74,8 @@ pub(crate) struct Record {
     pub(crate) failed: AtomicU64,
     /// The certificates of the configuration in force.
     pub(crate) certificates: ArcSwap<Vec<CertificateFile>>,
+    /// Whether the policies of the store are in force.
+    pub(crate) policies: PolicyStanding,
 }
 
 /// Why a configuration did not come into force.
@@ -98,6 +105,7 @@ impl Record {
     pub(crate) fn new(config: &Config) -> Self {
         Self {
             certificates: ArcSwap::from_pointee(config.certificates.clone()),
+            policies: PolicyStanding::new(&config.stored),
             generation: AtomicU64::new(1),
             last_succeeded: AtomicBool::new(true),
             succeeded: AtomicU64::new(0),
@@ -236,7 +244,11 @@ impl Reloader {
     /// Says what a reload of `text` would find wrong.
     pub(crate) async fn validate(&self, text: String) -> Result<Reloaded, ReloadFault> {
         let (file, in_force) = (self.file.clone(), self.config());
-        let checked = spawn_blocking(move || config::check_next(&file, text, &in_force)).await;
+        let checked = spawn_blocking(move || {
+            let stored = in_force.stored.clone();
+            config::check_next(&file, text, &in_force).and_then(|config| config.with_policies(stored))
+        });
+        let checked = checked.await;
         let config =
             checked.map_err(|_| ReloadFault::Broken)?.map_err(|r| ReloadFault::Config(Box::new(r)))?;
         Ok(Reloaded::of(&config, self.record.generation.load(Relaxed)))
@@ -264,6 +276,14 @@ impl Reloader {
         }
     }
 
+    /// Asks the store again and again.
+    pub(crate) async fn watch_policies(self: Arc<Self>) {
+        loop {
+            self.follow_policies().await;
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    }
+
     async fn follow(&self, seen: &mut Stamp, because: &'static str) -> Result<Reloaded, ReloadFault> {
         let (file, before) = (self.file.clone(), self.config());
         let read = spawn_blocking(move || {
@@ -279,7 +299,58 @@ impl Reloader {
         });
         let (config, looked) = read.await.map_err(|_| ReloadFault::Broken)?;
         *seen = looked;
-        let config = Arc::new(config.map_err(ReloadFault::Config)?);
+        let config = config.map_err(ReloadFault::Config)?;
+        let stored = self.policies_of_store().await.unwrap_or_else(|_| self.config().stored.clone());
+        let fitting = spawn_blocking(move || config.with_policies(stored).map_err(Box::new));
+        let config = fitting.await.map_err(|_| ReloadFault::Broken)?.map_err(ReloadFault::Config)?;
+        self.put_into_force(config, because).await
+    }
+
+    /// What the store says now.
+    async fn policies_of_store(&self) -> Result<StorePolicies, StoreError> {
+        match self.store() {
+            Some(store) => Ok(StorePolicies::of_store(store.policies.in_force().await?)),
+            None => Ok(StorePolicies::None),
+        }
+    }
+
+    /// Asks the store whether its policies are those in force, and puts them into force where they are not: with the files as they were when they were read
+    /// last, so that a file that is at fault keeps no policy of the store from counting.
+    pub(crate) async fn follow_policies(&self) {
+        let Some(store) = self.store() else { return };
+        let read = self.read.lock().await;
+        // What cannot be asked now stays as it is.
+        let Ok(serial) = store.policies.serial().await else { return };
+        if self.config().stored.serial() == Some(serial) || self.record.policies.refused() == Some(serial) {
+            return;
+        }
+        let Ok(stored) = self.policies_of_store().await else { return };
+        let serial = stored.serial();
+        let begun = Instant::now();
+        let config = Config::clone(&self.config());
+        let outcome = match spawn_blocking(move || config.with_policies(stored).map_err(Box::new)).await {
+            Ok(Ok(config)) => self.put_into_force(config, STORE_CHANGED).await,
+            Ok(Err(report)) => Err(ReloadFault::Config(report)),
+            Err(_) => Err(ReloadFault::Broken),
+        };
+        drop(read);
+        match outcome {
+            Ok(reloaded) => {
+                let now = (reloaded.generation, self.process.clock.now());
+                self.history.push(CameIntoForce::new(&self.config().bundle, now, (STORE_CHANGED, None)));
+                tell_reloaded(STORE_CHANGED, &reloaded, begun.elapsed());
+            }
+            Err(fault) => {
+                // What may pass is tried again.
+                let lasting = matches!(fault, ReloadFault::Config(_)).then_some(serial).flatten();
+                self.record.policies.refuse(lasting, &fault);
+                tell_refused(STORE_CHANGED, self.record.generation.load(Relaxed), &fault);
+            }
+        }
+    }
+
+    async fn put_into_force(&self, config: Config, because: &'static str) -> Result<Reloaded, ReloadFault> {
+        let config = Arc::new(config);
         let generation = self.record.generation.load(Relaxed) + 1;
         let (wanted, process, before) = (config.clone(), self.process.clone(), self.built.load_full());
         let assembled =
@@ -295,6 +366,7 @@ impl Reloader {
         self.record.generation.store(generation, Relaxed);
         let reloaded = Reloaded::of(&config, generation);
         self.record.certificates.store(Arc::new(config.certificates.clone()));
+        self.record.policies.holds(&config.stored);
         self.config.store(config);
         Ok(reloaded)
     }

@@ -2,16 +2,25 @@
 
 use super::subjects::{keys, pseudonyms};
 use super::{SubjectArgs, configured, files};
+use crate::cli::approval::said_of_pending;
 use crate::cli::output::said;
-use crate::cli::{Common, Failure};
+use crate::cli::policy::one_is_enough;
+use crate::cli::remote::{Gate, at_socket, wait};
+use crate::cli::{Common, Failure, configuration};
 use crate::evidence::people::told;
 use haechi_audit::Trail;
 use haechi_core::ports::{AuditActor, AuditEvent, AuditOutcome};
 use haechi_core::{Clock, SystemClock};
-use serde_json::Map;
+use reqwest::Method;
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 pub(super) fn erase(common: &Common, who: &SubjectArgs, yes: bool) -> Result<(), Failure> {
+    let config = configuration(&common.config)?;
+    if config.admin.as_ref().is_some_and(|admin| admin.second_person.is_some()) {
+        let Some(gate) = at_socket(&config)? else { return one_is_enough(&config) };
+        return wait(ask(&gate, common, who, yes));
+    }
     let people = pseudonyms(common, who, &files(common, &[])?)?;
     if people.is_empty() {
         said(&format!("the trail has nothing that can be read about `{}`", who.subject));
@@ -32,6 +41,20 @@ pub(super) fn erase(common: &Common, who: &SubjectArgs, yes: bool) -> Result<(),
     trail.finish();
     said(&format!("destroyed the key of {}; a running gate may use it for 30 s more", told(&people)));
     Ok(())
+}
+
+/// Asks the gate at the socket for it, where a second person must agree.
+async fn ask(gate: &Gate, common: &Common, who: &SubjectArgs, yes: bool) -> Result<(), Failure> {
+    if !yes {
+        let message = "this asks for a person's key to be destroyed, which cannot be undone; add `--yes`";
+        return Err(Failure::usage(message));
+    }
+    let mut body = json!({ "subject": who.subject });
+    if let (Some(members), Some(issuer)) = (body.as_object_mut(), &who.issuer) {
+        members.insert("issuer".to_owned(), issuer.as_str().into());
+    }
+    let pending: Value = gate.change(Method::POST, &["audit", "erase"], &body).await?;
+    said_of_pending(common.output, &pending)
 }
 
 /// By the account of this machine that runs the command. The pseudonym says nothing any more.

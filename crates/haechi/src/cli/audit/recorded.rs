@@ -162,7 +162,7 @@ impl Observer for Steps<'_> {
             Ok(_) => "allow",
             Err(Refused::Denied(_, DenyReason::Error(_), _)) => "error",
             Err(Refused::Denied(..)) => "deny",
-            Err(Refused::Undecided(..)) => "unavailable",
+            Err(Refused::Undecided(..) | Refused::Unknown(_)) => "unavailable",
         });
     }
 }

@@ -161,6 +161,19 @@ impl Gate {
         self.send(self.request(method, segments, query, body)).await
     }
 
+    /// Sends a text, on a condition, whatever the answer is.
+    pub(crate) async fn send_with(
+        &self,
+        method: Method,
+        segments: &[&str],
+        query: &[(&str, String)],
+        (field, condition): (&str, String),
+        (kind, text): (&str, String),
+    ) -> Result<Answered, Failure> {
+        let request = self.request(method, segments, query, None).header(field, condition);
+        self.send(request.header("content-type", kind).body(text)).await
+    }
+
     fn request(
         &self,
         method: Method,

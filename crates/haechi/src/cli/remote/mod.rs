@@ -4,8 +4,8 @@
 mod connection;
 mod operator;
 
-pub(crate) use connection::Gate;
 use connection::is_here;
+pub(crate) use connection::{Answered, Gate};
 
 use super::{Common, Failure, configuration, input};
 use crate::config::Config;

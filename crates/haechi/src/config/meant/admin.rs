@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// `sun_path` has 108 bytes, one of which ends it (`unix(7)`).
 const LONGEST_SOCKET: usize = 107;
@@ -38,6 +39,8 @@ pub(crate) struct Admin {
     pub auditors: Vec<OperatorRole>,
     /// What narrows both.
     pub policies: Option<Arc<Compiled>>,
+    /// How long some changes wait for a second person; `None` where one is enough.
+    pub second_person: Option<Duration>,
 }
 
 /// A role that an authenticator gives.
@@ -138,6 +141,7 @@ pub(super) fn admin(
     };
     let (administrators, auditors) = (operators(&written.administrators), operators(&written.auditors));
     let listed = administrators.iter().chain(&auditors).flatten().map(|one| one.role.clone());
+    let second_person = second_person(resolver, written);
     let known = roles.map(|roles| roles.clone().knowing(listed));
     let policies = known.and_then(|known| admin_policies::policies(resolver, written, &known, attributes));
     Some(Some(Admin {
@@ -148,7 +152,21 @@ pub(super) fn admin(
         administrators: administrators?,
         auditors: auditors?,
         policies: policies?,
+        second_person,
     }))
+}
+
+/// Who waits must be kept somewhere, for all nodes.
+fn second_person(resolver: &mut Resolver<'_>, written: &written::Admin) -> Option<Duration> {
+    let wanted = written.approvals.given().filter(|wanted| wanted.value.0 > 1)?;
+    if resolver.written.store.is_absent() {
+        let fault = Fault::new(
+            wanted.span,
+            "`approvals: 2` needs a store, in which changes wait for the second person",
+        );
+        resolver.faults.push(fault.help("add `store: sqlite:haechi.db`, or remove `approvals`"));
+    }
+    Some(written.approval_lifetime.0)
 }
 
 fn clear_of_listeners(resolver: &mut Resolver<'_>, bind: &At<SocketAddr>) {

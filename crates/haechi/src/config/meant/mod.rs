@@ -36,6 +36,7 @@ pub(crate) use decision_points::DecisionPoint;
 pub(crate) use egress::Egress;
 pub(crate) use expiry::{CertificateFacts, CertificateFile};
 pub(crate) use identity::Identity;
+pub(crate) use policies::PolicyFiles;
 pub(crate) use route::{Authenticate, Route};
 pub(crate) use service::{Endpoint, Service};
 pub(crate) use sinks::{Sink, SyslogServer};
@@ -46,9 +47,11 @@ pub(crate) use super::written::PointType;
 pub(super) use resolve::resolve;
 
 use super::report::Report;
+use super::store_policies::StorePolicies;
 use crate::config::read::Definitions;
 use haechi_audit::Bundle;
 use haechi_authz::Compiled;
+use haechi_authz::analysis::Property;
 use haechi_core::{AttributeType, RoleTable};
 use haechi_proxy::{Limits, LogFormat};
 use haechi_store::Location;
@@ -97,6 +100,14 @@ pub(crate) struct Config {
     pub policies: Arc<Compiled>,
     /// What is evaluated beside it and never enforced; with the same vocabulary.
     pub shadow_policies: Option<Arc<Compiled>>,
+    /// The texts that `policies` and `shadow_policies` were compiled of, as far as they stand in files.
+    pub policy_files: PolicyFiles,
+    /// Those that the store adds to both.
+    pub stored: StorePolicies,
+    /// What must be true of the policies, whoever changes them by call.
+    pub properties: Arc<[Property]>,
+    /// The files that say so.
+    pub property_files: Vec<PathBuf>,
     /// Which proxies the gate goes through for itself.
     pub egress: Egress,
     /// Where traces go.

@@ -33,8 +33,19 @@ fn shape(pattern: &PathPattern) -> Vec<Shape<'_>> {
         .collect()
 }
 
+/// Notes routes that could both win, and those that the gate would answer itself.
+pub(super) fn all_apart(
+    resolver: &mut Resolver<'_>,
+    routes: &[Route],
+    identity: Option<&Option<Identity>>,
+    answered: &[BuiltInRoute],
+) {
+    routes_apart(resolver, routes);
+    clear_of_own_paths(resolver, routes, identity, answered);
+}
+
 /// Notes routes that could both win. Two such share a host (or both name none), the shape of their pattern, and a method.
-pub(super) fn routes_apart(resolver: &mut Resolver<'_>, routes: &[Route]) {
+fn routes_apart(resolver: &mut Resolver<'_>, routes: &[Route]) {
     let mut alike: HashMap<(Option<&HostPattern>, Vec<Shape<'_>>), Vec<&Route>> = HashMap::new();
     for route in routes {
         let hosts: Vec<Option<&HostPattern>> =
@@ -62,7 +73,7 @@ pub(super) fn routes_apart(resolver: &mut Resolver<'_>, routes: &[Route]) {
 }
 
 /// Notes routes all of whose requests the gate would answer itself.
-pub(super) fn clear_of_own_paths(
+fn clear_of_own_paths(
     resolver: &mut Resolver<'_>,
     routes: &[Route],
     identity: Option<&Option<Identity>>,

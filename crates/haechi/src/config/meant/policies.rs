@@ -19,6 +19,16 @@ use std::sync::Arc;
 pub(super) struct Deciding {
     pub(super) policies: Arc<Compiled>,
     pub(super) shadow: Option<Arc<Compiled>>,
+    pub(super) files: PolicyFiles,
+}
+
+/// The policy files, in the order in which they are compiled.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PolicyFiles {
+    /// Those in force.
+    pub(crate) deciding: Vec<PolicyText>,
+    /// Those that are only compared with them.
+    pub(crate) shadow: Vec<PolicyText>,
 }
 
 /// Compiles everything that decides. Also where some route has a fault, as far as the others can be understood without it.
@@ -50,14 +60,17 @@ pub(super) fn policies(
     }
     let written = resolver.written;
     let files = distinct(&written.policies);
+    let texts = |files: &[&PolicyText]| files.iter().map(|file| (*file).clone()).collect();
     let policies = compiled(resolver, vocabulary.clone(), &files, Report::All);
-    let shadow = match distinct(&written.shadow_policies) {
+    let compared = distinct(&written.shadow_policies);
+    let kept = PolicyFiles { deciding: texts(&files), shadow: texts(&compared) };
+    let shadow = match compared {
         files if files.is_empty() => Some(None),
         files => compiled(resolver, vocabulary, &files, Report::Files).map(Some),
     };
     let policies = policies?;
     somebody_can_pass(resolver, &policies);
-    Some(Deciding { policies, shadow: shadow? })
+    Some(Deciding { policies, shadow: shadow?, files: kept })
 }
 
 /// Which faults have not been told already.
@@ -206,6 +219,12 @@ fn somebody_can_pass(resolver: &mut Resolver<'_>, compiled: &Compiled) {
             Maybe::Faulty => {}
             Maybe::Given(patterns) if !patterns.is_empty() => {
                 let message = format!("nobody can pass: no policy permits anything on the route `{name}`");
+                resolver.warnings.push(Fault::new(span, message).help(help));
+            }
+            // The store may have one.
+            _ if resolver.written.store.given().is_some() => {
+                let message =
+                    format!("nobody can pass the route `{name}` until a policy of the store permits");
                 resolver.warnings.push(Fault::new(span, message).help(help));
             }
             _ => {

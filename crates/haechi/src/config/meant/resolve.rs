@@ -12,6 +12,7 @@ use crate::config::machine;
 use crate::config::read::Definitions;
 use crate::config::report::{Fault, Report};
 use crate::config::source::{At, Source, Span};
+use crate::config::store_policies::StorePolicies;
 use crate::config::value::RoleName;
 use crate::config::written::{self, Redirect};
 use haechi_authn::identity::RESERVED_CLAIMS;
@@ -65,11 +66,10 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         guarded::left_alone(resolver, services);
     }
     names_apart(resolver);
-    overlap::routes_apart(resolver, &whole);
-    overlap::clear_of_own_paths(resolver, &whole, identity.as_ref(), own);
+    overlap::all_apart(resolver, &whole, identity.as_ref(), own);
     odd(resolver, authenticators.as_ref());
     let audit = audit::audit(resolver, folder);
-    let policies::Deciding { policies, shadow } = deciding?;
+    let policies::Deciding { policies, shadow, files } = deciding?;
     put_in(written)?;
     Some(Config {
         listeners: listeners?,
@@ -89,6 +89,10 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         built_in: built_in?,
         policies,
         shadow_policies: shadow,
+        policy_files: files,
+        stored: StorePolicies::default(),
+        properties: Arc::from([]),
+        property_files: written.properties.iter().map(|file| file.value.0.clone()).collect(),
         egress: egress::egress(resolver),
         traces,
         audit: audit?,

@@ -1,6 +1,7 @@
 //! The admin API: where it is, and who may call it.
 
 use super::listener_tls::ListenerTls;
+use crate::config::defaults::{self, ApprovalLifetime, Approvals};
 use crate::config::record::record;
 use crate::config::source::At;
 use crate::config::value::{Identifier, PolicyPattern, RoleName};
@@ -25,6 +26,10 @@ record! {
         default auditors as "auditors": Vec<OperatorRole> = Vec::new(),
         /// Cedar policy files that narrow what administrators and auditors may do. `*` stands for any part of a file's name. `haechi schema cedar --admin` prints what they may speak of.
         optional policies as "policies": Vec<At<PolicyPattern>>,
+        /// How many people it takes to change a policy of the store, or to erase what the audit trail has of a person: with 2, somebody else must agree to what one asks for. Needs `store`.
+        optional approvals as "approvals": At<Approvals>,
+        /// How long a change waits for the second person.
+        default approval_lifetime as "approval_lifetime": ApprovalLifetime = defaults::APPROVAL_LIFETIME,
     }
 }
 

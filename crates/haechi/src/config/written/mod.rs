@@ -44,7 +44,9 @@ use super::defaults::{
 use super::read::Named;
 use super::record::record;
 use super::source::At;
-use super::value::{AttributeName, ContextHeader, ContextName, Identifier, PolicyPattern, RoleName};
+use super::value::{
+    AttributeName, ContextHeader, ContextName, FilePath, Identifier, PolicyPattern, RoleName,
+};
 use haechi_core::AttributeType;
 use haechi_proxy::LogFormat;
 use haechi_store::Location;
@@ -79,6 +81,8 @@ record! {
         optional policies as "policies": Vec<At<PolicyPattern>>,
         /// Cedar policy files that are evaluated beside those in force. Where they differ, that is recorded; they are never enforced.
         optional shadow_policies as "shadow_policies": Vec<At<PolicyPattern>>,
+        /// Files with properties, as `haechi prove` reads them. A policy is put into the store only where they all hold then, which the program cvc5 proves.
+        default properties as "properties": Vec<At<FilePath>> = Vec::new(),
         /// Deciders outside the gate, which routes ask as well.
         default decision_points as "decision_points": Named<Identifier, DecisionPoint> = Named(Vec::new()),
         /// What routes and services have unless they say otherwise.

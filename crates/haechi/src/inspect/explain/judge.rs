@@ -72,6 +72,8 @@ impl Observer for Steps<'_> {
         let (decision, unavailable) = match outcome {
             Ok(permitted) => (permitted.decision(), None),
             Err(Refused::Denied(decision, ..)) => (decision, None),
+            // What is known of the policies decides nothing.
+            Err(Refused::Unknown(_)) => return,
             Err(Refused::Undecided(decision, unavailable)) => (decision, Some(unavailable.clone())),
         };
         (self.decision, self.unavailable) = (Some(decision.clone()), unavailable);
