@@ -3,9 +3,12 @@
 pub(crate) mod browser;
 mod certified;
 mod faults;
+mod pages;
 mod provider;
 mod refresh;
+mod revoking;
 mod sites;
+mod step_up;
 
 use crate::harness::{Folder, Gate, PATIENCE, Reply, eventually, haechi};
 use browser::{Browser, location, parameter};

@@ -3,8 +3,9 @@
 use crate::effects::{is_navigation, is_submission};
 use crate::{
     Attempt, Challenge, ChallengeError, CredentialMatch, CredentialPlace, Effects, Fault, LoginRedirect,
-    Look, Scheme,
+    Look, Scheme, StepUp,
 };
+use haechi_core::caller::LoginFacts;
 use haechi_core::{Caller, CallerKind, RequestHead, Timestamp};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ pub struct Chain {
     /// Those of all schemes.
     places: Vec<CredentialPlace>,
     rule: Rule,
+    /// What the login behind a credential must satisfy.
+    step_up: Arc<StepUp>,
 }
 
 enum Rule {
@@ -41,8 +44,10 @@ pub struct Outcome {
     pub login_at_once: bool,
     /// The name of the authenticator whose attempt it is, where that is not a caller.
     pub refused_by: Option<Arc<str>>,
-    /// What invites to each way in, with the error of each whose token does not hold. Empty unless the attempt is a rejection.
+    /// What invites to each way in, with the error of each whose token does not hold. Empty unless the attempt is a rejection, or the login does not do.
     pub challenges: Vec<ChallengeTold>,
+    /// Why the login behind a credential that was verified does not do: whoever it is has to log in in another way, or once more.
+    pub insufficient: Option<String>,
 }
 
 /// A challenge, and the error that it carries.
@@ -85,7 +90,13 @@ impl Chain {
             return Err(EmptyChain);
         }
         let places = schemes.iter().flat_map(|scheme| scheme.credential_places()).cloned().collect();
-        Ok(Self { schemes, places, rule })
+        Ok(Self { schemes, places, rule, step_up: Arc::default() })
+    }
+
+    /// The same for a route that asks for more than any login.
+    #[must_use]
+    pub fn asking(self, step_up: Arc<StepUp>) -> Self {
+        Self { step_up, ..self }
     }
 
     /// The schemes in order.
@@ -154,6 +165,17 @@ impl Chain {
             Rule::Any => (self.first_verified(head, now, &mut observe).await, None),
             Rule::All => self.all_verified(head, now, &mut observe).await,
         };
+        let insufficient = match &outcome.attempt {
+            Attempt::Verified(caller) if !self.step_up.is_satisfied_by(&caller.login, now) => {
+                Some(self.step_up.why_not(&caller.login, now))
+            }
+            _ => None,
+        };
+        if insufficient.is_some() {
+            let told = self.challenges().into_iter();
+            outcome.challenges = told.map(|challenge| (challenge, Some(self.step_up.error()))).collect();
+            outcome.insufficient = insufficient;
+        }
         let navigation = is_navigation(head);
         if navigation || is_submission(head) {
             outcome.login = self.login(head, &outcome, missing);
@@ -171,12 +193,13 @@ impl Chain {
                     && outcome.refused_by.as_ref() == Some(scheme.name())
                     && scheme.logs_in_again()
             }
-            Attempt::Unavailable(_) | Attempt::Verified(_) => false,
+            Attempt::Verified(_) => outcome.insufficient.is_some(),
+            Attempt::Unavailable(_) => false,
         };
         let all = self.schemes.iter().enumerate();
         let all =
             all.filter(|(index, scheme)| missing.is_none_or(|missing| missing == *index) && again(scheme));
-        LoginRedirect::of_all(all.filter_map(|(_, scheme)| scheme.login(head)).collect())
+        LoginRedirect::of_all(all.filter_map(|(_, scheme)| scheme.login(head, &self.step_up)).collect())
     }
 
     async fn first_verified(
@@ -230,7 +253,7 @@ impl Chain {
             effects.extend(scheme.effects(head, &found));
             caller = Some(match caller {
                 None => found,
-                Some(first) => ending_no_later(first, &found),
+                Some(first) => joined(first, &found),
             });
         }
         let outcome = match caller {
@@ -265,6 +288,7 @@ impl Outcome {
             login_at_once: false,
             refused_by: None,
             challenges: Vec::new(),
+            insufficient: None,
         }
     }
 }
@@ -321,6 +345,15 @@ fn weight(attempt: &Attempt) -> (u8, CredentialMatch) {
     }
 }
 
+/// The first, no longer than the other holds, with what the other knows of a login where the first knows nothing.
+fn joined(first: Arc<Caller>, other: &Caller) -> Arc<Caller> {
+    let first = ending_no_later(first, other);
+    if first.login != LoginFacts::default() || other.login == LoginFacts::default() {
+        return first;
+    }
+    Arc::new(Caller { login: other.login.clone(), ..(*first).clone() })
+}
+
 fn ending_no_later(first: Arc<Caller>, other: &Caller) -> Arc<Caller> {
     match (first.expires_at, other.expires_at) {
         (Some(mine), Some(theirs)) if mine <= theirs => first,
@@ -335,7 +368,7 @@ mod tests {
     use crate::test_support::{head, refusal, verified};
     use crate::{
         Attempt, Challenge, ChallengeError, CredentialMatch, CredentialPlace, Effects, Fault, LoginRedirect,
-        Look, Scheme, SetCookie,
+        Look, Scheme, SetCookie, StepUp,
     };
     use haechi_core::{Caller, CallerKind, RequestHead, Role, Timestamp};
     use std::cell::Cell;
@@ -374,7 +407,7 @@ mod tests {
             Effects::default().with_cookie(SetCookie::new(&self.name, "1").unwrap())
         }
 
-        fn login(&self, _: &RequestHead) -> Option<LoginRedirect> {
+        fn login(&self, _: &RequestHead, _: &StepUp) -> Option<LoginRedirect> {
             LoginRedirect::new(&format!("/login/{}", self.name)).ok()
         }
     }

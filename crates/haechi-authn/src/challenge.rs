@@ -20,6 +20,13 @@ pub enum ChallengeError {
     InvalidToken,
     /// It holds, and was not granted these scopes, divided by spaces.
     InsufficientScope(Box<str>),
+    /// It holds, and the login behind it does not do (RFC 9470 3): what would, where that is asked for.
+    InsufficientUserAuthentication {
+        /// `acr_values`, divided by spaces.
+        acr_values: Option<Box<str>>,
+        /// `max_age`, in seconds.
+        max_age: Option<Box<str>>,
+    },
 }
 
 impl Challenge {
@@ -45,6 +52,11 @@ impl Challenge {
         self
     }
 
+    /// Whether it invites to `Bearer`.
+    pub fn is_bearer(&self) -> bool {
+        self.scheme == "Bearer"
+    }
+
     /// The value of a `WWW-Authenticate` field. The error is left out where the scheme has no place for it.
     pub fn told(&self, error: Option<&ChallengeError>) -> String {
         let mut told = self.scheme.to_owned();
@@ -58,10 +70,18 @@ impl Challenge {
             parameter("realm", realm);
         }
         self.parameters.iter().for_each(|(name, value)| parameter(name, value));
-        if let Some(error) = error.filter(|_| self.tells_errors) {
+        // What sort of login is needed is told by every way in: scripts of a page with a session go by it, too.
+        let step_up =
+            |error: &&ChallengeError| matches!(error, ChallengeError::InsufficientUserAuthentication { .. });
+        if let Some(error) = error.filter(|error| self.tells_errors || step_up(error)) {
             parameter("error", error.code());
-            if let ChallengeError::InsufficientScope(scopes) = error {
-                parameter("scope", scopes);
+            match error {
+                ChallengeError::InsufficientScope(scopes) => parameter("scope", scopes),
+                ChallengeError::InsufficientUserAuthentication { acr_values, max_age } => {
+                    acr_values.iter().for_each(|values| parameter("acr_values", values));
+                    max_age.iter().for_each(|age| parameter("max_age", age));
+                }
+                ChallengeError::InvalidRequest | ChallengeError::InvalidToken => {}
             }
         }
         told
@@ -80,6 +100,7 @@ impl ChallengeError {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope(_) => "insufficient_scope",
+            Self::InsufficientUserAuthentication { .. } => "insufficient_user_authentication",
         }
     }
 }
@@ -120,6 +141,18 @@ mod tests {
             assert_eq!(bearer.told(error.as_ref()), told);
             assert_eq!(basic.told(error.as_ref()), r#"Basic realm="staff", charset="UTF-8""#);
         }
+    }
+
+    #[test]
+    fn what_login_is_needed_is_told_by_every_way_in() {
+        let error = ChallengeError::InsufficientUserAuthentication {
+            acr_values: Some("gold silver".into()),
+            max_age: Some("300".into()),
+        };
+        let told = r#", error="insufficient_user_authentication", acr_values="gold silver", max_age="300""#;
+        assert_eq!(Challenge::bearer("corp").told(Some(&error)), format!(r#"Bearer realm="corp"{told}"#));
+        let cookie = Challenge::new("Cookie", "browser");
+        assert_eq!(cookie.told(Some(&error)), format!(r#"Cookie realm="browser"{told}"#));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The interface (traits) that every authenticator implements.
 
-use crate::{Attempt, Challenge, Effects, LoginRedirect};
+use crate::{Attempt, Challenge, Effects, LoginRedirect, StepUp};
 use haechi_core::{Caller, RequestHead, Timestamp};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// A future that stays on its worker.
 pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -27,6 +28,22 @@ pub trait Authenticator: Send + Sync {
     fn notes(&self) -> Vec<String> {
         Vec::new()
     }
+
+    /// What was counted of questions to an authorization server, where it asks one.
+    fn introspections(&self) -> Option<&IntrospectionCounts> {
+        None
+    }
+}
+
+/// What was counted of questions to an authorization server, for metrics.
+#[derive(Debug, Default)]
+pub struct IntrospectionCounts {
+    /// Answers that a token is active and for us.
+    pub active: AtomicU64,
+    /// Answers that it is not.
+    pub refused: AtomicU64,
+    /// Questions that came to nothing.
+    pub unavailable: AtomicU64,
 }
 
 /// Whether an authenticator can decide.
@@ -63,8 +80,9 @@ pub trait Scheme {
         false
     }
 
-    /// Where a browser that shows no credential can log in. Asked only where a redirect can be followed to a page.
-    fn login(&self, _head: &RequestHead) -> Option<LoginRedirect> {
+    /// Where a browser that shows no credential, or one whose login does not satisfy the route, can log in so that it does. Asked only where a redirect can
+    /// be followed to a page.
+    fn login(&self, _head: &RequestHead, _asked: &StepUp) -> Option<LoginRedirect> {
         None
     }
 

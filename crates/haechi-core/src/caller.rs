@@ -42,12 +42,24 @@ pub struct Caller {
     /// The login session (refresh-token family) behind the credential, for logout.
     #[serde(skip)]
     pub session: Option<Arc<str>>,
+    /// How and when somebody logged in, for routes that ask for more than any login.
+    #[serde(skip)]
+    pub login: LoginFacts,
     /// Limits that the credential brings itself, as API keys do.
     #[serde(skip)]
     pub limits: Option<Arc<CallerLimits>>,
     /// The issuer's own access token, for backends that are to get it.
     #[serde(skip)]
     pub access_token: Option<Arc<Secret<String>>>,
+}
+
+/// How and when somebody logged in, as far as the issuer says (OpenID Connect Core 1.0, 2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoginFacts {
+    /// `acr`: what the login satisfied.
+    pub acr: Option<Arc<str>>,
+    /// `auth_time`.
+    pub at: Option<Timestamp>,
 }
 
 /// Limits that a credential brings itself, on whichever route it is used.
@@ -92,6 +104,8 @@ pub struct Claimed {
     pub credential_id: Option<String>,
     /// See [`Caller::session`].
     pub session: Option<String>,
+    /// See [`Caller::login`].
+    pub login: LoginFacts,
 }
 
 /// Whose word a claim rests on: decides whether built-in roles count.
@@ -129,6 +143,7 @@ impl Caller {
             expires_at: claimed.expires_at,
             credential_id: claimed.credential_id.map(Arc::from),
             session: claimed.session.map(Arc::from),
+            login: claimed.login,
             limits: None,
             access_token: None,
         }
@@ -147,6 +162,7 @@ impl Caller {
             expires_at: None,
             credential_id: None,
             session: None,
+            login: LoginFacts::default(),
             limits: None,
             access_token: None,
         }

@@ -10,6 +10,7 @@ mod words;
 use crate::forwarding::Forwarding;
 use crate::http1::body::BodyError;
 use crate::io::Charge;
+use crate::protected_resource;
 use crate::rate_limit::{CountedLimit, LimitFields};
 use crate::record::Record;
 use crate::refusal::{Refusal, Refused};
@@ -21,7 +22,7 @@ use crate::settings::{IdentityCall, limit_policy};
 use haechi_audit::Recorded;
 use haechi_authn::identity::{CallLimited, LoginRefused, LogoutRefused, Provider, RefreshRefused, TokenPair};
 use haechi_authz::Permitted;
-use haechi_core::{Caller, Secret};
+use haechi_core::{Caller, RequestHead, Secret};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::future::poll_fn;
@@ -80,6 +81,9 @@ pub(crate) async fn answer(
     if let Some(call) = browser::BrowserCall::of(call) {
         return browser::answer(request, call, permitted, body, record).await;
     }
+    if let IdentityCall::ProtectedResource = call {
+        return describe(request, permitted.head(), record);
+    }
     let Some(provider) = &request.plan.shared.identity else {
         let refused = Refused::new(Refusal::Internal, "the plan has no identity provider");
         return refuse(refused, request.to, record);
@@ -113,6 +117,17 @@ pub(crate) async fn answer(
         Answer::Created(body) => created(body, &request.to, record),
         Answer::Cacheable(body) => document(body, b"public, max-age=300", &request.to, record),
         Answer::Nothing => document(Vec::new(), b"no-store", &request.to, record),
+    }
+}
+
+/// What the gate says of a resource.
+fn describe(request: &Forwarding<'_>, head: &RequestHead, record: Record) -> Response {
+    match protected_resource::at(&request.plan.shared.protected_resources, head.path.as_str()) {
+        Some(resource) => document(resource.document(head), b"public, max-age=300", &request.to, record),
+        None => {
+            let refused = Refused::new(Refusal::Internal, "the plan has no such resource");
+            refuse(refused, request.to, record)
+        }
     }
 }
 
@@ -166,7 +181,10 @@ async fn perform(
         | IdentityCall::BackchannelLogout
         | IdentityCall::BrowserLogout
         | IdentityCall::Authorize
-        | IdentityCall::EndSession => Answer::refused(Refusal::Internal, "this is a browser's call"),
+        | IdentityCall::EndSession
+        | IdentityCall::ProtectedResource => {
+            Answer::refused(Refusal::Internal, "this is no call of the provider's")
+        }
     };
     (answer, None)
 }

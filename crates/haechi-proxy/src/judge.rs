@@ -3,6 +3,7 @@
 
 use crate::cross_site;
 use crate::preflight::Preflight;
+use crate::protected_resource::metadata_address;
 use crate::rate_limit::{CountedLimit, Counting, Stage};
 use crate::refusal::{Refusal, Refused};
 use crate::route::Found;
@@ -115,7 +116,12 @@ pub(crate) async fn judge_on_route<'p, O: Observer>(
         Some(supposed) => {
             (supposed.map_err(|reason| no_credential(plan, route_index, reason))?, Verified::None)
         }
-        None => authenticate(&head, route_index, plan, now, observer).await?,
+        None => match authenticate(&head, route_index, plan, now, observer).await {
+            Ok(known) => known,
+            Err(refused) => {
+                return Err(refused.telling(metadata_address(&plan.shared.protected_resources, &head)));
+            }
+        },
     };
     observer.authenticated(&head, &caller);
 
@@ -125,12 +131,14 @@ pub(crate) async fn judge_on_route<'p, O: Observer>(
 
     // Authorize: the only step that turns a head into something that can be forwarded.
     let decision = observer.deciding();
+    let metadata = metadata_address(&plan.shared.protected_resources, &head);
     let outcome = plan.shared.enforcer.enforce(head, route_index, caller, decision, &plan.memo).await;
     observer.decided(route_index, &outcome);
     match outcome {
         Ok(permitted) => Ok(PermittedRequest { permitted, route, route_index, verified }),
         Err(NotPermitted::Denied(_, reason, denial)) => {
-            Err(Refused::new(denied(plan, route_index, &reason, denial), reason.describe()))
+            let refused = Refused::new(denied(plan, route_index, &reason, denial), reason.describe());
+            Err(refused.telling(metadata))
         }
         Err(NotPermitted::Undecided(_, unavailable)) => {
             Err(Refused::new(Refusal::CANNOT_TELL, unavailable.to_string()))
@@ -195,12 +203,19 @@ async fn authenticate(
     observer: &mut impl Observer,
 ) -> Result<(Arc<Caller>, Verified), Refused> {
     let chain = plan.chain(route).ok_or_else(no_such_route)?;
-    let Outcome { attempt, verified, effects, login, login_at_once, refused_by, challenges } =
+    let Outcome { attempt, verified, effects, login, login_at_once, refused_by, challenges, insufficient } =
         chain.authenticate(head, now, |scheme, attempt| observer.attempted(scheme, attempt)).await;
     match attempt {
         Attempt::Verified(caller) => {
             observer.effects(effects);
             check_site(head, route, chain.comes_from_cookie(verified, head), plan)?;
+            if let Some(why) = insufficient {
+                let refusal = match login {
+                    Some(to) if login_at_once => Refusal::Login { to },
+                    again => Refusal::StepUp { challenges, again },
+                };
+                return Err(Refused::new(refusal, why).by(Some(caller.authenticator.clone())));
+            }
             Ok((caller, verified))
         }
         Attempt::Absent => Err(match login {
@@ -239,7 +254,7 @@ fn check_site(
     let listed = plan.shared.route(route).map_or(&[][..], |route| &*route.settings.origins);
     if by_cookie && cross_site::refuses(head, listed) {
         let reason = "the caller comes from a cookie, and the page from another site, which the route's `origins` does not list";
-        return Err(Refused::new(Refusal::Forbidden { scopes: None }, reason));
+        return Err(Refused::new(Refusal::Forbidden { scopes: None, metadata: None }, reason));
     }
     Ok(())
 }
@@ -269,5 +284,5 @@ fn forbidden(reason: &DenyReason) -> Refusal {
         DenyReason::Scopes(scopes) => Some(scopes.join(" ").into()),
         _ => None,
     };
-    Refusal::Forbidden { scopes }
+    Refusal::Forbidden { scopes, metadata: None }
 }

@@ -2,6 +2,7 @@
 
 use crate::context_headers::ContextHeaders;
 use crate::logins::Logins;
+use crate::protected_resource::ProtectedResource;
 use crate::route::{Conflict, Router};
 use crate::settings::{Limits, Listener, ListenerIndex, Route, Service, ServiceIndex};
 use haechi_authn::identity::Provider;
@@ -27,6 +28,7 @@ pub struct Plan {
     pub(crate) limits: Limits,
     pub(crate) identity: Option<Arc<Provider>>,
     pub(crate) logins: Logins,
+    pub(crate) protected_resources: Vec<ProtectedResource>,
 }
 
 /// What a [`Plan`] is made of.
@@ -51,6 +53,8 @@ pub struct PlanParts {
     pub identity: Option<Arc<Provider>>,
     /// The authenticators that log people in.
     pub logins: Logins,
+    /// The resources of which clients are told where to get tokens for them.
+    pub protected_resources: Vec<ProtectedResource>,
 }
 
 fn guarded(service: &Service) -> impl Iterator<Item = &str> {
@@ -79,6 +83,7 @@ impl Plan {
             limits: parts.limits,
             identity: parts.identity,
             logins: parts.logins,
+            protected_resources: parts.protected_resources,
         })
     }
 

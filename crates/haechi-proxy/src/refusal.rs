@@ -60,6 +60,14 @@ pub(crate) enum Refusal {
         /// Where they can try again.
         again: Option<LoginRedirect>,
     },
+    /// A login that is not as the route asks for, whatever the provider was asked.
+    LoginInsufficient,
+    /// A caller whose login does not do for the route (RFC 9470).
+    StepUp {
+        challenges: Vec<ChallengeTold>,
+        /// Where a browser can log in so that it does.
+        again: Option<LoginRedirect>,
+    },
     /// A login of which the provider says what is not to be believed.
     LoginUntrusted {
         /// Where they can try again.
@@ -76,6 +84,8 @@ pub(crate) enum Refusal {
     /// Known, and not allowed. The scopes that the route asks for, when that is what was missing.
     Forbidden {
         scopes: Option<Box<str>>,
+        /// Where it is said who gives tokens with them (RFC 9728 5.1).
+        metadata: Option<Box<str>>,
     },
     /// Over a rate limit or a quota.
     RateLimited {
@@ -130,6 +140,27 @@ impl Refused {
         Self { authenticator, ..self }
     }
 
+    /// The same, of which challenges to `Bearer` say where the resource's metadata are (RFC 9728 5.1).
+    pub(crate) fn telling(mut self, metadata: Option<Box<str>>) -> Self {
+        let Some(address) = metadata else { return self };
+        let told = |challenge: &mut Arc<Challenge>| {
+            if challenge.is_bearer() {
+                *challenge = Arc::new((**challenge).clone().with("resource_metadata", &address));
+            }
+        };
+        match &mut self.refusal {
+            Refusal::NoCredential { challenges } | Refusal::LoginFirst { challenges, .. } => {
+                challenges.iter_mut().for_each(told);
+            }
+            Refusal::BadCredential { challenges } | Refusal::StepUp { challenges, .. } => {
+                challenges.iter_mut().for_each(|(challenge, _)| told(challenge));
+            }
+            Refusal::Forbidden { metadata, .. } => *metadata = Some(address),
+            _ => {}
+        }
+        self
+    }
+
     /// Why, for the operator.
     pub fn reason(&self) -> &str {
         &self.reason
@@ -154,6 +185,8 @@ impl Refusal {
             Self::LoginFirst { .. } => "login-first",
             Self::LoginRefused { .. } => "login-refused",
             Self::LoginDenied { .. } => "login-denied",
+            Self::LoginInsufficient => "login-insufficient",
+            Self::StepUp { .. } => "step-up",
             Self::LoginUntrusted { .. } => "login-untrusted",
             Self::Redirect { .. } => "redirect",
             Self::NoCredential { .. } => "not-authenticated",
@@ -191,6 +224,10 @@ impl Refusal {
             Self::LoginFirst { .. } => "log in first, then send this again: it was not kept",
             Self::LoginRefused { told, .. } => told,
             Self::LoginDenied { .. } => "the login was refused, or given up",
+            Self::LoginInsufficient => {
+                "this page needs a newer or stronger login than the login provider has made; it was asked for one"
+            }
+            Self::StepUp { .. } => "a newer or stronger login is needed",
             Self::LoginUntrusted { .. } => "the login provider's answer cannot be trusted",
             Self::Redirect { .. } => "this address is served over https",
             Self::BadCredential { .. } => "the credentials are not valid",
@@ -226,6 +263,8 @@ impl Refusal {
             | Self::LoginRefused { .. }
             | Self::LoginDenied { .. }
             | Self::LoginUntrusted { .. }
+            | Self::LoginInsufficient
+            | Self::StepUp { .. }
             | Self::BadCredential { .. }
             | Self::OAuthClient { .. } => RequestOutcome::Unauthenticated,
             Self::Forbidden { .. } => RequestOutcome::Denied,
@@ -255,6 +294,7 @@ impl Refusal {
             Self::LoginFirst { to, .. } => Some(to),
             Self::LoginRefused { again, .. }
             | Self::LoginDenied { again }
+            | Self::StepUp { again, .. }
             | Self::LoginUntrusted { again } => again.as_ref(),
             _ => None,
         }

@@ -62,6 +62,7 @@ pub(crate) async fn rejudge(
             }
             refusal @ (Refusal::NoCredential { .. }
             | Refusal::BadCredential { .. }
+            | Refusal::StepUp { .. }
             | Refusal::AmbiguousCredential) => Rejudged::unauthenticated(refusal),
             Refusal::Forbidden { .. } => Rejudged::forbidden("its caller may no longer do this"),
             _ => Rejudged::forbidden("its route is gone"),
@@ -72,7 +73,7 @@ pub(crate) async fn rejudge(
 impl Rejudged {
     const fn forbidden(why: &'static str) -> Self {
         let lost = LostAccess { why, unauthenticated: false };
-        Self::Refused(lost, Refusal::Forbidden { scopes: None })
+        Self::Refused(lost, Refusal::Forbidden { scopes: None, metadata: None })
     }
 
     const fn unauthenticated(refusal: Refusal) -> Self {

@@ -1,6 +1,7 @@
 //! To whom an answer of ours goes, and in which form.
 
 use crate::grpc;
+use crate::language::Language;
 use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::{FieldName, Fields, Timestamp};
 
@@ -19,7 +20,8 @@ pub(crate) enum ErrorFormat {
     Problem,
     /// In gRPC or gRPC-Web, with this content type.
     Grpc(&'static str),
-    Html,
+    /// A page, for people.
+    Html(Language),
 }
 
 impl ErrorFormat {
@@ -28,7 +30,7 @@ impl ErrorFormat {
         if let Some(content_type) = grpc::content_type(fields) {
             Self::Grpc(content_type)
         } else if fields.all(FieldName::Accept).any(accepts_html) {
-            Self::Html
+            Self::Html(Language::of(fields))
         } else {
             Self::Problem
         }

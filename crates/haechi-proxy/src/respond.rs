@@ -1,5 +1,6 @@
 //! Error responses and other responses of our own: the one place in the data plane where status codes are chosen (docs/answers.md).
 
+use crate::language::Language;
 use crate::outcome::RequestOutcome;
 use crate::record::Record;
 use crate::refusal::{Refusal, Refused};
@@ -32,7 +33,7 @@ pub(crate) fn refuse(refused: Refused, to: ReplyContext, mut record: Record) -> 
         ErrorFormat::Grpc(content_type) if !matches!(refusal, Refusal::Redirect { .. }) => {
             grpc(refusal, status, content_type, &mut fields)
         }
-        ErrorFormat::Html => (status, html(refusal, status, &to, &mut fields)),
+        ErrorFormat::Html(language) => (status, html(refusal, status, language, &to, &mut fields)),
         ErrorFormat::Problem | ErrorFormat::Grpc(_) => (status, problem(refusal, status, &to, &mut fields)),
     };
     Response { status, fields, body: ResponseBody::Full(body), close: refusal.closes(), record }
@@ -68,6 +69,8 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         Refusal::LoginRefused { .. } => StatusCode::BAD_REQUEST,
         Refusal::LoginDenied { .. } => StatusCode::FORBIDDEN,
         Refusal::LoginUntrusted { .. } => StatusCode::BAD_GATEWAY,
+        Refusal::LoginInsufficient => StatusCode::FORBIDDEN,
+        Refusal::StepUp { .. } => StatusCode::UNAUTHORIZED,
         // The method and the body stay as they are (RFC 9110 15.4.9).
         Refusal::Redirect { .. } => StatusCode::PERMANENT_REDIRECT,
         Refusal::BadCredential { .. } => StatusCode::UNAUTHORIZED,
@@ -135,19 +138,20 @@ pub(crate) fn see_other(
 
 /// A page of the gate's own, with these cookies: a heading, and what stands below it in HTML.
 pub(crate) fn page(
-    heading: &str,
-    below: &str,
+    (heading, below): (&'static str, &str),
+    language: Language,
     cookies: &[SetCookie],
     to: &ReplyContext,
     mut record: Record,
 ) -> Response {
     let mut fields = Fields::with_capacity(10, 1024);
     our_fields(&mut fields, to, b"no-store");
-    page_fields(&mut fields);
+    page_fields(language, &mut fields);
     cookies.iter().for_each(|cookie| fields.push(b"set-cookie", cookie.field_value().as_bytes()));
     let status = StatusCode::OK;
     record.answered(status, RequestOutcome::Answered);
-    let body = page_text(heading, &format!("<h1>{heading}</h1>{below}"));
+    let heading = language.said(heading);
+    let body = page_text(language, heading, &format!("<h1>{heading}</h1>{below}"));
     Response { status, fields, body: ResponseBody::Full(body), close: false, record }
 }
 
@@ -184,7 +188,9 @@ pub(crate) fn created(body: Vec<u8>, to: &ReplyContext, record: Record) -> Respo
 }
 
 /// What every page of ours carries: nothing is loaded, run, framed or sent anywhere.
-fn page_fields(fields: &mut Fields) {
+fn page_fields(language: Language, fields: &mut Fields) {
+    fields.push(b"content-language", language.tag().as_bytes());
+    fields.push(b"vary", b"Accept, Accept-Language");
     fields.push(b"content-type", b"text/html; charset=utf-8");
     fields.push(
         b"content-security-policy",
@@ -194,12 +200,13 @@ fn page_fields(fields: &mut Fields) {
     fields.push(b"referrer-policy", b"no-referrer");
 }
 
-fn page_text(title: &str, body: &str) -> Vec<u8> {
+fn page_text(language: Language, title: &str, body: &str) -> Vec<u8> {
     format!(
-        "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
+        "<!doctype html>\n<html lang=\"{lang}\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>{title}</title>\
          <style>body{{font:1rem/1.5 system-ui;max-width:36rem;margin:20vh auto;padding:0 1rem}}code{{color:#666}}</style>\
          {body}</html>\n",
+        lang = language.tag(),
     )
     .into_bytes()
 }
@@ -233,13 +240,18 @@ fn specific_fields(refusal: &Refusal, fields: &mut Fields) {
         Refusal::NoCredential { challenges } | Refusal::LoginFirst { challenges, .. } => {
             challenges.iter().for_each(|known| challenge(known, None));
         }
-        Refusal::BadCredential { challenges } => {
+        Refusal::BadCredential { challenges } | Refusal::StepUp { challenges, .. } => {
             challenges.iter().for_each(|(known, error)| challenge(known, error.as_ref()));
         }
         Refusal::OAuthClient { .. } => challenge(&Challenge::new("Basic", "clients"), None),
-        Refusal::Forbidden { scopes: Some(scopes) } => {
+        Refusal::Forbidden { scopes: Some(scopes), metadata } => {
             let error = ChallengeError::InsufficientScope(scopes.clone());
-            challenge(&Challenge::bare_bearer(), Some(&error));
+            let bearer = Challenge::bare_bearer();
+            let bearer = match metadata {
+                Some(address) => bearer.with("resource_metadata", address),
+                None => bearer,
+            };
+            challenge(&bearer, Some(&error));
         }
         Refusal::AmbiguousCredential => {
             challenge(&Challenge::bare_bearer(), Some(&ChallengeError::InvalidRequest));
@@ -301,17 +313,26 @@ fn oauth(refusal: &Refusal, fields: &mut Fields) -> Vec<u8> {
 }
 
 /// The short page that browsers get in place of a problem.
-fn html(refusal: &Refusal, status: StatusCode, to: &ReplyContext, fields: &mut Fields) -> Vec<u8> {
-    let detail = refusal.detail();
-    page_fields(fields);
-    let title = status.canonical_reason().unwrap_or_default();
+fn html(
+    refusal: &Refusal,
+    status: StatusCode,
+    language: Language,
+    to: &ReplyContext,
+    fields: &mut Fields,
+) -> Vec<u8> {
+    let detail = language.said(refusal.detail());
+    page_fields(language, fields);
+    let title = language.reason(status);
     let login = refusal.login().map_or_else(String::new, |login| {
-        format!("<p><a href=\"{}\">Log in</a></p>", in_attribute(login.location()))
+        format!("<p><a href=\"{}\">{}</a></p>", in_attribute(login.location()), language.said("Log in"))
     });
     let heading = format!("{code} {title}", code = status.as_u16());
-    let body =
-        format!("<h1>{heading}</h1><p>{detail}.</p>{login}<p><code>request {id}</code></p>", id = to.id);
-    page_text(&heading, &body)
+    let body = format!(
+        "<h1>{heading}</h1><p>{detail}.</p>{login}<p><code>{request} {id}</code></p>",
+        request = language.said("request"),
+        id = to.id
+    );
+    page_text(language, &heading, &body)
 }
 
 /// gRPC callers read the status from `grpc-status`, on HTTP 200 (gRPC over HTTP/2, "Responses"). What a status becomes is what clients make of it
@@ -396,7 +417,7 @@ mod tests {
         assert_eq!(told, [r#"Basic realm="staff""#, r#"Bearer realm="corp""#], "each tells its own error");
         let told = field(&Refusal::NoCredential { challenges }, "www-authenticate");
         assert_eq!(told, [r#"Basic realm="staff""#, r#"Bearer realm="corp""#]);
-        let forbidden = Refusal::Forbidden { scopes: Some("a b".into()) };
+        let forbidden = Refusal::Forbidden { scopes: Some("a b".into()), metadata: None };
         let told = field(&forbidden, "www-authenticate");
         assert_eq!(told, [r#"Bearer error="insufficient_scope", scope="a b""#]);
         let told = field(&Refusal::AmbiguousCredential, "www-authenticate");

@@ -46,15 +46,33 @@ pub fn check(claims: &Object<'_>, expected: Expected<'_>) -> Result<Timestamp, T
     if now >= end {
         return Err(TokenFault::Expired);
     }
+    check_rest(claims, now, leeway)?;
+    Ok(end)
+}
+
+/// The same of what an issuer tells of a token (RFC 7662 2.2), where `exp` may be left out. Returns `exp`, without the leeway.
+///
+/// # Errors
+/// [`TokenFault`], the first that is found.
+pub fn check_told(claims: &Object<'_>, expected: Expected<'_>) -> Result<Option<Timestamp>, TokenFault> {
+    let Expected { now, leeway, audiences, audience } = expected;
+    check_audience(audience, audiences)?;
+    let end = date(claims, "exp")?;
+    if end.is_some_and(|end| now >= end.plus(leeway)) {
+        return Err(TokenFault::Expired);
+    }
+    check_rest(claims, now, leeway)?;
+    Ok(end)
+}
+
+/// What does not depend on when the token ends.
+fn check_rest(claims: &Object<'_>, now: Timestamp, leeway: Duration) -> Result<(), TokenFault> {
     for name in ["nbf", "iat"] {
         if date(claims, name)?.is_some_and(|start| now.plus(leeway) < start) {
             return Err(TokenFault::NotYet(name));
         }
     }
-    if claims.member("cnf").is_some() {
-        return Err(TokenFault::Unproven);
-    }
-    Ok(end)
+    if claims.member("cnf").is_some() { Err(TokenFault::Unproven) } else { Ok(()) }
 }
 
 /// A claim that is text where it is there.
@@ -78,7 +96,7 @@ pub fn issued_at(claims: &Object<'_>) -> Result<Option<Timestamp>, TokenFault> {
 }
 
 /// A NumericDate (RFC 7519 2): whole or broken seconds.
-fn date(claims: &Object<'_>, name: &'static str) -> Result<Option<Timestamp>, TokenFault> {
+pub(crate) fn date(claims: &Object<'_>, name: &'static str) -> Result<Option<Timestamp>, TokenFault> {
     let seconds = match claims.member(name) {
         None => return Ok(None),
         Some(Json::Integer(whole)) => *whole as f64,

@@ -57,6 +57,9 @@ pub enum TokenFault {
     /// A claim that must be there.
     #[error("`{0}` is missing")]
     Missing(&'static str),
+    /// A claim that the configuration asks for.
+    #[error("`{0}` is missing, which `required_claims` asks for")]
+    Unsaid(String),
     /// `typ` is not one that is accepted.
     #[error("the token is of another type")]
     Type,

@@ -13,9 +13,14 @@ pub struct WebRequest {
     pub form: Option<Secret<String>>,
     /// The value of `Authorization`.
     pub authorization: Option<Secret<String>>,
+    /// The value of `Accept`.
+    pub accept: &'static str,
     /// The most bytes that the answer's body may have.
     pub limit: usize,
 }
+
+/// The media type of what providers usually answer.
+pub const JSON: &str = "application/json";
 
 /// What the provider answered.
 #[derive(Clone, Debug)]
@@ -33,4 +38,12 @@ pub struct WebAnswer {
 pub trait WebCalls: Send + Sync {
     /// Makes a call.
     fn call(&self, request: WebRequest) -> BoxFuture<'_, Result<WebAnswer, FetchFault>>;
+}
+
+impl WebAnswer {
+    /// Whether the answer says that it is of this media type, which is in lower case.
+    pub(crate) fn is_of_type(&self, media_type: &str) -> bool {
+        let essence = self.content_type.as_deref().and_then(|text| text.split(';').next());
+        essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(media_type))
+    }
 }

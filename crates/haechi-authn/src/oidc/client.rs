@@ -2,7 +2,7 @@
 
 use super::calls::WebCalls;
 use super::config::OidcConfig;
-use super::discovery::Discovery;
+use super::discovery::{Discovery, Metadata};
 use super::fault::LoginFault;
 use super::kept_tokens::SessionSecret;
 use super::login_state::{LoginSeal, Way};
@@ -11,7 +11,7 @@ use crate::control::Control;
 use crate::effects::opens_a_page;
 use crate::identity::Form;
 use crate::keys::KeySource;
-use crate::{SetCookie, Unavailable, random};
+use crate::{SetCookie, StepUp, Unavailable, random};
 use haechi_core::ports::{WebSession, WebSessions};
 use haechi_core::{Clock, RequestHead, RoleTable, Timestamp};
 use std::collections::VecDeque;
@@ -54,7 +54,7 @@ pub(super) struct Inner {
     pub(super) roles: Arc<RoleTable>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) control: Control,
-    pub(super) discovery: Discovery,
+    pub(super) discovery: Discovery<Metadata>,
     seal: OnceLock<Arc<LoginSeal>>,
     /// Logins and logouts that are being worked on.
     logins_under_way: AtomicUsize,
@@ -169,7 +169,7 @@ impl OidcClient {
         &self.0.counts
     }
 
-    /// Begins a login, from which the browser comes back to `return_to`.
+    /// Begins a login that must satisfy `asked`, from which the browser comes back to `return_to`.
     ///
     /// # Errors
     /// [`LoginFault`].
@@ -177,6 +177,7 @@ impl OidcClient {
         &self,
         head: &RequestHead,
         return_to: Option<&str>,
+        asked: StepUp,
     ) -> Result<Redirection, LoginFault> {
         let return_to = match return_to {
             None => ReturnTo::home(),
@@ -188,7 +189,7 @@ impl OidcClient {
         let browser = Browser::of(head)?;
         let _place = Place::among(&self.0.logins_under_way, MOST_LOGINS)?;
         let inner = self.0.clone();
-        let work = async move { inner.start(&browser, return_to).await };
+        let work = async move { inner.start(&browser, return_to, asked).await };
         let outcome = self.0.control.ask(LOGIN_ANSWERS_WITHIN, work).await?;
         if let Err(fault) = &outcome {
             self.0.count_fault(fault);
@@ -254,10 +255,10 @@ impl OidcClient {
 }
 
 /// A place among those of whom only so many are worked on at once.
-pub(super) struct Place<'a>(&'a AtomicUsize);
+pub(crate) struct Place<'a>(&'a AtomicUsize);
 
 impl<'a> Place<'a> {
-    pub(super) fn among(under_way: &'a AtomicUsize, most: usize) -> Result<Self, Unavailable> {
+    pub(crate) fn among(under_way: &'a AtomicUsize, most: usize) -> Result<Self, Unavailable> {
         let place = Self(under_way);
         if under_way.fetch_add(1, Ordering::Relaxed) < most {
             Ok(place)

@@ -41,6 +41,8 @@ pub struct OidcConfig {
     pub forward_access_token: bool,
     /// Whether a logout ends the provider's session as well.
     pub provider_logout: bool,
+    /// Whether a logout gives the provider's tokens back.
+    pub revoke_at_logout: bool,
     /// Where the provider sends people after that, as it is registered there.
     pub after_logout: Option<String>,
     /// Whether endpoints may be on plain http elsewhere than on loopback.

@@ -1,24 +1,17 @@
-//! A provider's endpoints: what the gate asks, how it proves who it is, and what it believes of the shape of an answer.
+//! A provider's endpoints: what the gate asks, and what it believes of the shape of an answer.
 
-use super::calls::{WebAnswer, WebCalls, WebRequest};
-use super::config::{ClientProof, OidcConfig, SecretIn};
+use super::calls::{JSON, WebAnswer, WebCalls, WebRequest};
+use super::config::OidcConfig;
 use super::discovery::Metadata;
 use super::fault::LoginFault;
-use super::return_to::{encoded, form};
+use super::registered::{ClientForm, RegisteredClient};
 use crate::jose::json::{Json, Object};
-use crate::random;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use haechi_core::{Secret, Timestamp};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// The most bytes of an answer: a token has at most 16 KiB, and there are three.
 const MOST: usize = 128 * 1024;
-/// How long an assertion of ours is good for.
-const ASSERTION_LASTS: Duration = Duration::from_secs(60);
-/// RFC 7523 2.2.
-const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 /// The longest access or refresh token, in bytes.
 const LONGEST_TOKEN: usize = 16 * 1024;
 
@@ -93,6 +86,22 @@ pub(super) async fn push(
     }
 }
 
+/// Gives a token back (RFC 7009 2.1).
+pub(super) async fn revoke(
+    config: &OidcConfig,
+    metadata: &Metadata,
+    calls: &dyn WebCalls,
+    endpoint: &str,
+    parameters: &[(&str, &str)],
+    now: Timestamp,
+) -> Result<(), LoginFault> {
+    let answer = post(config, metadata, calls, endpoint.to_owned(), parameters, now).await?;
+    match answer.status {
+        200 => Ok(()),
+        status => Err(LoginFault::unavailable(format!("the revocation endpoint answers {status}"))),
+    }
+}
+
 /// Asks `userinfo`, whose answer must be about `subject` (OpenID Connect Core 1.0, 5.3).
 pub(super) async fn userinfo(
     calls: &dyn WebCalls,
@@ -104,6 +113,7 @@ pub(super) async fn userinfo(
         url: endpoint.to_owned(),
         form: None,
         authorization: Some(Secret::new(format!("Bearer {}", access_token.expose()))),
+        accept: JSON,
         limit: MOST,
     };
     let answer =
@@ -116,7 +126,7 @@ pub(super) async fn userinfo(
         }
         status => return Err(refuse(format!("it answers {status}"))),
     }
-    if !is_json(&answer) {
+    if !answer.is_of_type(JSON) {
         return Err(refuse("it is not JSON".to_owned()));
     }
     let document = Object::parse(&answer.body).map_err(|fault| refuse(fault.to_string()))?;
@@ -134,63 +144,14 @@ async fn post(
     parameters: &[(&str, &str)],
     now: Timestamp,
 ) -> Result<WebAnswer, LoginFault> {
-    let mut all: Vec<(&str, &str)> = parameters.to_vec();
-    let assertion;
-    let mut authorization = None;
-    match &config.proof {
-        ClientProof::Secret(secret, configured) => match configured.unwrap_or_else(|| preferred(metadata)) {
-            SecretIn::Header => {
-                let pair = format!("{}:{}", encoded(&config.client_id), encoded(secret.expose()));
-                authorization = Some(Secret::new(format!("Basic {}", STANDARD.encode(pair))));
-            }
-            SecretIn::Form => {
-                named(&mut all, &config.client_id);
-                all.push(("client_secret", secret.expose()));
-            }
-        },
-        ClientProof::Key(signer) => {
-            let claims = json!({
-                "iss": config.client_id,
-                "sub": config.client_id,
-                "aud": *config.issuer,
-                "iat": now.as_seconds(),
-                "exp": now.plus(ASSERTION_LASTS).as_seconds(),
-                "jti": random::id()?,
-            });
-            assertion =
-                signer.sign("JWT", &claims).map_err(|fault| LoginFault::unavailable(fault.to_string()))?;
-            named(&mut all, &config.client_id);
-            all.push(("client_assertion_type", ASSERTION_TYPE));
-            all.push(("client_assertion", &assertion));
-        }
-    }
-    let request =
-        WebRequest { url: url.clone(), form: Some(Secret::new(form(&all))), authorization, limit: MOST };
-    calls.call(request).await.map_err(|fault| LoginFault::unavailable(format!("`{url}`: {fault}")))
-}
-
-/// Names the client, once.
-fn named<'p>(all: &mut Vec<(&'p str, &'p str)>, client_id: &'p str) {
-    if all.iter().all(|(name, _)| *name != "client_id") {
-        all.push(("client_id", client_id));
-    }
-}
-
-/// What is left unsaid means `client_secret_basic` (OpenID Connect Discovery 1.0, 3).
-fn preferred(metadata: &Metadata) -> SecretIn {
-    let takes = |name: &str| {
-        metadata.client_authentication.as_ref().is_some_and(|all| all.iter().any(|known| known == name))
+    let client = RegisteredClient {
+        id: &config.client_id,
+        proof: &config.proof,
+        audience: &config.issuer,
+        methods: metadata.client_authentication.as_deref(),
     };
-    if takes("client_secret_post") && !takes("client_secret_basic") {
-        SecretIn::Form
-    } else {
-        SecretIn::Header
-    }
-}
-
-fn is_json(answer: &WebAnswer) -> bool {
-    let essence = answer.content_type.as_deref().and_then(|text| text.split(';').next());
-    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+    let form = ClientForm { url, parameters, accept: JSON, limit: MOST };
+    Ok(client.post(calls, form, now).await?)
 }
 
 /// The `error` of a refusal, as it can stand in a log.
@@ -204,12 +165,12 @@ fn error_of(answer: &WebAnswer) -> String {
 }
 
 /// Text from elsewhere, as it can stand in a log.
-pub(super) fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(128).collect::<String>().escape_debug().to_string()
 }
 
 fn read_granted(answer: &WebAnswer) -> Result<Granted, String> {
-    if !is_json(answer) {
+    if !answer.is_of_type(JSON) {
         return Err("the answer is not JSON".to_owned());
     }
     let document = Object::parse(&answer.body).map_err(|fault| fault.to_string())?;

@@ -32,6 +32,9 @@ pub enum LoginFault {
     /// The provider, or the person, said no.
     #[error("the provider refused: {0}")]
     Denied(String),
+    /// The provider logged somebody in in another way than it was asked to (`acr_values`, `max_age`).
+    #[error("the provider ignored what it was asked for: {0}")]
+    Insufficient(String),
     /// What came of it is not to be believed.
     #[error("{0}")]
     Untrusted(String),

@@ -8,9 +8,10 @@ use super::fault::LoginFault;
 use super::id_token::{self, Beside};
 use super::kept_tokens::{KeptTokens, SessionSecret};
 use super::login_state::{LASTS, LoginSeal, LoginState};
-use super::return_to::{ReturnTo, form};
+use super::return_to::ReturnTo;
 use crate::identity::Form;
-use crate::{SetCookie, random};
+use crate::oidc_parameters::form;
+use crate::{SetCookie, StepUp, random};
 use haechi_core::Timestamp;
 use haechi_core::ports::WebSession;
 use serde_json::{Map, Value};
@@ -26,6 +27,7 @@ impl Inner {
         &self,
         browser: &Browser,
         return_to: ReturnTo,
+        asked: StepUp,
     ) -> Result<Redirection, LoginFault> {
         let now = self.clock.now();
         let return_to = return_to.outside(&self.config.base);
@@ -39,8 +41,8 @@ impl Inner {
         self.keys.readiness().map_err(LoginFault::Unavailable)?;
         let metadata = self.discovery.metadata(&*self.calls).await?;
         let redirect_uri = format!("{}{}", browser.site(), self.config.callback_path());
-        let login = LoginState::begin(redirect_uri, &return_to, in_vain, now)?;
-        let location = self.authorization_request(&metadata, &login, now).await?;
+        let login = LoginState::begin(redirect_uri, &return_to, &asked, in_vain, now)?;
+        let location = self.authorization_request(&metadata, &login, &asked, now).await?;
         let mut cookies = vec![self.login_cookie(browser, &seal, &login)?];
         let taken_away = useless.iter().filter_map(|name| browser.way.cookie(name, ""));
         cookies.extend(taken_away.map(|cookie| cookie.max_age(Duration::ZERO)));
@@ -83,9 +85,13 @@ impl Inner {
         &self,
         metadata: &Metadata,
         login: &LoginState,
+        asked: &StepUp,
         now: Timestamp,
     ) -> Result<String, LoginFault> {
         let config = &self.config;
+        let wanted = [("acr_values", asked.acr_values()), ("max_age", asked.max_age())];
+        let wanted: Vec<(&str, &str)> =
+            wanted.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))).collect();
         let (scope, challenge) = (config.scopes.join(" "), login.challenge());
         let mut parameters: Vec<(&str, &str)> = vec![
             ("response_type", "code"),
@@ -100,7 +106,10 @@ impl Inner {
         if config.response_mode == ResponseMode::FormPost {
             parameters.push(("response_mode", "form_post"));
         }
-        parameters.extend(config.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        // What the route asks for goes before what is asked for at every login.
+        let usual = config.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        parameters.extend(usual.filter(|(name, _)| wanted.iter().all(|(known, _)| known != name)));
+        parameters.extend(&wanted);
         let query = match &metadata.pushed_authorization_request_endpoint {
             None => form(&parameters),
             Some(endpoint) => {
@@ -218,7 +227,12 @@ impl Inner {
             expires_at,
         };
         // What cannot become a caller becomes no session.
-        self.caller(&session, None).map_err(|fault| LoginFault::untrusted(format!("ID token: {fault}")))?;
+        let caller = self.caller(&session, None);
+        let caller = caller.map_err(|fault| LoginFault::untrusted(format!("ID token: {fault}")))?;
+        let asked = login.asked().ok_or(LoginFault::Unknown)?;
+        if !asked.is_satisfied_by(&caller.login, now) {
+            return Err(LoginFault::Insufficient(asked.why_not(&caller.login, now)));
+        }
         Ok((session, secret))
     }
 
@@ -271,7 +285,7 @@ impl Inner {
         };
         let claims = self.joined(&metadata, &session.subject, claims, &granted).await?;
         let (sealed, refresh_at) = self.kept(&granted, Some(tokens), secret, &session.id, now)?;
-        let claims = Value::Object(claims).to_string();
+        let claims = Value::Object(of_the_login(claims, &session.claims)).to_string();
         Ok(Some(WebSession {
             claims,
             tokens: Some(sealed),
@@ -333,4 +347,14 @@ impl Inner {
         let sealed = tokens.seal(secret, id);
         Ok((sealed.ok_or_else(|| LoginFault::unavailable("the cryptographic library failed"))?, refresh_at))
     }
+}
+
+/// The claims after a refresh, with `acr` and `auth_time` as they were at the login: nobody has logged in since (OpenID Connect Core 1.0, 12.2).
+fn of_the_login(mut claims: Map<String, Value>, before: &str) -> Map<String, Value> {
+    let before: Map<String, Value> = serde_json::from_str(before).unwrap_or_default();
+    for name in ["acr", "auth_time"] {
+        claims.remove(name);
+        claims.extend(before.get(name).map(|value| (name.to_owned(), value.clone())));
+    }
+    claims
 }

@@ -2,9 +2,9 @@
 //! come back.
 
 use super::return_to::ReturnTo;
-use crate::SetCookie;
 use crate::jose::base64url;
 use crate::random::{self, RandomnessError, sha256};
+use crate::{SetCookie, StepUp};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use haechi_core::{FieldName, Fields, RequestHead, Timestamp, cookies};
 use serde::{Deserialize, Serialize};
@@ -112,6 +112,11 @@ pub(crate) struct LoginState {
     /// How many logins before this one did not help.
     #[serde(rename = "c", default)]
     pub(crate) in_vain: u8,
+    /// What the login must satisfy: `acr_values`, `max_age`.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    acr_values: Option<String>,
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    max_age: Option<String>,
     /// Whether it is over: the browser's back button shows the provider's page once more.
     #[serde(rename = "d", default)]
     pub(crate) over: bool,
@@ -121,6 +126,7 @@ impl LoginState {
     pub(crate) fn begin(
         redirect_uri: String,
         return_to: &ReturnTo,
+        asked: &StepUp,
         in_vain: u8,
         now: Timestamp,
     ) -> Result<Self, RandomnessError> {
@@ -133,6 +139,8 @@ impl LoginState {
             return_to: return_to.as_str().to_owned(),
             at: now.as_millis(),
             in_vain,
+            acr_values: asked.acr_values(),
+            max_age: asked.max_age(),
             over: false,
         })
     }
@@ -146,6 +154,11 @@ impl LoginState {
 
     pub(crate) fn return_to(&self) -> ReturnTo {
         ReturnTo::parse(&self.return_to).unwrap_or_else(ReturnTo::home)
+    }
+
+    /// What the login must satisfy; `None` for what was never sealed here.
+    pub(crate) fn asked(&self) -> Option<StepUp> {
+        StepUp::of_parameters(self.acr_values.as_deref(), self.max_age.as_deref())
     }
 
     /// RFC 7636 4.2.
@@ -233,6 +246,7 @@ impl LoginSeal {
 #[cfg(test)]
 mod tests {
     use super::{Cookies, LASTS, LoginSeal, LoginState, MOST, Way};
+    use crate::StepUp;
     use crate::oidc::ReturnTo;
     use crate::test_support::head;
     use haechi_core::{Fields, Timestamp};
@@ -246,7 +260,7 @@ mod tests {
 
     fn begin(at: Timestamp) -> LoginState {
         let to = ReturnTo::parse("/deep?a=b").unwrap();
-        LoginState::begin("https://app/auth/oidc/a/callback".into(), &to, 0, at).unwrap()
+        LoginState::begin("https://app/auth/oidc/a/callback".into(), &to, &StepUp::default(), 0, at).unwrap()
     }
 
     fn with(logins: &[&LoginState]) -> Fields {
@@ -298,7 +312,8 @@ mod tests {
         assert!(goes.contains(&logins[0].cookie_name(Way::Secure)), "the oldest goes");
         let long = ReturnTo::parse(&format!("/{}", "a".repeat(2047))).unwrap();
         let uri = format!("https://{}/auth/oidc/{}/callback", "h".repeat(253), "n".repeat(64));
-        let largest = LoginState::begin(uri, &long, 9, NOW).unwrap();
+        let asked = StepUp::new(vec!["a".repeat(255).into()], Some(Duration::from_secs(31_536_000))).unwrap();
+        let largest = LoginState::begin(uri, &long, &asked, 9, NOW).unwrap();
         let cookie = largest.cookie_name(Way::Secure).len() + seal("a").seal(&largest).unwrap().len();
         assert!(cookie < 4096, "browsers take cookies of 4096 bytes; this is {cookie}");
     }

@@ -1,19 +1,23 @@
 //! What a logout takes: people's own, and those that a provider tells of.
 
 use super::client::{Browser, Inner, LoggedIn};
+use super::endpoint;
 use super::fault::LoginFault;
 use super::id_token;
 use super::kept_tokens::KeptTokens;
-use super::return_to::form;
+use crate::oidc_parameters::form;
 use haechi_core::ports::EndedByProvider;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 /// So many logout tokens are remembered, so that none works twice.
 const LOGOUT_TOKENS: usize = 4096;
+/// A provider has so long to take tokens back.
+const REVOKED_WITHIN: Duration = Duration::from_secs(10);
 
 impl Inner {
     pub(super) async fn logout(
-        &self,
+        self: &Arc<Self>,
         browser: &Browser,
     ) -> Result<Option<(Option<String>, LoggedIn)>, LoginFault> {
         let now = self.clock.now();
@@ -26,9 +30,40 @@ impl Inner {
         self.sessions.end(&session.id).await?;
         let tokens =
             session.tokens.as_ref().and_then(|sealed| KeptTokens::open(sealed, &secret, &session.id));
+        if let Some(tokens) = tokens.clone().filter(|_| self.config.revoke_at_logout) {
+            // Ours has ended; nobody waits for the provider.
+            let inner = self.clone();
+            self.control.tell(async move { inner.revoke(&tokens).await });
+        }
         let page = if self.config.provider_logout { self.end_session_page(tokens).await } else { None };
         let who = LoggedIn { issuer: session.issuer, subject: session.subject, session: session.id };
         Ok(Some((page, who)))
+    }
+
+    /// Gives the tokens back (RFC 7009 2.1): the refresh token first, with which many providers take back what came of it. Best effort: what cannot be told is
+    /// logged, and the tokens end by themselves.
+    async fn revoke(&self, tokens: &KeptTokens) {
+        let revoked = tokio::time::timeout(REVOKED_WITHIN, self.revoke_all(tokens)).await;
+        let why = match revoked {
+            Ok(Ok(())) => return,
+            Ok(Err(fault)) => fault.to_string(),
+            Err(_) => format!("no answer within {REVOKED_WITHIN:?}"),
+        };
+        let name = &self.config.name;
+        tracing::warn!(authenticator = %name, reason = why, "cannot revoke the tokens of a session that ended");
+    }
+
+    async fn revoke_all(&self, tokens: &KeptTokens) -> Result<(), LoginFault> {
+        let metadata = self.discovery.metadata(&*self.calls).await?;
+        let Some(endpoint) = &metadata.revocation_endpoint else { return Ok(()) };
+        let all = [(tokens.refresh.as_deref(), "refresh_token"), (Some(&*tokens.access), "access_token")];
+        for (token, hint) in all {
+            let Some(token) = token else { continue };
+            let parameters = [("token", token), ("token_type_hint", hint)];
+            let now = self.clock.now();
+            endpoint::revoke(&self.config, &metadata, &*self.calls, endpoint, &parameters, now).await?;
+        }
+        Ok(())
     }
 
     /// Where the provider ends its own session (RP-Initiated Logout 1.0, 2). Ours has ended already: a provider that is away keeps nobody logged in here.

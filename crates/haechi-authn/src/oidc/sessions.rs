@@ -7,6 +7,7 @@ use crate::Unavailable;
 use crate::control::STORE_ANSWERS_WITHIN;
 use crate::jose::TokenFault;
 use crate::jose::json::Object;
+use crate::step_up::login_facts;
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::ports::{RefreshedSession, WebSession};
 use haechi_core::{Caller, CallerKind, Secret, Timestamp};
@@ -235,6 +236,7 @@ impl Inner {
             expires_at: Some(session.expires_at),
             credential_id: Some(session.id.clone()),
             session: Some(session.id.clone()),
+            login: login_facts(&claims),
         };
         let name = &self.config.name;
         let caller = Caller::new(CallerKind::User, name, Vouched::ByOther, &self.roles, claimed);

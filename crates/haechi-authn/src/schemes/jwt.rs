@@ -2,18 +2,18 @@
 
 mod issuer;
 mod mapping;
-mod place;
 mod verify;
 
+pub use crate::token_place::TokenPlace;
 pub use issuer::{IssuerFault, IssuerRule};
 pub use mapping::{AttributeClaim, BadPointer, ClaimsMap, JsonPointer};
-pub use place::TokenPlace;
 
 use crate::authorization::token68;
 use crate::credential_cache::{CredentialCache, Found};
 use crate::jose::TokenFault;
 use crate::jose::algorithm::{Algorithm, AlgorithmSet};
 use crate::keys::{KeySet, KeySource, KeyUpdate};
+use crate::token_place;
 use crate::{
     Attempt, Authenticator, Challenge, CredentialMatch, CredentialPlace, LocalFuture, Look, Readiness,
     RevocationWatch, Scheme,
@@ -210,11 +210,11 @@ impl Scheme for JwtScheme {
     }
 
     fn comes_from_cookie(&self, head: &RequestHead) -> bool {
-        place::comes_from_cookie(&self.0.config.from, head)
+        token_place::comes_from_cookie(&self.0.config.from, head)
     }
 
     fn look(&self, head: &RequestHead, now: Timestamp) -> Look {
-        let presented = match place::presented(&self.0.config.from, head) {
+        let presented = match token_place::presented(&self.0.config.from, head) {
             Ok(presented) => presented,
             Err(attempt) => return Look::Done(attempt),
         };

@@ -6,7 +6,7 @@ use crate::random::sha256;
 use crate::revocation::DependsOn;
 use crate::{
     Attempt, Authenticator, Challenge, CredentialMatch, CredentialPlace, LoginRedirect, Look, Readiness,
-    RevocationWatch, Scheme,
+    RevocationWatch, Scheme, StepUp,
 };
 use haechi_core::{RequestHead, Timestamp, cookies};
 use std::cell::RefCell;
@@ -103,9 +103,9 @@ impl Scheme for OidcScheme {
         self.presented(head).is_ok()
     }
 
-    fn login(&self, head: &RequestHead) -> Option<LoginRedirect> {
+    fn login(&self, head: &RequestHead, asked: &StepUp) -> Option<LoginRedirect> {
         let config = self.client.config();
-        let to = ReturnTo::of_request(head).encoded();
+        let to = format!("{}{}", ReturnTo::of_request(head).encoded(), asked.more_parameters());
         let login = LoginRedirect::new(&format!("{}?return_to={to}", config.start_path())).ok()?;
         Some(login.among(&config.chooser_path(), &config.name, &to))
     }

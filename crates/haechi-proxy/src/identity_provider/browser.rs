@@ -3,6 +3,7 @@
 use super::read;
 use super::told::Told;
 use crate::forwarding::Forwarding;
+use crate::language::Language;
 use crate::record::Record;
 use crate::refusal::{Refusal, Refused};
 use crate::request_body::RequestBody;
@@ -12,7 +13,7 @@ use crate::settings::IdentityCall;
 use haechi_audit::Recorded;
 use haechi_authn::identity::{Form, is_form};
 use haechi_authn::oidc::{LoginFault, OidcClient, Redirection, ResponseMode, ReturnTo, opens_a_page};
-use haechi_authn::{LoginRedirect, SetCookie};
+use haechi_authn::{LoginRedirect, SetCookie, StepUp};
 use haechi_authz::Permitted;
 use haechi_core::{FieldName, RequestHead};
 
@@ -78,7 +79,9 @@ pub(super) async fn answer(
         Answer::SeeOther(Redirection { location, cookies }) => {
             see_other(&location, &cookies, &request.to, record)
         }
-        Answer::Page(heading, below, cookies) => page(heading, &below, &cookies, &request.to, record),
+        Answer::Page(heading, below, cookies) => {
+            page((heading, &below), Language::of(&permitted.head().fields), &cookies, &request.to, record)
+        }
         Answer::Done => document(b"{}".to_vec(), b"no-store", &request.to, record),
         Answer::Refused(refused) => refuse(refused, request.to, record),
     }
@@ -124,7 +127,11 @@ async fn start(client: &OidcClient, head: &RequestHead) -> Answer {
         Ok(form) => form,
         Err(refused) => return Answer::Refused(refused),
     };
-    match client.start(head, form.one("return_to")).await {
+    let Some(asked) = StepUp::of_parameters(form.one("acr_values"), form.one("max_age")) else {
+        let told = "`acr_values` or `max_age` cannot be read";
+        return Answer::Refused(Refused::new(Refusal::LoginRefused { told, again: None }, told));
+    };
+    match client.start(head, form.one("return_to"), asked).await {
         Ok(redirection) => Answer::SeeOther(redirection),
         Err(fault) => Answer::Refused(refused(client, &fault)),
     }
@@ -161,7 +168,7 @@ async fn callback(client: &OidcClient, head: &RequestHead, body: &[u8]) -> (Answ
         Err(fault) => {
             // Only what a login that was begun here came to: anybody can make up the rest, as often as they like.
             let told = match &fault {
-                LoginFault::Denied(_) | LoginFault::Untrusted(_) => {
+                LoginFault::Denied(_) | LoginFault::Untrusted(_) | LoginFault::Insufficient(_) => {
                     Some(Told::refused("login", &fault).at(client.name()))
                 }
                 _ => None,
@@ -214,11 +221,15 @@ async fn logout(request: &Forwarding<'_>, head: &RequestHead) -> (Answer, Vec<To
     }
     let from_elsewhere =
         !matches!(head.fields.sole_named(b"sec-fetch-site"), Ok(None | Some(b"same-origin" | b"none")));
+    let language = Language::of(&head.fields);
     if from_elsewhere {
         let query = return_to.map_or_else(String::new, |to| format!("?return_to={}", to.encoded()));
         let link = in_attribute(&format!("{}{query}", head.path.as_str()));
-        let below =
-            format!("<p>Another site has led you here. <a href=\"{link}\">Log out of this site</a></p>");
+        let below = format!(
+            "<p>{} <a href=\"{link}\">{}</a></p>",
+            language.said("Another site has led you here."),
+            language.said("Log out of this site")
+        );
         return (Answer::Page("Log out?", below, Vec::new()), Vec::new());
     }
     let (mut cookies, mut told, mut page) = (Vec::new(), Vec::new(), None);
@@ -244,7 +255,10 @@ async fn logout(request: &Forwarding<'_>, head: &RequestHead) -> (Answer, Vec<To
     let location = page.or_else(|| return_to.map(|to| to.as_str().to_owned()));
     let answer = match location {
         Some(location) => Answer::SeeOther(Redirection { location, cookies }),
-        None => Answer::Page("Logged out", "<p>You have logged out of this site.</p>".to_owned(), cookies),
+        None => {
+            let told = language.said("You have logged out of this site.");
+            Answer::Page("Logged out", format!("<p>{told}</p>"), cookies)
+        }
     };
     (answer, told)
 }
@@ -267,12 +281,25 @@ fn choice(request: &Forwarding<'_>, head: &RequestHead) -> Answer {
         let told = "`return_to` is a path of this site";
         return Answer::Refused(Refused::new(Refusal::LoginRefused { told, again: None }, told));
     };
+    // What the route asks for goes along, each at most once.
+    let passed = |name: &str| {
+        let mut values = pairs().filter(|(known, _)| *known == name).map(|(_, value)| value);
+        let text = String::from_utf8(haechi_core::path::percent_decode(values.next()?).to_vec()).ok()?;
+        values.next().is_none().then_some(text)
+    };
+    let (acr_values, max_age) = (passed("acr_values"), passed("max_age"));
+    let step_up = StepUp::of_parameters(acr_values.as_deref(), max_age.as_deref()).unwrap_or_default();
     let wanted = |client: &&OidcClient| asked.is_empty() || asked.contains(&&**client.name());
     let links: String = logins
         .all()
         .filter(wanted)
         .map(|client| {
-            let link = in_attribute(&format!("{}?return_to={}", client.start_path(), to.encoded()));
+            let link = in_attribute(&format!(
+                "{}?return_to={}{}",
+                client.start_path(),
+                to.encoded(),
+                step_up.more_parameters()
+            ));
             format!("<li><a href=\"{link}\">{}</a></li>", client.name())
         })
         .collect();
@@ -298,6 +325,7 @@ fn refused(client: &OidcClient, fault: &LoginFault) -> Refused {
         ),
         LoginFault::Malformed(_) => login("the login provider's answer cannot be read"),
         LoginFault::Denied(_) => Refusal::LoginDenied { again: again(client) },
+        LoginFault::Insufficient(_) => Refusal::LoginInsufficient,
         LoginFault::Untrusted(_) => Refusal::LoginUntrusted { again: again(client) },
         LoginFault::Unavailable(_) => Refusal::CANNOT_TELL,
     };

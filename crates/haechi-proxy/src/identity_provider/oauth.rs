@@ -96,7 +96,7 @@ pub(super) fn bearer_refused(fault: &BearerRefused) -> Answer {
         BearerRefused::Invalid(_) => {
             Refusal::BadCredential { challenges: vec![(challenge, Some(ChallengeError::InvalidToken))] }
         }
-        BearerRefused::Scope(scope) => Refusal::Forbidden { scopes: Some((*scope).into()) },
+        BearerRefused::Scope(scope) => Refusal::Forbidden { scopes: Some((*scope).into()), metadata: None },
         BearerRefused::Unavailable(_) => Refusal::CANNOT_TELL,
     };
     Answer::refused(refusal, fault.to_string())

@@ -84,7 +84,7 @@ impl Scheme for FakeScheme {
         }
     }
 
-    fn login(&self, _: &RequestHead) -> Option<LoginRedirect> {
+    fn login(&self, _: &RequestHead, _: &haechi_authn::StepUp) -> Option<LoginRedirect> {
         LoginRedirect::new("/auth/login?state=hidden-state").ok()
     }
 
@@ -242,6 +242,7 @@ fn plan(backend: &Backend, asked: &Arc<AtomicUsize>) -> Plan {
         limits: Limits::default(),
         identity: None,
         logins: crate::logins::Logins::default(),
+        protected_resources: Vec::new(),
     };
     Plan::new(parts).unwrap()
 }

@@ -5,7 +5,7 @@ use super::index::ServiceIndex;
 use super::origin::OriginPattern;
 use super::rate_limit::RateLimit;
 use super::response_headers::FieldRules;
-use haechi_authn::Authenticator;
+use haechi_authn::{Authenticator, StepUp};
 use haechi_authz::HeaderChanges;
 use haechi_core::{CanonicalPath, Irregular, MethodSet, PathPattern};
 use std::sync::Arc;
@@ -56,6 +56,8 @@ pub struct RouteSettings {
     pub response_headers: Option<FieldRules>,
     /// What becomes of `Cache-Control` in the service's answers to callers who are known.
     pub cache_control: CacheControl,
+    /// What the login behind a credential must satisfy.
+    pub step_up: Arc<StepUp>,
     /// How many requests are let through; all of them hold.
     pub rate_limits: Vec<RateLimit>,
 }
@@ -135,6 +137,8 @@ pub enum IdentityCall {
     BackchannelLogout,
     /// `GET /auth/logout`
     BrowserLogout,
+    /// `GET /.well-known/oauth-protected-resource[/PREFIX]` (RFC 9728)
+    ProtectedResource,
 }
 
 impl Route {

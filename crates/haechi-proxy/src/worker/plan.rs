@@ -8,7 +8,7 @@ use crate::plan::Plan;
 use crate::settings::{Authentication, IdentityToken, Service, ServiceIndex};
 use crate::upstream::balance::Balancer;
 use crate::upstream::pool::Pool;
-use haechi_authn::{Authenticator, Chain, Scheme};
+use haechi_authn::{Authenticator, Chain, Scheme, StepUp};
 use haechi_authz::{Memo, RouteIndex};
 use haechi_core::{Caller, RequestHead, Timestamp};
 use std::collections::{HashMap, HashSet};
@@ -35,8 +35,8 @@ pub(crate) struct WorkerPlan {
 /// By name, with what each was made from.
 type Schemes = HashMap<Arc<str>, (Arc<dyn Authenticator>, Rc<dyn Scheme>)>;
 
-/// Whether all are asked, and who.
-type ChainKey = (bool, Vec<Arc<str>>);
+/// Whether all are asked, who, and what their logins must satisfy.
+type ChainKey = (bool, Vec<Arc<str>>, Arc<StepUp>);
 
 impl WorkerPlan {
     /// Endpoints that stay keep their connections, authenticators that stay what they have verified.
@@ -49,23 +49,25 @@ impl WorkerPlan {
             (authenticator.clone(), scheme)
         };
         let mut known: HashMap<ChainKey, Option<Rc<Chain>>> = HashMap::new();
-        let mut chain = |authentication: &Authentication| {
+        let mut chain = |authentication: &Authentication, step_up: &Arc<StepUp>| {
             let authenticators = authentication.authenticators();
             let names: Vec<_> =
                 authenticators.iter().map(|authenticator| authenticator.name().clone()).collect();
             let all = matches!(authentication, Authentication::All(_));
-            let made = known.entry((all, names)).or_insert_with(|| {
+            let made = known.entry((all, names, step_up.clone())).or_insert_with(|| {
                 let list = authenticators.iter().map(|authenticator| {
                     let made = schemes.entry(authenticator.name().clone());
                     made.or_insert_with(|| scheme(authenticator)).1.clone()
                 });
                 let list = list.collect();
                 // Without an authenticator there is no chain, and nobody is let through.
-                if all { Chain::all(list) } else { Chain::any(list) }.ok().map(Rc::new)
+                let chain = if all { Chain::all(list) } else { Chain::any(list) };
+                chain.ok().map(|chain| Rc::new(chain.asking(step_up.clone())))
             });
             made.clone()
         };
-        let chains = shared.routes.iter().map(|route| chain(&route.authentication)).collect();
+        let chains =
+            shared.routes.iter().map(|route| chain(&route.authentication, &route.settings.step_up)).collect();
         let services = shared.services.iter().map(|service| &service.name);
         let metrics = metrics.of_plan(shared.routes.iter().map(|route| &route.name), services);
         Self {

@@ -34,6 +34,7 @@ pub(crate) fn plan(backend: SocketAddr, enforcer: Enforcer, routes: Vec<Route>) 
         limits: Limits::default(),
         identity: None,
         logins: haechi_proxy::Logins::default(),
+        protected_resources: Vec::new(),
     };
     Plan::new(parts).unwrap()
 }

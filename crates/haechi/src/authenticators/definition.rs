@@ -135,6 +135,16 @@ pub(crate) trait Settings: Same + Debug + Send + Sync {
         false
     }
 
+    /// Who issues the tokens that it takes, where that is one issuer; `own` is the embedded identity provider's.
+    fn authorization_server(&self, _own: Option<&Arc<str>>) -> Option<Arc<str>> {
+        None
+    }
+
+    /// Whether its credentials can say how and when somebody logged in (`acr`, `auth_time`).
+    fn tells_logins(&self) -> bool {
+        false
+    }
+
     /// What it can say of its callers: what `explain`, `test`, `matrix` and `prove` suppose. `own_issuer` is that of the store's users.
     fn way(&self, name: &Arc<str>, own_issuer: &Arc<str>) -> CallerOrigin;
 

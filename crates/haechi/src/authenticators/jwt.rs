@@ -22,7 +22,7 @@ pub(super) const DEFINITION: AuthenticatorType = AuthenticatorType::of::<record:
 
 impl Record for At<record::Jwt> {
     fn credential_places(&self) -> Vec<CredentialPlace> {
-        record::places(self).iter().map(TokenPlace::credential_place).collect()
+        record::places(&self.from).iter().map(TokenPlace::credential_place).collect()
     }
 
     fn check(&self, _: &Arc<str>, checks: &mut dyn Checks) -> Option<Arc<dyn Settings>> {
@@ -100,6 +100,18 @@ impl Settings for JwtSettings {
         Ok(Arc::new(authenticator.map_err(|fault| fault.to_string())?))
     }
 
+    fn authorization_server(&self, own: Option<&Arc<str>>) -> Option<Arc<str>> {
+        match &self.issuer {
+            Issuer::Own => own.cloned(),
+            Issuer::Named(issuer) => Some(issuer.clone()),
+            Issuer::Tenants(..) => None,
+        }
+    }
+
+    fn tells_logins(&self) -> bool {
+        true
+    }
+
     fn way(&self, name: &Arc<str>, own_issuer: &Arc<str>) -> CallerOrigin {
         let user = CallerOrigin::any(CallerKind::User, name);
         match &self.issuer {
@@ -122,11 +134,7 @@ impl Settings for JwtSettings {
     }
 
     fn token_field(&self, token: &str) -> Option<(String, String)> {
-        match self.from.first()? {
-            TokenPlace::Header(name) => Some((name.to_string(), token.to_owned())),
-            TokenPlace::Cookie(name) => Some(("cookie".to_owned(), format!("{name}={token}"))),
-            TokenPlace::Bearer | TokenPlace::WebSocketProtocol(_) => None,
-        }
+        token_field(&self.from, token)
     }
 
     fn takes_own_tokens(&self) -> bool {
@@ -140,6 +148,15 @@ impl JwtSettings {
             Issuer::Own => Ok(own(materials)?.issuer().clone()),
             Issuer::Named(issuer) | Issuer::Tenants(issuer, _) => Ok(issuer.clone()),
         }
+    }
+}
+
+/// The field in which a token stands at the first of `places`, where that is not `Authorization`.
+pub(super) fn token_field(places: &[TokenPlace], token: &str) -> Option<(String, String)> {
+    match places.first()? {
+        TokenPlace::Header(name) => Some((name.to_string(), token.to_owned())),
+        TokenPlace::Cookie(name) => Some(("cookie".to_owned(), format!("{name}={token}"))),
+        TokenPlace::Bearer | TokenPlace::WebSocketProtocol(_) => None,
     }
 }
 

@@ -6,8 +6,10 @@
 mod anonymous;
 mod api_key;
 mod basic;
+mod client_proof;
 pub(crate) mod definition;
 mod file;
+mod introspection;
 mod jwt;
 mod mtls;
 mod oidc;
@@ -23,6 +25,7 @@ pub(crate) const ALL: Definitions = &[
     &basic::DEFINITION,
     &api_key::DEFINITION,
     &oidc::DEFINITION,
+    &introspection::DEFINITION,
     &mtls::DEFINITION,
 ];
 

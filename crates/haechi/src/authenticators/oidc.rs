@@ -1,20 +1,19 @@
 //! `type: oidc`: login in a browser at a provider from outside, and the session that comes of it.
 
-mod check;
-mod record;
+pub(super) mod check;
+pub(super) mod record;
 mod settings;
 
 use super::definition::{AuthenticatorType, Checks, KeyOrigin, Materials, Needs, Record, Settings};
 use crate::config::source::At;
 use haechi_authn::identity::DEFAULT_PATH;
-use haechi_authn::jose::signer_of_pem;
 use haechi_authn::keys::{DEFAULT_MAX_AGE, KeySource, Origin, Refresh};
-use haechi_authn::oidc::{ClientProof, Cookies, OidcClient, OidcConfig, OidcParts};
+use haechi_authn::oidc::{Cookies, OidcClient, OidcConfig, OidcParts};
 use haechi_authn::schemes::oidc::OidcAuthenticator;
 use haechi_authn::{Authenticator, CredentialPlace};
 use haechi_authz::analysis::{CallerOrigin, PossibleValues};
 use haechi_core::CallerKind;
-use settings::{OidcSettings, Proof};
+use settings::OidcSettings;
 use std::sync::Arc;
 
 pub(super) const DEFINITION: AuthenticatorType = AuthenticatorType::of::<record::Oidc>("oidc");
@@ -22,7 +21,7 @@ pub(super) const DEFINITION: AuthenticatorType = AuthenticatorType::of::<record:
 impl Record for At<record::Oidc> {
     fn credential_places(&self) -> Vec<CredentialPlace> {
         let written = self.session.as_ref().and_then(|session| session.cookie.given());
-        let cookies = written.and_then(|cookie| Cookies::named(&cookie.value));
+        let cookies = Cookies::named(written.map_or(check::DEFAULT_COOKIE, |cookie| &cookie.value));
         cookies.map_or_else(Vec::new, |cookies| {
             vec![CredentialPlace::Cookie(cookies.session), CredentialPlace::Cookie(cookies.development)]
         })
@@ -34,25 +33,13 @@ impl Record for At<record::Oidc> {
 }
 
 impl OidcSettings {
-    fn proof(&self) -> Result<ClientProof, String> {
-        match &self.proof {
-            Proof::Secret(secret, place) => Ok(ClientProof::Secret(secret.clone(), *place)),
-            Proof::Key(file, kid) => {
-                let text = std::fs::read_to_string(file)
-                    .map_err(|error| format!("`{}` cannot be read: {error}", file.display()))?;
-                let signer = signer_of_pem(&text, kid.clone()).map_err(|fault| fault.to_string())?;
-                Ok(ClientProof::Key(Arc::new(signer)))
-            }
-        }
-    }
-
     fn config(&self, name: &Arc<str>, materials: &Materials<'_>) -> Result<OidcConfig, String> {
         let base = materials.identity.map_or_else(|| DEFAULT_PATH.into(), |identity| identity.path().clone());
         Ok(OidcConfig {
             name: name.clone(),
             issuer: self.issuer.clone(),
             client_id: self.client_id.clone(),
-            proof: self.proof()?,
+            proof: self.proof.made()?,
             scopes: self.scopes.clone(),
             parameters: self.parameters.clone(),
             response_mode: self.response_mode,
@@ -65,6 +52,7 @@ impl OidcSettings {
             cookies: self.cookies.clone(),
             forward_access_token: self.forward_access_token,
             provider_logout: self.provider_logout,
+            revoke_at_logout: self.revoke_at_logout,
             after_logout: self.after_logout.clone(),
             allow_http: self.allow_http,
             base,
@@ -74,11 +62,7 @@ impl OidcSettings {
 
 impl Settings for OidcSettings {
     fn needs(&self) -> Needs<'_> {
-        let file = match &self.proof {
-            Proof::Secret(..) => None,
-            Proof::Key(file, _) => Some(file.as_path()),
-        };
-        Needs { password_pool: false, file }
+        Needs { password_pool: false, file: self.proof.file() }
     }
 
     fn keys(&self, _: &Materials<'_>) -> Result<Option<KeyOrigin>, String> {
@@ -123,6 +107,10 @@ impl Settings for OidcSettings {
         Ok(Arc::new(OidcAuthenticator::new(client.clone(), materials.watch.clone())))
     }
 
+    fn tells_logins(&self) -> bool {
+        true
+    }
+
     fn way(&self, name: &Arc<str>, _: &Arc<str>) -> CallerOrigin {
         CallerOrigin {
             issuer: Some(self.issuer.clone()),
@@ -140,7 +128,8 @@ impl Settings for OidcSettings {
 
 #[cfg(test)]
 mod tests {
-    use super::settings::{OidcSettings, Proof};
+    use super::settings::OidcSettings;
+    use crate::authenticators::client_proof::Proof;
     use crate::authenticators::tests::settings;
     use haechi_authn::oidc::{ResponseMode, SecretIn};
 
@@ -160,7 +149,9 @@ mod tests {
         assert_eq!((usual.scopes, usual.response_mode), (vec!["openid".to_owned()], ResponseMode::Query));
         assert_eq!((usual.idle.as_secs(), usual.absolute.as_secs()), (1800, 43200));
         assert_eq!(&*usual.cookies.session, "__Host-haechi");
-        assert!(!usual.userinfo && !usual.forward_access_token && usual.provider_logout);
+        assert!(
+            !usual.userinfo && !usual.forward_access_token && usual.provider_logout && usual.revoke_at_logout
+        );
     }
 
     #[test]
@@ -168,13 +159,13 @@ mod tests {
         let all = oidc(
             "client_secret: secret, client_authentication: post, scopes: [openid, offline_access], userinfo: true, response_mode: form_post, \
              parameters: { prompt: login }, session: { idle: 5m, absolute: 1h, cookie: __Host-app }, forward_access_token: true, \
-             logout: { provider: false, return_to: \"https://app.example.com/bye\" }, claims: { roles: /groups }, role_map: { staff: USER }",
+             logout: { provider: false, revoke: false, return_to: \"https://app.example.com/bye\" }, claims: { roles: /groups }, role_map: { staff: USER }",
         );
         assert!(matches!(all.proof, Proof::Secret(_, Some(SecretIn::Form))));
         assert_eq!(all.parameters, [("prompt".to_owned(), "login".to_owned())]);
         assert_eq!(all.after_logout.as_deref(), Some("https://app.example.com/bye"));
         assert_eq!((all.response_mode, &*all.cookies.session), (ResponseMode::FormPost, "__Host-app"));
-        assert!(all.userinfo && all.forward_access_token && !all.provider_logout);
+        assert!(all.userinfo && all.forward_access_token && !all.provider_logout && !all.revoke_at_logout);
         assert_eq!(&*all.claims.role_map.unwrap()["staff"], "USER");
     }
 }

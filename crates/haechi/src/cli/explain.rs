@@ -64,8 +64,11 @@ fn who(config: &Config, arguments: &CallerArgs) -> Result<CallerArgument, Failur
         authenticator,
         subject,
         issuer,
+        acr,
+        login_age,
     } = arguments;
-    let named = authenticator.is_some() || subject.is_some() || issuer.is_some();
+    let login = acr.is_some() || login_age.is_some();
+    let named = login || authenticator.is_some() || subject.is_some() || issuer.is_some();
     let some = named || !(roles.is_empty() && scopes.is_empty() && attributes.is_empty());
     Ok(match (token, key, as_user) {
         (Some(token), ..) => CallerArgument::Token(token.clone(), token_in.clone()),
@@ -82,6 +85,8 @@ fn who(config: &Config, arguments: &CallerArgs) -> Result<CallerArgument, Failur
                 authenticator,
                 subject: subject.clone(),
                 issuer: issuer.clone(),
+                acr: acr.clone(),
+                login_age: *login_age,
                 ..Supposed::default()
             })
         }

@@ -333,6 +333,12 @@ pub(crate) struct CallerArgs {
     /// The issuer to suppose; the authenticator's, unless given.
     #[arg(long, value_name = "I")]
     pub(crate) issuer: Option<String>,
+    /// What the login satisfied, for routes with `step_up`.
+    #[arg(long, value_name = "ACR")]
+    pub(crate) acr: Option<String>,
+    /// How long ago the login was (`90s`, `5m`), for routes with `step_up`.
+    #[arg(long, value_name = "AGE", value_parser = input::span)]
+    pub(crate) login_age: Option<std::time::Duration>,
 }
 
 /// `haechi test`.

@@ -122,6 +122,8 @@ fn who(caller: &CaseCaller) -> CallerArgument {
         subject: caller.subject.clone(),
         issuer: caller.issuer.clone(),
         authenticator: caller.authenticator.clone(),
+        acr: caller.acr.clone(),
+        login_age: caller.login_age,
         kind: caller.kind.filter(|kind| *kind != CallerKind::Anonymous),
     })
 }

@@ -7,7 +7,7 @@ use super::read::{Defs, Maybe, Named, Reader, Value};
 use super::record::record;
 use super::report::{Fault, Report};
 use super::source::{At, Source, Span};
-use super::value::{AttributeName, Identifier, RoleName, ScopeName};
+use super::value::{AttributeName, BoundedDuration, Identifier, RoleName, ScopeName};
 use super::yaml::{self, Kind as NodeKind, Node};
 use haechi_core::{AttributeType, AttributeValue, Attributes, CallerKind, Outcome, Timestamp};
 use http::Method;
@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A request, who makes it, and what is to come of it.
 #[derive(Clone, Debug)]
@@ -49,6 +50,8 @@ pub(crate) struct CaseCaller {
     pub(crate) issuer: Option<String>,
     pub(crate) authenticator: Option<Arc<str>>,
     pub(crate) kind: Option<CallerKind>,
+    pub(crate) acr: Option<String>,
+    pub(crate) login_age: Option<Duration>,
 }
 
 /// What is to come of a request.
@@ -111,6 +114,9 @@ record! {
     }
 }
 
+/// How long ago a login may have been.
+type Age = BoundedDuration<0, 31_536_000_000>;
+
 record! {
     "a caller"
     /// What authentication is supposed to have found out.
@@ -127,6 +133,10 @@ record! {
         optional issuer as "issuer": String,
         /// Through which authenticator; the route's first unless given.
         optional authenticator as "authenticator": At<Identifier>,
+        /// What the login satisfied, for routes with `step_up`.
+        optional acr as "acr": String,
+        /// How long ago the login was, for routes with `step_up`.
+        optional login_age as "login_age": Age,
         /// `user` or `api_key`; what the authenticator makes unless given.
         optional kind as "kind": WrittenKind,
     }
@@ -351,6 +361,8 @@ impl Resolver<'_> {
             subject: claims.subject.given().cloned(),
             issuer: claims.issuer.given().cloned(),
             authenticator,
+            acr: claims.acr.given().cloned(),
+            login_age: claims.login_age.given().map(|age| age.0),
             kind: claims.kind.given().map(|kind| match kind {
                 WrittenKind::User => CallerKind::User,
                 WrittenKind::ApiKey => CallerKind::ApiKey,

@@ -80,7 +80,7 @@ fn authenticator(node: &mut Node) {
     match text_of(node, "type") {
         Some("basic" | "api_key") => retain(&mut node.kind, &["type", "header"]),
         Some("jwt") if is_own => retain(&mut node.kind, &["type", "issuer", "from"]),
-        Some("jwt") => stand_in(node, &["from"]),
+        Some("jwt" | "introspection") => stand_in(node, &["from"]),
         _ => stand_in(node, &[]),
     }
 }
@@ -228,6 +228,14 @@ mod tests {
         (
             "oidc",
             "{ type: oidc, issuer: \"https://sso.example.com\", client_id: c, client_secret: hunter2-hunter2 }",
+        ),
+        (
+            "introspection",
+            "{ type: introspection, url: \"https://sso.example.com/introspect\", client_id: c, client_secret: hunter2-hunter2, from: [{ header: X-Token }] }",
+        ),
+        (
+            "introspection",
+            "{ type: introspection, url: \"https://sso.example.com/introspect\", client_id: c, client_secret: hunter2-hunter2 }",
         ),
         ("mtls", "{ type: mtls, subject: san_uri, roles: [USER] }"),
     ];

@@ -88,7 +88,7 @@ impl Fetch for WebFetch {
 impl WebFetch {
     async fn ask(&self, request: WebRequest) -> Result<WebAnswer, FetchFault> {
         let unreachable = |error| FetchFault::Unreachable(http_client::message(error));
-        let WebRequest { url, form, authorization, limit } = request;
+        let WebRequest { url, form, authorization, accept, limit } = request;
         let client = self.client().await.map_err(unreachable)?;
         let mut asked = match form {
             Some(form) => client
@@ -100,7 +100,7 @@ impl WebFetch {
         if let Some(authorization) = authorization {
             asked = asked.header(AUTHORIZATION, authorization.expose().as_str());
         }
-        let asked = asked.header(ACCEPT, "application/json").header(ACCEPT_ENCODING, "identity");
+        let asked = asked.header(ACCEPT, accept).header(ACCEPT_ENCODING, "identity");
         let answer = asked.send().await.map_err(unreachable)?;
         let status = answer.status().as_u16();
         let content_type = answer.headers().get_all(CONTENT_TYPE).iter().collect::<Vec<_>>();

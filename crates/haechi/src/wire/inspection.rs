@@ -262,7 +262,8 @@ fn who(config: &config::Config, caller: CallerQuestion) -> Result<CallerArgument
                 known.ok_or_else(|| InspectionError::Invalid(format!("there is no authenticator `{name}`")))
             });
             let authenticator = authenticator.transpose()?;
-            let supposed = Supposed { roles, scopes, attributes, authenticator, subject, issuer, kind: None };
+            let supposed =
+                Supposed { roles, scopes, attributes, authenticator, subject, issuer, ..Supposed::default() };
             CallerArgument::Supposed(supposed)
         }
     })

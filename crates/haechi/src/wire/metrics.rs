@@ -1,10 +1,12 @@
 //! The metrics of the control side: keys, configuration, store, and what was dropped.
 
+use super::authenticators::Built;
 use super::health::Parts;
 use super::key_expiry;
 use super::sinks::SinkCounts;
 use crate::diagnostics;
 use haechi_audit::Trail;
+use haechi_authn::Authenticator;
 use haechi_authn::guessing::GuessStats;
 use haechi_authn::identity::IdentityLimit;
 use haechi_authn::keys::KeyStats;
@@ -21,6 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 struct Numbers {
     keys: Vec<KeyStats>,
     logins: Vec<OidcClient>,
+    introspections: Vec<Arc<dyn Authenticator>>,
     guesses: GuessStats,
     over_identity_limits: [u64; 4],
     tasks: Vec<TaskStats>,
@@ -77,6 +80,12 @@ impl AuditNumbers {
     }
 }
 
+/// The authenticators that ask an authorization server.
+fn asking(built: &Built) -> Vec<Arc<dyn Authenticator>> {
+    let asking = built.authenticators.values().filter(|made| made.introspections().is_some());
+    asking.cloned().collect()
+}
+
 struct StoreNumbers {
     up: bool,
     revocation_epoch: u64,
@@ -92,6 +101,7 @@ impl Source for Parts {
         let numbers = Numbers {
             keys: self.built.load().stats(),
             logins: self.built.load().logins.values().cloned().collect(),
+            introspections: asking(&self.built.load()),
             tasks: supervisor::stats(),
             guesses: self.pool.get().map(|pool| pool.guard().stats()).unwrap_or_default(),
             over_identity_limits: IdentityLimit::ALL.map(|limit| self.identity_limits.refused(limit)),
@@ -136,6 +146,7 @@ impl Numbers {
         self.show_keys(page);
         self.show_guesses(page);
         self.show_logins(page);
+        self.show_introspections(page);
         self.show_audit(page);
         self.show_tasks(page);
         self.show_configuration(page);
@@ -208,6 +219,18 @@ impl Numbers {
             let (name, counts) = (&**client.name(), client.counts());
             refreshes.add(&[name, "ok"], counts.refreshed.load(Relaxed));
             refreshes.add(&[name, "failed"], counts.refresh_failed.load(Relaxed));
+        }
+    }
+
+    fn show_introspections(&self, page: &mut Page) {
+        let help = "Questions to authorization servers about tokens by authenticator and result";
+        let mut asked = page.counter("haechi_authn_introspections_total", help, &["authenticator", "result"]);
+        for authenticator in &self.introspections {
+            let Some(counts) = authenticator.introspections() else { continue };
+            let name = &**authenticator.name();
+            asked.add(&[name, "active"], counts.active.load(Relaxed));
+            asked.add(&[name, "refused"], counts.refused.load(Relaxed));
+            asked.add(&[name, "unavailable"], counts.unavailable.load(Relaxed));
         }
     }
 

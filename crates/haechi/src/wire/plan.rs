@@ -8,12 +8,15 @@ use haechi_audit::chain::hex;
 use haechi_authn::Authenticator;
 use haechi_authn::identity::Provider;
 use haechi_authz::{DecisionPoint, Enforcer, EnforcerParts, Engine};
+use haechi_core::rate::Rate;
 use haechi_proxy::{
-    Authentication, Endpoint, Endpoints, Logins, Plan, PlanParts, Route, RouteSettings, Service,
-    ServiceIndex, Target,
+    Authentication, Endpoint, Endpoints, IdentityCall, LimitBy, Logins, OnFailure, Plan, PlanParts,
+    RateLimit, Route, RouteSettings, Service, ServiceIndex, Target,
 };
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Every authenticator that the configuration names.
 pub(crate) type Authenticators = BTreeMap<Arc<str>, Arc<dyn Authenticator>>;
@@ -82,6 +85,7 @@ pub(crate) fn plan(
         limits: config.limits,
         identity,
         logins,
+        protected_resources: config.protected_resources.clone(),
     })?)
 }
 
@@ -129,10 +133,27 @@ fn service(configured: &meant::Service, endpoints: &Endpoints) -> Result<Service
     })
 }
 
+/// How often an address may begin or finish a login with a browser, in a minute: each asks the provider, and costs a person's patience more than this.
+const LOGINS_PER_ADDRESS: NonZeroU32 = NonZeroU32::MIN.saturating_add(299);
+
+/// What is over it is answered before anything else is looked at.
+fn login_limit(own: &meant::BuiltInRoute) -> Option<RateLimit> {
+    if !matches!(own.call, IdentityCall::LoginStart | IdentityCall::LoginCallback) {
+        return None;
+    }
+    let rate = Rate { requests: LOGINS_PER_ADDRESS, per: Duration::from_secs(60), burst: LOGINS_PER_ADDRESS };
+    let by = LimitBy::ClientIp;
+    Some(RateLimit::new(&own.name, by.to_string(), by, rate, OnFailure::Local))
+}
+
 fn built_in(own: &meant::BuiltInRoute, authentication: Authentication) -> Route {
     Route {
         methods: own.methods.clone(),
-        settings: RouteSettings { max_body: Some(64 * 1024), ..RouteSettings::default() },
+        settings: RouteSettings {
+            max_body: Some(64 * 1024),
+            rate_limits: login_limit(own).into_iter().collect(),
+            ..RouteSettings::default()
+        },
         ..Route::new(&own.name, own.path.clone(), authentication, Target::Identity(own.call))
     }
 }

@@ -6,7 +6,7 @@ use crate::declared::DeclaredAttributes;
 use crate::key_uses::KeyUses;
 use crate::quotas::QuotaKeeper;
 use crate::{Attempt, Unavailable};
-use haechi_core::caller::{CallerLimits, Claimed, Vouched};
+use haechi_core::caller::{CallerLimits, Claimed, LoginFacts, Vouched};
 use haechi_core::ports::{ApiKeyRecord, ApiKeys, KeyStanding, KeyUse, StoreError};
 use haechi_core::{Caller, CallerKind, RoleTable, Timestamp};
 use std::net::IpAddr;
@@ -127,6 +127,7 @@ impl Lookup {
             expires_at: [record.expires_at, secret_until].into_iter().flatten().min(),
             credential_id: Some(record.id.clone()),
             session: None,
+            login: LoginFacts::default(),
         };
         let caller =
             Caller::new(CallerKind::ApiKey, &self.authenticator, Vouched::BySelf, &self.roles, claimed);

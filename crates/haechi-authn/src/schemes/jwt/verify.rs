@@ -8,6 +8,7 @@ use crate::jose::{Compact, Header, TokenFault};
 use crate::keys::KeySet;
 use crate::keys::signature::{self, SignatureFault};
 use crate::revocation::DependsOn;
+use crate::step_up::login_facts;
 use crate::{Attempt, CredentialMatch};
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::{Caller, CallerKind, Timestamp};
@@ -144,6 +145,7 @@ fn caller(
         expires_at: Some(ends),
         credential_id: id.map(str::to_owned),
         session: session.map(str::to_owned),
+        login: login_facts(claims),
     };
     Ok(Caller::new(CallerKind::User, &config.name, config.vouched, &config.roles, claimed))
 }

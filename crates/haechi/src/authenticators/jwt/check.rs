@@ -35,7 +35,7 @@ pub(super) fn jwt(checks: &mut dyn Checks, written: &At<record::Jwt>) -> Option<
     let key_origins = key_origins(checks, written, keys.as_ref());
     let audiences = audiences(checks, written, own);
     let audience_claim = audience_claim(checks, written);
-    let from = from(checks, written);
+    let from = from(checks, &written.from);
     let issuer = issuer(checks, written, own);
     let keys = keys?;
     let algorithms = algorithms(checks, written, &keys)?;
@@ -108,9 +108,13 @@ fn audience_claim(checks: &mut dyn Checks, written: &record::Jwt) -> Option<Opti
     }
 }
 
-fn from(checks: &mut dyn Checks, written: &record::Jwt) -> Option<Vec<TokenPlace>> {
-    let Some(listed) = written.from.given() else {
-        return written.from.is_absent().then(|| record::places(written));
+/// Where tokens may stand.
+pub(in crate::authenticators) fn from(
+    checks: &mut dyn Checks,
+    written: &record::Places,
+) -> Option<Vec<TokenPlace>> {
+    let Some(listed) = written.given() else {
+        return written.is_absent().then(|| record::places(written));
     };
     if listed.is_empty() {
         let fault = Fault::new(listed.span, "`from` names no place, so no token could be found");

@@ -189,9 +189,12 @@ impl Value for Place {
     }
 }
 
-/// Where tokens of this authenticator may stand.
-pub(super) fn places(written: &Jwt) -> Vec<TokenPlace> {
-    match written.from.given() {
+/// What is written under `from`.
+pub(in crate::authenticators) type Places = Maybe<At<Vec<At<Place>>>>;
+
+/// Where tokens may stand.
+pub(in crate::authenticators) fn places(written: &Places) -> Vec<TokenPlace> {
+    match written.given() {
         Some(listed) => listed.iter().map(|place| place.value.0.clone()).collect(),
         None => vec![TokenPlace::Bearer],
     }

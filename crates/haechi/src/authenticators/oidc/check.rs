@@ -1,19 +1,20 @@
 //! What hangs together in an `oidc` authenticator.
 
-use super::record::{self, AnswerBy, SecretPlace};
-use super::settings::{OidcSettings, Proof};
+use super::record::{self, AnswerBy};
+use super::settings::OidcSettings;
+use crate::authenticators::client_proof::{self, Ways};
 use crate::authenticators::definition::Checks;
-use crate::authenticators::file::usable;
 use crate::authenticators::jwt::check::{claims, permitted_origins};
+use crate::config::read::Maybe;
 use crate::config::report::Fault;
 use crate::config::source::At;
-use haechi_authn::jose::{Algorithm, AlgorithmSet, signer_of_pem};
+use haechi_authn::jose::{Algorithm, AlgorithmSet};
 use haechi_authn::keys::{AddressFault, WebOrigin};
-use haechi_authn::oidc::{Cookies, ResponseMode, SecretIn};
+use haechi_authn::oidc::{Cookies, ResponseMode};
 use std::sync::Arc;
 
 /// The name of a session's cookie where none is given.
-const DEFAULT_COOKIE: &str = "__Host-haechi";
+pub(super) const DEFAULT_COOKIE: &str = "__Host-haechi";
 
 /// Parameters of the authorization request that are the gate's own.
 const OWN_PARAMETERS: [&str; 14] = [
@@ -36,12 +37,20 @@ const OWN_PARAMETERS: [&str; 14] = [
 pub(super) fn oidc(checks: &mut dyn Checks, written: &At<record::Oidc>) -> Option<OidcSettings> {
     checks.needs_store("an `oidc` authenticator", written.span);
     let claims = claims(checks, written.claims.as_ref(), &written.role_map);
-    let issuer = issuer(checks, written);
-    let client_id = client_id(checks, written);
-    let proof = proof(checks, written);
+    let issuer = written.issuer.as_ref();
+    let issuer = issuer.and_then(|written_as| self::issuer(checks, written_as, written.allow_http));
+    let client_id = client_proof::client_id(checks, &written.client_id);
+    let ways = Ways {
+        of: "an `oidc` authenticator",
+        span: written.span,
+        secret: &written.client_secret,
+        key: &written.private_key_jwt,
+        place: &written.client_authentication,
+    };
+    let proof = client_proof::check(checks, ways);
     let scopes = scopes(checks, written);
     let parameters = parameters(checks, written);
-    let algorithms = algorithms(checks, written);
+    let algorithms = algorithms(checks, &written.algorithms);
     let key_origins = permitted_origins(checks, &written.key_origins, written.allow_http);
     let session = written.session.as_ref()?;
     let (idle, absolute) = (session.idle.0, session.absolute.0);
@@ -72,15 +81,20 @@ pub(super) fn oidc(checks: &mut dyn Checks, written: &At<record::Oidc>) -> Optio
         cookies: cookies?,
         forward_access_token: written.forward_access_token,
         provider_logout: logout.provider,
+        revoke_at_logout: logout.revoke,
         after_logout: logout.return_to.given().map(ToString::to_string),
         key_origins: key_origins?,
         allow_http: written.allow_http,
     })
 }
 
-fn issuer(checks: &mut dyn Checks, written: &record::Oidc) -> Option<Arc<str>> {
-    let issuer = written.issuer.as_ref()?;
-    let fault = match WebOrigin::permitted(&issuer.value, written.allow_http) {
+/// An issuer that is discovered.
+pub(in crate::authenticators) fn issuer(
+    checks: &mut dyn Checks,
+    issuer: &At<String>,
+    allow_http: bool,
+) -> Option<Arc<str>> {
+    let fault = match WebOrigin::permitted(&issuer.value, allow_http) {
         Ok(_) if !issuer.value.contains(['?', '{']) => return Some(issuer.value.as_str().into()),
         Err(AddressFault::Plain(_)) => {
             Fault::new(issuer.span, "the login provider would be reached over plain `http`")
@@ -90,56 +104,6 @@ fn issuer(checks: &mut dyn Checks, written: &record::Oidc) -> Option<Arc<str>> {
             .help("write it as the provider's ID tokens do in `iss`: `https://sso.example.com/realm`"),
     };
     checks.fault(fault)
-}
-
-fn client_id(checks: &mut dyn Checks, written: &record::Oidc) -> Option<String> {
-    let id = written.client_id.as_ref()?;
-    // RFC 6749 A.1.
-    if !id.is_empty() && id.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-        return Some(id.value.clone());
-    }
-    checks.fault(
-        Fault::new(id.span, "this is not the id of a client").help("write it as the provider shows it"),
-    )
-}
-
-fn proof(checks: &mut dyn Checks, written: &At<record::Oidc>) -> Option<Proof> {
-    let place = written.client_authentication.given();
-    match (written.client_secret.given(), written.private_key_jwt.given()) {
-        (Some(secret), None) if written.private_key_jwt.is_absent() => {
-            if secret.value.expose().is_empty() {
-                return checks.fault(Fault::new(secret.span, "the client's secret is empty"));
-            }
-            let place = place.map(|place| match place.value {
-                SecretPlace::Basic => SecretIn::Header,
-                SecretPlace::Post => SecretIn::Form,
-            });
-            Some(Proof::Secret(secret.value.clone(), place))
-        }
-        (None, Some(key)) if written.client_secret.is_absent() => {
-            if let Some(place) = place {
-                let fault = Fault::new(
-                    place.span,
-                    "`client_authentication` is about a `client_secret`, and there is none",
-                );
-                return checks.fault(fault.help("remove it"));
-            }
-            let (file, kid) = (key.key.as_ref()?, key.kid.given().cloned());
-            usable(checks, file, |text| signer_of_pem(text, kid.clone()))?;
-            Some(Proof::Key(file.0.clone(), kid))
-        }
-        (None, None) if !(written.client_secret.is_absent() && written.private_key_jwt.is_absent()) => None,
-        (found, _) => {
-            let message = if found.is_some() {
-                "a client proves who it is in one way"
-            } else {
-                "an `oidc` authenticator needs `client_secret` or `private_key_jwt`"
-            };
-            checks.fault(
-                Fault::new(written.span, message).help("keep one of `client_secret`, `private_key_jwt`"),
-            )
-        }
-    }
 }
 
 fn scopes(checks: &mut dyn Checks, written: &record::Oidc) -> Option<Vec<String>> {
@@ -169,9 +133,13 @@ fn parameters(checks: &mut dyn Checks, written: &record::Oidc) -> Option<Vec<(St
     Some(all)
 }
 
-fn algorithms(checks: &mut dyn Checks, written: &record::Oidc) -> Option<AlgorithmSet> {
-    let Some(listed) = written.algorithms.given() else {
-        return written.algorithms.is_absent().then(Algorithm::asymmetric);
+/// What an issuer may sign with; asymmetric.
+pub(in crate::authenticators) fn algorithms(
+    checks: &mut dyn Checks,
+    written: &Maybe<At<Vec<At<Algorithm>>>>,
+) -> Option<AlgorithmSet> {
+    let Some(listed) = written.given() else {
+        return written.is_absent().then(Algorithm::asymmetric);
     };
     if listed.is_empty() {
         let fault = Fault::new(listed.span, "`algorithms` allows none");

@@ -96,6 +96,8 @@ record! {
     struct LogoutRecord {
         /// Ends the provider's session as well, where it has a page for it.
         default provider as "provider": bool = true,
+        /// Gives the provider's tokens back (RFC 7009), where it has an endpoint for it.
+        default revoke as "revoke": bool = true,
         /// Where the provider sends people after that, exactly as it is registered there (`post_logout_redirect_uri`). Its own page where this is left out.
         optional return_to as "return_to": Url,
     }

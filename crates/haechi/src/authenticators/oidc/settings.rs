@@ -1,11 +1,10 @@
 //! An `oidc` authenticator whose settings hold together.
 
+use crate::authenticators::client_proof::Proof;
 use haechi_authn::jose::AlgorithmSet;
 use haechi_authn::keys::WebOrigin;
-use haechi_authn::oidc::{Cookies, ResponseMode, SecretIn};
+use haechi_authn::oidc::{Cookies, ResponseMode};
 use haechi_authn::schemes::jwt::ClaimsMap;
-use haechi_core::Secret;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,19 +41,12 @@ pub(super) struct OidcSettings {
     pub(super) forward_access_token: bool,
     /// Whether a logout ends the provider's session.
     pub(super) provider_logout: bool,
+    /// Whether a logout gives the provider's tokens back.
+    pub(super) revoke_at_logout: bool,
     /// Where the provider sends people after that.
     pub(super) after_logout: Option<String>,
     /// Besides the issuer's own, the origins where discovery may lead to keys.
     pub(super) key_origins: Vec<WebOrigin>,
     /// Whether the provider may be on plain `http` elsewhere.
     pub(super) allow_http: bool,
-}
-
-/// How the gate proves that it is the registered client.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Proof {
-    /// With a secret, not empty.
-    Secret(Secret<String>, Option<SecretIn>),
-    /// With the private key in this file, under this name.
-    Key(PathBuf, Option<String>),
 }

@@ -8,7 +8,7 @@ use crate::authenticators::ANONYMOUS;
 use crate::config::report::Fault;
 use haechi_authz::{RouteFacts, Rule};
 use haechi_core::{MethodSet, PathPattern};
-use haechi_proxy::IdentityCall;
+use haechi_proxy::{IdentityCall, ProtectedResource};
 use http::Method;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,6 +52,7 @@ pub(super) fn all(
     resolver: &mut Resolver<'_>,
     identity: Option<&Option<Identity>>,
     authenticators: Option<&BTreeMap<Arc<str>, Authenticator>>,
+    resources: &[ProtectedResource],
 ) -> Option<Vec<BuiltInRoute>> {
     let Some(authenticators) = authenticators else { return Some(Vec::new()) };
     let identity = identity.and_then(Option::as_ref);
@@ -59,7 +60,37 @@ pub(super) fn all(
         identity.map_or_else(|| Some(Vec::new()), |identity| routes(resolver, identity, authenticators));
     let base = identity.map_or(DEFAULT_PATH, |identity| &identity.path);
     let logins = login_routes(resolver, base, authenticators);
-    Some([own?, logins?].concat())
+    let described = resource_routes(resolver, resources);
+    Some([own?, logins?, described?].concat())
+}
+
+/// What clients are told of resources.
+fn resource_routes(
+    resolver: &mut Resolver<'_>,
+    resources: &[ProtectedResource],
+) -> Option<Vec<BuiltInRoute>> {
+    let mut routes: Vec<BuiltInRoute> = Vec::with_capacity(resources.len());
+    for resource in resources {
+        let path = resource.metadata_path();
+        let legal = |letter: char| if letter.is_ascii_alphanumeric() { letter } else { '-' };
+        let mut name = format!("identity-resource{}", resource.path().chars().map(legal).collect::<String>());
+        while routes.iter().any(|known| *known.name == *name) {
+            name.push('-');
+        }
+        let Ok(path) = PathPattern::parse(&path) else {
+            let message = format!("a resource cannot be described at `{path}`");
+            return resolver
+                .fault(Fault::of_file(message).help("choose another path under `protected_resources`"));
+        };
+        routes.push(BuiltInRoute {
+            name: name.into(),
+            path,
+            methods: MethodSet::new([Method::GET]),
+            authenticate: Authenticate::Open(ANONYMOUS),
+            call: IdentityCall::ProtectedResource,
+        });
+    }
+    Some(routes)
 }
 
 /// The calls of the authenticators that log people in with a browser, below `base`.

@@ -16,6 +16,7 @@ mod identity_headers;
 mod names;
 mod overlap;
 mod policies;
+mod protected_resources;
 mod rate_limits;
 mod resilience;
 mod resolve;
@@ -53,7 +54,7 @@ use haechi_audit::Bundle;
 use haechi_authz::Compiled;
 use haechi_authz::analysis::Property;
 use haechi_core::{AttributeType, RoleTable};
-use haechi_proxy::{Limits, LogFormat};
+use haechi_proxy::{Limits, LogFormat, ProtectedResource};
 use haechi_store::Location;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,6 +97,8 @@ pub(crate) struct Config {
     pub routes: Vec<Route>,
     /// The routes that the gate brings itself. Their indices follow those of `routes`, here and wherever routes are counted.
     pub built_in: Vec<BuiltInRoute>,
+    /// The resources of which clients are told where to get tokens for them.
+    pub protected_resources: Vec<ProtectedResource>,
     /// What decides, by the indices of the routes.
     pub policies: Arc<Compiled>,
     /// What is evaluated beside it and never enforced; with the same vocabulary.

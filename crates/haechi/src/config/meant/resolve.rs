@@ -5,7 +5,7 @@ use super::shared_state::shared_state;
 use super::{AccessLog, Config, Listener, LogTarget};
 use super::{
     admin, audit, authenticator, built_in, careless, decision_points, egress, guarded, identity, overlap,
-    policies, restart, route, service, sinks, telemetry, tls,
+    policies, protected_resources, restart, route, service, sinks, telemetry, tls,
 };
 use crate::config::defaults;
 use crate::config::machine;
@@ -59,15 +59,13 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
     let routes: Vec<Option<super::Route>> =
         written.routes.iter().map(|written| route::route(resolver, written)).collect();
     let whole: Vec<super::Route> = routes.iter().flatten().cloned().collect();
-    let built_in = built_in::all(resolver, identity.as_ref(), authenticators.as_ref());
+    let resources = protected_resources::all(resolver, identity.as_ref(), authenticators.as_ref(), &whole);
+    let described = resources.as_deref().unwrap_or_default();
+    let built_in = built_in::all(resolver, identity.as_ref(), authenticators.as_ref(), described);
     let own = built_in.as_deref().unwrap_or_default();
     let deciding = policies::policies(resolver, roles.as_ref(), &caller_attributes, &routes, own);
-    if let Some(services) = &services {
-        guarded::left_alone(resolver, services);
-    }
-    names_apart(resolver);
-    overlap::all_apart(resolver, &whole, identity.as_ref(), own);
-    odd(resolver, authenticators.as_ref());
+    told_apart(resolver, (&whole, own), identity.as_ref(), authenticators.as_ref());
+    services.iter().for_each(|services| guarded::left_alone(resolver, services));
     let audit = audit::audit(resolver, folder);
     let policies::Deciding { policies, shadow, files } = deciding?;
     put_in(written)?;
@@ -87,6 +85,7 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         services: services?,
         routes: routes.into_iter().collect::<Option<_>>()?,
         built_in: built_in?,
+        protected_resources: resources?,
         policies,
         shadow_policies: shadow,
         policy_files: files,
@@ -106,6 +105,18 @@ fn config(resolver: &mut Resolver<'_>, folder: &Path) -> Option<Config> {
         warnings: Report::warnings(resolver.source.clone(), Vec::new()),
         files: BTreeSet::new(),
     })
+}
+
+/// What must not be taken for one another, and what is only odd.
+fn told_apart(
+    resolver: &mut Resolver<'_>,
+    (routes, own): (&[super::Route], &[super::BuiltInRoute]),
+    identity: Option<&Option<super::Identity>>,
+    authenticators: Option<&BTreeMap<Arc<str>, super::Authenticator>>,
+) {
+    names_apart(resolver);
+    overlap::all_apart(resolver, routes, identity, own);
+    odd(resolver, authenticators);
 }
 
 /// What was put into the rest before it was read: `None` where it could not be.
@@ -249,6 +260,40 @@ fn authenticators(resolver: &mut Resolver<'_>) -> Option<BTreeMap<Arc<str>, supe
     complete.then_some(all)
 }
 
+/// A route that asks for more than any login asks whoever can say what login there was.
+fn logins_are_told(resolver: &mut Resolver<'_>, authenticators: &BTreeMap<Arc<str>, super::Authenticator>) {
+    for route in &resolver.written.routes {
+        let Some(step_up) = route.step_up.given() else { continue };
+        let names = match route.authenticate.as_ref().map(|written| &written.value) {
+            Some(written::Authenticate::Any(names) | written::Authenticate::All(names)) => &**names,
+            Some(written::Authenticate::Open(open)) => {
+                let message =
+                    format!("`{}` asks nobody who they are, so no login satisfies `step_up`", open.word);
+                resolver
+                    .faults
+                    .push(Fault::new(step_up.span, message).help("name authenticators, or remove `step_up`"));
+                continue;
+            }
+            None => continue,
+        };
+        let all =
+            matches!(route.authenticate.as_ref().map(|a| &a.value), Some(written::Authenticate::All(_)));
+        let tells = |name: &str| authenticators.get(name).is_none_or(|known| known.settings.tells_logins());
+        let misfits: Vec<_> = names.iter().filter(|name| !tells(&name.value.0)).collect();
+        if all && misfits.len() < names.len() {
+            continue;
+        }
+        for name in misfits {
+            let message = format!(
+                "`{}` never says how or when somebody logged in, so `step_up` would refuse all of its callers",
+                name.value
+            );
+            let help = "remove it here; `oidc`, `jwt` and `introspection` can say so";
+            resolver.faults.push(Fault::new(name.span, message).help(help));
+        }
+    }
+}
+
 fn services(resolver: &mut Resolver<'_>) -> Option<BTreeMap<Arc<str>, super::Service>> {
     let mut all = BTreeMap::new();
     let mut complete = true;
@@ -301,6 +346,7 @@ fn odd(resolver: &mut Resolver<'_>, authenticators: Option<&BTreeMap<Arc<str>, s
     }
     decision_points::unused(resolver);
     if let Some(authenticators) = authenticators {
+        logins_are_told(resolver, authenticators);
         identity_without_callers(resolver, authenticators);
     }
     if written.routes.is_empty() {

@@ -7,6 +7,7 @@ use crate::authenticators::definition::OpenScheme;
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
 use crate::config::written;
+use haechi_authn::StepUp;
 use haechi_authz::{Clause, Condition, Rule};
 use haechi_core::pattern::Segment;
 use haechi_core::{HostPattern, Irregular, MethodSet, PathPattern, Role};
@@ -62,6 +63,7 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
     let methods = matches.and_then(|m| methods(resolver, m.methods.given()));
     let hosts = matches.and_then(|m| hosts(resolver, m.hosts.given()));
     let authenticate = written.authenticate.as_ref().and_then(|a| authenticate(resolver, &a.value));
+    let step_up = step_up(resolver, written.step_up.given());
     let authorize = written.authorize.as_ref().and_then(|a| authorize(resolver, a));
     let service = written.service.as_ref().and_then(|service| resolver.service(service));
     let rewrite = written.rewrite.as_ref();
@@ -70,10 +72,8 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
     let added = rewrite.map(|rewrite| rewrite.add_prefix.resolve(|prefix| add_prefix(resolver, prefix)));
     let cors = written.cors.given().zip(methods.as_ref());
     let cors = cors.and_then(|(cors, methods)| answers::cors(resolver, cors, methods));
-    let response_headers = written
-        .response_headers
-        .given()
-        .and_then(|rules| answers::response_headers(resolver, rules, !written.cors.is_absent()));
+    let (rules, with_cors) = (written.response_headers.given(), !written.cors.is_absent());
+    let response_headers = rules.and_then(|rules| answers::response_headers(resolver, rules, with_cors));
     let request_headers = written.request_headers.resolve(|rules| answers::request_headers(resolver, rules));
     let by_scheme = matches!(&authenticate, Some(Authenticate::Open(open)) if open.forwards_credentials);
     let forward_credentials = written.forward_credentials || by_scheme;
@@ -113,6 +113,7 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
             cache_control: cache_control(written, response_headers.as_ref()),
             request_headers: request_headers?.unwrap_or_default(),
             response_headers,
+            step_up: Arc::new(step_up?),
             origins: written.origins.iter().map(|origin| origin.0.clone()).collect(),
             rate_limits: rate_limits?,
         },
@@ -209,6 +210,24 @@ fn authenticate(resolver: &mut Resolver<'_>, written: &written::Authenticate) ->
         written::Authenticate::Any(names) => Authenticate::Any(declared(names)?),
         written::Authenticate::All(names) => Authenticate::All(declared(names)?),
     })
+}
+
+/// What the login must satisfy. Empty where nothing is asked.
+fn step_up(resolver: &mut Resolver<'_>, written: Option<&At<written::StepUp>>) -> Option<StepUp> {
+    let Some(written) = written else { return Some(StepUp::default()) };
+    let acr = written.acr_values.given();
+    if acr.is_some_and(|acr| acr.is_empty()) || (acr.is_none() && written.max_age.given().is_none()) {
+        let fault = Fault::new(written.span, "`step_up` asks for nothing");
+        return resolver.fault(fault.help("name `acr_values`, `max_age` or both, or remove it"));
+    }
+    let listed = acr.map(|acr| acr.iter().map(|one| one.as_str().into()).collect()).unwrap_or_default();
+    match StepUp::new(listed, written.max_age.given().map(|age| age.0)) {
+        Ok(asked) => Some(asked),
+        Err(bad) => {
+            let fault = Fault::new(acr.map_or(written.span, |acr| acr.span), bad.to_string());
+            resolver.fault(fault.help("write each as the provider does"))
+        }
+    }
 }
 
 fn authorize(resolver: &mut Resolver<'_>, written: &At<written::Authorize>) -> Option<Rule> {

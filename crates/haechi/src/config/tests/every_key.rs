@@ -17,7 +17,6 @@ fn every_key_is_known_and_what_is_not_built_is_refused() {
             not_there("site.pem"),
             not_there("site.key"),
             not_there("clients.pem"),
-            not_built("`introspection`"),
             not_built("`external`"),
             not_there("policies/*.cedar"),
             not_there("next/*.cedar"),
@@ -29,7 +28,7 @@ fn every_key_is_known_and_what_is_not_built_is_refused() {
 
 #[test]
 fn the_rest_loads() {
-    let unbuilt = ["tls:", "certificates:", "client_ca:", "client_certificate:", "opaque:"];
+    let unbuilt = ["tls:", "certificates:", "client_ca:", "client_certificate:"];
     let more = ["legacy:  {"];
     let built = |line: &&str| !unbuilt.iter().chain(&more).any(|key| line.trim_start().starts_with(key));
     let text: Vec<&str> = EXAMPLE.lines().filter(built).collect();
@@ -42,14 +41,14 @@ fn the_rest_loads() {
     write("haechi.yaml", &text.join("\n"));
     let config = super::load(&folder.path().join("haechi.yaml"));
     let config = config.unwrap_or_else(|report| panic!("{report}"));
-    assert_eq!((config.routes.len(), config.services.len(), config.authenticators.len()), (5, 5, 6));
+    assert_eq!((config.routes.len(), config.services.len(), config.authenticators.len()), (5, 5, 7));
     let points: Vec<_> =
         config.decision_points.values().map(|point| (&*point.name, point.timeout.as_millis())).collect();
     assert_eq!(points, [("opa", 500), ("pdp", 1000)]);
     assert_eq!(
         config.warnings.faults().len(),
-        6,
-        "`corp`, `browser`, `mesh`, `opa` and `pdp` are unused, and nobody is asked for a certificate: {}",
+        7,
+        "`corp`, `opaque`, `browser`, `mesh`, `opa` and `pdp` are unused, and nobody is asked for a certificate: {}",
         config.warnings
     );
     assert_eq!(config.policies.policies().len(), 1);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(in crate::config) struct Authenticator(pub(in crate::config) Arc<dyn Record>);
 
-const UNBUILT_TYPES: [&str; 2] = ["introspection", "external"];
+const UNBUILT_TYPES: [&str; 1] = ["external"];
 
 impl Value for Authenticator {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {

@@ -38,6 +38,7 @@ impl Inherited for RouteKeys {
             "authorize",
             "what the caller must be allowed is said by each route itself: none is open by omission",
         ),
+        ("step_up", "which login is needed is said by each route itself"),
         ("forward_credentials", "which backend may see credentials is said by each route itself"),
         ("allow_in_path", "which odd paths a backend reads as the gate does is said by each route itself"),
         ("origins", "which sites may write on a caller's cookie is said by each route itself"),

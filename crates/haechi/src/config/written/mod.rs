@@ -9,6 +9,7 @@ mod egress;
 mod identity;
 mod inherited;
 mod listener_tls;
+mod protected_resources;
 mod rate_limits;
 mod resilience;
 mod routes;
@@ -27,9 +28,10 @@ pub(super) use egress::{Egress, Proxy, address as proxy_address};
 pub(super) use identity::{AccessToken, BrowserSession, Identity, RefreshToken, SigningKeys};
 pub(super) use inherited::{Inheritance, Inherited, RouteKeys, ServiceKeys};
 pub(super) use listener_tls::{Certificate, ClientCertificate, ListenerTls};
+pub(super) use protected_resources::ProtectedResource;
 pub(super) use rate_limits::CallRate;
 pub(super) use resilience::{Ejection, Health, Retries, USUAL_RETRIES};
-pub(super) use routes::{Authenticate, Authorize, Clauses, Route};
+pub(super) use routes::{Authenticate, Authorize, Clauses, Route, StepUp};
 pub(super) use services::{
     IdentityHeaders, IdentityToken, OwnIdentityHeaders, Service, ServiceIdentity, ServiceTls,
 };
@@ -77,6 +79,8 @@ record! {
         default authenticators as "authenticators": Named<Identifier, Authenticator> = Named(Vec::new()),
         /// The roles that routes ask for, and which roles each includes.
         default roles as "roles": Named<RoleName, RoleBody> = Named(Vec::new()),
+        /// The resources of which clients are told where to get tokens for them (RFC 9728).
+        default protected_resources as "protected_resources": Vec<At<ProtectedResource>> = Vec::new(),
         /// Cedar policy files. `*` stands for any part of a file's name; a pattern that no file matches is an error.
         optional policies as "policies": Vec<At<PolicyPattern>>,
         /// Cedar policy files that are evaluated beside those in force. Where they differ, that is recorded; they are never enforced.

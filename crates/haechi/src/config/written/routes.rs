@@ -8,7 +8,7 @@ use crate::config::read::{Defs, Reader, Value};
 use crate::config::record::record;
 use crate::config::report::Fault;
 use crate::config::source::At;
-use crate::config::value::{ConditionText, Identifier, PageOrigin, RoleName, ScopeName};
+use crate::config::value::{BoundedDuration, ConditionText, Identifier, PageOrigin, RoleName, ScopeName};
 use crate::config::yaml::{Kind, Node};
 use haechi_core::{HostPattern, Irregular, PathPattern};
 use haechi_proxy::CacheControl;
@@ -25,6 +25,8 @@ record! {
         required matches as "match": Match,
         /// Who must be calling: an authenticator, a list of which any is enough, `{ all: [...] }`, `anonymous`, or `passthrough`. There is no default: a route is never open by omission.
         required authenticate as "authenticate": At<Authenticate>,
+        /// What the login behind the credential must satisfy, beyond that there is one. Any login does where this is left out.
+        optional step_up as "step_up": At<StepUp>,
         /// What the caller must be allowed: `any`, `policy`, or `{ roles: [...], scopes: [...], when: ... }`. There is no default: a route is never open by omission.
         required authorize as "authorize": At<Authorize>,
         /// Which service answers.
@@ -55,6 +57,20 @@ record! {
         default cache_control as "cache_control": CacheControl = CacheControl::Private,
         /// How many requests in how much time: one limit, or a list of them that all hold. What is over a limit is answered 429.
         optional rate_limit as "rate_limit": OneOrMore<At<RateLimit>>,
+    }
+}
+
+/// How old a login may be: from 10 s to a year.
+type LoginAge = BoundedDuration<10_000, 31_536_000_000>;
+
+record! {
+    "`step_up`"
+    /// What a login must satisfy: at least one of these.
+    struct StepUp {
+        /// One of these must be the login's `acr`; a login provider is asked for them in this order.
+        optional acr_values as "acr_values": At<Vec<String>>,
+        /// The login (`auth_time`) may be no older than this.
+        optional max_age as "max_age": LoginAge,
     }
 }
 

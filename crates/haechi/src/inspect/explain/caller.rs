@@ -9,10 +9,11 @@ use crate::wire::identity::issuer as own_issuer;
 use crate::wire::rules::way;
 use haechi_authz::RouteIndex;
 use haechi_authz::analysis::{CallerOrigin, PossibleValues};
-use haechi_core::caller::{Claimed, Vouched};
-use haechi_core::{Attributes, Caller, CallerKind};
+use haechi_core::caller::{Claimed, LoginFacts, Vouched};
+use haechi_core::{Attributes, Caller, CallerKind, Clock, SystemClock};
 use haechi_proxy::{Authentication, Route};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Who is calling, as the command line or a test case says.
 #[derive(Clone, Debug)]
@@ -43,6 +44,10 @@ pub(crate) struct Supposed {
     pub(crate) authenticator: Option<Arc<str>>,
     /// What the authenticator makes, where it is left out.
     pub(crate) kind: Option<CallerKind>,
+    /// What the login satisfied.
+    pub(crate) acr: Option<String>,
+    /// How long ago the login was.
+    pub(crate) login_age: Option<Duration>,
 }
 
 /// What authenticators of one sort say of their callers.
@@ -73,7 +78,7 @@ pub(super) enum Supposition<'a> {
     /// None is: the route's authenticators are asked.
     None,
     /// This user of the store.
-    User(ExplainContext<'a>, Claimed),
+    User(ExplainContext<'a>, Box<Claimed>),
     /// Whoever an authenticator says this of.
     Supposed(ExplainContext<'a>, &'a Supposed),
 }
@@ -85,7 +90,7 @@ pub(super) async fn supposition<'a>(
 ) -> Result<Supposition<'a>, InspectError> {
     Ok(match who {
         CallerArgument::Nobody | CallerArgument::Token(..) | CallerArgument::Key(_) => Supposition::None,
-        CallerArgument::User(user) => Supposition::User(gate, of_store(user, gate).await?),
+        CallerArgument::User(user) => Supposition::User(gate, Box::new(of_store(user, gate).await?)),
         CallerArgument::Supposed(supposed) => Supposition::Supposed(gate, supposed),
     })
 }
@@ -115,10 +120,15 @@ impl Supposition<'_> {
         let AuthenticatorClaims { kind, issuer, vouched } = vouching(gate.config, &name);
         let (kind, vouched, claimed) = match self {
             Self::None => return None,
-            Self::User(_, claimed) => (CallerKind::User, Vouched::BySelf, claimed.clone()),
+            Self::User(_, claimed) => (CallerKind::User, Vouched::BySelf, (**claimed).clone()),
             Self::Supposed(_, supposed) => (supposed.kind.unwrap_or(kind), vouched, supposed.claimed(issuer)),
         };
-        Some(Ok(Arc::new(Caller::new(kind, &name, vouched, &gate.config.roles, claimed))))
+        let caller = Caller::new(kind, &name, vouched, &gate.config.roles, claimed);
+        let (asked, now) = (&gate.plan().route(index)?.settings.step_up, SystemClock.now());
+        if !asked.is_satisfied_by(&caller.login, now) {
+            return Some(Err(asked.why_not(&caller.login, now)));
+        }
+        Some(Ok(Arc::new(caller)))
     }
 }
 
@@ -130,6 +140,10 @@ impl Supposed {
             roles: self.roles.clone(),
             scopes: self.scopes.clone(),
             attributes: self.attributes.clone(),
+            login: LoginFacts {
+                acr: self.acr.as_deref().map(Arc::from),
+                at: self.login_age.map(|age| SystemClock.now().minus(age)),
+            },
             ..Claimed::default()
         }
     }

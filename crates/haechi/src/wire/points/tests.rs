@@ -1,6 +1,6 @@
 use super::{answer, question};
 use haechi_authz::{Facts, RouteFacts, RouteIndex, Rule, Vocabulary};
-use haechi_core::caller::{Claimed, Vouched};
+use haechi_core::caller::{Claimed, LoginFacts, Vouched};
 use haechi_core::id::RequestId;
 use haechi_core::{
     AttributeValue, Caller, CallerKind, CanonicalPath, ConnectionFacts, Fields, Host, MethodSet, PathPattern,
@@ -59,6 +59,7 @@ fn caller() -> Caller {
         expires_at: Some(Timestamp::from_millis(1)),
         credential_id: Some("jti".into()),
         session: Some("s".into()),
+        login: LoginFacts::default(),
     };
     Caller::new(CallerKind::User, &"corp".into(), Vouched::ByOther, &vocabulary().roles, claimed)
 }

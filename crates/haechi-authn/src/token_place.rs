@@ -72,7 +72,7 @@ fn without_scheme(value: &[u8]) -> &[u8] {
 
 /// What the request presents as a token in any of the places, or what its absence or ambiguity comes to. The same token in two places is one
 /// token; two tokens are not decided between.
-pub(super) fn presented<'h>(places: &[TokenPlace], head: &'h RequestHead) -> Result<&'h [u8], Attempt> {
+pub(crate) fn presented<'h>(places: &[TokenPlace], head: &'h RequestHead) -> Result<&'h [u8], Attempt> {
     let mut found: Option<&[u8]> = None;
     for place in places {
         match (found, place.read(head)?) {
@@ -93,7 +93,7 @@ pub(super) fn presented<'h>(places: &[TokenPlace], head: &'h RequestHead) -> Res
 }
 
 /// Whether a browser would have added the token by itself: it stands in a cookie and nowhere else.
-pub(super) fn comes_from_cookie(places: &[TokenPlace], head: &RequestHead) -> bool {
+pub(crate) fn comes_from_cookie(places: &[TokenPlace], head: &RequestHead) -> bool {
     let holds = |place: &TokenPlace| matches!(place.read(head), Ok(Some(_)));
     let (cookies, others): (Vec<_>, Vec<_>) =
         places.iter().partition(|place| matches!(place, TokenPlace::Cookie(_)));

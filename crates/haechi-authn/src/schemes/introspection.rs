@@ -1,0 +1,148 @@
+//! `introspection`: an opaque token in `Authorization: Bearer`, of which the authorization server is asked (RFC 6750, RFC 7662).
+
+use crate::authorization::token68;
+use crate::credential_cache::{CredentialCache, Found};
+use crate::introspection::{Answers, Inquiry, IntrospectionParts, Known, Told};
+use crate::jose::TokenFault;
+use crate::random::sha256;
+use crate::revocation::DependsOn;
+use crate::scheme::IntrospectionCounts;
+use crate::token_place::{self, TokenPlace};
+use crate::{
+    Attempt, Authenticator, Challenge, CredentialMatch, CredentialPlace, Look, Readiness, RevocationWatch,
+    Scheme,
+};
+use haechi_core::{Caller, RequestHead, Secret, Timestamp};
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// How many tokens a worker remembers.
+const CAPACITY: usize = 16_384;
+/// Nobody is asked about a longer token, in bytes.
+const LONGEST: usize = 16 * 1024;
+
+const STALE: &str = "cannot read revocations from the store recently enough";
+
+/// The shared part.
+pub struct IntrospectionAuthenticator {
+    inquiry: Arc<Inquiry>,
+    /// What was revoked here, where there is a store that says so.
+    watch: Option<Arc<RevocationWatch>>,
+}
+
+impl IntrospectionAuthenticator {
+    /// An authenticator that asks. `watch` tells which tokens were revoked here, by their `jti`.
+    pub fn new(parts: IntrospectionParts, watch: Option<Arc<RevocationWatch>>) -> Self {
+        Self { inquiry: Arc::new(Inquiry::new(parts)), watch }
+    }
+}
+
+impl Authenticator for IntrospectionAuthenticator {
+    fn name(&self) -> &Arc<str> {
+        &self.inquiry.config.name
+    }
+
+    fn for_worker(&self) -> Rc<dyn Scheme> {
+        let config = &self.inquiry.config;
+        Rc::new(IntrospectionScheme {
+            challenge: Arc::new(Challenge::bearer(&config.name)),
+            places: config.from.iter().map(TokenPlace::credential_place).collect(),
+            inquiry: self.inquiry.clone(),
+            watch: self.watch.clone(),
+            cache: Rc::new(RefCell::new(CredentialCache::new(CAPACITY, self.watch.clone()))),
+        })
+    }
+
+    fn readiness(&self) -> Readiness {
+        if let Answers::Signed { keys, .. } = &self.inquiry.config.answers
+            && let Err(why) = keys.readiness()
+        {
+            return Readiness::NotReady(why);
+        }
+        match &self.watch {
+            Some(watch) if !watch.is_fresh(&watch.view()) => Readiness::NotReady(STALE.to_owned()),
+            _ => Readiness::Ready,
+        }
+    }
+
+    fn introspections(&self) -> Option<&IntrospectionCounts> {
+        Some(&self.inquiry.counts)
+    }
+}
+
+/// By the SHA-256 of the token.
+type ActiveTokens = Rc<RefCell<CredentialCache<[u8; 32], Arc<Caller>>>>;
+
+struct IntrospectionScheme {
+    inquiry: Arc<Inquiry>,
+    challenge: Arc<Challenge>,
+    places: Vec<CredentialPlace>,
+    watch: Option<Arc<RevocationWatch>>,
+    cache: ActiveTokens,
+}
+
+impl Scheme for IntrospectionScheme {
+    fn name(&self) -> &Arc<str> {
+        &self.inquiry.config.name
+    }
+
+    fn challenge(&self) -> Option<&Arc<Challenge>> {
+        Some(&self.challenge)
+    }
+
+    fn credential_places(&self) -> &[CredentialPlace] {
+        &self.places
+    }
+
+    fn comes_from_cookie(&self, head: &RequestHead) -> bool {
+        token_place::comes_from_cookie(&self.inquiry.config.from, head)
+    }
+
+    fn look(&self, head: &RequestHead, now: Timestamp) -> Look {
+        let presented = match token_place::presented(&self.inquiry.config.from, head) {
+            Ok(presented) => presented,
+            Err(attempt) => return Look::Done(attempt),
+        };
+        let key = sha256(presented);
+        match self.cache.borrow_mut().find(&key, now, |_| true) {
+            Some(Found::Holds(caller)) => return Look::Done(Attempt::Verified(caller)),
+            Some(Found::Stale) => return Look::Done(Attempt::unavailable(STALE)),
+            Some(Found::Revoked) => return Look::Done(revoked()),
+            None => {}
+        }
+        let token = token68(presented).filter(|token| token.len() <= LONGEST);
+        let Some(token) = token.map(|token| Secret::new(token.to_owned())) else {
+            return Look::Done(Attempt::invalid_token("the token is malformed or too long"));
+        };
+        let version = self.cache.borrow().version();
+        let (inquiry, watch, cache) = (self.inquiry.clone(), self.watch.clone(), self.cache.clone());
+        Look::Wait(Box::pin(async move {
+            let Known { told, until } = match inquiry.find(key, token).await {
+                Ok(known) => known,
+                Err(unavailable) => return Attempt::Unavailable(unavailable),
+            };
+            let caller = match told {
+                Told::Active(caller) => caller,
+                Told::Refused(reason, matched) => return Attempt::invalid_token(reason).matched(matched),
+            };
+            let depends_on = DependsOn::token(caller.credential_id.as_deref(), None);
+            // While nobody knows what is revoked here, nobody knows whether this token is.
+            let Some(version) = version else { return Attempt::unavailable(STALE) };
+            if watch.is_some_and(|watch| watch.view().is_revoked(&depends_on)) {
+                return revoked();
+            }
+            if now < until {
+                cache.borrow_mut().keep(key, caller.clone(), depends_on, until, version);
+            }
+            Attempt::Verified(caller)
+        }))
+    }
+}
+
+fn revoked() -> Attempt {
+    Attempt::invalid_token(TokenFault::Revoked.to_string()).matched(CredentialMatch::Addressed)
+}
+
+#[cfg(test)]
+mod tests;
