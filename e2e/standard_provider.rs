@@ -1,5 +1,6 @@
 //! The embedded provider as a standard one (docs/identity-provider.md#logging-in-with-a-browser): authorization code with PKCE, the pages, and what is refused.
 
+mod chromium;
 mod clients;
 mod refused;
 mod registration;

@@ -1,0 +1,124 @@
+// The pages of the embedded provider in a real browser: by keyboard, narrow and dark, in Korean, in two tabs, and looked at by axe-core.
+// node pages.mjs APP GATE USER PASSWORD SCREENSHOTS CHROMIUM
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { chromium } from 'playwright-core'
+
+const [app, gate, user, password, screenshots, executablePath] = process.argv.slice(2)
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+const browser = await chromium.launch({ executablePath, args: quiet })
+const problems = []
+const seen = {}
+
+function expect(what, holds) {
+  if (!holds) problems.push(what)
+}
+
+async function context(options) {
+  const made = await browser.newContext(options)
+  made.setDefaultTimeout(15_000)
+  made.on('page', (page) => {
+    // What a policy keeps from running, and every other fault, is said there.
+    page.on('console', (message) => message.type() === 'error' && !/status of 40[014]/.test(message.text()) && problems.push(`console: ${message.text()}`))
+    page.on('pageerror', (error) => problems.push(`page: ${error}`))
+  })
+  return made
+}
+
+async function look(page, name) {
+  expect(`${name}: the page is not there`, !/40[0-9]/.test(await page.title()))
+  await page.screenshot({ path: `${screenshots}/${name}.png`, fullPage: true })
+  await page.evaluate(axe)
+  const found = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }))
+  for (const one of found.violations) problems.push(`${name}: ${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`)
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+  expect(`${name}: wider than the window by ${wide}`, wide <= 0)
+  seen[name] = await page.title()
+}
+
+async function logIn(page, word) {
+  await page.keyboard.type(word)
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
+}
+
+async function byKeyboard() {
+  const here = await context({ locale: 'en-US', viewport: { width: 1280, height: 800 } })
+  const page = await here.newPage()
+  await page.goto(app)
+  await look(page, 'login')
+  const focused = () => page.evaluate(() => document.activeElement.getAttribute('name'))
+  expect('the name has the focus', (await focused()) === 'username')
+  await page.keyboard.type(user)
+  await page.keyboard.press('Tab')
+  await logIn(page, 'not the password at all')
+  await look(page, 'login-wrong')
+  expect('the problem is said', (await page.getByRole('alert').count()) === 1)
+  expect('the name stays', (await page.inputValue('[name=username]')) === user)
+  expect('the password does not', (await page.inputValue('[name=password]')) === '')
+  expect('the password has the focus', (await focused()) === 'password')
+  await logIn(page, password)
+  await page.waitForURL(`${app}callback*`)
+  expect('the application knows the person', (await page.textContent('pre')).includes(`hello ${user}`))
+  // A second application, or the same one again: nobody is asked.
+  await page.goto(app)
+  await page.waitForURL(`${app}callback*`)
+  // Back and forth over it leads to no fault and asks for no password.
+  await page.goBack()
+  await page.goForward()
+  expect('the back button asks for nothing', (await page.locator('[name=password]').count()) === 0)
+  await logOut(page)
+  await here.close()
+}
+
+async function logOut(page) {
+  await page.goto(`${gate}/auth/end_session`)
+  await look(page, 'logout')
+  await Promise.all([page.waitForNavigation(), page.click('button')])
+  await look(page, 'logged-out')
+  await page.goto(app)
+  expect('after the logout the login is asked for', (await page.locator('[name=password]').count()) === 1)
+}
+
+async function narrowDarkKorean() {
+  const here = await context({ locale: 'ko-KR', viewport: { width: 360, height: 640 }, colorScheme: 'dark' })
+  const page = await here.newPage()
+  await page.goto(app)
+  await look(page, 'login-ko')
+  expect('it is Korean', (await page.getAttribute('html', 'lang')) === 'ko' && /[가-힣]/.test(await page.textContent('h1')))
+  await page.fill('[name=username]', user)
+  await page.fill('[name=password]', 'wrong')
+  await Promise.all([page.waitForNavigation(), page.click('button[value=login]')])
+  await look(page, 'login-wrong-ko')
+  await page.goto(`${gate}/auth/authorize?client_id=unknown`)
+  await page.screenshot({ path: `${screenshots}/unknown-client-ko.png` })
+  await here.close()
+}
+
+// Two tabs show the login; each comes back to where it was wanted.
+async function twoTabs() {
+  const here = await context({ locale: 'en-US' })
+  const [first, second] = [await here.newPage(), await here.newPage()]
+  await first.goto(app)
+  await second.goto(app)
+  for (const tab of [second, first]) {
+    await tab.bringToFront()
+    await tab.fill('[name=username]', user)
+    await tab.fill('[name=password]', password)
+    await Promise.all([tab.waitForNavigation(), tab.click('button[value=login]')])
+  }
+  // The application keeps one login for each browser: the last one that was begun. The provider answers both.
+  for (const tab of [first, second]) expect(`a tab ended at ${tab.url()}`, tab.url().startsWith(`${app}callback?code=`))
+  await here.close()
+}
+
+try {
+  await byKeyboard()
+  await narrowDarkKorean()
+  await twoTabs()
+} catch (error) {
+  problems.push(String(error.stack ?? error))
+} finally {
+  await browser.close()
+}
+console.log(JSON.stringify({ problems, seen }))

@@ -1,0 +1,72 @@
+//! The pages in Chromium (Debian's package), driven by playwright-core and looked at by axe-core: `e2e/chromium/pages.mjs`.
+
+use super::{World, add_client, free_port};
+use crate::harness::{PASSWORD, PATIENCE, eventually};
+use haechi_testkit::Backend;
+use serde_json::{Value, json};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A process that is killed when dropped.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// The script with its packages, beside the profile's folder, wherever cargo builds.
+fn installed() -> PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/chromium");
+    let target = Path::new(env!("CARGO_BIN_EXE_haechi")).ancestors().nth(2).unwrap();
+    let folder = target.join("e2e-chromium");
+    std::fs::create_dir_all(folder.join("screenshots")).unwrap();
+    for file in ["package.json", "pages.mjs"] {
+        std::fs::copy(script.join(file), folder.join(file)).unwrap();
+    }
+    if !folder.join("node_modules/playwright-core").exists() {
+        let made = Command::new("npm")
+            .args(["install", "--no-audit", "--no-fund"])
+            .current_dir(&folder)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+    folder
+}
+
+/// The application of `examples/embedded-provider`.
+fn application(world: &World) -> (Running, String) {
+    let client = ["orders-app", "--public", "--redirect-uri", "http://127.0.0.1/callback"];
+    let client = add_client(world.gate.folder(), &client);
+    let port = free_port();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/embedded-provider/app.mjs");
+    let mut command = Command::new("node");
+    command.arg(script).args([&port.to_string(), &world.issuer, &client.id]);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let running = Running(child);
+    eventually(PATIENCE, || TcpStream::connect(("127.0.0.1", port)).ok());
+    (running, format!("http://127.0.0.1:{port}/"))
+}
+
+#[test]
+fn chromium_shows_pages_that_people_can_use() {
+    let backend = Backend::saying("reached");
+    let world = World::new(&backend);
+    let (_running, app) = application(&world);
+    let folder = installed();
+    let mut script = Command::new("node");
+    script.args(["pages.mjs", &app, &world.issuer, "alice", PASSWORD, "screenshots", "/usr/bin/chromium"]);
+    let done = script.current_dir(&folder).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let told: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(told["problems"], json!([]), "screenshots are in {}", folder.display());
+    // It has been on all of them.
+    for (page, title) in [("login", "Log in"), ("login-ko", "로그인"), ("logged-out", "Logged out")] {
+        assert_eq!(told["seen"][page], title, "{told}");
+    }
+    assert_eq!(backend.last().field("x-auth-issuer"), Some(&*world.issuer));
+}
