@@ -205,7 +205,7 @@ fn page_text(language: Language, title: &str, body: &str) -> Vec<u8> {
         "<!doctype html>\n<html lang=\"{lang}\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
          <title>{title}</title>\
          <style>body{{font:1rem/1.5 system-ui;max-width:36rem;margin:20vh auto;padding:0 1rem}}code{{color:#666}}</style>\
-         {body}</html>\n",
+         <main>{body}</main></html>\n",
         lang = language.tag(),
     )
     .into_bytes()

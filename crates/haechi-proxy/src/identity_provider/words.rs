@@ -1,44 +1,6 @@
 //! What the provider's pages say, in English and Korean.
 
-use haechi_core::Fields;
-
-/// A language that the pages speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Language {
-    English,
-    Korean,
-}
-
-impl Language {
-    /// The one that the browser prefers (RFC 9110 12.5.4); English where it prefers none of ours.
-    pub(super) fn of(fields: &Fields) -> Self {
-        let mut best = (Self::English, 0.0);
-        let accepted = fields.iter().filter(|field| field.name == b"accept-language");
-        for range in accepted.flat_map(|field| field.value.split(|&byte| byte == b',')) {
-            let text = String::from_utf8_lossy(range).to_ascii_lowercase();
-            let mut parts = text.split(';').map(str::trim);
-            let language = match parts.next().and_then(|tag| tag.split('-').next()) {
-                Some("ko") => Self::Korean,
-                Some("en") => Self::English,
-                _ => continue,
-            };
-            let weight =
-                parts.find_map(|part| part.strip_prefix("q=")).map_or(1.0, |q| q.parse().unwrap_or(0.0));
-            if weight > best.1 {
-                best = (language, weight);
-            }
-        }
-        best.0
-    }
-
-    /// As `lang` has it.
-    pub(super) const fn tag(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::Korean => "ko",
-        }
-    }
-}
+pub(super) use crate::language::Language;
 
 macro_rules! words {
     ($($name:ident: $english:literal, $korean:literal;)*) => {

@@ -233,10 +233,6 @@ mod tests {
             "introspection",
             "{ type: introspection, url: \"https://sso.example.com/introspect\", client_id: c, client_secret: hunter2-hunter2, from: [{ header: X-Token }] }",
         ),
-        (
-            "introspection",
-            "{ type: introspection, url: \"https://sso.example.com/introspect\", client_id: c, client_secret: hunter2-hunter2 }",
-        ),
         ("mtls", "{ type: mtls, subject: san_uri, roles: [USER] }"),
     ];
 
