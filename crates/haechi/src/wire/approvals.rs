@@ -1,5 +1,6 @@
 //! Changes that nobody decided in time: they are put an end to, which goes on record.
 
+use super::store_watch::StoreWatch;
 use haechi_core::Clock;
 use haechi_core::ports::{Approval, Approvals, AuditEvent, AuditOutcome, AuditSubject, AuditTrail};
 use std::sync::Arc;
@@ -12,12 +13,21 @@ const EVERY: Duration = Duration::from_secs(2);
 const EXPIRED: &str = "approval.expire";
 
 /// Looks for them again and again. Each is put an end to by one node.
-pub(super) async fn follow(approvals: Arc<dyn Approvals>, trail: Arc<dyn AuditTrail>, clock: Arc<dyn Clock>) {
+pub(super) async fn follow(
+    (approvals, store): (Arc<dyn Approvals>, Arc<StoreWatch>),
+    trail: Arc<dyn AuditTrail>,
+    clock: Arc<dyn Clock>,
+) {
     let mut unrecorded: Vec<Approval> = Vec::new();
     loop {
-        match approvals.expire(clock.now()).await {
-            Ok(expired) => unrecorded.extend(expired),
-            Err(error) => tracing::debug!(%error, "cannot look for changes that nobody agreed to in time"),
+        // What cannot be written cannot be put an end to.
+        if store.fault().is_none() {
+            match approvals.expire(clock.now()).await {
+                Ok(expired) => unrecorded.extend(expired),
+                Err(error) => {
+                    tracing::debug!(%error, "cannot look for changes that nobody agreed to in time");
+                }
+            }
         }
         let mut waiting = Vec::new();
         for one in unrecorded.drain(..) {

@@ -487,10 +487,11 @@ fn follow_changes(reloader: &Arc<Reloader>, (process, trail): &Recorded, control
     supervise(control.handle(), "reload signals", move || signals.clone().follow_signals());
     if let Some(store) = reloader.store() {
         supervise(control.handle(), "policies of the store", move || policies.clone().watch_policies());
-        let (approvals, clock) = (store.approvals.clone(), process.clock.clone());
+        let watched = (store.approvals.clone(), process.store_watch.clone());
+        let clock = process.clock.clone();
         let trail = trail.clone().unwrap_or_else(|| Arc::new(NoTrail));
         supervise(control.handle(), "approvals", move || {
-            approvals::follow(approvals.clone(), trail.clone(), clock.clone())
+            approvals::follow(watched.clone(), trail.clone(), clock.clone())
         });
     }
 }

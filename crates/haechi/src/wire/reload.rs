@@ -29,6 +29,8 @@ const KEYS_WITHIN: Duration = Duration::from_secs(5);
 const STORE_CHANGED: &str = "a policy of the store changed";
 /// How often the store is asked whether its policies have changed.
 const ASK_EVERY: Duration = Duration::from_millis(300);
+/// How long it is left alone after it did not answer: whoever asks holds up others, and readiness, which says why.
+const ASK_AGAIN: Duration = Duration::from_secs(4);
 /// How often files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -279,8 +281,11 @@ impl Reloader {
     /// Asks the store again and again.
     pub(crate) async fn watch_policies(self: Arc<Self>) {
         loop {
-            self.follow_policies().await;
-            tokio::time::sleep(ASK_EVERY).await;
+            // A store that was never open is opened by one caller after another: readiness, which says why, goes first.
+            let never_open = self.config().stored == StorePolicies::Unknown;
+            let waits = never_open && self.process.store_watch.fault().is_some();
+            let answered = waits || self.follow_policies().await;
+            tokio::time::sleep(if answered { ASK_EVERY } else { ASK_AGAIN }).await;
         }
     }
 
@@ -316,15 +321,16 @@ impl Reloader {
 
     /// Asks the store whether its policies are those in force, and puts them into force where they are not: with the files as they were when they were read
     /// last, so that a file that is at fault keeps no policy of the store from counting.
-    pub(crate) async fn follow_policies(&self) {
-        let Some(store) = self.store() else { return };
+    /// Returns whether the store answered.
+    pub(crate) async fn follow_policies(&self) -> bool {
+        let Some(store) = self.store() else { return true };
         let read = self.read.lock().await;
         // What cannot be asked now stays as it is.
-        let Ok(serial) = store.policies.serial().await else { return };
+        let Ok(serial) = store.policies.serial().await else { return false };
         if self.config().stored.serial() == Some(serial) || self.record.policies.refused() == Some(serial) {
-            return;
+            return true;
         }
-        let Ok(stored) = self.policies_of_store().await else { return };
+        let Ok(stored) = self.policies_of_store().await else { return false };
         let serial = stored.serial();
         let begun = Instant::now();
         let config = Config::clone(&self.config());
@@ -347,6 +353,7 @@ impl Reloader {
                 tell_refused(STORE_CHANGED, self.record.generation.load(Relaxed), &fault);
             }
         }
+        true
     }
 
     async fn put_into_force(&self, config: Config, because: &'static str) -> Result<Reloaded, ReloadFault> {
