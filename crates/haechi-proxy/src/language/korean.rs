@@ -65,6 +65,10 @@ const TEXTS: &[(&str, &str)] = &[
         "this connection was opened for another host; open one for this host",
         "이 연결은 다른 호스트를 위해 열렸습니다. 이 호스트로 새로 연결하십시오",
     ),
+    (
+        "the client certificate of this connection is not accepted; open another one",
+        "이 연결의 클라이언트 인증서를 받아들일 수 없습니다. 새로 연결하십시오",
+    ),
     ("the target is over 8 KiB", "주소가 8 KiB를 넘습니다"),
     ("the header fields are over the limit", "헤더가 한도를 넘습니다"),
     ("the body is over the limit", "본문이 한도를 넘습니다"),
