@@ -73,6 +73,14 @@ impl Inner {
     }
 }
 
+/// Whether it could not be found out: nobody's guess, and no login.
+fn is_undecided(outcome: &Result<BrowserAnswer, Stop>) -> bool {
+    match outcome {
+        Ok(answer) | Err(Stop::Answer(answer)) => matches!(answer, BrowserAnswer::Unavailable(_)),
+        Err(Stop::Login(refused)) => refused.is_undecided(),
+    }
+}
+
 pub(super) fn stopped(stop: Stop) -> BrowserOutcome {
     let answer = match stop {
         Stop::Answer(answer) => answer,
@@ -232,7 +240,8 @@ impl Interaction<'_> {
     async fn password(&mut self, goal: Goal, form: &Form) -> Result<BrowserAnswer, Stop> {
         let name = form.one("username").unwrap_or_default().to_owned();
         let password = Secret::from(form.one("password").unwrap_or_default());
-        match self.inner.checked_password(&name, password, self.visit.from).await {
+        let mut call = self.inner.call();
+        let outcome = match self.inner.check_password(&name, password, self.visit.from, &mut call).await {
             Ok(user) => {
                 let proved = Proved { password: password_mark(&user), methods: vec!["pwd".into()] };
                 self.logged_in(goal, user, &proved).await
@@ -242,7 +251,11 @@ impl Interaction<'_> {
                 self.login_page(goal, name, Some(Problem::Credentials)).await
             }
             Err(refused) => Err(refused.into()),
+        };
+        if is_undecided(&outcome) {
+            call.give_back();
         }
+        outcome
     }
 
     /// All was shown: the session begins, under a new id.

@@ -116,6 +116,13 @@ pub enum LoginRefused {
     Unavailable(String),
 }
 
+impl LoginRefused {
+    /// Whether it could not be found out: nobody's guess, and no login.
+    pub(super) const fn is_undecided(&self) -> bool {
+        matches!(self, Self::Busy | Self::Unavailable(_))
+    }
+}
+
 /// Why a refresh was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RefreshRefused {
@@ -347,22 +354,9 @@ impl Inner {
         self.settings.limits.call(&self.settings.rates)
     }
 
-    /// The user, if the password is right: the one way in which a login asks for it, over the API and on a page. Counts.
-    pub(super) async fn checked_password(
-        &self,
-        name: &str,
-        password: Secret<String>,
-        client: IpAddr,
-    ) -> Result<UserRecord, LoginRefused> {
-        let mut call = self.call();
-        let outcome = self.check_password(name, password, client, &mut call).await;
-        if matches!(outcome, Err(LoginRefused::Busy | LoginRefused::Unavailable(_))) {
-            call.give_back();
-        }
-        outcome
-    }
-
-    async fn check_password(
+    /// The user, if the password is right: the one way in which a login asks for it, over the API and on a page. Counts; whoever asks gives that back
+    /// where the login could not be decided in the end.
+    pub(super) async fn check_password(
         &self,
         name: &str,
         password: Secret<String>,
@@ -380,8 +374,15 @@ impl Inner {
         password: Secret<String>,
         client: IpAddr,
     ) -> Result<TokenPair, LoginRefused> {
-        let verified = self.checked_password(name, password, client).await?;
-        self.log_in(verified, vec![PASSWORD.to_owned()]).await
+        let mut call = self.call();
+        let outcome = match self.check_password(name, password, client, &mut call).await {
+            Ok(verified) => self.log_in(verified, vec![PASSWORD.to_owned()]).await,
+            Err(refused) => Err(refused),
+        };
+        if outcome.as_ref().is_err_and(LoginRefused::is_undecided) {
+            call.give_back();
+        }
+        outcome
     }
 
     /// Begins a session for a user who has shown all that is asked for.
