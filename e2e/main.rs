@@ -28,6 +28,7 @@ mod cluster;
 mod commands;
 mod commands_at_a_gate;
 mod cors;
+mod dashboards;
 mod decision_points;
 mod decisions;
 mod defaults;
