@@ -1,6 +1,7 @@
 //! What we ship for running the gate: units, manifests and the container file agree with the program.
 
-use crate::harness::{Folder, haechi};
+use crate::harness::{Folder, Gate, curl, haechi};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -30,19 +31,36 @@ fn shipped_configuration() -> String {
     block.lines().map(|line| line.strip_prefix("    ").unwrap_or("")).collect::<Vec<_>>().join("\n") + "\n"
 }
 
+/// The manifests, those of the component for monitoring among them.
+fn manifests() -> Vec<PathBuf> {
+    let folders = ["deploy/kubernetes", "deploy/kubernetes/monitoring"];
+    let entries = folders.into_iter().flat_map(|folder| std::fs::read_dir(root().join(folder)).unwrap());
+    entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_file()).collect()
+}
+
 #[test]
-fn every_manifest_is_yaml() {
+fn every_manifest_is_yaml_and_named_by_the_kustomization() {
     let mut seen = 0;
-    for entry in std::fs::read_dir(root().join("deploy/kubernetes")).unwrap() {
-        let path = entry.unwrap().path();
+    for path in manifests() {
         let text = std::fs::read_to_string(&path).unwrap();
         for event in saphyr_parser::Parser::new_from_str(&text) {
             event.unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
         }
+        let text: String =
+            text.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
         assert!(text.starts_with("apiVersion: ") && text.contains("\nkind: "), "{}", path.display());
-        seen += 1;
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if name != "kustomization.yaml" && name != "secret.sample.yaml" {
+            let list = std::fs::read_to_string(path.with_file_name("kustomization.yaml")).unwrap();
+            assert!(
+                list.contains(&format!("\n  - {name}\n")),
+                "{} is not among the resources",
+                path.display()
+            );
+            seen += 1;
+        }
     }
-    assert!(seen >= 4, "{seen}");
+    assert!(seen >= 8, "{seen}");
 }
 
 #[test]
@@ -56,25 +74,28 @@ fn the_configuration_in_the_manifest_is_sound_and_has_time_to_drain() {
 }
 
 #[test]
-fn the_probes_of_the_manifest_are_commands_of_the_program() {
+fn the_probes_of_the_manifest_are_answered() {
     let manifest = read("deploy/kubernetes/deployment.yaml");
-    let probes: Vec<&str> = manifest.lines().filter(|line| line.contains("exec: {")).collect();
-    assert_eq!(probes.len(), 3, "{probes:#?}");
-    let admin = shipped_configuration().lines().any(|line| line.trim() == "bind: 127.0.0.1:9901");
-    for probe in probes {
-        let (_, list) = probe.split_once('[').unwrap();
-        let words: Vec<&str> =
-            list.split(']').next().unwrap().split(", ").map(|word| word.trim_matches('"')).collect();
-        assert_eq!(words[0], "/usr/local/bin/haechi");
-        assert!(admin && words.contains(&"127.0.0.1:9901"), "{words:?}");
-        // Asked of a port where nobody is: wrong usage would be 2.
-        let asked: Vec<&str> = words[1..]
-            .iter()
-            .map(|word| if *word == "127.0.0.1:9901" { "127.0.0.1:1" } else { word })
-            .collect();
-        let ended = haechi(Folder::exactly("").path(), &asked);
-        assert!(ended.code == 1 && ended.stderr.contains("does not answer"), "{ended:#?}");
+    let probes: Vec<&str> =
+        manifest.lines().filter_map(|line| line.trim().strip_prefix("httpGet: { path: ")).collect();
+    assert_eq!(probes, ["/readyz, port: probes }", "/readyz, port: probes }", "/livez, port: probes }"]);
+    let configuration = shipped_configuration();
+    for (name, port) in [("http", "8080"), ("probes", "9903")] {
+        assert!(manifest.contains(&format!("{{ name: {name}, containerPort: {port} }}")), "{manifest}");
+        assert!(configuration.contains(&format!("bind: 0.0.0.0:{port}")), "{configuration}");
     }
+    // As shipped, but for the addresses.
+    let ours = configuration
+        .replace("0.0.0.0:8080", "127.0.0.1:0")
+        .replace("0.0.0.0:9903", "127.0.0.1:0")
+        .replace("127.0.0.1:9901", "127.0.0.1:0")
+        .replace("/run/haechi/admin.sock", "admin.sock")
+        .replace("orders.default.svc.cluster.local:8080", "127.0.0.1:9");
+    let gate = Gate::start_in(Folder::exactly(&ours)).ready();
+    let probed = gate.log().into_iter().find(|line| line.contains("\"listener\":\"probes\"")).unwrap();
+    let probed: Value = serde_json::from_str(&probed).unwrap();
+    let asked = |path: &str| curl(&[&format!("http://{}{path}", probed["address"].as_str().unwrap())]).status;
+    assert_eq!(["/readyz", "/livez", "/metrics", "/orders/1"].map(asked), [200, 200, 200, 404]);
 }
 
 #[test]
@@ -102,8 +123,60 @@ fn the_container_is_built_with_our_compiler_and_runs_as_nobody() {
     let channel =
         toolchain.lines().find_map(|line| line.strip_prefix("channel = ")).unwrap().trim_matches('"');
     assert!(file.contains(&format!("/rust:{channel}-")), "another compiler than {channel}");
-    assert!(file.contains("\nUSER 65532:65532\n"));
+    assert!(file.contains("\nUSER 65532:65532\n") && file.contains("\nFROM scratch\n"));
+    assert!(read("deploy/kubernetes/deployment.yaml").contains("runAsUser: 65532"));
     let started = value(&read("deploy/kubernetes/deployment.yaml"), "args").to_owned();
     assert_eq!(started, "[run, -c, /etc/haechi/haechi.yaml]");
     assert!(file.ends_with("CMD [\"run\", \"-c\", \"/etc/haechi/haechi.yaml\"]\n"));
+}
+
+/// The package of the program under test: what is in it, who owns it, and that its configuration loads.
+#[test]
+fn dpkg_finds_everything_in_the_package() {
+    let folder = Folder::exactly("");
+    let built = Command::new(root().join("scripts/deb"))
+        .args(["--quick", "--output", folder.path().to_str().unwrap(), env!("CARGO_BIN_EXE_haechi")])
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let package = String::from_utf8(built.stdout).unwrap();
+    let dpkg_deb = |arguments: &[&str]| {
+        let output = Command::new("dpkg-deb").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let listed = dpkg_deb(&["--contents", package.trim()]);
+    for line in [
+        "-rwxr-xr-x root/root ./usr/bin/haechi",
+        "-rw-r----- root/root ./etc/haechi/haechi.yaml",
+        "drwxr-x--- root/root ./etc/haechi/",
+        "-rw-r--r-- root/root ./usr/lib/systemd/system/haechi.service",
+        "-rw-r--r-- root/root ./usr/lib/systemd/system/haechi.socket",
+        "-rw-r--r-- root/root ./usr/lib/sysusers.d/haechi.conf",
+        "-rw-r--r-- root/root ./usr/lib/tmpfiles.d/haechi.conf",
+        "-rw-r--r-- root/root ./etc/logrotate.d/haechi",
+        "-rw-r--r-- root/root ./usr/share/bash-completion/completions/haechi",
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let is_it = |listed: &str| {
+            let found: Vec<&str> = listed.split_whitespace().collect();
+            found.first() == words.first() && found.get(1) == words.get(1) && found.last() == words.last()
+        };
+        assert!(listed.lines().any(is_it), "{line} is missing in\n{listed}");
+    }
+    assert_eq!(dpkg_deb(&["--field", package.trim(), "Version"]).trim(), env!("CARGO_PKG_VERSION"));
+    dpkg_deb(&["--extract", package.trim(), folder.path().to_str().unwrap()]);
+    let unit = std::fs::read_to_string(folder.file("usr/lib/systemd/system/haechi.service")).unwrap();
+    assert!(unit.contains("\nExecStart=/usr/bin/haechi run -c /etc/haechi/haechi.yaml\n"), "{unit}");
+    let checked = haechi(folder.path(), &["check", "-c", "etc/haechi/haechi.yaml"]).success();
+    assert!(checked.stderr.contains("there are no routes"), "{checked:#?}");
+    // Its first route is one, once it is no comment any more.
+    let text = std::fs::read_to_string(folder.file("etc/haechi/haechi.yaml")).unwrap();
+    let (before, route) = text.split_once("# services:").unwrap();
+    let bare =
+        |line: &str| line.strip_prefix("# ").or(line.strip_prefix('#')).unwrap_or(line).to_owned() + "\n";
+    let text = format!("{before}services:{}", route.lines().map(bare).collect::<String>());
+    folder.write("haechi.yaml", &text);
+    let checked = haechi(folder.path(), &["check"]).success();
+    assert!(checked.stdout.contains("1 route, 1 service"), "{checked:#?}");
 }
