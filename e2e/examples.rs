@@ -112,7 +112,8 @@ fn the_configuration_of_the_readme_loads_in_both_languages() {
 fn documentation() -> Vec<PathBuf> {
     let pages = |folder: PathBuf| std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let docs = root().join("docs");
-    pages(docs.clone()).chain(pages(docs.join("providers"))).filter(|path| path.is_file()).collect()
+    let folders = ["", "providers", "ko", "ko/providers"].map(|folder| pages(docs.join(folder)));
+    folders.into_iter().flatten().filter(|path| path.is_file()).collect()
 }
 
 /// Every complete configuration in the documentation; fragments begin elsewhere.
@@ -131,6 +132,31 @@ fn whole_configurations_in_the_documentation_load() {
         }
     }
     assert!(seen > 0);
+}
+
+/// What a page in Korean has in common with the one in English: its blocks of code, word for word, and how many headings, rows, items and links.
+fn shape(page: &Path) -> (Vec<String>, [usize; 4]) {
+    let text = std::fs::read_to_string(page).unwrap();
+    let parts: Vec<&str> = text.split("```").collect();
+    let code = parts.iter().skip(1).step_by(2).map(|&part| part.to_owned()).collect();
+    let prose: Vec<&str> = parts.iter().step_by(2).flat_map(|part| part.lines()).collect();
+    let begins = |prefix: &str| prose.iter().filter(|line| line.starts_with(prefix)).count();
+    let links = prose.iter().map(|line| line.matches("](").count()).sum();
+    (code, [begins("#"), begins("|"), begins("- "), links])
+}
+
+#[test]
+fn pages_in_korean_equal_those_in_english() {
+    let docs = root().join("docs");
+    let korean: Vec<PathBuf> =
+        documentation().into_iter().filter(|path| path.starts_with(docs.join("ko"))).collect();
+    assert!(korean.len() >= 13, "{}", korean.len());
+    for page in korean {
+        let english = docs.join(page.strip_prefix(docs.join("ko")).unwrap());
+        let (here, there) = (shape(&page), shape(&english));
+        assert_eq!(here.0, there.0, "{}", page.display());
+        assert_eq!(here.1, there.1, "{}: headings, rows, items, links", page.display());
+    }
 }
 
 /// Links within the repository, in everything that people read first.
