@@ -103,6 +103,9 @@ fn the_units_are_sound() {
     let unit = read("deploy/systemd/haechi.service");
     assert!(seconds(value(&unit, "TimeoutStopSec")) > 30, "less than `drain.grace`");
     assert_eq!(value(&unit, "ExecReload"), "/bin/kill -HUP $MAINPID");
+    // systemd does not wait for a main process that it has not started, as it is after an upgrade; so the unit does.
+    let waits = "\nExecStop=/bin/kill -TERM $MAINPID\nExecStop=/usr/bin/tail --pid=${MAINPID} ";
+    assert!(unit.contains(waits), "{unit}");
     let folder = Folder::exactly("");
     let program = env!("CARGO_BIN_EXE_haechi");
     folder.write("haechi.service", &unit.replace("/usr/local/bin/haechi", program));
