@@ -177,6 +177,7 @@ audit: {{ file: audit/haechi.jsonl }}
             example("set_user_password", "PUT", "users/mina/password", Some(password), 204),
             example("set_user_state", "PUT", "users/mina/state", Some(json!({ "disabled": true })), 200),
             example("unlock_user", "POST", "users/mina/unlock", None, 200),
+            example("remove_second_factor", "DELETE", "users/mina/second-factor", None, 200),
             example("end_session", "DELETE", &format!("sessions/{session}"), None, 204),
             example("end_user_sessions", "DELETE", "users/alice/sessions", None, 204),
             example("delete_user", "DELETE", "users/gone", None, 204),
@@ -263,6 +264,7 @@ fn strace_every_change_is_on_record_or_not_made() {
         assert_eq!(done(&site.records()), told + 1, "{} is on record once", example.call);
         let unseen = [
             "unlock_user",
+            "remove_second_factor",
             "revoke_token",
             "reseal_signing_keys",
             "export_subject",

@@ -76,6 +76,7 @@ mod refusals;
 mod reload;
 mod response_headers;
 mod revoked_streams;
+mod second_factor;
 mod smuggling;
 mod standard_provider;
 mod store_faults;

@@ -4,6 +4,7 @@ mod chromium;
 mod clients;
 mod refused;
 mod registration;
+mod second_factor;
 
 use crate::harness::{Folder, Gate, PASSWORD, Reply, haechi};
 use crate::login::browser::{Browser, location};

@@ -1,5 +1,6 @@
 //! What the tests share: the gate as a process, two clients, and configurations in pieces.
 
+pub(crate) mod authenticator_app;
 mod certificates;
 mod command;
 mod config;

@@ -1,5 +1,6 @@
 //! Stores that write to the audit trail before they change anything: whoever has no other cannot forget it.
 
+mod identity_records;
 mod policies;
 mod web_sessions;
 
@@ -79,6 +80,7 @@ pub(crate) fn recorded_by(stores: &Stores, recorder: &Arc<Recorder>) -> Stores {
         api_keys: audited(&stores.api_keys, recorder),
         sessions: audited(&stores.sessions, recorder),
         web_sessions: audited(&stores.web_sessions, recorder),
+        identity_records: audited(&stores.identity_records, recorder),
         revocations: audited(&stores.revocations, recorder),
         signing_keys: audited(&stores.signing_keys, recorder),
         policies: audited(&stores.policies, recorder),

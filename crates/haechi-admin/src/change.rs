@@ -115,8 +115,12 @@ impl Change {
     /// Users and keys.
     pub(crate) fn accounts(&self) -> Result<Accounts, AdminError> {
         let (stores, rules) = (self.stores()?, self.look.rules()?);
-        let stores =
-            AccountStores { users: stores.users, sessions: stores.sessions, api_keys: stores.api_keys };
+        let stores = AccountStores {
+            users: stores.users,
+            sessions: stores.sessions,
+            api_keys: stores.api_keys,
+            identity_records: stores.identity_records,
+        };
         let pool = self.look.directory()?.password_pool().map_err(AdminError::Failed)?;
         let clock = self.look.0.clock.clone();
         Ok(Accounts::new(stores, pool, clock, rules.roles, rules.declared, rules.longest_token))

@@ -14,8 +14,8 @@ use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{Keyring, SigningKeyAccounts};
 use haechi_core::metrics::Source;
 use haechi_core::ports::{
-    ApiKeys, Approvals, AuditActor, AuditTrail, BoxFuture, Clients, Policies, Revocations, Sessions,
-    SigningKeys, Users, WebSessions,
+    ApiKeys, Approvals, AuditActor, AuditTrail, BoxFuture, Clients, IdentityRecords, Policies, Revocations,
+    Sessions, SigningKeys, Users, WebSessions,
 };
 use haechi_core::{Clock, RoleTable};
 use std::net::SocketAddr;
@@ -166,6 +166,8 @@ pub struct Stores {
     pub sessions: Arc<dyn Sessions>,
     /// Browser sessions.
     pub web_sessions: Arc<dyn WebSessions>,
+    /// What the embedded identity provider keeps of users.
+    pub identity_records: Arc<dyn IdentityRecords>,
     /// What was revoked.
     pub revocations: Arc<dyn Revocations>,
     /// The identity provider's private keys.

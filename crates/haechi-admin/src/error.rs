@@ -387,7 +387,9 @@ impl From<AccountError> for AdminError {
             | AccountError::Hashing(HashingError::Busy | HashingError::BrokeOff) => {
                 Self::Store(error.to_string())
             }
-            AccountError::Hashing(_) | AccountError::Randomness(_) => Self::Failed(error.to_string()),
+            AccountError::Hashing(_) | AccountError::Randomness(_) | AccountError::Factor(_) => {
+                Self::Failed(error.to_string())
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ mod keyring;
 mod limits;
 mod oauth;
 mod oauth_error;
+mod own_factor;
 mod own_tokens;
 pub(crate) mod passwords;
 mod pkce;
@@ -27,9 +28,11 @@ mod registration;
 mod revocations;
 mod rotation;
 mod seal;
+mod second_factor;
 mod ticket;
 mod token_desk;
 mod tokens;
+mod totp;
 mod userinfo;
 mod visit;
 
@@ -45,11 +48,12 @@ pub use keyring::{Keyring, KeyringFault, new_signing_key};
 pub use limits::{CallLimited, IdentityLimit, IdentityLimits, IdentityRates, LoginRates, TokenRates};
 pub use oauth::{OAuthRequest, TokenGrant};
 pub use oauth_error::{OAuthError, OAuthErrorKind};
+pub use own_factor::{FactorAction, FactorDone, FactorRefused};
 pub use own_tokens::{OwnToken, payload};
-pub(crate) use passwords::KnownPassword;
+pub(crate) use passwords::{KnownPassword, KnownUser};
 pub use passwords::{PasswordRefused, PasswordVerifier};
 pub use provider::{
-    DEFAULT_PATH, IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores, RefreshRefused,
+    Credentials, DEFAULT_PATH, IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores, RefreshRefused,
     TokenPair, TokenRefused, tokens_expire_at,
 };
 pub use redirect_uri::{RedirectUri, RedirectUriError};
@@ -57,6 +61,7 @@ pub use registration::{ClientMetadata, MOST_REGISTERED};
 pub use revocations::watch_revocations;
 pub use rotation::{RotationError, SOONEST, SigningKeyAccounts};
 pub use seal::{NotASeal, Seal, SealError, Seals, sealed_with};
+pub use second_factor::{FactorError, FactorStanding, NewFactor, SecondFactors};
 pub use token_desk::{InspectedToken, TokenDesk, TokenDeskError};
 pub use tokens::{
     ACCESS_TOKEN_TYPE, ClientSecret, IDENTITY_TOKEN_TYPE, OPERATORS, RESERVED_CLAIMS, operator_token,

@@ -2,6 +2,7 @@
 
 mod browser;
 mod oauth;
+mod own_factor;
 mod pages;
 mod person;
 mod told;
@@ -20,7 +21,7 @@ use crate::respond::{created, document, refuse};
 use crate::response::Response;
 use crate::settings::{IdentityCall, limit_policy};
 use haechi_audit::Recorded;
-use haechi_authn::identity::{CallLimited, LoginRefused, LogoutRefused, Provider, RefreshRefused, TokenPair};
+use haechi_authn::identity::{CallLimited, Credentials, LoginRefused, LogoutRefused, Provider, RefreshRefused, TokenPair};
 use haechi_authz::Permitted;
 use haechi_core::{Caller, RequestHead, Secret};
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,8 @@ const MAX_BODY: usize = 16 * 1024;
 struct Login {
     username: String,
     password: String,
+    /// A code of the second factor, or a recovery code.
+    totp: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -161,6 +164,9 @@ async fn perform(
 ) -> (Answer, Option<Told>) {
     let answer = match call {
         IdentityCall::Login => return login(provider, &body, permitted.head().client).await,
+        IdentityCall::SecondFactor => {
+            return own_factor::answer(provider, &body, permitted.head().client).await;
+        }
         IdentityCall::Refresh => return refresh(provider, &body, permitted.head().client).await,
         IdentityCall::Logout => return logout(provider, permitted.caller()).await,
         IdentityCall::Token => return oauth::token(provider, permitted.head(), &body).await,
@@ -190,16 +196,30 @@ async fn perform(
 }
 
 async fn login(provider: &Provider, body: &[u8], client: IpAddr) -> (Answer, Option<Told>) {
-    let Ok(Login { username, password }) = serde_json::from_slice(body) else {
+    let Ok(Login { username, password, totp }) = serde_json::from_slice(body) else {
         return (Answer::refused(Refusal::BadBody, "the body is not a login"), None);
     };
-    match provider.login(username, Secret::new(password), client).await {
-        Ok(pair) => (tokens(&pair), Some(of_pair("login", provider, &pair))),
-        Err(refused @ LoginRefused::InvalidCredentials(_)) => {
-            (bad_login(&refused.to_string()), Some(Told::refused("login", refused)))
+    let shows = Credentials { name: username, password: Secret::new(password), code: totp.map(Secret::new) };
+    match provider.login(shows, client).await {
+        Ok(pair) => (json(&Tokens::of(&pair)), Some(of_pair("login", provider, &pair))),
+        Err(refused) => refused_login("login", refused),
+    }
+}
+
+/// What was shown does not do.
+fn refused_login(action: &'static str, refused: LoginRefused) -> (Answer, Option<Told>) {
+    match refused {
+        LoginRefused::InvalidCredentials(_) => {
+            (bad_login(&refused.to_string()), Some(Told::refused(action, refused)))
         }
-        Err(LoginRefused::Limited(limited)) => (Answer::Limited(limited), None),
-        Err(refused) => (Answer::refused(Refusal::CANNOT_TELL, refused.to_string()), None),
+        LoginRefused::CodeNeeded => {
+            let answer = Answer::refused(Refusal::SecondFactorNeeded, refused.to_string());
+            (answer, Some(Told::refused(action, refused)))
+        }
+        LoginRefused::Limited(limited) => (Answer::Limited(limited), None),
+        LoginRefused::Busy | LoginRefused::Unavailable(_) => {
+            (Answer::refused(Refusal::CANNOT_TELL, refused.to_string()), None)
+        }
     }
 }
 
@@ -225,7 +245,7 @@ async fn refresh(provider: &Provider, body: &[u8], client: IpAddr) -> (Answer, O
         return (Answer::refused(Refusal::BadBody, "the body is not a refresh"), None);
     };
     match provider.refresh(Secret::new(refresh_token), client).await {
-        Ok(pair) => (tokens(&pair), Some(of_pair("token.refresh", provider, &pair))),
+        Ok(pair) => (json(&Tokens::of(&pair)), Some(of_pair("token.refresh", provider, &pair))),
         Err(RefreshRefused::Limited(limited)) => (Answer::Limited(limited), None),
         Err(refused @ RefreshRefused::Unavailable(_)) => {
             (Answer::refused(Refusal::CANNOT_TELL, refused.to_string()), None)
@@ -248,13 +268,15 @@ fn bad_login(reason: &str) -> Answer {
     Answer::refused(Refusal::BadCredential { challenges: Vec::new() }, reason.to_owned())
 }
 
-fn tokens(pair: &TokenPair) -> Answer {
-    json(&Tokens {
-        access_token: pair.access_token.expose(),
-        token_type: "Bearer",
-        expires_in: pair.expires_in.as_secs(),
-        refresh_token: pair.refresh_token.expose(),
-    })
+impl<'a> Tokens<'a> {
+    fn of(pair: &'a TokenPair) -> Self {
+        Self {
+            access_token: pair.access_token.expose(),
+            token_type: "Bearer",
+            expires_in: pair.expires_in.as_secs(),
+            refresh_token: pair.refresh_token.expose(),
+        }
+    }
 }
 
 fn json(value: &impl Serialize) -> Answer {

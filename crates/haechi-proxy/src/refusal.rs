@@ -68,6 +68,13 @@ pub(crate) enum Refusal {
         /// Where a browser can log in so that it does.
         again: Option<LoginRedirect>,
     },
+    /// A login whose password is right, and that lacks a code of the second factor.
+    SecondFactorNeeded,
+    /// What cannot be done as things stand.
+    NotNow {
+        /// Why not, for the client.
+        told: &'static str,
+    },
     /// A login of which the provider says what is not to be believed.
     LoginUntrusted {
         /// Where they can try again.
@@ -187,6 +194,8 @@ impl Refusal {
             Self::LoginDenied { .. } => "login-denied",
             Self::LoginInsufficient => "login-insufficient",
             Self::StepUp { .. } => "step-up",
+            Self::SecondFactorNeeded => "second-factor-needed",
+            Self::NotNow { .. } => "conflict",
             Self::LoginUntrusted { .. } => "login-untrusted",
             Self::Redirect { .. } => "redirect",
             Self::NoCredential { .. } => "not-authenticated",
@@ -228,6 +237,8 @@ impl Refusal {
                 "this page needs a newer or stronger login than the login provider has made; it was asked for one"
             }
             Self::StepUp { .. } => "a newer or stronger login is needed",
+            Self::SecondFactorNeeded => "a code of the second factor is needed",
+            Self::NotNow { told } => told,
             Self::LoginUntrusted { .. } => "the login provider's answer cannot be trusted",
             Self::Redirect { .. } => "this address is served over https",
             Self::BadCredential { .. } => "the credentials are not valid",
@@ -265,6 +276,7 @@ impl Refusal {
             | Self::LoginUntrusted { .. }
             | Self::LoginInsufficient
             | Self::StepUp { .. }
+            | Self::SecondFactorNeeded
             | Self::BadCredential { .. }
             | Self::OAuthClient { .. } => RequestOutcome::Unauthenticated,
             Self::Forbidden { .. } => RequestOutcome::Denied,

@@ -70,7 +70,8 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         Refusal::LoginDenied { .. } => StatusCode::FORBIDDEN,
         Refusal::LoginUntrusted { .. } => StatusCode::BAD_GATEWAY,
         Refusal::LoginInsufficient => StatusCode::FORBIDDEN,
-        Refusal::StepUp { .. } => StatusCode::UNAUTHORIZED,
+        Refusal::StepUp { .. } | Refusal::SecondFactorNeeded => StatusCode::UNAUTHORIZED,
+        Refusal::NotNow { .. } => StatusCode::CONFLICT,
         // The method and the body stay as they are (RFC 9110 15.4.9).
         Refusal::Redirect { .. } => StatusCode::PERMANENT_REDIRECT,
         Refusal::BadCredential { .. } => StatusCode::UNAUTHORIZED,

@@ -69,6 +69,7 @@ pub const OPERATIONS: &[Operation] = &[
     edit!(set_user_password, "user.set_password", Put "/api/v1/users/{name}/password", users::set_password, "Replace a user's password and log the user out"),
     edit!(set_user_state, "user.set_state", Put "/api/v1/users/{name}/state", users::set_state, "Disable a user, who is logged out, or enable the user again"),
     edit!(unlock_user, "user.unlock", Post "/api/v1/users/{name}/unlock", users::unlock, "Let a user log in again who failed too often"),
+    edit!(remove_second_factor, "user.remove_second_factor", Delete "/api/v1/users/{name}/second-factor", users::remove_second_factor, "Take a user's second factor away, for whoever has lost it, and log the user out"),
     read!(list_keys, Read, Get "/api/v1/keys", keys::list, "List API keys, newest first"),
     write!(create_key, "key.create", Post "/api/v1/keys", keys::create, "Create an API key. Its secret is shown in this answer and never again"),
     read!(show_key, Read, Get "/api/v1/keys/{id}", keys::show, "Show an API key"),

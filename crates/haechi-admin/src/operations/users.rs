@@ -5,10 +5,11 @@ use crate::call::{Asked, Condition, Json, Nothing};
 use crate::change::{Change, Reader};
 use crate::error::AdminError;
 use crate::shape::{SecretText, shape};
-use haechi_authn::identity::UserSpec;
+use haechi_authn::identity::{AccountError, SecondFactors, UserSpec};
 use haechi_core::ports::{Edit, Revision, StoreError, UserRecord, Users};
 use haechi_core::{AttributeValue, Attributes, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 shape! {
     /// Which user.
@@ -77,6 +78,8 @@ shape! {
         required created_at: String,
         /// Until when the user is locked after too many wrong passwords; left out where the user is not.
         optional locked_until: Option<String>,
+        /// Whether the login asks for a second factor; where one user is shown.
+        optional second_factor: Option<bool>,
         /// Grows with every change; the `ETag` is this number in quotes. Wrong passwords do not count.
         required revision: i64,
     }
@@ -100,6 +103,7 @@ impl UserView {
             disabled: user.disabled,
             created_at: user.created_at.rfc3339().to_string(),
             locked_until: locked_until.map(|until| until.rfc3339().to_string()),
+            second_factor: None,
             revision: user.revision.number(),
         }
     }
@@ -120,7 +124,10 @@ pub(super) async fn show(
     asked: Asked<UserPath, Nothing, Nothing>,
 ) -> Result<Tagged<UserView>, AdminError> {
     let user = existing(&*reader.stores()?.users, &asked.path.name).await?;
-    Ok(Tagged(UserView::of(user, reader.now())))
+    let factors = SecondFactors::new(reader.stores()?.identity_records.clone(), Arc::default());
+    let standing = factors.standing(&user.id, reader.now()).await.map_err(AccountError::from)?;
+    let view = UserView::of(user, reader.now());
+    Ok(Tagged(UserView { second_factor: Some(standing.is_on), ..view }))
 }
 
 pub(super) async fn add(
@@ -196,6 +203,15 @@ pub(super) async fn unlock(
 ) -> Result<Tagged<UserView>, AdminError> {
     concerned(&change, &asked.path.name, &asked.condition).await?;
     change.accounts()?.unlock(&asked.path.name).await?;
+    after(&change, &asked.path.name).await
+}
+
+pub(super) async fn remove_second_factor(
+    change: Change,
+    asked: Asked<UserPath, Nothing, Nothing>,
+) -> Result<Tagged<UserView>, AdminError> {
+    let (_, edit) = concerned(&change, &asked.path.name, &asked.condition).await?;
+    change.accounts()?.remove_second_factor(edit).await?;
     after(&change, &asked.path.name).await
 }
 

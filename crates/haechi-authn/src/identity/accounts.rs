@@ -2,13 +2,14 @@
 
 use super::passwords::REALM;
 use super::provider::tokens_expire_at;
+use super::second_factor::{FactorError, SecondFactors};
 use crate::declared::{AttributeFault, DeclaredAttributes};
 use crate::hashing::{
     HashingError, PasswordFault, PasswordPool, StoredHash, UnusableHash, check_new_password,
 };
 use crate::random::{self, RandomnessError};
 use haechi_core::ports::{
-    ApiKeys, Edit, LoginState, PasswordState, Revision, Sessions, StoreError, UserRecord, Users,
+    ApiKeys, Edit, IdentityRecords, LoginState, PasswordState, Revision, Sessions, StoreError, UserRecord, Users,
 };
 use haechi_core::{Attributes, Clock, RoleTable, Secret, Timestamp};
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub struct AccountStores {
     pub sessions: Arc<dyn Sessions>,
     /// API keys.
     pub api_keys: Arc<dyn ApiKeys>,
+    /// What the embedded identity provider keeps of users: their second factors.
+    pub identity_records: Arc<dyn IdentityRecords>,
 }
 
 /// A user to be added.
@@ -90,6 +93,9 @@ pub enum AccountError {
     /// The store; nothing was changed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The second factor cannot be read or changed.
+    #[error(transparent)]
+    Factor(FactorError),
     /// The change is made, but sessions from before may still be alive.
     #[error(
         "the change is made, but the user's sessions could not be ended; run the same command again: {0}"
@@ -205,6 +211,35 @@ impl Accounts {
         Ok(())
     }
 
+    /// Whether the login of a user, known by id, asks for a second factor.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn has_second_factor(&self, user: &str) -> Result<bool, AccountError> {
+        Ok(self.factors().standing(user, self.clock.now()).await?.is_on)
+    }
+
+    /// Takes a user's second factor away, for whoever has lost it and the recovery codes, and ends the user's sessions. A password that only goes with one
+    /// must be changed at the next login.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn remove_second_factor(&self, edit: impl Into<Edit<'_>>) -> Result<(), AccountError> {
+        let edit = edit.into();
+        let (user, now) = (self.existing(edit.of).await?, self.clock.now());
+        if self.factors().standing(&user.id, now).await?.short_password {
+            // First: the password alone must never let anybody in.
+            let state = PasswordState { must_change: true, ..user.password };
+            self.stores.users.set_password(edit, &user.password_hash, state).await?;
+        }
+        self.factors().remove(&user.id, now).await?;
+        self.end_sessions(&user).await
+    }
+
+    fn factors(&self) -> SecondFactors {
+        SecondFactors::new(self.stores.identity_records.clone(), Arc::default())
+    }
+
     /// Replaces a user's roles. Ends the user's sessions, whose tokens carry the old ones, unless the user only gains.
     /// Returns the roles without repeats.
     ///
@@ -288,6 +323,15 @@ impl Accounts {
     async fn end_sessions(&self, user: &UserRecord) -> Result<(), AccountError> {
         let until: Timestamp = tokens_expire_at(self.clock.now(), self.access_lifetime);
         self.stores.sessions.end_all_of(&user.id, until).await.map_err(AccountError::SessionsNotEnded)
+    }
+}
+
+impl From<FactorError> for AccountError {
+    fn from(error: FactorError) -> Self {
+        match error {
+            FactorError::Store(error) => Self::Store(error),
+            other => Self::Factor(other),
+        }
     }
 }
 

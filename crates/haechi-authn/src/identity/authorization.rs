@@ -3,6 +3,7 @@
 use super::form::Form;
 use super::pkce::Challenge;
 use super::redirect_uri::RedirectUri;
+use super::tokens::{ACR_PASSWORD, ACR_SEVERAL};
 use haechi_core::ports::{ClientRecord, Clients, StoreError};
 
 /// Scopes that say something of the person, or of how long it lasts; every client may ask for them.
@@ -32,6 +33,8 @@ pub(super) struct Authorization {
     /// In seconds.
     pub(super) max_age: Option<u64>,
     pub(super) login_hint: Option<String>,
+    /// Which logins are wanted, most wanted first.
+    pub(super) acr_values: Vec<String>,
 }
 
 /// What people are asked, whatever is known (OpenID Connect Core 1.0, 3.1.2.1).
@@ -114,6 +117,7 @@ pub(super) async fn read(
     Ok(Authorization {
         query: query.to_owned(),
         nonce: form.one("nonce").map(str::to_owned),
+        acr_values: form.one("acr_values").unwrap_or_default().split(' ').map(str::to_owned).collect(),
         login_hint: form.one("login_hint").filter(|hint| hint.chars().count() <= 128).map(str::to_owned),
         client,
         redirect_uri: back.redirect_uri,
@@ -127,6 +131,12 @@ pub(super) async fn read(
 }
 
 impl Authorization {
+    /// Whether a login of this `acr` is as strong as it is asked for. What nobody here knows is not asked of anybody (OpenID Connect Core 1.0, 3.1.2.1).
+    pub(super) fn is_satisfied_by(&self, acr: &str) -> bool {
+        let asks = |wanted: &str| self.acr_values.iter().any(|asked| asked == wanted);
+        acr == ACR_SEVERAL || !asks(ACR_SEVERAL) || asks(ACR_PASSWORD)
+    }
+
     pub(super) fn back(&self) -> Back {
         Back { redirect_uri: self.redirect_uri.clone(), state: self.state.clone() }
     }

@@ -6,8 +6,10 @@ use super::codes::{CodeFor, Codes};
 use super::consent;
 use super::form::Form;
 use super::interaction::{BrowserAnswer, BrowserOutcome, Happened, Interaction, PageKind, Problem, Stop};
-use super::provider::{Inner, LOGIN_ANSWERS_WITHIN, LoginRefused, Provider};
+use super::passwords::Shown;
+use super::provider::{Credentials, Inner, LOGIN_ANSWERS_WITHIN, LoginRefused, Provider};
 use super::ticket::{Goal, Proved, Stage, Ticket};
+use super::tokens::acr_of;
 use super::visit::Visit;
 use crate::Unavailable;
 use crate::control::STORE_ANSWERS_WITHIN;
@@ -49,6 +51,7 @@ impl Inner {
         BrowserSessions {
             sessions: &*self.stores.web_sessions,
             users: &*self.stores.users,
+            factors: self.factors(),
             issuer: &self.settings.issuer,
             spans: self.settings.browser_session,
         }
@@ -113,7 +116,14 @@ impl Interaction<'_> {
     ) -> Result<BrowserAnswer, Stop> {
         let age = session.as_ref().map(|session| self.now.since(session.authenticated_at));
         let too_old = request.max_age.zip(age).is_some_and(|(most, age)| age > Duration::from_secs(most));
-        let Some(session) = session.filter(|_| fresh || !(request.prompt.login || too_old)) else {
+        let weak = |session: &BrowserSession| !request.is_satisfied_by(acr_of(&session.methods));
+        if fresh && session.as_ref().is_some_and(weak) {
+            let told = "the login is not as strong as the application asks for";
+            return Ok(self.refuse(request, "unmet_authentication_requirements", told));
+        }
+        let session =
+            session.filter(|session| fresh || !(request.prompt.login || too_old || weak(session)));
+        let Some(session) = session else {
             if request.prompt.none {
                 return Ok(self.refuse(
                     request,
@@ -221,6 +231,7 @@ impl Interaction<'_> {
         }
         match stage {
             Stage::Password => self.password(goal, form).await,
+            Stage::Code { user, password } => self.code(goal, (&user, &password), form).await,
             Stage::Consent { session } => self.consent(goal, &session, form).await,
             Stage::Logout { session, to } => self.confirmed_logout(&session, to).await,
         }
@@ -241,11 +252,10 @@ impl Interaction<'_> {
         let name = form.one("username").unwrap_or_default().to_owned();
         let password = Secret::from(form.one("password").unwrap_or_default());
         let mut call = self.inner.call();
-        let outcome = match self.inner.check_password(&name, password, self.visit.from, &mut call).await {
-            Ok(user) => {
-                let proved = Proved { password: password_mark(&user), methods: vec!["pwd".into()] };
-                self.logged_in(goal, user, &proved).await
-            }
+        let shows = Credentials { name: name.clone(), password, code: None };
+        let outcome = match self.inner.check_password(shows, self.visit.from, &mut call).await {
+            Ok(shown) if shown.lacks_code => self.code_page(goal, &shown.user, None).await,
+            Ok(shown) => self.logged_in(goal, shown).await,
             Err(refused @ LoginRefused::InvalidCredentials(_)) => {
                 self.happened.push(Happened::refused("login", refused.to_string()));
                 self.login_page(goal, name, Some(Problem::Credentials)).await
@@ -258,15 +268,59 @@ impl Interaction<'_> {
         outcome
     }
 
-    /// All was shown: the session begins, under a new id.
-    pub(super) async fn logged_in(
+    /// The page that asks for a code of the second factor.
+    async fn code_page(
         &mut self,
         goal: Goal,
-        user: UserRecord,
-        proved: &Proved,
+        user: &UserRecord,
+        problem: Option<Problem>,
     ) -> Result<BrowserAnswer, Stop> {
+        let Goal::Authorize(query) = goal else {
+            return Err(BrowserAnswer::refused("this form is not one of ours").into());
+        };
+        let request = self.request(&query).await?;
+        let stage = Stage::Code { user: user.id.clone(), password: password_mark(user) };
+        let mut page = self.page_for(PageKind::Code, &request, stage)?;
+        page.username.clone_from(&user.name);
+        page.problem = problem;
+        Ok(BrowserAnswer::Page(Box::new(page)))
+    }
+
+    /// A code, of whoever has shown the password on the page before; counted as a password is.
+    async fn code(
+        &mut self,
+        goal: Goal,
+        (user, password): (&str, &str),
+        form: &Form,
+    ) -> Result<BrowserAnswer, Stop> {
+        let user = self.inner.stores.users.by_id(user).await?;
+        let Some(user) = user.filter(|user| password_mark(user) == password) else {
+            return self.again(goal, Problem::Form).await;
+        };
+        let code = Secret::from(form.one("code").unwrap_or_default());
+        let mut call = self.inner.call();
+        let outcome = match self.inner.check_code(&user, code, self.visit.from, &mut call).await {
+            Ok(shown) => self.logged_in(goal, shown).await,
+            Err(refused @ LoginRefused::InvalidCredentials(_)) => {
+                self.happened.push(Happened::refused("login", refused.to_string()));
+                self.code_page(goal, &user, Some(Problem::Code)).await
+            }
+            Err(refused) => Err(refused.into()),
+        };
+        if is_undecided(&outcome) {
+            call.give_back();
+        }
+        outcome
+    }
+
+    /// All was shown: the session begins, under a new id.
+    pub(super) async fn logged_in(&mut self, goal: Goal, shown: Shown) -> Result<BrowserAnswer, Stop> {
         let sessions = self.inner.browser_sessions();
-        let (session, cookie) = sessions.begin(&self.visit, user, proved, self.now).await?;
+        let proved = Proved {
+            password: password_mark(&shown.user),
+            methods: shown.methods.into_iter().map(str::to_owned).collect(),
+        };
+        let (session, cookie) = sessions.begin(&self.visit, shown.user, &proved, self.now).await?;
         self.cookies.extend(cookie);
         self.happened.push(Happened::done("login", &session.user.id, Some(&session.id)));
         match goal {

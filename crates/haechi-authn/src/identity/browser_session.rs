@@ -1,7 +1,9 @@
 //! The provider's own sessions with browsers: who has logged in here, with what, and when. A row of the store's browser sessions, whose cookie the
 //! store knows by its hash.
 
+use super::second_factor::{FactorError, SecondFactors};
 use super::ticket::Proved;
+use super::tokens::is_several;
 use super::visit::Visit;
 use crate::SetCookie;
 use crate::jose::base64url;
@@ -56,6 +58,7 @@ pub(super) fn password_mark(user: &UserRecord) -> String {
 pub(super) struct BrowserSessions<'a> {
     pub(super) sessions: &'a dyn WebSessions,
     pub(super) users: &'a dyn Users,
+    pub(super) factors: &'a SecondFactors,
     pub(super) issuer: &'a str,
     pub(super) spans: BrowserSessionSpans,
 }
@@ -77,23 +80,30 @@ impl BrowserSessions<'_> {
         &self,
         visit: &Visit,
         now: Timestamp,
-    ) -> Result<Option<BrowserSession>, StoreError> {
+    ) -> Result<Option<BrowserSession>, FactorError> {
         let Some(sha256) = visit.session_sha256() else { return Ok(None) };
         let Some(found) = self.sessions.by_secret(&sha256, now).await? else { return Ok(None) };
         if found.authenticator != KIND || found.issuer != self.issuer {
             return Ok(None);
         }
-        let Some(session) = self.holding(&found).await? else { return Ok(None) };
+        let Some(session) = self.holding(&found, now).await? else { return Ok(None) };
         if now.since(found.seen_at) >= NOTED_EVERY {
             self.sessions.seen(&found.id, now, now.plus(self.spans.idle)).await?;
         }
         Ok(Some(session))
     }
 
-    async fn holding(&self, found: &WebSession) -> Result<Option<BrowserSession>, StoreError> {
+    async fn holding(
+        &self,
+        found: &WebSession,
+        now: Timestamp,
+    ) -> Result<Option<BrowserSession>, FactorError> {
         let Ok(kept) = serde_json::from_str::<Kept>(&found.claims) else { return Ok(None) };
         let user = self.users.by_id(&found.subject).await?;
         let user = user.filter(|user| !user.disabled && password_mark(user) == kept.password);
+        // Whoever sets up a second factor, or has it taken away, logs in anew.
+        let has_more = self.factors.standing(&found.subject, now).await?.is_on;
+        let user = user.filter(|_| has_more == is_several(&kept.methods));
         Ok(user.map(|user| BrowserSession {
             id: found.id.clone(),
             user,

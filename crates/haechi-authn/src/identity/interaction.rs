@@ -68,6 +68,8 @@ pub struct Page {
 pub enum PageKind {
     /// Name and password.
     Login,
+    /// A code of the second factor.
+    Code,
     /// Whether the client may have this.
     Consent {
         /// What it asks for.
@@ -88,6 +90,8 @@ pub enum PageKind {
 pub enum Problem {
     /// Name and password, whichever.
     Credentials,
+    /// The code.
+    Code,
     /// The form is too old, or from another browser.
     Form,
 }
@@ -152,6 +156,7 @@ cannot_tell!(
     RandomnessError,
     serde_json::Error,
     super::codes::CodeError,
+    super::second_factor::FactorError,
     super::browser_session::BeginError
 );
 

@@ -1,8 +1,10 @@
 //! Whether a name and a password belong to a user of the store: one answer for every way in that asks for both.
 
 use super::limits::{CallLimited, LimitedCall};
+use super::second_factor::{FactorError, SecondFactors};
 use crate::guessing::{BY_NAME, Lockout, Refused};
 use crate::hashing::{ExpectedHash, HashingError, PasswordPool, StoredHash};
+use super::tokens::{CODE, PASSWORD, SEVERAL};
 use crate::random;
 use haechi_core::ports::{StoreError, UserRecord, Users};
 use haechi_core::{Clock, Secret, Timestamp};
@@ -15,6 +17,8 @@ use tokio::time::Instant;
 const REFUSALS_EVERY: Duration = Duration::from_millis(50);
 /// Names of the store's users, where several authenticators ask for passwords.
 pub(super) const REALM: &str = "";
+/// Where nobody can be asked for a code.
+const NOT_ALONE: &str = "the user has a second factor, which is not asked for here";
 /// No user has this id: counting a failure for it costs the same, and changes nothing.
 const NOBODY: &str = "";
 
@@ -24,6 +28,7 @@ const NOBODY: &str = "";
 /// often ([`crate::guessing`]) gets it without, whatever the name.
 pub struct PasswordVerifier {
     users: Arc<dyn Users>,
+    factors: SecondFactors,
     pool: Arc<PasswordPool>,
     clock: Arc<dyn Clock>,
     lockout: Lockout,
@@ -56,15 +61,16 @@ impl PasswordVerifier {
     /// A verifier over the store's users.
     pub fn new(
         users: Arc<dyn Users>,
+        factors: SecondFactors,
         pool: Arc<PasswordPool>,
         clock: Arc<dyn Clock>,
         lockout: Lockout,
     ) -> Self {
-        Self { users, pool, clock, lockout }
+        Self { users, factors, pool, clock, lockout }
     }
 
-    /// The user, if the password is right, as the store has it after the password was verified. Needs a runtime with timers; ask it on
-    /// the control runtime.
+    /// The user, if the password is right and is all that the user has to show, as the store has it after the password was verified. Needs a runtime with
+    /// timers; ask it on the control runtime.
     ///
     /// # Errors
     /// [`PasswordRefused`].
@@ -74,52 +80,83 @@ impl PasswordVerifier {
         password: Secret<String>,
         from: IpAddr,
     ) -> Result<UserRecord, PasswordRefused> {
-        self.verify_within(name, password, from, None).await
+        let started = Instant::now();
+        let outcome = match self.admit_and_judge(name, Tried::Password(password, None), from, None).await {
+            Ok(Shown { user, lacks_code: false, .. }) => Ok(user),
+            Ok(Shown { lacks_code: true, .. }) => Err(PasswordRefused::Wrong(NOT_ALONE)),
+            Err(refused) => Err(refused),
+        };
+        in_time(started, outcome).await
     }
 
-    /// The same, where the account may not have had too many logins before this `call`.
+    /// What somebody has shown with a password, and with a code where there is one, if the account has not had too many logins before this `call`.
     ///
     /// # Errors
     /// [`PasswordRefused`].
     pub(super) async fn verify_within(
         &self,
         name: &str,
-        password: Secret<String>,
+        (password, code): (Secret<String>, Option<Secret<String>>),
         from: IpAddr,
-        call: Option<&mut LimitedCall<'_>>,
-    ) -> Result<UserRecord, PasswordRefused> {
+        call: &mut LimitedCall<'_>,
+    ) -> Result<Shown, PasswordRefused> {
         let started = Instant::now();
-        let outcome = self.admit_and_judge(name, password, from, call).await;
-        if outcome.as_ref().is_err_and(PasswordRefused::is_verdict) {
-            tokio::time::sleep_until(next_refusal(started)).await;
-        }
-        outcome
+        let tried = Tried::Password(password, code);
+        in_time(started, self.admit_and_judge(name, tried, from, Some(call)).await).await
     }
 
-    /// The user of this name as the store has it now, for whoever knows already whether the password is right: nothing is hashed, and nobody's guess is
-    /// counted.
+    /// The same of a code alone, of a user who has shown the password before. Counts as a password does.
     ///
     /// # Errors
-    /// [`StoreError`].
-    pub(crate) async fn look_up(&self, name: &str) -> Result<Option<UserRecord>, StoreError> {
-        self.users.by_name(name).await
+    /// [`PasswordRefused`].
+    pub(super) async fn verify_code(
+        &self,
+        user: &UserRecord,
+        code: Secret<String>,
+        from: IpAddr,
+        call: &mut LimitedCall<'_>,
+    ) -> Result<Shown, PasswordRefused> {
+        let started = Instant::now();
+        let tried = Tried::Code(user, code);
+        in_time(started, self.admit_and_judge(&user.name, tried, from, Some(call)).await).await
+    }
+
+    /// The user of this name as the store has it now, for whoever knows already whether the password is right, and why it is not all that the user has to
+    /// show, where it is not: nothing is hashed, and nobody's guess is counted.
+    ///
+    /// # Errors
+    /// [`PasswordRefused::Unavailable`].
+    pub(crate) async fn look_up(&self, name: &str) -> Result<Option<KnownUser>, PasswordRefused> {
+        let Some(user) = self.users.by_name(name).await? else { return Ok(None) };
+        if user.disabled {
+            return Ok(Some(KnownUser { user, barred: Some("the user is disabled") }));
+        }
+        let has_more = self.factors.standing(&user.id, self.clock.now()).await?.is_on;
+        Ok(Some(KnownUser { user, barred: has_more.then_some(NOT_ALONE) }))
+    }
+
+    /// The second factors of these users.
+    pub(super) const fn factors(&self) -> &SecondFactors {
+        &self.factors
     }
 
     async fn admit_and_judge(
         &self,
         name: &str,
-        password: Secret<String>,
+        tried: Tried<'_>,
         from: IpAddr,
         call: Option<&mut LimitedCall<'_>>,
-    ) -> Result<UserRecord, PasswordRefused> {
+    ) -> Result<Shown, PasswordRefused> {
         let uptime = || self.clock.uptime();
         let guess = self.pool.guard().admit((REALM, name), from, self.lockout, uptime).await?;
         // After the guard: who is locked out uses up nothing that others have.
         if let Some(call) = call {
             call.login_as(name, from, guess.is_known).await.map_err(PasswordRefused::Limited)?;
         }
-        let outcome = self.judge(name, password, guess.is_known).await;
+        let outcome = self.judge(name, tried, guess.is_known).await;
         match &outcome {
+            // The half of what is asked for is no success: else whoever knows the password could try codes without end.
+            Ok(shown) if shown.lacks_code => {}
             Ok(_) => guess.succeeded().await,
             Err(refused) if refused.is_verdict() => guess.failed(name, uptime()).await,
             Err(_) => {}
@@ -127,17 +164,21 @@ impl PasswordVerifier {
         outcome
     }
 
-    async fn judge(
-        &self,
-        name: &str,
-        password: Secret<String>,
-        is_known: bool,
-    ) -> Result<UserRecord, PasswordRefused> {
-        let before = self.users.by_name(name).await?;
-        let matches = self.pool.verify(password, self.against(before.as_ref())?).await?;
+    async fn judge(&self, name: &str, tried: Tried<'_>, is_known: bool) -> Result<Shown, PasswordRefused> {
+        let (before, matches, code) = match tried {
+            Tried::Password(password, code) => {
+                let before = self.users.by_name(name).await?;
+                let matches = self.pool.verify(password, self.against(before.as_ref())?).await?;
+                (before, matches, code)
+            }
+            Tried::Code(user, code) => (Some(user.clone()), true, Some(code)),
+        };
         // Others may have failed, or an operator may have acted, while this password was hashed.
         let after = self.users.by_name(name).await?;
-        let mut verdict = verdict(before.as_ref(), after, matches, is_known, self.clock.now());
+        let mut verdict = match verdict(before.as_ref(), after, matches, is_known, self.clock.now()) {
+            Ok(user) => self.second(user, code.as_ref()).await?,
+            Err(refusal) => Err(refusal),
+        };
         if let Err(refusal) = &mut verdict
             && is_known
         {
@@ -145,11 +186,30 @@ impl PasswordVerifier {
             refusal.counts_for = None;
         }
         match &verdict {
-            Ok(user) if user.login == Default::default() => {}
-            Ok(user) => self.users.login_succeeded(&user.id).await?,
+            Ok(shown) if shown.lacks_code || shown.user.login == Default::default() => {}
+            Ok(shown) => self.users.login_succeeded(&shown.user.id).await?,
             Err(refusal) => self.count(refusal).await?,
         }
         verdict.map_err(|refusal| refusal.why)
+    }
+
+    /// What the user has shown beyond the password.
+    async fn second(
+        &self,
+        user: UserRecord,
+        code: Option<&Secret<String>>,
+    ) -> Result<Result<Shown, Refusal>, PasswordRefused> {
+        let now = self.clock.now();
+        if !self.factors.standing(&user.id, now).await?.is_on {
+            return Ok(Ok(Shown { user, methods: vec![PASSWORD], lacks_code: false }));
+        }
+        let Some(code) = code else {
+            return Ok(Ok(Shown { user, methods: vec![PASSWORD], lacks_code: true }));
+        };
+        if self.factors.takes(&user.id, code.expose(), now).await? {
+            return Ok(Ok(Shown { user, methods: vec![PASSWORD, CODE, SEVERAL], lacks_code: false }));
+        }
+        Ok(Err(Refusal { why: PasswordRefused::Wrong("wrong code"), counts_for: Some(user.id) }))
     }
 
     fn against(&self, user: Option<&UserRecord>) -> Result<ExpectedHash, PasswordRefused> {
@@ -185,6 +245,41 @@ impl PasswordRefused {
             Self::Limited(_) | Self::Busy | Self::Unavailable(_) => false,
         }
     }
+}
+
+/// What somebody tries.
+enum Tried<'a> {
+    /// A password, and a code beside it.
+    Password(Secret<String>, Option<Secret<String>>),
+    /// A code alone, of a user who has shown the password.
+    Code(&'a UserRecord, Secret<String>),
+}
+
+/// What somebody has shown to be a user.
+#[derive(Clone, Debug)]
+pub(super) struct Shown {
+    /// As the store has the user after it was verified.
+    pub(super) user: UserRecord,
+    /// By what (RFC 8176).
+    pub(super) methods: Vec<&'static str>,
+    /// Whether a code is still to be shown.
+    pub(super) lacks_code: bool,
+}
+
+/// A user whose password is known to be right.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownUser {
+    pub(crate) user: UserRecord,
+    /// Why the password alone lets nobody in.
+    pub(crate) barred: Option<&'static str>,
+}
+
+/// Refusals at the next multiple of what is told apart.
+async fn in_time<T>(started: Instant, outcome: Result<T, PasswordRefused>) -> Result<T, PasswordRefused> {
+    if outcome.as_ref().is_err_and(PasswordRefused::is_verdict) {
+        tokio::time::sleep_until(next_refusal(started)).await;
+    }
+    outcome
 }
 
 /// A password of a user, as a store once had its hash: what is known of it holds for as long as the store has the same.
@@ -244,6 +339,12 @@ fn next_refusal(started: Instant) -> Instant {
 
 impl From<StoreError> for PasswordRefused {
     fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<FactorError> for PasswordRefused {
+    fn from(error: FactorError) -> Self {
         Self::Unavailable(error.to_string())
     }
 }

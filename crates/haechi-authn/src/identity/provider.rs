@@ -3,8 +3,9 @@
 use super::browser_session::BrowserSessionSpans;
 use super::keyring::Keyring;
 use super::limits::{CallLimited, IdentityLimits, IdentityRates, LimitedCall};
-use super::passwords::{PasswordRefused, PasswordVerifier};
-use super::tokens::{self, PASSWORD, RefreshToken, Span, TokenLogin};
+use super::passwords::{PasswordRefused, PasswordVerifier, Shown};
+use super::second_factor::{FactorError, SecondFactors};
+use super::tokens::{self, MFA_ATTRIBUTE, RefreshToken, Span, TokenLogin, is_several};
 use crate::control::{Control, STORE_ANSWERS_WITHIN};
 use crate::declared::DeclaredAttributes;
 use crate::jose::{Algorithm, Signer, SigningFault};
@@ -13,7 +14,7 @@ use haechi_core::ports::{
     ClientRecord, Clients, Exchange, IdentityRecords, Revocations, Revoked, Rotation, Session,
     SessionDetails, Sessions, StoreError, UserRecord, Users, WebSessions,
 };
-use haechi_core::{Caller, Clock, Secret, Timestamp};
+use haechi_core::{AttributeValue, Caller, Clock, Secret, Timestamp};
 use serde_json::{Value, json};
 use std::future::Future;
 use std::net::IpAddr;
@@ -82,6 +83,17 @@ pub struct ProviderStores {
     pub records: Arc<dyn IdentityRecords>,
 }
 
+/// What somebody shows to be a user.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// What the user types.
+    pub name: String,
+    /// The password.
+    pub password: Secret<String>,
+    /// A code of the authenticator app, or a recovery code.
+    pub code: Option<Secret<String>>,
+}
+
 /// What a login or a refresh gives.
 #[derive(Clone, Debug)]
 pub struct TokenPair {
@@ -105,6 +117,9 @@ pub enum LoginRefused {
     /// Unknown, wrong, disabled or locked: one answer. The reason is for the operator only.
     #[error("{0}")]
     InvalidCredentials(&'static str),
+    /// The password is right, and a code of the second factor is asked for beside it.
+    #[error("a code of the second factor is asked for")]
+    CodeNeeded,
     /// Too many, from this address or for this account.
     #[error("{0}")]
     Limited(CallLimited),
@@ -188,19 +203,13 @@ impl Provider {
         Self { inner: Arc::new(Inner { settings, stores, watch, verifier, keyring, clock }), control }
     }
 
-    /// Begins a session for a user who knows the password.
+    /// Begins a session for a user who shows all that is asked for.
     ///
     /// # Errors
     /// [`LoginRefused`]. All `InvalidCredentials` take the same time.
-    pub async fn login(
-        &self,
-        name: String,
-        password: Secret<String>,
-        client: IpAddr,
-    ) -> Result<TokenPair, LoginRefused> {
+    pub async fn login(&self, shows: Credentials, client: IpAddr) -> Result<TokenPair, LoginRefused> {
         let inner = self.inner.clone();
-        let outcome =
-            self.ask(LOGIN_ANSWERS_WITHIN, async move { inner.login(&name, password, client).await }).await;
+        let outcome = self.ask(LOGIN_ANSWERS_WITHIN, async move { inner.login(shows, client).await }).await;
         if let Err(refused) = &outcome {
             tracing::info!(%client, reason = %refused, "login refused");
         }
@@ -311,7 +320,7 @@ impl Provider {
             "scopes_supported": ["openid", "profile", "offline_access"],
             "prompt_values_supported": ["none", "login", "consent"],
             "ui_locales_supported": ["en", "ko"],
-            "acr_values_supported": [tokens::ACR_PASSWORD],
+            "acr_values_supported": [tokens::ACR_PASSWORD, tokens::ACR_SEVERAL],
             "claims_supported": [
                 "iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "acr", "amr", "sid", "preferred_username"
             ],
@@ -354,29 +363,51 @@ impl Inner {
         self.settings.limits.call(&self.settings.rates)
     }
 
-    /// The user, if the password is right: the one way in which a login asks for it, over the API and on a page. Counts; whoever asks gives that back
+    /// What was shown, if it is right: the one way in which a login asks for it, over the API and on a page. Counts; whoever asks gives that back
     /// where the login could not be decided in the end.
     pub(super) async fn check_password(
         &self,
-        name: &str,
-        password: Secret<String>,
+        shows: Credentials,
         client: IpAddr,
         call: &mut LimitedCall<'_>,
-    ) -> Result<UserRecord, LoginRefused> {
+    ) -> Result<Shown, LoginRefused> {
         // Before anything is read or hashed.
         call.login_from(client).await.map_err(LoginRefused::Limited)?;
-        Ok(self.verifier.verify_within(name, password, client, Some(call)).await?)
+        let Credentials { name, password, code } = shows;
+        Ok(self.verifier.verify_within(&name, (password, code), client, call).await?)
     }
 
-    async fn login(
+    /// The same of a code alone, of a user who has shown the password on the page before.
+    pub(super) async fn check_code(
         &self,
-        name: &str,
-        password: Secret<String>,
+        user: &UserRecord,
+        code: Secret<String>,
         client: IpAddr,
-    ) -> Result<TokenPair, LoginRefused> {
+        call: &mut LimitedCall<'_>,
+    ) -> Result<Shown, LoginRefused> {
+        call.login_from(client).await.map_err(LoginRefused::Limited)?;
+        Ok(self.verifier.verify_code(user, code, client, call).await?)
+    }
+
+    /// All that is asked for, at once.
+    pub(super) async fn check_all(
+        &self,
+        shows: Credentials,
+        client: IpAddr,
+        call: &mut LimitedCall<'_>,
+    ) -> Result<Shown, LoginRefused> {
+        let shown = self.check_password(shows, client, call).await?;
+        if shown.lacks_code { Err(LoginRefused::CodeNeeded) } else { Ok(shown) }
+    }
+
+    pub(super) fn factors(&self) -> &SecondFactors {
+        self.verifier.factors()
+    }
+
+    async fn login(&self, shows: Credentials, client: IpAddr) -> Result<TokenPair, LoginRefused> {
         let mut call = self.call();
-        let outcome = match self.check_password(name, password, client, &mut call).await {
-            Ok(verified) => self.log_in(verified, vec![PASSWORD.to_owned()]).await,
+        let outcome = match self.check_all(shows, client, &mut call).await {
+            Ok(shown) => self.log_in(shown).await,
             Err(refused) => Err(refused),
         };
         if outcome.as_ref().is_err_and(LoginRefused::is_undecided) {
@@ -386,11 +417,9 @@ impl Inner {
     }
 
     /// Begins a session for a user who has shown all that is asked for.
-    pub(super) async fn log_in(
-        &self,
-        verified: UserRecord,
-        methods: Vec<String>,
-    ) -> Result<TokenPair, LoginRefused> {
+    pub(super) async fn log_in(&self, shown: Shown) -> Result<TokenPair, LoginRefused> {
+        let (verified, methods) = (shown.user, shown.methods);
+        let methods: Vec<String> = methods.into_iter().map(str::to_owned).collect();
         let missing = || LoginRefused::Unavailable("cannot read random bytes from the system".into());
         let refresh = RefreshToken::generate().ok_or_else(missing)?;
         let now = self.clock.now();
@@ -411,8 +440,13 @@ impl Inner {
         self.stores.sessions.begin(&session).await?;
         // What an operator took away before the session began did not end it: look again, now that it has begun.
         let user = self.stores.users.by_id(&verified.id).await?;
-        let Some(user) = user.filter(|user| !user.disabled && user.password_hash == verified.password_hash)
-        else {
+        let has_more = self.factors().standing(&verified.id, now).await?.is_on;
+        let stays = |user: &UserRecord| {
+            !user.disabled
+                && user.password_hash == verified.password_hash
+                && has_more == is_several(&session.details.methods)
+        };
+        let Some(user) = user.filter(stays) else {
             self.stores.sessions.end(&session.id, self.tokens_expire_at(now)).await?;
             return Err(LoginRefused::InvalidCredentials("the user was changed meanwhile"));
         };
@@ -491,7 +525,10 @@ impl Inner {
         let IdentitySettings { issuer, access_lifetime, declared, .. } = &self.settings;
         let lifetime = client.and_then(|client| client.token_lifetime).unwrap_or(*access_lifetime);
         let span = Span { from: now, lifetime };
-        let attributes = declared.keep(&user.attributes);
+        let mut attributes = declared.keep(&user.attributes);
+        // Of how somebody has logged in, the login alone tells.
+        let has_shown_more = AttributeValue::Bool(is_several(&session.details.methods));
+        attributes.extend(declared.keep(&[(MFA_ATTRIBUTE.into(), has_shown_more)].into()));
         let login = TokenLogin { user, attributes: &attributes, session, client };
         Ok(TokenPair {
             access_token: tokens::access_token(signer, issuer, &login, span)?,
@@ -534,6 +571,12 @@ impl From<PasswordRefused> for LoginRefused {
             PasswordRefused::Busy => Self::Busy,
             PasswordRefused::Unavailable(reason) => Self::Unavailable(reason),
         }
+    }
+}
+
+impl From<FactorError> for LoginRefused {
+    fn from(error: FactorError) -> Self {
+        Self::Unavailable(error.to_string())
     }
 }
 

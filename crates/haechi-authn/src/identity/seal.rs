@@ -1,4 +1,4 @@
-//! Private keys as the store keeps them: sealed, so that whoever reads the store signs nothing.
+//! Private keys, and secrets of second factors, as the store keeps them: sealed, so that whoever reads the store signs nothing and shows no code.
 //!
 //! `HSK1`, eight bytes that name the seal, a nonce of twelve bytes, and the PKCS #8 document under AES-256-GCM, whose associated data are the key's id and
 //! algorithm: what is sealed as one key is not opened as another. A PKCS #8 document by itself begins with 0x30, so neither is taken for the other.
@@ -76,17 +76,17 @@ impl Seal {
         hex(&self.id)
     }
 
-    fn seal(&self, record: &SigningKeyRecord) -> Result<Secret<Vec<u8>>, SealError> {
-        let mut body = record.pkcs8.expose().clone();
-        let nonce = self.key.seal_in_place_append_tag(Aad::from(associated(record)), &mut body);
+    fn seal(&self, associated: &[u8], secret: &[u8]) -> Result<Secret<Vec<u8>>, SealError> {
+        let mut body = secret.to_vec();
+        let nonce = self.key.seal_in_place_append_tag(Aad::from(associated), &mut body);
         let nonce = nonce.map_err(|_| SealError::Library)?;
         Ok(Secret::new([&MAGIC[..], &self.id, nonce.as_ref(), &body].concat()))
     }
 
-    fn open(&self, record: &SigningKeyRecord, nonce: &[u8], body: &[u8]) -> Option<Secret<Vec<u8>>> {
+    fn open(&self, associated: &[u8], nonce: &[u8], body: &[u8]) -> Option<Secret<Vec<u8>>> {
         let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut body = Zeroizing::new(body.to_vec());
-        let opened = self.key.open_in_place(nonce, Aad::from(associated(record)), &mut body).ok()?;
+        let opened = self.key.open_in_place(nonce, Aad::from(associated), &mut body).ok()?;
         Some(Secret::new(opened.to_vec()))
     }
 }
@@ -107,10 +107,33 @@ impl Seals {
     /// # Errors
     /// [`SealError::Library`].
     pub fn seal(&self, record: &SigningKeyRecord) -> Result<SigningKeyRecord, SealError> {
+        let pkcs8 = self.seal_bytes(&associated(record), record.pkcs8.expose())?;
+        Ok(SigningKeyRecord { pkcs8, ..record.clone() })
+    }
+
+    /// Another secret in the same way; `associated` says what it is and whose.
+    ///
+    /// # Errors
+    /// [`SealError::Library`].
+    pub(super) fn seal_bytes(&self, associated: &[u8], secret: &[u8]) -> Result<Secret<Vec<u8>>, SealError> {
         match self.0.first() {
-            Some(seal) => Ok(SigningKeyRecord { pkcs8: seal.seal(record)?, ..record.clone() }),
-            None => Ok(record.clone()),
+            Some(seal) => seal.seal(associated, secret),
+            None => Ok(Secret::new(secret.to_vec())),
         }
+    }
+
+    /// What [`Seals::seal_bytes`] gave, opened if it was sealed.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub(super) fn open_bytes(
+        &self,
+        associated: &[u8],
+        kept: Secret<Vec<u8>>,
+    ) -> Result<Secret<Vec<u8>>, SealError> {
+        let Some((id, nonce, body)) = parts(kept.expose()) else { return Ok(kept) };
+        let seal = self.0.iter().find(|seal| seal.id == id).ok_or_else(|| SealError::Unknown(hex(id)))?;
+        seal.open(associated, nonce, body).ok_or_else(|| SealError::Broken(seal.id()))
     }
 
     /// The record with its private key opened, if it was sealed.
@@ -118,9 +141,7 @@ impl Seals {
     /// # Errors
     /// [`SealError`].
     pub fn open(&self, record: SigningKeyRecord) -> Result<SigningKeyRecord, SealError> {
-        let Some((id, nonce, body)) = parts(record.pkcs8.expose()) else { return Ok(record) };
-        let seal = self.0.iter().find(|seal| seal.id == id).ok_or_else(|| SealError::Unknown(hex(id)))?;
-        let pkcs8 = seal.open(&record, nonce, body).ok_or_else(|| SealError::Broken(seal.id()))?;
+        let pkcs8 = self.open_bytes(&associated(&record), record.pkcs8.clone())?;
         Ok(SigningKeyRecord { pkcs8, ..record })
     }
 

@@ -28,6 +28,9 @@ pub(super) enum Stage {
     /// Name and password are asked for.
     #[serde(rename = "p")]
     Password,
+    /// The user of this id has shown the password that this tells, and is asked for a code.
+    #[serde(rename = "c")]
+    Code { user: String, password: String },
     /// They are logged in, in the browser session of this id; whether the client may have what it asks for.
     #[serde(rename = "k")]
     Consent { session: String },

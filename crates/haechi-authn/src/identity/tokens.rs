@@ -40,8 +40,26 @@ pub const RESERVED_CLAIMS: [&str; 19] = [
 
 /// `amr` (RFC 8176): a password.
 pub(super) const PASSWORD: &str = "pwd";
+/// `amr` (RFC 8176): a one-time password.
+pub(super) const CODE: &str = "otp";
+/// `amr` (RFC 8176): more than one factor.
+pub(super) const SEVERAL: &str = "mfa";
 /// `acr`: a password.
 pub(super) const ACR_PASSWORD: &str = "urn:haechi:acr:password";
+/// `acr`: more than one factor.
+pub(super) const ACR_SEVERAL: &str = "urn:haechi:acr:mfa";
+/// The attribute that says whether the login was one of more than one factor, where it is declared.
+pub(super) const MFA_ATTRIBUTE: &str = "mfa";
+
+/// Whether a login by these methods was one of more than one factor.
+pub(super) fn is_several(methods: &[String]) -> bool {
+    methods.iter().any(|method| method == SEVERAL)
+}
+
+/// The `acr` of a login by these methods.
+pub(super) fn acr_of(methods: &[String]) -> &'static str {
+    if is_several(methods) { ACR_SEVERAL } else { ACR_PASSWORD }
+}
 
 const REFRESH_PREFIX: &str = "hr_";
 /// What every client secret begins with, so that secret scanners find it.
@@ -160,7 +178,7 @@ fn authentication(session: &Session) -> Map<String, Value> {
     }
     let at = session.details.authenticated_at.unwrap_or_else(|| session.created_at.as_seconds());
     claims.insert("auth_time".into(), at.into());
-    claims.insert("acr".into(), ACR_PASSWORD.into());
+    claims.insert("acr".into(), acr_of(&session.details.methods).into());
     claims.insert("amr".into(), json!(session.details.methods));
     claims
 }

@@ -11,7 +11,7 @@ use crate::credential_cache::{CredentialCache, Recalled};
 use crate::declared::DeclaredAttributes;
 use crate::guessing::{Lockout, Refused};
 use crate::hashing::{ExpectedHash, HashingError, Htpasswd, PasswordPool};
-use crate::identity::{KnownPassword, PasswordRefused, PasswordVerifier};
+use crate::identity::{KnownPassword, KnownUser, PasswordRefused, PasswordVerifier};
 use crate::{
     Attempt, Authenticator, Challenge, CredentialPlace, Look, RandomnessError, RevocationWatch, Scheme,
 };
@@ -213,7 +213,7 @@ impl Shared {
         let mut has_changed_to = None;
         if let Some(known) = known {
             let found = look_up(&self.control, users.verifier.clone(), name.clone()).await?;
-            has_changed_to = found.as_ref().map(KnownPassword::of);
+            has_changed_to = found.as_ref().map(|known| KnownPassword::of(&known.user));
             if let Some(remembered) = known.now_that(found, |user| self.caller_of(users, user)) {
                 return Ok(remembered);
             }
@@ -279,7 +279,7 @@ async fn look_up(
     control: &Control,
     verifier: Arc<PasswordVerifier>,
     name: String,
-) -> Result<Option<UserRecord>, Attempt> {
+) -> Result<Option<KnownUser>, Attempt> {
     let question = async move { verifier.look_up(&name).await };
     match control.ask(STORE_ANSWERS_WITHIN, question).await {
         Ok(Ok(found)) => Ok(found),

@@ -1,4 +1,4 @@
-//! What the embedded identity provider keeps beside users, clients and sessions: codes under way and consents. Each is a small document
+//! What the embedded identity provider keeps beside users, clients and sessions: codes under way, consents and second factors. Each is a small document
 //! with a version, so that whoever changes one changes what they have read, whichever node they ask.
 
 use super::stored::Stored;
@@ -11,6 +11,8 @@ pub enum RecordKind {
     Code,
     /// What a user has let a client have, by user and client.
     Consent,
+    /// A user's second factor, by the user.
+    SecondFactor,
 }
 
 /// A record as it is kept.
@@ -53,13 +55,14 @@ pub trait IdentityRecords: Send + Sync {
 
 impl RecordKind {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Code, Self::Consent];
+    pub const ALL: [Self; 3] = [Self::Code, Self::Consent, Self::SecondFactor];
 
     /// As a store has it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Code => "code",
             Self::Consent => "consent",
+            Self::SecondFactor => "second_factor",
         }
     }
 }

@@ -61,6 +61,7 @@ pub(super) fn render(page: &Page, base: &str, language: Language) -> Vec<u8> {
 fn title(kind: &PageKind, words: &Words) -> &'static str {
     match kind {
         PageKind::Login => words.log_in,
+        PageKind::Code => words.code_title,
         PageKind::Consent { .. } => words.consent,
         PageKind::Logout => words.log_out_question,
         PageKind::LoggedOut => words.logged_out,
@@ -70,6 +71,7 @@ fn title(kind: &PageKind, words: &Words) -> &'static str {
 fn body(page: &Page, base: &str, words: &Words) -> Markup {
     match &page.kind {
         PageKind::Login => login(page, base, words),
+        PageKind::Code => code(page, base, words),
         PageKind::Consent { scopes, registered, sent_to } => {
             consent(page, (scopes, *registered, sent_to), base, words)
         }
@@ -91,6 +93,7 @@ fn problem(problem: Option<Problem>, words: &Words) -> Markup {
     let Some(problem) = problem else { return html! {} };
     let text = match problem {
         Problem::Credentials => words.wrong_credentials,
+        Problem::Code => words.wrong_code,
         Problem::Form => words.old_form,
     };
     html! { p #problem .problem role="alert" { (text) } }
@@ -164,6 +167,25 @@ fn login(page: &Page, base: &str, words: &Words) -> Markup {
     }
 }
 
+fn code(page: &Page, base: &str, words: &Words) -> Markup {
+    let bad = page.problem == Some(Problem::Code);
+    html! {
+        (on_to(page, words))
+        p { (words.code_text) }
+        (form(page, base, "authorize", html! {
+            (field(&code_field(words.code, bad)))
+            button type="submit" name="action" value="login" { (words.code_continue) }
+            @if page.client.is_some() {
+                button .second type="submit" name="action" value="cancel" formnovalidate { (words.cancel) }
+            }
+        }))
+    }
+}
+
+fn code_field(label: &str, bad: bool) -> Field<'_> {
+    Field { name: "code", label, kind: "text", complete: "one-time-code", value: "", focus: true, bad }
+}
+
 fn consent(
     page: &Page,
     (scopes, registered, sent_to): (&[String], bool, &str),
@@ -217,6 +239,7 @@ mod tests {
         let scopes = vec!["openid".into(), "<i>".into()];
         vec![
             PageKind::Login,
+            PageKind::Code,
             PageKind::Consent { scopes, registered: true, sent_to: "<a>".into() },
             PageKind::Logout,
             PageKind::LoggedOut,

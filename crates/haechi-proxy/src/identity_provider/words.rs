@@ -24,6 +24,11 @@ words! {
     password: "Password", "비밀번호";
     cancel: "Cancel", "취소";
     wrong_credentials: "The user name or the password is wrong, or the account cannot log in at the moment.", "사용자 이름 또는 비밀번호가 올바르지 않거나, 지금은 로그인할 수 없는 계정입니다.";
+    code_title: "Second step", "2단계 인증";
+    code: "Code", "인증 코드";
+    code_text: "Enter the six digits that your authenticator app shows, or one of your recovery codes.", "인증 앱에 표시된 6자리 숫자 또는 복구 코드를 입력하세요.";
+    code_continue: "Continue", "계속";
+    wrong_code: "The code is wrong or was used already, or the account cannot log in at the moment.", "코드가 올바르지 않거나 이미 사용되었거나, 지금은 로그인할 수 없는 계정입니다.";
     old_form: "The page was open for too long, or belongs to another browser. Please log in again.", "페이지가 너무 오래 열려 있었거나 다른 브라우저의 것입니다. 다시 로그인해 주세요.";
     consent: "Allow access?", "접근을 허용할까요?";
     asks_for: "asks for:", "애플리케이션이 요청하는 권한:";

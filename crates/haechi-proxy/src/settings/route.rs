@@ -103,6 +103,8 @@ pub enum Target {
 pub enum IdentityCall {
     /// `POST /auth/login`
     Login,
+    /// `POST /auth/totp`: the caller's own second factor.
+    SecondFactor,
     /// `POST /auth/refresh`
     Refresh,
     /// `POST /auth/logout`

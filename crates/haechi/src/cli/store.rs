@@ -98,6 +98,7 @@ pub(crate) fn accounts(config: &Config, store: &Store) -> Result<Accounts, Failu
         users: store.users.clone(),
         sessions: store.sessions.clone(),
         api_keys: store.api_keys.clone(),
+        identity_records: store.identity_records.clone(),
     };
     let pool = PasswordPool::new(Handle::current(), NonZeroUsize::MIN, 1).map_err(Failure::fault)?;
     let declared = DeclaredAttributes::new(config.caller_attributes.clone());

@@ -33,6 +33,7 @@ impl CommandTrail {
         recorded.api_keys = stores.api_keys;
         recorded.sessions = stores.sessions;
         recorded.web_sessions = stores.web_sessions;
+        recorded.identity_records = stores.identity_records;
         recorded.revocations = stores.revocations;
         recorded.signing_keys = stores.signing_keys;
         recorded.policies = stores.policies;
@@ -100,6 +101,7 @@ fn stores_of(store: &Store) -> Stores {
         api_keys: store.api_keys.clone(),
         sessions: store.sessions.clone(),
         web_sessions: store.web_sessions.clone(),
+        identity_records: store.identity_records.clone(),
         revocations: store.revocations.clone(),
         signing_keys: store.signing_keys.clone(),
         policies: store.policies.clone(),

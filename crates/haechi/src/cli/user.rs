@@ -95,6 +95,11 @@ pub(crate) enum UserCommand {
         /// The user.
         name: String,
     },
+    /// Take the second factor away from a user who has lost it and the recovery codes, and log the user out.
+    RemoveSecondFactor {
+        /// The user.
+        name: String,
+    },
     /// Delete a user and log the user out.
     Delete {
         /// The user.
@@ -115,6 +120,7 @@ impl UserCommand {
             Self::SetRoles { .. } | Self::AddRole { .. } | Self::RemoveRole { .. } => "user.set_roles",
             Self::SetAttr { .. } => "user.set_attributes",
             Self::Unlock { .. } => "user.unlock",
+            Self::RemoveSecondFactor { .. } => "user.remove_second_factor",
             Self::Import(_) => "user.import",
             Self::Export(_) => "user.export",
             Self::SetPassword { .. } => "user.set_password",
@@ -174,6 +180,10 @@ async fn change(opened: &Opened, command: UserCommand) -> Result<String, Failure
         UserCommand::Unlock { name } => {
             accounts.unlock(&name).await?;
             said_of_unlocked(&name)
+        }
+        UserCommand::RemoveSecondFactor { name } => {
+            accounts.remove_second_factor(&name).await?;
+            said_of_second_factor(&name)
         }
         UserCommand::SetPassword { name } => {
             existing(opened, &name).await?;
@@ -240,6 +250,10 @@ fn said_of_attributes(name: &str, attributes: &Attributes) -> String {
     format!("user `{name}` has the attributes: {}", words(&pairs))
 }
 
+fn said_of_second_factor(name: &str) -> String {
+    format!("user `{name}` has no second factor")
+}
+
 fn said_of_unlocked(name: &str) -> String {
     format!("unlocked user `{name}`")
 }
@@ -290,7 +304,9 @@ fn print_all(common: &Common, users: &[UserView]) -> Result<(), Failure> {
 }
 
 async fn show(opened: &Opened, name: &str, format: Format) -> Result<(), Failure> {
-    print(&UserView::from(existing(opened, name).await?), format)
+    let user = existing(opened, name).await?;
+    let second_factor = accounts(&opened.config, &opened.store)?.has_second_factor(&user.id).await?;
+    print(&UserView { second_factor: Some(second_factor), ..UserView::from(user) }, format)
 }
 
 fn print(user: &UserView, format: Format) -> Result<(), Failure> {
@@ -307,9 +323,11 @@ fn print(user: &UserView, format: Format) -> Result<(), Failure> {
                 ("created", user.created_at.clone()),
             ];
             let locked = user.locked_until.clone().map(|until| ("locked until", until));
+            let second = user.second_factor.map(|on| ("second factor", if on { "on" } else { "off" }.to_owned()));
             rows.into_iter()
+                .chain(second)
                 .chain(locked)
-                .try_for_each(|(head, value)| output::line(&format!("{head:<13}{}", output::shown(&value))))
+                .try_for_each(|(head, value)| output::line(&format!("{head:<15}{}", output::shown(&value))))
         }
     }
 }
@@ -330,6 +348,9 @@ struct UserView {
     created_at: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     locked_until: Option<String>,
+    /// Where one user is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    second_factor: Option<bool>,
     /// What a change compares with.
     #[serde(skip_serializing)]
     revision: i64,
@@ -356,6 +377,7 @@ impl From<UserRecord> for UserView {
             disabled: user.disabled,
             created_at: user.created_at.rfc3339().to_string(),
             revision: user.revision.number(),
+            second_factor: None,
             locked_until: user
                 .login
                 .locked_until

@@ -7,7 +7,7 @@ use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{
     IdentityLimits, IdentitySettings, Keyring, KeyringFault, Lockout, PasswordVerifier, Provider,
-    ProviderStores, SOONEST, Seal, Seals, SigningKeyAccounts, watch_revocations,
+    ProviderStores, SOONEST, Seal, Seals, SecondFactors, SigningKeyAccounts, watch_revocations,
 };
 use haechi_authn::supervisor::supervise;
 use haechi_core::Clock;
@@ -213,7 +213,9 @@ pub(crate) fn verifier(
     clock: &Arc<dyn Clock>,
 ) -> Arc<PasswordVerifier> {
     let lockout = lockout(config);
-    Arc::new(PasswordVerifier::new(store.users.clone(), pool.clone(), clock.clone(), lockout))
+    let seals = config.identity.as_ref().map(seals).unwrap_or_default();
+    let factors = SecondFactors::new(store.identity_records.clone(), Arc::new(seals));
+    Arc::new(PasswordVerifier::new(store.users.clone(), factors, pool.clone(), clock.clone(), lockout))
 }
 
 /// When those who guess passwords are locked out.

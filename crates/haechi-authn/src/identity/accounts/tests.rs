@@ -23,7 +23,12 @@ fn stuck(world: &World) -> Accounts {
 }
 
 fn accounts_with(world: &World, sessions: Arc<FaultyStore>) -> Accounts {
-    let stores = AccountStores { users: world.store.clone(), sessions, api_keys: world.store.clone() };
+    let stores = AccountStores {
+        users: world.store.clone(),
+        sessions,
+        api_keys: world.store.clone(),
+        identity_records: world.store.clone(),
+    };
     let roles = RoleTable::new(&BTreeMap::from([("USER".to_owned(), vec![])])).unwrap();
     let declared = DeclaredAttributes::new([("tenant".into(), AttributeType::String)].into());
     let lifetime = Duration::from_secs(600);

@@ -1,5 +1,6 @@
 use super::{BY_NAME, Lockout, PasswordRefused, PasswordVerifier};
 use crate::hashing::PasswordPool;
+use crate::identity::SecondFactors;
 use crate::test_support::{change_user, clock, user};
 use haechi_core::ports::{LoginState, UserRecord};
 use haechi_core::{Attributes, Clock, Secret};
@@ -43,7 +44,18 @@ impl World {
     }
 
     pub(crate) fn verifier(&self) -> PasswordVerifier {
-        PasswordVerifier::new(self.store.clone(), self.pool.clone(), self.clock.clone(), Self::lockout())
+        let factors = self.factors();
+        PasswordVerifier::new(
+            self.store.clone(),
+            factors,
+            self.pool.clone(),
+            self.clock.clone(),
+            Self::lockout(),
+        )
+    }
+
+    pub(crate) fn factors(&self) -> SecondFactors {
+        SecondFactors::new(self.store.clone(), Arc::default())
     }
 
     pub(crate) fn lockout() -> Lockout {

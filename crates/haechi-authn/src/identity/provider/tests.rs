@@ -1,5 +1,5 @@
 use super::{
-    IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores, RefreshRefused, TokenPair,
+    Credentials, IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores, RefreshRefused, TokenPair,
 };
 use crate::RevocationWatch;
 use crate::control::Control;
@@ -79,7 +79,8 @@ pub(in crate::identity) async fn login(
     name: &str,
     password: &str,
 ) -> Result<TokenPair, LoginRefused> {
-    provider.login(name.into(), Secret::from(password), CLIENT).await
+    let shows = Credentials { name: name.into(), password: Secret::from(password), code: None };
+    provider.login(shows, CLIENT).await
 }
 
 async fn refresh(provider: &Provider, pair: &TokenPair) -> Result<TokenPair, RefreshRefused> {

@@ -3,7 +3,7 @@
 //! When the user is changed the store is asked, and nothing is hashed as long as the password's stored hash is the one that was compared with: many
 //! users who are changed at once cost a read each. Whoever may not come in any more is refused without any of it.
 
-use crate::identity::KnownPassword;
+use crate::identity::{KnownPassword, KnownUser};
 use crate::revocation::DependsOn;
 use crate::{Attempt, CredentialMatch};
 use haechi_core::Caller;
@@ -28,8 +28,8 @@ pub(super) struct Remembered {
 enum Standing {
     /// The password is right, and this is who comes with it.
     Right(Arc<Caller>),
-    /// The password is right, and the user is disabled.
-    Disabled,
+    /// The password is right, and lets nobody in, for this reason: the user is disabled, or has to show more.
+    Barred(&'static str),
     /// The password was right once, and is not any more.
     Mismatch,
     /// There is no such user any more. There may be one again, of which no change tells.
@@ -51,7 +51,7 @@ impl Remembered {
     pub(super) fn attempt(&self) -> Option<Attempt> {
         match &self.standing {
             Standing::Right(caller) => Some(Attempt::Verified(caller.clone())),
-            Standing::Disabled => Some(wrong("the user is disabled")),
+            Standing::Barred(reason) => Some(wrong(reason)),
             Standing::Mismatch => Some(wrong("wrong password")),
             Standing::Gone => None,
         }
@@ -60,18 +60,18 @@ impl Remembered {
     /// What is to be remembered instead, now that the store has said what it has of the name; `None` where the password must be verified.
     pub(super) fn now_that(
         &self,
-        found: Option<UserRecord>,
+        found: Option<KnownUser>,
         caller: impl FnOnce(UserRecord) -> Arc<Caller>,
     ) -> Option<Self> {
         let password = self.password.clone();
-        let Some(user) = found else { return Some(Self { standing: Standing::Gone, password }) };
+        let Some(KnownUser { user, barred }) = found else { return Some(Self { standing: Standing::Gone, password }) };
         if password != Some(KnownPassword::of(&user)) {
             return None;
         }
-        let standing = match self.standing {
-            Standing::Mismatch => Standing::Mismatch,
-            _ if user.disabled => Standing::Disabled,
-            _ => Standing::Right(caller(user)),
+        let standing = match (&self.standing, barred) {
+            (Standing::Mismatch, _) => Standing::Mismatch,
+            (_, Some(reason)) => Standing::Barred(reason),
+            (_, None) => Standing::Right(caller(user)),
         };
         Some(Self { standing, password })
     }
@@ -88,7 +88,7 @@ impl Remembered {
     pub(super) const fn lasts(&self) -> Duration {
         match self.standing {
             Standing::Right(_) => CALLER_FOR,
-            Standing::Disabled | Standing::Mismatch | Standing::Gone => REFUSAL_FOR,
+            Standing::Barred(_) | Standing::Mismatch | Standing::Gone => REFUSAL_FOR,
         }
     }
 }

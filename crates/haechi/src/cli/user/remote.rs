@@ -2,7 +2,7 @@
 
 use super::{
     UserCommand, UserView, changed, print, print_all, said_of_attributes, said_of_present, said_of_roles,
-    said_of_unlocked, with, without,
+    said_of_second_factor, said_of_unlocked, with, without,
 };
 use crate::cli::output::said;
 use crate::cli::remote::Gate;
@@ -23,6 +23,7 @@ pub(super) const fn has_call(command: &UserCommand) -> bool {
             | UserCommand::RemoveRole { .. }
             | UserCommand::SetAttr { .. }
             | UserCommand::Unlock { .. }
+            | UserCommand::RemoveSecondFactor { .. }
             | UserCommand::SetPassword { .. }
             | UserCommand::Disable { .. }
             | UserCommand::Enable { .. }
@@ -63,6 +64,11 @@ pub(super) async fn user(gate: &Gate, common: &Common, command: UserCommand) -> 
         UserCommand::Unlock { name } => {
             gate.act(Method::POST, &["users", &name, "unlock"], None).await?;
             said(&said_of_unlocked(&name));
+            Ok(())
+        }
+        UserCommand::RemoveSecondFactor { name } => {
+            gate.act(Method::DELETE, &["users", &name, "second-factor"], None).await?;
+            said(&said_of_second_factor(&name));
             Ok(())
         }
         UserCommand::SetRoles { name, roles, none: _ } => {

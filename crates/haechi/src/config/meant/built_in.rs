@@ -153,6 +153,7 @@ fn routes(
     let both = || vec![Method::GET, Method::POST];
     let mut calls = vec![
         ("identity-login", below("login"), vec![Method::POST], open(), IdentityCall::Login),
+        ("identity-totp", below("totp"), vec![Method::POST], open(), IdentityCall::SecondFactor),
         ("identity-refresh", below("refresh"), vec![Method::POST], open(), IdentityCall::Refresh),
         ("identity-token", below("token"), vec![Method::POST], open(), IdentityCall::Token),
         ("identity-revoke", below("revoke"), vec![Method::POST], open(), IdentityCall::Revoke),
