@@ -7,6 +7,9 @@ mod pool;
 mod stored;
 
 pub use htpasswd::{Htpasswd, HtpasswdFault, HtpasswdFaults, LineFault};
-pub use policy::{MAX_CHARACTERS, MIN_CHARACTERS, PasswordFault, check_new_password};
+pub use policy::{
+    MAX_CHARACTERS, MIN_CHARACTERS, MIN_CHARACTERS_BESIDE_FACTOR, PasswordFault, check_new_password,
+    check_new_password_beside_factor, is_short,
+};
 pub use pool::{DEFAULT_QUEUE, ExpectedHash, HashingError, PasswordPool};
 pub use stored::{StoredHash, UnusableHash, WeakHash};

@@ -3,6 +3,9 @@
 mod browser;
 mod oauth;
 mod own_factor;
+mod own_pages;
+mod own_password;
+mod own_sessions;
 mod pages;
 mod person;
 mod told;
@@ -91,7 +94,7 @@ pub(crate) async fn answer(
         let refused = Refused::new(Refusal::Internal, "the plan has no identity provider");
         return refuse(refused, request.to, record);
     };
-    if let Some(call) = person::PersonCall::of(call) {
+    if let Some(call) = person::PersonCall::of(call, permitted.head()) {
         return person::answer(request, provider, call, permitted, body, record).await;
     }
     let charge = request.worker.buffers().charge(0);
@@ -164,6 +167,9 @@ async fn perform(
 ) -> (Answer, Option<Told>) {
     let answer = match call {
         IdentityCall::Login => return login(provider, &body, permitted.head().client).await,
+        IdentityCall::Password => {
+            return own_password::answer(provider, &body, permitted.head().client).await;
+        }
         IdentityCall::SecondFactor => {
             return own_factor::answer(provider, &body, permitted.head().client).await;
         }
@@ -172,6 +178,7 @@ async fn perform(
         IdentityCall::Token => return oauth::token(provider, permitted.head(), &body).await,
         IdentityCall::Revoke => return oauth::revoke(provider, permitted.head(), &body).await,
         IdentityCall::Me => json(&**permitted.caller()),
+        IdentityCall::Sessions => return own_sessions::answer(provider, permitted, &body).await,
         IdentityCall::Introspect => oauth::introspect(provider, permitted.head(), &body).await,
         IdentityCall::Userinfo => oauth::userinfo(provider, permitted.head()).await,
         IdentityCall::Register => return oauth::register(provider, permitted.head(), &body).await,
@@ -188,6 +195,7 @@ async fn perform(
         | IdentityCall::BrowserLogout
         | IdentityCall::Authorize
         | IdentityCall::EndSession
+        | IdentityCall::Account
         | IdentityCall::ProtectedResource => {
             Answer::refused(Refusal::Internal, "this is no call of the provider's")
         }
@@ -214,6 +222,10 @@ fn refused_login(action: &'static str, refused: LoginRefused) -> (Answer, Option
         }
         LoginRefused::CodeNeeded => {
             let answer = Answer::refused(Refusal::SecondFactorNeeded, refused.to_string());
+            (answer, Some(Told::refused(action, refused)))
+        }
+        LoginRefused::ChangeNeeded => {
+            let answer = Answer::refused(Refusal::PasswordChangeNeeded, refused.to_string());
             (answer, Some(Told::refused(action, refused)))
         }
         LoginRefused::Limited(limited) => (Answer::Limited(limited), None),

@@ -70,6 +70,13 @@ pub(crate) enum Refusal {
     },
     /// A login whose password is right, and that lacks a code of the second factor.
     SecondFactorNeeded,
+    /// A login that is right, and whose password must be changed first.
+    PasswordChangeNeeded,
+    /// A password that may not be one.
+    PasswordRefused {
+        /// Why not, for the client.
+        told: &'static str,
+    },
     /// What cannot be done as things stand.
     NotNow {
         /// Why not, for the client.
@@ -195,6 +202,8 @@ impl Refusal {
             Self::LoginInsufficient => "login-insufficient",
             Self::StepUp { .. } => "step-up",
             Self::SecondFactorNeeded => "second-factor-needed",
+            Self::PasswordChangeNeeded => "password-change-needed",
+            Self::PasswordRefused { .. } => "password-refused",
             Self::NotNow { .. } => "conflict",
             Self::LoginUntrusted { .. } => "login-untrusted",
             Self::Redirect { .. } => "redirect",
@@ -238,7 +247,8 @@ impl Refusal {
             }
             Self::StepUp { .. } => "a newer or stronger login is needed",
             Self::SecondFactorNeeded => "a code of the second factor is needed",
-            Self::NotNow { told } => told,
+            Self::PasswordChangeNeeded => "the password must be changed first",
+            Self::NotNow { told } | Self::PasswordRefused { told } => told,
             Self::LoginUntrusted { .. } => "the login provider's answer cannot be trusted",
             Self::Redirect { .. } => "this address is served over https",
             Self::BadCredential { .. } => "the credentials are not valid",
@@ -277,6 +287,7 @@ impl Refusal {
             | Self::LoginInsufficient
             | Self::StepUp { .. }
             | Self::SecondFactorNeeded
+            | Self::PasswordChangeNeeded
             | Self::BadCredential { .. }
             | Self::OAuthClient { .. } => RequestOutcome::Unauthenticated,
             Self::Forbidden { .. } => RequestOutcome::Denied,

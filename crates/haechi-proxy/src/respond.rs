@@ -71,6 +71,8 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         Refusal::LoginUntrusted { .. } => StatusCode::BAD_GATEWAY,
         Refusal::LoginInsufficient => StatusCode::FORBIDDEN,
         Refusal::StepUp { .. } | Refusal::SecondFactorNeeded => StatusCode::UNAUTHORIZED,
+        Refusal::PasswordChangeNeeded => StatusCode::FORBIDDEN,
+        Refusal::PasswordRefused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::NotNow { .. } => StatusCode::CONFLICT,
         // The method and the body stay as they are (RFC 9110 15.4.9).
         Refusal::Redirect { .. } => StatusCode::PERMANENT_REDIRECT,

@@ -54,6 +54,8 @@ shape! {
     pub(crate) NewPassword {
         /// At least 15 characters.
         required password: SecretText,
+        /// Whether the user must choose another at the next login, before there is any token.
+        optional must_change: bool,
     }
 
     /// Whether a user may log in.
@@ -78,6 +80,8 @@ shape! {
         required created_at: String,
         /// Until when the user is locked after too many wrong passwords; left out where the user is not.
         optional locked_until: Option<String>,
+        /// Whether the user must choose another password at the next login.
+        required must_change_password: bool,
         /// Whether the login asks for a second factor; where one user is shown.
         optional second_factor: Option<bool>,
         /// Grows with every change; the `ETag` is this number in quotes. Wrong passwords do not count.
@@ -103,6 +107,7 @@ impl UserView {
             disabled: user.disabled,
             created_at: user.created_at.rfc3339().to_string(),
             locked_until: locked_until.map(|until| until.rfc3339().to_string()),
+            must_change_password: user.password.must_change,
             second_factor: None,
             revision: user.revision.number(),
         }
@@ -183,7 +188,9 @@ pub(super) async fn set_password(
     asked: Asked<UserPath, Nothing, Json<NewPassword>>,
 ) -> Result<Done, AdminError> {
     let (_, edit) = concerned(&change, &asked.path.name, &asked.condition).await?;
-    change.accounts()?.set_password(edit, asked.body.0.password.into_secret()).await?;
+    let NewPassword { password, must_change } = asked.body.0;
+    change.detail("must_change", must_change).await;
+    change.accounts()?.set_password(edit, password.into_secret(), must_change).await?;
     Ok(Done)
 }
 

@@ -4,6 +4,8 @@ use super::common;
 
 /// A password has at least so many characters.
 pub const MIN_CHARACTERS: usize = 15;
+/// One that never lets anybody in without a second factor has at least so many (NIST SP 800-63B-4 3.1.1.2).
+pub const MIN_CHARACTERS_BESIDE_FACTOR: usize = 8;
 /// And at most so many; longer ones are refused, never cut.
 pub const MAX_CHARACTERS: usize = 128;
 
@@ -17,7 +19,7 @@ const MIN_BESIDE_NAME: usize = 10;
 pub enum PasswordFault {
     /// Too short.
     #[error(
-        "a password has at least {MIN_CHARACTERS} characters; several words are easier to remember than symbols"
+        "a password has at least {MIN_CHARACTERS} characters, or {MIN_CHARACTERS_BESIDE_FACTOR} where a second factor is asked for beside it; several words are easier to remember than symbols"
     )]
     TooShort,
     /// Too long.
@@ -35,6 +37,9 @@ pub enum PasswordFault {
     /// Little more than the user's name.
     #[error("this password is little more than the user's name")]
     LikeName,
+    /// The one from before.
+    #[error("this password is the one from before")]
+    Same,
 }
 
 /// Whether `password` may become the password of the user `name`. It is never altered: what is accepted is hashed as it stands.
@@ -42,10 +47,25 @@ pub enum PasswordFault {
 /// # Errors
 /// [`PasswordFault`].
 pub fn check_new_password(password: &str, name: &str) -> Result<(), PasswordFault> {
+    if is_short(password) { Err(PasswordFault::TooShort) } else { check(password, name) }
+}
+
+/// The same of one that never lets anybody in without a second factor, and may be shorter.
+///
+/// # Errors
+/// [`PasswordFault`].
+pub fn check_new_password_beside_factor(password: &str, name: &str) -> Result<(), PasswordFault> {
+    let too_short = password.chars().count() < MIN_CHARACTERS_BESIDE_FACTOR;
+    if too_short { Err(PasswordFault::TooShort) } else { check(password, name) }
+}
+
+/// Whether it is too short to let anybody in by itself.
+pub fn is_short(password: &str) -> bool {
+    password.chars().count() < MIN_CHARACTERS
+}
+
+fn check(password: &str, name: &str) -> Result<(), PasswordFault> {
     let length = password.chars().count();
-    if length < MIN_CHARACTERS {
-        return Err(PasswordFault::TooShort);
-    }
     if length > MAX_CHARACTERS {
         return Err(PasswordFault::TooLong);
     }
@@ -112,7 +132,7 @@ fn is_like(folded: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{PasswordFault, check_new_password};
+    use super::{PasswordFault, check_new_password, check_new_password_beside_factor};
 
     fn check(password: &str) -> Result<(), PasswordFault> {
         check_new_password(password, "mina")
@@ -128,6 +148,15 @@ mod tests {
         assert_eq!(check(&long), Ok(()));
         assert_eq!(check(&format!("{long}x")), Err(PasswordFault::TooLong));
         assert_eq!(check("kettle-moss\u{0}-427"), Err(PasswordFault::ControlCharacter));
+    }
+
+    #[test]
+    fn beside_a_second_factor_it_may_be_shorter_and_no_weaker() {
+        let beside = |password| check_new_password_beside_factor(password, "mina");
+        assert_eq!(beside("kettle-m"), Ok(()), "8");
+        assert_eq!(beside("kettle-"), Err(PasswordFault::TooShort), "7");
+        assert_eq!(beside("aaaaaaaa"), Err(PasswordFault::Pattern));
+        assert_eq!(beside("password"), Err(PasswordFault::Common));
     }
 
     #[test]

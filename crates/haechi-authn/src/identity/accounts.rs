@@ -183,7 +183,8 @@ impl Accounts {
         })
     }
 
-    /// Replaces a user's password, clears the lockout, and ends the user's sessions.
+    /// Replaces a user's password, clears the lockout, and ends the user's sessions. Where it `must_change` the user gets no token before they have chosen
+    /// another.
     ///
     /// # Errors
     /// [`AccountError`].
@@ -191,12 +192,16 @@ impl Accounts {
         &self,
         edit: impl Into<Edit<'_>>,
         password: Secret<String>,
+        must_change: bool,
     ) -> Result<(), AccountError> {
         let edit = edit.into();
         let user = self.existing(edit.of).await?;
         let hash = self.hash(edit.of, password).await?;
-        let state = PasswordState { must_change: false, changed_at: Some(self.clock.now()) };
+        let now = self.clock.now();
+        let state = PasswordState { must_change, changed_at: Some(now) };
         self.stores.users.set_password(edit, &hash, state).await?;
+        // Operators set none that is too short to go without a second factor.
+        self.factors().note_short_password(&user.id, false, now).await?;
         self.pool.guard().unlock((REALM, edit.of)).await;
         self.end_sessions(&user).await
     }

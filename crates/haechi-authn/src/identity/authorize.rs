@@ -51,7 +51,7 @@ impl Inner {
         BrowserSessions {
             sessions: &*self.stores.web_sessions,
             users: &*self.stores.users,
-            factors: self.factors(),
+            verifier: &self.verifier,
             issuer: &self.settings.issuer,
             spans: self.settings.browser_session,
         }
@@ -93,7 +93,7 @@ pub(super) fn stopped(stop: Stop) -> BrowserOutcome {
 }
 
 impl Interaction<'_> {
-    async fn request(&mut self, query: &str) -> Result<Authorization, Stop> {
+    pub(super) async fn request(&mut self, query: &str) -> Result<Authorization, Stop> {
         let issuer = &self.inner.settings.issuer;
         match read(&*self.inner.stores.clients, issuer, query).await {
             Ok(request) => Ok(request),
@@ -193,11 +193,7 @@ impl Interaction<'_> {
         name: String,
         problem: Option<Problem>,
     ) -> Result<BrowserAnswer, Stop> {
-        let Goal::Authorize(query) = goal else {
-            return Err(BrowserAnswer::refused("this page was open for too long; open it again").into());
-        };
-        let request = self.request(&query).await?;
-        let mut page = self.page_for(PageKind::Login, &request, Stage::Password)?;
+        let mut page = self.page_on_the_way(PageKind::Login, goal, Stage::Password).await?;
         page.username = name;
         page.problem = problem;
         Ok(BrowserAnswer::Page(Box::new(page)))
@@ -220,7 +216,7 @@ impl Interaction<'_> {
         self.step(ticket, form).await
     }
 
-    async fn again(&mut self, goal: Goal, problem: Problem) -> Result<BrowserAnswer, Stop> {
+    pub(super) async fn again(&mut self, goal: Goal, problem: Problem) -> Result<BrowserAnswer, Stop> {
         self.login_page(goal, String::new(), Some(problem)).await
     }
 
@@ -232,6 +228,8 @@ impl Interaction<'_> {
         match stage {
             Stage::Password => self.password(goal, form).await,
             Stage::Code { user, password } => self.code(goal, (&user, &password), form).await,
+            Stage::NewPassword { user, proved } => self.must_change(goal, (&user, proved), form).await,
+            Stage::Own { session } => self.submit_own(goal, &session, form).await,
             Stage::Consent { session } => self.consent(goal, &session, form).await,
             Stage::Logout { session, to } => self.confirmed_logout(&session, to).await,
         }
@@ -244,6 +242,7 @@ impl Interaction<'_> {
                 Ok(self.refuse(&request, "access_denied", "the login was given up"))
             }
             Goal::Logout => Err(BrowserAnswer::refused("the logout was given up").into()),
+            Goal::Own(page) => Ok(self.see_other(self.inner.own_address(page))),
         }
     }
 
@@ -275,12 +274,8 @@ impl Interaction<'_> {
         user: &UserRecord,
         problem: Option<Problem>,
     ) -> Result<BrowserAnswer, Stop> {
-        let Goal::Authorize(query) = goal else {
-            return Err(BrowserAnswer::refused("this form is not one of ours").into());
-        };
-        let request = self.request(&query).await?;
         let stage = Stage::Code { user: user.id.clone(), password: password_mark(user) };
-        let mut page = self.page_for(PageKind::Code, &request, stage)?;
+        let mut page = self.page_on_the_way(PageKind::Code, goal, stage).await?;
         page.username.clone_from(&user.name);
         page.problem = problem;
         Ok(BrowserAnswer::Page(Box::new(page)))
@@ -313,12 +308,16 @@ impl Interaction<'_> {
         outcome
     }
 
-    /// All was shown: the session begins, under a new id.
+    /// All was shown: the session begins, under a new id. Whoever must change the password does so first.
     pub(super) async fn logged_in(&mut self, goal: Goal, shown: Shown) -> Result<BrowserAnswer, Stop> {
+        if self.inner.verifier.must_change(&shown.user) {
+            self.happened.push(Happened::refused("login", "the password must be changed first".to_owned()));
+            return self.must_change_page(goal, &shown, None).await;
+        }
         let sessions = self.inner.browser_sessions();
         let proved = Proved {
             password: password_mark(&shown.user),
-            methods: shown.methods.into_iter().map(str::to_owned).collect(),
+            methods: shown.methods,
         };
         let (session, cookie) = sessions.begin(&self.visit, shown.user, &proved, self.now).await?;
         self.cookies.extend(cookie);
@@ -328,7 +327,10 @@ impl Interaction<'_> {
                 let request = self.request(&query).await?;
                 self.proceed(&request, Some(session), true).await
             }
-            Goal::Logout => Err(BrowserAnswer::refused("this form is not one of ours").into()),
+            goal => match self.inner.own_goal(&goal) {
+                Some(address) => Ok(self.see_other(address)),
+                None => Err(BrowserAnswer::refused("this form is not one of ours").into()),
+            },
         }
     }
 

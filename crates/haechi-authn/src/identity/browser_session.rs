@@ -1,7 +1,8 @@
 //! The provider's own sessions with browsers: who has logged in here, with what, and when. A row of the store's browser sessions, whose cookie the
 //! store knows by its hash.
 
-use super::second_factor::{FactorError, SecondFactors};
+use super::passwords::PasswordVerifier;
+use super::second_factor::FactorError;
 use super::ticket::Proved;
 use super::tokens::is_several;
 use super::visit::Visit;
@@ -58,7 +59,7 @@ pub(super) fn password_mark(user: &UserRecord) -> String {
 pub(super) struct BrowserSessions<'a> {
     pub(super) sessions: &'a dyn WebSessions,
     pub(super) users: &'a dyn Users,
-    pub(super) factors: &'a SecondFactors,
+    pub(super) verifier: &'a PasswordVerifier,
     pub(super) issuer: &'a str,
     pub(super) spans: BrowserSessionSpans,
 }
@@ -102,8 +103,8 @@ impl BrowserSessions<'_> {
         let user = self.users.by_id(&found.subject).await?;
         let user = user.filter(|user| !user.disabled && password_mark(user) == kept.password);
         // Whoever sets up a second factor, or has it taken away, logs in anew.
-        let has_more = self.factors.standing(&found.subject, now).await?.is_on;
-        let user = user.filter(|_| has_more == is_several(&kept.methods));
+        let has_more = self.verifier.factors().standing(&found.subject, now).await?.is_on;
+        let user = user.filter(|user| has_more == is_several(&kept.methods) && !self.verifier.must_change(user));
         Ok(user.map(|user| BrowserSession {
             id: found.id.clone(),
             user,

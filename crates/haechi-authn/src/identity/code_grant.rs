@@ -52,12 +52,17 @@ impl Inner {
         self.stores.sessions.begin(&session).await?;
         // What was taken away, and a replay, before the session began did not end it: look again, now that it has begun.
         let again = self.stores.users.by_id(&user.id).await?;
-        let stays = again.is_some_and(|user| !user.disabled && password_mark(&user) == grant.password);
+        let stays = again.is_some_and(|user| self.still_holds(&user, &grant));
         if !stays || codes.was_replayed(code, now).await? {
             self.stores.sessions.end(&session.id, self.longest_tokens_expire_at(now)).await?;
             return Err(invalid("the code was used again, or the user was changed meanwhile"));
         }
         self.tokens_of_code(&signer, &grant, &user, &client, &session, refresh, now)
+    }
+
+    /// Whether the user may have what the code was given for.
+    fn still_holds(&self, user: &UserRecord, grant: &CodeGrant) -> bool {
+        !user.disabled && password_mark(user) == grant.password && !self.verifier.must_change(user)
     }
 
     async fn user_of_code(
@@ -73,7 +78,7 @@ impl Inner {
             return Err(invalid("the verifier is not the one behind the challenge (PKCE)"));
         }
         let user = self.stores.users.by_id(&grant.user).await?;
-        let user = user.filter(|user| !user.disabled && password_mark(user) == grant.password);
+        let user = user.filter(|user| self.still_holds(user, grant));
         user.ok_or_else(|| invalid("the user is disabled or deleted, or has another password"))
     }
 

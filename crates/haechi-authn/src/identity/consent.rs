@@ -2,7 +2,7 @@
 
 use super::authorization::Authorization;
 use haechi_core::Timestamp;
-use haechi_core::ports::{IdentityRecord, IdentityRecords, RecordKind, StoreError};
+use haechi_core::ports::{Clients, IdentityRecord, IdentityRecords, RecordKind, StoreError};
 use serde::{Deserialize, Serialize};
 
 /// What a user has let a client have.
@@ -11,6 +11,44 @@ struct Given {
     client: String,
     scopes: Vec<String>,
     audiences: Vec<String>,
+}
+
+/// What a user has let a client have, as the user sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GivenConsent {
+    /// The client's id.
+    pub client: String,
+    /// Its name.
+    pub name: String,
+    /// What it may have.
+    pub scopes: Vec<String>,
+}
+
+/// All that a user has let clients have.
+pub(super) async fn of(
+    records: &dyn IdentityRecords,
+    clients: &dyn Clients,
+    user: &str,
+    now: Timestamp,
+) -> Result<Vec<GivenConsent>, StoreError> {
+    let mut all = Vec::new();
+    for (_, value) in records.owned_by(RecordKind::Consent, user, now).await? {
+        let Given { client, scopes, .. } = read(&value);
+        // What was let a client have that is no more is nothing.
+        if let Some(known) = clients.by_id(&client).await? {
+            all.push(GivenConsent { client, name: known.name, scopes });
+        }
+    }
+    Ok(all)
+}
+
+/// Takes back what a user has let a client have. Whether there was anything.
+pub(super) async fn withdraw(
+    records: &dyn IdentityRecords,
+    user: &str,
+    client: &str,
+) -> Result<bool, StoreError> {
+    records.delete(RecordKind::Consent, &id(user, client)).await
 }
 
 fn id(user: &str, client: &str) -> String {

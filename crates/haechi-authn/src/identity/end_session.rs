@@ -11,7 +11,7 @@ use super::redirect_uri::RedirectUri;
 use super::ticket::{Goal, Stage};
 use super::visit::Visit;
 use crate::control::STORE_ANSWERS_WITHIN;
-use haechi_core::ports::ClientRecord;
+use haechi_core::ports::{ClientRecord, StoreError};
 
 /// The most sessions of one user that are looked through.
 const MOST: usize = 1000;
@@ -41,7 +41,7 @@ impl Inner {
     }
 
     /// Ends a browser's session and what clients were given in it, but for what was to last beyond it (`offline_access`).
-    pub(super) async fn end_browser_session(&self, session: &str, user: &str) -> Result<(), Stop> {
+    pub(super) async fn end_browser_login(&self, session: &str, user: &str) -> Result<(), StoreError> {
         let now = self.clock.now();
         self.stores.web_sessions.end(session).await?;
         for given in self.stores.sessions.list(Some(user), now, MOST).await? {
@@ -118,7 +118,7 @@ impl Interaction<'_> {
     }
 
     async fn end(&mut self, session: &BrowserSession, to: Option<String>) -> Result<BrowserAnswer, Stop> {
-        self.inner.end_browser_session(&session.id, &session.user.id).await?;
+        self.inner.end_browser_login(&session.id, &session.user.id).await?;
         self.happened.push(Happened::done("logout", &session.user.id, Some(&session.id)));
         self.logged_out(to)
     }

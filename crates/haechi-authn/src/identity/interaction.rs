@@ -2,12 +2,15 @@
 
 use super::authorization::{Authorization, AuthorizationFault};
 use super::limits::CallLimited;
+use super::own_logins::Account;
 use super::provider::{Inner, LoginRefused};
+use super::second_factor::NewFactor;
 use super::ticket::{Goal, Stage, Ticket, TicketSeal};
 use super::visit::Visit;
 use crate::SetCookie;
+use crate::hashing::PasswordFault;
 use crate::random::{self, RandomnessError};
-use haechi_core::Timestamp;
+use haechi_core::{Secret, Timestamp};
 use haechi_core::ports::StoreError;
 
 /// What a visit comes to, and what the audit trail is told of it first.
@@ -70,6 +73,22 @@ pub enum PageKind {
     Login,
     /// A code of the second factor.
     Code,
+    /// Another password.
+    NewPassword {
+        /// Whether the one of now is asked for beside it.
+        asks_current: bool,
+    },
+    /// The second factor: what is set up, and to set it up.
+    SecondFactor {
+        /// Whether there is one.
+        is_on: bool,
+        /// The secret that waits for its first code.
+        setting_up: Option<NewFactor>,
+    },
+    /// Recovery codes, this once.
+    RecoveryCodes(Vec<Secret<String>>),
+    /// What the account has.
+    Account(Box<Account>),
     /// Whether the client may have this.
     Consent {
         /// What it asks for.
@@ -92,6 +111,16 @@ pub enum Problem {
     Credentials,
     /// The code.
     Code,
+    /// The first code of a secret that is being set up.
+    FirstCode,
+    /// The password of now.
+    Current,
+    /// The new password, and the same once more, differ.
+    Repeated,
+    /// The new password may not be one.
+    Password(PasswordFault),
+    /// The password is too short to go without a second factor.
+    ShortPassword,
     /// The form is too old, or from another browser.
     Form,
 }
@@ -225,6 +254,25 @@ impl<'a> Interaction<'a> {
             leads_to: Some(request.redirect_uri.origin().to_owned()),
             ..page
         })
+    }
+
+    /// The same on the way to `goal`, whichever.
+    pub(super) async fn page_on_the_way(
+        &mut self,
+        kind: PageKind,
+        goal: Goal,
+        stage: Stage,
+    ) -> Result<Page, Stop> {
+        match goal {
+            Goal::Authorize(query) => {
+                let request = self.request(&query).await?;
+                self.page_for(kind, &request, stage)
+            }
+            Goal::Own(_) => self.page(kind, goal, stage),
+            Goal::Logout => {
+                Err(BrowserAnswer::refused("this page was open for too long; open it again").into())
+            }
+        }
     }
 
     pub(super) fn see_other(&mut self, location: String) -> BrowserAnswer {

@@ -5,7 +5,7 @@ use super::limits::LimitedCall;
 use super::passwords::Shown;
 use super::provider::{Credentials, Inner, LOGIN_ANSWERS_WITHIN, LoginRefused, Provider, TokenPair};
 use super::second_factor::{FactorStanding, NewFactor};
-use super::tokens::{CODE, PASSWORD, SEVERAL};
+use super::tokens::methods_of;
 use crate::Unavailable;
 use haechi_core::Secret;
 use haechi_core::ports::StoreError;
@@ -156,8 +156,7 @@ impl Inner {
     /// Ends all logins of a user, and begins another by what was shown.
     async fn log_in_alone(&self, shown: Shown, has_more: bool) -> Result<TokenPair, FactorRefused> {
         self.end_all(&shown.user.id).await.map_err(LoginRefused::from)?;
-        let methods = if has_more { vec![PASSWORD, CODE, SEVERAL] } else { vec![PASSWORD] };
-        Ok(self.log_in(Shown { methods, ..shown }).await?)
+        Ok(self.log_in(Shown { methods: methods_of(has_more), ..shown }).await?)
     }
 
     /// Ends all logins of a user: those that can be refreshed, and those of browsers.

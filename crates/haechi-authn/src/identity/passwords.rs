@@ -4,7 +4,7 @@ use super::limits::{CallLimited, LimitedCall};
 use super::second_factor::{FactorError, SecondFactors};
 use crate::guessing::{BY_NAME, Lockout, Refused};
 use crate::hashing::{ExpectedHash, HashingError, PasswordPool, StoredHash};
-use super::tokens::{CODE, PASSWORD, SEVERAL};
+use super::tokens::methods_of;
 use crate::random;
 use haechi_core::ports::{StoreError, UserRecord, Users};
 use haechi_core::{Clock, Secret, Timestamp};
@@ -19,6 +19,8 @@ const REFUSALS_EVERY: Duration = Duration::from_millis(50);
 pub(super) const REALM: &str = "";
 /// Where nobody can be asked for a code.
 const NOT_ALONE: &str = "the user has a second factor, which is not asked for here";
+/// Where nobody can be asked for a new password.
+const TO_BE_CHANGED: &str = "the password must be changed, which is not asked for here";
 /// No user has this id: counting a failure for it costs the same, and changes nothing.
 const NOBODY: &str = "";
 
@@ -27,11 +29,13 @@ const NOBODY: &str = "";
 /// Unknown, disabled and locked users get the answer of a wrong password, after the same reads, the same hashing and the same write. Whoever failed too
 /// often ([`crate::guessing`]) gets it without, whatever the name.
 pub struct PasswordVerifier {
-    users: Arc<dyn Users>,
-    factors: SecondFactors,
-    pool: Arc<PasswordPool>,
-    clock: Arc<dyn Clock>,
+    pub(super) users: Arc<dyn Users>,
+    pub(super) factors: SecondFactors,
+    pub(super) pool: Arc<PasswordPool>,
+    pub(super) clock: Arc<dyn Clock>,
     lockout: Lockout,
+    /// After how long a password must be changed.
+    max_age: Option<Duration>,
 }
 
 /// Why a name and password were not accepted.
@@ -66,7 +70,20 @@ impl PasswordVerifier {
         clock: Arc<dyn Clock>,
         lockout: Lockout,
     ) -> Self {
-        Self { users, factors, pool, clock, lockout }
+        Self { users, factors, pool, clock, lockout, max_age: None }
+    }
+
+    /// The same, where a password must be changed that is older than this.
+    #[must_use]
+    pub fn with_max_age(self, max_age: Option<Duration>) -> Self {
+        Self { max_age, ..self }
+    }
+
+    /// Whether the user must change the password before anything else: an administrator said so, or it is too old.
+    pub(super) fn must_change(&self, user: &UserRecord) -> bool {
+        let set_at = user.password.changed_at.unwrap_or(user.created_at);
+        let is_old = |most| self.clock.now().since(set_at) >= most;
+        user.password.must_change || self.max_age.is_some_and(is_old)
     }
 
     /// The user, if the password is right and is all that the user has to show, as the store has it after the password was verified. Needs a runtime with
@@ -82,8 +99,9 @@ impl PasswordVerifier {
     ) -> Result<UserRecord, PasswordRefused> {
         let started = Instant::now();
         let outcome = match self.admit_and_judge(name, Tried::Password(password, None), from, None).await {
-            Ok(Shown { user, lacks_code: false, .. }) => Ok(user),
             Ok(Shown { lacks_code: true, .. }) => Err(PasswordRefused::Wrong(NOT_ALONE)),
+            Ok(Shown { user, .. }) if self.must_change(&user) => Err(PasswordRefused::Wrong(TO_BE_CHANGED)),
+            Ok(Shown { user, .. }) => Ok(user),
             Err(refused) => Err(refused),
         };
         in_time(started, outcome).await
@@ -132,7 +150,8 @@ impl PasswordVerifier {
             return Ok(Some(KnownUser { user, barred: Some("the user is disabled") }));
         }
         let has_more = self.factors.standing(&user.id, self.clock.now()).await?.is_on;
-        Ok(Some(KnownUser { user, barred: has_more.then_some(NOT_ALONE) }))
+        let barred = has_more.then_some(NOT_ALONE).or_else(|| self.must_change(&user).then_some(TO_BE_CHANGED));
+        Ok(Some(KnownUser { user, barred }))
     }
 
     /// The second factors of these users.
@@ -201,13 +220,13 @@ impl PasswordVerifier {
     ) -> Result<Result<Shown, Refusal>, PasswordRefused> {
         let now = self.clock.now();
         if !self.factors.standing(&user.id, now).await?.is_on {
-            return Ok(Ok(Shown { user, methods: vec![PASSWORD], lacks_code: false }));
+            return Ok(Ok(Shown { user, methods: methods_of(false), lacks_code: false }));
         }
         let Some(code) = code else {
-            return Ok(Ok(Shown { user, methods: vec![PASSWORD], lacks_code: true }));
+            return Ok(Ok(Shown { user, methods: methods_of(false), lacks_code: true }));
         };
         if self.factors.takes(&user.id, code.expose(), now).await? {
-            return Ok(Ok(Shown { user, methods: vec![PASSWORD, CODE, SEVERAL], lacks_code: false }));
+            return Ok(Ok(Shown { user, methods: methods_of(true), lacks_code: false }));
         }
         Ok(Err(Refusal { why: PasswordRefused::Wrong("wrong code"), counts_for: Some(user.id) }))
     }
@@ -261,7 +280,7 @@ pub(super) struct Shown {
     /// As the store has the user after it was verified.
     pub(super) user: UserRecord,
     /// By what (RFC 8176).
-    pub(super) methods: Vec<&'static str>,
+    pub(super) methods: Vec<String>,
     /// Whether a code is still to be shown.
     pub(super) lacks_code: bool,
 }

@@ -120,6 +120,9 @@ pub enum LoginRefused {
     /// The password is right, and a code of the second factor is asked for beside it.
     #[error("a code of the second factor is asked for")]
     CodeNeeded,
+    /// All that was shown is right, and the password must be changed first.
+    #[error("the password must be changed first")]
+    ChangeNeeded,
     /// Too many, from this address or for this account.
     #[error("{0}")]
     Limited(CallLimited),
@@ -184,7 +187,7 @@ pub(super) struct Inner {
     pub(super) settings: IdentitySettings,
     pub(super) stores: ProviderStores,
     pub(super) watch: Arc<RevocationWatch>,
-    verifier: Arc<PasswordVerifier>,
+    pub(super) verifier: Arc<PasswordVerifier>,
     pub(super) keyring: Arc<Keyring>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -397,7 +400,10 @@ impl Inner {
         call: &mut LimitedCall<'_>,
     ) -> Result<Shown, LoginRefused> {
         let shown = self.check_password(shows, client, call).await?;
-        if shown.lacks_code { Err(LoginRefused::CodeNeeded) } else { Ok(shown) }
+        if shown.lacks_code {
+            return Err(LoginRefused::CodeNeeded);
+        }
+        if self.verifier.must_change(&shown.user) { Err(LoginRefused::ChangeNeeded) } else { Ok(shown) }
     }
 
     pub(super) fn factors(&self) -> &SecondFactors {
@@ -419,7 +425,6 @@ impl Inner {
     /// Begins a session for a user who has shown all that is asked for.
     pub(super) async fn log_in(&self, shown: Shown) -> Result<TokenPair, LoginRefused> {
         let (verified, methods) = (shown.user, shown.methods);
-        let methods: Vec<String> = methods.into_iter().map(str::to_owned).collect();
         let missing = || LoginRefused::Unavailable("cannot read random bytes from the system".into());
         let refresh = RefreshToken::generate().ok_or_else(missing)?;
         let now = self.clock.now();
@@ -445,6 +450,7 @@ impl Inner {
             !user.disabled
                 && user.password_hash == verified.password_hash
                 && has_more == is_several(&session.details.methods)
+                && !self.verifier.must_change(user)
         };
         let Some(user) = user.filter(stays) else {
             self.stores.sessions.end(&session.id, self.tokens_expire_at(now)).await?;
@@ -480,6 +486,9 @@ impl Inner {
             self.stores.sessions.end(&session.id, self.longest_tokens_expire_at(now)).await?;
             return Err(RefreshRefused::Invalid("the user is disabled or deleted"));
         };
+        if self.verifier.must_change(&user) {
+            return Err(RefreshRefused::Invalid("the password must be changed first"));
+        }
         self.pair(&signer, &user, &session, client, next, now)
             .map_err(|e| RefreshRefused::Unavailable(e.to_string()))
     }

@@ -54,7 +54,7 @@ struct Pending {
 }
 
 /// A secret that waits for the first code.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewFactor {
     /// In base32, to be typed.
     pub secret: Secret<String>,

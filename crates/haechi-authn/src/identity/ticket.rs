@@ -20,6 +20,34 @@ pub(super) enum Goal {
     /// A logout.
     #[serde(rename = "l")]
     Logout,
+    /// A page of a person's own.
+    #[serde(rename = "o")]
+    Own(OwnPage),
+}
+
+/// A page on which people see to their own account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OwnPage {
+    /// What the account has.
+    #[serde(rename = "a")]
+    Account,
+    /// The password.
+    #[serde(rename = "p")]
+    Password,
+    /// The second factor.
+    #[serde(rename = "t")]
+    SecondFactor,
+}
+
+impl OwnPage {
+    /// Its address, below the provider's path.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Password => "password",
+            Self::SecondFactor => "totp",
+        }
+    }
 }
 
 /// How far a login has come.
@@ -34,17 +62,25 @@ pub(super) enum Stage {
     /// They are logged in, in the browser session of this id; whether the client may have what it asks for.
     #[serde(rename = "k")]
     Consent { session: String },
+    /// The user of this id has shown all that is asked for, and must choose another password.
+    #[serde(rename = "n")]
+    NewPassword { user: String, proved: Proved },
+    /// A page of a person's own, shown in the browser session of this id.
+    #[serde(rename = "o")]
+    Own { session: String },
     /// Whether to log out; where to go then.
     #[serde(rename = "e")]
     Logout { session: String, to: Option<String> },
 }
 
 /// Who has shown what.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Proved {
     /// What tells the password that it was.
+    #[serde(rename = "p")]
     pub(super) password: String,
     /// By what.
+    #[serde(rename = "m")]
     pub(super) methods: Vec<String>,
 }
 

@@ -39,17 +39,23 @@ pub const RESERVED_CLAIMS: [&str; 19] = [
 ];
 
 /// `amr` (RFC 8176): a password.
-pub(super) const PASSWORD: &str = "pwd";
+const PASSWORD: &str = "pwd";
 /// `amr` (RFC 8176): a one-time password.
-pub(super) const CODE: &str = "otp";
+const CODE: &str = "otp";
 /// `amr` (RFC 8176): more than one factor.
-pub(super) const SEVERAL: &str = "mfa";
+const SEVERAL: &str = "mfa";
 /// `acr`: a password.
 pub(super) const ACR_PASSWORD: &str = "urn:haechi:acr:password";
 /// `acr`: more than one factor.
 pub(super) const ACR_SEVERAL: &str = "urn:haechi:acr:mfa";
 /// The attribute that says whether the login was one of more than one factor, where it is declared.
 pub(super) const MFA_ATTRIBUTE: &str = "mfa";
+
+/// The methods of a login by the password, and by a code beside it.
+pub(super) fn methods_of(has_shown_code: bool) -> Vec<String> {
+    let all: &[&str] = if has_shown_code { &[PASSWORD, CODE, SEVERAL] } else { &[PASSWORD] };
+    all.iter().copied().map(str::to_owned).collect()
+}
 
 /// Whether a login by these methods was one of more than one factor.
 pub(super) fn is_several(methods: &[String]) -> bool {

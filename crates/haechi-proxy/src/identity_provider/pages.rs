@@ -1,5 +1,6 @@
 //! The provider's pages: HTML without script, whose one style and whose forms' aims the policy names (docs/identity-provider.md#pages).
 
+use super::own_pages;
 use super::words::{Language, Words};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -17,7 +18,8 @@ input{width:100%;padding:.6rem;font:inherit;color:inherit;background:transparent
 input[aria-invalid]{border-color:var(--bad)}button{width:100%;margin-top:1rem;padding:.65rem;font:inherit;font-weight:600;border-radius:.4rem;border:1px solid var(--act);background:var(--act);color:var(--on);cursor:pointer}\
 button.second{background:transparent;color:var(--act)}:focus-visible{outline:3px solid var(--act);outline-offset:2px}\
 .problem{color:var(--bad);border-left:.25rem solid var(--bad);padding-left:.75rem;margin:0 0 1rem}.dim{color:var(--dim)}code{font-size:1rem}\
-li{margin:.25rem 0}";
+li{margin:.25rem 0}h2{font-size:1.15rem;margin:2rem 0 .5rem}a{color:var(--act)}.plain{list-style:none;padding:0}.plain>li{border-top:1px solid var(--line);padding:.5rem 0}\
+.codes{columns:2;padding-left:1.2rem}.qr{display:block;width:14rem;max-width:100%;margin:1rem auto;border-radius:.4rem}";
 
 /// The style's hash, as a policy has it.
 static STYLE_SHA256: LazyLock<String> =
@@ -49,7 +51,7 @@ pub(super) fn render(page: &Page, base: &str, language: Language) -> Vec<u8> {
             body {
                 main {
                     h1 { (title) }
-                    (problem(page.problem, words))
+                    (problem(page.problem, words, language))
                     (body(page, base, words))
                 }
             }
@@ -61,7 +63,10 @@ pub(super) fn render(page: &Page, base: &str, language: Language) -> Vec<u8> {
 fn title(kind: &PageKind, words: &Words) -> &'static str {
     match kind {
         PageKind::Login => words.log_in,
-        PageKind::Code => words.code_title,
+        PageKind::Code | PageKind::SecondFactor { .. } => words.code_title,
+        PageKind::NewPassword { .. } => words.change_password,
+        PageKind::RecoveryCodes(_) => words.codes_title,
+        PageKind::Account(_) => words.account,
         PageKind::Consent { .. } => words.consent,
         PageKind::Logout => words.log_out_question,
         PageKind::LoggedOut => words.logged_out,
@@ -72,6 +77,12 @@ fn body(page: &Page, base: &str, words: &Words) -> Markup {
     match &page.kind {
         PageKind::Login => login(page, base, words),
         PageKind::Code => code(page, base, words),
+        PageKind::NewPassword { asks_current } => own_pages::new_password(page, *asks_current, base, words),
+        PageKind::SecondFactor { is_on, setting_up } => {
+            own_pages::second_factor(page, (*is_on, setting_up.as_ref()), base, words)
+        }
+        PageKind::RecoveryCodes(codes) => own_pages::recovery_codes(codes, base, words),
+        PageKind::Account(account) => own_pages::account(page, account, base, words),
         PageKind::Consent { scopes, registered, sent_to } => {
             consent(page, (scopes, *registered, sent_to), base, words)
         }
@@ -89,17 +100,22 @@ fn body(page: &Page, base: &str, words: &Words) -> Markup {
 }
 
 /// What was wrong, first on the page and tied to the fields by its id.
-fn problem(problem: Option<Problem>, words: &Words) -> Markup {
+fn problem(problem: Option<Problem>, words: &Words, language: Language) -> Markup {
     let Some(problem) = problem else { return html! {} };
     let text = match problem {
         Problem::Credentials => words.wrong_credentials,
         Problem::Code => words.wrong_code,
+        Problem::FirstCode => words.wrong_first_code,
+        Problem::Current => words.wrong_current,
+        Problem::Repeated => words.not_repeated,
+        Problem::Password(fault) => own_pages::password_problem(fault, language),
+        Problem::ShortPassword => words.short_password,
         Problem::Form => words.old_form,
     };
     html! { p #problem .problem role="alert" { (text) } }
 }
 
-fn form(page: &Page, base: &str, path: &str, inside: Markup) -> Markup {
+pub(super) fn form(page: &Page, base: &str, path: &str, inside: Markup) -> Markup {
     html! {
         form method="post" action={ (base) "/" (path) } {
             input type="hidden" name="ticket" value=(page.ticket);
@@ -109,17 +125,17 @@ fn form(page: &Page, base: &str, path: &str, inside: Markup) -> Markup {
 }
 
 /// A field and its label. `bad` says that the problem is about it.
-struct Field<'a> {
-    name: &'a str,
-    label: &'a str,
-    kind: &'a str,
-    complete: &'a str,
-    value: &'a str,
-    focus: bool,
-    bad: bool,
+pub(super) struct Field<'a> {
+    pub(super) name: &'a str,
+    pub(super) label: &'a str,
+    pub(super) kind: &'a str,
+    pub(super) complete: &'a str,
+    pub(super) value: &'a str,
+    pub(super) focus: bool,
+    pub(super) bad: bool,
 }
 
-fn field(field: &Field<'_>) -> Markup {
+pub(super) fn field(field: &Field<'_>) -> Markup {
     let Field { name, label, kind, complete, value, focus, bad } = *field;
     let described = bad.then_some("problem");
     let invalid = bad.then_some("true");
@@ -130,14 +146,14 @@ fn field(field: &Field<'_>) -> Markup {
     }
 }
 
-fn on_to(page: &Page, words: &Words) -> Markup {
+pub(super) fn on_to(page: &Page, words: &Words) -> Markup {
     match &page.client {
         Some(client) => html! { p .dim { (words.on_to) " " strong { (client) } } },
         None => html! {},
     }
 }
 
-fn password_field<'a>(name: &'a str, label: &'a str, complete: &'a str, focus: bool, bad: bool) -> Field<'a> {
+pub(super) fn password_field<'a>(name: &'a str, label: &'a str, complete: &'a str, focus: bool, bad: bool) -> Field<'a> {
     Field { name, label, kind: "password", complete, value: "", focus, bad }
 }
 
@@ -208,7 +224,7 @@ fn consent(
     }
 }
 
-fn scope_text(scope: &str, words: &Words) -> Markup {
+pub(super) fn scope_text(scope: &str, words: &Words) -> Markup {
     match scope {
         "openid" => html! { (words.scope_openid) },
         "profile" => html! { (words.scope_profile) },
@@ -221,7 +237,9 @@ fn scope_text(scope: &str, words: &Words) -> Markup {
 mod tests {
     use super::{policy, render};
     use crate::identity_provider::words::Language;
-    use haechi_authn::identity::{Page, PageKind, Problem};
+    use haechi_authn::identity::{Account, GivenConsent, NewFactor, OwnLogin, Page, PageKind, Problem};
+    use haechi_core::Timestamp;
+    use std::time::Duration;
 
     fn page(kind: PageKind) -> Page {
         Page {
@@ -235,11 +253,36 @@ mod tests {
         }
     }
 
+    fn new_factor() -> NewFactor {
+        let uri = "otpauth://totp/a:b?secret=\"><script>".into();
+        NewFactor { secret: "<i>".into(), uri, lasts: Duration::from_secs(60) }
+    }
+
+    fn account() -> Account {
+        let login = OwnLogin {
+            id: "\"><img src=x>".into(),
+            is_this: false,
+            in_browser: false,
+            client: Some("<b>".into()),
+            began: Timestamp::from_seconds(1_800_000_000),
+            used: Some(Timestamp::from_seconds(1_800_000_060)),
+            ends: Timestamp::from_seconds(1_800_000_600),
+        };
+        let given =
+            GivenConsent { client: "\"><b>".into(), name: "<script>".into(), scopes: vec!["<i>".into()] };
+        Account { second_factor: true, logins: vec![login], consents: vec![given] }
+    }
+
     fn all() -> Vec<PageKind> {
         let scopes = vec!["openid".into(), "<i>".into()];
         vec![
             PageKind::Login,
             PageKind::Code,
+            PageKind::NewPassword { asks_current: true },
+            PageKind::SecondFactor { is_on: true, setting_up: None },
+            PageKind::SecondFactor { is_on: false, setting_up: Some(new_factor()) },
+            PageKind::RecoveryCodes(vec!["<b>".into()]),
+            PageKind::Account(Box::new(account())),
             PageKind::Consent { scopes, registered: true, sent_to: "<a>".into() },
             PageKind::Logout,
             PageKind::LoggedOut,

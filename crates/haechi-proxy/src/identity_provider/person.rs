@@ -11,7 +11,7 @@ use crate::respond::{form_page, refuse, see_other};
 use crate::response::Response;
 use crate::settings::IdentityCall;
 use haechi_audit::Recorded;
-use haechi_authn::identity::{BrowserAnswer, BrowserOutcome, Form, Happened, Provider, Visit, is_form};
+use haechi_authn::identity::{BrowserAnswer, BrowserOutcome, Form, Happened, OwnPage, Provider, Visit, is_form};
 use haechi_authz::Permitted;
 use haechi_core::{FieldName, RequestHead};
 
@@ -20,16 +20,26 @@ use haechi_core::{FieldName, RequestHead};
 pub(super) enum PersonCall {
     Authorize,
     EndSession,
+    Own(OwnPage),
 }
 
 impl PersonCall {
-    pub(super) const fn of(call: IdentityCall) -> Option<Self> {
+    /// A form or a page; what is JSON at the same address is a program's.
+    pub(super) fn of(call: IdentityCall, head: &RequestHead) -> Option<Self> {
+        let of_person = || head.method != http::Method::POST || is_form(content_type(head));
         Some(match call {
             IdentityCall::Authorize => Self::Authorize,
             IdentityCall::EndSession => Self::EndSession,
+            IdentityCall::Account => Self::Own(OwnPage::Account),
+            IdentityCall::Password if of_person() => Self::Own(OwnPage::Password),
+            IdentityCall::SecondFactor if of_person() => Self::Own(OwnPage::SecondFactor),
             _ => return None,
         })
     }
+}
+
+fn content_type(head: &RequestHead) -> Option<&[u8]> {
+    head.fields.sole(FieldName::ContentType).ok().flatten()
 }
 
 /// Answers a visit.
@@ -86,7 +96,7 @@ async fn perform(
     let refuse = |told| Refused::new(Refusal::LoginRefused { told, again: None }, told);
     let visit = Visit::of(head).ok_or_else(|| refuse("a login needs https"))?;
     let posted = head.method == http::Method::POST;
-    if posted && !is_form(head.fields.sole(FieldName::ContentType).ok().flatten()) {
+    if posted && !is_form(content_type(head)) {
         return Err(refuse("what was sent is no form"));
     }
     let query = head.query.as_deref().unwrap_or_default();
@@ -100,6 +110,8 @@ async fn perform(
     }
     Ok(match call {
         PersonCall::EndSession => provider.end_session(visit, form).await,
+        PersonCall::Own(_) if posted => return Err(refuse("this form is not one of ours")),
+        PersonCall::Own(page) => provider.own_page(visit, page).await,
         PersonCall::Authorize if posted => posted_request(head, body),
         PersonCall::Authorize => provider.authorize(visit, query.to_owned()).await,
     })

@@ -103,8 +103,14 @@ pub enum Target {
 pub enum IdentityCall {
     /// `POST /auth/login`
     Login,
-    /// `POST /auth/totp`: the caller's own second factor.
+    /// `GET` or `POST /auth/account`: a page of what the account has.
+    Account,
+    /// `GET` or `POST /auth/sessions`: the caller's own logins, in JSON.
+    Sessions,
+    /// `GET` or `POST /auth/totp`: the caller's own second factor.
     SecondFactor,
+    /// `GET` or `POST /auth/password`: the caller's own password.
+    Password,
     /// `POST /auth/refresh`
     Refresh,
     /// `POST /auth/logout`

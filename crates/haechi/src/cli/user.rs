@@ -79,6 +79,9 @@ pub(crate) enum UserCommand {
     SetPassword {
         /// The user.
         name: String,
+        /// The user must choose another at the next login, before there is any token.
+        #[arg(long)]
+        must_change: bool,
     },
     /// Keep a user from logging in, and log the user out.
     Disable {
@@ -185,10 +188,10 @@ async fn change(opened: &Opened, command: UserCommand) -> Result<String, Failure
             accounts.remove_second_factor(&name).await?;
             said_of_second_factor(&name)
         }
-        UserCommand::SetPassword { name } => {
+        UserCommand::SetPassword { name, must_change } => {
             existing(opened, &name).await?;
-            accounts.set_password(&name, input::new_password()?).await?;
-            format!("user `{name}` has a new password")
+            accounts.set_password(&name, input::new_password()?, must_change).await?;
+            said_of_password(&name, must_change)
         }
         UserCommand::Disable { name } => {
             accounts.set_disabled(&name, true).await?;
@@ -252,6 +255,11 @@ fn said_of_attributes(name: &str, attributes: &Attributes) -> String {
 
 fn said_of_second_factor(name: &str) -> String {
     format!("user `{name}` has no second factor")
+}
+
+fn said_of_password(name: &str, must_change: bool) -> String {
+    let then = if must_change { ", and must choose another at the next login" } else { "" };
+    format!("user `{name}` has a new password{then}")
 }
 
 fn said_of_unlocked(name: &str) -> String {
@@ -323,8 +331,10 @@ fn print(user: &UserView, format: Format) -> Result<(), Failure> {
                 ("created", user.created_at.clone()),
             ];
             let locked = user.locked_until.clone().map(|until| ("locked until", until));
+            let change = user.must_change_password.then(|| ("password", "must be changed".to_owned()));
             let second = user.second_factor.map(|on| ("second factor", if on { "on" } else { "off" }.to_owned()));
             rows.into_iter()
+                .chain(change)
                 .chain(second)
                 .chain(locked)
                 .try_for_each(|(head, value)| output::line(&format!("{head:<15}{}", output::shown(&value))))
@@ -348,6 +358,8 @@ struct UserView {
     created_at: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     locked_until: Option<String>,
+    #[serde(default)]
+    must_change_password: bool,
     /// Where one user is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     second_factor: Option<bool>,
@@ -377,6 +389,7 @@ impl From<UserRecord> for UserView {
             disabled: user.disabled,
             created_at: user.created_at.rfc3339().to_string(),
             revision: user.revision.number(),
+            must_change_password: user.password.must_change,
             second_factor: None,
             locked_until: user
                 .login

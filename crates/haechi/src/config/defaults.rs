@@ -18,6 +18,8 @@ pub(super) type Delay = BoundedDuration<0, DAY>;
 pub(super) type PreflightAge = BoundedDuration<0, DAY>;
 /// How long something stays valid: 1 s to 10 years.
 pub(super) type Lifetime = BoundedDuration<1000, { 3650 * DAY }>;
+/// After how long a password must be changed: 1 s to 10 years.
+pub(super) type PasswordAge = BoundedDuration<1000, { 3650 * DAY }>;
 /// How long a token lives that cannot be looked up: 1 s to 1 day.
 pub(super) type TokenLifetime = BoundedDuration<1000, DAY>;
 /// For how long a refresh token may be presented again: at most 1 min.

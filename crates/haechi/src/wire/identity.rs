@@ -215,7 +215,10 @@ pub(crate) fn verifier(
     let lockout = lockout(config);
     let seals = config.identity.as_ref().map(seals).unwrap_or_default();
     let factors = SecondFactors::new(store.identity_records.clone(), Arc::new(seals));
-    Arc::new(PasswordVerifier::new(store.users.clone(), factors, pool.clone(), clock.clone(), lockout))
+    let max_age = config.identity.as_ref().and_then(|identity| identity.password_max_age);
+    let verifier =
+        PasswordVerifier::new(store.users.clone(), factors, pool.clone(), clock.clone(), lockout);
+    Arc::new(verifier.with_max_age(max_age))
 }
 
 /// When those who guess passwords are locked out.

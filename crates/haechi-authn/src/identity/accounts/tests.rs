@@ -105,7 +105,7 @@ async fn whatever_takes_away_ends_sessions() {
         with_session(&world).await;
         let accounts = accounts(&world);
         match change {
-            "password" => accounts.set_password("mina", Secret::from("nine bees under a hat")).await,
+            "password" => accounts.set_password("mina", Secret::from("nine bees under a hat"), false).await,
             "roles" => accounts.set_roles("mina", vec!["USER".into()]).await.map(drop),
             "disable" => accounts.set_disabled("mina", true).await,
             _ => accounts.delete("mina").await,
@@ -134,7 +134,7 @@ async fn what_could_not_end_sessions_is_run_again() {
         let world = World::new().await;
         with_session(&world).await;
         let run = async |accounts: Accounts| match change {
-            "password" => accounts.set_password("mina", Secret::from("nine bees under a hat")).await,
+            "password" => accounts.set_password("mina", Secret::from("nine bees under a hat"), false).await,
             "roles" => accounts.set_roles("mina", vec!["USER".into()]).await.map(drop),
             "disable" => accounts.set_disabled("mina", true).await,
             _ => accounts.delete("mina").await,

@@ -1,7 +1,7 @@
 //! `haechi user` at a running gate.
 
 use super::{
-    UserCommand, UserView, changed, print, print_all, said_of_attributes, said_of_present, said_of_roles,
+    UserCommand, UserView, changed, print, print_all, said_of_attributes, said_of_present, said_of_password, said_of_roles,
     said_of_second_factor, said_of_unlocked, with, without,
 };
 use crate::cli::output::said;
@@ -77,13 +77,7 @@ pub(super) async fn user(gate: &Gate, common: &Common, command: UserCommand) -> 
             said(&said_of_roles(&name, &user.roles));
             Ok(())
         }
-        UserCommand::SetPassword { name } => {
-            one(gate, &name).await?;
-            let body = json!({ "password": input::new_password()?.expose() });
-            gate.act(Method::PUT, &["users", &name, "password"], Some(&body)).await?;
-            said(&format!("user `{name}` has a new password"));
-            Ok(())
-        }
+        UserCommand::SetPassword { name, must_change } => set_password(gate, &name, must_change).await,
         UserCommand::Disable { name } => state(gate, &name, true).await,
         UserCommand::Enable { name } => state(gate, &name, false).await,
         UserCommand::Delete { name } => {
@@ -129,6 +123,14 @@ async fn change_roles(
     let body = json!({ "roles": change(user.roles) });
     let user: UserView = gate.edit(&["users", name, "roles"], user.revision, &body).await?;
     said(&said_of_roles(name, &user.roles));
+    Ok(())
+}
+
+async fn set_password(gate: &Gate, name: &str, must_change: bool) -> Result<(), Failure> {
+    one(gate, name).await?;
+    let body = json!({ "password": input::new_password()?.expose(), "must_change": must_change });
+    gate.act(Method::PUT, &["users", name, "password"], Some(&body)).await?;
+    said(&said_of_password(name, must_change));
     Ok(())
 }
 

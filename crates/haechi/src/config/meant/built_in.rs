@@ -153,7 +153,9 @@ fn routes(
     let both = || vec![Method::GET, Method::POST];
     let mut calls = vec![
         ("identity-login", below("login"), vec![Method::POST], open(), IdentityCall::Login),
-        ("identity-totp", below("totp"), vec![Method::POST], open(), IdentityCall::SecondFactor),
+        ("identity-password", below("password"), both(), open(), IdentityCall::Password),
+        ("identity-totp", below("totp"), both(), open(), IdentityCall::SecondFactor),
+        ("identity-account", below("account"), both(), open(), IdentityCall::Account),
         ("identity-refresh", below("refresh"), vec![Method::POST], open(), IdentityCall::Refresh),
         ("identity-token", below("token"), vec![Method::POST], open(), IdentityCall::Token),
         ("identity-revoke", below("revoke"), vec![Method::POST], open(), IdentityCall::Revoke),
@@ -172,6 +174,7 @@ fn routes(
     if let Some(authenticator) = authenticators.values().find(takes_tokens) {
         let known = || Authenticate::Any(vec![authenticator.name.clone()]);
         calls.push(("identity-logout", below("logout"), vec![Method::POST], known(), IdentityCall::Logout));
+        calls.push(("identity-sessions", below("sessions"), both(), known(), IdentityCall::Sessions));
         calls.push(("identity-me", below("me"), vec![Method::GET], known(), IdentityCall::Me));
     }
     let mut routes = Vec::with_capacity(calls.len());

@@ -36,6 +36,8 @@ pub(crate) struct Identity {
     pub registration: bool,
     /// The keys that it signs with.
     pub signing_keys: SigningKeys,
+    /// After how long a password must be changed.
+    pub password_max_age: Option<Duration>,
     /// When a user is locked out, and for how long.
     pub lockout: Lockout,
     /// How often it may be called.
@@ -77,6 +79,7 @@ pub(super) fn identity(resolver: &mut Resolver<'_>, written: &At<written::Identi
         browser_session: browser_session?,
         registration: written.registration,
         signing_keys: signing_keys?,
+        password_max_age: written.password.as_ref()?.max_age.given().map(|age| age.value.0),
         lockout: Lockout {
             failures: NonZeroU32::new(lockout.failures.0).unwrap_or(NonZeroU32::MIN),
             lasts: lockout.lasts.0,

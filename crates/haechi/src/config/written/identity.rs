@@ -2,7 +2,7 @@
 
 use super::rate_limits::{Login, Token};
 use crate::config::defaults::{
-    self, FailureCount, Lifetime, ReuseInterval, RotationInterval, SessionTime, TokenLifetime,
+    self, FailureCount, Lifetime, PasswordAge, ReuseInterval, RotationInterval, SessionTime, TokenLifetime,
 };
 use crate::config::read::{Defs, Reader, Value};
 use crate::config::record::record;
@@ -31,6 +31,8 @@ record! {
         default registration as "registration": bool = false,
         /// The keys that tokens are signed with.
         section signing_keys as "signing_keys": SigningKeys,
+        /// The passwords of users.
+        section password as "password": Passwords,
         /// When a user is locked out.
         section lockout as "lockout": Lockout,
         /// How often passwords may be tried at the login.
@@ -102,6 +104,15 @@ impl Value for SealTexts {
     fn schema(defs: &mut Defs) -> Json {
         let seal = Secret::<String>::schema(defs);
         json!({ "anyOf": [seal, { "type": "array", "items": seal, "minItems": 1 }] })
+    }
+}
+
+record! {
+    "`password`"
+    /// The passwords of users.
+    struct Passwords {
+        /// A password that is older must be changed at the next login, before there is any token. It lasts where this is left out.
+        optional max_age as "max_age": At<PasswordAge>,
     }
 }
 
