@@ -63,6 +63,7 @@ mod mtls;
 mod no_request_lost;
 mod nodes;
 mod observability;
+mod own_account;
 mod paths;
 mod policies;
 mod problems;

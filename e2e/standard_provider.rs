@@ -2,6 +2,8 @@
 
 mod chromium;
 mod clients;
+mod cors;
+mod own_pages;
 mod refused;
 mod registration;
 mod second_factor;

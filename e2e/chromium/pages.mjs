@@ -1,10 +1,12 @@
 // The pages of the embedded provider in a real browser: by keyboard, narrow and dark, in Korean, in two tabs, and looked at by axe-core.
-// node pages.mjs APP GATE USER PASSWORD SCREENSHOTS CHROMIUM
+// node pages.mjs APP GATE USER PASSWORD SCREENSHOTS CHROMIUM SPA_PORT SPA_CLIENT
 import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
+import { Secret, TOTP } from 'otpauth'
 import { chromium } from 'playwright-core'
 
-const [app, gate, user, password, screenshots, executablePath] = process.argv.slice(2)
+const [app, gate, user, password, screenshots, executablePath, spaPort, spaClient] = process.argv.slice(2)
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 const browser = await chromium.launch({ executablePath, args: quiet })
@@ -112,10 +114,106 @@ async function twoTabs() {
   await here.close()
 }
 
+const press = (page, button) => Promise.all([page.waitForNavigation(), page.click(`button[value=${button}]`)])
+
+async function logInOn(page) {
+  await page.fill('[name=username]', user)
+  await page.fill('[name=password]', password)
+  await press(page, 'login')
+}
+
+// A person sees to their own account, wide and in English, then narrow, dark and in Korean; logs in with the app, and takes it away again.
+async function ownAccount() {
+  const here = await context({ locale: 'en-US', viewport: { width: 1280, height: 800 } })
+  const page = await here.newPage()
+  await page.goto(`${gate}/auth/account`)
+  await logInOn(page)
+  await look(page, 'account')
+  await Promise.all([page.waitForNavigation(), page.click('a[href$="/auth/password"]')])
+  await look(page, 'password')
+  await page.fill('[name=password]', 'not the password')
+  await page.fill('[name=new_password]', 'four goats under a red moon')
+  await page.fill('[name=repeated]', 'four goats under a red moon')
+  await press(page, 'change')
+  await look(page, 'password-wrong')
+  expect('the problem of the password is said', (await page.getByRole('alert').count()) === 1)
+  await page.goto(`${gate}/auth/totp`)
+  await look(page, 'second-factor')
+  await page.fill('[name=password]', password)
+  await press(page, 'enrol')
+  await look(page, 'second-factor-set-up')
+  const shown = (await page.textContent('main code')).replaceAll(' ', '')
+  const totp = new TOTP({ secret: Secret.fromBase32(shown) })
+  await page.fill('[name=code]', '000000')
+  await press(page, 'confirm')
+  await look(page, 'second-factor-wrong')
+  await page.fill('[name=code]', totp.generate())
+  await press(page, 'confirm')
+  await look(page, 'recovery-codes')
+  const recovery = await page.textContent('.codes code')
+  await Promise.all([page.waitForNavigation(), page.click('main a')])
+  expect('the account says that it is on', (await page.textContent('main')).includes('(on)'))
+  await withTheApp(recovery)
+  await page.goto(`${gate}/auth/totp`)
+  await look(page, 'second-factor-on')
+  await page.fill('[name=password]', password)
+  await press(page, 'disable')
+  expect('it is off', (await page.locator('button[value=disable]').count()) === 0)
+  await here.close()
+}
+
+async function withTheApp(recovery) {
+  const here = await context({ locale: 'ko-KR', viewport: { width: 360, height: 640 }, colorScheme: 'dark' })
+  const page = await here.newPage()
+  await page.goto(app)
+  await logInOn(page)
+  await look(page, 'code-ko')
+  expect('the code has the focus', (await page.evaluate(() => document.activeElement.getAttribute('name'))) === 'code')
+  await page.fill('[name=code]', '000000')
+  await press(page, 'login')
+  await look(page, 'code-wrong-ko')
+  await page.fill('[name=code]', recovery)
+  await press(page, 'login')
+  await page.waitForURL(`${app}callback*`)
+  for (const name of ['account', 'password', 'totp']) {
+    await page.goto(`${gate}/auth/${name}`)
+    await look(page, `${name}-ko`)
+    expect(`${name} is Korean`, (await page.getAttribute('html', 'lang')) === 'ko')
+  }
+  await here.close()
+}
+
+// A page of another origin logs people in by itself: it exchanges the code and reads who it is, by fetch alone.
+async function singlePageApplication() {
+  const origin = `http://localhost:${spaPort}`
+  const script = `
+    const query = new URLSearchParams(location.search)
+    const body = new URLSearchParams({ grant_type: 'authorization_code', code: query.get('code'), redirect_uri: '${origin}/', client_id: '${spaClient}', code_verifier: 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk' })
+    const told = async () => {
+      const { token_endpoint, userinfo_endpoint } = await (await fetch('${gate}/.well-known/openid-configuration')).json()
+      const { access_token } = await (await fetch(token_endpoint, { method: 'POST', body })).json()
+      return (await (await fetch(userinfo_endpoint, { headers: { authorization: 'Bearer ' + access_token } })).json()).preferred_username
+    }
+    told().then((name) => { document.title = 'hello ' + name }, (error) => { document.title = 'failed ' + error })`
+  const server = createServer((_, answer) => answer.writeHead(200, { 'content-type': 'text/html' }).end(`<!doctype html><html lang="en"><link rel="icon" href="data:,"><title>none</title><script>${script}</script>`))
+  await new Promise((done) => server.listen(Number(spaPort), 'localhost', done))
+  const here = await context({ locale: 'en-US' })
+  const page = await here.newPage()
+  const asked = new URLSearchParams({ client_id: spaClient, redirect_uri: `${origin}/`, response_type: 'code', scope: 'openid profile', code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', code_challenge_method: 'S256' })
+  await page.goto(`${gate}/auth/authorize?${asked}`)
+  await logInOn(page)
+  await page.waitForFunction(() => document.title !== 'none')
+  expect(`the page of another origin says: ${await page.title()}`, (await page.title()) === `hello ${user}`)
+  await here.close()
+  server.close()
+}
+
 try {
   await byKeyboard()
   await narrowDarkKorean()
   await twoTabs()
+  await ownAccount()
+  await singlePageApplication()
 } catch (error) {
   problems.push(String(error.stack ?? error))
 } finally {

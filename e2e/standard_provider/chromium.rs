@@ -27,7 +27,7 @@ fn installed() -> PathBuf {
     for file in ["package.json", "pages.mjs"] {
         std::fs::copy(script.join(file), folder.join(file)).unwrap();
     }
-    if !folder.join("node_modules/playwright-core").exists() {
+    if !folder.join("node_modules/otpauth").exists() {
         let made = Command::new("npm")
             .args(["install", "--no-audit", "--no-fund"])
             .current_dir(&folder)
@@ -58,14 +58,33 @@ fn chromium_shows_pages_that_people_can_use() {
     let world = World::new(&backend);
     let (_running, app) = application(&world);
     let folder = installed();
+    let port = free_port().to_string();
+    let spa = ["page", "--public", "--redirect-uri", &format!("http://localhost:{port}/")];
+    let spa = add_client(world.gate.folder(), &spa);
+    let origin = format!("Origin: http://localhost:{port}");
+    // The gate knows of it before long.
+    let asks = ["-X", "OPTIONS", "-H", &origin, "-H", "Access-Control-Request-Method: POST"];
+    eventually(PATIENCE, || {
+        world.gate.curl("/auth/token", &asks).field("access-control-allow-origin").map(|_| ())
+    });
     let mut script = Command::new("node");
-    script.args(["pages.mjs", &app, &world.issuer, "alice", PASSWORD, "screenshots", "/usr/bin/chromium"]);
+    script.args(["pages.mjs", &app, &world.issuer, "alice", PASSWORD, "screenshots", "/usr/bin/chromium", &port, &spa.id]);
     let done = script.current_dir(&folder).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let told: Value = serde_json::from_slice(&done.stdout).unwrap();
     assert_eq!(told["problems"], json!([]), "screenshots are in {}", folder.display());
     // It has been on all of them.
-    for (page, title) in [("login", "Log in"), ("login-ko", "로그인"), ("logged-out", "Logged out")] {
+    for (page, title) in [
+        ("login", "Log in"),
+        ("login-ko", "로그인"),
+        ("logged-out", "Logged out"),
+        ("account", "Your account"),
+        ("password-wrong", "Change password"),
+        ("second-factor-set-up", "Second step"),
+        ("recovery-codes", "Recovery codes"),
+        ("code-wrong-ko", "2단계 인증"),
+        ("account-ko", "내 계정"),
+    ] {
         assert_eq!(told["seen"][page], title, "{told}");
     }
     assert_eq!(backend.last().field("x-auth-issuer"), Some(&*world.issuer));

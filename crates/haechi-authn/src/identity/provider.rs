@@ -1,6 +1,7 @@
 //! Login, refresh, logout, and the tokens that come of them.
 
 use super::browser_session::BrowserSessionSpans;
+use super::client_origins::ClientOrigins;
 use super::keyring::Keyring;
 use super::limits::{CallLimited, IdentityLimits, IdentityRates, LimitedCall};
 use super::passwords::{PasswordRefused, PasswordVerifier, Shown};
@@ -52,6 +53,8 @@ pub struct IdentitySettings {
     pub browser_session: BrowserSessionSpans,
     /// Whether clients may register themselves.
     pub registration: bool,
+    /// Of which pages the public clients are.
+    pub client_origins: Arc<ClientOrigins>,
     /// The attributes that tokens may carry.
     pub declared: Arc<DeclaredAttributes>,
     /// Counts calls.
@@ -297,6 +300,11 @@ impl Provider {
     /// Below which path the provider answers, without a slash at its end.
     pub fn path(&self) -> &Arc<str> {
         &self.inner.settings.path
+    }
+
+    /// Of which pages the public clients are.
+    pub fn client_origins(&self) -> &Arc<ClientOrigins> {
+        &self.inner.settings.client_origins
     }
 
     /// The `iss` of the tokens made here.

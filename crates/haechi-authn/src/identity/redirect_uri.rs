@@ -100,6 +100,13 @@ impl RedirectUri {
         &self.origin
     }
 
+    /// The origin of the page that it is, as browsers name it; `None` where it is an app's.
+    pub(super) fn page_origin(&self) -> Option<&str> {
+        let (scheme, rest) = self.text.split_once("://")?;
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        self.text.get(..scheme.len() + "://".len() + end)
+    }
+
     /// Whether it is of this machine alone.
     pub fn is_local(&self) -> bool {
         self.text.starts_with("http:")

@@ -1,5 +1,6 @@
 //! Time-based one-time passwords (RFC 6238) as every authenticator app makes them: HMAC-SHA-1, six digits, steps of 30 seconds.
 
+use super::redirect_uri::push_encoded;
 use crate::random::{self, RandomnessError};
 use aws_lc_rs::hmac;
 use haechi_core::{Secret, Timestamp};
@@ -36,7 +37,12 @@ impl TotpSecret {
     /// What apps read from a QR code or a link. `issuer` is the gate's address.
     pub(super) fn uri(&self, issuer: &str, account: &str) -> Secret<String> {
         let place = issuer.split_once("://").map_or(issuer, |(_, place)| place);
-        let (place, account) = (percent(place), percent(account));
+        let encoded = |text: &str| {
+            let mut out = String::with_capacity(text.len());
+            push_encoded(&mut out, text);
+            out
+        };
+        let (place, account) = (encoded(place), encoded(account));
         let secret = self.text();
         let secret = secret.expose();
         Secret::new(format!(
@@ -89,18 +95,6 @@ pub(super) fn base32(bytes: &[u8]) -> String {
         }
     }
     text
-}
-
-fn percent(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 #[cfg(test)]

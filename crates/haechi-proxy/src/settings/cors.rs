@@ -3,9 +3,11 @@
 //! The gate alone speaks for such a route: it answers preflights, and what a backend says in `Access-Control-*` is replaced.
 
 use super::origin::OriginPattern;
+use haechi_authn::identity::ClientOrigins;
 use haechi_core::{FieldName, Fields, MethodSet};
 use http::Method;
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Which pages of other sites may read what a route answers.
@@ -32,6 +34,8 @@ pub enum CorsOrigins {
     Any,
     /// Those of these origins.
     Listed(Vec<OriginPattern>),
+    /// Those of the identity provider's public clients.
+    OfClients(Arc<ClientOrigins>),
 }
 
 impl CorsOrigins {
@@ -39,6 +43,10 @@ impl CorsOrigins {
     fn granted(&self, origin: &[u8]) -> Option<Cow<'_, str>> {
         match self {
             Self::Any => Some("*".into()),
+            Self::OfClients(clients) if clients.has(origin) => {
+                String::from_utf8(origin.to_vec()).ok().map(Cow::Owned)
+            }
+            Self::OfClients(_) => None,
             Self::Listed(listed) => match listed.iter().find(|known| known.means(origin))? {
                 OriginPattern::Exactly(known) => Some((&**known).into()),
                 OriginPattern::Below { .. } => String::from_utf8(origin.to_vec()).ok().map(Cow::Owned),
@@ -76,7 +84,7 @@ impl Cors {
     }
 
     pub(crate) fn write_grant(&self, granted: Option<&str>, fields: &mut Fields) {
-        if matches!(self.origins, CorsOrigins::Listed(_)) && !varies_by_origin(fields) {
+        if !matches!(self.origins, CorsOrigins::Any) && !varies_by_origin(fields) {
             // Also without a grant: a cache must not give one page's answer to another.
             fields.push(b"vary", b"Origin");
         }

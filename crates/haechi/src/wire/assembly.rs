@@ -15,7 +15,7 @@ use haechi_authn::RevocationWatch;
 use haechi_authn::control::Control;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
-use haechi_authn::identity::{IdentityLimits, Keyring};
+use haechi_authn::identity::{ClientOrigins, IdentityLimits, Keyring};
 use haechi_authn::key_uses::KeyUses;
 use haechi_authn::keys::Fetch;
 use haechi_authn::oidc::WebCalls;
@@ -56,6 +56,8 @@ pub(crate) struct ProcessState {
     /// What is known of endpoints, for the plans that come after this one.
     pub(crate) endpoints: Endpoints,
     keyring: Option<Arc<Keyring>>,
+    /// Of which pages the identity provider's public clients are.
+    client_origins: Arc<ClientOrigins>,
     /// Where passwords are hashed, once there is somebody with one.
     pub(crate) pool: Arc<OnceLock<Arc<PasswordPool>>>,
     fetch: Arc<dyn Fetch>,
@@ -108,6 +110,11 @@ impl ProcessState {
         }
         let keyring =
             control.block_on(identity::keyring(config, store.as_ref(), &clock, control.handle()))?;
+        let client_origins: Arc<ClientOrigins> = Arc::default();
+        if let (Some(store), true) = (&store, config.identity.is_some()) {
+            let (origins, clients) = (client_origins.clone(), store.clients.clone());
+            supervise(control.handle(), "client origins", move || origins.clone().follow(clients.clone()));
+        }
         let quotas = store.as_ref().map(|store| QuotaKeeper::new(store.quotas.clone(), clock.clone()));
         if let Some(quotas) = &quotas {
             let quotas = quotas.clone();
@@ -129,6 +136,7 @@ impl ProcessState {
             key_expiry,
             endpoints: Endpoints::default(),
             keyring,
+            client_origins,
             pool: Arc::default(),
             calls: fetch.clone(),
             fetch,
@@ -186,6 +194,7 @@ impl Assembly {
             keyring: process.keyring.as_ref(),
             pool,
             limits: &process.identity_limits,
+            client_origins: &process.client_origins,
             declared: &declared,
             watch: &process.watch,
             clock: &process.clock,

@@ -6,7 +6,7 @@ use haechi_authn::control::Control;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{
-    IdentityLimits, IdentitySettings, Keyring, KeyringFault, Lockout, PasswordVerifier, Provider,
+    ClientOrigins, IdentityLimits, IdentitySettings, Keyring, KeyringFault, Lockout, PasswordVerifier, Provider,
     ProviderStores, SOONEST, Seal, Seals, SecondFactors, SigningKeyAccounts, watch_revocations,
 };
 use haechi_authn::supervisor::supervise;
@@ -48,6 +48,7 @@ pub(crate) struct Materials<'a> {
     pub(crate) keyring: Option<&'a Arc<Keyring>>,
     pub(crate) pool: Option<&'a Arc<PasswordPool>>,
     pub(crate) limits: &'a Arc<IdentityLimits>,
+    pub(crate) client_origins: &'a Arc<ClientOrigins>,
     pub(crate) declared: &'a Arc<DeclaredAttributes>,
     pub(crate) watch: &'a Arc<RevocationWatch>,
     pub(crate) clock: &'a Arc<dyn Clock>,
@@ -164,17 +165,13 @@ pub(crate) fn provider(materials: &Materials<'_>) -> Result<Option<Arc<Provider>
     };
     let pool = materials.pool.ok_or(IdentityFault::NoPool)?;
     let verifier = verifier(config, store, pool, clock);
-    let settings = settings(identity, materials.declared, materials.limits);
+    let settings = settings(identity, materials);
     let control = Control::new(control.clone());
     let watch = materials.watch.clone();
     Ok(Some(Arc::new(Provider::new(settings, stores, watch, verifier, keyring, clock.clone(), control))))
 }
 
-fn settings(
-    identity: &meant::Identity,
-    declared: &Arc<DeclaredAttributes>,
-    limits: &Arc<IdentityLimits>,
-) -> IdentitySettings {
+fn settings(identity: &meant::Identity, materials: &Materials<'_>) -> IdentitySettings {
     IdentitySettings {
         issuer: identity.issuer.clone(),
         path: (&*identity.path).into(),
@@ -184,8 +181,9 @@ fn settings(
         refresh_lifetime: identity.refresh_token_lifetime,
         browser_session: identity.browser_session,
         registration: identity.registration,
-        declared: declared.clone(),
-        limits: limits.clone(),
+        client_origins: materials.client_origins.clone(),
+        declared: materials.declared.clone(),
+        limits: materials.limits.clone(),
         rates: identity.rates,
     }
 }

@@ -8,11 +8,13 @@ use haechi_audit::chain::hex;
 use haechi_authn::Authenticator;
 use haechi_authn::identity::Provider;
 use haechi_authz::{DecisionPoint, Enforcer, EnforcerParts, Engine};
+use haechi_core::MethodSet;
 use haechi_core::rate::Rate;
 use haechi_proxy::{
-    Authentication, Endpoint, Endpoints, IdentityCall, LimitBy, Logins, OnFailure, Plan, PlanParts,
+    Authentication, Cors, CorsOrigins, Endpoint, Endpoints, IdentityCall, LimitBy, Logins, OnFailure, Plan, PlanParts,
     RateLimit, Route, RouteSettings, Service, ServiceIndex, Target,
 };
+use http::Method;
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -65,7 +67,7 @@ pub(crate) fn plan(
     for own in &config.built_in {
         let dangling = || PlanFault::Dangling(own.name.clone());
         let authentication = authentication(&own.authenticate, authenticators).ok_or_else(dangling)?;
-        routes.push(built_in(own, authentication));
+        routes.push(built_in(own, authentication, identity.as_deref()));
     }
     let enforcer = Enforcer::new(EnforcerParts {
         engine: Engine::new(config.policies.clone())?,
@@ -146,12 +148,40 @@ fn login_limit(own: &meant::BuiltInRoute) -> Option<RateLimit> {
     Some(RateLimit::new(&own.name, by.to_string(), by, rate, OnFailure::Local))
 }
 
-fn built_in(own: &meant::BuiltInRoute, authentication: Authentication) -> Route {
+/// What pages of other sites may ask of the provider: its documents everybody's, and what gives or takes tokens those of its public clients. None comes with
+/// a cookie.
+fn built_in_cors(call: IdentityCall, identity: Option<&Provider>) -> Option<Cors> {
+    let of_clients = || Some(CorsOrigins::OfClients(identity?.client_origins().clone()));
+    let (origins, methods) = match call {
+        IdentityCall::Discovery | IdentityCall::Jwks => (CorsOrigins::Any, vec![Method::GET]),
+        IdentityCall::Token | IdentityCall::Revoke => (of_clients()?, vec![Method::POST]),
+        IdentityCall::Userinfo => (of_clients()?, vec![Method::GET, Method::POST]),
+        _ => return None,
+    };
+    Some(Cors {
+        origins,
+        methods: MethodSet::new(methods),
+        headers: vec!["authorization".into(), "content-type".into()],
+        expose: Some("www-authenticate".into()),
+        credentials: false,
+        max_age: PREFLIGHT_KEPT,
+    })
+}
+
+/// How long a browser may remember what a page may ask of the provider.
+const PREFLIGHT_KEPT: Duration = Duration::from_secs(600);
+
+fn built_in(
+    own: &meant::BuiltInRoute,
+    authentication: Authentication,
+    identity: Option<&Provider>,
+) -> Route {
     Route {
         methods: own.methods.clone(),
         settings: RouteSettings {
             max_body: Some(64 * 1024),
             rate_limits: login_limit(own).into_iter().collect(),
+            cors: built_in_cors(own.call, identity),
             ..RouteSettings::default()
         },
         ..Route::new(&own.name, own.path.clone(), authentication, Target::Identity(own.call))

@@ -42,6 +42,7 @@ fn without_keys(world: &World) -> Provider {
             absolute: Duration::from_secs(7200),
         },
         registration: false,
+        client_origins: Arc::default(),
         path: "/auth".into(),
         reuse_interval: Duration::ZERO,
         declared: Arc::new(DeclaredAttributes::new(
@@ -287,7 +288,12 @@ async fn one_login_too_many_is_told_before_anything_is_read_or_hashed() {
     let world = World::new().await;
     let provider = provider(&world).await;
     let from = |last: u8| [192, 0, 2, last].into();
-    let login = async |name: &str, client| provider.login(name.into(), Secret::from("wrong"), client).await;
+    let shows = |name: &str, password| Credentials {
+        name: name.into(),
+        password: Secret::from(password),
+        code: None,
+    };
+    let login = async |name: &str, client| provider.login(shows(name, "wrong"), client).await;
     for last in 0..20 {
         // Whether there is such a user or not.
         assert!(matches!(login("nobody", from(last)).await, Err(LoginRefused::InvalidCredentials(_))));
@@ -298,6 +304,6 @@ async fn one_login_too_many_is_told_before_anything_is_read_or_hashed() {
         (limited.limit.name(), limited.answer.remaining, world.store.asked()),
         ("login-account", 0, asked)
     );
-    let right = provider.login("mina".into(), Secret::from(PASSWORD), from(99)).await;
+    let right = provider.login(shows("mina", PASSWORD), from(99)).await;
     assert!(right.is_ok(), "another account");
 }
