@@ -2,7 +2,7 @@
 
 use super::{World, between};
 use crate::harness::authenticator_app::code_in;
-use crate::harness::{PASSWORD, Reply, haechi_with_input};
+use crate::harness::{PASSWORD, Reply, haechi, haechi_with_input};
 use crate::login::browser::{Browser, find_parameter, location, parameter};
 use haechi_testkit::Backend;
 use serde_json::json;
@@ -152,4 +152,17 @@ fn the_account_shows_logins_and_consents_and_ends_them() {
     let login = between(&page.text(), "name=\"login\" value=\"", "\"").to_owned();
     location(&world.send(&mut here, &page, &[("login", &login), ("action", "end")]), &world.issuer);
     assert!(!world.is_logged_in(&mut here));
+}
+
+#[test]
+fn whoever_ends_all_logins_of_a_user_ends_those_of_browsers_too() {
+    let backend = Backend::saying("reached");
+    let world = World::new(&backend);
+    let mut browser = Browser::default();
+    world.log_in_to(&mut browser, "account", PASSWORD);
+    let folder = world.gate.folder().path();
+    let listed = haechi(folder, &["session", "list", "--user", "alice", "--output", "json"]).success().stdout;
+    assert!(listed.contains("identity provider"), "{listed}");
+    haechi(folder, &["session", "end", "--user", "alice"]).success();
+    assert!(!world.is_logged_in(&mut browser));
 }

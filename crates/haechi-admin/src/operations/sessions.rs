@@ -79,12 +79,12 @@ pub(super) async fn list(
     let found = stores.sessions.list(user.as_deref(), reader.now(), limit).await?;
     let mut all: Vec<(Timestamp, SessionView)> =
         found.into_iter().map(|session| (session.created_at, SessionView::of(session))).collect();
-    if user.is_none() {
-        let others = stores.web_sessions.list(None, reader.now(), limit).await?;
-        all.extend(others.into_iter().map(|session| (session.created_at, SessionView::of_browser(session))));
-        all.sort_by_key(|(created_at, _)| std::cmp::Reverse(*created_at));
-        all.truncate(limit);
-    }
+    let others = stores.web_sessions.list(user.as_deref(), reader.now(), limit).await?;
+    let issuer = reader.rules()?.issuer;
+    let others = others.into_iter().filter(|session| user.is_none() || *session.issuer == *issuer);
+    all.extend(others.map(|session| (session.created_at, SessionView::of_browser(session))));
+    all.sort_by_key(|(created_at, _)| std::cmp::Reverse(*created_at));
+    all.truncate(limit);
     Ok(Page { items: all.into_iter().map(|(_, view)| view).collect(), next: None })
 }
 
@@ -114,6 +114,13 @@ pub(super) async fn end_of_user(
     asked: Asked<UserPath, Nothing, Nothing>,
 ) -> Result<Done, AdminError> {
     let (user, _) = concerned(&change, &asked.path.name, &asked.condition).await?;
-    change.stores()?.sessions.end_all_of(&user.id, until(&change)?).await?;
+    let (stores, issuer) = (change.stores()?, change.look.rules()?.issuer);
+    stores.sessions.end_all_of(&user.id, until(&change)?).await?;
+    // Those of browsers at the provider's own pages; somebody of another issuer may have the same id.
+    for session in stores.web_sessions.list(Some(&user.id), change.look.now(), MOST).await? {
+        if *session.issuer == *issuer {
+            stores.web_sessions.end(&session.id).await?;
+        }
+    }
     Ok(Done)
 }

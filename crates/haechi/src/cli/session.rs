@@ -7,6 +7,7 @@ use super::remote::{Managed, wait};
 use super::store::{Opened, with_store};
 use super::{Common, Failure, Format};
 use crate::config::LONGEST_ACCESS_TOKEN;
+use crate::wire::own_issuer;
 use clap::{Args, Subcommand};
 use haechi_authn::identity::tokens_expire_at;
 use haechi_core::ports::{Session, StoreError, WebSession};
@@ -100,6 +101,13 @@ fn not_a_token(id: &str) -> Result<(), Failure> {
 async fn of_user(opened: &Opened, name: &str) -> Result<(), Failure> {
     let id = id_of(opened, name).await?;
     opened.store.sessions.end_all_of(&id, until()).await?;
+    let issuer = own_issuer(&opened.config);
+    for session in opened.store.web_sessions.list(Some(&id), SystemClock.now(), ENDED_AT_ONCE).await? {
+        // Somebody of another issuer may have the same id.
+        if *session.issuer == *issuer {
+            opened.store.web_sessions.end(&session.id).await?;
+        }
+    }
     said(&format!("ended all logins of user `{name}`"));
     Ok(())
 }
@@ -138,13 +146,13 @@ async fn list(opened: &Opened, user: Option<&str>, limit: usize, format: Format)
     let found = opened.store.sessions.list(id.as_deref(), SystemClock.now(), limit).await?;
     let mut views: Vec<SessionView> =
         found.into_iter().map(|session| SessionView::of(session, &names)).collect();
-    if id.is_none() {
-        let others = opened.store.web_sessions.list(None, SystemClock.now(), limit).await?;
-        views.extend(others.into_iter().map(SessionView::of_browser));
-        // Times of one form are in order where their texts are.
-        views.sort_by(|a, b| b.created_at.cmp(&a.created_at));
-        views.truncate(limit);
-    }
+    let others = opened.store.web_sessions.list(id.as_deref(), SystemClock.now(), limit).await?;
+    let issuer = own_issuer(&opened.config);
+    let others = others.into_iter().filter(|session| id.is_none() || *session.issuer == *issuer);
+    views.extend(others.map(SessionView::of_browser));
+    // Times of one form are in order where their texts are.
+    views.sort_by(|a, b| b.created_at.cmp(&a.created_at));
+    views.truncate(limit);
     print(format, &views)
 }
 
