@@ -3,7 +3,7 @@
 use super::told::Told;
 use super::{Answer, Tokens, json, of_pair};
 use crate::refusal::Refusal;
-use haechi_authn::identity::{Credentials, FactorAction, FactorDone, FactorRefused, LoginRefused, Provider};
+use haechi_authn::identity::{Credentials, FactorAction, FactorDone, FactorRefused, Provider};
 use haechi_core::Secret;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
