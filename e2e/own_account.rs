@@ -155,7 +155,8 @@ fn a_short_password_goes_with_a_second_factor_and_never_without() {
     let site = start("");
     refused(site.change(PASSWORD, SHORT), 422, "password-refused");
     let totp = |body: Value| site.gate.post_json("/auth/totp", &body);
-    let new = totp(json!({ "username": "alice", "password": PASSWORD, "action": "enrol" })).expect(200).json();
+    let new =
+        totp(json!({ "username": "alice", "password": PASSWORD, "action": "enrol" })).expect(200).json();
     let code = code_in(text(&new, "secret"), 0);
     let confirm = json!({ "username": "alice", "password": PASSWORD, "action": "confirm", "code": code });
     let recovery = totp(confirm).expect(200).json()["recovery_codes"].clone();
@@ -203,7 +204,12 @@ fn people_see_where_they_are_logged_in_and_end_it() {
     site.end(&one, &json!({ "end": current(&three) })).expect(204);
     site.refresh(&three).expect(401);
     eventually(PATIENCE, || (site.status(&three) == 401).then_some(()));
-    for bad in [json!({}), json!({ "end_others": false }), json!({ "end": 1 }), json!({ "end": "a", "withdraw": "b" })] {
+    for bad in [
+        json!({}),
+        json!({ "end_others": false }),
+        json!({ "end": 1 }),
+        json!({ "end": "a", "withdraw": "b" }),
+    ] {
         refused(site.end(&one, &bad), 400, "bad-body");
     }
     site.end(&one, &json!({ "end_others": true })).expect(204);

@@ -93,10 +93,15 @@ impl Site {
 fn a_code_is_asked_for_beside_the_password_and_counts_once() {
     let site = start();
     let before = login(&site.gate, None).expect(200).json();
-    assert_eq!((site.at("/x", &before), site.at("/strong/x", &before), site.at("/sure/x", &before)), (200, 401, 403));
+    assert_eq!(
+        (site.at("/x", &before), site.at("/strong/x", &before), site.at("/sure/x", &before)),
+        (200, 401, 403)
+    );
     let alice = enrol(&site.gate);
     // Whoever had logged in with the password alone is out.
-    site.gate.post_json("/auth/refresh", &json!({ "refresh_token": text(&before, "refresh_token") })).expect(401);
+    site.gate
+        .post_json("/auth/refresh", &json!({ "refresh_token": text(&before, "refresh_token") }))
+        .expect(401);
     eventually(PATIENCE, || (site.at("/x", &before) == 401).then_some(()));
     refused(login(&site.gate, None), 401, "second-factor-needed");
     refused(login(&site.gate, Some("000000")), 401, "invalid-credentials");
@@ -138,11 +143,16 @@ fn a_recovery_code_works_once_and_new_ones_take_their_place() {
     let log = site.gate.log().join("\n");
     for secret in alice.recovery.iter().chain([&alice.secret]) {
         for secret in [secret.clone(), secret.replace('-', "")] {
-            let kept = [&store, &wal].iter().any(|file| file.windows(secret.len()).any(|part| part == secret.as_bytes()));
+            let kept = [&store, &wal]
+                .iter()
+                .any(|file| file.windows(secret.len()).any(|part| part == secret.as_bytes()));
             assert!(!trail.contains(&secret) && !log.contains(&secret) && !kept, "{secret}");
         }
     }
-    assert!(trail.contains("second_factor.enable") && trail.contains("second_factor.recovery_codes"), "{trail}");
+    assert!(
+        trail.contains("second_factor.enable") && trail.contains("second_factor.recovery_codes"),
+        "{trail}"
+    );
 }
 
 #[test]
@@ -151,7 +161,12 @@ fn the_second_factor_is_changed_by_whoever_shows_all_of_it() {
     refused(totp(&site.gate, json!({ "action": "disable" })), 409, "conflict");
     refused(totp(&site.gate, json!({ "action": "confirm", "code": "123456" })), 401, "invalid-credentials");
     refused(totp(&site.gate, json!({ "action": "enrol", "password": "wrong" })), 401, "invalid-credentials");
-    for body in [json!({}), json!({ "action": "confirm" }), json!({ "action": "enrol", "code": "1" }), json!({ "action": "x" })] {
+    for body in [
+        json!({}),
+        json!({ "action": "confirm" }),
+        json!({ "action": "enrol", "code": "1" }),
+        json!({ "action": "x" }),
+    ] {
         refused(totp(&site.gate, body), 400, "bad-body");
     }
     let alice = enrol(&site.gate);
@@ -171,7 +186,10 @@ fn the_second_factor_is_changed_by_whoever_shows_all_of_it() {
     let off = json!({ "action": "disable", "totp": recovery["recovery_codes"][0] });
     let after = totp(&site.gate, off).expect(200).json();
     assert_eq!(part(text(&after, "access_token"), 1)["amr"], json!(["pwd"]));
-    assert_eq!((site.at("/x", &after), site.at("/strong/x", &after), site.at("/sure/x", &after)), (200, 401, 403));
+    assert_eq!(
+        (site.at("/x", &after), site.at("/strong/x", &after), site.at("/sure/x", &after)),
+        (200, 401, 403)
+    );
     login(&site.gate, None).expect(200);
 }
 
@@ -217,11 +235,19 @@ fn an_administrator_takes_it_away_from_whoever_has_lost_it() {
     assert!(done.stderr.contains("user `alice` has no second factor"), "{}", done.stderr);
     assert!(shown(folder).contains("\"second_factor\": false"));
     eventually(PATIENCE, || (site.at("/x", &alice.tokens) == 401).then_some(()));
-    site.gate.post_json("/auth/refresh", &json!({ "refresh_token": text(&alice.tokens, "refresh_token") })).expect(401);
+    site.gate
+        .post_json("/auth/refresh", &json!({ "refresh_token": text(&alice.tokens, "refresh_token") }))
+        .expect(401);
     login(&site.gate, None).expect(200);
     haechi(folder, &["user", "remove-second-factor", "nobody"]);
     let trail = std::fs::read_to_string(site.gate.folder().file("audit/haechi.jsonl")).unwrap();
-    assert_eq!(trail.lines().filter(|line| line.contains("user.remove_second_factor") && line.contains("done")).count(), 1);
+    assert_eq!(
+        trail
+            .lines()
+            .filter(|line| line.contains("user.remove_second_factor") && line.contains("done"))
+            .count(),
+        1
+    );
 }
 
 #[test]

@@ -68,7 +68,17 @@ fn chromium_shows_pages_that_people_can_use() {
         world.gate.curl("/auth/token", &asks).field("access-control-allow-origin").map(|_| ())
     });
     let mut script = Command::new("node");
-    script.args(["pages.mjs", &app, &world.issuer, "alice", PASSWORD, "screenshots", "/usr/bin/chromium", &port, &spa.id]);
+    script.args([
+        "pages.mjs",
+        &app,
+        &world.issuer,
+        "alice",
+        PASSWORD,
+        "screenshots",
+        "/usr/bin/chromium",
+        &port,
+        &spa.id,
+    ]);
     let done = script.current_dir(&folder).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let told: Value = serde_json::from_slice(&done.stdout).unwrap();

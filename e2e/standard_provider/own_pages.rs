@@ -37,7 +37,8 @@ fn a_password_is_changed_on_a_page_and_other_browsers_are_logged_out() {
     world.log_in_to(&mut elsewhere, "account", PASSWORD);
     let page = world.log_in_to(&mut here, "password", PASSWORD);
     let change = |browser: &mut Browser, page: &Reply, current: &str, new: &str, repeated: &str| {
-        let sent = [("password", current), ("new_password", new), ("repeated", repeated), ("action", "change")];
+        let sent =
+            [("password", current), ("new_password", new), ("repeated", repeated), ("action", "change")];
         world.send(browser, page, &sent)
     };
     for (current, new, repeated, why) in [
@@ -132,7 +133,12 @@ fn the_account_shows_logins_and_consents_and_ends_them() {
     // What another site sends ends nothing, and neither does another's form.
     let ticket = between(&page.text(), "name=\"ticket\" value=\"", "\"").to_owned();
     let form = format!("ticket={ticket}&action=end_others");
-    here.submit(&world.own("account"), &form, &["Origin: https://evil.example", "Sec-Fetch-Site: cross-site"]).expect(400);
+    here.submit(
+        &world.own("account"),
+        &form,
+        &["Origin: https://evil.example", "Sec-Fetch-Site: cross-site"],
+    )
+    .expect(400);
     elsewhere.submit(&world.own("account"), &form, &[&format!("Origin: {}", world.issuer)]);
     assert!(world.is_logged_in(&mut here) && world.is_logged_in(&mut elsewhere));
     let client = world.client.id.clone();

@@ -39,8 +39,13 @@ fn the_login_page_asks_for_the_code_and_the_tokens_say_so() {
     let (secret, recovery) = enrol(&world);
     // The browser that had logged in with the password alone is asked again.
     let page = password(&world, &mut browser, &world.request(&world.public.id, &[])).expect(200);
-    assert!(page.text().contains("autocomplete=\"one-time-code\"") && !page.text().contains("name=\"password\""));
-    assert!(browser.open(&request).expect(200).text().contains("name=\"password\""), "nobody is logged in yet");
+    assert!(
+        page.text().contains("autocomplete=\"one-time-code\"") && !page.text().contains("name=\"password\"")
+    );
+    assert!(
+        browser.open(&request).expect(200).text().contains("name=\"password\""),
+        "nobody is logged in yet"
+    );
     let wrong = world.send(&mut browser, &page, &[("code", "000000"), ("action", "login")]).expect(400);
     assert!(wrong.text().contains("id=\"problem\"") && wrong.text().contains("aria-invalid=\"true\""));
     let code = code_in(&secret, 30);
@@ -49,7 +54,11 @@ fn the_login_page_asks_for_the_code_and_the_tokens_say_so() {
     let tokens = world.token(&world.public, &parameter(&to, "code"), &[]).expect(200).json();
     for token in ["access_token", "id_token"] {
         let claims = part(tokens[token].as_str().unwrap(), 1);
-        assert_eq!((&claims["amr"], &claims["acr"]), (&json!(["pwd", "otp", "mfa"]), &json!(SEVERAL)), "{token}");
+        assert_eq!(
+            (&claims["amr"], &claims["acr"]),
+            (&json!(["pwd", "otp", "mfa"]), &json!(SEVERAL)),
+            "{token}"
+        );
     }
     // The same code again, of another browser with the same form.
     let mut other = Browser::default();
@@ -58,7 +67,10 @@ fn the_login_page_asks_for_the_code_and_the_tokens_say_so() {
     // A form is good in the browser that it was shown in.
     let stolen = world.send(&mut Browser::default(), &page, &[("code", &recovery[0]), ("action", "login")]);
     assert!(find_parameter(stolen.field("location").unwrap_or_default(), "code").is_none());
-    let to = location(&world.send(&mut other, &page, &[("code", &recovery[0]), ("action", "login")]), &world.issuer);
+    let to = location(
+        &world.send(&mut other, &page, &[("code", &recovery[0]), ("action", "login")]),
+        &world.issuer,
+    );
     assert!(find_parameter(&to, "code").is_some(), "{to}");
     // Whoever has logged in with both is asked for nothing.
     let to = location(&other.open(&request), &world.issuer);

@@ -46,6 +46,7 @@ pub use browser_session::BrowserSessionSpans;
 pub use client_accounts::{ClientAccounts, ClientError, ClientSpec, ClientWith};
 pub use client_origins::ClientOrigins;
 pub use client_proof::public_keys;
+pub use consent::GivenConsent;
 pub use form::{Form, FormError, is_form};
 pub use interaction::{BrowserAnswer, BrowserOutcome, Happened, Page, PageKind, Problem};
 pub use key_accounts::{KeyGrant, KeyImport, KeySpec};
@@ -54,16 +55,14 @@ pub use limits::{CallLimited, IdentityLimit, IdentityLimits, IdentityRates, Logi
 pub use new_password::ChangeRefused;
 pub use oauth::{OAuthRequest, TokenGrant};
 pub use oauth_error::{OAuthError, OAuthErrorKind};
-pub use consent::GivenConsent;
-pub use own_logins::{Account, OwnEnd, OwnLogin};
-pub use ticket::OwnPage;
 pub use own_factor::{FactorAction, FactorDone, FactorRefused};
+pub use own_logins::{Account, OwnEnd, OwnLogin};
 pub use own_tokens::{OwnToken, payload};
 pub(crate) use passwords::{KnownPassword, KnownUser};
 pub use passwords::{PasswordRefused, PasswordVerifier};
 pub use provider::{
-    Credentials, DEFAULT_PATH, IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores, RefreshRefused,
-    TokenPair, TokenRefused, tokens_expire_at,
+    Credentials, DEFAULT_PATH, IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores,
+    RefreshRefused, TokenPair, TokenRefused, tokens_expire_at,
 };
 pub use redirect_uri::{RedirectUri, RedirectUriError};
 pub use registration::{ClientMetadata, MOST_REGISTERED};
@@ -71,6 +70,7 @@ pub use revocations::watch_revocations;
 pub use rotation::{RotationError, SOONEST, SigningKeyAccounts};
 pub use seal::{NotASeal, Seal, SealError, Seals, sealed_with};
 pub use second_factor::{FactorError, FactorStanding, NewFactor, SecondFactors};
+pub use ticket::OwnPage;
 pub use token_desk::{InspectedToken, TokenDesk, TokenDeskError};
 pub use tokens::{
     ACCESS_TOKEN_TYPE, ClientSecret, IDENTITY_TOKEN_TYPE, OPERATORS, RESERVED_CLAIMS, operator_token,

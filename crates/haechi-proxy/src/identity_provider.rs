@@ -24,7 +24,9 @@ use crate::respond::{created, document, refuse};
 use crate::response::Response;
 use crate::settings::{IdentityCall, limit_policy};
 use haechi_audit::Recorded;
-use haechi_authn::identity::{CallLimited, Credentials, LoginRefused, LogoutRefused, Provider, RefreshRefused, TokenPair};
+use haechi_authn::identity::{
+    CallLimited, Credentials, LoginRefused, LogoutRefused, Provider, RefreshRefused, TokenPair,
+};
 use haechi_authz::Permitted;
 use haechi_core::{Caller, RequestHead, Secret};
 use serde::{Deserialize, Serialize};

@@ -9,7 +9,8 @@ use crate::hashing::{
 };
 use crate::random::{self, RandomnessError};
 use haechi_core::ports::{
-    ApiKeys, Edit, IdentityRecords, LoginState, PasswordState, Revision, Sessions, StoreError, UserRecord, Users,
+    ApiKeys, Edit, IdentityRecords, LoginState, PasswordState, Revision, Sessions, StoreError, UserRecord,
+    Users,
 };
 use haechi_core::{Attributes, Clock, RoleTable, Secret, Timestamp};
 use std::sync::Arc;

@@ -121,8 +121,7 @@ impl Interaction<'_> {
             let told = "the login is not as strong as the application asks for";
             return Ok(self.refuse(request, "unmet_authentication_requirements", told));
         }
-        let session =
-            session.filter(|session| fresh || !(request.prompt.login || too_old || weak(session)));
+        let session = session.filter(|session| fresh || !(request.prompt.login || too_old || weak(session)));
         let Some(session) = session else {
             if request.prompt.none {
                 return Ok(self.refuse(
@@ -315,10 +314,7 @@ impl Interaction<'_> {
             return self.must_change_page(goal, &shown, None).await;
         }
         let sessions = self.inner.browser_sessions();
-        let proved = Proved {
-            password: password_mark(&shown.user),
-            methods: shown.methods,
-        };
+        let proved = Proved { password: password_mark(&shown.user), methods: shown.methods };
         let (session, cookie) = sessions.begin(&self.visit, shown.user, &proved, self.now).await?;
         self.cookies.extend(cookie);
         self.happened.push(Happened::done("login", &session.user.id, Some(&session.id)));

@@ -104,7 +104,8 @@ impl BrowserSessions<'_> {
         let user = user.filter(|user| !user.disabled && password_mark(user) == kept.password);
         // Whoever sets up a second factor, or has it taken away, logs in anew.
         let has_more = self.verifier.factors().standing(&found.subject, now).await?.is_on;
-        let user = user.filter(|user| has_more == is_several(&kept.methods) && !self.verifier.must_change(user));
+        let user =
+            user.filter(|user| has_more == is_several(&kept.methods) && !self.verifier.must_change(user));
         Ok(user.map(|user| BrowserSession {
             id: found.id.clone(),
             user,

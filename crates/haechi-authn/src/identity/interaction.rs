@@ -10,8 +10,8 @@ use super::visit::Visit;
 use crate::SetCookie;
 use crate::hashing::PasswordFault;
 use crate::random::{self, RandomnessError};
-use haechi_core::{Secret, Timestamp};
 use haechi_core::ports::StoreError;
+use haechi_core::{Secret, Timestamp};
 
 /// What a visit comes to, and what the audit trail is told of it first.
 #[derive(Debug)]

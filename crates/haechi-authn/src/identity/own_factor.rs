@@ -116,9 +116,7 @@ impl Inner {
         let factors = self.factors();
         let refused = LoginRefused::from;
         match action {
-            FactorAction::Show => {
-                Ok(FactorDone::Shown(factors.standing(&user, now).await.map_err(refused)?))
-            }
+            FactorAction::Show => Ok(FactorDone::Shown(factors.standing(&user, now).await.map_err(refused)?)),
             FactorAction::Begin => {
                 let whose = (&*user, &*shown.user.name, &*self.settings.issuer);
                 Ok(FactorDone::Begun(factors.begin(whose, now).await.map_err(refused)?))

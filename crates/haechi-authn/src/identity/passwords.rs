@@ -2,9 +2,9 @@
 
 use super::limits::{CallLimited, LimitedCall};
 use super::second_factor::{FactorError, SecondFactors};
+use super::tokens::methods_of;
 use crate::guessing::{BY_NAME, Lockout, Refused};
 use crate::hashing::{ExpectedHash, HashingError, PasswordPool, StoredHash};
-use super::tokens::methods_of;
 use crate::random;
 use haechi_core::ports::{StoreError, UserRecord, Users};
 use haechi_core::{Clock, Secret, Timestamp};
@@ -150,7 +150,8 @@ impl PasswordVerifier {
             return Ok(Some(KnownUser { user, barred: Some("the user is disabled") }));
         }
         let has_more = self.factors.standing(&user.id, self.clock.now()).await?.is_on;
-        let barred = has_more.then_some(NOT_ALONE).or_else(|| self.must_change(&user).then_some(TO_BE_CHANGED));
+        let barred =
+            has_more.then_some(NOT_ALONE).or_else(|| self.must_change(&user).then_some(TO_BE_CHANGED));
         Ok(Some(KnownUser { user, barred }))
     }
 

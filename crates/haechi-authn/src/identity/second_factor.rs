@@ -240,7 +240,8 @@ impl SecondFactors {
         if kept.secret.is_none() || kept.short_password == is_short {
             return Ok(kept.secret.is_some());
         }
-        let done = self.change(user, now, |kept| kept.short_password = is_short && kept.secret.is_some()).await?;
+        let done =
+            self.change(user, now, |kept| kept.short_password = is_short && kept.secret.is_some()).await?;
         Ok(done.secret.is_some())
     }
 

@@ -65,8 +65,15 @@ pub(super) fn second_factor(
 /// The secret, to be scanned or typed, and the field for its first code.
 fn set_up(page: &Page, new: &NewFactor, base: &str, words: &Words) -> Markup {
     let bad = page.problem == Some(Problem::FirstCode);
-    let code =
-        Field { name: "code", label: words.first_code, kind: "text", complete: "one-time-code", value: "", focus: true, bad };
+    let code = Field {
+        name: "code",
+        label: words.first_code,
+        kind: "text",
+        complete: "one-time-code",
+        value: "",
+        focus: true,
+        bad,
+    };
     html! {
         p { (words.set_up_text) }
         (qr(new.uri.expose(), words.qr))

@@ -78,9 +78,10 @@ fn shown(account: &Account) -> Value {
             "expires_at": login.ends.rfc3339().to_string(),
         })
     });
-    let consents = account.consents.iter().map(|given| {
-        json!({ "client": given.client, "name": given.name, "scopes": given.scopes })
-    });
+    let consents = account
+        .consents
+        .iter()
+        .map(|given| json!({ "client": given.client, "name": given.name, "scopes": given.scopes }));
     json!({
         "second_factor": account.second_factor,
         "sessions": logins.collect::<Vec<_>>(),

@@ -153,7 +153,13 @@ pub(super) fn on_to(page: &Page, words: &Words) -> Markup {
     }
 }
 
-pub(super) fn password_field<'a>(name: &'a str, label: &'a str, complete: &'a str, focus: bool, bad: bool) -> Field<'a> {
+pub(super) fn password_field<'a>(
+    name: &'a str,
+    label: &'a str,
+    complete: &'a str,
+    focus: bool,
+    bad: bool,
+) -> Field<'a> {
     Field { name, label, kind: "password", complete, value: "", focus, bad }
 }
 

@@ -11,7 +11,9 @@ use crate::respond::{form_page, refuse, see_other};
 use crate::response::Response;
 use crate::settings::IdentityCall;
 use haechi_audit::Recorded;
-use haechi_authn::identity::{BrowserAnswer, BrowserOutcome, Form, Happened, OwnPage, Provider, Visit, is_form};
+use haechi_authn::identity::{
+    BrowserAnswer, BrowserOutcome, Form, Happened, OwnPage, Provider, Visit, is_form,
+};
 use haechi_authz::Permitted;
 use haechi_core::{FieldName, RequestHead};
 

@@ -332,7 +332,8 @@ fn print(user: &UserView, format: Format) -> Result<(), Failure> {
             ];
             let locked = user.locked_until.clone().map(|until| ("locked until", until));
             let change = user.must_change_password.then(|| ("password", "must be changed".to_owned()));
-            let second = user.second_factor.map(|on| ("second factor", if on { "on" } else { "off" }.to_owned()));
+            let second =
+                user.second_factor.map(|on| ("second factor", if on { "on" } else { "off" }.to_owned()));
             rows.into_iter()
                 .chain(change)
                 .chain(second)

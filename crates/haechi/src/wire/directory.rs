@@ -30,7 +30,7 @@ impl GateDirectory {
             api_keys: store.api_keys.clone(),
             sessions: store.sessions.clone(),
             web_sessions: store.web_sessions.clone(),
-        identity_records: store.identity_records.clone(),
+            identity_records: store.identity_records.clone(),
             revocations: store.revocations.clone(),
             signing_keys: store.signing_keys.clone(),
             policies: store.policies.clone(),

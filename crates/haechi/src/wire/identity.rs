@@ -6,8 +6,8 @@ use haechi_authn::control::Control;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{
-    ClientOrigins, IdentityLimits, IdentitySettings, Keyring, KeyringFault, Lockout, PasswordVerifier, Provider,
-    ProviderStores, SOONEST, Seal, Seals, SecondFactors, SigningKeyAccounts, watch_revocations,
+    ClientOrigins, IdentityLimits, IdentitySettings, Keyring, KeyringFault, Lockout, PasswordVerifier,
+    Provider, ProviderStores, SOONEST, Seal, Seals, SecondFactors, SigningKeyAccounts, watch_revocations,
 };
 use haechi_authn::supervisor::supervise;
 use haechi_core::Clock;
@@ -214,8 +214,7 @@ pub(crate) fn verifier(
     let seals = config.identity.as_ref().map(seals).unwrap_or_default();
     let factors = SecondFactors::new(store.identity_records.clone(), Arc::new(seals));
     let max_age = config.identity.as_ref().and_then(|identity| identity.password_max_age);
-    let verifier =
-        PasswordVerifier::new(store.users.clone(), factors, pool.clone(), clock.clone(), lockout);
+    let verifier = PasswordVerifier::new(store.users.clone(), factors, pool.clone(), clock.clone(), lockout);
     Arc::new(verifier.with_max_age(max_age))
 }
 

@@ -11,8 +11,8 @@ use haechi_authz::{DecisionPoint, Enforcer, EnforcerParts, Engine};
 use haechi_core::MethodSet;
 use haechi_core::rate::Rate;
 use haechi_proxy::{
-    Authentication, Cors, CorsOrigins, Endpoint, Endpoints, IdentityCall, LimitBy, Logins, OnFailure, Plan, PlanParts,
-    RateLimit, Route, RouteSettings, Service, ServiceIndex, Target,
+    Authentication, Cors, CorsOrigins, Endpoint, Endpoints, IdentityCall, LimitBy, Logins, OnFailure, Plan,
+    PlanParts, RateLimit, Route, RouteSettings, Service, ServiceIndex, Target,
 };
 use http::Method;
 use std::collections::{BTreeMap, HashMap};
@@ -171,11 +171,7 @@ fn built_in_cors(call: IdentityCall, identity: Option<&Provider>) -> Option<Cors
 /// How long a browser may remember what a page may ask of the provider.
 const PREFLIGHT_KEPT: Duration = Duration::from_secs(600);
 
-fn built_in(
-    own: &meant::BuiltInRoute,
-    authentication: Authentication,
-    identity: Option<&Provider>,
-) -> Route {
+fn built_in(own: &meant::BuiltInRoute, authentication: Authentication, identity: Option<&Provider>) -> Route {
     Route {
         methods: own.methods.clone(),
         settings: RouteSettings {

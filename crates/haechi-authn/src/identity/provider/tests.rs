@@ -1,5 +1,6 @@
 use super::{
-    Credentials, IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores, RefreshRefused, TokenPair,
+    Credentials, IdentitySettings, LoginRefused, LogoutRefused, Provider, ProviderStores, RefreshRefused,
+    TokenPair,
 };
 use crate::RevocationWatch;
 use crate::control::Control;

@@ -78,11 +78,17 @@ async fn no_code_counts_twice_whoever_presents_it() {
     let (a, b) = tokio::join!(one.takes("u-1", &recovery[0], now), another.takes("u-1", &recovery[0], now));
     assert!(a.unwrap() ^ b.unwrap());
     assert!(!one.takes("u-1", &recovery[0], now).await.unwrap());
-    assert!(one.takes("u-1", &format!(" {} ", recovery[1].to_uppercase().replace('-', " ")), now).await.unwrap());
+    assert!(
+        one.takes("u-1", &format!(" {} ", recovery[1].to_uppercase().replace('-', " ")), now).await.unwrap()
+    );
     assert_eq!(one.standing("u-1", now).await.unwrap().recovery_codes, 8);
     assert!(!one.takes("u-2", &recovery[2], now).await.unwrap(), "another user's");
-    let kept = store.inner().identity_records.get(RecordKind::SecondFactor, "u-1", now).await.unwrap().unwrap().0;
-    assert!(recovery.iter().all(|code| !kept.contains(&code.replace('-', ""))), "only hashes are kept: {kept}");
+    let kept =
+        store.inner().identity_records.get(RecordKind::SecondFactor, "u-1", now).await.unwrap().unwrap().0;
+    assert!(
+        recovery.iter().all(|code| !kept.contains(&code.replace('-', ""))),
+        "only hashes are kept: {kept}"
+    );
 }
 
 #[tokio::test]

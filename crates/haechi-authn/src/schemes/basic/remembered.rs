@@ -64,7 +64,9 @@ impl Remembered {
         caller: impl FnOnce(UserRecord) -> Arc<Caller>,
     ) -> Option<Self> {
         let password = self.password.clone();
-        let Some(KnownUser { user, barred }) = found else { return Some(Self { standing: Standing::Gone, password }) };
+        let Some(KnownUser { user, barred }) = found else {
+            return Some(Self { standing: Standing::Gone, password });
+        };
         if password != Some(KnownPassword::of(&user)) {
             return None;
         }

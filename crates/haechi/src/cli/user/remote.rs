@@ -1,8 +1,8 @@
 //! `haechi user` at a running gate.
 
 use super::{
-    UserCommand, UserView, changed, print, print_all, said_of_attributes, said_of_present, said_of_password, said_of_roles,
-    said_of_second_factor, said_of_unlocked, with, without,
+    UserCommand, UserView, changed, print, print_all, said_of_attributes, said_of_password, said_of_present,
+    said_of_roles, said_of_second_factor, said_of_unlocked, with, without,
 };
 use crate::cli::output::said;
 use crate::cli::remote::Gate;
