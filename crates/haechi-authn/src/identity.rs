@@ -1,5 +1,6 @@
 //! The embedded identity provider, without its HTTP: users, passwords, sessions, tokens and keys.
 
+mod account;
 mod accounts;
 mod authorization;
 mod authorize;
@@ -41,6 +42,7 @@ mod userinfo;
 mod visit;
 
 pub use crate::guessing::Lockout;
+pub use account::{Account, OwnLogin};
 pub use accounts::{AccountError, AccountStores, Accounts, UserSpec, check_roles};
 pub use browser_session::BrowserSessionSpans;
 pub use client_accounts::{ClientAccounts, ClientError, ClientSpec, ClientWith};
@@ -56,7 +58,7 @@ pub use new_password::ChangeRefused;
 pub use oauth::{OAuthRequest, TokenGrant};
 pub use oauth_error::{OAuthError, OAuthErrorKind};
 pub use own_factor::{FactorAction, FactorDone, FactorRefused};
-pub use own_logins::{Account, OwnEnd, OwnLogin};
+pub use own_logins::OwnEnd;
 pub use own_tokens::{OwnToken, payload};
 pub(crate) use passwords::{KnownPassword, KnownUser};
 pub use passwords::{PasswordRefused, PasswordVerifier};

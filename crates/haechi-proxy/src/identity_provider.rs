@@ -1,6 +1,7 @@
 //! The embedded identity provider's calls over HTTP (docs/identity-provider.md). What they do is `haechi-authn`'s; here they are read and answered.
 
 mod browser;
+mod fields;
 mod oauth;
 mod own_factor;
 mod own_pages;

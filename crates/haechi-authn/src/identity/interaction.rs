@@ -1,8 +1,8 @@
 //! What comes of a browser's visit to the provider: a page to show, or an address to go on to. The HTTP and the HTML of it are the proxy's.
 
+use super::account::Account;
 use super::authorization::{Authorization, AuthorizationFault};
 use super::limits::CallLimited;
-use super::own_logins::Account;
 use super::provider::{Inner, LoginRefused};
 use super::second_factor::NewFactor;
 use super::ticket::{Goal, Stage, Ticket, TicketSeal};

@@ -1,50 +1,21 @@
 //! Where somebody is logged in, and what they have let applications have: to be looked at, and to be ended, by themselves.
 
+use super::account::{Account, OwnLogin};
 use super::browser_session::{BrowserSession, KIND};
-use super::consent::{self, GivenConsent};
+use super::consent;
 use super::form::Form;
 use super::interaction::{BrowserAnswer, Happened, Interaction, Stop};
 use super::provider::{Inner, LogoutRefused, Provider};
 use super::ticket::{Goal, OwnPage};
 use super::tokens::is_several;
 use crate::control::STORE_ANSWERS_WITHIN;
+use haechi_core::Caller;
 use haechi_core::ports::StoreError;
-use haechi_core::{Caller, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The most logins of one person that are shown, and ended at once.
 const MOST: usize = 1000;
-
-/// What an account has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Account {
-    /// Whether the login asks for a second factor.
-    pub second_factor: bool,
-    /// Newest first.
-    pub logins: Vec<OwnLogin>,
-    /// By the client's id.
-    pub consents: Vec<GivenConsent>,
-}
-
-/// A login.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnLogin {
-    /// Names it. No secret.
-    pub id: String,
-    /// Whether it is the one that asks.
-    pub is_this: bool,
-    /// Whether it is one of a browser at the provider's own pages.
-    pub in_browser: bool,
-    /// The application that was given it, by name.
-    pub client: Option<String>,
-    /// When it began.
-    pub began: Timestamp,
-    /// When it was used last, as far as that is noted: to the minute, of browsers.
-    pub used: Option<Timestamp>,
-    /// When it ends at the latest.
-    pub ends: Timestamp,
-}
 
 /// What is to be ended.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! The pages on which people see to their own account, in HTML: password, second factor, logins, and what applications may have.
 
+use super::fields::{Field, field, form, on_to, password_field, scope_text};
 use super::own_password::told_of;
-use super::pages::{Field, field, form, on_to, password_field, scope_text};
 use super::words::{Language, Words};
 use haechi_authn::hashing::PasswordFault;
 use haechi_authn::identity::{Account, GivenConsent, NewFactor, OwnLogin, OwnPage, Page, Problem};
