@@ -20,7 +20,7 @@ input[aria-invalid]{border-color:var(--bad)}button{width:100%;margin-top:1rem;pa
 button.second{background:transparent;color:var(--act)}:focus-visible{outline:3px solid var(--act);outline-offset:2px}\
 .problem{color:var(--bad);border-left:.25rem solid var(--bad);padding-left:.75rem;margin:0 0 1rem}.dim{color:var(--dim)}code{font-size:1rem}\
 li{margin:.25rem 0}h2{font-size:1.15rem;margin:2rem 0 .5rem}a{color:var(--act)}.plain{list-style:none;padding:0}.plain>li{border-top:1px solid var(--line);padding:.5rem 0}\
-.codes{columns:2;padding-left:1.2rem}.qr{display:block;width:14rem;max-width:100%;margin:1rem auto;border-radius:.4rem}";
+.codes{padding-left:1.2rem}.qr{display:block;width:14rem;max-width:100%;margin:1rem auto;border-radius:.4rem}";
 
 /// The style's hash, as a policy has it.
 static STYLE_SHA256: LazyLock<String> =
