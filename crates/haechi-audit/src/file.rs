@@ -33,16 +33,7 @@ pub(crate) struct AuditFile {
 impl AuditFile {
     /// Opens the file for appending, and makes it where there is none. Only its owner may read it.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Self::of(path, OpenOptions::new().create(true))
-    }
-
-    /// Makes a file that is not there.
-    pub(crate) fn create(path: &Path) -> io::Result<Self> {
-        Self::of(path, OpenOptions::new().create_new(true))
-    }
-
-    fn of(path: &Path, options: &mut OpenOptions) -> io::Result<Self> {
-        let file = options.append(true).read(true).mode(0o600).open(path)?;
+        let file = OpenOptions::new().create(true).append(true).read(true).mode(0o600).open(path)?;
         file.lock_shared()?;
         let length = file.metadata()?.len();
         Ok(Self {

@@ -7,6 +7,7 @@ use crate::file::AuditFile;
 use crate::follow::Follow;
 use crate::name::{folder, rolled};
 use crate::trail::Trail;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
@@ -58,7 +59,8 @@ impl Trail {
             return Ok(());
         }
         std::fs::rename(&self.options.file, &to).map_err(failed)?;
-        match AuditFile::create(&self.options.file) {
+        // Another process that finds the path empty begins the next file itself, without this lock: it is the same file for both.
+        match AuditFile::open(&self.options.file) {
             Ok(next) => {
                 file.name().is_now(to);
                 self.file.store(Arc::new(next));
@@ -67,8 +69,9 @@ impl Trail {
                 control.checkpoint(self, false)
             }
             Err(error) => {
-                // Nothing was begun: it goes on as before.
-                std::fs::rename(&to, &self.options.file).map_err(failed)?;
+                // Nothing was begun: it goes on as before, unless another process has begun the next file meanwhile, which must not be replaced.
+                renameat_with(CWD, &to, CWD, &self.options.file, RenameFlags::NOREPLACE)
+                    .map_err(|error| failed(error.into()))?;
                 Err(failed(error))
             }
         }
