@@ -295,6 +295,7 @@ fn checkpoints_that_were_sent_elsewhere_find_a_trail_that_was_made_anew() {
     let folder = gate.into_folder();
     let trail = std::fs::read_to_string(folder.file("audit/haechi.jsonl")).unwrap();
     let kept: Vec<String> = taken().collect();
+    assert!(kept.last().unwrap().contains("\"final\":true"), "the last one is sent before the process ends");
     // They are lines of the trail, in its order, the one that was refused first sent again.
     let sent: Vec<&str> = kept.iter().map(|line| line.trim_end()).collect();
     let signed = trail.lines().filter(|line| line.contains("\"signature\""));
@@ -344,6 +345,7 @@ fn a_sink_gets_every_line_as_it_stands_in_the_trail() {
     let sent: Vec<&str> =
         received.iter().map(String::as_str).skip_while(|line| !line.contains("\"/open\"")).collect();
     assert_eq!(sent, begun);
+    assert!(!gate.log().iter().any(|line| line.contains("in time")), "nobody is waited for in vain");
 }
 
 /// A trail with a caller's requests in it, whose gate has ended.

@@ -16,6 +16,8 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// How often the trail is looked after.
 const EVERY: Duration = Duration::from_millis(100);
@@ -23,6 +25,8 @@ const EVERY: Duration = Duration::from_millis(100);
 const WAITING: usize = 64;
 /// From connecting to the end of the answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the end of the process waits for the last checkpoint to be taken elsewhere.
+const LAST: Duration = Duration::from_secs(3);
 /// Before a checkpoint is sent again.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -30,6 +34,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 pub(crate) struct AuditKeeper {
     pub(crate) trail: Arc<Trail>,
     sinks: Sinks,
+    /// How many checkpoints wait to be sent.
+    waiting: watch::Receiver<usize>,
     pub(crate) unsent: Arc<AtomicU64>,
 }
 
@@ -56,13 +62,15 @@ impl AuditKeeper {
     ) -> Result<Self, AuditFault> {
         let sinks = Sinks::start(&configured.sinks, "audit", egress, control)?;
         let unsent = Arc::new(AtomicU64::new(0));
+        let (waiting, known) = watch::channel(0);
         let checkpoints = match &configured.checkpoint_url {
             Some(url) => {
-                let (sender, waiting) = channel(WAITING);
+                let (sender, lines) = channel(WAITING);
                 let client = http_client::outward(egress).timeout(TIMEOUT).build()?;
-                let outbox = Arc::new(Outbox { client, url: url.clone(), waiting: Mutex::new(waiting) });
+                let (lines, waiting) = (Mutex::new(lines), Arc::new(waiting));
+                let outbox = Arc::new(Outbox { client, url: url.clone(), lines, waiting: waiting.clone() });
                 supervise(control.handle(), "audit checkpoints", move || send(outbox.clone()));
-                Some(sender)
+                Some(Checkpoints { sender, waiting })
             }
             None => None,
         };
@@ -72,7 +80,7 @@ impl AuditKeeper {
         let trail = Trail::open(configured.options.clone(), clock.clone(), told)?;
         let kept = trail.clone();
         supervise(control.handle(), "audit trail", move || keep(kept.clone()));
-        Ok(Self { trail, sinks, unsent })
+        Ok(Self { trail, sinks, waiting: known, unsent })
     }
 
     /// Records a configuration that comes into force.
@@ -91,9 +99,12 @@ impl AuditKeeper {
     }
 
     /// Writes the last checkpoint, and sends what waits. The workers must have ended.
-    pub(crate) fn finish(self, control: &Runtime) {
+    pub(crate) fn finish(mut self, control: &Runtime) {
         self.trail.finish();
-        drop(self.trail);
+        let sent = self.waiting.wait_for(|waiting| *waiting == 0);
+        if control.block_on(async { timeout(LAST, sent).await }).is_err() {
+            tracing::warn!("cannot send the last checkpoint of the audit trail in time");
+        }
         self.sinks.finish(control);
     }
 }
@@ -113,7 +124,7 @@ async fn keep(trail: Arc<Trail>) {
 /// Hands on what was written.
 struct Told {
     lines: SinkQueues,
-    checkpoints: Option<Sender<Vec<u8>>>,
+    checkpoints: Option<Checkpoints>,
     /// Checkpoints that found no room to wait.
     unsent: Arc<AtomicU64>,
 }
@@ -124,24 +135,32 @@ impl Listener for Told {
     }
 
     fn checkpoint(&self, line: &[u8]) {
-        if let Some(checkpoints) = &self.checkpoints
-            && checkpoints.try_send(line.to_vec()).is_err()
-        {
+        let Some(Checkpoints { sender, waiting }) = &self.checkpoints else { return };
+        waiting.send_modify(|waiting| *waiting += 1);
+        if sender.try_send(line.to_vec()).is_err() {
+            waiting.send_modify(|waiting| *waiting -= 1);
             self.unsent.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
+/// Checkpoints on their way elsewhere, and how many wait.
+struct Checkpoints {
+    sender: Sender<Vec<u8>>,
+    waiting: Arc<watch::Sender<usize>>,
+}
+
 struct Outbox {
     client: Client,
     url: String,
-    waiting: Mutex<Receiver<Vec<u8>>>,
+    lines: Mutex<Receiver<Vec<u8>>>,
+    waiting: Arc<watch::Sender<usize>>,
 }
 
 /// Sends checkpoints in order, each until it is taken.
 async fn send(outbox: Arc<Outbox>) {
-    let mut waiting = outbox.waiting.lock().await;
-    while let Some(line) = waiting.recv().await {
+    let mut lines = outbox.lines.lock().await;
+    while let Some(line) = lines.recv().await {
         let mut told = false;
         while let Err(error) = post(&outbox, &line).await {
             if !std::mem::replace(&mut told, true) {
@@ -149,6 +168,7 @@ async fn send(outbox: Arc<Outbox>) {
             }
             tokio::time::sleep(PAUSE).await;
         }
+        outbox.waiting.send_modify(|waiting| *waiting -= 1);
     }
 }
 

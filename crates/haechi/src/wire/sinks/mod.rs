@@ -52,7 +52,18 @@ pub(crate) struct Sinks {
     /// For whoever has lines.
     pub(crate) queues: SinkQueues,
     tasks: Vec<JoinHandle<()>>,
-    end: Option<watch::Sender<bool>>,
+    end: Option<watch::Sender<Ending>>,
+}
+
+/// How far the end of the process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Ending {
+    /// Lines come.
+    Not,
+    /// No more come; what waits is sent.
+    LastLines,
+    /// What could not be sent is given up.
+    GivenUp,
 }
 
 impl SinkQueues {
@@ -88,7 +99,7 @@ impl Sinks {
         egress: &Egress,
         control: &Runtime,
     ) -> Result<Self, SinkError> {
-        let (end, ended) = watch::channel(false);
+        let (end, ended) = watch::channel(Ending::Not);
         let mut started = Self { end: Some(end), ..Self::default() };
         for sink in configured {
             let (name, transport) = match sink {
@@ -123,6 +134,9 @@ impl Sinks {
     /// Sends what waits, for a moment at most. Nobody may hand over more.
     pub(crate) fn finish(self, control: &Runtime) {
         drop(self.queues);
+        if let Some(end) = &self.end {
+            let _ = end.send(Ending::LastLines);
+        }
         control.block_on(async {
             let until = Instant::now() + LAST;
             for task in self.tasks {
@@ -133,7 +147,7 @@ impl Sinks {
         });
         if let Some(end) = self.end {
             // Those that are still trying give up.
-            let _ = end.send(true);
+            let _ = end.send(Ending::GivenUp);
         }
     }
 }
@@ -151,7 +165,7 @@ struct Delivery {
     in_hand: Option<Arc<[u8]>>,
     transport: Transport,
     counts: Arc<SinkCounts>,
-    ended: watch::Receiver<bool>,
+    ended: watch::Receiver<Ending>,
     pause: Duration,
     failing: bool,
 }
@@ -174,10 +188,19 @@ impl Delivery {
         if let Some(lost) = self.in_hand.take() {
             self.drop_lines(&lost);
         }
-        while let Some(batch) = self.lines.recv().await {
+        while let Some(batch) = self.next().await {
             self.in_hand = Some(batch.clone());
             self.deliver(&batch).await;
             self.in_hand = None;
+        }
+    }
+
+    /// The next batch; `None` when there is none left, and none can come. Who could hand over more may live on longer than they do.
+    async fn next(&mut self) -> Option<Arc<[u8]>> {
+        tokio::select! {
+            biased;
+            batch = self.lines.recv() => batch,
+            _ = self.ended.wait_for(|ended| *ended >= Ending::LastLines) => self.lines.try_recv().ok(),
         }
     }
 
@@ -208,7 +231,7 @@ impl Delivery {
                     let mut ended = self.ended.clone();
                     tokio::select! {
                         () = sleep(self.pause) => self.pause = (self.pause * 2).min(PAUSE.1),
-                        _ = ended.wait_for(|ended| *ended) => return self.drop_lines(batch),
+                        _ = ended.wait_for(|ended| *ended == Ending::GivenUp) => return self.drop_lines(batch),
                     }
                 }
             }
