@@ -156,6 +156,9 @@ audit: {{ file: audit/haechi.jsonl }}
             (service["name"].as_str().unwrap(), service["endpoints"][0]["id"].as_str().unwrap());
         let password = json!({ "password": "another lantern by the gate" });
         let add = json!({ "name": "new", "password": "a lantern by the western gate", "roles": ["USER"] });
+        let hash = "$2y$05$c4WoMPo3SXsafkva.HHa6uXQZWr7oboPiC2bT/r7q1BB8I2s0BRqC";
+        let moved = json!({ "users": [{ "name": "moved", "password_hash": hash }] });
+        let strange = json!({ "keys": [{ "key": "a-key-of-another-gateway-0123", "owner": "partner" }] });
         let others = vec![
             example("reload_config", "POST", "config/reload", None, 200),
             example(
@@ -181,6 +184,9 @@ audit: {{ file: audit/haechi.jsonl }}
             example("end_session", "DELETE", &format!("sessions/{session}"), None, 204),
             example("end_user_sessions", "DELETE", "users/alice/sessions", None, 204),
             example("delete_user", "DELETE", "users/gone", None, 204),
+            example("import_users", "POST", "users/import", Some(moved), 200),
+            example("export_users", "POST", "users/export", None, 200),
+            example("import_keys", "POST", "keys/import", Some(strange), 200),
             example("create_key", "POST", "keys", Some(json!({ "owner": "partner" })), 201),
             example("rotate_key", "POST", &format!("keys/{key}/rotate"), Some(json!({})), 200),
             example("revoke_key", "POST", &format!("keys/{key}/revoke"), None, 204),
@@ -268,6 +274,7 @@ fn strace_every_change_is_on_record_or_not_made() {
             "revoke_token",
             "reseal_signing_keys",
             "export_subject",
+            "export_users",
             "erase_subject",
             "retire_signing_key",
         ];

@@ -55,6 +55,15 @@ fn told(finished: &Finished) -> (i32, String, String) {
     (finished.code, alike(&finished.stdout), alike(&finished.stderr))
 }
 
+const STAFF: &str = "name,password_hash,roles,attributes,disabled
+bert,$2y$05$c4WoMPo3SXsafkva.HHa6uXQZWr7oboPiC2bT/r7q1BB8I2s0BRqC,OPS;USER,tenant=acme;groups=a;groups=b,
+kim,$2y$05$c4WoMPo3SXsafkva.HHa6uXQZWr7oboPiC2bT/r7q1BB8I2s0BRqC,,,true
+";
+const KEYS: &str = "key,owner,name,roles,scopes,attributes,expires,allowed_addresses,limit,quota
+a-key-of-another-gateway-0123456789,billing,moved,USER,orders:read,tenant=acme,2030-01-31T00:00:00Z,10.0.0.0/8,100/1m,10000/1d
+another-of-another-gateway-9876543210,billing,,,,,,,,
+";
+
 /// Each command, with what it reads. `{key}`, `{client}` stand for what was made before.
 const COMMANDS: &[(&[&str], &str)] = &[
     (
@@ -92,6 +101,22 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["user", "show", "mina"], ""),
     (&["user", "enable", "mina"], ""),
     (&["user", "disable", "nobody"], ""),
+    (&["user", "import", "-", "--dry-run"], STAFF),
+    (&["user", "import", "-", "--role", "USER"], STAFF),
+    (&["user", "import", "-"], STAFF),
+    (&["user", "import", "-", "--if-missing"], STAFF),
+    (
+        &["user", "import", "-"],
+        "name,password_hash,roles,attributes,disabled\nx,$1$md5,,,\ny,,NONE,,\nz,,,colour=red,\nx,$1$md5,,,no\n",
+    ),
+    (&["user", "import", "-"], "no table\n"),
+    (&["user", "export"], ""),
+    (&["user", "export", "--output", "json"], ""),
+    (&["key", "import", "-", "--dry-run"], KEYS),
+    (&["key", "import", "-", "--output", "json"], KEYS),
+    (&["key", "import", "-"], KEYS),
+    (&["key", "import", "-"], "key,owner,roles\nshort,a,\n,b,\nanother-strong-key-0123456789abcdef,c,NONE\n"),
+    (&["key", "list", "--name", "moved", "--output", "json"], ""),
     (
         &[
             "key",
@@ -287,8 +312,8 @@ fn tokens_come_from_where_nobody_reads_them_and_go_where_nobody_listens() {
     assert!(help.stdout.contains("HAECHI_ADMIN_TOKEN") && !help.stdout.contains("hunter2"));
     let away = haechi(path, &["user", "list", "--admin", "http://192.0.2.1:9901", "--token", &token]);
     assert!(away.code == 2 && away.stderr.contains("unencrypted"), "{}", away.stderr);
-    let import = haechi(path, &["key", "import", "x.csv", "--admin", &url]);
-    assert!(import.code == 2 && import.stderr.contains("works on the store itself"), "{}", import.stderr);
+    let scan = haechi(path, &["key", "scan", "x.csv", "--admin", &url]);
+    assert!(scan.code == 2 && scan.stderr.contains("works on the store itself"), "{}", scan.stderr);
     let silent = haechi(path, &["user", "list", "--admin", "http://127.0.0.1:1", "--token", &token]);
     assert!(silent.code == 1 && silent.stderr.contains("does not answer"), "{}", silent.stderr);
 }

@@ -26,6 +26,13 @@ fn a_policy_counts_when_a_second_person_agrees() {
     assert_eq!((&shown["content"]["text"], &shown["action"]), (&json!(FORBID), &json!("policy.put")));
     let approve = format!("approvals/{id}/approve");
     assert_eq!(kind(&site.call("POST", &approve, "", None).expect(403).json()), "same-person");
+    let tried = site.records("approval.approve");
+    assert_eq!(
+        (tried.len(), &tried[0]["outcome"]),
+        (1, &json!("refused")),
+        "an attempt is on record: {tried:?}"
+    );
+    assert_eq!(tried[0]["target"], json!(format!("approval {id}")));
     site.call_as(2, "POST", &approve, "", None).expect(403);
     assert_eq!(site.asks("/orders"), (200, true));
     let done = site.call_as(1, "POST", &approve, "", None).expect(200).json();

@@ -9,9 +9,10 @@ use haechi_core::Attributes;
 use haechi_core::Secret;
 use haechi_core::Timestamp;
 use haechi_core::ports::{
-    ApiKeyRecord, ApiKeys, AuditError, AuditEvent, AuditTrail, Changes, ClientProof, ClientRecord, Clients,
-    Edit, Exchange, KeyFilter, KeyPage, KeyUse, LoginState, PasswordState, Revocations, Revoked, Rotation,
-    Session, Sessions, SigningKeyRecord, SigningKeys, StoreError, Stored, UserRecord, Users,
+    ApiKeyRecord, ApiKeys, AuditError, AuditEvent, AuditOutcome, AuditTrail, Changes, ClientProof,
+    ClientRecord, Clients, Edit, Exchange, KeyFilter, KeyPage, KeyUse, LoginState, PasswordState,
+    Revocations, Revoked, Rotation, Session, Sessions, SigningKeyRecord, SigningKeys, StoreError, Stored,
+    UserRecord, Users,
 };
 use std::sync::Arc;
 use tokio::sync::Mutex;
@@ -56,6 +57,12 @@ impl Recorder {
         state.written = written.is_ok();
         state.refused = written.clone().err();
         written
+    }
+
+    /// Writes that the change was asked for by somebody who may not make it.
+    pub(crate) async fn refused(&self) -> Result<(), AuditError> {
+        self.tell(|event| event.outcome = AuditOutcome::Refused).await;
+        self.write(None).await
     }
 
     /// Why it could not be written, and the event where it was.

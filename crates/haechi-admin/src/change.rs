@@ -63,6 +63,19 @@ impl Change {
         self.recorder.clone()
     }
 
+    /// For one more of several changes, each of which is on record by itself.
+    pub(crate) async fn one_more(&self) -> Result<Self, AdminError> {
+        let mut more = None;
+        let look = &self.look;
+        self.recorder
+            .tell(|event| {
+                let actor = event.actor.clone();
+                more = actor.map(|actor| Self::new(look.clone(), actor, event.action));
+            })
+            .await;
+        more.ok_or_else(|| AdminError::Failed("nobody is known to make the call".to_owned()))
+    }
+
     /// Who makes it.
     pub(crate) async fn actor(&self) -> Option<AuditActor> {
         let mut actor = None;

@@ -127,6 +127,9 @@ pub(crate) enum AdminError {
     /// A configuration that is at fault.
     #[error("the configuration is invalid; nothing has changed")]
     Refused(Refused),
+    /// Some of what was to be imported is at fault.
+    #[error("some cannot be imported; nothing has changed")]
+    NotImported(Refused),
     /// A policy that is at fault.
     #[error("the policies would be invalid; nothing has changed")]
     Policy(Refused),
@@ -247,6 +250,7 @@ impl AdminError {
             Self::Untagged => (StatusCode::PRECONDITION_FAILED, "no-etag"),
             Self::ConditionMissing => (StatusCode::PRECONDITION_REQUIRED, "no-condition"),
             Self::Refused(_) => (StatusCode::UNPROCESSABLE_ENTITY, "configuration"),
+            Self::NotImported(_) => (StatusCode::UNPROCESSABLE_ENTITY, "import"),
             Self::Policy(_) => (StatusCode::UNPROCESSABLE_ENTITY, "policy"),
             Self::Property(_) => (StatusCode::CONFLICT, "property"),
             Self::Unproved(_) => (StatusCode::SERVICE_UNAVAILABLE, "unproved"),
@@ -300,6 +304,7 @@ impl AdminError {
 
     fn more(&self) -> Option<[(&'static str, Value); 2]> {
         let (Self::Refused(Refused { faults, report })
+        | Self::NotImported(Refused { faults, report })
         | Self::Policy(Refused { faults, report })
         | Self::Property(Refused { faults, report })) = self
         else {

@@ -216,6 +216,11 @@ where
     if let Some(error) = unrecorded {
         return Err(AdminError::Unrecorded(error));
     }
+    if let (Err(AdminError::SamePerson), None) = (&done, &recorded)
+        && let Err(error) = recorder.refused().await
+    {
+        tracing::error!(%error, action, "cannot write that a change was refused");
+    }
     if let (Err(error), Some(mut event)) = (&done, recorded) {
         // It was written that it is done, and it was not. The message may name somebody.
         event.outcome = AuditOutcome::Failed;

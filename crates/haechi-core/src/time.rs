@@ -23,6 +23,12 @@ impl Timestamp {
         Self(seconds.saturating_mul(1000))
     }
 
+    /// Reads a date and time as RFC 3339 writes them in UTC, such as `2026-11-23T10:00:00Z`; `None` for what is no such text, or before 1970.
+    pub fn parse(text: &str) -> Option<Self> {
+        let since = humantime::parse_rfc3339(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_millis()).ok().map(Self)
+    }
+
     /// Milliseconds since the epoch.
     pub const fn as_millis(self) -> i64 {
         self.0

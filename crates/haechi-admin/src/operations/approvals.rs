@@ -45,12 +45,12 @@ pub(super) async fn approve(
 ) -> Result<Shown<ApprovalView>, AdminError> {
     let approval = pending(&change, &asked.path.id).await?;
     let by = author(&change).await?;
+    say_who_asked(&change, &approval).await;
     if !by.is_certainly_not(&approval.asked_by) {
         return Err(AdminError::SamePerson);
     }
     let content: Content = serde_json::from_str(&approval.content)
         .map_err(|error| AdminError::Store(format!("what was asked for cannot be read: {error}")))?;
-    say_who_asked(&change, &approval).await;
     match content {
         Content::Policy { name, text, version } => {
             policy(&change, &approval, &by, (name, text, version)).await?;

@@ -276,14 +276,14 @@ fn span(seconds: u32) -> Result<Duration, AdminError> {
     }
 }
 
-fn network(text: &str) -> Result<IpNet, AdminError> {
+pub(super) fn network(text: &str) -> Result<IpNet, AdminError> {
     let address = || text.parse::<IpAddr>().ok().map(IpNet::from);
     let found = text.parse::<IpNet>().ok().map(|network| network.trunc()).or_else(address);
     found.ok_or_else(|| AdminError::Invalid(format!("`{}` is no network or address", text.escape_debug())))
 }
 
 /// Bounded as the command's arguments are.
-fn quota(name: &str, text: &str) -> Result<Quota, AdminError> {
+pub(super) fn quota(name: &str, text: &str) -> Result<Quota, AdminError> {
     const MOST: u32 = 1_000_000_000;
     const LONGEST_SPAN: u32 = 366 * 24 * 60 * 60;
     let read: Quota = text.parse().map_err(|error| AdminError::Invalid(format!("`{name}`: {error}")))?;

@@ -7,6 +7,7 @@ mod clients;
 mod config;
 mod decision_stream;
 mod decisions;
+mod imports;
 mod inspection;
 mod keys;
 mod policies;
@@ -70,6 +71,9 @@ pub const OPERATIONS: &[Operation] = &[
     edit!(set_user_state, "user.set_state", Put "/api/v1/users/{name}/state", users::set_state, "Disable a user, who is logged out, or enable the user again"),
     edit!(unlock_user, "user.unlock", Post "/api/v1/users/{name}/unlock", users::unlock, "Let a user log in again who failed too often"),
     edit!(remove_second_factor, "user.remove_second_factor", Delete "/api/v1/users/{name}/second-factor", users::remove_second_factor, "Take a user's second factor away, for whoever has lost it, and log the user out"),
+    write!(import_users, "user.import", Post "/api/v1/users/import", imports::users, "Add users who come from elsewhere with the hashes of their passwords, all of them or none"),
+    write!(export_users, "user.export", Post "/api/v1/users/export", imports::exported_users, "Give users by name with the hashes of their passwords. That they were given is on record"),
+    write!(import_keys, "key.import", Post "/api/v1/keys/import", imports::keys, "Add API keys that another gateway has given out, all of them or none. They keep working as they are"),
     read!(list_keys, Read, Get "/api/v1/keys", keys::list, "List API keys, newest first"),
     write!(create_key, "key.create", Post "/api/v1/keys", keys::create, "Create an API key. Its secret is shown in this answer and never again"),
     read!(show_key, Read, Get "/api/v1/keys/{id}", keys::show, "Show an API key"),

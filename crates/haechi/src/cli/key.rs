@@ -46,7 +46,7 @@ pub(crate) enum StoredKeyCommand {
         #[arg(value_name = "ID")]
         key: String,
     },
-    /// Add keys that another gateway has given out, all of them or none. They keep working as they are. Works on the store itself.
+    /// Add keys that another gateway has given out, all of them or none. They keep working as they are.
     Import(ImportArgs),
 }
 
@@ -121,9 +121,7 @@ pub(crate) fn key(common: &Common, Managed { command, gate }: Managed<KeyCommand
             scan(common, &arguments)
         }
         KeyCommand::Stored(command) => {
-            if !remote::has_call(&command) {
-                gate.refuse()?;
-            } else if let Some(gate) = gate.connect(common)? {
+            if let Some(gate) = gate.connect(common)? {
                 return wait(remote::key(&gate, common, command));
             }
             with_store(common, command.action(), async |opened| stored(&opened, command, common).await)

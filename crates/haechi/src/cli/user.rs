@@ -135,9 +135,7 @@ impl UserCommand {
 
 /// Does it.
 pub(crate) fn user(common: &Common, Managed { command, gate }: Managed<UserCommand>) -> Result<(), Failure> {
-    if !remote::has_call(&command) {
-        gate.refuse()?;
-    } else if let Some(gate) = gate.connect(common)? {
+    if let Some(gate) = gate.connect(common)? {
         return wait(remote::user(&gate, common, command));
     }
     with_store(common, command.action(), async |opened| match command {

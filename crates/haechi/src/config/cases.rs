@@ -405,8 +405,5 @@ impl Resolver<'_> {
 
 /// A moment, as RFC 3339 writes it.
 pub(crate) fn parse_time(text: &str) -> Result<Timestamp, String> {
-    let wrong = || "write a date and time, such as `2026-11-23T10:00:00Z`".to_owned();
-    let at = humantime::parse_rfc3339(text).map_err(|_| wrong())?;
-    let since = at.duration_since(std::time::UNIX_EPOCH).map_err(|_| wrong())?;
-    i64::try_from(since.as_millis()).map(Timestamp::from_millis).map_err(|_| wrong())
+    Timestamp::parse(text).ok_or_else(|| "write a date and time, such as `2026-11-23T10:00:00Z`".to_owned())
 }

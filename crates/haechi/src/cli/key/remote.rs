@@ -1,6 +1,7 @@
 //! `haechi key` at a running gate.
 
 use super::{CreateArgs, RotateArgs, StoredKeyCommand, told_created, told_rotated};
+use crate::cli::key_import::import_at;
 use crate::cli::key_list::remote::{known, list, show};
 use crate::cli::output::said;
 use crate::cli::remote::Gate;
@@ -19,12 +20,7 @@ struct Secret {
     previous_works_until: Option<String>,
 }
 
-/// Whether a gate can do it.
-pub(super) const fn has_call(command: &StoredKeyCommand) -> bool {
-    !matches!(command, StoredKeyCommand::Import(_))
-}
-
-/// Has it done. Nothing happens for what a gate cannot do.
+/// Has it done.
 pub(super) async fn key(gate: &Gate, common: &Common, command: StoredKeyCommand) -> Result<(), Failure> {
     match command {
         StoredKeyCommand::Create(arguments) => create(gate, common, arguments).await,
@@ -37,7 +33,7 @@ pub(super) async fn key(gate: &Gate, common: &Common, command: StoredKeyCommand)
             said(&format!("revoked key `{id}`"));
             Ok(())
         }
-        StoredKeyCommand::Import(_) => Ok(()),
+        StoredKeyCommand::Import(arguments) => import_at(gate, common, &arguments).await,
     }
 }
 

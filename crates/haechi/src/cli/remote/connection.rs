@@ -93,6 +93,16 @@ impl Gate {
         query: &[(&str, String)],
         most: usize,
     ) -> Result<Vec<T>, Failure> {
+        self.pages((Method::GET, segments), query, most).await
+    }
+
+    /// The same, by calls of another method.
+    pub(crate) async fn pages<T: DeserializeOwned>(
+        &self,
+        (method, segments): (Method, &[&str]),
+        query: &[(&str, String)],
+        most: usize,
+    ) -> Result<Vec<T>, Failure> {
         #[derive(serde::Deserialize)]
         struct Page<T> {
             items: Vec<T>,
@@ -106,7 +116,8 @@ impl Gate {
                 asked.retain(|(name, _)| *name != "cursor");
                 asked.push(("cursor", cursor.clone()));
             }
-            let page: Page<T> = self.get(segments, &asked).await?;
+            let answered = self.ask(method.clone(), segments, &asked, None).await?;
+            let page: Page<T> = self.read(answered)?;
             all.extend(page.items);
             cursor = page.next;
             if cursor.is_none() || all.len() >= most {

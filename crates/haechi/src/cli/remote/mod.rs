@@ -2,10 +2,12 @@
 //! store themselves.
 
 mod connection;
+mod imports;
 mod operator;
 
 use connection::is_here;
 pub(crate) use connection::{Answered, Gate};
+pub(crate) use imports::Import;
 
 use super::{Common, Failure, configuration, input};
 use crate::config::Config;

@@ -1,5 +1,6 @@
 //! `haechi user` at a running gate.
 
+use super::transfer::{export_from, import_at};
 use super::{
     UserCommand, UserView, changed, print, print_all, said_of_attributes, said_of_password, said_of_present,
     said_of_roles, said_of_second_factor, said_of_unlocked, with, without,
@@ -11,27 +12,7 @@ use haechi_core::Attributes;
 use reqwest::Method;
 use serde_json::json;
 
-/// Whether a gate can do it.
-pub(super) const fn has_call(command: &UserCommand) -> bool {
-    matches!(
-        command,
-        UserCommand::Add { .. }
-            | UserCommand::List
-            | UserCommand::Show { .. }
-            | UserCommand::SetRoles { .. }
-            | UserCommand::AddRole { .. }
-            | UserCommand::RemoveRole { .. }
-            | UserCommand::SetAttr { .. }
-            | UserCommand::Unlock { .. }
-            | UserCommand::RemoveSecondFactor { .. }
-            | UserCommand::SetPassword { .. }
-            | UserCommand::Disable { .. }
-            | UserCommand::Enable { .. }
-            | UserCommand::Delete { .. }
-    )
-}
-
-/// Has it done. Nothing happens for what a gate cannot do.
+/// Has it done.
 pub(super) async fn user(gate: &Gate, common: &Common, command: UserCommand) -> Result<(), Failure> {
     match command {
         UserCommand::List => {
@@ -85,7 +66,8 @@ pub(super) async fn user(gate: &Gate, common: &Common, command: UserCommand) -> 
             said(&format!("deleted user `{name}`"));
             Ok(())
         }
-        UserCommand::Import(_) | UserCommand::Export(_) => Ok(()),
+        UserCommand::Import(arguments) => import_at(gate, common, &arguments).await,
+        UserCommand::Export(arguments) => export_from(gate, &arguments, common.output).await,
     }
 }
 

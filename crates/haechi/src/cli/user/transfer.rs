@@ -2,18 +2,25 @@
 
 use crate::cli::key_table::{csv_records, separated};
 use crate::cli::output::{self, said};
+use crate::cli::remote::{Gate, Import};
 use crate::cli::store::{Opened, accounts};
-use crate::cli::{Failure, Format, input};
+use crate::cli::{Common, Failure, Format, configuration, input};
+use crate::config::Config;
 use clap::Args;
-use haechi_authn::identity::{Accounts, UserSpec};
+use haechi_authn::identity::UserSpec;
 use haechi_core::ports::UserRecord;
-use haechi_core::{AttributeValue, Secret};
+use haechi_core::{AttributeValue, Attributes, Secret};
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// So many faults are shown.
 const SHOWN: usize = 100;
+/// What is said of a user who is in the store; calls say the same.
+const THERE: &str = "exists already";
 /// The columns of a table of users.
 const HEADS: [&str; 5] = ["name", "password_hash", "roles", "attributes", "disabled"];
 
@@ -56,7 +63,11 @@ pub(super) async fn import(opened: &Opened, arguments: &ImportArgs) -> Result<()
     let mut first: BTreeMap<String, usize> = BTreeMap::new();
     let mut left_alone = 0;
     for (number, cells) in lines {
-        let user = match record(opened, (&accounts, &arguments.roles), &cells) {
+        let given = given(Ok(&opened.config), &arguments.roles, &cells);
+        let imported = |Given { spec, hash, disabled }| {
+            accounts.imported_user(spec, hash, disabled).map_err(|error| error.to_string())
+        };
+        let user = match given.and_then(imported) {
             Ok(user) => user,
             Err(why) => {
                 faults.push((number, why));
@@ -70,8 +81,7 @@ pub(super) async fn import(opened: &Opened, arguments: &ImportArgs) -> Result<()
         } else if arguments.if_missing {
             left_alone += 1;
         } else {
-            let why = format!("user `{}` exists already; `--if-missing` leaves it alone", user.name);
-            faults.push((number, why));
+            faults.push((number, format!("user `{}` {THERE}", user.name)));
         }
     }
     if !faults.is_empty() {
@@ -159,11 +169,19 @@ fn table(text: &str) -> Result<Vec<Line>, String> {
     Ok(lines)
 }
 
-fn record(
-    opened: &Opened,
-    (accounts, roles): (&Accounts, &[String]),
+/// What a line says.
+struct Given {
+    spec: UserSpec,
+    hash: Secret<String>,
+    disabled: bool,
+}
+
+/// Of which type an attribute is stands in `config`.
+fn given(
+    config: Result<&Config, String>,
+    roles: &[String],
     cells: &BTreeMap<&'static str, String>,
-) -> Result<UserRecord, String> {
+) -> Result<Given, String> {
     let cell = |head: &str| cells.get(head).map_or("", String::as_str);
     let hash = cell("password_hash").trim();
     if hash.is_empty() {
@@ -176,21 +194,81 @@ fn record(
     let spec = UserSpec {
         name: cell("name").to_owned(),
         roles: if own.is_empty() { roles.to_vec() } else { own },
-        attributes: input::attributes(&opened.config, &pairs).map_err(|why| why.to_string())?,
+        attributes: match pairs.is_empty() {
+            true => Attributes::new(),
+            false => input::attributes(config?, &pairs).map_err(|why| why.to_string())?,
+        },
     };
     let disabled = match cell("disabled").trim() {
         "" | "false" => false,
         "true" => true,
         _ => return Err("`disabled` is `true` or `false`".to_owned()),
     };
-    accounts.imported_user(spec, Secret::new(hash.to_owned()), disabled).map_err(|error| error.to_string())
+    Ok(Given { spec, hash: Secret::new(hash.to_owned()), disabled })
+}
+
+/// What a gate says of an import.
+#[derive(Deserialize)]
+struct Imported {
+    imported: Vec<String>,
+    left_alone: Vec<String>,
+}
+
+/// The same, at a running gate.
+pub(super) async fn import_at(gate: &Gate, common: &Common, arguments: &ImportArgs) -> Result<(), Failure> {
+    let text = read(&arguments.file)?;
+    let shown = arguments.file.display();
+    let lines = lines(&text).map_err(|why| Failure::fault(format!("`{shown}`: {why}")))?;
+    let config = configuration(&common.config);
+    let (mut items, mut faults) = (Vec::new(), Vec::new());
+    let mut first: BTreeMap<String, usize> = BTreeMap::new();
+    for (number, cells) in lines {
+        match given(config.as_ref().map_err(ToString::to_string), &arguments.roles, &cells) {
+            Err(why) => faults.push((number, why)),
+            Ok(Given { spec, hash, disabled }) => match first.insert(spec.name.clone(), number) {
+                Some(other) => {
+                    faults.push((number, format!("user `{}` stands in line {other} already", spec.name)));
+                }
+                None => items.push((number, portable(&spec, &hash, disabled))),
+            },
+        }
+    }
+    let more = [("if_missing", arguments.if_missing.into())];
+    let import = Import { what: "users", items, more: &more };
+    let answers = match import.run::<Imported>(gate, arguments.dry_run || !faults.is_empty()).await? {
+        Ok(answers) => answers,
+        Err(more) => {
+            faults.extend(more);
+            Vec::new()
+        }
+    };
+    if !faults.is_empty() {
+        faults.sort();
+        return Err(tell(&arguments.file, &faults));
+    }
+    let count = |each: fn(&Imported) -> usize| answers.iter().map(each).sum();
+    let (imported, left_alone) = (count(|one| one.imported.len()), count(|one| one.left_alone.len()));
+    said(&report(imported, left_alone, arguments.dry_run));
+    Ok(())
+}
+
+fn portable(spec: &UserSpec, hash: &Secret<String>, disabled: bool) -> serde_json::Value {
+    json!({
+        "name": spec.name,
+        "password_hash": hash.expose(),
+        "roles": spec.roles,
+        "attributes": spec.attributes,
+        "disabled": disabled,
+    })
 }
 
 fn tell(file: &Path, faults: &[(usize, String)]) -> Failure {
     for (line, why) in faults.iter().take(SHOWN) {
         said(&format!("{}:{line}: {why}", file.display()));
     }
-    Failure::fault(format!("{}; no user was imported", output::counted(faults.len(), "fault")))
+    let there = faults.iter().any(|(_, why)| why.ends_with(THERE));
+    let help = if there { "; `--if-missing` leaves users alone that are there" } else { "" };
+    Failure::fault(format!("{}; no user was imported{help}", output::counted(faults.len(), "fault")))
 }
 
 /// Prints all users as `import` reads them.
@@ -198,28 +276,50 @@ pub(super) async fn export(opened: &Opened, arguments: &ExportArgs, format: Form
     if arguments.with_hashes {
         opened.record().await?;
     }
-    let users = opened.store.users.list().await?;
-    let hash = |user: &UserRecord| match arguments.with_hashes {
-        true => user.password_hash.expose().clone(),
-        false => String::new(),
+    let exported = |user: UserRecord| Exported {
+        name: user.name,
+        password_hash: arguments.with_hashes.then(|| user.password_hash.expose().clone()),
+        roles: user.roles,
+        attributes: user.attributes,
+        disabled: user.disabled,
     };
+    let users: Vec<Exported> = opened.store.users.list().await?.into_iter().map(exported).collect();
+    print(&users, format)
+}
+
+/// The same, from a running gate.
+pub(super) async fn export_from(gate: &Gate, arguments: &ExportArgs, format: Format) -> Result<(), Failure> {
+    let users: Vec<Exported> = match arguments.with_hashes {
+        true => gate.pages((Method::POST, &["users", "export"]), &[], usize::MAX).await?,
+        false => gate.list(&["users"], &[], usize::MAX).await?,
+    };
+    print(&users, format)
+}
+
+/// A user as `import` reads one.
+#[derive(Serialize, Deserialize)]
+struct Exported {
+    name: String,
+    #[serde(default)]
+    password_hash: Option<String>,
+    #[serde(default)]
+    roles: Vec<String>,
+    #[serde(default)]
+    attributes: Attributes,
+    #[serde(default)]
+    disabled: bool,
+}
+
+fn print(users: &[Exported], format: Format) -> Result<(), Failure> {
     if format == Format::Json {
-        let user = |user: &UserRecord| {
-            serde_json::json!({
-                "name": user.name,
-                "password_hash": arguments.with_hashes.then(|| hash(user)),
-                "roles": user.roles,
-                "attributes": user.attributes,
-                "disabled": user.disabled,
-            })
-        };
-        return output::json(&users.iter().map(user).collect::<Vec<_>>());
+        return output::json(&users);
     }
-    let cells = |user: &UserRecord| {
+    let cells = |user: &Exported| {
+        let hash = user.password_hash.clone().unwrap_or_default();
         let attributes: Vec<String> =
             user.attributes.iter().flat_map(|(name, value)| pairs(name, value)).collect();
         let (roles, attributes) = (output::csv_cell(&user.roles), output::csv_cell(&attributes));
-        [user.name.clone(), hash(user), roles, attributes, user.disabled.to_string()]
+        [user.name.clone(), hash, roles, attributes, user.disabled.to_string()]
     };
     let heads = output::csv_line(HEADS.iter().map(|head| (*head).to_owned()));
     let rows = users.iter().map(|user| output::csv_line(cells(user).into_iter()));
