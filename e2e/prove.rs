@@ -320,6 +320,46 @@ fn routes_that_come_go_move_and_ask_otherwise() {
 }
 
 #[test]
+fn the_login_that_a_route_asks_for_is_part_of_the_access() {
+    let asking = |roles: &str, step_up: &str| {
+        admin(roles).replace("[local, partner]", "local") + &format!(", step_up: {{ {step_up} }}")
+    };
+    let (strong, weak) = ("acr_values: [gold], max_age: 5m", "acr_values: [gold, silver]");
+    let any = admin("ADMIN").replace("[local, partner]", "local");
+    for (before, now, relation) in [
+        (asking("ADMIN", strong), asking("ADMIN", weak), "wider"),
+        (asking("ADMIN", weak), asking("ADMIN", strong), "narrower"),
+        (asking("ADMIN", strong), any.clone(), "wider"),
+        (asking("MANAGER", strong), asking("ADMIN", weak), "incomparable"),
+        (asking("ADMIN", strong), asking("MANAGER", strong), "wider"),
+    ] {
+        let (folder, code, routes) = diff(&[&before], &[&now], &["--fail-on", "wider"]);
+        let admin = routes.iter().find(|route| route["route"] == "admin").unwrap();
+        assert_eq!(admin["relation"], relation, "{admin:#}");
+        assert_eq!(code, i32::from(relation != "narrower"), "{admin:#}");
+        let noted = admin["notes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|note| note.as_str().unwrap().starts_with("step_up: `acr` among `gold"));
+        assert_eq!(noted, !(before.contains(strong) && now.contains(strong)), "{admin:#}");
+        for example in [&admin["gained"], &admin["lost"]].into_iter().filter(|example| example.is_object()) {
+            // The command supposes a login that does.
+            explained(&folder, example, "allowed");
+        }
+    }
+    let matrix = haechi(gate(&[&asking("ADMIN", strong)]).path(), &["matrix", "--output", "json"]).success();
+    let matrix: Value = serde_json::from_str(&matrix.stdout).unwrap();
+    let row = matrix["rows"].as_array().unwrap().iter().find(|row| row["route"] == "admin").unwrap();
+    let cell = |column: &str| {
+        let index = matrix["columns"].as_array().unwrap().iter().position(|name| name == column).unwrap();
+        row["cells"][index].clone()
+    };
+    assert_eq!((&cell("USER")["outcome"], &cell("ADMIN")["outcome"]), (&"deny".into(), &"depends".into()));
+    assert_eq!(cell("ADMIN")["note"], "the credential has `acr` among `gold` and a login within 300 s");
+}
+
+#[test]
 fn a_larger_role_is_wider_though_no_route_changed() {
     let folder = gate(&[&admin("ADMIN")]);
     let larger = configuration(&[&admin("ADMIN")]).replace(

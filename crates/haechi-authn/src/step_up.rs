@@ -67,6 +67,14 @@ impl StepUp {
         self.acr_values.is_empty() && self.max_age.is_none()
     }
 
+    /// Whether every login that satisfies this one satisfies `other` too.
+    pub fn is_at_least(&self, other: &Self) -> bool {
+        let listed = |acr| other.acr_values.contains(acr);
+        let acr = other.acr_values.is_empty()
+            || (!self.acr_values.is_empty() && self.acr_values.iter().all(listed));
+        acr && other.max_age.is_none_or(|most| self.max_age.is_some_and(|age| age <= most))
+    }
+
     /// The values of `acr_values`, most wanted first.
     pub fn acr_values(&self) -> Option<String> {
         (!self.acr_values.is_empty()).then(|| self.acr_values.join(" "))
@@ -93,13 +101,18 @@ impl StepUp {
         }
     }
 
+    /// What it asks for, for the operator; `None` where any login will do.
+    pub fn wanted(&self) -> Option<String> {
+        match (self.acr_values(), self.max_age()) {
+            (Some(acr), Some(age)) => Some(format!("`acr` among `{acr}` and a login within {age} s")),
+            (Some(acr), None) => Some(format!("`acr` among `{acr}`")),
+            (None, age) => age.map(|age| format!("a login within {age} s")),
+        }
+    }
+
     /// Why a login does not satisfy it, for the operator.
     pub fn why_not(&self, login: &LoginFacts, now: Timestamp) -> String {
-        let wanted = match (self.acr_values(), self.max_age()) {
-            (Some(acr), Some(age)) => format!("`acr` among `{acr}` and a login within {age} s"),
-            (Some(acr), None) => format!("`acr` among `{acr}`"),
-            (None, age) => format!("a login within {} s", age.unwrap_or_default()),
-        };
+        let wanted = self.wanted().unwrap_or_default();
         let acr = login
             .acr
             .as_deref()
@@ -128,6 +141,16 @@ mod tests {
     fn asks(acr: &[&str], max_age: Option<u64>) -> StepUp {
         let acr = acr.iter().copied().map(Box::from).collect();
         StepUp::new(acr, max_age.map(Duration::from_secs)).unwrap()
+    }
+
+    #[test]
+    fn asking_for_more_lets_in_no_others() {
+        let (any, gold, both) = (asks(&[], None), asks(&["gold"], None), asks(&["gold", "silver"], None));
+        let (young, younger) = (asks(&["gold"], Some(60)), asks(&["gold"], Some(30)));
+        for (more, less) in [(&gold, &any), (&gold, &both), (&young, &gold), (&younger, &young)] {
+            assert!(more.is_at_least(less) && more.is_at_least(more));
+            assert!(!less.is_at_least(more), "{less:?} {more:?}");
+        }
     }
 
     #[test]

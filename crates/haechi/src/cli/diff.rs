@@ -36,7 +36,7 @@ pub(crate) fn diff(common: &Common, arguments: &DiffArgs) -> Result<(), Failure>
 }
 
 fn is_reason(route: &RouteChange, on: FailOn) -> bool {
-    let (gained, lost) = (route.gained.is_some(), route.lost.is_some());
+    let (gained, lost) = (route.is_wider(), route.is_narrower());
     !route.undecided.is_empty()
         || match on {
             FailOn::Wider => gained,

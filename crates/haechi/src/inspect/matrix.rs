@@ -127,8 +127,28 @@ fn columns(config: &Config) -> Vec<Column<'_>> {
     [Column::Anonymous, Column::NoRole].into_iter().chain(declared.map(Column::Role)).collect()
 }
 
-/// What this kind of caller may do, whichever way it came; told for each way where that matters.
+/// What this kind of caller may do. A route that asks for a certain login lets in nobody else, whatever its policies say.
 fn entry(
+    config: &Config,
+    route: RouteIndex,
+    method: &Method,
+    ways: &[CallerOrigin],
+    column: &Column<'_>,
+) -> Entry {
+    let found = of_policies(config, route, method, ways, column);
+    let login = config.routes.get(route.get()).and_then(|route| route.settings.step_up.wanted());
+    match login {
+        Some(login) if found.outcome != Outcome::Deny => {
+            let note =
+                found.note.into_iter().chain([format!("the credential has {login}")]).collect::<Vec<_>>();
+            Entry { outcome: Outcome::Depends, note: Some(note.join(", and ")) }
+        }
+        _ => found,
+    }
+}
+
+/// The same, by policies alone, whichever way the caller came; told for each way where that matters.
+fn of_policies(
     config: &Config,
     route: RouteIndex,
     method: &Method,

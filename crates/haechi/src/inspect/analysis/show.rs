@@ -103,6 +103,13 @@ fn suppose(loaded: &Loaded, example: &Example, flag: &mut impl FnMut(&str, &str)
     if example.issuer != vouching(&loaded.config, &example.authenticator).issuer {
         flag("issuer", &example.issuer);
     }
+    let route = loaded.config.routes.iter().find(|route| *route.name == *example.route);
+    if let Some(step_up) = route.map(|route| &route.settings.step_up).filter(|step_up| !step_up.is_empty()) {
+        // The login is one that does.
+        let acr = step_up.acr_values().and_then(|all| all.split(' ').next().map(str::to_owned));
+        acr.iter().for_each(|acr| flag("acr", acr));
+        flag("login-age", "1s");
+    }
     for role in &example.roles {
         flag("role", role);
     }

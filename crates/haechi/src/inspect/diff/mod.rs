@@ -96,6 +96,7 @@ impl BothConfigurations<'_> {
             Change::Kept { .. } => Kind::Kept,
         };
         let notes = notes::notes(&self.old.config, &self.new.config, &name);
+        let logins = self.logins(&name);
         let (gained, lost) = (None, None);
         let mut told = RouteChange {
             route: name,
@@ -116,10 +117,21 @@ impl BothConfigurations<'_> {
             Change::Kept { relation, gained, lost } => {
                 told.gained = self.shown(gained, true, kind, &mut told.undecided).await;
                 told.lost = self.shown(lost, false, kind, &mut told.undecided).await;
-                told.relation = Some(if told.undecided.is_empty() { relation } else { Relation::Undecided });
+                let relation = if told.undecided.is_empty() { relation } else { Relation::Undecided };
+                told.relation = Some(logins.added_to(relation));
             }
         }
         told
+    }
+
+    /// How the logins that do now stand to those that did before.
+    fn logins(&self, name: &str) -> Logins {
+        let asked = |side: &Loaded| {
+            let route = side.config.routes.iter().find(|route| *route.name == *name);
+            route.map(|route| route.settings.step_up.clone()).unwrap_or_default()
+        };
+        let (before, now) = (asked(self.old), asked(self.new));
+        Logins { more: !now.is_at_least(&before), fewer: !before.is_at_least(&now) }
     }
 
     /// The example, once both sides have confirmed it.
@@ -170,7 +182,38 @@ async fn confirmed(
     Ok((allowed, other.judge(example).await))
 }
 
+/// Which logins a route takes that it did not take before, and the other way round. Policies know nothing of `step_up`.
+struct Logins {
+    more: bool,
+    fewer: bool,
+}
+
+impl Logins {
+    /// What becomes of it, where policies alone give this.
+    const fn added_to(&self, relation: Relation) -> Relation {
+        let wider = self.more || matches!(relation, Relation::Wider | Relation::Incomparable);
+        let narrower = self.fewer || matches!(relation, Relation::Narrower | Relation::Incomparable);
+        match (relation, wider, narrower) {
+            (Relation::Undecided, ..) => Relation::Undecided,
+            (_, false, false) => Relation::Same,
+            (_, true, false) => Relation::Wider,
+            (_, false, true) => Relation::Narrower,
+            (_, true, true) => Relation::Incomparable,
+        }
+    }
+}
+
 impl RouteChange {
+    /// Whether somebody passes now who did not before.
+    pub(crate) const fn is_wider(&self) -> bool {
+        self.gained.is_some() || matches!(self.relation, Some(Relation::Wider | Relation::Incomparable))
+    }
+
+    /// Whether somebody passed before who does not now.
+    pub(crate) const fn is_narrower(&self) -> bool {
+        self.lost.is_some() || matches!(self.relation, Some(Relation::Narrower | Relation::Incomparable))
+    }
+
     /// Whether there is nothing to tell.
     pub(crate) fn is_same(&self) -> bool {
         self.relation == Some(Relation::Same) && self.notes.is_empty()

@@ -18,6 +18,8 @@ pub(super) fn notes(old: &Config, new: &Config, name: &str) -> Vec<String> {
     differs("hosts", hosts(&before), hosts(&now));
     differs("methods", methods(&before), methods(&now));
     differs("authenticate", authenticate(&before.authenticate), authenticate(&now.authenticate));
+    let login = |route: &Route| route.settings.step_up.wanted().unwrap_or_else(|| "any login".to_owned());
+    differs("step_up", login(&before), login(&now));
     differs("service", format!("`{}`", before.service), format!("`{}`", now.service));
     for name in authenticators(&now.authenticate) {
         let (before, now) = (old.authenticators.get(name), new.authenticators.get(name));
