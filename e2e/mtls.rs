@@ -1,13 +1,14 @@
 //! `type: mtls`: who shows a certificate is the caller that it names (docs/authentication.md).
 
 use crate::harness::{Folder, Gate, OpensslCa, PATIENCE, Reply, curl, eventually};
-use haechi_testkit::Backend;
 use haechi_testkit::http1::Head;
+use haechi_testkit::{Answer, Backend};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use std::io::{BufReader, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 const ORDERS: &str = "subjectAltName=URI:spiffe://mesh.example/ns/prod/sa/orders";
@@ -37,7 +38,10 @@ store: sqlite:haechi.db
 ";
 
 fn mesh(client_certificate: &str, more_tls: &str) -> Mesh {
-    let backend = Backend::saying("reached");
+    mesh_before(Backend::saying("reached"), client_certificate, more_tls)
+}
+
+fn mesh_before(backend: Backend, client_certificate: &str, more_tls: &str) -> Mesh {
     let routes = [
         ("all", "/all/**", "mesh", "any"),
         ("orders", "/orders/**", "mesh", "{ roles: [ORDERS] }"),
@@ -112,7 +116,7 @@ fn whoever_shows_a_certificate_is_the_caller_that_it_names() {
         assert_eq!(field("x-auth-attr-ca"), "CN=Mesh%20CA%2CO=Example");
         assert_eq!(field("x-auth-attr-unit"), "Returns,Shipping");
         let thumbprint = "openssl x509 -in orders.pem -outform der | openssl dgst -sha256 -binary | basenc --base64url | tr -d =";
-        let mut shell = std::process::Command::new("sh");
+        let mut shell = Command::new("sh");
         let made = shell.args(["-c", thumbprint]).current_dir(set.gate.folder().path()).output().unwrap();
         assert_eq!(field("x-auth-attr-certificate"), String::from_utf8(made.stdout).unwrap().trim());
         assert_eq!((seen.field("client-cert"), seen.field("x-forwarded-client-cert")), (None, None));
@@ -245,6 +249,76 @@ fn what_its_authority_has_revoked_is_refused_also_on_connections_that_are_open()
     set.gate.folder().write("clients.pem", &std::fs::read_to_string(set.file("partner.pem")).unwrap());
     eventually(PATIENCE, || (set.get_as("billing", "/all/a", &[]).status == 0).then_some(()));
     assert_eq!(billing.get("/public/a"), 421);
+}
+
+/// Begins an answer that never ends: a WebSocket where one is asked for, else a file of which much is left.
+fn endless() -> Backend {
+    Backend::start(|request| {
+        let head = match request.field("sec-websocket-key") {
+            Some(key) => format!(
+                "101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {}\r\n\r\n",
+                tungstenite::handshake::derive_accept_key(key.as_bytes())
+            ),
+            None => "200 OK\r\nContent-Length: 1000000000\r\n\r\nsome bytes".to_owned(),
+        };
+        Answer::written(move |socket: &mut TcpStream| {
+            drop(socket.write_all(format!("HTTP/1.1 {head}").as_bytes()));
+            while socket.read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
+        })
+        .early()
+    })
+}
+
+#[test]
+fn what_is_open_ends_when_the_certificate_is_revoked_that_let_it_in() {
+    let set = mesh_before(endless(), "required", "      client_crl: clients.crl\n");
+    set.mesh.client("billing", "/CN=billing", "subjectAltName=URI:spiffe://mesh.example/ns/prod/sa/billing");
+    let port = set.gate.address().port();
+    let download = |name: &str, protocol: &str, path: &str| {
+        let (certificate, key) = (set.file(&format!("{name}.pem")), set.file(&format!("{name}.key")));
+        let mut curl = Command::new("curl")
+            .args([
+                "-sSN",
+                protocol,
+                "--cacert",
+                &set.file("mesh.pem"),
+                "--cert",
+                &certificate,
+                "--key",
+                &key,
+            ])
+            .args(["--resolve", &format!("a.example:{port}:127.0.0.1")])
+            .arg(format!("https://a.example:{port}{path}"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut begun = [0; 10];
+        curl.stdout.as_mut().unwrap().read_exact(&mut begun).unwrap();
+        assert_eq!(&begun, b"some bytes");
+        curl
+    };
+    // The route asks nothing of the certificate: it is the listener that does.
+    let mut open = ["--http1.1", "--http2"].map(|protocol| download("orders", protocol, "/public/a"));
+    let mut others = download("billing", "--http2", "/all/a");
+    let mut socket = Kept::open(&set, "orders");
+    let handshake = "GET /all/chat HTTP/1.1\r\nHost: a.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    socket.0.get_mut().write_all(handshake.as_bytes()).unwrap();
+    let answer = Head::read(&mut socket.0).unwrap().expect("an answer");
+    assert!(answer.start_line.contains(" 101 "), "{}", answer.start_line);
+    set.mesh.revoke("orders");
+    let lists = set.mesh.revocation_list("24") + &set.partner.revocation_list("24");
+    set.gate.folder().write("clients.crl", &lists);
+    for curl in &mut open {
+        let status = eventually(PATIENCE, || curl.try_wait().unwrap());
+        assert!(matches!(status.code(), Some(18 | 56 | 92)), "broken off: {status}");
+    }
+    let mut close = [0; 4];
+    socket.0.read_exact(&mut close).unwrap();
+    assert_eq!((close[0], u16::from_be_bytes([close[2], close[3]])), (0x88, 1008), "a Close that says why");
+    assert!(others.try_wait().unwrap().is_none(), "of the others nothing changes");
+    others.kill().unwrap();
+    others.wait().unwrap();
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct RequestHead {
     pub client: IpAddr,
     /// Whether the client came over TLS, as far back as trusted proxies vouch for it.
     pub secure: bool,
+    /// Whether it was let through before, and is only judged again because it is still open: what is good for one request was good for this one.
+    pub is_judged_again: bool,
 }
 
 impl RequestHead {
@@ -44,7 +46,8 @@ impl RequestHead {
     ) -> Self {
         let (client, secure) = (connection.peer.ip().to_canonical(), connection.tls.is_some());
         let fields = Fields::new();
-        Self { id, received, connection, method, host, path, query: None, fields, client, secure }
+        let (query, is_judged_again) = (None, false);
+        Self { id, received, connection, method, host, path, query, fields, client, secure, is_judged_again }
     }
 
     /// With what follows `?`.
@@ -68,10 +71,10 @@ impl RequestHead {
         Self { client, secure, ..self }
     }
 
-    /// The same request, judged as if it came at `received`.
+    /// The same request, which was let through before and is judged again, as if it came at `received`.
     #[must_use]
-    pub fn received_at(self, received: Timestamp) -> Self {
-        Self { received, ..self }
+    pub fn judged_again(self, received: Timestamp) -> Self {
+        Self { received, is_judged_again: true, ..self }
     }
 
     /// Whether the query has a parameter of this name, in any percent-escaped spelling.

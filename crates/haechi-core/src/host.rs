@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 
-/// A host in canonical form: lower case, without the port, an IPv6 address in brackets.
+/// A host in canonical form: lower case, without the port, an IPv6 address in brackets. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Host {
-    name: Box<str>,
+    name: Arc<str>,
     port: Option<u16>,
 }
 
@@ -110,7 +111,7 @@ fn split_port(value: &[u8]) -> Result<(&[u8], Option<u16>), BadHost> {
     }
 }
 
-fn registered_name(name: &[u8]) -> Result<Box<str>, BadHost> {
+fn registered_name(name: &[u8]) -> Result<Arc<str>, BadHost> {
     let name = name.strip_suffix(b".").unwrap_or(name);
     let legal = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     let dots_apart =
@@ -118,8 +119,8 @@ fn registered_name(name: &[u8]) -> Result<Box<str>, BadHost> {
     if name.is_empty() || name.len() > 253 || !name.iter().all(legal) || !dots_apart {
         return Err(BadHost);
     }
-    let mut name: Box<str> = std::str::from_utf8(name).map_err(|_| BadHost)?.into();
-    name.make_ascii_lowercase();
+    let mut name: Arc<str> = std::str::from_utf8(name).map_err(|_| BadHost)?.into();
+    Arc::make_mut(&mut name).make_ascii_lowercase();
     Ok(name)
 }
 

@@ -5,8 +5,7 @@ use crate::headers;
 use crate::lines::RequestLines;
 use crate::plan::Plan;
 use crate::refusal::{Refusal, Refused};
-use crate::settings::ListenerIndex;
-use crate::tls::Session;
+use crate::transport::Transport;
 use crate::websocket::handshake::{BadHandshake, Handshake, Upgradable};
 use haechi_core::id::RequestId;
 use haechi_core::method::NAMED_METHODS;
@@ -18,16 +17,12 @@ pub(crate) struct Arrived<'a> {
     pub(crate) id: RequestId,
     /// When its head was complete.
     pub(crate) received: Timestamp,
-    /// The connection that it came over.
+    /// What it came over.
+    pub(crate) transport: &'a Transport,
+    /// What requests are told of that.
     pub(crate) connection: ConnectionFacts,
-    /// The listener that it came in on.
-    pub(crate) listener: ListenerIndex,
-    /// What the TLS handshake has agreed on, where there was one.
-    pub(crate) tls: Option<&'a Session>,
     /// What its connection or stream can become.
     pub(crate) upgradable: Upgradable,
-    /// The port of `https` that its listener sends every request to.
-    pub(crate) redirect: Option<u16>,
 }
 
 /// A request that can be read in one way only.
@@ -88,16 +83,17 @@ fn check(
         return Err(Refused::new(Refusal::MethodNotAllowed(allow), "the method is never forwarded"));
     }
     let path = CanonicalPath::parse(&lines.path).map_err(bad_request)?;
-    if let Some(port) = arrived.redirect {
+    if let Some(port) = arrived.transport.redirect {
         return Err(over_https(lines, &path, port));
     }
     headers::check_connection(&lines.fields, &plan.guarded).map_err(bad_request)?;
     headers::check_context(&lines.fields, &plan.context_headers).map_err(bad_request)?;
-    if !lines.host.is_unnamed() && arrived.tls.is_some_and(|session| !session.covers(lines.host.name())) {
+    let session = arrived.transport.tls.as_ref();
+    if !lines.host.is_unnamed() && session.is_some_and(|session| !session.covers(lines.host.name())) {
         let reason = "the host has another certificate than the connection was opened with";
         return Err(Refused::new(Refusal::Misdirected, reason));
     }
-    if arrived.tls.is_some_and(|session| !is_believed(session, arrived, plan)) {
+    if !arrived.transport.is_believed(plan, arrived.received) {
         let reason =
             "the client's certificate was revoked, or is of an authority that the listener no longer names";
         return Err(Refused::new(Refusal::CertificateNotBelieved, reason));
@@ -112,12 +108,6 @@ fn check(
     let ConnectionFacts { peer, tls } = &arrived.connection;
     let origin = client_address::origin(&lines.fields, peer.ip(), tls.is_some(), &plan.trusted_proxies);
     Ok((path, origin, websocket))
-}
-
-/// Whether a client that showed a certificate would be believed by the configuration in force: authorities come and go, and revoke.
-fn is_believed(session: &Session, arrived: &Arrived<'_>, plan: &Plan) -> bool {
-    let listener = plan.listener(arrived.listener);
-    session.is_believed(listener.and_then(|listener| listener.tls.as_deref()), arrived.received)
 }
 
 fn bad_request(fault: impl std::fmt::Display) -> Refused {

@@ -9,6 +9,7 @@ use crate::rate_limit::Counting;
 use crate::refusal::{Refusal, Refused};
 use crate::respond;
 use crate::settings::ListenerIndex;
+use crate::transport::Transport;
 use crate::websocket::handshake::Upgradable;
 use crate::worker::plan::WorkerPlan;
 use haechi_authz::RouteIndex;
@@ -114,14 +115,14 @@ impl DryRun {
         let limits = self.0.shared.limits.head_limits();
         let read = http1::head::request_of(&request.bytes()?, limits);
         let read = read.map_err(|fault| Refused::new(Refusal::from(fault), fault.to_string()))?;
+        let listener = ListenerIndex::new(0);
+        let transport = Transport { listener, peer: request.peer, tls: None, redirect: None };
         let arrived = Arrived {
             id: RequestId::from_bits(0),
             received: request.time,
+            transport: &transport,
             connection: ConnectionFacts { peer: request.peer, tls: request.secure.then(TlsFacts::default) },
-            listener: ListenerIndex::new(0),
-            tls: None,
             upgradable: Upgradable::Connection,
-            redirect: None,
         };
         let body = read.framing.length();
         let Accepted { head, .. } =

@@ -92,7 +92,7 @@ fn watched(
     if body.is_over() || body.length().is_some_and(|length| length <= SOON_OVER) {
         return body;
     }
-    let lost = access_lost(request.worker.clone(), permitted, service.clone());
+    let lost = access_lost(request.worker.clone(), request.transport.clone(), permitted, service.clone());
     body.revocable(Box::pin(async move { lost.await.0 }))
 }
 
@@ -103,7 +103,8 @@ async fn while_allowed(
     service: &Arc<str>,
     mut sending: impl Future<Output = Result<Answer, Failure>> + Unpin,
 ) -> Result<Answer, Failure> {
-    let mut lost = pin!(access_lost(request.worker.clone(), permitted, service.clone()));
+    let mut lost =
+        pin!(access_lost(request.worker.clone(), request.transport.clone(), permitted, service.clone()));
     poll_fn(|cx| {
         if let Poll::Ready(sent) = Pin::new(&mut sending).poll(cx) {
             return Poll::Ready(sent);

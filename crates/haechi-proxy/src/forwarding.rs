@@ -6,6 +6,7 @@ use crate::reply::ReplyContext;
 use crate::settings::{Route, Service};
 use crate::ticks::Timer;
 use crate::trace::Trace;
+use crate::transport::Transport;
 use crate::websocket::handshake::Handshake;
 use crate::worker::Worker;
 use crate::worker::plan::WorkerPlan;
@@ -17,6 +18,7 @@ use std::time::Duration;
 /// What forwarding needs besides the permitted request and its body.
 pub(crate) struct Forwarding<'a> {
     pub(crate) worker: &'a Rc<Worker>,
+    pub(crate) transport: Rc<Transport>,
     pub(crate) plan: &'a WorkerPlan,
     pub(crate) route: &'a Route,
     pub(crate) route_index: RouteIndex,

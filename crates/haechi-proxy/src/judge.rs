@@ -3,7 +3,7 @@
 
 use crate::cross_site;
 use crate::preflight::Preflight;
-use crate::protected_resource::metadata_address;
+use crate::protected_resource::MetadataOf;
 use crate::rate_limit::{CountedLimit, Counting, Stage};
 use crate::refusal::{Refusal, Refused};
 use crate::route::Found;
@@ -119,7 +119,9 @@ pub(crate) async fn judge_on_route<'p, O: Observer>(
         None => match authenticate(&head, route_index, plan, now, observer).await {
             Ok(known) => known,
             Err(refused) => {
-                return Err(refused.telling(metadata_address(&plan.shared.protected_resources, &head)));
+                return Err(
+                    refused.telling(MetadataOf::what_is_asked(&plan.shared.protected_resources, &head))
+                );
             }
         },
     };
@@ -131,7 +133,7 @@ pub(crate) async fn judge_on_route<'p, O: Observer>(
 
     // Authorize: the only step that turns a head into something that can be forwarded.
     let decision = observer.deciding();
-    let metadata = metadata_address(&plan.shared.protected_resources, &head);
+    let metadata = MetadataOf::what_is_asked(&plan.shared.protected_resources, &head);
     let outcome = plan.shared.enforcer.enforce(head, route_index, caller, decision, &plan.memo).await;
     observer.decided(route_index, &outcome);
     match outcome {
@@ -230,7 +232,7 @@ async fn authenticate(
                 (Fault::InvalidRequest, _) => Refusal::AmbiguousCredential,
                 // A session that has ended: people log in again.
                 (_, Some(to)) => to_login(to, login_at_once, chain),
-                (Fault::InvalidToken | Fault::InvalidCredentials, None) => {
+                (Fault::InvalidToken | Fault::InvalidProof | Fault::InvalidCredentials, None) => {
                     Refusal::BadCredential { challenges }
                 }
             };

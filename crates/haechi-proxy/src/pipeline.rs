@@ -51,11 +51,9 @@ impl Arrival {
         Arrived {
             id,
             received,
+            transport: &self.transport,
             connection: self.transport.facts(),
-            listener: self.transport.listener,
-            tls: self.transport.tls.as_ref(),
             upgradable: self.upgradable,
-            redirect: self.transport.redirect,
         }
     }
 }
@@ -107,9 +105,10 @@ pub(crate) async fn answer(
     let mut response = match recorded {
         RecordedRequest::Permitted(permitted, recorded) => {
             let PermittedRequest { permitted, route, route_index, verified } = permitted;
-            let (timer, interim) = (arrival.timer, arrival.interim);
+            let Arrival { transport, timer, interim, .. } = arrival;
             let request = Forwarding {
                 worker,
+                transport,
                 plan: &plan,
                 route,
                 route_index,

@@ -1,6 +1,6 @@
 //! What the gate says of the resources behind it, and where clients read it (RFC 9728).
 
-use haechi_core::RequestHead;
+use haechi_core::{Host, RequestHead};
 use serde_json::{Map, Value};
 
 /// Below which path metadata are.
@@ -39,18 +39,33 @@ impl ProtectedResource {
     /// Its metadata, for whoever asked like this: `resource` is what the client that asked computes it to be.
     pub(crate) fn document(&self, head: &RequestHead) -> Vec<u8> {
         let mut document = Map::new();
-        document.insert("resource".to_owned(), format!("{}{}", site(head), self.path).into());
+        let site = site(&head.host, head.secure);
+        document.insert("resource".to_owned(), format!("{site}{}", self.path).into());
         document.extend(self.members.clone());
         serde_json::to_vec(&document).unwrap_or_default()
     }
 }
 
-/// The address of the metadata of what was asked for, if it is of any of `resources`: of the one with the longest path.
-pub(crate) fn metadata_address(resources: &[ProtectedResource], head: &RequestHead) -> Option<Box<str>> {
-    let path = head.path.as_str();
-    let covering = resources.iter().filter(|resource| resource.covers(path));
-    let resource = covering.max_by_key(|resource| resource.path.len())?;
-    Some(format!("{}{}", site(head), resource.metadata_path()).into())
+/// The metadata of what was asked for. Only refusals tell their address, so it is not made before.
+pub(crate) struct MetadataOf<'r> {
+    resource: &'r ProtectedResource,
+    host: Host,
+    secure: bool,
+}
+
+impl<'r> MetadataOf<'r> {
+    /// Of the one of `resources` with the longest path, if what was asked for is of any.
+    pub(crate) fn what_is_asked(resources: &'r [ProtectedResource], head: &RequestHead) -> Option<Self> {
+        let path = head.path.as_str();
+        let covering = resources.iter().filter(|resource| resource.covers(path));
+        let resource = covering.max_by_key(|resource| resource.path.len())?;
+        Some(Self { resource, host: head.host.clone(), secure: head.secure })
+    }
+
+    /// Where they are, as the client knows this site.
+    pub(crate) fn address(&self) -> Box<str> {
+        format!("{}{}", site(&self.host, self.secure), self.resource.metadata_path()).into()
+    }
 }
 
 /// The resource whose metadata are at this path.
@@ -59,10 +74,10 @@ pub(crate) fn at<'r>(resources: &'r [ProtectedResource], path: &str) -> Option<&
 }
 
 /// Scheme, host and port under which the client knows this site.
-fn site(head: &RequestHead) -> String {
-    let scheme = if head.secure { "https" } else { "http" };
-    let port = head.host.port().map_or_else(String::new, |port| format!(":{port}"));
-    format!("{scheme}://{}{port}", head.host.name())
+fn site(host: &Host, secure: bool) -> String {
+    let scheme = if secure { "https" } else { "http" };
+    let port = host.port().map_or_else(String::new, |port| format!(":{port}"));
+    format!("{scheme}://{}{port}", host.name())
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::limits::Limit;
 use crate::lines::HeadFault;
 use crate::outcome::RequestOutcome;
+use crate::protected_resource::MetadataOf;
 use haechi_authn::chain::ChallengeTold;
 use haechi_authn::{Challenge, LoginRedirect};
 use http::Method;
@@ -155,8 +156,8 @@ impl Refused {
     }
 
     /// The same, of which challenges to `Bearer` say where the resource's metadata are (RFC 9728 5.1).
-    pub(crate) fn telling(mut self, metadata: Option<Box<str>>) -> Self {
-        let Some(address) = metadata else { return self };
+    pub(crate) fn telling(mut self, metadata: Option<MetadataOf<'_>>) -> Self {
+        let Some(address) = metadata.map(|metadata| metadata.address()) else { return self };
         let told = |challenge: &mut Arc<Challenge>| {
             if challenge.is_bearer() {
                 *challenge = Arc::new((**challenge).clone().with("resource_metadata", &address));

@@ -5,6 +5,7 @@ use crate::outcome::LostAccess;
 use crate::rate_limit::Counting;
 use crate::refusal::Refusal;
 use crate::settings::Target;
+use crate::transport::Transport;
 use crate::worker::Worker;
 use haechi_authz::Permitted;
 use haechi_core::Timestamp;
@@ -32,12 +33,16 @@ pub(crate) enum Rejudged {
 /// the worker's caches and verdicts are remembered, so this costs next to nothing until something was revoked.
 pub(crate) async fn rejudge(
     worker: &Rc<Worker>,
+    transport: &Transport,
     permitted: &Permitted,
     service: &Arc<str>,
     now: Timestamp,
 ) -> Rejudged {
     let plan = worker.plan();
-    let head = Box::new(permitted.head().clone().received_at(now));
+    if !transport.is_believed(&plan.shared, now) {
+        return Rejudged::CERTIFICATE_NOT_BELIEVED;
+    }
+    let head = Box::new(permitted.head().clone().judged_again(now));
     let judged = judge(head, Some(0), &plan, now, Counting::Off, &mut Unrecorded(worker)).await;
     match judged {
         Ok(Judged::Permitted(PermittedRequest { permitted, route, .. })) => {
@@ -71,6 +76,11 @@ pub(crate) async fn rejudge(
 }
 
 impl Rejudged {
+    const CERTIFICATE_NOT_BELIEVED: Self = Self::Refused(
+        LostAccess { why: "its client certificate is no longer believed", unauthenticated: true },
+        Refusal::CertificateNotBelieved,
+    );
+
     const fn forbidden(why: &'static str) -> Self {
         let lost = LostAccess { why, unauthenticated: false };
         Self::Refused(lost, Refusal::Forbidden { scopes: None, metadata: None })
@@ -86,6 +96,7 @@ impl Rejudged {
 /// expires, a time of day that passes) goes on: it is judged as of the time at which it came. So does what cannot be found out.
 pub(crate) async fn access_lost(
     worker: Rc<Worker>,
+    transport: Rc<Transport>,
     permitted: impl Borrow<Permitted>,
     service: Arc<str>,
 ) -> (LostAccess, Refusal) {
@@ -95,7 +106,9 @@ pub(crate) async fn access_lost(
     loop {
         // Nothing else ends the wait.
         let _ = timer.limit(EVERY, pending::<()>()).await;
-        if let Rejudged::Refused(lost, refusal) = rejudge(&worker, permitted, &service, came).await {
+        if let Rejudged::Refused(lost, refusal) =
+            rejudge(&worker, &transport, permitted, &service, came).await
+        {
             return (lost, refusal);
         }
     }

@@ -1,9 +1,10 @@
 //! What is known of a client connection before its first request.
 
+use crate::plan::Plan;
 use crate::settings::ListenerIndex;
 use crate::tls::Session;
-use haechi_core::ConnectionFacts;
 use haechi_core::connection::TlsFacts;
+use haechi_core::{ConnectionFacts, Timestamp};
 use std::net::SocketAddr;
 
 /// What is known of a client connection before its first request.
@@ -24,5 +25,12 @@ impl Transport {
     pub(crate) fn facts(&self) -> ConnectionFacts {
         let tls = self.tls.as_ref().map(|session| TlsFacts { client_certificate: session.client().cloned() });
         ConnectionFacts { peer: self.peer, tls }
+    }
+
+    /// Whether a client that showed a certificate would be believed by `plan`: authorities come and go, and revoke.
+    pub(crate) fn is_believed(&self, plan: &Plan, now: Timestamp) -> bool {
+        let Some(session) = &self.tls else { return true };
+        let listener = plan.listener(self.listener);
+        session.is_believed(listener.and_then(|listener| listener.tls.as_deref()), now)
     }
 }

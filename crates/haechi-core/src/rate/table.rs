@@ -48,6 +48,19 @@ pub struct TableStats {
     pub forgotten: u64,
 }
 
+/// What is done where a bucket has no place that can be given away without a loss.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum NoRoom {
+    /// The count that will be whole first is forgotten.
+    Forget,
+    /// There is no place.
+    Refuse,
+}
+
+fn nanos(uptime: Duration) -> u64 {
+    u64::try_from(uptime.as_nanos()).unwrap_or(u64::MAX)
+}
+
 struct Bucket<'a> {
     owners: &'a [AtomicU64],
     counts: &'a [AtomicU64],
@@ -79,10 +92,24 @@ impl LimitTable {
 
     /// Counts a request of `key` that comes at `now` (uptime), or says that it is over the limit.
     pub fn take(&self, key: SlotKey, gcra: &Gcra, now: Duration) -> LimitAnswer {
-        let now = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+        let taken = self.take_where(key, gcra, now, NoRoom::Forget);
+        // Only in a bucket where all threads fight for places all the time.
+        taken.unwrap_or_else(|| {
+            let now = nanos(now);
+            gcra.answer(false, now.saturating_add(1), now)
+        })
+    }
+
+    /// The same, where nothing may be forgotten that matters; `None` where there is no room for one more key.
+    pub fn take_if_room(&self, key: SlotKey, gcra: &Gcra, now: Duration) -> Option<LimitAnswer> {
+        self.take_where(key, gcra, now, NoRoom::Refuse)
+    }
+
+    fn take_where(&self, key: SlotKey, gcra: &Gcra, now: Duration, no_room: NoRoom) -> Option<LimitAnswer> {
+        let now = nanos(now);
         let bucket = self.bucket(key);
         for _ in 0..TRIES {
-            let Some((owner, count)) = self.place(&bucket, key, now) else { continue };
+            let Some((owner, count)) = self.place(&bucket, key, now, no_room) else { continue };
             let mut seen = count.load(Acquire);
             let outcome = loop {
                 let Some(next) = gcra.take(seen, now) else { break None };
@@ -93,11 +120,10 @@ impl LimitTable {
             };
             // Given to another key meanwhile: what was counted there is its loss of one, and counts for nobody else.
             if owner.load(SeqCst) == key.owner {
-                return gcra.answer(outcome.is_some(), outcome.unwrap_or(seen), now);
+                return Some(gcra.answer(outcome.is_some(), outcome.unwrap_or(seen), now));
             }
         }
-        // Only in a bucket where all threads fight for places all the time.
-        gcra.answer(false, now.saturating_add(1), now)
+        None
     }
 
     /// Takes back what was counted last of a request that is not made.
@@ -133,6 +159,7 @@ impl LimitTable {
         bucket: &Bucket<'a>,
         key: SlotKey,
         now: u64,
+        no_room: NoRoom,
     ) -> Option<(&'a AtomicU64, &'a AtomicU64)> {
         let places = || bucket.owners.iter().zip(bucket.counts);
         if let Some(found) = places().find(|(owner, _)| owner.load(Acquire) == key.owner) {
@@ -156,6 +183,9 @@ impl LimitTable {
             return Some((owner, count));
         }
         if full_at > now {
+            if no_room == NoRoom::Refuse && before != 0 {
+                return None;
+            }
             count.compare_exchange(full_at, 0, SeqCst, Relaxed).ok()?;
         }
         owner.compare_exchange(before, key.claim(), SeqCst, Relaxed).ok()?;
@@ -243,6 +273,20 @@ mod tests {
         for key in 0..1_000_u64 {
             assert!(table.take(table.key(&key), &gcra, NOW + Duration::from_secs(key)).is_within);
         }
+        assert_eq!(table.stats().forgotten, 0);
+    }
+
+    #[test]
+    fn where_nothing_may_be_forgotten_nobody_more_is_let_in() {
+        let (table, gcra) = (LimitTable::new(8), gcra(1, 60, 1));
+        let take =
+            |key: u32, now| table.take_if_room(table.key(&key), &gcra, now).map(|answer| answer.is_within);
+        for key in 0..8 {
+            assert_eq!(take(key, NOW), Some(true));
+        }
+        assert_eq!((take(8, NOW), take(3, NOW)), (None, Some(false)));
+        let later = NOW + Duration::from_secs(60);
+        assert_eq!((take(8, later), take(8, later)), (Some(true), Some(false)));
         assert_eq!(table.stats().forgotten, 0);
     }
 

@@ -26,6 +26,7 @@ use haechi_authn::chain::Chain;
 use haechi_authz::Permitted;
 use haechi_core::Fields;
 use handshake::Handshake;
+use recheck::OpeningRequest;
 use tunnel::Tunnel;
 
 /// Lets a client in whose backend has switched: the answer carries the tunnel, which the client's codec runs.
@@ -43,7 +44,8 @@ pub(crate) fn open(
     let places = request.plan.chain(request.route_index).map_or(&[][..], Chain::places);
     let chosen = subprotocols::chosen(&permitted.head().fields, places).map(<[u8]>::to_vec);
     let extended = handshake::is_extended(&lines.fields);
-    let Some(tunnel) = Tunnel::new(request.worker, body, permitted, &service.name, extended) else {
+    let opening = OpeningRequest::new(request.worker, &request.transport, permitted, &service.name);
+    let Some(tunnel) = Tunnel::new(body, opening, extended) else {
         let why = "the backend's connection cannot become a tunnel";
         return refuse(Refused::new(Refusal::Internal, why), request.to, record);
     };

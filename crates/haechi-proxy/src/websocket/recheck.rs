@@ -4,6 +4,7 @@
 //! by the plan in force.
 
 use crate::rejudge::{Rejudged, rejudge};
+use crate::transport::Transport;
 use crate::worker::Worker;
 use haechi_authn::LocalFuture;
 use haechi_authz::Permitted;
@@ -17,6 +18,7 @@ const UNKNOWN_FOR: Duration = haechi_authn::revocation::MAX_AGE;
 /// The request that opened a WebSocket, as it was let through last.
 pub(super) struct OpeningRequest {
     worker: Rc<Worker>,
+    transport: Rc<Transport>,
     permitted: Rc<Permitted>,
     service: Arc<str>,
     /// When it was last known to be allowed (uptime).
@@ -34,18 +36,24 @@ pub(super) enum AccessLost {
 
 impl OpeningRequest {
     /// As it was let through just now, to the service of this name.
-    pub(super) fn new(worker: &Rc<Worker>, permitted: Permitted, service: &Arc<str>) -> Self {
+    pub(super) fn new(
+        worker: &Rc<Worker>,
+        transport: &Rc<Transport>,
+        permitted: Permitted,
+        service: &Arc<str>,
+    ) -> Self {
+        let (worker, transport, service) = (worker.clone(), transport.clone(), service.clone());
         let known = worker.uptime();
-        Self { worker: worker.clone(), permitted: Rc::new(permitted), service: service.clone(), known }
+        Self { worker, transport, permitted: Rc::new(permitted), service, known }
     }
 
     /// Judges it now.
     pub(super) fn recheck(&self) -> LocalFuture<Rejudged> {
-        let (worker, permitted, service) =
-            (self.worker.clone(), self.permitted.clone(), self.service.clone());
+        let (worker, transport) = (self.worker.clone(), self.transport.clone());
+        let (permitted, service) = (self.permitted.clone(), self.service.clone());
         Box::pin(async move {
             let now = worker.now();
-            rejudge(&worker, &permitted, &service, now).await
+            rejudge(&worker, &transport, &permitted, &service, now).await
         })
     }
 

@@ -12,10 +12,8 @@ use crate::settings::Limits;
 use crate::ticks::{Elapsed, Timer};
 use crate::worker::Worker;
 use haechi_authn::LocalFuture;
-use haechi_authz::Permitted;
 use std::future::poll_fn;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -50,15 +48,8 @@ const TRY_AGAIN: u16 = 1013;
 
 impl Tunnel {
     /// `exchange` is the body of the backend's 101; `extended` says whether an extension was agreed on. `None` when there is no connection.
-    pub(crate) fn new(
-        worker: &Rc<Worker>,
-        mut exchange: UpstreamBody,
-        permitted: Permitted,
-        service: &Arc<str>,
-        extended: bool,
-    ) -> Option<Self> {
+    pub(super) fn new(mut exchange: UpstreamBody, opening: OpeningRequest, extended: bool) -> Option<Self> {
         let backend = Box::new(exchange.take_connection()?);
-        let opening = OpeningRequest::new(worker, permitted, service);
         Some(Self { backend, _exchange: exchange, opening, extended })
     }
 
