@@ -9,6 +9,7 @@
 
 use haechi_authn::jose::{Signer, SigningAlgorithm, public_jwks};
 use haechi_authn::keys::{KeySource, Keys};
+use haechi_authn::possession::{ProofRules, ReplayMemory};
 use haechi_authn::schemes::jwt::{
     Audiences, ClaimsMap, DEFAULT_LEEWAY, IssuerRule, JwtAuthenticator, JwtConfig, TokenPlace,
 };
@@ -76,6 +77,11 @@ impl World {
             roles: Arc::new(RoleTable::default()),
             revocations: Some(watch.clone()),
             vouched: Vouched::BySelf,
+            possession: ProofRules::new(
+                "local".into(),
+                DEFAULT_LEEWAY,
+                Arc::new(ReplayMemory::new(None, clock.clone())),
+            ),
             cache_entries: 2 * TOKENS,
             clock: clock.clone(),
         };

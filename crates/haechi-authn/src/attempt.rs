@@ -53,6 +53,8 @@ pub enum Fault {
     InvalidRequest,
     /// A token that is malformed, expired, revoked, or for somebody else (RFC 6750 `invalid_token`).
     InvalidToken,
+    /// A token that holds, shown without a proof of possession that does (RFC 9449 `invalid_dpop_proof`).
+    InvalidProof,
     /// A name and password, or a key, that are not right.
     InvalidCredentials,
 }
@@ -103,6 +105,11 @@ impl Attempt {
     /// A token that does not hold.
     pub fn invalid_token(reason: impl Into<Cow<'static, str>>) -> Self {
         Self::rejected(Fault::InvalidToken, reason.into())
+    }
+
+    /// A proof of possession that does not hold.
+    pub fn invalid_proof(reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::rejected(Fault::InvalidProof, reason.into())
     }
 
     /// A name and password, or a key, that are not right.

@@ -9,6 +9,8 @@ pub enum AuthScheme {
     Bearer,
     /// RFC 7617.
     Basic,
+    /// RFC 9449.
+    Dpop,
 }
 
 /// What the `Authorization` field holds for one scheme.
@@ -28,6 +30,7 @@ impl AuthScheme {
         match self {
             Self::Bearer => "Bearer",
             Self::Basic => "Basic",
+            Self::Dpop => "DPoP",
         }
     }
 

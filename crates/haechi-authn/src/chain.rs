@@ -116,11 +116,15 @@ impl Chain {
     }
 
     /// The same, of which those tell an error whose scheme has this index.
-    fn challenges_after(&self, bad_tokens: &[usize]) -> Vec<ChallengeTold> {
+    fn challenges_after(&self, bad_tokens: &[(usize, ChallengeError)]) -> Vec<ChallengeTold> {
         let mut list: Vec<ChallengeTold> = Vec::with_capacity(self.schemes.len());
         for (index, scheme) in self.schemes.iter().enumerate() {
-            let Some(challenge) = scheme.challenge() else { continue };
-            let error = bad_tokens.contains(&index).then_some(ChallengeError::InvalidToken);
+            let error = bad_tokens.iter().find(|(bad, _)| *bad == index).map(|(_, error)| error.clone());
+            let of_proof = match error {
+                Some(ChallengeError::InvalidDpopProof) => scheme.proof_challenge(),
+                _ => None,
+            };
+            let Some(challenge) = of_proof.or(scheme.challenge()) else { continue };
             match list.iter_mut().find(|(known, _)| known == challenge) {
                 Some((_, told)) => *told = told.take().or(error),
                 None => list.push((challenge.clone(), error)),
@@ -298,8 +302,8 @@ struct WorstAttempt {
     attempt: Attempt,
     /// Of which scheme it is.
     of: Option<usize>,
-    /// Those of all schemes that were shown a token which does not hold.
-    bad_tokens: Vec<usize>,
+    /// Those of all schemes that were shown a token which does not hold, and what is wrong with it.
+    bad_tokens: Vec<(usize, ChallengeError)>,
 }
 
 impl Default for WorstAttempt {
@@ -310,8 +314,12 @@ impl Default for WorstAttempt {
 
 impl WorstAttempt {
     fn add(&mut self, index: usize, attempt: Attempt) {
-        if matches!(&attempt, Attempt::Rejected(rejection) if rejection.fault == Fault::InvalidToken) {
-            self.bad_tokens.push(index);
+        if let Attempt::Rejected(rejection) = &attempt {
+            match rejection.fault {
+                Fault::InvalidToken => self.bad_tokens.push((index, ChallengeError::InvalidToken)),
+                Fault::InvalidProof => self.bad_tokens.push((index, ChallengeError::InvalidDpopProof)),
+                Fault::InvalidRequest | Fault::InvalidCredentials => {}
+            }
         }
         if weight(&attempt) > weight(&self.attempt) {
             self.attempt = attempt;

@@ -18,6 +18,8 @@ pub enum ChallengeError {
     InvalidRequest,
     /// It does not hold.
     InvalidToken,
+    /// It holds, and its bearer has not proved to have its key (RFC 9449 7.1).
+    InvalidDpopProof,
     /// It holds, and was not granted these scopes, divided by spaces.
     InsufficientScope(Box<str>),
     /// It holds, and the login behind it does not do (RFC 9470 3): what would, where that is asked for.
@@ -38,6 +40,11 @@ impl Challenge {
     /// An invitation to `Bearer`, which tells errors.
     pub fn bearer(realm: &str) -> Self {
         Self { tells_errors: true, ..Self::new("Bearer", realm) }
+    }
+
+    /// An invitation to `DPoP` (RFC 9449 7.1), which tells errors.
+    pub fn dpop(realm: &str) -> Self {
+        Self { tells_errors: true, ..Self::new("DPoP", realm) }
     }
 
     /// `Bearer` for no realm in particular, for errors that are no authenticator's.
@@ -81,7 +88,9 @@ impl Challenge {
                     acr_values.iter().for_each(|values| parameter("acr_values", values));
                     max_age.iter().for_each(|age| parameter("max_age", age));
                 }
-                ChallengeError::InvalidRequest | ChallengeError::InvalidToken => {}
+                ChallengeError::InvalidRequest
+                | ChallengeError::InvalidToken
+                | ChallengeError::InvalidDpopProof => {}
             }
         }
         told
@@ -99,6 +108,7 @@ impl ChallengeError {
         match self {
             Self::InvalidRequest => "invalid_request",
             Self::InvalidToken => "invalid_token",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::InsufficientScope(_) => "insufficient_scope",
             Self::InsufficientUserAuthentication { .. } => "insufficient_user_authentication",
         }

@@ -13,6 +13,7 @@ pub mod jwk;
 pub mod key;
 pub(crate) mod pem;
 pub mod sign;
+pub(crate) mod thumbprint;
 
 pub use algorithm::{Algorithm, AlgorithmSet, SigningAlgorithm, UnknownAlgorithm};
 pub use compact::{Compact, Header, TokenFault};

@@ -22,6 +22,7 @@ pub mod key_uses;
 pub mod keys;
 pub mod oidc;
 mod oidc_parameters;
+pub mod possession;
 pub mod quotas;
 mod random;
 pub mod revocation;

@@ -63,6 +63,11 @@ pub trait Scheme {
     /// What invites to this way in; `None` where no credential is asked for.
     fn challenge(&self) -> Option<&Arc<Challenge>>;
 
+    /// What is told whoever showed a token without a proof of possession that holds; the same as else where this is `None`.
+    fn proof_challenge(&self) -> Option<&Arc<Challenge>> {
+        None
+    }
+
     /// Where the credential may stand, so that it can be removed before forwarding. Empty where there is none, or none that is removed.
     fn credential_places(&self) -> &[CredentialPlace];
 

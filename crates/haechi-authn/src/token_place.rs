@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// A place of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenPlace {
-    /// `Authorization: Bearer` (RFC 6750 2.1).
+    /// `Authorization: Bearer` (RFC 6750 2.1), or `DPoP` (RFC 9449 7.1).
     Bearer,
     /// The field of this lower-case name, with or without `Bearer` before the token.
     Header(Arc<str>),
@@ -29,12 +29,22 @@ impl TokenPlace {
         }
     }
 
+    /// Where credentials of these places stand, with the proofs that come with them.
+    pub fn credential_places(places: &[Self]) -> Vec<CredentialPlace> {
+        let proof = places.contains(&Self::Bearer).then(|| CredentialPlace::Field("dpop".into()));
+        places.iter().map(Self::credential_place).chain(proof).collect()
+    }
+
     /// What stands there, any bytes.
     fn read<'h>(&self, head: &'h RequestHead) -> Result<Option<&'h [u8]>, Attempt> {
         match self {
-            Self::Bearer => AuthScheme::Bearer
-                .read_unchecked(&head.fields)
-                .map_err(|_| Attempt::invalid_request("`Authorization` stands more than once")),
+            Self::Bearer => {
+                let shown = |scheme: AuthScheme| {
+                    let read = scheme.read_unchecked(&head.fields);
+                    read.map_err(|_| Attempt::invalid_request("`Authorization` stands more than once"))
+                };
+                Ok(shown(AuthScheme::Bearer)?.or(shown(AuthScheme::Dpop)?))
+            }
             Self::Header(name) => match head.fields.sole_named(name.as_bytes()) {
                 Ok(value) => Ok(value.map(without_scheme)),
                 Err(_) => Err(Attempt::invalid_request(format!("`{name}` stands more than once"))),

@@ -4,6 +4,7 @@ use super::config::IntrospectionConfig;
 use crate::jose::TokenFault;
 use crate::jose::claims::{self, Expected};
 use crate::jose::json::{Json, Object};
+use crate::possession::Binding;
 use crate::schemes::jwt::Audiences;
 use crate::step_up::login_facts;
 use crate::{CredentialMatch, Unavailable};
@@ -18,10 +19,18 @@ const OTHER_TYPES: [&str; 4] = ["refresh", "offline", "id", "logout"];
 /// What is known of a token.
 #[derive(Clone, Debug)]
 pub(crate) enum Told {
-    /// It is active, and this is its caller.
-    Active(Arc<Caller>),
+    /// It is active.
+    Active(ActiveToken),
     /// It is not, or not for us.
     Refused(Cow<'static, str>, CredentialMatch),
+}
+
+/// A token that is active and for us.
+#[derive(Clone, Debug)]
+pub(crate) struct ActiveToken {
+    pub(crate) caller: Arc<Caller>,
+    /// What whoever shows it must prove to have.
+    pub(crate) binding: Option<Arc<Binding>>,
 }
 
 /// Reads an answer.
@@ -43,7 +52,7 @@ pub(super) fn read(
         }
     }
     match active(config, roles, answer, now) {
-        Ok((caller, ends)) => Ok((Told::Active(Arc::new(caller)), ends)),
+        Ok((token, ends)) => Ok((Told::Active(token), ends)),
         // What is malformed is the answer: nobody knows what the token is.
         Err(fault @ TokenFault::Malformed(_)) => {
             Err(Unavailable::new(format!("the introspection endpoint's answer: {fault}")))
@@ -64,7 +73,7 @@ fn active(
     roles: &RoleTable,
     answer: &Object<'_>,
     now: Timestamp,
-) -> Result<(Caller, Option<Timestamp>), TokenFault> {
+) -> Result<(ActiveToken, Option<Timestamp>), TokenFault> {
     if let (Some(issuer), Some(_)) = (config.server.issuer(), answer.member("iss")) {
         claims::check_issuer(answer, issuer)?;
     }
@@ -73,8 +82,9 @@ fn active(
         Audiences::Unchecked => &[],
     };
     let audience = answer.member("aud");
-    let ends = claims::check_told(answer, Expected { now, leeway: config.leeway, audiences, audience })?;
-    check_kind(answer)?;
+    let (ends, binding) =
+        claims::check_told(answer, Expected { now, leeway: config.leeway, audiences, audience })?;
+    check_kind(answer, binding.as_ref())?;
     for name in &config.required_claims {
         if matches!(answer.member(name), None | Some(Json::Null)) {
             return Err(TokenFault::Unsaid(name.to_string()));
@@ -93,14 +103,20 @@ fn active(
         session: None,
         login: login_facts(answer),
     };
-    Ok((Caller::new(CallerKind::User, &config.name, Vouched::ByOther, roles, claimed), ends))
+    let caller = Caller::new(CallerKind::User, &config.name, Vouched::ByOther, roles, claimed);
+    Ok((ActiveToken { caller: Arc::new(caller), binding: binding.map(Arc::new) }, ends))
 }
 
-/// An access token that whoever has it may use. Servers answer for refresh tokens too, and for tokens that ask for a proof.
-fn check_kind(answer: &Object<'_>) -> Result<(), TokenFault> {
-    let bearer =
-        |kind: &str| kind.eq_ignore_ascii_case("bearer") || kind.eq_ignore_ascii_case("access_token");
-    if claims::text(answer, "token_type")?.is_some_and(|kind| !bearer(kind)) {
+/// An access token that is good for whoever bears it, or says what must be proved. Servers answer for refresh tokens too.
+fn check_kind(answer: &Object<'_>, binding: Option<&Binding>) -> Result<(), TokenFault> {
+    let is_access = |kind: &str| match binding {
+        // RFC 9449 6.2.
+        Some(_) if kind.eq_ignore_ascii_case("dpop") => true,
+        _ => kind.eq_ignore_ascii_case("bearer") || kind.eq_ignore_ascii_case("access_token"),
+    };
+    if let Some(kind) = claims::text(answer, "token_type")?
+        && !is_access(kind)
+    {
         return Err(TokenFault::Type);
     }
     // Ory Hydra's word.

@@ -3,6 +3,7 @@
 use crate::jose::AlgorithmSet;
 use crate::keys::KeySource;
 use crate::oidc::ClientProof;
+use crate::possession::ProofRules;
 use crate::schemes::jwt::{Audiences, ClaimsMap};
 use crate::token_place::TokenPlace;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub struct IntrospectionConfig {
     pub claims: ClaimsMap,
     /// How far clocks may differ.
     pub leeway: Duration,
+    /// How whoever shows a token that is bound to a key proves to have it.
+    pub possession: ProofRules,
     /// An answer is gone by for so long, and never beyond the token's `exp`.
     pub cache: Duration,
     /// What has not answered by then is not there.

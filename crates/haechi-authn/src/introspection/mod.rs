@@ -7,7 +7,7 @@ mod config;
 mod inquiry;
 mod signed;
 
-pub(crate) use answer::Told;
+pub(crate) use answer::{ActiveToken, Told};
 pub use config::{Answers, IntrospectionConfig, Server};
 pub use inquiry::IntrospectionParts;
 pub(crate) use inquiry::{Inquiry, Known};

@@ -64,7 +64,7 @@ impl Signer<'_> {
         let audiences = [self.client_id.to_owned()];
         let audience = claims.member("aud");
         let expected = claims::Expected { now, leeway: self.leeway, audiences: &audiences, audience };
-        claims::check_told(claims, expected)?;
+        claims::check_told(claims, expected).map(drop)?;
         let issued = claims::issued_at(claims)?.ok_or(TokenFault::Missing("iat"))?;
         if now.since(issued) > ANSWERED_WITHIN { Err(TokenFault::Expired) } else { Ok(()) }
     }

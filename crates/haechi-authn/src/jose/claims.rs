@@ -2,6 +2,7 @@
 
 use super::compact::TokenFault;
 use super::json::{Json, Object};
+use crate::possession::Binding;
 use haechi_core::Timestamp;
 use std::time::Duration;
 
@@ -34,11 +35,22 @@ pub fn check_issuer(claims: &Object<'_>, issuer: &str) -> Result<(), TokenFault>
     }
 }
 
-/// Checks everything but `iss`. Returns the first instant at which the token is no longer accepted: `exp` and the leeway.
+/// Checks everything but `iss`, of a token that is good for whoever bears it. Returns the first instant at which the token is no longer accepted: `exp` and the leeway.
 ///
 /// # Errors
-/// [`TokenFault`], the first that is found.
+/// [`TokenFault`], the first that is found; [`TokenFault::Unproven`] for a token that is bound to a key.
 pub fn check(claims: &Object<'_>, expected: Expected<'_>) -> Result<Timestamp, TokenFault> {
+    match check_bound(claims, expected)? {
+        (end, None) => Ok(end),
+        (_, Some(_)) => Err(TokenFault::Unproven),
+    }
+}
+
+/// The same of a token that may be bound to keys, which whoever shows it must then prove to have.
+pub(crate) fn check_bound(
+    claims: &Object<'_>,
+    expected: Expected<'_>,
+) -> Result<(Timestamp, Option<Binding>), TokenFault> {
     let Expected { now, leeway, audiences, audience } = expected;
     // Before the times: of a token for somebody else it does not matter whether it has expired.
     check_audience(audience, audiences)?;
@@ -46,33 +58,36 @@ pub fn check(claims: &Object<'_>, expected: Expected<'_>) -> Result<Timestamp, T
     if now >= end {
         return Err(TokenFault::Expired);
     }
-    check_rest(claims, now, leeway)?;
-    Ok(end)
+    check_begun(claims, now, leeway)?;
+    Ok((end, Binding::of(claims)?))
 }
 
 /// The same of what an issuer tells of a token (RFC 7662 2.2), where `exp` may be left out. Returns `exp`, without the leeway.
 ///
 /// # Errors
 /// [`TokenFault`], the first that is found.
-pub fn check_told(claims: &Object<'_>, expected: Expected<'_>) -> Result<Option<Timestamp>, TokenFault> {
+pub(crate) fn check_told(
+    claims: &Object<'_>,
+    expected: Expected<'_>,
+) -> Result<(Option<Timestamp>, Option<Binding>), TokenFault> {
     let Expected { now, leeway, audiences, audience } = expected;
     check_audience(audience, audiences)?;
     let end = date(claims, "exp")?;
     if end.is_some_and(|end| now >= end.plus(leeway)) {
         return Err(TokenFault::Expired);
     }
-    check_rest(claims, now, leeway)?;
-    Ok(end)
+    check_begun(claims, now, leeway)?;
+    Ok((end, Binding::of(claims)?))
 }
 
-/// What does not depend on when the token ends.
-fn check_rest(claims: &Object<'_>, now: Timestamp, leeway: Duration) -> Result<(), TokenFault> {
+/// That it does not begin later.
+fn check_begun(claims: &Object<'_>, now: Timestamp, leeway: Duration) -> Result<(), TokenFault> {
     for name in ["nbf", "iat"] {
         if date(claims, name)?.is_some_and(|start| now.plus(leeway) < start) {
             return Err(TokenFault::NotYet(name));
         }
     }
-    if claims.member("cnf").is_some() { Err(TokenFault::Unproven) } else { Ok(()) }
+    Ok(())
 }
 
 /// A claim that is text where it is there.

@@ -194,6 +194,14 @@ impl<'t> Compact<'t> {
         })
     }
 
+    /// The header with all of its parameters.
+    ///
+    /// # Errors
+    /// [`TokenFault::Json`].
+    pub(crate) fn header_object(&self) -> Result<Object<'_>, TokenFault> {
+        read("header", &self.header)
+    }
+
     /// Reads the claims, which nothing vouches for yet.
     ///
     /// # Errors

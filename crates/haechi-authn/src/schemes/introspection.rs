@@ -2,7 +2,7 @@
 
 use crate::authorization::token68;
 use crate::credential_cache::{CredentialCache, Found};
-use crate::introspection::{Answers, Inquiry, IntrospectionParts, Known, Told};
+use crate::introspection::{ActiveToken, Answers, Inquiry, IntrospectionParts, Known, Told};
 use crate::jose::TokenFault;
 use crate::random::sha256;
 use crate::revocation::DependsOn;
@@ -12,7 +12,7 @@ use crate::{
     Attempt, Authenticator, Challenge, CredentialMatch, CredentialPlace, Look, Readiness, RevocationWatch,
     Scheme,
 };
-use haechi_core::{Caller, RequestHead, Secret, Timestamp};
+use haechi_core::{RequestHead, Secret, Timestamp};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -46,8 +46,9 @@ impl Authenticator for IntrospectionAuthenticator {
     fn for_worker(&self) -> Rc<dyn Scheme> {
         let config = &self.inquiry.config;
         Rc::new(IntrospectionScheme {
-            challenge: Arc::new(Challenge::bearer(&config.name)),
-            places: config.from.iter().map(TokenPlace::credential_place).collect(),
+            challenge: Arc::new(config.possession.challenge()),
+            proof_challenge: Arc::new(config.possession.dpop_challenge()),
+            places: TokenPlace::credential_places(&config.from),
             inquiry: self.inquiry.clone(),
             watch: self.watch.clone(),
             cache: Rc::new(RefCell::new(CredentialCache::new(CAPACITY, self.watch.clone()))),
@@ -72,11 +73,12 @@ impl Authenticator for IntrospectionAuthenticator {
 }
 
 /// By the SHA-256 of the token.
-type ActiveTokens = Rc<RefCell<CredentialCache<[u8; 32], Arc<Caller>>>>;
+type ActiveTokens = Rc<RefCell<CredentialCache<[u8; 32], ActiveToken>>>;
 
 struct IntrospectionScheme {
     inquiry: Arc<Inquiry>,
     challenge: Arc<Challenge>,
+    proof_challenge: Arc<Challenge>,
     places: Vec<CredentialPlace>,
     watch: Option<Arc<RevocationWatch>>,
     cache: ActiveTokens,
@@ -89,6 +91,10 @@ impl Scheme for IntrospectionScheme {
 
     fn challenge(&self) -> Option<&Arc<Challenge>> {
         Some(&self.challenge)
+    }
+
+    fn proof_challenge(&self) -> Option<&Arc<Challenge>> {
+        Some(&self.proof_challenge)
     }
 
     fn credential_places(&self) -> &[CredentialPlace] {
@@ -106,7 +112,11 @@ impl Scheme for IntrospectionScheme {
         };
         let key = sha256(presented);
         match self.cache.borrow_mut().find(&key, now, |_| true) {
-            Some(Found::Holds(caller)) => return Look::Done(Attempt::Verified(caller)),
+            Some(Found::Holds(known)) => {
+                let ActiveToken { caller, binding } = known;
+                let shown = (presented, binding.as_deref());
+                return self.inquiry.config.possession.check(shown, head, now, caller);
+            }
             Some(Found::Stale) => return Look::Done(Attempt::unavailable(STALE)),
             Some(Found::Revoked) => return Look::Done(revoked()),
             None => {}
@@ -117,25 +127,31 @@ impl Scheme for IntrospectionScheme {
         };
         let version = self.cache.borrow().version();
         let (inquiry, watch, cache) = (self.inquiry.clone(), self.watch.clone(), self.cache.clone());
+        let (head, shown) = (head.clone(), presented.to_vec());
+        let possession = inquiry.config.possession.clone();
         Look::Wait(Box::pin(async move {
             let Known { told, until } = match inquiry.find(key, token).await {
                 Ok(known) => known,
                 Err(unavailable) => return Attempt::Unavailable(unavailable),
             };
-            let caller = match told {
-                Told::Active(caller) => caller,
+            let known = match told {
+                Told::Active(known) => known,
                 Told::Refused(reason, matched) => return Attempt::invalid_token(reason).matched(matched),
             };
-            let depends_on = DependsOn::token(caller.credential_id.as_deref(), None);
+            let depends_on = DependsOn::token(known.caller.credential_id.as_deref(), None);
             // While nobody knows what is revoked here, nobody knows whether this token is.
             let Some(version) = version else { return Attempt::unavailable(STALE) };
             if watch.is_some_and(|watch| watch.view().is_revoked(&depends_on)) {
                 return revoked();
             }
             if now < until {
-                cache.borrow_mut().keep(key, caller.clone(), depends_on, until, version);
+                cache.borrow_mut().keep(key, known.clone(), depends_on, until, version);
             }
-            Attempt::Verified(caller)
+            let ActiveToken { caller, binding } = known;
+            match possession.check((&shown, binding.as_deref()), &head, now, caller) {
+                Look::Done(attempt) => attempt,
+                Look::Wait(answer) => answer.await,
+            }
         }))
     }
 }

@@ -1,4 +1,4 @@
-//! `jwt`: a signed token in `Authorization: Bearer` (RFC 6750, RFC 7519, RFC 8725, RFC 9068).
+//! `jwt`: a signed token in `Authorization: Bearer`, or `DPoP` where it is bound to a key (RFC 6750, RFC 7519, RFC 8725, RFC 9068, RFC 9449).
 
 mod issuer;
 mod mapping;
@@ -13,6 +13,7 @@ use crate::credential_cache::{CredentialCache, Found};
 use crate::jose::TokenFault;
 use crate::jose::algorithm::{Algorithm, AlgorithmSet};
 use crate::keys::{KeySet, KeySource, KeyUpdate};
+use crate::possession::{Binding, ProofRules};
 use crate::token_place;
 use crate::{
     Attempt, Authenticator, Challenge, CredentialMatch, CredentialPlace, LocalFuture, Look, Readiness,
@@ -62,6 +63,8 @@ pub struct JwtConfig {
     pub revocations: Option<Arc<RevocationWatch>>,
     /// Whether the issuer is the embedded one.
     pub vouched: Vouched,
+    /// How whoever shows a token that is bound to a key proves to have it.
+    pub possession: ProofRules,
     /// How many verified tokens each worker remembers.
     pub cache_entries: usize,
     /// For readiness.
@@ -149,8 +152,9 @@ impl Authenticator for JwtAuthenticator {
 
     fn for_worker(&self) -> Rc<dyn Scheme> {
         Rc::new(JwtScheme(Rc::new(Worker {
-            challenge: Arc::new(Challenge::bearer(&self.0.name)),
-            places: self.0.from.iter().map(TokenPlace::credential_place).collect(),
+            challenge: Arc::new(self.0.possession.challenge()),
+            proof_challenge: Arc::new(self.0.possession.dpop_challenge()),
+            places: TokenPlace::credential_places(&self.0.from),
             cache: RefCell::new(CredentialCache::new(self.0.cache_entries, self.0.revocations.clone())),
             config: self.0.clone(),
         })))
@@ -183,6 +187,7 @@ struct JwtScheme(Rc<Worker>);
 struct Worker {
     config: Arc<JwtConfig>,
     challenge: Arc<Challenge>,
+    proof_challenge: Arc<Challenge>,
     places: Vec<CredentialPlace>,
     /// By all bytes of the token.
     cache: RefCell<CredentialCache<Box<[u8]>, Known>>,
@@ -192,6 +197,8 @@ struct Worker {
 #[derive(Clone)]
 struct Known {
     caller: Arc<Caller>,
+    /// What whoever shows it must prove to have, each time.
+    binding: Option<Arc<Binding>>,
     /// Of the key set that verified it.
     generation: u64,
 }
@@ -203,6 +210,10 @@ impl Scheme for JwtScheme {
 
     fn challenge(&self) -> Option<&Arc<Challenge>> {
         Some(&self.0.challenge)
+    }
+
+    fn proof_challenge(&self) -> Option<&Arc<Challenge>> {
+        Some(&self.0.proof_challenge)
     }
 
     fn credential_places(&self) -> &[CredentialPlace] {
@@ -220,25 +231,28 @@ impl Scheme for JwtScheme {
         };
         let worker = &self.0;
         let keys = worker.config.keys.load();
-        if let Some(attempt) = worker.known(presented, &keys, now) {
-            return Look::Done(attempt);
+        match worker.known(presented, &keys, now) {
+            Some(Ok(known)) => return worker.proven(known, presented, head, now),
+            Some(Err(attempt)) => return Look::Done(attempt),
+            None => {}
         }
         let Some(token) = token68(presented) else {
             return Look::Done(refused(&TokenFault::Shape, CredentialMatch::Unknown));
         };
         match worker.verify(token, &keys, now) {
-            Verdict::Done(attempt) => Look::Done(attempt),
-            Verdict::AskNewer(fault) => match worker.config.keys.newer() {
+            Ok(known) => worker.proven(known, presented, head, now),
+            Err(Verdict::Done(attempt)) => Look::Done(attempt),
+            Err(Verdict::AskNewer(fault)) => match worker.config.keys.newer() {
                 KeyUpdate::No => Look::Done(refused(&fault, CredentialMatch::Named)),
                 KeyUpdate::Unknown(why) => Look::Done(unknown_key(&why)),
                 KeyUpdate::Pending(newer) => {
-                    Look::Wait(verify_later(worker.clone(), token.into(), now, newer))
+                    Look::Wait(verify_later(worker.clone(), (token.into(), head.clone()), now, newer))
                 }
             },
-            Verdict::TooOld => match worker.config.keys.newer() {
+            Err(Verdict::TooOld) => match worker.config.keys.newer() {
                 KeyUpdate::No | KeyUpdate::Unknown(_) => Look::Done(worker.without_keys()),
                 KeyUpdate::Pending(newer) => {
-                    Look::Wait(verify_later(worker.clone(), token.into(), now, newer))
+                    Look::Wait(verify_later(worker.clone(), (token.into(), head.clone()), now, newer))
                 }
             },
         }
@@ -247,7 +261,7 @@ impl Scheme for JwtScheme {
 
 fn verify_later(
     worker: Rc<Worker>,
-    token: Box<str>,
+    (token, head): (Box<str>, RequestHead),
     now: Timestamp,
     newer: impl Future<Output = Result<(), Arc<str>>> + 'static,
 ) -> LocalFuture<Attempt> {
@@ -258,9 +272,13 @@ fn verify_later(
         }
         let keys = worker.config.keys.load();
         match worker.verify(&token, &keys, now) {
-            Verdict::Done(attempt) => attempt,
-            Verdict::AskNewer(fault) => refused(&fault, CredentialMatch::Named),
-            Verdict::TooOld => worker.without_keys(),
+            Ok(known) => match worker.proven(known, token.as_bytes(), &head, now) {
+                Look::Done(attempt) => attempt,
+                Look::Wait(answer) => answer.await,
+            },
+            Err(Verdict::Done(attempt)) => attempt,
+            Err(Verdict::AskNewer(fault)) => refused(&fault, CredentialMatch::Named),
+            Err(Verdict::TooOld) => worker.without_keys(),
         }
     })
 }
@@ -282,26 +300,30 @@ impl Worker {
     }
 
     /// What is known of the token from an earlier request, under these keys.
-    fn known(&self, token: &[u8], keys: &KeySet, now: Timestamp) -> Option<Attempt> {
+    fn known(&self, token: &[u8], keys: &KeySet, now: Timestamp) -> Option<Result<Known, Attempt>> {
         let same_keys =
             |known: &Known| known.generation == keys.generation() && self.config.keys.usable(keys).is_some();
         Some(match self.cache.borrow_mut().find(token, now, same_keys)? {
-            Found::Holds(known) => Attempt::Verified(known.caller),
-            Found::Stale => Attempt::unavailable(STALE),
-            Found::Revoked => refused(&TokenFault::Revoked, CredentialMatch::Addressed),
+            Found::Holds(known) => Ok(known),
+            Found::Stale => Err(Attempt::unavailable(STALE)),
+            Found::Revoked => Err(refused(&TokenFault::Revoked, CredentialMatch::Addressed)),
         })
     }
 
-    fn verify(&self, token: &str, keys: &KeySet, now: Timestamp) -> Verdict {
-        let verified = match verify::verify(&self.config, token, keys, now) {
-            Ok(verified) => verified,
-            Err(verdict) => return verdict,
-        };
-        let Verified { caller, ends, depends_on, version } = verified;
+    fn verify(&self, token: &str, keys: &KeySet, now: Timestamp) -> Result<Known, Verdict> {
+        let verified = verify::verify(&self.config, token, keys, now)?;
+        let Verified { caller, binding, ends, depends_on, version } = verified;
+        let known = Known { caller, binding, generation: keys.generation() };
         if token.len() <= MAX_REMEMBERED {
-            let known = Known { caller: caller.clone(), generation: keys.generation() };
-            self.cache.borrow_mut().keep(token.as_bytes().into(), known, depends_on, ends, version);
+            let kept = known.clone();
+            self.cache.borrow_mut().keep(token.as_bytes().into(), kept, depends_on, ends, version);
         }
-        Verdict::Done(Attempt::Verified(caller))
+        Ok(known)
+    }
+
+    /// Whether whoever shows a token that holds may bear it.
+    fn proven(&self, known: Known, token: &[u8], head: &RequestHead, now: Timestamp) -> Look {
+        let Known { caller, binding, .. } = known;
+        self.config.possession.check((token, binding.as_deref()), head, now, caller)
     }
 }

@@ -36,7 +36,8 @@ fn a_token_in_order_names_its_caller() {
     assert_eq!(caller.credential_id.as_deref(), Some("t1"));
     assert_eq!(caller.session, None, "another issuer's session is not ours");
     assert_eq!(caller.expires_at, Some(NOW.plus(std::time::Duration::from_secs(630))));
-    assert_eq!(scheme.credential_places(), [CredentialPlace::Authorization]);
+    let places = [CredentialPlace::Authorization, CredentialPlace::Field("dpop".into())];
+    assert_eq!(scheme.credential_places(), places);
     assert_eq!(scheme.challenge().unwrap().to_string(), "Bearer realm=\"corp\"");
 }
 

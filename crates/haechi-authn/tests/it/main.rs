@@ -10,5 +10,6 @@
 mod jwt_cache;
 mod jwt_refusals;
 mod key_source;
+mod possession;
 mod support;
 mod vectors;

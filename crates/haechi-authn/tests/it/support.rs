@@ -3,6 +3,7 @@
 use arc_swap::ArcSwap;
 use haechi_authn::jose::AlgorithmSet;
 use haechi_authn::keys::{Fetch, FetchFault, Fetched, KeySet, KeySource, Keys};
+use haechi_authn::possession::{ProofRules, ReplayMemory};
 use haechi_authn::schemes::jwt::{
     AttributeClaim, Audiences, ClaimsMap, DEFAULT_LEEWAY, DEFAULT_TOKEN_TYPES, IssuerRule, JwtAuthenticator,
     JwtConfig, TokenPlace,
@@ -10,7 +11,7 @@ use haechi_authn::schemes::jwt::{
 use haechi_authn::{Attempt, Authenticator, Fault, Look, RevocationView, RevocationWatch, Scheme};
 use haechi_core::caller::Vouched;
 use haechi_core::id::RequestId;
-use haechi_core::ports::{BoxFuture, Change, Revoked};
+use haechi_core::ports::{BoxFuture, Change, Revoked, SharedLimits};
 use haechi_core::{
     AttributeType, Caller, CanonicalPath, Clock, ConnectionFacts, Fields, Host, RequestHead, RoleTable,
     Timestamp,
@@ -86,9 +87,16 @@ pub(crate) fn config(keys: Arc<KeySource>) -> JwtConfig {
         roles: Arc::new(RoleTable::new(&roles).unwrap()),
         revocations: None,
         vouched: Vouched::ByOther,
+        possession: proofs(None),
         cache_entries: 100,
         clock: Arc::new(FixedClock::at(NOW)),
     }
+}
+
+/// What is asked of whoever shows a bound token.
+pub(crate) fn proofs(shared: Option<Arc<dyn SharedLimits>>) -> ProofRules {
+    let replays = ReplayMemory::new(shared, Arc::new(FixedClock::at(NOW)));
+    ProofRules::new("corp".into(), DEFAULT_LEEWAY, Arc::new(replays))
 }
 
 /// The same for the embedded issuer.

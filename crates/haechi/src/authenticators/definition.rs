@@ -11,6 +11,7 @@ use haechi_authn::identity::{Lockout, PasswordVerifier, Provider};
 use haechi_authn::key_uses::KeyUses;
 use haechi_authn::keys::{KeySource, Refresh};
 use haechi_authn::oidc::{OidcClient, WebCalls};
+use haechi_authn::possession::ReplayMemory;
 use haechi_authn::quotas::QuotaKeeper;
 use haechi_authn::{Authenticator, CredentialPlace, RevocationWatch};
 use haechi_authz::analysis::CallerOrigin;
@@ -202,6 +203,8 @@ pub(crate) struct Materials<'a> {
     pub(crate) calls: Option<&'a Arc<dyn WebCalls>>,
     /// Where it is told that one of them was used.
     pub(crate) key_uses: &'a Arc<KeyUses>,
+    /// Which DPoP proofs were used.
+    pub(crate) replays: &'a Arc<ReplayMemory>,
     /// Keeps the API keys' own limits.
     pub(crate) quotas: Option<&'a Arc<QuotaKeeper>>,
     /// The embedded identity provider.

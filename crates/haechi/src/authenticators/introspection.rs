@@ -22,7 +22,7 @@ pub(super) const DEFINITION: AuthenticatorType =
 
 impl Record for At<record::Introspection> {
     fn credential_places(&self) -> Vec<CredentialPlace> {
-        places(&self.from).iter().map(TokenPlace::credential_place).collect()
+        TokenPlace::credential_places(&places(&self.from))
     }
 
     fn check(&self, _: &Arc<str>, checks: &mut dyn Checks) -> Option<Arc<dyn Settings>> {
@@ -31,7 +31,12 @@ impl Record for At<record::Introspection> {
 }
 
 impl IntrospectionSettings {
-    fn config(&self, name: &Arc<str>, keys: Option<Arc<KeySource>>) -> Result<IntrospectionConfig, String> {
+    fn config(
+        &self,
+        name: &Arc<str>,
+        keys: Option<Arc<KeySource>>,
+        materials: &Materials<'_>,
+    ) -> Result<IntrospectionConfig, String> {
         let answers = match &self.signed {
             None => Answers::Json,
             Some(signed) => Answers::Signed {
@@ -54,6 +59,7 @@ impl IntrospectionSettings {
             answers,
             claims: self.claims.clone(),
             leeway: self.leeway,
+            possession: self.possession.rules(name, self.leeway, materials),
             cache: self.cache,
             timeout: self.timeout,
             allow_http: self.allow_http,
@@ -81,7 +87,7 @@ impl Settings for IntrospectionSettings {
         materials: &Materials<'_>,
     ) -> Result<Arc<dyn Authenticator>, String> {
         let parts = IntrospectionParts {
-            config: self.config(name, keys)?,
+            config: self.config(name, keys, materials)?,
             calls: materials.calls.ok_or("the authorization server cannot be asked")?.clone(),
             roles: materials.roles.clone(),
             clock: materials.clock.clone(),

@@ -22,7 +22,7 @@ pub(super) const DEFINITION: AuthenticatorType = AuthenticatorType::of::<record:
 
 impl Record for At<record::Jwt> {
     fn credential_places(&self) -> Vec<CredentialPlace> {
-        record::places(&self.from).iter().map(TokenPlace::credential_place).collect()
+        TokenPlace::credential_places(&record::places(&self.from))
     }
 
     fn check(&self, _: &Arc<str>, checks: &mut dyn Checks) -> Option<Arc<dyn Settings>> {
@@ -94,6 +94,7 @@ impl Settings for JwtSettings {
             roles: materials.roles.clone(),
             revocations: own.then(|| materials.watch.clone()),
             vouched,
+            possession: self.possession.rules(name, self.leeway, materials),
             cache_entries: DEFAULT_CACHE_ENTRIES,
             clock: materials.clock.clone(),
         });

@@ -14,6 +14,7 @@ mod jwt;
 mod mtls;
 mod oidc;
 mod passthrough;
+pub(crate) mod possession;
 
 use crate::config::read::Definitions;
 

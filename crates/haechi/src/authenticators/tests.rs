@@ -9,6 +9,7 @@ use crate::config::tests::{HEAD, check_with};
 use crate::config::{Config, json_schema};
 use crate::wire::rules::way;
 use haechi_authn::control::Control;
+use haechi_authn::possession::ReplayMemory;
 use haechi_authn::{Attempt, Chain, CredentialPlace, RevocationWatch};
 use haechi_authz::analysis::{CallerOrigin, PossibleValues};
 use haechi_core::id::RequestId;
@@ -150,6 +151,7 @@ async fn it_is_built_and_asked_in_a_chain() {
         web_sessions: None,
         calls: None,
         key_uses: &Arc::default(),
+        replays: &Arc::new(ReplayMemory::new(None, Arc::new(SystemClock))),
         quotas: None,
         identity: None,
         own_issuer: "haechi".into(),

@@ -19,6 +19,7 @@ use haechi_authn::identity::{ClientOrigins, IdentityLimits, Keyring};
 use haechi_authn::key_uses::KeyUses;
 use haechi_authn::keys::Fetch;
 use haechi_authn::oidc::WebCalls;
+use haechi_authn::possession::ReplayMemory;
 use haechi_authn::quotas::QuotaKeeper;
 use haechi_authn::supervisor::supervise;
 use haechi_core::{Clock, SystemClock};
@@ -47,6 +48,8 @@ pub(crate) struct ProcessState {
     pub(crate) identity_limits: Arc<IdentityLimits>,
     /// Counts against the quotas of API keys, where there is a store.
     pub(crate) quotas: Option<Arc<QuotaKeeper>>,
+    /// Which DPoP proofs were used.
+    pub(super) replays: Arc<ReplayMemory>,
     /// Counts requests against limits.
     pub(crate) rate_limiter: Arc<RateLimiter>,
     /// When API keys were used, until that is written.
@@ -96,6 +99,7 @@ impl ProcessState {
         let store_watch = Arc::new(StoreWatch::new());
         let shared_state = config.shared_state.as_ref().map(SharedState::new).transpose()?;
         let rate_limiter = Arc::new(RateLimiter::new(shared_state.as_ref().map(SharedState::limits)));
+        let replays = ReplayMemory::new(shared_state.as_ref().map(SharedState::limits), clock.clone());
         let store = control.block_on(identity::open_store(config))?;
         let (key_uses, key_expiry) = (Arc::new(KeyUses::default()), Arc::new(KeyExpiry::default()));
         if let Some(store) = &store {
@@ -130,6 +134,7 @@ impl ProcessState {
             watch,
             store_watch,
             identity_limits,
+            replays: Arc::new(replays),
             quotas,
             rate_limiter,
             key_uses,
@@ -210,6 +215,7 @@ impl Assembly {
             web_sessions: process.store.as_ref().map(|store| &store.web_sessions),
             calls: Some(&process.calls),
             key_uses: &process.key_uses,
+            replays: &process.replays,
             quotas: process.quotas.as_ref(),
             identity: identity.as_ref(),
             own_issuer: identity::issuer(config),

@@ -13,6 +13,7 @@ use axum::http::HeaderMap;
 use haechi_admin::{Needs, NotAdmitted, OPERATIONS, Peer, Shown, Wish};
 use haechi_authn::identity::OPERATORS;
 use haechi_authn::keys::KeySource;
+use haechi_authn::possession::ProofRules;
 use haechi_authn::schemes::jwt::{
     Audiences, ClaimsMap, DEFAULT_LEEWAY, IssuerRule, JsonPointer, JwtAuthenticator, JwtConfig, JwtFault,
     TokenPlace,
@@ -133,6 +134,7 @@ fn own_tokens(config: &Config, process: &ProcessState) -> Result<Option<JwtAuthe
         roles: Arc::new(RoleTable::default()),
         revocations: Some(process.watch.clone()),
         vouched: Vouched::BySelf,
+        possession: ProofRules::new("admin".into(), DEFAULT_LEEWAY, process.replays.clone()),
         cache_entries: REMEMBERED,
         clock: process.clock.clone(),
     })?;

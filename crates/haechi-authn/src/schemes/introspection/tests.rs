@@ -3,6 +3,7 @@ use crate::control::Control;
 use crate::introspection::{Answers, IntrospectionConfig, IntrospectionParts, Server};
 use crate::keys::FetchFault;
 use crate::oidc::{ClientProof, WebAnswer, WebCalls, WebRequest};
+use crate::possession::{ProofRules, ReplayMemory};
 use crate::schemes::jwt::{Audiences, ClaimsMap, JsonPointer};
 use crate::test_support::{ask, clock, head, learn, refusal, verified};
 use crate::token_place::TokenPlace;
@@ -68,6 +69,11 @@ impl World {
             answers: Answers::Json,
             claims: ClaimsMap { scopes: vec![JsonPointer::of_name("scope")], ..ClaimsMap::default() },
             leeway: Duration::from_secs(10),
+            possession: ProofRules::new(
+                "opaque".into(),
+                Duration::from_secs(10),
+                Arc::new(ReplayMemory::new(None, clock.clone())),
+            ),
             cache: Duration::from_secs(30),
             timeout: Duration::from_secs(2),
             allow_http: false,

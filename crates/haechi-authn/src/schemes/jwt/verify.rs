@@ -7,6 +7,7 @@ use crate::jose::json::Object;
 use crate::jose::{Compact, Header, TokenFault};
 use crate::keys::KeySet;
 use crate::keys::signature::{self, SignatureFault};
+use crate::possession::Binding;
 use crate::revocation::DependsOn;
 use crate::step_up::login_facts;
 use crate::{Attempt, CredentialMatch};
@@ -16,7 +17,7 @@ use std::sync::Arc;
 
 /// What verifying came to, or what it would take.
 pub(super) enum Verdict {
-    /// This.
+    /// It does not hold, or that could not be found out.
     Done(Attempt),
     /// A newer key set may have the key; if there is none, this is what is wrong.
     AskNewer(TokenFault),
@@ -27,6 +28,8 @@ pub(super) enum Verdict {
 /// A token that holds.
 pub(super) struct Verified {
     pub(super) caller: Arc<Caller>,
+    /// What whoever shows it must prove to have.
+    pub(super) binding: Option<Arc<Binding>>,
     /// The first instant at which it does not.
     pub(super) ends: Timestamp,
     pub(super) depends_on: DependsOn,
@@ -79,12 +82,13 @@ pub(super) fn verify(
     };
     let audiences = config.audiences.listed();
     let expected = Expected { now, leeway: config.leeway, audiences, audience };
-    let ends = claims::check(&claims, expected).map_err(Verdict::of_claims)?;
+    let (ends, binding) = claims::check_bound(&claims, expected).map_err(Verdict::of_claims)?;
     check_type(config, &header).map_err(Verdict::of_claims)?;
     let caller = caller(config, issuer, &claims, ends).map_err(Verdict::of_claims)?;
     let depends_on = DependsOn::token(caller.credential_id.as_deref(), caller.session.as_deref());
     let version = check_revoked(config, &depends_on)?;
-    Ok(Verified { caller: Arc::new(caller), ends, depends_on, version })
+    let binding = binding.map(Arc::new);
+    Ok(Verified { caller: Arc::new(caller), binding, ends, depends_on, version })
 }
 
 fn check_signature(

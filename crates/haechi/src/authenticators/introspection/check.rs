@@ -7,6 +7,7 @@ use crate::authenticators::definition::Checks;
 use crate::authenticators::jwt::check::{claims, from, permitted_origins};
 use crate::authenticators::jwt::record::WrittenAudiences;
 use crate::authenticators::oidc::check::{algorithms, issuer};
+use crate::authenticators::possession::possession;
 use crate::config::report::Fault;
 use crate::config::source::At;
 use haechi_authn::keys::{AddressFault, WebOrigin};
@@ -29,6 +30,7 @@ pub(super) fn introspection(
     };
     let proof = client_proof::check(checks, ways);
     let from = from(checks, &written.from);
+    let possession = possession(checks, (&written.require, &written.dpop), from.as_deref());
     let audiences = audiences(checks, written);
     let required_claims = required_claims(written);
     let signed = signed(checks, written);
@@ -42,6 +44,7 @@ pub(super) fn introspection(
         signed: signed?,
         claims: claims?,
         leeway: written.leeway.0,
+        possession: possession?,
         cache: written.cache.0,
         timeout: written.timeout.0,
         allow_http: written.allow_http,

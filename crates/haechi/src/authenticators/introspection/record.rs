@@ -2,6 +2,7 @@
 
 use crate::authenticators::jwt::record::{Claims, Place, WrittenAudiences};
 use crate::authenticators::oidc::record::{PrivateKeyJwt, SecretPlace};
+use crate::authenticators::possession::{Dpop, Requirement};
 use crate::config::choice::choice;
 use crate::config::read::Named;
 use crate::config::record::record;
@@ -48,6 +49,10 @@ record! {
         default answers as "answers": AnswerForm = AnswerForm::Json,
         /// Where a token may stand: `bearer`, a header, a cookie, a subprotocol of a WebSocket. `[bearer]` where this is left out.
         optional from as "from": At<Vec<At<Place>>>,
+        /// What tokens must be bound to: `dpop`, or `certificate`. Those that are bound need their proof, whether or not this is here.
+        optional require as "require": At<Requirement>,
+        /// Which DPoP proofs are accepted.
+        optional dpop as "dpop": At<Dpop>,
         /// How long an answer is gone by; never beyond the token's `exp`, and 5 s at most for a token that is not active. A token that is revoked at the server works here for so long.
         default cache as "cache": CacheTime = CACHE,
         /// What has not answered by then is not there.

@@ -1,6 +1,7 @@
 //! An `introspection` authenticator whose settings hold together.
 
 use crate::authenticators::client_proof::Proof;
+use crate::authenticators::possession::PossessionSettings;
 use haechi_authn::jose::AlgorithmSet;
 use haechi_authn::keys::WebOrigin;
 use haechi_authn::schemes::jwt::{Audiences, ClaimsMap, TokenPlace};
@@ -28,6 +29,8 @@ pub(super) struct IntrospectionSettings {
     pub(super) claims: ClaimsMap,
     /// How far clocks may differ.
     pub(super) leeway: Duration,
+    /// How whoever shows a bound token proves to have its key.
+    pub(super) possession: PossessionSettings,
     /// How long an answer is gone by.
     pub(super) cache: Duration,
     /// How long an answer may take.

@@ -4,6 +4,7 @@ use super::record::{self, WrittenAudiences};
 use super::settings::{Issuer, JwtSettings, Keys};
 use crate::authenticators::definition::Checks;
 use crate::authenticators::file::usable;
+use crate::authenticators::possession::possession;
 use crate::config::read::{Maybe, Named};
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
@@ -36,6 +37,7 @@ pub(super) fn jwt(checks: &mut dyn Checks, written: &At<record::Jwt>) -> Option<
     let audiences = audiences(checks, written, own);
     let audience_claim = audience_claim(checks, written);
     let from = from(checks, &written.from);
+    let possession = possession(checks, (&written.require, &written.dpop), from.as_deref());
     let issuer = issuer(checks, written, own);
     let keys = keys?;
     let algorithms = algorithms(checks, written, &keys)?;
@@ -54,6 +56,7 @@ pub(super) fn jwt(checks: &mut dyn Checks, written: &At<record::Jwt>) -> Option<
         } else {
             others_token_types(checks, written)
         }?,
+        possession: possession?,
         claims: claims?,
     })
 }

@@ -1,5 +1,6 @@
 //! A `jwt` authenticator as it is written.
 
+use crate::authenticators::possession::{Dpop, Requirement};
 use crate::config::choice::choice;
 use crate::config::read::{Defs, Maybe, Named, Reader, Value};
 use crate::config::record::record;
@@ -50,6 +51,10 @@ record! {
         optional role_map as "role_map": At<Named<ForeignName, At<RoleName>>>,
         /// Where in the token subject, roles, scopes and attributes stand.
         section claims as "claims": Claims,
+        /// What tokens must be bound to: `dpop`, or `certificate`. Those that are bound need their proof, whether or not this is here.
+        optional require as "require": At<Requirement>,
+        /// Which DPoP proofs are accepted.
+        optional dpop as "dpop": At<Dpop>,
         /// Takes keys over plain `http` from an address that is not on loopback.
         default allow_http as "allow_http": bool = false,
     }

@@ -1,5 +1,6 @@
 //! A `jwt` authenticator whose settings hold together.
 
+use crate::authenticators::possession::PossessionSettings;
 use haechi_authn::jose::AlgorithmSet;
 use haechi_authn::keys::WebOrigin;
 use haechi_authn::schemes::jwt::{Audiences, ClaimsMap, IssuerRule, JsonPointer, TokenPlace};
@@ -32,6 +33,8 @@ pub(super) struct JwtSettings {
     pub(super) leeway: Duration,
     /// What `typ` may be where it is present.
     pub(super) token_types: Vec<String>,
+    /// How whoever shows a bound token proves to have its key.
+    pub(super) possession: PossessionSettings,
     /// Where the caller's facts stand.
     pub(super) claims: ClaimsMap,
 }
