@@ -5,6 +5,7 @@
 
 pub mod algorithm;
 pub(crate) mod base64url;
+mod binding;
 pub mod claims;
 pub mod compact;
 mod der;
@@ -16,6 +17,7 @@ pub mod sign;
 pub(crate) mod thumbprint;
 
 pub use algorithm::{Algorithm, AlgorithmSet, SigningAlgorithm, UnknownAlgorithm};
+pub use binding::Binding;
 pub use compact::{Compact, Header, TokenFault};
 pub use key::{KeyFault, VerifyingKey};
 pub use pem::{PrivateKeyError, signer_of_pem};

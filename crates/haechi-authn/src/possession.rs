@@ -3,83 +3,20 @@
 
 mod dpop;
 mod replay;
+mod rules;
 
 pub use replay::ReplayMemory;
+pub use rules::{DEFAULT_PROOF_AGE, ProofRules, RequiredBinding};
 
 use crate::authorization::AuthScheme;
-use crate::jose::algorithm::{Algorithm, AlgorithmSet};
-use crate::jose::json::{Json, Object};
-use crate::jose::{TokenFault, base64url};
+use crate::jose::Algorithm;
+use crate::jose::{Binding, TokenFault};
 use crate::random::sha256;
 use crate::{Attempt, Challenge, CredentialMatch, Look};
 use dpop::ProofFault;
 use haechi_core::{Caller, RequestHead, Timestamp};
 use replay::{FirstUse, ProofId};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How old a proof may be, unless configured.
-pub const DEFAULT_PROOF_AGE: Duration = Duration::from_secs(60);
-
-/// The keys that a token is bound to: whoever shows it must prove to have all of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Binding {
-    /// `jkt`: the thumbprint (RFC 7638) of the key that signs DPoP proofs.
-    dpop: Option<[u8; 32]>,
-    /// `x5t#S256`: the thumbprint of the certificate that the client shows.
-    certificate: Option<[u8; 32]>,
-}
-
-/// What tokens must be bound to, whatever else they say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RequiredBinding {
-    /// A key that signs DPoP proofs.
-    Dpop,
-    /// A client certificate.
-    Certificate,
-}
-
-/// How possession is proved.
-#[derive(Clone, Debug)]
-pub struct ProofRules {
-    /// The authenticator's name.
-    pub name: Arc<str>,
-    /// What tokens must be bound to; `None` where those without `cnf` are accepted from whoever bears them.
-    pub required: Option<RequiredBinding>,
-    /// The algorithms of proofs; asymmetric ones.
-    pub algorithms: AlgorithmSet,
-    /// How old a proof may be.
-    pub max_age: Duration,
-    /// How far clocks may differ.
-    pub leeway: Duration,
-    /// Which proofs were used.
-    pub replays: Arc<ReplayMemory>,
-}
-
-impl Binding {
-    /// What `cnf` says, if it is there.
-    ///
-    /// # Errors
-    /// [`TokenFault::Unproven`] for what cannot be proved here: another way, or a `cnf` that names none.
-    pub(crate) fn of(claims: &Object<'_>) -> Result<Option<Self>, TokenFault> {
-        let Some(confirmation) = claims.member("cnf") else { return Ok(None) };
-        let members = confirmation.as_object().ok_or(TokenFault::Unproven)?;
-        let mut binding = Self::default();
-        for (name, value) in members.names() {
-            let place = match name {
-                "jkt" => &mut binding.dpop,
-                "x5t#S256" => &mut binding.certificate,
-                _ => return Err(TokenFault::Unproven),
-            };
-            *place = Some(thumbprint(value).ok_or(TokenFault::Unproven)?);
-        }
-        if binding == Self::default() { Err(TokenFault::Unproven) } else { Ok(Some(binding)) }
-    }
-}
-
-fn thumbprint(value: &Json<'_>) -> Option<[u8; 32]> {
-    base64url::decode(value.as_str()?)?.try_into().ok()
-}
 
 /// Whether the request shows this token as `Authorization: DPoP` (RFC 9449 7.1).
 fn is_shown_as_dpop(head: &RequestHead, token: &[u8]) -> bool {
@@ -87,12 +24,6 @@ fn is_shown_as_dpop(head: &RequestHead, token: &[u8]) -> bool {
 }
 
 impl ProofRules {
-    /// Those of the authenticator with this name, where nothing is configured.
-    pub fn new(name: Arc<str>, leeway: Duration, replays: Arc<ReplayMemory>) -> Self {
-        let (algorithms, max_age) = (Algorithm::asymmetric(), DEFAULT_PROOF_AGE);
-        Self { name, required: None, algorithms, max_age, leeway, replays }
-    }
-
     /// What invites to this way in.
     pub(crate) fn challenge(&self) -> Challenge {
         match self.required {

@@ -1,10 +1,9 @@
 //! What an answer says of a token, once it is known to be one (RFC 7662 2.2).
 
 use super::config::IntrospectionConfig;
-use crate::jose::TokenFault;
 use crate::jose::claims::{self, Expected};
 use crate::jose::json::{Json, Object};
-use crate::possession::Binding;
+use crate::jose::{Binding, TokenFault};
 use crate::schemes::jwt::Audiences;
 use crate::step_up::login_facts;
 use crate::{CredentialMatch, Unavailable};

@@ -1,8 +1,8 @@
 //! The registered claims (RFC 7519 4.1), typed and checked.
 
+use super::binding::Binding;
 use super::compact::TokenFault;
 use super::json::{Json, Object};
-use crate::possession::Binding;
 use haechi_core::Timestamp;
 use std::time::Duration;
 

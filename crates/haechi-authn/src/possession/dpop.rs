@@ -1,7 +1,7 @@
 //! A DPoP proof, checked in full (RFC 9449 4.3).
 
-use super::ProofRules;
 use super::replay::ProofId;
+use super::rules::ProofRules;
 use crate::jose::claims::{date, text};
 use crate::jose::json::Object;
 use crate::jose::jwk::Jwk;

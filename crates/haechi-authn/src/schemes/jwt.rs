@@ -10,10 +10,10 @@ pub use mapping::{AttributeClaim, BadPointer, ClaimsMap, JsonPointer};
 
 use crate::authorization::token68;
 use crate::credential_cache::{CredentialCache, Found};
-use crate::jose::TokenFault;
 use crate::jose::algorithm::{Algorithm, AlgorithmSet};
+use crate::jose::{Binding, TokenFault};
 use crate::keys::{KeySet, KeySource, KeyUpdate};
-use crate::possession::{Binding, ProofRules};
+use crate::possession::ProofRules;
 use crate::token_place;
 use crate::{
     Attempt, Authenticator, Challenge, CredentialMatch, CredentialPlace, LocalFuture, Look, Readiness,

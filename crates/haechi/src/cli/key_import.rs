@@ -88,7 +88,7 @@ pub(super) async fn import_at(gate: &Gate, common: &Common, arguments: &ImportAr
     let lines =
         lines(&text).map_err(|why| Failure::fault(format!("`{}`: {why}", arguments.file.display())))?;
     let config = configuration(&common.config);
-    let (mut items, mut faults): (Vec<(usize, Value)>, Vec<(usize, String)>) = (Vec::new(), Vec::new());
+    let (mut items, mut faults): (_, Vec<(usize, String)>) = (Vec::new(), Vec::new());
     let (mut first, mut others) = (HashMap::new(), false);
     for (number, row) in lines {
         match row.and_then(|row| given(config.as_ref().map_err(ToString::to_string), &row)) {

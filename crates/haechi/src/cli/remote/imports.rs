@@ -1,6 +1,6 @@
 //! What comes from elsewhere, line by line, to a running gate: all of it is looked at before any of it is added.
 
-use super::Gate;
+use super::connection::Gate;
 use crate::cli::{Failure, output};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
