@@ -61,7 +61,6 @@ kim,$2y$05$c4WoMPo3SXsafkva.HHa6uXQZWr7oboPiC2bT/r7q1BB8I2s0BRqC,,,true
 ";
 const KEYS: &str = "key,owner,name,roles,scopes,attributes,expires,allowed_addresses,limit,quota
 a-key-of-another-gateway-0123456789,billing,moved,USER,orders:read,tenant=acme,2030-01-31T00:00:00Z,10.0.0.0/8,100/1m,10000/1d
-another-of-another-gateway-9876543210,billing,,,,,,,,
 ";
 
 /// Each command, with what it reads. `{key}`, `{client}` stand for what was made before.

@@ -257,7 +257,7 @@ fn the_matrix_is_a_table_csv_json_and_html() {
                 f('r2', 'GET')['built in'], f('identity-login', 'POST')['built in'])";
     let parsed = python(read, &[folder.file("matrix.csv").to_str().unwrap()]);
     let scopes = "principal.scopes.containsAll([\"orders:read\", \"orders:write\"])";
-    assert_eq!(parsed, format!("69 allow deny depends: {scopes} no yes"));
+    assert_eq!(parsed, format!("81 allow deny depends: {scopes} no yes"));
     folder.write("matrix.html", &matrix("html"));
     let parsed: Value =
         serde_json::from_str(&python(HTML, &[folder.file("matrix.html").to_str().unwrap()])).unwrap();
@@ -348,7 +348,7 @@ fn built_in_routes_do_as_the_matrix_says(gate: &Gate, matrix: &Value) {
     let refresh = json!({ "refresh_token": tokens["refresh_token"] }).to_string();
     let bearer = format!("Authorization: Bearer {}", tokens["access_token"].as_str().unwrap());
     gate.curl("/closed", &["--header", &bearer, "--header", "X-Tenant: acme"]).expect(403);
-    let expected: [(&str, &str, &str, &[&str], u16); 12] = [
+    let expected: [(&str, &str, &str, &[&str], u16); 16] = [
         ("identity-login", "POST", "/auth/login", &["--json", &login], 200),
         ("identity-refresh", "POST", "/auth/refresh", &["--json", &refresh], 200),
         ("identity-token", "POST", "/auth/token", &["--data", "grant_type=x"], 400),
@@ -360,6 +360,10 @@ fn built_in_routes_do_as_the_matrix_says(gate: &Gate, matrix: &Value) {
         ("identity-jwks", "GET", "/.well-known/jwks.json", &[], 200),
         ("identity-discovery", "GET", "/.well-known/openid-configuration", &[], 200),
         ("identity-me", "GET", "/auth/me", &[], 200),
+        ("identity-password", "POST", "/auth/password", &["--json", "{}"], 400),
+        ("identity-totp", "POST", "/auth/totp", &["--json", "{}"], 400),
+        ("identity-account", "GET", "/auth/account", &[], 303),
+        ("identity-sessions", "GET", "/auth/sessions", &[], 200),
         ("identity-logout", "POST", "/auth/logout", &["--request", "POST"], 204),
     ];
     assert_eq!(names, expected.iter().map(|(route, ..)| *route).collect());
