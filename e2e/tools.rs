@@ -362,7 +362,7 @@ fn built_in_routes_do_as_the_matrix_says(gate: &Gate, matrix: &Value) {
         ("identity-me", "GET", "/auth/me", &[], 200),
         ("identity-password", "POST", "/auth/password", &["--json", "{}"], 400),
         ("identity-totp", "POST", "/auth/totp", &["--json", "{}"], 400),
-        ("identity-account", "GET", "/auth/account", &[], 303),
+        ("identity-account", "GET", "/auth/account", &[], 200),
         ("identity-sessions", "GET", "/auth/sessions", &[], 200),
         ("identity-logout", "POST", "/auth/logout", &["--request", "POST"], 204),
     ];

@@ -403,7 +403,9 @@ mod tests {
     /// The parts of a text that look like the name of a metric.
     fn named(text: &str) -> impl Iterator<Item = &str> {
         let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        text.split(move |c| !is_part(c)).filter(|word| word.starts_with("haechi_"))
+        let begins = |rest: &str| rest.starts_with(|c: char| c.is_ascii_alphabetic());
+        // A package is `haechi_0.1.0_amd64.deb`.
+        text.split(move |c| !is_part(c)).filter(move |word| word.strip_prefix("haechi_").is_some_and(begins))
     }
 
     #[test]
