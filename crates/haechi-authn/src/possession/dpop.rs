@@ -74,8 +74,9 @@ pub(super) fn check(
         return Err(ProofFault::Time);
     }
     let id = said(&claims, "jti")?;
-    let of_whom = sha256(&[rules.name.as_bytes(), b"\0", key, id.as_bytes()].concat());
-    of_whom.first_chunk().copied().ok_or(ProofFault::NotText)
+    // Whichever authenticator it was shown to: a route may ask several that take the same token.
+    let whole = sha256(&[b"dpop\0".as_slice(), key, id.as_bytes()].concat());
+    whole.first_chunk().copied().ok_or(ProofFault::NotText)
 }
 
 /// That the proof is for this request and this token.

@@ -15,7 +15,7 @@ const PLACES: usize = 1 << 20;
 /// The nodes' common memory gives up by itself before.
 const SHARED_ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 
-/// What tells a proof from all others: a hash of its key, its `jti`, and whom it was shown to.
+/// What tells a proof from all others: a hash of its key and its `jti`.
 pub(super) type ProofId = [u8; 16];
 
 /// Remembers proofs for as long as they would be accepted: of this process, and of all nodes where they share a state. It takes no lock. Where it is full, nothing is

@@ -3,7 +3,7 @@
 use crate::support::{NOW, claims, config, fixed, head, now, proofs, soon, verified, worker};
 use haechi_authn::possession::{ProofRules, RequiredBinding};
 use haechi_authn::schemes::jwt::JwtConfig;
-use haechi_authn::{Attempt, Fault, Scheme};
+use haechi_authn::{Attempt, Chain, Fault, Scheme};
 use haechi_core::connection::{ClientCertificate, TlsFacts};
 use haechi_core::ports::{BoxFuture, LimitAnswer, LimitCheck, SharedLimits, SharedStateError};
 use haechi_core::{RequestHead, Timestamp};
@@ -139,6 +139,22 @@ fn a_token_that_is_bound_to_a_certificate_is_its_bearer_s_alone() {
     verified(now(&*strict, &shows(&bound, Some(b"one")), NOW));
     let unbound = issuer.token(&claims());
     refused(now(&*strict, &shows(&unbound, Some(b"one")), NOW), Fault::InvalidToken, "require: certificate");
+}
+
+#[tokio::test]
+async fn a_used_proof_is_none_for_another_authenticator_of_the_route_either() {
+    let issuer = Key::rsa("k");
+    let replays = proofs(None).replays;
+    let named = |name: &str| {
+        let possession = ProofRules { name: name.into(), replays: replays.clone(), ..proofs(None) };
+        worker(JwtConfig { name: name.into(), possession, ..config(fixed(&[&issuer])) })
+    };
+    let chain = Chain::any(vec![named("one"), named("other")]).unwrap();
+    let client = Client::of(&issuer);
+    let request = client.shows(&client.proof("1", NOW));
+    verified(chain.authenticate(&request, NOW, |_, _| {}).await.attempt);
+    let again = chain.authenticate(&request, NOW, |_, _| {}).await.attempt;
+    refused(again, Fault::InvalidProof, "used before");
 }
 
 /// A shared state that knows every proof, none, or nothing.
