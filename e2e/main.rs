@@ -40,6 +40,7 @@ mod dpop;
 mod drain;
 mod endpoints;
 mod examples;
+mod external;
 mod failures;
 mod floods;
 mod forwarding;

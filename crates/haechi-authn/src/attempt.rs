@@ -27,6 +27,28 @@ pub struct Rejection {
     pub reason: Cow<'static, str>,
     /// Whether the credential was meant for this authenticator at all.
     pub matched: CredentialMatch,
+    /// What a service that was asked wants the client to be told instead.
+    pub own: Option<Arc<ServiceRefusal>>,
+}
+
+/// An answer of an authorization service that the client gets as it is. Whatever of it was not configured is not here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceRefusal {
+    /// The status code: none that lets anything through.
+    pub status: u16,
+    /// Header fields, by lower-case name.
+    pub fields: Vec<(&'static str, Box<[u8]>)>,
+    /// The body, where it is passed on.
+    pub body: Option<ServiceBody>,
+}
+
+/// A body that an authorization service has chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceBody {
+    /// What it says that it is.
+    pub content_type: Box<[u8]>,
+    /// The body.
+    pub bytes: Vec<u8>,
 }
 
 /// How sure it is that a rejected credential was meant for the authenticator that rejects it, least sure first. Of several rejections, the
@@ -57,6 +79,8 @@ pub enum Fault {
     InvalidProof,
     /// A name and password, or a key, that are not right.
     InvalidCredentials,
+    /// A credential that holds, of somebody who may not do this.
+    Forbidden,
 }
 
 /// Why it could not be found out.
@@ -123,7 +147,7 @@ impl Attempt {
     }
 
     const fn rejected(fault: Fault, reason: Cow<'static, str>) -> Self {
-        Self::Rejected(Rejection { fault, reason, matched: CredentialMatch::Unknown })
+        Self::Rejected(Rejection { fault, reason, matched: CredentialMatch::Unknown, own: None })
     }
 
     /// The same rejection, of a credential of which so much is known.

@@ -318,7 +318,7 @@ impl WorstAttempt {
             match rejection.fault {
                 Fault::InvalidToken => self.bad_tokens.push((index, ChallengeError::InvalidToken)),
                 Fault::InvalidProof => self.bad_tokens.push((index, ChallengeError::InvalidDpopProof)),
-                Fault::InvalidRequest | Fault::InvalidCredentials => {}
+                Fault::InvalidRequest | Fault::InvalidCredentials | Fault::Forbidden => {}
             }
         }
         if weight(&attempt) > weight(&self.attempt) {

@@ -12,6 +12,7 @@ pub mod control;
 mod credential_cache;
 pub mod declared;
 pub mod effects;
+pub mod external;
 pub mod guessing;
 pub mod hashing;
 pub mod identity;
@@ -30,19 +31,22 @@ pub mod scheme;
 pub mod schemes;
 mod shared_count;
 mod shared_key;
+mod single_flight;
 mod step_up;
 pub mod supervisor;
 #[cfg(test)]
 mod test_support;
 mod token_place;
 
-pub use attempt::{Attempt, CredentialMatch, Fault, Rejection, Unavailable};
+pub use attempt::{Attempt, CredentialMatch, Fault, Rejection, ServiceBody, ServiceRefusal, Unavailable};
 pub use chain::{Chain, EmptyChain};
 pub use challenge::{Challenge, ChallengeError};
 pub use effects::{CookieError, Effects, LoginRedirect, LoginRedirectError, SetCookie};
 pub use random::RandomnessError;
 pub use revocation::{RevocationView, RevocationWatch};
-pub use scheme::{Authenticator, CredentialPlace, IntrospectionCounts, LocalFuture, Look, Readiness, Scheme};
+pub use scheme::{
+    Authenticator, CredentialPlace, IntrospectionCounts, LocalFuture, Look, Readiness, Scheme, ServiceCounts,
+};
 pub use shared_count::{CommonCount, count_together};
 pub use shared_key::shared_key;
 pub use step_up::{BadAcr, StepUp};

@@ -33,6 +33,24 @@ pub trait Authenticator: Send + Sync {
     fn introspections(&self) -> Option<&IntrospectionCounts> {
         None
     }
+
+    /// What was counted of questions to an authorization service, where it asks one.
+    fn service_questions(&self) -> Option<&ServiceCounts> {
+        None
+    }
+}
+
+/// What was counted of questions to an authorization service, for metrics.
+#[derive(Debug, Default)]
+pub struct ServiceCounts {
+    /// Answers that name a caller.
+    pub allowed: AtomicU64,
+    /// Answers that refuse.
+    pub refused: AtomicU64,
+    /// Questions that came to nothing.
+    pub unavailable: AtomicU64,
+    /// Questions that were not asked: too many were under way, or the service has answered nobody lately.
+    pub not_asked: AtomicU64,
 }
 
 /// What was counted of questions to an authorization server, for metrics.

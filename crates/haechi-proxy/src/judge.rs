@@ -228,11 +228,14 @@ async fn authenticate(
             Err(Refused::new(Refusal::CannotTell { retry_after }, reason).by(refused_by))
         }
         Attempt::Rejected(rejection) => {
-            let refusal = match (rejection.fault, login) {
-                (Fault::InvalidRequest, _) => Refusal::AmbiguousCredential,
+            let refusal = match (rejection.fault, rejection.own, login) {
+                (Fault::InvalidRequest, ..) => Refusal::AmbiguousCredential,
+                // A service that was asked has its own word for it.
+                (_, Some(answer), _) => Refusal::OfService { status: answer.status, answer },
+                (Fault::Forbidden, ..) => Refusal::Forbidden { scopes: None, metadata: None },
                 // A session that has ended: people log in again.
-                (_, Some(to)) => to_login(to, login_at_once, chain),
-                (Fault::InvalidToken | Fault::InvalidProof | Fault::InvalidCredentials, None) => {
+                (_, None, Some(to)) => to_login(to, login_at_once, chain),
+                (Fault::InvalidToken | Fault::InvalidProof | Fault::InvalidCredentials, None, None) => {
                     Refusal::BadCredential { challenges }
                 }
             };

@@ -5,7 +5,7 @@ use crate::lines::HeadFault;
 use crate::outcome::RequestOutcome;
 use crate::protected_resource::MetadataOf;
 use haechi_authn::chain::ChallengeTold;
-use haechi_authn::{Challenge, LoginRedirect};
+use haechi_authn::{Challenge, LoginRedirect, ServiceBody, ServiceRefusal};
 use http::Method;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -95,6 +95,12 @@ pub(crate) enum Refusal {
     /// A credential that does not hold.
     BadCredential {
         challenges: Vec<ChallengeTold>,
+    },
+    /// Refused by an authorization service, whose own answer the client gets.
+    OfService {
+        /// The status that it has chosen.
+        status: u16,
+        answer: Arc<ServiceRefusal>,
     },
     /// Known, and not allowed. The scopes that the route asks for, when that is what was missing.
     Forbidden {
@@ -210,6 +216,7 @@ impl Refusal {
             Self::Redirect { .. } => "redirect",
             Self::NoCredential { .. } => "not-authenticated",
             Self::BadCredential { .. } => "invalid-credentials",
+            Self::OfService { .. } => "refused-by-service",
             Self::Forbidden { .. } => "forbidden",
             Self::RateLimited { .. } => "rate-limited",
             Self::CannotTell { .. } => "cannot-tell",
@@ -253,6 +260,7 @@ impl Refusal {
             Self::LoginUntrusted { .. } => "the login provider's answer cannot be trusted",
             Self::Redirect { .. } => "this address is served over https",
             Self::BadCredential { .. } => "the credentials are not valid",
+            Self::OfService { .. } => "the authorization service refuses this request",
             Self::Forbidden { .. } => "this caller may not do this",
             Self::RateLimited { .. } => "too many requests; try again later",
             Self::CannotTell { .. } => "this cannot be decided at the moment; try again",
@@ -291,7 +299,8 @@ impl Refusal {
             | Self::PasswordChangeNeeded
             | Self::BadCredential { .. }
             | Self::OAuthClient { .. } => RequestOutcome::Unauthenticated,
-            Self::Forbidden { .. } => RequestOutcome::Denied,
+            Self::OfService { status: 403, .. } | Self::Forbidden { .. } => RequestOutcome::Denied,
+            Self::OfService { .. } => RequestOutcome::Unauthenticated,
             Self::RateLimited { .. } => RequestOutcome::Limited,
             Self::CannotTell { .. } => RequestOutcome::Unavailable,
             Self::BadGateway
@@ -308,6 +317,14 @@ impl Refusal {
         match self {
             Self::OAuthRequest { error, told } => Some((error, told)),
             Self::OAuthClient { told } => Some(("invalid_client", told)),
+            _ => None,
+        }
+    }
+
+    /// The body that an authorization service has chosen.
+    pub(crate) fn body(&self) -> Option<&ServiceBody> {
+        match self {
+            Self::OfService { answer, .. } => answer.body.as_ref(),
             _ => None,
         }
     }

@@ -69,7 +69,12 @@ pub(crate) async fn rejudge(
             | Refusal::BadCredential { .. }
             | Refusal::StepUp { .. }
             | Refusal::AmbiguousCredential) => Rejudged::unauthenticated(refusal),
-            Refusal::Forbidden { .. } => Rejudged::forbidden("its caller may no longer do this"),
+            Refusal::Forbidden { .. } | Refusal::OfService { status: 403, .. } => {
+                Rejudged::forbidden("its caller may no longer do this")
+            }
+            Refusal::OfService { .. } => {
+                Rejudged::unauthenticated(Refusal::NoCredential { challenges: Vec::new() })
+            }
             _ => Rejudged::forbidden("its route is gone"),
         },
     }

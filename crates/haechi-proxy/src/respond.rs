@@ -33,6 +33,9 @@ pub(crate) fn refuse(refused: Refused, to: ReplyContext, mut record: Record) -> 
         ErrorFormat::Grpc(content_type) if !matches!(refusal, Refusal::Redirect { .. }) => {
             grpc(refusal, status, content_type, &mut fields)
         }
+        ErrorFormat::Html(_) | ErrorFormat::Problem if refusal.body().is_some() => {
+            (status, body_of_service(refusal, &mut fields))
+        }
         ErrorFormat::Html(language) => (status, html(refusal, status, language, &to, &mut fields)),
         ErrorFormat::Problem | ErrorFormat::Grpc(_) => (status, problem(refusal, status, &to, &mut fields)),
     };
@@ -77,6 +80,7 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         // The method and the body stay as they are (RFC 9110 15.4.9).
         Refusal::Redirect { .. } => StatusCode::PERMANENT_REDIRECT,
         Refusal::BadCredential { .. } => StatusCode::UNAUTHORIZED,
+        Refusal::OfService { status, .. } => of_service(*status),
         Refusal::Forbidden { .. } => StatusCode::FORBIDDEN,
         Refusal::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::CannotTell { .. } => StatusCode::SERVICE_UNAVAILABLE,
@@ -92,6 +96,18 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         Refusal::NoEndpoint => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+/// The statuses that an authorization service may choose; it lets nobody through by another.
+const fn of_service(status: u16) -> StatusCode {
+    match status {
+        302 => StatusCode::FOUND,
+        303 => StatusCode::SEE_OTHER,
+        307 => StatusCode::TEMPORARY_REDIRECT,
+        401 => StatusCode::UNAUTHORIZED,
+        429 => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::FORBIDDEN,
     }
 }
 
@@ -247,6 +263,9 @@ fn specific_fields(refusal: &Refusal, fields: &mut Fields) {
             challenges.iter().for_each(|(known, error)| challenge(known, error.as_ref()));
         }
         Refusal::OAuthClient { .. } => challenge(&Challenge::new("Basic", "clients"), None),
+        Refusal::OfService { answer, .. } => {
+            answer.fields.iter().for_each(|(name, value)| fields.push(name.as_bytes(), value));
+        }
         Refusal::Forbidden { scopes: Some(scopes), metadata } => {
             let error = ChallengeError::InsufficientScope(scopes.clone());
             let bearer = Challenge::bare_bearer();
@@ -313,6 +332,14 @@ fn oauth(refusal: &Refusal, fields: &mut Fields) -> Vec<u8> {
     let (error, told) = refusal.oauth().unwrap_or_default();
     fields.push(b"content-type", b"application/json");
     serde_json::to_vec(&serde_json::json!({ "error": error, "error_description": told })).unwrap_or_default()
+}
+
+/// What an authorization service has to say itself.
+fn body_of_service(refusal: &Refusal, fields: &mut Fields) -> Vec<u8> {
+    let Some(body) = refusal.body() else { return Vec::new() };
+    fields.push(b"content-type", &body.content_type);
+    fields.push(b"x-content-type-options", b"nosniff");
+    body.bytes.clone()
 }
 
 /// The short page that browsers get in place of a problem.

@@ -8,13 +8,12 @@ use crate::control::Control;
 use crate::jose::json::Object;
 use crate::oidc::{ClientForm, Described, Discovery, Document, JSON, RegisteredClient, WebAnswer, WebCalls};
 use crate::scheme::IntrospectionCounts;
+use crate::single_flight::{Joined, Key, SingleFlight};
 use haechi_core::{Clock, RoleTable, Secret, Timestamp};
 use quick_cache::sync::Cache;
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// The most bytes of an answer.
 const MOST: usize = 64 * 1024;
@@ -50,7 +49,6 @@ pub(crate) struct Known {
 }
 
 type Outcome = Result<Known, Unavailable>;
-type Key = [u8; 32];
 
 /// Asks for the whole process.
 pub(crate) struct Inquiry {
@@ -61,8 +59,8 @@ pub(crate) struct Inquiry {
     clock: Arc<dyn Clock>,
     control: Control,
     discovery: Option<Discovery<ServerMetadata>>,
-    /// By the token's SHA-256, where the answer will be told.
-    under_way: Mutex<HashMap<Key, watch::Receiver<Option<Outcome>>>>,
+    /// By the token's SHA-256.
+    flights: SingleFlight<Outcome>,
     active: Cache<Key, Known>,
     refused: Cache<Key, Known>,
 }
@@ -83,20 +81,6 @@ impl Described for ServerMetadata {
     }
 }
 
-enum Joined {
-    Known(Known),
-    Waiting(watch::Receiver<Option<Outcome>>),
-}
-
-/// A question that is asked; what becomes of it, it is over when this is dropped.
-struct Asking(Arc<Inquiry>, Key);
-
-impl Drop for Asking {
-    fn drop(&mut self) {
-        self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
-    }
-}
-
 impl Inquiry {
     pub(crate) fn new(parts: IntrospectionParts) -> Self {
         let IntrospectionParts { config, calls, roles, clock, control } = parts;
@@ -114,7 +98,7 @@ impl Inquiry {
             clock,
             control,
             discovery,
-            under_way: Mutex::default(),
+            flights: SingleFlight::new(MOST_ASKED_ABOUT),
             active: Cache::new(REMEMBERED),
             refused: Cache::new(REFUSED),
         }
@@ -122,40 +106,28 @@ impl Inquiry {
 
     /// What the token with this SHA-256 is: as remembered, as whoever asks already is told, or as is asked now.
     pub(crate) async fn find(self: Arc<Self>, key: Key, token: Secret<String>) -> Outcome {
-        let mut told = match self.join(key, token)? {
-            Joined::Known(known) => return Ok(known),
-            Joined::Waiting(told) => told,
-        };
-        let outcome = told.wait_for(Option::is_some).await.ok().and_then(|told| told.clone());
-        outcome.unwrap_or_else(|| Err(Unavailable::new("the question broke off")))
-    }
-
-    /// Not the hot path: who holds an active token is known to its worker.
-    fn join(self: &Arc<Self>, key: Key, token: Secret<String>) -> Result<Joined, Unavailable> {
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(told) = under_way.get(&key) {
-            return Ok(Joined::Waiting(told.clone()));
-        }
+        // Not the hot path: who holds an active token is known to its worker.
         let now = self.clock.now();
-        let known = self.active.get(&key).or_else(|| self.refused.get(&key));
-        if let Some(known) = known.filter(|known| now < known.until) {
-            return Ok(Joined::Known(known));
+        let known = || {
+            // One that has ended does not stand before the other.
+            let holds = |known: &Known| now < known.until;
+            let known = self.active.get(&key).filter(holds);
+            known.or_else(|| self.refused.get(&key).filter(holds)).map(Ok)
+        };
+        match self.flights.join(key, known) {
+            Joined::Known(known) => known,
+            Joined::Waits(told) => told.wait().await,
+            Joined::Full => Err(Unavailable::new("too many tokens are being asked about")),
+            Joined::Asks(asking, told) => {
+                let inquiry = self.clone();
+                self.control.tell(async move {
+                    let outcome = inquiry.ask_in_time(&token).await;
+                    inquiry.remember(key, &outcome);
+                    asking.tell(outcome);
+                });
+                told.wait().await
+            }
         }
-        if under_way.len() >= MOST_ASKED_ABOUT {
-            return Err(Unavailable::new("too many tokens are being asked about"));
-        }
-        let (tell, told) = watch::channel(None);
-        under_way.insert(key, told.clone());
-        drop(under_way);
-        let asking = Asking(self.clone(), key);
-        self.control.tell(async move {
-            let outcome = asking.0.ask_in_time(&token).await;
-            asking.0.remember(key, &outcome);
-            // Whoever comes from here on finds what is remembered.
-            drop(asking);
-            tell.send_replace(Some(outcome));
-        });
-        Ok(Joined::Waiting(told))
     }
 
     async fn ask_in_time(&self, token: &Secret<String>) -> Outcome {

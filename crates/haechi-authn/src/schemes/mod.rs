@@ -5,6 +5,7 @@
 pub mod anonymous;
 pub mod api_key;
 pub mod basic;
+pub mod external;
 pub mod introspection;
 pub mod jwt;
 pub mod mtls;

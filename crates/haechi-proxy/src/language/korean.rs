@@ -76,6 +76,7 @@ const TEXTS: &[(&str, &str)] = &[
     ),
     ("the login provider's answer cannot be trusted", "로그인 제공자의 응답을 신뢰할 수 없습니다"),
     ("this address is served over https", "이 주소는 https로 제공됩니다"),
+    ("the authorization service refuses this request", "인가 서비스가 이 요청을 거부했습니다"),
     ("the credentials are not valid", "인증 정보가 올바르지 않습니다"),
     ("this caller may not do this", "이 작업을 할 권한이 없습니다"),
     ("too many requests; try again later", "요청이 너무 많습니다. 잠시 뒤 다시 시도하십시오"),

@@ -6,6 +6,7 @@ use crate::config::source::{At, Span};
 use crate::config::yaml::Node;
 use haechi_authn::control::Control;
 use haechi_authn::declared::DeclaredAttributes;
+use haechi_authn::external::ServiceCalls;
 use haechi_authn::hashing::PasswordPool;
 use haechi_authn::identity::{Lockout, PasswordVerifier, Provider};
 use haechi_authn::key_uses::KeyUses;
@@ -187,6 +188,9 @@ pub(crate) enum KeyOrigin {
     Elsewhere(Arc<str>, Refresh),
 }
 
+/// Makes what asks an authorization service.
+pub(crate) type ServiceClients = fn(Option<&[u8]>) -> Result<Arc<dyn ServiceCalls>, String>;
+
 /// What authenticators are built of.
 pub(crate) struct Materials<'a> {
     /// The threads that hash passwords, where somebody needs them.
@@ -201,6 +205,8 @@ pub(crate) struct Materials<'a> {
     pub(crate) web_sessions: Option<&'a Arc<dyn WebSessions>>,
     /// Asks login providers.
     pub(crate) calls: Option<&'a Arc<dyn WebCalls>>,
+    /// Asks an authorization service, which these authorities vouch for (PEM), or the system's.
+    pub(crate) service_calls: ServiceClients,
     /// Where it is told that one of them was used.
     pub(crate) key_uses: &'a Arc<KeyUses>,
     /// Which DPoP proofs were used.

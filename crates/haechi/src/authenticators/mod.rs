@@ -8,6 +8,7 @@ mod api_key;
 mod basic;
 mod client_proof;
 pub(crate) mod definition;
+mod external;
 mod file;
 mod introspection;
 mod jwt;
@@ -28,6 +29,7 @@ pub(crate) const ALL: Definitions = &[
     &oidc::DEFINITION,
     &introspection::DEFINITION,
     &mtls::DEFINITION,
+    &external::DEFINITION,
 ];
 
 /// For the routes that the gate brings itself and that everybody may call.

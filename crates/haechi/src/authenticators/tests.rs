@@ -83,7 +83,7 @@ fn the_schema_says_every_type() {
     });
     assert_eq!(
         said.collect::<Vec<_>>(),
-        ["jwt", "basic", "api_key", "oidc", "introspection", "mtls", "shared_header"]
+        ["jwt", "basic", "api_key", "oidc", "introspection", "mtls", "external", "shared_header"]
     );
     let keys = &schema["$defs"]["SharedHeader"]["properties"];
     assert_eq!(keys["header"]["default"], "x-door");
@@ -95,7 +95,7 @@ fn only_who_is_on_the_list_is_known() {
     let door = "{ type: shared_header, value: hunter2hunter2, subject: porter }";
     assert_eq!(first_fault(ALL, door).0, "`shared_header` is not an authenticator type");
     let (message, help) = first_fault(with_shared_header(), "{ value: a }");
-    let all = "add `type: jwt`, `type: basic`, `type: api_key`, `type: oidc`, `type: introspection`, `type: mtls` or `type: shared_header`";
+    let all = "add `type: jwt`, `type: basic`, `type: api_key`, `type: oidc`, `type: introspection`, `type: mtls`, `type: external` or `type: shared_header`";
     assert_eq!((&*message, help.as_deref()), ("an authenticator needs `type`", Some(all)));
 }
 
@@ -150,6 +150,7 @@ async fn it_is_built_and_asked_in_a_chain() {
         api_keys: None,
         web_sessions: None,
         calls: None,
+        service_calls: |_| Err("nobody is asked".to_owned()),
         key_uses: &Arc::default(),
         replays: &Arc::new(ReplayMemory::new(None, Arc::new(SystemClock))),
         quotas: None,

@@ -233,6 +233,10 @@ mod tests {
             "introspection",
             "{ type: introspection, url: \"https://sso.example.com/introspect\", client_id: c, client_secret: hunter2-hunter2, from: [{ header: X-Token }] }",
         ),
+        (
+            "external",
+            "{ type: external, url: \"https://auth.example.com/verify\", headers: [authorization, X-Key], cookies: [session] }",
+        ),
         ("mtls", "{ type: mtls, subject: san_uri, roles: [USER] }"),
     ];
 

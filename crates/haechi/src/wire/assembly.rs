@@ -7,6 +7,7 @@ use super::identity::{self, IdentityFault};
 use super::key_expiry::KeyExpiry;
 use super::plan::{self, PlanFault};
 use super::points::decision_points;
+use super::service_calls::service_calls;
 use super::store_watch::StoreWatch;
 use crate::authenticators::definition::Materials;
 use crate::config::Config;
@@ -214,6 +215,7 @@ impl Assembly {
             api_keys: process.store.as_ref().map(|store| &store.api_keys),
             web_sessions: process.store.as_ref().map(|store| &store.web_sessions),
             calls: Some(&process.calls),
+            service_calls,
             key_uses: &process.key_uses,
             replays: &process.replays,
             quotas: process.quotas.as_ref(),

@@ -23,7 +23,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 struct Numbers {
     keys: Vec<KeyStats>,
     logins: Vec<OidcClient>,
-    introspections: Vec<Arc<dyn Authenticator>>,
+    /// Those that ask somebody.
+    asking: Vec<Arc<dyn Authenticator>>,
     guesses: GuessStats,
     over_identity_limits: [u64; 4],
     tasks: Vec<TaskStats>,
@@ -80,9 +81,12 @@ impl AuditNumbers {
     }
 }
 
-/// The authenticators that ask an authorization server.
+/// The authenticators that ask an authorization server, or a service.
 fn asking(built: &Built) -> Vec<Arc<dyn Authenticator>> {
-    let asking = built.authenticators.values().filter(|made| made.introspections().is_some());
+    let asking = built
+        .authenticators
+        .values()
+        .filter(|made| made.introspections().is_some() || made.service_questions().is_some());
     asking.cloned().collect()
 }
 
@@ -101,7 +105,7 @@ impl Source for Parts {
         let numbers = Numbers {
             keys: self.built.load().stats(),
             logins: self.built.load().logins.values().cloned().collect(),
-            introspections: asking(&self.built.load()),
+            asking: asking(&self.built.load()),
             tasks: supervisor::stats(),
             guesses: self.pool.get().map(|pool| pool.guard().stats()).unwrap_or_default(),
             over_identity_limits: IdentityLimit::ALL.map(|limit| self.identity_limits.refused(limit)),
@@ -147,6 +151,7 @@ impl Numbers {
         self.show_guesses(page);
         self.show_logins(page);
         self.show_introspections(page);
+        self.show_service_questions(page);
         self.show_audit(page);
         self.show_tasks(page);
         self.show_configuration(page);
@@ -225,12 +230,25 @@ impl Numbers {
     fn show_introspections(&self, page: &mut Page) {
         let help = "Questions to authorization servers about tokens by authenticator and result";
         let mut asked = page.counter("haechi_authn_introspections_total", help, &["authenticator", "result"]);
-        for authenticator in &self.introspections {
+        for authenticator in &self.asking {
             let Some(counts) = authenticator.introspections() else { continue };
             let name = &**authenticator.name();
             asked.add(&[name, "active"], counts.active.load(Relaxed));
             asked.add(&[name, "refused"], counts.refused.load(Relaxed));
             asked.add(&[name, "unavailable"], counts.unavailable.load(Relaxed));
+        }
+    }
+
+    fn show_service_questions(&self, page: &mut Page) {
+        let help = "Questions to authorization services about requests by authenticator and result";
+        let mut asked = page.counter("haechi_authn_external_total", help, &["authenticator", "result"]);
+        for authenticator in &self.asking {
+            let Some(counts) = authenticator.service_questions() else { continue };
+            let name = &**authenticator.name();
+            asked.add(&[name, "allowed"], counts.allowed.load(Relaxed));
+            asked.add(&[name, "refused"], counts.refused.load(Relaxed));
+            asked.add(&[name, "unavailable"], counts.unavailable.load(Relaxed));
+            asked.add(&[name, "not_asked"], counts.not_asked.load(Relaxed));
         }
     }
 

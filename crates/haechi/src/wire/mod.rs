@@ -31,6 +31,7 @@ pub(crate) mod policy_control;
 mod policy_standing;
 mod reload;
 pub(crate) mod rules;
+mod service_calls;
 mod signals;
 mod sinks;
 mod sockets;

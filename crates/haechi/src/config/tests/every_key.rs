@@ -6,31 +6,26 @@ use haechi_authz::{Clause, Rule};
 const EXAMPLE: &str = include_str!("every_key.yaml");
 
 #[test]
-fn every_key_is_known_and_what_is_not_built_is_refused() {
+fn every_key_is_known_and_files_that_are_not_there_are_told() {
     let report = check(EXAMPLE).unwrap_err();
     let refused: Vec<&str> = report.faults().iter().map(|fault| &*fault.message).collect();
     let not_there = |file: &str| format!("`{file}` cannot be read: no such file or directory");
-    let not_built = |what: &str| format!("{what} is not built in this version");
     assert_eq!(
         refused,
         [
             not_there("site.pem"),
             not_there("site.key"),
             not_there("clients.pem"),
-            not_built("`external`"),
             not_there("policies/*.cedar"),
             not_there("next/*.cedar"),
         ]
     );
-    let not_built = report.faults().iter().filter(|fault| fault.message.ends_with("in this version"));
-    assert!(not_built.into_iter().all(|fault| fault.help.as_deref() == Some("remove it")));
 }
 
 #[test]
 fn the_rest_loads() {
     let unbuilt = ["tls:", "certificates:", "client_ca:", "client_certificate:"];
-    let more = ["legacy:  {"];
-    let built = |line: &&str| !unbuilt.iter().chain(&more).any(|key| line.trim_start().starts_with(key));
+    let built = |line: &&str| !unbuilt.iter().any(|key| line.trim_start().starts_with(key));
     let text: Vec<&str> = EXAMPLE.lines().filter(built).collect();
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
@@ -41,14 +36,14 @@ fn the_rest_loads() {
     write("haechi.yaml", &text.join("\n"));
     let config = super::load(&folder.path().join("haechi.yaml"));
     let config = config.unwrap_or_else(|report| panic!("{report}"));
-    assert_eq!((config.routes.len(), config.services.len(), config.authenticators.len()), (5, 5, 7));
+    assert_eq!((config.routes.len(), config.services.len(), config.authenticators.len()), (5, 5, 8));
     let points: Vec<_> =
         config.decision_points.values().map(|point| (&*point.name, point.timeout.as_millis())).collect();
     assert_eq!(points, [("opa", 500), ("pdp", 1000)]);
     assert_eq!(
         config.warnings.faults().len(),
-        7,
-        "`corp`, `opaque`, `browser`, `mesh`, `opa` and `pdp` are unused, and nobody is asked for a certificate: {}",
+        9,
+        "`corp`, `opaque`, `browser`, `mesh`, `legacy`, `opa` and `pdp` are unused, nobody is asked for a certificate, and `legacy` is asked over plain http: {}",
         config.warnings
     );
     assert_eq!(config.policies.policies().len(), 1);

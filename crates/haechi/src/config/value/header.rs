@@ -49,29 +49,37 @@ impl fmt::Display for HeaderName {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ContextHeader(pub(crate) Box<str>);
 
+impl ContextHeader {
+    /// The name of a request header that passes the gate as it came.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let HeaderName(name) = HeaderName::parse(text)?;
+        let known = FieldName::of(name.as_bytes());
+        let free = matches!(
+            known,
+            FieldName::Other
+                | FieldName::Accept
+                | FieldName::ContentType
+                | FieldName::ContentEncoding
+                | FieldName::Origin
+        );
+        match known {
+            _ if name.starts_with("sec-websocket-") => Err("it ends at the gate; choose another".into()),
+            FieldName::Host => Err("policies read it as `context.host`".into()),
+            _ if free => Ok(Self(name)),
+            _ => {
+                Err("the gate itself decides by this header, takes it away or writes it; choose another"
+                    .into())
+            }
+        }
+    }
+}
+
 impl Value for ContextHeader {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        reader.parsed("a header that policies can read", node, |text| {
-            let HeaderName(name) = HeaderName::parse(text)?;
-            let known = FieldName::of(name.as_bytes());
-            let free = matches!(
-                known,
-                FieldName::Other
-                    | FieldName::Accept
-                    | FieldName::ContentType
-                    | FieldName::ContentEncoding
-                    | FieldName::Origin
-            );
-            match known {
-                _ if name.starts_with("sec-websocket-") => Err("it ends at the gate; choose another".into()),
-                FieldName::Host => Err("policies read it as `context.host`".into()),
-                _ if free => Ok(Self(name)),
-                _ => {
-                    Err("the gate itself decides by this header, takes it away or writes it; choose another"
-                        .into())
-                }
-            }
-        })
+        reader.parsed("a header that policies can read", node, Self::parse)
     }
 
     fn schema(defs: &mut Defs) -> Json {

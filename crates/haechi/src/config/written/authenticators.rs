@@ -11,8 +11,6 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub(in crate::config) struct Authenticator(pub(in crate::config) Arc<dyn Record>);
 
-const UNBUILT_TYPES: [&str; 1] = ["external"];
-
 impl Value for Authenticator {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
         let entries = reader.mapping("an authenticator", node)?;
@@ -24,20 +22,14 @@ impl Value for Authenticator {
         let what = "an authenticator type";
         let word = reader.text(what, kind)?;
         let Some(found) = types(reader.definitions).find(|known| known.word == word) else {
-            crate::config::choice::unknown(reader, kind, what, &word, &known, &UNBUILT_TYPES);
+            crate::config::choice::unknown(reader, kind, what, &word, &known, &[]);
             return None;
         };
         (found.read)(node, reader).map(Self)
     }
 
     fn schema(defs: &mut Defs) -> Json {
-        let mut all: Vec<Json> = types(defs.definitions).map(|known| (known.schema)(defs)).collect();
-        all.push(json!({
-            "description": "Not built in this version, which refuses it.",
-            "type": "object",
-            "properties": { "type": { "enum": UNBUILT_TYPES } },
-            "required": ["type"],
-        }));
+        let all: Vec<Json> = types(defs.definitions).map(|known| (known.schema)(defs)).collect();
         defs.refer(
             "Authenticator",
             |_| json!({ "description": "A named way to establish who is calling.", "oneOf": all }),
