@@ -36,6 +36,7 @@ mod demo;
 mod deployment;
 mod diagnostics;
 mod differential;
+mod doors;
 mod dpop;
 mod drain;
 mod endpoints;

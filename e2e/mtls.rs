@@ -7,7 +7,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use std::io::{BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -339,13 +339,23 @@ fn without_a_current_list_nobody_is_believed() {
 }
 
 /// A client that shows a certificate and keeps its connection.
-struct Kept(BufReader<StreamOwned<ClientConnection, TcpStream>>);
+pub(crate) struct Kept(BufReader<StreamOwned<ClientConnection, TcpStream>>);
 
 impl Kept {
     fn open(set: &Mesh, name: &str) -> Self {
-        let pem = |file: &str| std::fs::read(set.file(file)).unwrap();
+        Self::to(set.gate.address(), set.gate.folder(), "mesh", (name, "a.example"))
+    }
+
+    /// To a server of this name, for which this authority vouches.
+    pub(crate) fn to(
+        address: SocketAddr,
+        folder: &Folder,
+        authority: &str,
+        (name, server): (&str, &'static str),
+    ) -> Self {
+        let pem = |file: &str| std::fs::read(folder.file(file)).unwrap();
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(&pem("mesh.pem")).unwrap()).unwrap();
+        roots.add(CertificateDer::from_pem_slice(&pem(&format!("{authority}.pem"))).unwrap()).unwrap();
         let shown =
             CertificateDer::pem_slice_iter(&pem(&format!("{name}.pem"))).collect::<Result<_, _>>().unwrap();
         let key = PrivateKeyDer::from_pem_slice(&pem(&format!("{name}.key"))).unwrap();
@@ -353,22 +363,26 @@ impl Kept {
         let config =
             ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let config = config.with_root_certificates(roots).with_client_auth_cert(shown, key).unwrap();
-        let session = ClientConnection::new(Arc::new(config), "a.example".try_into().unwrap()).unwrap();
-        let socket = TcpStream::connect(set.gate.address()).unwrap();
+        let session = ClientConnection::new(Arc::new(config), server.try_into().unwrap()).unwrap();
+        let socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         Self(BufReader::new(StreamOwned::new(session, socket)))
     }
 
     /// The status of the answer.
     fn get(&mut self, path: &str) -> u16 {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: a.example\r\n\r\n");
+        self.ask(&format!("GET {path} HTTP/1.1\r\nHost: a.example\r\n\r\n"))
+    }
+
+    /// The status of the answer to this head.
+    pub(crate) fn ask(&mut self, request: &str) -> u16 {
         self.0.get_mut().write_all(request.as_bytes()).unwrap();
         let head = Head::read(&mut self.0).unwrap().expect("an answer");
         head.read_answer_body(&mut self.0, &mut |_| ()).unwrap();
         head.start_line.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
-    fn is_closed(&mut self) -> bool {
+    pub(crate) fn is_closed(&mut self) -> bool {
         Head::read(&mut self.0).is_ok_and(|head| head.is_none())
     }
 }

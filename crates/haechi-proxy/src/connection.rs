@@ -25,7 +25,13 @@ pub(crate) async fn serve(worker: Rc<Worker>, socket: TcpStream, peer: SocketAdd
     let opened = if listener.is_plain() {
         Some((
             Stream::tcp(socket),
-            Transport { listener: index, peer, tls: None, redirect: listener.redirect },
+            Transport {
+                listener: index,
+                peer,
+                tls: None,
+                redirect: listener.redirect,
+                authorizes: listener.authorizes,
+            },
         ))
     } else {
         // Boxed, so that no idle connection carries what only its beginning needed.
@@ -62,13 +68,19 @@ async fn open(
     (index, listener): (ListenerIndex, &Listener),
 ) -> Option<(Stream, Transport)> {
     let peer = if listener.proxy_protocol { passed_on(worker, &mut socket, peer).await? } else { peer };
-    let redirect = listener.redirect;
+    let (redirect, authorizes) = (listener.redirect, listener.authorizes);
     let Some(tls) = &listener.tls else {
-        return Some((Stream::tcp(socket), Transport { listener: index, peer, tls: None, redirect }));
+        return Some((
+            Stream::tcp(socket),
+            Transport { listener: index, peer, tls: None, redirect, authorizes },
+        ));
     };
     let (stream, clients) = handshake(worker, socket, peer, tls).await?;
     let session = Session::of(tls, &stream, clients.as_deref());
-    Some((Stream::Tls(Box::new(stream)), Transport { listener: index, peer, tls: Some(session), redirect }))
+    Some((
+        Stream::Tls(Box::new(stream)),
+        Transport { listener: index, peer, tls: Some(session), redirect, authorizes },
+    ))
 }
 
 /// Whose connection a proxy passes on. Whoever is no trusted proxy could name anybody, and is not listened to.

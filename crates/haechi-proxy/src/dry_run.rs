@@ -116,7 +116,8 @@ impl DryRun {
         let read = http1::head::request_of(&request.bytes()?, limits);
         let read = read.map_err(|fault| Refused::new(Refusal::from(fault), fault.to_string()))?;
         let listener = ListenerIndex::new(0);
-        let transport = Transport { listener, peer: request.peer, tls: None, redirect: None };
+        let transport =
+            Transport { listener, peer: request.peer, tls: None, redirect: None, authorizes: false };
         let arrived = Arrived {
             id: RequestId::from_bits(0),
             received: request.time,

@@ -1,6 +1,6 @@
 //! Forwarding: a permitted request to one endpoint, again only where that is harmless and allowed, and the answer back.
 
-use crate::forwarding::Forwarding;
+use crate::forwarding::{Forwarding, token_of_caller};
 use crate::grpc;
 use crate::headers::Outgoing;
 use crate::http1::body::BodyError;
@@ -32,7 +32,6 @@ use haechi_core::{CallerKind, Host, RequestHead};
 use http::StatusCode;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -167,7 +166,8 @@ async fn exchange(
     (body, span): (RequestBody, u64),
     left: Duration,
 ) -> Result<Answer, Failure> {
-    let token = identity_token(request, service, permitted)?;
+    let token = token_of_caller(request.plan, service, permitted);
+    let token = token.map_err(|error| Failure::ours(Refusal::CANNOT_TELL, error))?;
     let chain = request.plan.chain(request.route_index);
     let outgoing = Outgoing {
         permitted,
@@ -319,20 +319,6 @@ fn failed(error: &ExchangeError) -> Failure {
         failing: Failing::of(error),
         stale: false,
     }
-}
-
-fn identity_token(
-    request: &Forwarding<'_>,
-    service: &Service,
-    permitted: &Permitted,
-) -> Result<Option<Rc<str>>, Failure> {
-    let Some(wanted) = &service.settings.identity_token else {
-        // A service that asks for a token of ours gets that one; any other, the one that the caller's issuer gave for it.
-        let theirs = permitted.caller().access_token.as_ref();
-        return Ok(theirs.map(|token| token.expose().as_str().into()));
-    };
-    let minted = request.plan.identity_token(wanted, permitted.caller(), permitted.head().received);
-    minted.map(Some).map_err(|error| Failure::ours(Refusal::CANNOT_TELL, error))
 }
 
 /// Whether an answer is for its caller alone, as far as the gate knows.

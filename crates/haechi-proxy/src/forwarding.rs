@@ -11,7 +11,7 @@ use crate::websocket::handshake::Handshake;
 use crate::worker::Worker;
 use crate::worker::plan::WorkerPlan;
 use haechi_authn::chain::Verified;
-use haechi_authz::RouteIndex;
+use haechi_authz::{Permitted, RouteIndex};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -30,6 +30,24 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) interim: Interim,
     pub(crate) websocket: Option<Handshake>,
     pub(crate) to: ReplyContext,
+}
+
+/// The token that `service` gets in `Authorization`. One that asks for a token of ours gets that; any other, the one that the caller's issuer gave for it.
+///
+/// # Errors
+/// Why ours cannot be made.
+pub(crate) fn token_of_caller(
+    plan: &WorkerPlan,
+    service: &Service,
+    permitted: &Permitted,
+) -> Result<Option<Rc<str>>, String> {
+    match &service.settings.identity_token {
+        Some(wanted) => plan.identity_token(wanted, permitted.caller(), permitted.head().received).map(Some),
+        None => {
+            let theirs = permitted.caller().access_token.as_ref();
+            Ok(theirs.map(|token| token.expose().as_str().into()))
+        }
+    }
 }
 
 impl Forwarding<'_> {

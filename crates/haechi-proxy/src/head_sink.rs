@@ -1,7 +1,7 @@
 //! Where the head of a request to a backend is written.
 
 use crate::ascii::push_host;
-use haechi_core::Host;
+use haechi_core::{Fields, Host};
 use http::Method;
 
 /// Where a head for a backend goes. It looks different in each protocol, and says the same.
@@ -22,6 +22,21 @@ pub(crate) trait HeadSink {
 
     /// Nothing follows.
     fn end(&mut self);
+}
+
+/// The fields alone: what another gateway is told to pass on.
+impl HeadSink for Fields {
+    fn begin(&mut self, _: &Method, _: impl FnOnce(&mut Vec<u8>), _: &Host) {}
+
+    fn named(&mut self, prefix: &[u8], name: &[u8], value: impl FnOnce(&mut Vec<u8>)) {
+        let mut told = Vec::new();
+        value(&mut told);
+        self.push(&[prefix, name].concat(), &told);
+    }
+
+    fn chunked(&mut self) {}
+
+    fn end(&mut self) {}
 }
 
 /// HTTP/1.1.

@@ -3,6 +3,7 @@
 use crate::head_sink::HeadSink;
 use haechi_core::fields::{Field, FieldPattern};
 use haechi_core::{AttributeValue, Caller, FieldName};
+use std::borrow::Cow;
 
 /// What one service is told of the caller in header fields, and how a client's fields are guarded for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,6 +101,21 @@ impl IdentityHeaders {
         let inward =
             |start: &[u8]| name.get(..start.len()).is_some_and(|begun| FieldName::are_alike(begun, start));
         !INWARD.into_iter().any(inward) || self.pass.iter().any(|pattern| pattern.is(name))
+    }
+
+    /// The lower-case names of all fields by which any caller could be told, where callers have these attributes. Without names of its own a service is told nothing,
+    /// and may believe what stands under the usual ones all the same.
+    pub(crate) fn all_names<'a>(&'a self, attributes: impl Iterator<Item = &'a str>) -> Vec<Cow<'a, str>> {
+        const STANDARD: [&str; 5] =
+            ["x-auth-subject", "x-auth-issuer", "x-auth-roles", "x-auth-scopes", "x-auth-authenticator"];
+        let standard = STANDARD.into_iter().map(Cow::Borrowed);
+        // As fields have their names.
+        let attributes = attributes.map(|name| Cow::Owned(format!("x-auth-attr-{}", name.to_lowercase())));
+        let own = match &self.names {
+            IdentityNames::Own(own) => Some(own.all().map(Cow::Borrowed)),
+            IdentityNames::Untold | IdentityNames::Standard => None,
+        };
+        standard.chain(attributes).chain(own.into_iter().flatten()).collect()
     }
 
     /// Writes the fields that tell of `caller`.

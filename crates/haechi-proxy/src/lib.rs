@@ -6,11 +6,13 @@
 mod accept;
 mod ascii;
 mod audit;
+mod authorizer;
 mod batches;
 mod client_address;
 mod connection;
 mod context_headers;
 mod cross_site;
+mod decide;
 mod decided_request;
 mod decisions;
 mod dry_run;

@@ -21,6 +21,8 @@ pub(crate) enum RequestOutcome {
     Unavailable,
     /// Forwarded and answered.
     Forwarded,
+    /// Another gateway was told that it may go on.
+    Allowed,
     /// Answered by the embedded identity provider.
     Answered,
     /// Sent to `https` by a listener that does nothing else.
@@ -87,6 +89,7 @@ impl RequestOutcome {
             Self::Limited => "limited",
             Self::Unavailable => "unavailable",
             Self::Forwarded => "forwarded",
+            Self::Allowed => "allowed",
             Self::Answered => "answered",
             Self::Redirected => "redirected",
             Self::Preflight => "preflight",

@@ -3,6 +3,7 @@
 //! What it leaves behind is sound: borrows of shared cells end as the stack unwinds, counters are given back by guards, and the connections of
 //! the request, whose state is unknown, are closed.
 
+use crate::authorizer;
 use crate::lines::RequestLines;
 use crate::pipeline::{self, Arrival};
 use crate::record::Record;
@@ -74,5 +75,8 @@ fn broken(worker: &Rc<Worker>, transport: &Transport) -> Response {
     };
     let mut response = respond::refuse(Refused::new(Refusal::Internal, WHY), to, record);
     response.close = true;
+    if transport.authorizes {
+        authorizer::lets_nobody_through(&mut response);
+    }
     response
 }

@@ -50,7 +50,7 @@ pub(crate) async fn rejudge(
                 Target::Service(index) => {
                     plan.shared.service(index).is_some_and(|found| found.name == *service)
                 }
-                Target::Identity(_) => false,
+                Target::Identity(_) | Target::Nowhere => false,
             };
             if leads_there {
                 Rejudged::Allowed(Box::new(permitted))

@@ -35,6 +35,14 @@ impl ErrorFormat {
             Self::Problem
         }
     }
+
+    /// The same for an answer that another gateway gives: in gRPC every answer has the status 200, by which that gateway would let the request through.
+    pub(crate) fn through_gateway(fields: &Fields) -> Self {
+        match Self::of(fields) {
+            Self::Grpc(_) => Self::Problem,
+            other => other,
+        }
+    }
 }
 
 fn accepts_html(value: &[u8]) -> bool {

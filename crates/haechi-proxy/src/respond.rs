@@ -111,6 +111,37 @@ const fn of_service(status: u16) -> StatusCode {
     }
 }
 
+/// Tells another gateway that a request of its own may go on, and what `write` says of its caller.
+pub(crate) fn allowed(to: &ReplyContext, write: impl FnOnce(&mut Fields), mut record: Record) -> Response {
+    let mut fields = Fields::with_capacity(14, 512);
+    our_fields(&mut fields, to, b"no-store");
+    write(&mut fields);
+    let status = StatusCode::OK;
+    record.answered(status, RequestOutcome::Allowed);
+    Response { status, fields, body: ResponseBody::Full(Vec::new()), close: false, record }
+}
+
+/// What another gateway makes of the status of an answer that lets nobody through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Passes {
+    /// It passes every status but 2xx to the client.
+    All,
+    /// It takes 5xx for an answer that never came, and may let the request through then.
+    NoServerError,
+    /// It knows 401 and 403 alone.
+    TwoStatuses,
+}
+
+/// The status with which another gateway is told that a request goes no further, where the client would be told `status`. Never one that lets it through.
+pub(crate) const fn refused_as(status: StatusCode, passes: Passes) -> StatusCode {
+    match (passes, status.as_u16()) {
+        (_, 0..=299) => StatusCode::FORBIDDEN,
+        (Passes::TwoStatuses, 300..=399 | 401) => StatusCode::UNAUTHORIZED,
+        (Passes::TwoStatuses, _) | (Passes::NoServerError, 500..) => StatusCode::FORBIDDEN,
+        _ => status,
+    }
+}
+
 /// Makes the answer to a preflight, refused or not: a status that says nothing, because browsers go by the fields alone.
 pub(crate) fn preflight(to: ReplyContext, write: impl FnOnce(&mut Fields), mut record: Record) -> Response {
     let mut fields = Fields::with_capacity(10, 512);

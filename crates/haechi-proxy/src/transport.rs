@@ -18,6 +18,8 @@ pub(crate) struct Transport {
     pub(crate) tls: Option<Session>,
     /// The port of `https` that every request is sent to, where its listener does nothing else.
     pub(crate) redirect: Option<u16>,
+    /// Whether every request is another gateway's question about a request of its own.
+    pub(crate) authorizes: bool,
 }
 
 impl Transport {

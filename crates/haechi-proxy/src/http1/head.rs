@@ -203,10 +203,10 @@ fn collect(headers: &[httparse::Header<'_>], room: usize) -> Fields {
 }
 
 /// The authority of a target in absolute form, and the port that its scheme stands for.
-type Authority<'a> = (&'a str, u16);
+pub(crate) type Authority<'a> = (&'a str, u16);
 
 /// Splits a request target (RFC 9112 3.2) into authority, path and query. Origin form and absolute form only.
-fn split_target(target: &str) -> Result<(Option<Authority<'_>>, &str, Option<&str>), HeadFault> {
+pub(crate) fn split_target(target: &str) -> Result<(Option<Authority<'_>>, &str, Option<&str>), HeadFault> {
     if target.len() > haechi_core::path::MAX_TARGET {
         return Err(HeadFault::TargetTooLong);
     }

@@ -171,6 +171,7 @@ impl TestWorker {
                 peer: ([192, 0, 2, 1], 4000).into(),
                 tls: None,
                 redirect: None,
+                authorizes: false,
             }),
             timer: self.worker.timer(),
             interim: Interim::default(),

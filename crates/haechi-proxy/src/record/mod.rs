@@ -241,6 +241,11 @@ impl Record {
         self.0.line.outcome = outcome;
     }
 
+    /// Another gateway is told in this status what becomes of the request.
+    pub(crate) fn told(&mut self, status: StatusCode) {
+        self.0.line.status = Some(status);
+    }
+
     /// The name of the problem that the answer tells of.
     pub(crate) fn problem(&mut self, name: &'static str) {
         if let Some(spans) = &mut self.0.spans {

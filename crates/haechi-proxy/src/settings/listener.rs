@@ -12,6 +12,8 @@ pub struct Listener {
     pub proxy_protocol: bool,
     /// Every request is answered with where it is over `https`: on this port.
     pub redirect: Option<u16>,
+    /// Every request is another gateway's question about a request of its own.
+    pub authorizes: bool,
 }
 
 impl Listener {

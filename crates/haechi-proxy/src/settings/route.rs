@@ -96,6 +96,8 @@ pub enum Target {
     Service(ServiceIndex),
     /// To the embedded identity provider.
     Identity(IdentityCall),
+    /// Nowhere: it is there for other gateways, which ask and forward themselves.
+    Nowhere,
 }
 
 /// A call of the identity provider.

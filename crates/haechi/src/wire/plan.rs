@@ -60,9 +60,12 @@ pub(crate) fn plan(
     let mut routes = Vec::with_capacity(config.routes.len() + config.built_in.len());
     for configured in &config.routes {
         let dangling = || PlanFault::Dangling(configured.name.clone());
-        let service = index.get(&*configured.service).copied().ok_or_else(dangling)?;
+        let target = match &configured.service {
+            Some(service) => Target::Service(index.get(&**service).copied().ok_or_else(dangling)?),
+            None => Target::Nowhere,
+        };
         let authentication = authentication(&configured.authenticate, authenticators).ok_or_else(dangling)?;
-        routes.push(route(configured, authentication, service));
+        routes.push(route(configured, authentication, target));
     }
     for own in &config.built_in {
         let dangling = || PlanFault::Dangling(own.name.clone());
@@ -91,14 +94,14 @@ pub(crate) fn plan(
     })?)
 }
 
-fn route(configured: &meant::Route, authentication: Authentication, service: ServiceIndex) -> Route {
+fn route(configured: &meant::Route, authentication: Authentication, target: Target) -> Route {
     Route {
         name: configured.name.clone(),
         pattern: configured.path.clone(),
         hosts: configured.hosts.iter().map(|host| host.as_str().into()).collect(),
         methods: configured.methods.clone(),
         authentication,
-        target: Target::Service(service),
+        target,
         allow_in_path: configured.allow_in_path,
         settings: configured.settings.clone(),
     }

@@ -151,7 +151,7 @@ fn service_view(service: &Service, config: &Config) -> ServiceView {
         Protocol::Http2 => "http2",
         Protocol::Auto => "auto",
     };
-    let routes = config.routes.iter().filter(|route| route.service == service.name);
+    let routes = config.routes.iter().filter(|route| route.service.as_ref() == Some(&service.name));
     let endpoints: Vec<_> =
         service.endpoints.iter().map(|endpoint| endpoint_view(service, endpoint)).collect();
     ServiceView {

@@ -2,7 +2,7 @@
 
 use super::built_in::BuiltInRoute;
 use super::names::Resolver;
-use super::route::Route;
+use super::route::{NO_SERVICE, Route};
 use crate::config::read::Maybe;
 use crate::config::report::Fault;
 use crate::config::source::{At, Source, Span};
@@ -120,7 +120,7 @@ fn facts(written: &At<written::Route>, route: Option<&Route>) -> Option<RouteFac
     Some(match route {
         Some(route) => RouteFacts {
             name: route.name.clone(),
-            service: Some(route.service.clone()),
+            service: route.service.clone(),
             labels: route.labels.clone(),
             pattern: route.path.clone(),
             methods: route.methods.clone(),
@@ -128,7 +128,7 @@ fn facts(written: &At<written::Route>, route: Option<&Route>) -> Option<RouteFac
         },
         None => RouteFacts {
             name: written.name.as_ref()?.value.0.clone(),
-            service: Some(written.service.as_ref()?.value.0.clone()),
+            service: Some(written.service.as_ref()?.value.0.clone()).filter(|name| **name != *NO_SERVICE),
             labels: Vec::new(),
             pattern: written.matches.as_ref()?.path.as_ref()?.value.clone(),
             methods: MethodSet::any(),

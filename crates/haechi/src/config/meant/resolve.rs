@@ -1,6 +1,7 @@
 //! Resolves names and defaults: from the configuration as it is written to what it means.
 
 use super::names::Resolver;
+use super::route::NO_SERVICE;
 use super::shared_state::shared_state;
 use super::{AccessLog, Config, Listener, LogTarget};
 use super::{
@@ -14,7 +15,7 @@ use crate::config::report::{Fault, Report};
 use crate::config::source::{At, Source, Span};
 use crate::config::store_policies::StorePolicies;
 use crate::config::value::RoleName;
-use crate::config::written::{self, Redirect};
+use crate::config::written::{self, ListenerType, Redirect};
 use haechi_authn::identity::RESERVED_CLAIMS;
 use haechi_core::{AttributeType, RoleTable, role};
 use haechi_proxy::Limits;
@@ -151,7 +152,8 @@ fn listeners(resolver: &mut Resolver<'_>) -> Option<Vec<Listener>> {
         let proxy_protocol = proxy_protocol(resolver, listener);
         // A listener that was to speak TLS and cannot has a fault; it never speaks without.
         let Some(tls) = tls else { continue };
-        let opening = haechi_proxy::Listener { tls, proxy_protocol, redirect: None };
+        let authorizes = authorizes(resolver, listener);
+        let opening = haechi_proxy::Listener { tls, proxy_protocol, redirect: None, authorizes };
         let redirect = redirect(resolver, listener).map(|Redirect::Https| None);
         listeners.push(Listener { bind: bind.value, port: bind.port(), redirect, opening });
     }
@@ -189,6 +191,53 @@ fn redirect(resolver: &mut Resolver<'_>, listener: &written::Listener) -> Option
         resolver.faults.push(fault.help("remove `redirect`, or write it at the listener of plain `http`"));
     }
     Some(redirect.value)
+}
+
+/// Whether other gateways ask there. What they say of their clients is believed of trusted proxies alone.
+fn authorizes(resolver: &mut Resolver<'_>, listener: &written::Listener) -> bool {
+    let Some(kind) = listener.kind.given().filter(|kind| kind.value == ListenerType::Authorizer) else {
+        return false;
+    };
+    let odd = [
+        (listener.proxy_protocol.given().map(|given| given.span), "proxy_protocol"),
+        (listener.redirect.given().map(|given| given.span), "redirect"),
+    ];
+    for (span, key) in odd.into_iter().filter_map(|(span, key)| Some((span?, key))) {
+        let fault = Fault::new(span, format!("a listener of `type: authorizer` has no `{key}`"));
+        resolver.faults.push(fault.help("remove it, or `type`"));
+    }
+    if resolver.written.trusted_proxies.is_empty() {
+        let message = "`type: authorizer` without `trusted_proxies` would answer nobody";
+        let help = "add the addresses of the gateways that ask: `trusted_proxies: [127.0.0.1/32]`";
+        resolver.faults.push(Fault::new(kind.span, message).help(help));
+    }
+    true
+}
+
+/// A route without a service is there for other gateways, which have to have somewhere to ask.
+fn asked_by_nobody(resolver: &mut Resolver<'_>) {
+    let written = resolver.written;
+    let mut listeners = written.listeners.iter().flatten();
+    if listeners.any(|one| one.kind.given().is_some_and(|kind| kind.value == ListenerType::Authorizer)) {
+        return;
+    }
+    for service in written.routes.iter().filter_map(|route| route.service.as_ref()) {
+        if &*service.value.0 == NO_SERVICE {
+            let message =
+                "the route leads to no service, and there is no listener where another gateway could ask";
+            let help = "add a listener of `type: authorizer`, or name a service";
+            resolver.warnings.push(Fault::new(service.span, message).help(help));
+        }
+    }
+}
+
+/// A service of this name could not be told from none.
+fn named_none(resolver: &mut Resolver<'_>) {
+    let written = resolver.written;
+    for (name, _) in written.services.0.iter().filter(|(name, _)| &*name.value.0 == NO_SERVICE) {
+        let fault = Fault::new(name.span, "`none` stands for no service");
+        resolver.faults.push(fault.help("choose another name"));
+    }
 }
 
 fn proxy_protocol(resolver: &mut Resolver<'_>, listener: &written::Listener) -> bool {
@@ -323,6 +372,8 @@ fn names_apart(resolver: &mut Resolver<'_>) {
 /// What holds but is hardly what was meant.
 fn odd(resolver: &mut Resolver<'_>, authenticators: Option<&BTreeMap<Arc<str>, super::Authenticator>>) {
     let written = resolver.written;
+    asked_by_nobody(resolver);
+    named_none(resolver);
     let services: BTreeSet<&str> =
         written.routes.iter().filter_map(|route| Some(&*route.service.as_ref()?.value.0)).collect();
     for (name, _) in written.services.0.iter().filter(|(name, _)| !services.contains(&*name.value.0)) {

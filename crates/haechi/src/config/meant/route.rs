@@ -6,6 +6,7 @@ use super::rate_limits::{Asked, rate_limits};
 use crate::authenticators::definition::OpenScheme;
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
+use crate::config::value::Identifier;
 use crate::config::written;
 use haechi_authn::StepUp;
 use haechi_authz::{Clause, Condition, Rule};
@@ -32,8 +33,8 @@ pub(crate) struct Route {
     pub authenticate: Authenticate,
     /// What the caller must be allowed.
     pub authorize: Rule,
-    /// Which service answers; declared.
-    pub service: Arc<str>,
+    /// Which service answers; declared. `None` where there is none, and other gateways ask.
+    pub service: Option<Arc<str>>,
     /// Words for policies to go by.
     pub labels: Vec<Arc<str>>,
     /// Ambiguous spellings that it takes.
@@ -54,6 +55,9 @@ pub(crate) enum Authenticate {
     All(Vec<Arc<str>>),
 }
 
+/// What stands for no service.
+pub(super) const NO_SERVICE: &str = "none";
+
 /// What the names of the gate's own routes begin with.
 const RESERVED_PREFIX: &str = "identity-";
 
@@ -65,7 +69,7 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
     let authenticate = written.authenticate.as_ref().and_then(|a| authenticate(resolver, &a.value));
     let step_up = step_up(resolver, written.step_up.given());
     let authorize = written.authorize.as_ref().and_then(|a| authorize(resolver, a));
-    let service = written.service.as_ref().and_then(|service| resolver.service(service));
+    let service = written.service.as_ref().and_then(|named| service(resolver, named));
     let rewrite = written.rewrite.as_ref();
     let stripped =
         rewrite.map(|rewrite| rewrite.strip_prefix.resolve(|prefix| strip_prefix(resolver, prefix, path?)));
@@ -118,6 +122,11 @@ pub(super) fn route(resolver: &mut Resolver<'_>, written: &At<written::Route>) -
             rate_limits: rate_limits?,
         },
     })
+}
+
+/// Who answers; nobody where other gateways ask.
+fn service(resolver: &mut Resolver<'_>, named: &At<Identifier>) -> Option<Option<Arc<str>>> {
+    if &*named.value.0 == NO_SERVICE { Some(None) } else { resolver.service(named).map(Some) }
 }
 
 /// What a route writes itself goes before what is added for it.

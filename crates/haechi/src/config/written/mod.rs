@@ -150,6 +150,8 @@ choice! {
     pub(crate) enum ListenerType {
         /// `/livez`, `/readyz` and `/metrics`, without a credential, and nothing else.
         Probes = "probes",
+        /// Other gateways ask here whether requests of theirs may go on. Only `trusted_proxies` may ask.
+        Authorizer = "authorizer",
     }
 }
 

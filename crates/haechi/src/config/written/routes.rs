@@ -29,7 +29,7 @@ record! {
         optional step_up as "step_up": At<StepUp>,
         /// What the caller must be allowed: `any`, `policy`, or `{ roles: [...], scopes: [...], when: ... }`. There is no default: a route is never open by omission.
         required authorize as "authorize": At<Authorize>,
-        /// Which service answers.
+        /// Which service answers; `none` for a route that is there for other gateways alone, which ask a listener of `type: authorizer`.
         required service as "service": At<Identifier>,
         /// What the backend sees of the path.
         section rewrite as "rewrite": Rewrite,

@@ -20,7 +20,8 @@ pub(super) fn notes(old: &Config, new: &Config, name: &str) -> Vec<String> {
     differs("authenticate", authenticate(&before.authenticate), authenticate(&now.authenticate));
     let login = |route: &Route| route.settings.step_up.wanted().unwrap_or_else(|| "any login".to_owned());
     differs("step_up", login(&before), login(&now));
-    differs("service", format!("`{}`", before.service), format!("`{}`", now.service));
+    let service = |route: &Route| format!("`{}`", route.service.as_deref().unwrap_or("none"));
+    differs("service", service(&before), service(&now));
     for name in authenticators(&now.authenticate) {
         let (before, now) = (old.authenticators.get(name), new.authenticators.get(name));
         if before.is_some() && before != now {

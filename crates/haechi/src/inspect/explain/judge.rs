@@ -211,16 +211,18 @@ impl Explanation {
             }
             return self.ending(status, outcome.name(), because(decision, facts));
         }
-        let service = match gate.plan().route(facts.route).map(|route| &route.target) {
+        let target = gate.plan().route(facts.route).map(|route| &route.target);
+        let service = match target {
             Some(Target::Service(index)) => gate.plan().service(*index),
             _ => None,
         };
+        let elsewhere = match target {
+            Some(Target::Nowhere) => "none",
+            _ => "the embedded identity provider",
+        };
         self.headers =
             service.map_or_else(Vec::new, |service| service.settings.identity_headers.told(facts.caller));
-        self.service = Some(
-            service
-                .map_or_else(|| "the embedded identity provider".into(), |service| service.name.to_string()),
-        );
+        self.service = Some(service.map_or_else(|| elsewhere.into(), |service| service.name.to_string()));
         let why = permitted_by(decision, self.rules.iter().any(|rule| rule.effect == "requires"));
         self.ending(status, "allowed", why)
     }

@@ -14,24 +14,24 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// What is learned of a request while it is judged.
-pub(super) struct Recording<'a, 'r> {
+pub(crate) struct Recording<'a, 'r> {
     worker: &'a Worker,
     plan: &'a WorkerPlan,
     record: &'r mut Record,
     /// When authorization began.
     begun: Instant,
     /// What the route changes about the answer.
-    pub(super) finish: Option<Finish<'a>>,
+    pub(crate) finish: Option<Finish<'a>>,
     /// What authenticators add to the answer. Never recorded: cookies are credentials.
-    pub(super) effects: Effects,
+    pub(crate) effects: Effects,
     /// The decision, once there is one.
-    pub(super) decision: Option<DecisionId>,
+    pub(crate) decision: Option<DecisionId>,
     /// What the answer tells of limits.
-    pub(super) limits: LimitFields,
+    pub(crate) limits: LimitFields,
 }
 
 impl<'a, 'r> Recording<'a, 'r> {
-    pub(super) fn new(worker: &'a Worker, plan: &'a WorkerPlan, record: &'r mut Record) -> Self {
+    pub(crate) fn new(worker: &'a Worker, plan: &'a WorkerPlan, record: &'r mut Record) -> Self {
         let begun = record.begun();
         let (finish, effects, limits) = (None, Effects::default(), LimitFields::default());
         Self { worker, plan, record, begun, finish, effects, decision: None, limits }

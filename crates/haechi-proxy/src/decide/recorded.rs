@@ -10,7 +10,7 @@ use crate::worker::Worker;
 use haechi_audit::{AuditSlot, Recorded};
 
 /// A judged request whose decision is in the audit trail.
-pub(super) enum RecordedRequest<'p> {
+pub(crate) enum RecordedRequest<'p> {
     /// It may go on, and only with the proof.
     Permitted(PermittedRequest<'p>, Recorded),
     /// It is answered as a preflight: nothing was decided.
@@ -20,7 +20,7 @@ pub(super) enum RecordedRequest<'p> {
 }
 
 /// Records what was decided about a request, or the wrong credential that it was refused for.
-pub(super) async fn record<'p>(
+pub(crate) async fn record<'p>(
     worker: &Worker,
     place: AuditSlot<'_>,
     record: &Record,
