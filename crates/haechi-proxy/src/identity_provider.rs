@@ -13,7 +13,6 @@ mod told;
 mod words;
 
 use crate::forwarding::Forwarding;
-use crate::http1::body::BodyError;
 use crate::io::Charge;
 use crate::protected_resource;
 use crate::rate_limit::{CountedLimit, LimitFields};
@@ -24,6 +23,7 @@ use crate::request_body::RequestBody;
 use crate::respond::{created, document, refuse};
 use crate::response::Response;
 use crate::settings::{IdentityCall, limit_policy};
+use crate::whole_body;
 use haechi_audit::Recorded;
 use haechi_authn::identity::{
     CallLimited, Credentials, LoginRefused, LogoutRefused, Provider, RefreshRefused, TokenPair,
@@ -32,7 +32,6 @@ use haechi_authz::Permitted;
 use haechi_core::{Caller, RequestHead, Secret};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::future::poll_fn;
 use std::net::IpAddr;
 use told::Told;
 
@@ -140,25 +139,8 @@ fn describe(request: &Forwarding<'_>, head: &RequestHead, record: Record) -> Res
     }
 }
 
-async fn read(body: &mut RequestBody, mut charge: Charge) -> Result<Vec<u8>, Refused> {
-    let mut whole = Vec::new();
-    loop {
-        match poll_fn(|cx| body.poll_ready(cx)).await {
-            Ok(0) => return Ok(whole),
-            Ok(count) if whole.len() + count > MAX_BODY => {
-                let reason = format!("the body is over the limit of {MAX_BODY} bytes");
-                return Err(Refused::new(Refusal::BodyTooLarge, reason));
-            }
-            Ok(count) => {
-                charge.grow(count);
-                body.take_into(count, &mut whole, |out, data| out.extend_from_slice(data));
-            }
-            Err(fault @ BodyError::TooLarge) => {
-                return Err(Refused::new(Refusal::BodyTooLarge, fault.to_string()));
-            }
-            Err(fault) => return Err(Refused::new(Refusal::BadRequest, fault.to_string())),
-        }
-    }
+async fn read(body: &mut RequestBody, charge: Charge) -> Result<Vec<u8>, Refused> {
+    whole_body::read(body, charge, MAX_BODY).await
 }
 
 /// What a call comes to, and what the audit trail is told of it.

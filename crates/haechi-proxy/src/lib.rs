@@ -67,6 +67,7 @@ mod transport;
 mod upstream;
 mod watchers;
 mod websocket;
+mod whole_body;
 mod whole_seconds;
 mod worker;
 
