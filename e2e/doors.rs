@@ -3,6 +3,7 @@
 mod answers;
 mod bound;
 mod caddy;
+mod envoy;
 mod haproxy;
 mod nginx;
 mod replayed;
@@ -93,6 +94,14 @@ routes:
         let identity = reached.first().map(|seen| identity(&seen.head.fields));
         let status = reply.status;
         (reply, Outcome { status, identity })
+    }
+
+    /// What the gate remembers of its decisions.
+    fn decisions(&self) -> String {
+        let socket = self.gate.folder().file("admin.sock");
+        let decisions =
+            curl(&["--unix-socket", socket.to_str().unwrap(), "http://localhost/api/v1/decisions"]);
+        decisions.expect(200).text()
     }
 
     fn reached(&self) -> Vec<Recorded> {

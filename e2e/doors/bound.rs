@@ -18,7 +18,7 @@ fn sha256(bytes: impl AsRef<[u8]>) -> String {
     base64url(digest(&SHA256, bytes.as_ref()))
 }
 
-struct Client {
+pub(super) struct Client {
     key: Key,
     token: String,
 }
@@ -30,7 +30,7 @@ impl Client {
     }
 
     /// With a token that is bound to a key of its own (RFC 7638, RFC 9449 6).
-    fn of(issuer: &Key) -> Self {
+    pub(super) fn of(issuer: &Key) -> Self {
         let mut client = Self { key: Key::p256("client"), token: String::new() };
         // In the order of RFC 7638.
         let jwk = client.key.jwk();
@@ -40,7 +40,7 @@ impl Client {
         client
     }
 
-    fn proof(&self, method: &str, address: &str) -> String {
+    pub(super) fn proof(&self, method: &str, address: &str) -> String {
         let said = json!({
             "jti": base64url(fresh()), "htm": method, "htu": address, "iat": now(), "ath": sha256(&self.token)
         });
@@ -55,7 +55,7 @@ fn fresh() -> [u8; 16] {
 }
 
 /// A gate that takes tokens of `issuer`, with a door that `more` says how to open.
-fn world(issuer: &Key, tls: &str) -> (Folder, Backend) {
+pub(super) fn world(issuer: &Key, tls: &str) -> (Folder, Backend) {
     let backend = Backend::saying("reached");
     let folder = Folder::exactly(&format!(
         "listeners: [{{ bind: 127.0.0.1:0 }}, {{ bind: 127.0.0.1:0, type: authorizer{tls} }}]
@@ -103,7 +103,7 @@ fn ask(door: &str, path: &str, method: &str, target: &str, more: &[String], opti
     curl(&arguments)
 }
 
-fn shown(client: &Client, proof: &str) -> [String; 2] {
+pub(super) fn shown(client: &Client, proof: &str) -> [String; 2] {
     [format!("Authorization: DPoP {}", client.token), format!("DPoP: {proof}")]
 }
 

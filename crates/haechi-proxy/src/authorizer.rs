@@ -3,17 +3,23 @@
 //! The request is made of what the other gateway says, and takes the way of every request ([`crate::decide`]). What it says is believed only from trusted proxies.
 
 mod asker;
+mod check;
+mod messages;
 mod question;
+mod removed;
 mod told;
+
+pub(crate) use asker::Asker;
 
 use crate::lines::RequestLines;
 use crate::refusal::{Refusal, Refused};
 use crate::request_body::RequestBody;
-use crate::respond::{Passes, refuse, refused_as};
+use crate::respond::refuse;
 use crate::response::Response;
 use crate::transport::Transport;
+use crate::whole_body;
 use crate::worker::Worker;
-use asker::Asker;
+use haechi_core::Fields;
 use question::{Allowed, FORBIDDEN, Question, Verdict};
 use std::rc::Rc;
 
@@ -21,31 +27,41 @@ use std::rc::Rc;
 pub(crate) async fn answer(
     worker: &Rc<Worker>,
     lines: RequestLines,
-    // Whatever is decided is decided by the head.
-    _body: RequestBody,
+    body: RequestBody,
     transport: &Transport,
 ) -> Response {
     let (id, received, plan) = (worker.request_id(), worker.now(), worker.plan());
     let question = Question { worker, plan: &plan, transport, id, received };
-    if !plan.shared.trusts(transport.peer.ip()) {
-        let reason = "an address that is not in `trusted_proxies` asks whether a request may go on";
-        return question.refuse(&lines, Refused::new(FORBIDDEN, reason));
+    let asker = Asker::of(&lines.path);
+    if let Err(refused) = may_ask(&question) {
+        return after_fault(asker, question.refuse(&lines, refused));
     }
-    // Another gateway that was let in once may have been shut out since.
-    if !transport.is_believed(&plan.shared, received) {
-        let reason = "the certificate of the gateway that asks is no longer believed";
-        return question.refuse(&lines, Refused::new(Refusal::CertificateNotBelieved, reason));
-    }
-    match Asker::of(&lines.path) {
+    match asker {
+        Some(Asker::Check) => answer_in_grpc(&question, &lines, body).await,
+        // Whatever is decided is decided by the head.
         Some(asker) => answer_in_http(&question, asker, &lines).await,
         None => question.refuse(&lines, Refused::new(Refusal::NotFound, "no gateway asks at this address")),
     }
 }
 
-/// Makes a refusal before it is known who asks one that every gateway understands: some let a request through where they are told of a fault of ours.
-pub(crate) fn lets_nobody_through(response: &mut Response) {
-    response.status = refused_as(response.status, Passes::NoServerError);
-    response.record.told(response.status);
+/// Makes a refusal of which nobody was asked one by which every gateway refuses: some let a request through where they are told of a fault of ours, or where a call fails.
+pub(crate) fn after_fault(asker: Option<Asker>, response: Response) -> Response {
+    told::refused(asker.unwrap_or(Asker::ExtAuthz), response)
+}
+
+/// Whether what this one says of its clients is believed.
+fn may_ask(question: &Question<'_>) -> Result<(), Refused> {
+    let Question { plan, transport, received, .. } = question;
+    if !plan.shared.trusts(transport.peer.ip()) {
+        let reason = "an address that is not in `trusted_proxies` asks whether a request may go on";
+        return Err(Refused::new(FORBIDDEN, reason));
+    }
+    // One that was let in once may have been shut out since.
+    if !transport.is_believed(&plan.shared, *received) {
+        let reason = "the certificate of the gateway that asks is no longer believed";
+        return Err(Refused::new(Refusal::CertificateNotBelieved, reason));
+    }
+    Ok(())
 }
 
 async fn answer_in_http(question: &Question<'_>, asker: Asker, lines: &RequestLines) -> Response {
@@ -57,7 +73,7 @@ async fn answer_in_http(question: &Question<'_>, asker: Asker, lines: &RequestLi
         }
     };
     match question.decide(described).await {
-        Verdict::Allowed(allowed) => match told::caller(question, &allowed) {
+        Verdict::Allowed(allowed) => match told::caller(question, asker, &allowed) {
             Ok(caller) => told::allowed(&caller, *allowed),
             Err(refused) => {
                 let Allowed { to, record, .. } = *allowed;
@@ -66,4 +82,35 @@ async fn answer_in_http(question: &Question<'_>, asker: Asker, lines: &RequestLi
         },
         Verdict::Refused(response) => told::refused(asker, *response),
     }
+}
+
+/// In gRPC: every call succeeds, and what it comes to stands in its message.
+async fn answer_in_grpc(question: &Question<'_>, lines: &RequestLines, body: RequestBody) -> Response {
+    let described = match described_in_grpc(question, body).await {
+        Ok(described) => described,
+        Err(refused) => return check::denied(question.refuse(lines, refused)),
+    };
+    match question.decide(described).await {
+        Verdict::Allowed(allowed) => match told::caller(question, Asker::Check, &allowed) {
+            Ok(mut caller) => {
+                let removed = removed::from_request(question, &allowed, &mut caller);
+                check::ok(told::allowed(&Fields::default(), *allowed), &caller, removed)
+            }
+            Err(refused) => {
+                let Allowed { to, record, .. } = *allowed;
+                check::denied(refuse(refused, to, record))
+            }
+        },
+        Verdict::Refused(response) => check::denied(*response),
+    }
+}
+
+async fn described_in_grpc(question: &Question<'_>, mut body: RequestBody) -> Result<RequestLines, Refused> {
+    let (worker, limits) = (question.worker, &question.plan.shared.limits);
+    let read = whole_body::read(&mut body, worker.buffers().charge(0), check::MOST);
+    let read = worker.timer().limit_client(limits.body_stall, read).await;
+    let stalled = || Refused::new(Refusal::RequestTimeout, "the question stalled");
+    let bad = |why: &'static str| Refused::new(Refusal::BadRequest, why);
+    let asked = check::message(&read.map_err(|_| stalled())??).map_err(bad)?;
+    check::described(asked, limits.head_limits()).map_err(bad)
 }

@@ -224,7 +224,7 @@ impl Outgoing<'_> {
 }
 
 /// Whether the place is this whole field.
-fn fills(place: &CredentialPlace, sent: &Field<'_>) -> bool {
+pub(crate) fn fills(place: &CredentialPlace, sent: &Field<'_>) -> bool {
     match place {
         CredentialPlace::Authorization => sent.known == FieldName::Authorization,
         CredentialPlace::Field(name) => sent.name == name.as_bytes(),
@@ -235,7 +235,7 @@ fn fills(place: &CredentialPlace, sent: &Field<'_>) -> bool {
 }
 
 /// Writes a `Cookie` field without the cookies that are taken out of it; no field where none is left. The others stay as they were sent.
-fn write_cookies(sent: &Field<'_>, taken: impl Fn(&[u8]) -> bool, out: &mut impl HeadSink) {
+pub(crate) fn write_cookies(sent: &Field<'_>, taken: impl Fn(&[u8]) -> bool, out: &mut impl HeadSink) {
     let left = || cookies::of_field(sent.value).filter(|cookie| !taken(cookie.name));
     if cookies::of_field(sent.value).all(|cookie| !taken(cookie.name)) {
         out.field(sent.name, |out| out.extend_from_slice(sent.value));

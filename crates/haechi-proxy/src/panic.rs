@@ -3,7 +3,7 @@
 //! What it leaves behind is sound: borrows of shared cells end as the stack unwinds, counters are given back by guards, and the connections of
 //! the request, whose state is unknown, are closed.
 
-use crate::authorizer;
+use crate::authorizer::{self, Asker};
 use crate::lines::RequestLines;
 use crate::pipeline::{self, Arrival};
 use crate::record::Record;
@@ -33,10 +33,11 @@ pub(crate) fn answer_safely(
     arrival: Arrival,
 ) -> (impl Future<Output = Response> + Unpin, usize) {
     let transport = arrival.transport.clone();
+    let asker = if transport.authorizes { Asker::of(&lines.path) } else { None };
     let mut work = Box::pin(pipeline::answer(worker, lines, body, arrival));
     let size = size_of_val(&*work);
     let answering = poll_fn(move |cx| {
-        poll_caught(work.as_mut(), cx).map(|done| done.unwrap_or_else(|| broken(worker, &transport)))
+        poll_caught(work.as_mut(), cx).map(|done| done.unwrap_or_else(|| broken(worker, &transport, asker)))
     });
     (answering, size)
 }
@@ -60,7 +61,7 @@ fn poll_caught<F: Future>(work: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<Optio
     }
 }
 
-fn broken(worker: &Rc<Worker>, transport: &Transport) -> Response {
+fn broken(worker: &Rc<Worker>, transport: &Transport, asker: Option<Asker>) -> Response {
     worker.metrics().panicked();
     let record = worker.recorder().take_panicked().unwrap_or_else(|| {
         let id = worker.request_id();
@@ -75,8 +76,5 @@ fn broken(worker: &Rc<Worker>, transport: &Transport) -> Response {
     };
     let mut response = respond::refuse(Refused::new(Refusal::Internal, WHY), to, record);
     response.close = true;
-    if transport.authorizes {
-        authorizer::lets_nobody_through(&mut response);
-    }
-    response
+    if transport.authorizes { authorizer::after_fault(asker, response) } else { response }
 }

@@ -138,11 +138,8 @@ pub(crate) fn answer_fault(worker: &Rc<Worker>, fault: Option<HeadFault>, transp
         None => Refused::new(Refusal::HeadTimeout, "the request header was not complete in time"),
     };
     let to = ReplyContext { id, received, decision: None, format: ErrorFormat::Problem };
-    let mut response = refuse(refused, to, record);
-    if transport.authorizes {
-        authorizer::lets_nobody_through(&mut response);
-    }
-    response
+    let response = refuse(refused, to, record);
+    if transport.authorizes { authorizer::after_fault(None, response) } else { response }
 }
 
 #[cfg(test)]

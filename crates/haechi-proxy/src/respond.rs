@@ -52,6 +52,9 @@ pub(crate) fn apply_effects(effects: &Effects, fields: &mut Fields) {
 /// The status of an answer to a preflight, granted or not.
 pub(crate) const PREFLIGHT: StatusCode = StatusCode::NO_CONTENT;
 
+/// The status of a gRPC call that was answered, whatever the answer says.
+pub(crate) const CALLED: StatusCode = StatusCode::OK;
+
 /// What stands for the status that a backend chooses.
 pub(crate) const FORWARDED: StatusCode = StatusCode::OK;
 

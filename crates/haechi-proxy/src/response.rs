@@ -28,6 +28,8 @@ pub(crate) struct Response {
 pub(crate) enum ResponseBody {
     /// Ours, whole.
     Full(Vec<u8>),
+    /// A gRPC message of ours, behind which the call has succeeded.
+    Message(Vec<u8>),
     /// From an HTTP/1.1 backend.
     Http1(Box<UpstreamBody>),
     /// Not a body: what the connection or stream becomes. The codec runs it in place of sending a body.
@@ -84,7 +86,7 @@ impl ResponseBody {
             Self::Http1(body) => body.length(),
             Self::Http2(body) => body.length(),
             Self::Revocable(body) => body.body.length(),
-            Self::Tunnel(_) => None,
+            Self::Tunnel(_) | Self::Message(_) => None,
         }
     }
 
@@ -92,7 +94,7 @@ impl ResponseBody {
     pub(crate) fn is_over(&self) -> bool {
         match self {
             Self::Full(bytes) => bytes.is_empty(),
-            Self::Http1(_) | Self::Tunnel(_) => false,
+            Self::Http1(_) | Self::Tunnel(_) | Self::Message(_) => false,
             Self::Http2(body) => body.is_over(),
             Self::Revocable(body) => body.body.is_over(),
         }
@@ -101,7 +103,7 @@ impl ResponseBody {
     /// How long to wait for the next piece.
     pub(crate) fn stall(&self) -> Duration {
         match self {
-            Self::Full(_) | Self::Tunnel(_) => Duration::MAX,
+            Self::Full(_) | Self::Message(_) | Self::Tunnel(_) => Duration::MAX,
             Self::Http1(body) => body.stall(),
             Self::Http2(body) => body.stall(),
             Self::Revocable(body) => body.body.stall(),
@@ -111,7 +113,7 @@ impl ResponseBody {
     /// Grows while the request's body goes on.
     pub(crate) fn uploaded(&self) -> u64 {
         match self {
-            Self::Full(_) | Self::Tunnel(_) => 0,
+            Self::Full(_) | Self::Message(_) | Self::Tunnel(_) => 0,
             Self::Http1(body) => body.uploaded(),
             Self::Http2(body) => body.uploaded(),
             Self::Revocable(body) => body.body.uploaded(),
@@ -121,7 +123,7 @@ impl ResponseBody {
     /// Whether part of the request waits here for a backend that does not take it.
     pub(crate) fn holds_upload(&self) -> bool {
         match self {
-            Self::Full(_) | Self::Tunnel(_) => false,
+            Self::Full(_) | Self::Message(_) | Self::Tunnel(_) => false,
             Self::Http1(body) => body.holds_upload(),
             Self::Http2(body) => body.holds_upload(),
             Self::Revocable(body) => body.body.holds_upload(),
@@ -144,7 +146,7 @@ impl ResponseBody {
     /// How many bytes can be taken now; 0 at the end. Goes on sending what is left of the request meanwhile.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyError>> {
         match self {
-            Self::Full(bytes) => Poll::Ready(Ok(bytes.len())),
+            Self::Full(bytes) | Self::Message(bytes) => Poll::Ready(Ok(bytes.len())),
             Self::Tunnel(_) => Poll::Ready(Ok(0)),
             Self::Http1(body) => body.poll_ready(cx),
             Self::Http2(body) => body.poll_ready(cx),
@@ -160,7 +162,7 @@ impl ResponseBody {
         encode: impl FnOnce(&mut Vec<u8>, &[u8]),
     ) {
         match self {
-            Self::Full(bytes) => {
+            Self::Full(bytes) | Self::Message(bytes) => {
                 encode(out, bytes.get(..count).unwrap_or_default());
                 bytes.drain(..count.min(bytes.len()));
             }
@@ -178,6 +180,11 @@ impl ResponseBody {
     pub(crate) fn trailers(&mut self) -> Option<Fields> {
         match self {
             Self::Full(_) | Self::Tunnel(_) => None,
+            Self::Message(_) => {
+                let mut fields = Fields::with_capacity(1, 12);
+                fields.push(b"grpc-status", b"0");
+                Some(fields)
+            }
             Self::Http1(body) => body.trailers(),
             Self::Http2(body) => body.trailers(),
             Self::Revocable(body) => body.body.trailers(),
@@ -187,7 +194,7 @@ impl ResponseBody {
     /// Goes on sending what is left of the request, while the client is slow to take the answer.
     pub(crate) fn poll_upload(&mut self, cx: &mut Context<'_>) {
         match self {
-            Self::Full(_) | Self::Tunnel(_) => {}
+            Self::Full(_) | Self::Message(_) | Self::Tunnel(_) => {}
             Self::Http1(body) => body.poll_upload(cx),
             Self::Http2(body) => body.poll_upload(cx),
             Self::Revocable(body) => body.body.poll_upload(cx),

@@ -1,5 +1,6 @@
 //! Who asks, and what the request is that is asked about.
 
+use super::check;
 use crate::client_address::origin;
 use crate::http1::head::split_target;
 use crate::lines::RequestLines;
@@ -10,13 +11,15 @@ use std::net::IpAddr;
 
 /// Which gateway asks, known by the address that it asks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Asker {
+pub(crate) enum Asker {
     /// nginx, and its ingress controller.
     AuthRequest,
     /// Traefik, Caddy, HAProxy.
     ForwardAuth,
     /// Envoy over HTTP.
     ExtAuthz,
+    /// Envoy over gRPC, which says it in a message.
+    Check,
 }
 
 const AUTH_REQUEST: &[u8] = b"/auth_request";
@@ -29,10 +32,11 @@ const SAID: [&[u8]; 5] =
 
 impl Asker {
     /// Who asks at this path.
-    pub(super) fn of(path: &[u8]) -> Option<Self> {
+    pub(crate) fn of(path: &[u8]) -> Option<Self> {
         match path {
             AUTH_REQUEST => Some(Self::AuthRequest),
             FORWARD_AUTH => Some(Self::ForwardAuth),
+            check::PATH => Some(Self::Check),
             _ => path.strip_prefix(EXT_AUTHZ).filter(|rest| rest.starts_with(b"/")).map(|_| Self::ExtAuthz),
         }
     }
@@ -52,6 +56,7 @@ impl Asker {
             Self::AuthRequest => auth_request(lines)?,
             Self::ForwardAuth => forward_auth(lines, peer, trusted)?,
             Self::ExtAuthz => ext_authz(lines)?,
+            Self::Check => return Err("the question is no message"),
         };
         if !lines.fields.has(FieldName::XForwardedFor) {
             return Err("the question has no `X-Forwarded-For`, so nobody knows the client's address");

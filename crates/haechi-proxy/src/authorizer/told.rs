@@ -1,6 +1,7 @@
 //! What another gateway is told, in the form that it can take.
 
 use super::asker::Asker;
+use super::check;
 use super::question::{Allowed, FORBIDDEN, Question};
 use crate::forwarding::token_of_caller;
 use crate::identity_headers::{IdentityHeaders, IdentityNames};
@@ -12,7 +13,11 @@ use crate::settings::Target;
 use haechi_core::Fields;
 
 /// The fields that tell the service of the caller, as the service would get them from this gate.
-pub(super) fn caller(question: &Question<'_>, allowed: &Allowed<'_>) -> Result<Fields, Refused> {
+pub(super) fn caller(
+    question: &Question<'_>,
+    asker: Asker,
+    allowed: &Allowed<'_>,
+) -> Result<Fields, Refused> {
     let PermittedRequest { permitted, route, .. } = &allowed.permitted;
     let mut fields = Fields::with_capacity(12, 512);
     let standard = IdentityHeaders { names: IdentityNames::Standard, ..IdentityHeaders::default() };
@@ -35,11 +40,13 @@ pub(super) fn caller(question: &Question<'_>, allowed: &Allowed<'_>) -> Result<F
             return Err(Refused::new(FORBIDDEN, reason));
         }
     }
-    // Envoy and Caddy leave what the client has sent, or write nonsense, where they are told nothing.
-    let vocabulary = question.plan.shared.enforcer.engine().compiled().vocabulary();
-    for name in headers.all_names(vocabulary.attributes.keys().map(|name| &**name)) {
-        if !fields.iter().any(|field| field.name == name.as_bytes()) {
-            fields.push(name.as_bytes(), b"");
+    // Envoy and Caddy leave what the client has sent, or write nonsense, where they are told nothing; in gRPC Envoy is told what to remove.
+    if asker != Asker::Check {
+        let vocabulary = question.plan.shared.enforcer.engine().compiled().vocabulary();
+        for name in headers.all_names(vocabulary.attributes.keys().map(|name| &**name)) {
+            if !fields.iter().any(|field| field.name == name.as_bytes()) {
+                fields.push(name.as_bytes(), b"");
+            }
         }
     }
     let mut parent = Vec::with_capacity(55);
@@ -60,12 +67,13 @@ pub(super) fn allowed(caller: &Fields, allowed: Allowed<'_>) -> Response {
 
 /// It goes no further: the answer for the client, in a form by which the gateway that asks lets nobody through.
 pub(super) fn refused(asker: Asker, response: Response) -> Response {
-    let Response { status, mut fields, body, close, mut record } = response;
     let passes = match asker {
+        Asker::Check => return check::denied(response),
         Asker::AuthRequest => Passes::TwoStatuses,
         Asker::ForwardAuth => Passes::All,
         Asker::ExtAuthz => Passes::NoServerError,
     };
+    let Response { status, mut fields, body, close, mut record } = response;
     let told = refused_as(status, passes);
     if told != status || asker == Asker::AuthRequest {
         fields.push(b"x-auth-status", status.as_str().as_bytes());
