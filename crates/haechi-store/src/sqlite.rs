@@ -19,6 +19,7 @@ mod policies;
 mod probe;
 mod quotas;
 mod refusal;
+mod reopening;
 mod revocations;
 mod row;
 mod schema;
@@ -37,6 +38,7 @@ use opening::Opening;
 use sqlx::sqlite::SqlitePool;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::RwLock;
 use transaction::Transaction;
 
 /// No answer in this time is no answer.
@@ -60,6 +62,8 @@ pub(crate) struct Sqlite {
     file: Arc<StoreFile>,
     condition: Arc<Condition>,
     opening: Opening,
+    /// Read by each operation while it uses connections, written where all of them are closed.
+    in_use: RwLock<()>,
 }
 
 impl Sqlite {
@@ -90,6 +94,7 @@ impl Sqlite {
     ) -> Stored<'a, T> {
         let whole = async {
             file::check(&self.file).await?;
+            let _using = self.in_use.read().await;
             self.opening.look().await?;
             work.await
         };
@@ -102,8 +107,12 @@ impl Sqlite {
         work: impl Future<Output = Result<T, Fault>> + Send + 'a,
     ) -> Stored<'a, T> {
         let whole = async {
-            if self.opening.shape().is_none() || !self.file.was_checked_lately() {
+            let is_open = self.opening.shape().is_some();
+            if !is_open || !self.file.was_checked_lately() {
                 file::check(&self.file).await?;
+            }
+            let _using = self.in_use.read().await;
+            if !is_open {
                 self.opening.look().await?;
             }
             work.await

@@ -12,6 +12,8 @@ pub(super) struct Condition {
     born: Instant,
     /// When a connection last failed, in microseconds after `born`; 0 for never.
     failed_at: AtomicU64,
+    /// The last failure after which all connections were closed, likewise.
+    closed_for: AtomicU64,
     /// When something was last written, likewise.
     wrote_at: AtomicU64,
     /// Operations that could not be done.
@@ -26,6 +28,7 @@ impl Condition {
         Self {
             born: Instant::now(),
             failed_at: AtomicU64::new(0),
+            closed_for: AtomicU64::new(0),
             wrote_at: AtomicU64::new(0),
             doubts: AtomicU64::new(0),
             refuted: AtomicU64::new(0),
@@ -61,6 +64,16 @@ impl Condition {
     pub(super) fn trusts_one_of_age(&self, age: Duration) -> bool {
         let failed_at = self.failed_at.load(SeqCst);
         failed_at == 0 || self.born.elapsed().saturating_sub(age) > Duration::from_micros(failed_at)
+    }
+
+    /// The last failure of a connection, if not all were closed since, to be given to [`Condition::answer_failure`] when they were.
+    pub(super) fn unanswered_failure(&self) -> Option<u64> {
+        let failed_at = self.failed_at.load(SeqCst);
+        (failed_at != self.closed_for.load(SeqCst)).then_some(failed_at)
+    }
+
+    pub(super) fn answer_failure(&self, failure: u64) {
+        self.closed_for.store(failure, SeqCst);
     }
 
     /// The doubts there are, to be given to [`Condition::refute`] when a probe that begins now has succeeded.

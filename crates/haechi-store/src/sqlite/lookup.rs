@@ -6,7 +6,7 @@ use super::condition::Condition;
 use super::fault::Fault;
 use haechi_core::ports::StoreError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
-use sqlx::{ConnectOptions, SqliteConnection, query};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, query};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::sync::Semaphore;
@@ -53,6 +53,15 @@ impl Lookups {
     pub(super) fn close(&self) {
         self.places.close();
         self.idle().clear();
+    }
+
+    /// Closes those that are idle.
+    pub(super) async fn close_idle(&self) {
+        let all = std::mem::take(&mut *self.idle());
+        for idle in all {
+            // One that cannot be closed in order is given up as well.
+            drop(idle.connection.close().await);
+        }
     }
 
     fn take(&self) -> Option<Idle> {

@@ -11,6 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 use std::path::Path;
 use std::sync::Arc;
+use tokio::sync::RwLock;
 
 /// How many reads run at once.
 const READERS: u32 = 4;
@@ -26,7 +27,8 @@ impl Sqlite {
         let writer = pool(1, &condition).connect_lazy_with(options.clone());
         let lookups = Lookups::new(options.clone().pragma("query_only", "ON"), condition.clone());
         let (file, opening) = (Arc::new(file), Opening::new(options));
-        let sqlite = Self { readers, writer, lookups, file, condition, opening };
+        let in_use = RwLock::default();
+        let sqlite = Self { readers, writer, lookups, file, condition, opening, in_use };
         match tokio::time::timeout(TIMEOUT, sqlite.opening.look()).await {
             Ok(Err(refusal)) if !refusal.may_pass() => Err(refusal.at(path)),
             _ => Ok(sqlite),

@@ -13,6 +13,7 @@ impl Sqlite {
     /// Reads; looks whether the schema is still the one that the operations need; and writes, where something failed since, or nothing
     /// was written for some time.
     pub(crate) async fn probe(&self) -> Result<(), StoreError> {
+        self.close_distrusted().await;
         let doubts = self.condition.doubts();
         self.answer(async move {
             let shape = self.opening.shape().cloned();
@@ -26,6 +27,7 @@ impl Sqlite {
         if self.condition.is_damaged() {
             // Those that are open know pages as they were.
             self.condition.distrust_connections();
+            self.close_distrusted().await;
             self.look_through().await?;
         }
         if self.condition.wants_write() {
@@ -47,6 +49,7 @@ impl Sqlite {
 
     async fn look_through(&self) -> Result<(), StoreError> {
         let work = async {
+            let _using = self.in_use.read().await;
             let mut read = self.read().await?;
             let found: String = query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *read).await?;
             read.commit().await?;
