@@ -7,6 +7,7 @@
 
 mod access;
 mod agree;
+mod condition;
 mod diff;
 mod example;
 mod field;

@@ -1,16 +1,16 @@
 //! Who may do what, before any request: allow, deny, or on which condition.
 
 use super::access::CallerOrigin;
+use super::condition::text;
 use super::residual::{Known, and, may_err, or, truth};
 use crate::compile::FilePolicy;
 use crate::expr::Expr;
-use crate::slice::{concerns_action, made};
+use crate::slice::concerns_action;
 use crate::vocabulary::action_index;
 use crate::{Compiled, RouteFacts, RouteIndex};
 use cedar_policy::Effect;
 use haechi_core::Role;
 use http::Method;
-use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
 /// What a kind of caller may do on a route.
@@ -86,43 +86,4 @@ fn about<'a>(
         .policies()
         .iter()
         .filter(move |policy| concerns_action(&policy.scope.action, action) && policy.scope.is_about(facts))
-}
-
-/// In Cedar, without tests for what is read in the same breath: a missing fact makes a condition false.
-fn text(condition: &Expr) -> String {
-    let mut parts = Vec::new();
-    flatten(condition, &mut parts);
-    let needed = |part: &&Expr| match part {
-        Expr::Has(record, name) => {
-            let read = Expr::Attr(record.clone(), name.clone());
-            !parts.iter().any(|other| mentions(other, &read))
-        }
-        _ => true,
-    };
-    let kept = parts.iter().copied().filter(needed).cloned().reduce(Expr::and);
-    cedar(&kept.unwrap_or_else(|| condition.clone()))
-}
-
-fn flatten<'a>(expr: &'a Expr, parts: &mut Vec<&'a Expr>) {
-    match expr {
-        Expr::Binary(op, left, right) if op == "&&" => {
-            flatten(left, parts);
-            flatten(right, parts);
-        }
-        other => parts.push(other),
-    }
-}
-
-fn mentions(expr: &Expr, wanted: &Expr) -> bool {
-    expr == wanted || expr.children().into_iter().any(|child| mentions(child, wanted))
-}
-
-/// The text of an expression.
-fn cedar(expr: &Expr) -> String {
-    let condition = json!({ "kind": "when", "body": expr.to_json() });
-    let policy = made("m", "permit", &Json::Null, Some(condition)).ok().and_then(|policy| policy.to_cedar());
-    let whole = policy.unwrap_or_default();
-    let body = whole.split_once("when {").and_then(|(_, rest)| rest.rsplit_once('}'));
-    let body = body.map_or(whole.as_str(), |(body, _)| body);
-    body.split_whitespace().collect::<Vec<_>>().join(" ")
 }
