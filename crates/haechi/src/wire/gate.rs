@@ -225,7 +225,11 @@ impl Gate {
         }
         loop {
             match self.control.block_on(self.signals.next()) {
-                SignalAction::Reload => self.reloader.wanted(),
+                SignalAction::Reload => {
+                    self.log.reopen();
+                    self.reloader.wanted();
+                }
+                SignalAction::ReopenLog => self.log.reopen(),
                 SignalAction::Upgrade => {
                     if let Some(why) = self.hand_over() {
                         return self.end(why);
@@ -261,14 +265,18 @@ impl Gate {
         let given_up = Arc::new(AtomicBool::new(false));
         let (program, until) = (self.program.clone(), given_up.clone());
         let mut following = self.control.spawn_blocking(move || program.follow(sockets, &until));
-        let (signals, reloader) = (&mut self.signals, &self.reloader);
+        let (signals, reloader, log) = (&mut self.signals, &self.reloader, &self.log);
         let (followed, told) = self.control.block_on(async {
             let mut told = None;
             loop {
                 tokio::select! {
                     followed = &mut following => return (followed, told),
                     signal = signals.next(), if told.is_none() => match signal {
-                        SignalAction::Reload => reloader.wanted(),
+                        SignalAction::Reload => {
+                            log.reopen();
+                            reloader.wanted();
+                        }
+                        SignalAction::ReopenLog => log.reopen(),
                         SignalAction::Upgrade => {}
                         SignalAction::End => {
                             given_up.store(true, Ordering::Relaxed);

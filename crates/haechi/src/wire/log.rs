@@ -8,9 +8,9 @@ use haechi_proxy::{LogSink, batch_channel};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::Receiver;
@@ -29,9 +29,16 @@ pub(crate) struct LogWriter {
     pub(crate) dropped: Arc<AtomicU64>,
     /// Where lines are sent besides.
     pub(crate) sinks: Sinks,
+    /// The file, where lines are written to one.
+    file: Option<PathBuf>,
+    /// A file that was opened anew, for the writer to go on in.
+    reopened: Next<File>,
     /// Heard from when the writer has written its last line.
     end: Option<mpsc::Receiver<()>>,
 }
+
+/// Where to write from the next lines on, until the writer has seen it.
+type Next<W> = Arc<Mutex<Option<W>>>;
 
 /// Why it cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -53,22 +60,41 @@ impl LogWriter {
         control: &Runtime,
     ) -> Result<Self, LogError> {
         let sinks = Sinks::start(&configured.sinks, "access", egress, control)?;
+        let mut file = None;
+        let reopened = Next::default();
         let (out, terminal) = match &configured.target {
             // Nobody else wants the lines.
             LogTarget::Off if !sinks.queues.is_empty() => (None, false),
-            LogTarget::Off => return Ok(Self { sink: None, dropped: Arc::default(), end: None, sinks }),
+            LogTarget::Off => {
+                return Ok(Self { sink: None, dropped: Arc::default(), file, reopened, end: None, sinks });
+            }
             // Descriptors of its own: the standard library's handles have locks, which would be held for as long as nobody reads.
             LogTarget::Stdout => (Some(own(io::stdout())?), io::stdout().is_terminal()),
             LogTarget::Stderr => (Some(own(io::stderr())?), io::stderr().is_terminal()),
-            LogTarget::File(path) => (Some(OpenOptions::new().create(true).append(true).open(path)?), false),
+            LogTarget::File(path) => {
+                file = Some(path.clone());
+                (Some(open(path)?), false)
+            }
         };
         let (sender, batches) = batch_channel(WAITING);
         let dropped = sender.dropped().clone();
-        let end = Writing::new(batches, out, dropped.clone(), sinks.queues.clone()).start()?;
+        let end =
+            Writing::new(batches, (out, reopened.clone()), dropped.clone(), sinks.queues.clone()).start()?;
         // Nobody but a terminal wants colours, and all get the same lines.
         let color = terminal && sinks.queues.is_empty();
         let sink = LogSink { lines: sender, format: configured.format, color };
-        Ok(Self { sink: Some(sink), dropped, end: Some(end), sinks })
+        Ok(Self { sink: Some(sink), dropped, file, reopened, end: Some(end), sinks })
+    }
+
+    /// Opens the file by its name again, after something else has renamed it. Lines go on in the one that was open where that fails.
+    pub(crate) fn reopen(&self) {
+        let Some(path) = &self.file else { return };
+        match open(path) {
+            Ok(file) => *self.reopened.lock().unwrap_or_else(PoisonError::into_inner) = Some(file),
+            Err(error) => {
+                tracing::error!(path = %path.display(), %error, "cannot open the access log again; it goes on in the file that is open");
+            }
+        }
     }
 
     /// Waits until every line that was handed over is written, for a moment at most: nobody may be reading. The workers must have ended.
@@ -81,6 +107,10 @@ impl LogWriter {
     }
 }
 
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
 fn own(standard: impl AsFd) -> io::Result<File> {
     standard.as_fd().try_clone_to_owned().map(File::from)
 }
@@ -90,6 +120,7 @@ struct Writing<W> {
     batches: Receiver<Vec<u8>>,
     /// Nowhere, where only sinks want the lines.
     out: Option<W>,
+    reopened: Next<W>,
     lost: Arc<AtomicU64>,
     sinks: SinkQueues,
     /// What is being written.
@@ -99,13 +130,13 @@ struct Writing<W> {
 }
 
 impl<W: Write + Send + 'static> Writing<W> {
-    const fn new(
+    fn new(
         batches: Receiver<Vec<u8>>,
-        out: Option<W>,
+        (out, reopened): (Option<W>, Next<W>),
         lost: Arc<AtomicU64>,
         sinks: SinkQueues,
     ) -> Self {
-        Self { batches, out, lost, sinks, in_hand: Vec::new(), failing: false, torn: false }
+        Self { batches, out, reopened, lost, sinks, in_hand: Vec::new(), failing: false, torn: false }
     }
 
     /// Starts the thread. The receiver hears when the last line is written.
@@ -124,6 +155,9 @@ impl<W: Write + Send + 'static> Writing<W> {
         self.lose_in_hand();
         while let Some(lines) = self.batches.blocking_recv() {
             self.sinks.send(&lines);
+            if let Some(next) = self.reopened.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                (self.out, self.torn) = (Some(next), false);
+            }
             let Some(out) = &mut self.out else { continue };
             self.in_hand = lines;
             let outcome = write_lines(out, &self.in_hand, &mut self.torn);
@@ -150,7 +184,7 @@ impl<W: Write + Send + 'static> Writing<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SinkQueues, Writing};
+    use super::{Next, SinkQueues, Writing};
     use haechi_authn::supervisor::stats;
     use std::io::{self, Write};
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -178,10 +212,14 @@ mod tests {
     fn a_writer_that_panics_is_started_again_and_counts_what_it_lost() {
         let (sender, batches) = channel(8);
         let (written, lost) = (Arc::default(), Arc::new(AtomicU64::new(0)));
-        let end =
-            Writing::new(batches, Some(Fragile(Arc::clone(&written))), lost.clone(), SinkQueues::default())
-                .start()
-                .unwrap();
+        let end = Writing::new(
+            batches,
+            (Some(Fragile(Arc::clone(&written))), Next::default()),
+            lost.clone(),
+            SinkQueues::default(),
+        )
+        .start()
+        .unwrap();
         sender.blocking_send(b"first\nsecond\n".to_vec()).unwrap();
         sender.blocking_send(b"third\n".to_vec()).unwrap();
         drop(sender);

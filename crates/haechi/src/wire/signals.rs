@@ -1,4 +1,4 @@
-//! Signal handling: SIGTERM and SIGINT end the gate, SIGHUP reloads, SIGUSR2 upgrades.
+//! Signal handling: SIGTERM and SIGINT end the gate, SIGHUP reloads and opens the log anew, SIGUSR1 only opens the log anew, SIGUSR2 upgrades.
 
 use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -8,6 +8,7 @@ pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    user1: Signal,
     user2: Signal,
 }
 
@@ -18,6 +19,8 @@ pub(crate) enum SignalAction {
     End,
     /// SIGHUP.
     Reload,
+    /// SIGUSR1.
+    ReopenLog,
     /// SIGUSR2.
     Upgrade,
 }
@@ -32,6 +35,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
             user2: signal(SignalKind::user_defined2())?,
         })
     }
@@ -42,6 +46,7 @@ impl Signals {
             _ = self.terminate.recv() => SignalAction::End,
             _ = self.interrupt.recv() => SignalAction::End,
             _ = self.hangup.recv() => SignalAction::Reload,
+            _ = self.user1.recv() => SignalAction::ReopenLog,
             _ = self.user2.recv() => SignalAction::Upgrade,
         }
     }

@@ -1,0 +1,196 @@
+//! The first commands that somebody types: `init`, `check`, `help`, `man`; and a configuration of a git revision.
+
+use crate::harness::{Folder, Gate, PASSWORD, haechi, haechi_with_input};
+use haechi_testkit::Backend;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn the_first_configuration_runs_and_is_never_overwritten() {
+    let folder = Folder::exactly("");
+    fs::remove_file(folder.file("haechi.yaml")).unwrap();
+    let made = haechi(folder.path(), &["init"]).success();
+    assert!(made.stdout.contains("haechi user add alice --role USER\n"), "{made:#?}");
+    let checked = haechi(folder.path(), &["check"]).success();
+    assert!(checked.stdout.starts_with("ok: ") && checked.stderr.is_empty(), "{checked:#?}");
+    let again = haechi(folder.path(), &["init"]);
+    assert_eq!(again.code, 1);
+    assert!(again.stderr.contains("`haechi.yaml` exists and is not overwritten"), "{again:#?}");
+    haechi(folder.path(), &["init", "-c", "other.yaml"]).success();
+    assert_eq!(fs::read(folder.file("other.yaml")).unwrap(), fs::read(folder.file("haechi.yaml")).unwrap());
+
+    // As it is, but for addresses that are free.
+    let backend = Backend::saying("reached");
+    let text = fs::read_to_string(folder.file("haechi.yaml")).unwrap();
+    let text = text.replace("127.0.0.1:8080", "127.0.0.1:0").replace("127.0.0.1:9901", "127.0.0.1:0");
+    let folder = Folder::exactly(&text.replace("http://127.0.0.1:7001", &backend.url()));
+    folder.add_user("alice", &["USER"]);
+    let gate = Gate::start_in(folder).ready();
+    gate.get("/health").expect(200);
+    gate.get("/orders").expect(401);
+    let login =
+        gate.post_json("/auth/login", &json!({ "username": "alice", "password": PASSWORD })).expect(200);
+    let token = login.json()["access_token"].as_str().unwrap().to_owned();
+    gate.get_with_token("/orders", &token).expect(200);
+    gate.get_with_token("/admin/users", &token).expect(403);
+    assert_eq!(backend.recorded().len(), 2);
+}
+
+#[test]
+fn a_form_where_json_is_wanted_is_told_so() {
+    let backend = Backend::saying("reached");
+    let folder = Folder::new(&format!(
+        "store: sqlite:haechi.db\nidentity: {{ issuer: http://localhost:8080 }}\n\
+         services: {{ web: {{ endpoints: [\"{}\"] }} }}\nroutes: []\n",
+        backend.url()
+    ));
+    let gate = Gate::start_in(folder).ready();
+    for path in ["/auth/login", "/auth/token/refresh"] {
+        let reply = gate.curl(path, &["-d", "username=alice&password=x"]);
+        if reply.status == 404 {
+            continue;
+        }
+        let told = reply.expect(400).json();
+        assert_eq!(told["type"], "urn:haechi:problem:bad-body");
+        assert!(told["detail"].as_str().unwrap().contains("content-type: application/json"), "{told}");
+    }
+    // What is neither is told as before, and every line of JSON ends.
+    let reply = gate.post_json("/auth/login", &json!([1])).expect(400);
+    assert_eq!(reply.json()["detail"], "the body is not what this call takes");
+    for reply in
+        [reply, gate.get("/.well-known/jwks.json").expect(200), gate.admin("/readyz"), gate.get("/no")]
+    {
+        assert!(reply.text().ends_with("}\n"), "{reply:?}");
+    }
+}
+
+#[test]
+fn a_configuration_is_checked_by_name_and_from_standard_input() {
+    let folder = Folder::exactly("");
+    fs::remove_file(folder.file("haechi.yaml")).unwrap();
+    let good = "listeners: [{ bind: 127.0.0.1:0 }]\nservices: {}\nroutes: []\n";
+    folder.write("good.yaml", good);
+    let by_name = haechi(folder.path(), &["check", "good.yaml"]).success();
+    let piped = haechi_with_input(folder.path(), &["check", "-"], good).success();
+    assert_eq!(by_name.stdout, piped.stdout);
+    let refused = haechi_with_input(folder.path(), &["check", "-"], "listeners: [{ bnid: 127.0.0.1:0 }]\n");
+    assert_eq!(refused.code, 1);
+    assert!(
+        refused.stderr.contains("standard input:1:15") && refused.stderr.contains("did you mean `bind`?"),
+        "{refused:#?}"
+    );
+    // What it names is looked for beside whoever asks.
+    folder.write("rules.cedar", "permit(principal, action, resource);\n");
+    let with_policies = format!("{good}policies: [rules.cedar]\n");
+    haechi_with_input(folder.path(), &["check", "-"], &with_policies).success();
+    assert_eq!(haechi_with_input(Folder::exactly("").path(), &["check", "-"], &with_policies).code, 1);
+}
+
+#[test]
+fn check_online_asks_the_store_and_every_issuer() {
+    let issuer = Backend::saying("{\"keys\":[]}");
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let folder = Folder::exactly(&format!(
+        "listeners: [{{ bind: 127.0.0.1:0 }}]
+store: sqlite:haechi.db
+authenticators:
+  dead: {{ type: jwt, issuer: \"http://{dead}\", audiences: [a], keys: {{ jwks_url: \"http://{dead}/keys\" }} }}
+  empty: {{ type: jwt, issuer: \"{0}\", audiences: [a], keys: {{ jwks_url: \"{0}/keys\" }} }}
+services: {{}}
+routes: []
+",
+        issuer.url()
+    ));
+    haechi(folder.path(), &["check"]).success();
+    let told = haechi(folder.path(), &["check", "--online"]);
+    assert_eq!(told.code, 1, "{told:#?}");
+    assert!(told.stdout.contains("haechi.db: is not there yet"), "{told:#?}");
+    assert!(told.stdout.contains("error: authenticator dead: "), "{told:#?}");
+    assert!(told.stdout.contains("error: authenticator empty: "), "{told:#?}");
+    assert!(!folder.file("haechi.db").exists(), "it changes nothing");
+    let json: Value =
+        serde_json::from_str(&haechi(folder.path(), &["check", "--online", "--output", "json"]).stdout)
+            .unwrap();
+    let online = json["online"].as_array().unwrap();
+    assert_eq!(online.iter().filter(|found| found["ok"] == true).count(), 1, "{json:#}");
+
+    let alone = "listeners: [{ bind: 127.0.0.1:0 }]\nstore: sqlite:haechi.db\nservices: {}\nroutes: []\n";
+    folder.write("alone.yaml", alone);
+    folder.write("haechi.yaml", alone);
+    folder.add_user("alice", &[]);
+    let well = haechi(folder.path(), &["check", "alone.yaml", "--online"]).success();
+    assert!(well.stdout.contains("haechi.db: schema "), "{well:#?}");
+}
+
+#[test]
+fn help_and_manual_pages_tell_of_every_command() {
+    let folder = Folder::exactly("");
+    let help = haechi(folder.path(), &["help"]).success().stdout;
+    assert!(help.contains("\n  explain ") && help.contains("\n  help "), "{help}");
+    let of_key = haechi(folder.path(), &["help", "key", "create"]).success().stdout;
+    assert_eq!(of_key, haechi(folder.path(), &["key", "create", "--help"]).success().stdout);
+    haechi(folder.path(), &["man", "pages"]).success();
+    let page = fs::read_to_string(folder.file("pages/haechi-key-create.1")).unwrap();
+    assert!(page.contains(".TH haechi-key-create 1") && page.contains("\\-\\-owner"), "{page}");
+    let first = haechi(folder.path(), &["man"]).success().stdout;
+    assert_eq!(first.trim_end(), fs::read_to_string(folder.file("pages/haechi.1")).unwrap().trim_end());
+    for command in ["explain", "signing-key", "decisions", "man", "init"] {
+        assert!(folder.file(&format!("pages/haechi-{command}.1")).exists(), "{command}");
+    }
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> String {
+    let identity = ["-c", "user.name=a", "-c", "user.email=a@localhost", "-c", "init.defaultBranch=main"];
+    let done = Command::new("git").current_dir(folder).args(identity).args(arguments).output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    String::from_utf8(done.stdout).unwrap()
+}
+
+#[test]
+fn a_configuration_of_a_revision_is_read_with_what_stood_beside_it() {
+    let folder = Folder::exactly("");
+    let config = |roles: &str| {
+        format!(
+            "listeners: [{{ bind: 127.0.0.1:0 }}]\nroles: {{ USER: {{}}, ADMIN: {{}} }}\ninclude: [more.yaml]\n\
+             authenticators: {{ partner: {{ type: api_key }} }}\nstore: sqlite:haechi.db\n\
+             routes: [{{ name: orders, match: {{ path: /orders }}, authenticate: partner, authorize: {{ roles: {roles} }}, service: web }}]\n"
+        )
+    };
+    fs::create_dir(folder.file("gate")).unwrap();
+    folder.write("gate/haechi.yaml", &config("[ADMIN]"));
+    folder.write("gate/more.yaml", "services: { web: { endpoints: [\"http://127.0.0.1:1\"] } }\n");
+    git(folder.path(), &["init", "-q"]);
+    git(folder.path(), &["add", "gate"]);
+    git(folder.path(), &["commit", "-qm", "first"]);
+    // What stands beside it today is of another shape.
+    folder.write("gate/haechi.yaml", &config("[ADMIN, USER]").replace("more.yaml", "other.yaml"));
+    fs::rename(folder.file("gate/more.yaml"), folder.file("gate/other.yaml")).unwrap();
+    let before = git(folder.path(), &["status", "--porcelain"]);
+
+    let gate = folder.file("gate");
+    for (at, old, new) in [
+        (&*gate, "git:HEAD", "haechi.yaml"),
+        (folder.path(), "git:HEAD", "gate/haechi.yaml"),
+        (folder.path(), "git:HEAD:gate/haechi.yaml", "gate/haechi.yaml"),
+    ] {
+        let told = haechi(at, &["diff", old, new, "--fail-on", "wider"]);
+        assert_eq!(told.code, 1, "{told:#?}");
+        assert!(told.stdout.starts_with("wider        `orders`"), "{told:#?}");
+        haechi(at, &["diff", new, old, "--fail-on", "wider"]).success();
+    }
+    let matrix = haechi(&gate, &["matrix", "-c", "git:HEAD"]).success().stdout;
+    assert_ne!(matrix, haechi(&gate, &["matrix"]).success().stdout);
+    assert_eq!(before, git(folder.path(), &["status", "--porcelain"]), "the repository stays as it is");
+    for (wrong, why) in [
+        ("git:no-such-revision", "no-such-revision"),
+        ("git:--output=x", "--output=x"),
+        ("git:HEAD:gate/missing.yaml", "the file is not there"),
+    ] {
+        let refused = haechi(&gate, &["diff", wrong, "haechi.yaml"]);
+        assert_eq!(refused.code, 1, "{refused:#?}");
+        assert!(refused.stderr.contains(why), "{refused:#?}");
+    }
+    assert!(!gate.join("x").exists());
+}
