@@ -135,6 +135,7 @@ fn lifetime(millis: i64) -> Result<Duration, StoreError> {
 }
 
 pub(crate) fn api_key<R: Columns>(row: &R) -> Result<ApiKeyRecord, R::Fault> {
+    let created_at = row.time("created_at")?;
     Ok(ApiKeyRecord {
         id: row.text("id")?,
         sha256: row.sha256("sha256")?,
@@ -148,8 +149,9 @@ pub(crate) fn api_key<R: Columns>(row: &R) -> Result<ApiKeyRecord, R::Fault> {
         allowed_addresses: row.json("allowed_addresses")?,
         rate_limit: row.optional_json("rate_limit")?,
         quota: row.optional_json("quota")?,
-        created_at: row.time("created_at")?,
-        last_used_at: row.optional_time("last_used_at")?,
+        created_at,
+        // The minute that it was used in may have begun before there was a key.
+        last_used_at: row.optional_time("last_used_at")?.map(|minute| minute.max(created_at)),
         last_used_from: row.optional_text("last_used_from")?.and_then(|text| text.parse().ok()),
         state: key_state(&row.text("state")?)?,
         imported: row.flag("imported")?,

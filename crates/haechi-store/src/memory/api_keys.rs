@@ -94,9 +94,10 @@ impl ApiKeys for Memory {
 
 impl Facts {
     fn note(&mut self, of: &KeyUse) {
-        let minute = Some(to_the_minute(of.at));
-        if let Some(key) = self.api_keys.by_id.get_mut(&of.id).filter(|key| key.last_used_at < minute) {
-            key.last_used_at = minute;
+        let Some(key) = self.api_keys.by_id.get_mut(&of.id) else { return };
+        let used_at = Some(to_the_minute(of.at).max(key.created_at));
+        if key.last_used_at < used_at {
+            key.last_used_at = used_at;
             key.last_used_from = Some(of.from);
         }
     }

@@ -235,6 +235,9 @@ async fn use_is_noted_to_the_minute_and_never_goes_back(store: Store) {
     for id in ["k1", "k2"] {
         assert_eq!(by_id(&store, id).await.last_used_at, Some(at(180)), "{id}");
     }
+    store.api_keys.add(&ApiKeyRecord { created_at: at(230), ..api_key("k3", 3) }).await.unwrap();
+    store.api_keys.used(&[key_use("k3", 235)]).await.unwrap();
+    assert_eq!(by_id(&store, "k3").await.last_used_at, Some(at(230)), "not before it was made");
     store.api_keys.used(&[]).await.unwrap();
     assert_eq!(by_id(&store, "k2").await.last_used_from, Some([192, 0, 2, 181].into()));
 }
