@@ -87,7 +87,10 @@ pub(crate) fn limit_to(asked: Option<usize>, most: usize) -> Result<usize, Admin
 const JSON: &str = "application/json";
 
 fn body(value: &impl Serialize) -> Result<Vec<u8>, AdminError> {
-    serde_json::to_vec(value).map_err(|error| AdminError::Failed(error.to_string()))
+    let mut line = serde_json::to_vec(value).map_err(|error| AdminError::Failed(error.to_string()))?;
+    // So that the prompt of a terminal begins on the next.
+    line.push(b'\n');
+    Ok(line)
 }
 
 fn headers(kind: &'static str) -> HeaderMap {

@@ -327,7 +327,7 @@ impl IntoResponse for AdminError {
             members.extend(more.map(|(name, value)| (name.to_owned(), value)));
         }
         let kind = [(header::CONTENT_TYPE, "application/problem+json")];
-        let mut response = (status, kind, problem.to_string()).into_response();
+        let mut response = (status, kind, format!("{problem}\n")).into_response();
         for (name, value) in self.headers() {
             response.headers_mut().append(name, value);
         }

@@ -26,7 +26,7 @@ use crate::settings::{IdentityCall, limit_policy};
 use crate::whole_body;
 use haechi_audit::Recorded;
 use haechi_authn::identity::{
-    CallLimited, Credentials, LoginRefused, LogoutRefused, Provider, RefreshRefused, TokenPair,
+    CallLimited, Credentials, LoginRefused, LogoutRefused, Provider, RefreshRefused, TokenPair, is_form,
 };
 use haechi_authz::Permitted;
 use haechi_core::{Caller, RequestHead, Secret};
@@ -76,6 +76,18 @@ impl Answer {
     fn refused(refusal: Refusal, reason: impl Into<Cow<'static, str>>) -> Self {
         Self::Refused(Refused::new(refusal, reason))
     }
+
+    /// Says of a body that could not be read that it came as a form, where it did: `curl -d` sends one unless told otherwise.
+    fn naming_form(self, head: &RequestHead) -> Self {
+        match self {
+            Self::Refused(Refused { refusal: Refusal::BadBody, reason, .. })
+                if is_form(person::content_type(head)) =>
+            {
+                Self::refused(Refusal::FormBody, reason)
+            }
+            other => other,
+        }
+    }
 }
 
 /// Answers a call.
@@ -103,7 +115,18 @@ pub(crate) async fn answer(
     let read = read(&mut body, charge);
     let read = request.timer.limit_client(request.plan.shared.limits.body_stall, read).await;
     let (answer, told) = match read {
-        Ok(Ok(body)) => perform(call, provider, &permitted, body).await,
+        Ok(Ok(body)) => {
+            let takes_json = matches!(
+                call,
+                IdentityCall::Login
+                    | IdentityCall::Refresh
+                    | IdentityCall::Password
+                    | IdentityCall::SecondFactor
+                    | IdentityCall::Sessions
+            );
+            let (answer, told) = perform(call, provider, &permitted, body).await;
+            (if takes_json { answer.naming_form(permitted.head()) } else { answer }, told)
+        }
         Ok(Err(refused)) => (Answer::Refused(refused), None),
         Err(_) => (Answer::refused(Refusal::RequestTimeout, "the body stalled"), None),
     };

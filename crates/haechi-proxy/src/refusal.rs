@@ -18,6 +18,8 @@ pub(crate) enum Refusal {
     BadRequest,
     /// A body that is not what the call takes.
     BadBody,
+    /// A form, where the call takes JSON.
+    FormBody,
     /// An OAuth 2 request that is refused (RFC 6749 5.2).
     OAuthRequest {
         /// The value of `error`.
@@ -196,7 +198,7 @@ impl Refusal {
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::BadRequest => "ambiguous-request",
-            Self::BadBody => "bad-body",
+            Self::BadBody | Self::FormBody => "bad-body",
             Self::OAuthRequest { .. } => "oauth-request",
             Self::OAuthClient { .. } => "oauth-client",
             Self::AmbiguousCredential => "invalid-request",
@@ -240,6 +242,9 @@ impl Refusal {
         match self {
             Self::BadRequest => "the request is ambiguous and was not forwarded",
             Self::BadBody => "the body is not what this call takes",
+            Self::FormBody => {
+                "the body is a form, and this call takes JSON (`content-type: application/json`)"
+            }
             Self::OAuthRequest { .. } => "the request for a token is refused",
             Self::OAuthClient { .. } => "the client did not prove who it is",
             Self::AmbiguousCredential => "more than one credential, or a credential where none may stand",

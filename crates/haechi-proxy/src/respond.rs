@@ -62,7 +62,7 @@ pub(crate) const FORWARDED: StatusCode = StatusCode::OK;
 pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::BadRequest => StatusCode::BAD_REQUEST,
-        Refusal::BadBody => StatusCode::BAD_REQUEST,
+        Refusal::BadBody | Refusal::FormBody => StatusCode::BAD_REQUEST,
         Refusal::OAuthRequest { .. } => StatusCode::BAD_REQUEST,
         Refusal::OAuthClient { .. } => StatusCode::UNAUTHORIZED,
         Refusal::AmbiguousCredential => StatusCode::BAD_REQUEST,
@@ -157,7 +157,7 @@ pub(crate) fn preflight(to: ReplyContext, write: impl FnOnce(&mut Fields), mut r
 
 /// Answers with a JSON document, or, without one, with 204.
 pub(crate) fn document(
-    body: Vec<u8>,
+    mut body: Vec<u8>,
     cache_control: &[u8],
     to: &ReplyContext,
     mut record: Record,
@@ -167,6 +167,7 @@ pub(crate) fn document(
     let status = if body.is_empty() { StatusCode::NO_CONTENT } else { StatusCode::OK };
     if !body.is_empty() {
         fields.push(b"content-type", b"application/json");
+        end_line(&mut body);
     }
     record.answered(status, RequestOutcome::Answered);
     Response { status, fields, body: ResponseBody::Full(body), close: false, record }
@@ -358,14 +359,27 @@ fn problem(refusal: &Refusal, status: StatusCode, to: &ReplyContext, fields: &mu
         request_id: to.id.to_string(),
         decision_id: to.decision.map(|id| id.to_string()),
     };
-    serde_json::to_vec(&problem).unwrap_or_default()
+    json_line(&problem)
+}
+
+/// JSON as one line, so that the prompt of a terminal begins on the next.
+fn json_line(value: &impl Serialize) -> Vec<u8> {
+    let mut body = serde_json::to_vec(value).unwrap_or_default();
+    end_line(&mut body);
+    body
+}
+
+fn end_line(body: &mut Vec<u8>) {
+    if !body.ends_with(b"\n") {
+        body.push(b'\n');
+    }
 }
 
 /// RFC 6749 5.2.
 fn oauth(refusal: &Refusal, fields: &mut Fields) -> Vec<u8> {
     let (error, told) = refusal.oauth().unwrap_or_default();
     fields.push(b"content-type", b"application/json");
-    serde_json::to_vec(&serde_json::json!({ "error": error, "error_description": told })).unwrap_or_default()
+    json_line(&serde_json::json!({ "error": error, "error_description": told }))
 }
 
 /// What an authorization service has to say itself.

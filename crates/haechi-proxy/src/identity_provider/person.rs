@@ -40,7 +40,7 @@ impl PersonCall {
     }
 }
 
-fn content_type(head: &RequestHead) -> Option<&[u8]> {
+pub(super) fn content_type(head: &RequestHead) -> Option<&[u8]> {
     head.fields.sole(FieldName::ContentType).ok().flatten()
 }
 

@@ -36,6 +36,10 @@ pub(super) const fn reason(status: StatusCode) -> Option<&'static str> {
 /// English, and Korean.
 const TEXTS: &[(&str, &str)] = &[
     ("the request is ambiguous and was not forwarded", "요청을 두 가지로 읽을 수 있어 전달하지 않았습니다"),
+    (
+        "the body is a form, and this call takes JSON (`content-type: application/json`)",
+        "본문이 폼 형식입니다. 이 호출은 JSON(`content-type: application/json`)을 받습니다",
+    ),
     ("the body is not what this call takes", "본문이 이 호출의 형식과 다릅니다"),
     ("the request for a token is refused", "토큰 요청이 거부되었습니다"),
     ("the client did not prove who it is", "클라이언트가 누구인지 증명하지 못했습니다"),
