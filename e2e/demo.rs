@@ -52,6 +52,8 @@ fn pasted(line: &str) -> (String, String) {
 #[test]
 fn every_line_to_try_answers_as_promised() {
     let demo = Demo::start();
+    let page = curl(&[&format!("{}/", demo.text("url"))]).expect(200);
+    assert!(page.text().contains("href=\"/orders/42\""), "{page:?}");
     let lines = demo.said["try"].as_array().expect("`try`").clone();
     assert!(lines.len() >= 9, "{lines:#?}");
     for line in &lines {

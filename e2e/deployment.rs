@@ -158,6 +158,7 @@ fn dpkg_finds_everything_in_the_package() {
         "-rw-r--r-- root/root ./usr/lib/sysusers.d/haechi.conf",
         "-rw-r--r-- root/root ./usr/lib/tmpfiles.d/haechi.conf",
         "-rw-r--r-- root/root ./etc/logrotate.d/haechi",
+        "-rw-r--r-- root/root ./usr/share/man/man1/haechi-key-create.1.gz",
         "-rw-r--r-- root/root ./usr/share/bash-completion/completions/haechi",
     ] {
         let words: Vec<&str> = line.split(' ').collect();

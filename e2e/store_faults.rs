@@ -13,7 +13,10 @@ fn folder(backend: &Backend) -> Folder {
 identity: {{ issuer: http://localhost:8080, path: /auth }}
 authenticators: {{ local: {{ type: jwt, issuer: self }}, partner: {{ type: api_key }} }}
 {}",
-        routes_to(backend, &[("/open", "anonymous", "any"), ("/token", "[local]", "any"), ("/key", "[partner]", "any")])
+        routes_to(
+            backend,
+            &[("/open", "anonymous", "any"), ("/token", "[local]", "any"), ("/key", "[partner]", "any")]
+        )
     ));
     folder.add_user("alice", &[]);
     folder

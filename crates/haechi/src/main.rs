@@ -26,7 +26,8 @@ fn main() -> ExitCode {
     wire::panics::tell();
     let Cli { command, common } = Cli::parse();
     let done = common.of(&command).and_then(|common| match command {
-        Command::Check => cli::check::check(&common),
+        Command::Init => cli::init::init(&common),
+        Command::Check(arguments) => cli::check::check(&common, &arguments),
         Command::Decisions(arguments) => cli::decisions::decisions(&common, &arguments),
         Command::Health(arguments) => cli::health::health(&common, arguments),
         Command::User(command) => cli::user::user(&common, command),
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::SigningKey(command) => cli::signing_key::signing_key(&common, command),
         Command::Store(command) => cli::schema_version::store(&common, command),
         Command::Schema(command) => cli::schema::schema(command, &common),
+        Command::Man { folder } => cli::man::man(folder.as_deref()),
         Command::Completions { shell } => cli::completions::completions(shell),
         Command::Run => cli::run::run(&common),
         Command::Demo(arguments) => cli::demo::demo(arguments, common.output),

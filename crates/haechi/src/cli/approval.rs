@@ -62,16 +62,27 @@ pub(crate) fn approval(
     let missing =
         "no gate answers that could be asked: start it with `admin.socket`, or name it with `--admin`";
     let gate = gate.connect(common)?.ok_or_else(|| Failure::fault(missing))?;
-    wait(at_gate(&gate, common.output, command))
+    wait(at_gate(&gate, common, command))
 }
 
-async fn at_gate(gate: &Gate, format: Format, command: ApprovalCommand) -> Result<(), Failure> {
+async fn at_gate(gate: &Gate, common: &Common, command: ApprovalCommand) -> Result<(), Failure> {
     match command {
         ApprovalCommand::List { all } => {
             let mut found: Vec<ApprovalView> = gate.list(&["approvals"], &[], usize::MAX).await?;
             found.retain(|one| all || one.state == "pending");
             let heads = ["id", "action", "target", "state", "asked", "by", "expires", "decided by"];
-            output::list(format, &found, &heads, |one| {
+            let fields = [
+                "id",
+                "action",
+                "target",
+                "state",
+                "asked_at",
+                "asked_by",
+                "expires_at",
+                "decided_at",
+                "decided_by",
+            ];
+            output::list(common, &found, (&heads, &fields), |one| {
                 vec![
                     one.id.clone(),
                     one.action.clone(),
@@ -92,7 +103,7 @@ async fn at_gate(gate: &Gate, format: Format, command: ApprovalCommand) -> Resul
             let done: ApprovalView =
                 gate.change(Method::POST, &["approvals", &id, "approve"], &Value::Null).await?;
             said(&format!("agreed to {} of {}; it is done", done.action, done.target));
-            if format == Format::Json { output::json(&done) } else { Ok(()) }
+            if common.output == Format::Json { output::json(&done) } else { Ok(()) }
         }
         ApprovalCommand::Reject { id } => {
             gate.act(Method::DELETE, &["approvals", &id], None).await?;

@@ -127,7 +127,7 @@ pub(crate) fn client(
     let format = common.output;
     with_store(common, command.action(), async |opened| match command {
         ClientCommand::Add(arguments) => add(&opened, *arguments, format).await,
-        ClientCommand::List => list(&opened, format).await,
+        ClientCommand::List => list(&opened, common).await,
         ClientCommand::Show { client } => print(&ClientView::from(known(&opened, &client).await?), format),
         ClientCommand::Rotate(arguments) => rotate(&opened, arguments, format).await,
         ClientCommand::Delete { client } => {
@@ -229,17 +229,30 @@ fn text_of(file: &Path) -> Result<String, Failure> {
         .map_err(|error| Failure::fault(format!("cannot read `{}`: {error}", file.display())))
 }
 
-async fn list(opened: &Opened, format: Format) -> Result<(), Failure> {
+async fn list(opened: &Opened, common: &Common) -> Result<(), Failure> {
     let clients: Vec<ClientView> =
         opened.store.clients.list().await?.into_iter().map(ClientView::from).collect();
-    print_all(format, &clients)
+    print_all(common, &clients)
 }
 
-fn print_all(format: Format, clients: &[ClientView]) -> Result<(), Failure> {
+fn print_all(common: &Common, clients: &[ClientView]) -> Result<(), Failure> {
     output::list(
-        format,
+        common,
         clients,
-        &["name", "id", "roles", "scopes", "audiences", "proof", "created"],
+        (
+            &["name", "id", "roles", "scopes", "audiences", "proof", "created"],
+            &[
+                "client_id",
+                "name",
+                "roles",
+                "scopes",
+                "attributes",
+                "audiences",
+                "proof",
+                "redirect_uris",
+                "created_at",
+            ],
+        ),
         |client| {
             vec![
                 client.name.clone(),

@@ -15,7 +15,6 @@ use haechi_core::{AttributeValue, Clock, Secret, SystemClock};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::path::PathBuf;
 use tokio::runtime::{Handle, Runtime};
 
 /// What `--output json` prints, in one line.
@@ -33,7 +32,8 @@ const USERS: [(&str, &str, i64); 3] = [("alice", "USER", 1), ("mina", "MANAGER",
 
 /// Runs until SIGTERM or SIGINT, then removes its folder.
 pub(crate) fn demo(arguments: DemoArgs, format: Format) -> Result<(), Failure> {
-    let folder = Folder::new().map_err(|error| Failure::fault(format!("no temporary folder: {error}")))?;
+    let folder = tempfile::Builder::new().prefix("haechi-demo-").tempdir();
+    let folder = folder.map_err(|error| Failure::fault(format!("no temporary folder: {error}")))?;
     let runtime = control_runtime().map_err(Failure::fault)?;
     let backends = runtime.block_on(backends::start());
     let backends =
@@ -41,7 +41,7 @@ pub(crate) fn demo(arguments: DemoArgs, format: Format) -> Result<(), Failure> {
     // The embedded identity provider names its own address, so a port of 0 is resolved before the configuration is written.
     let port = free_port(arguments.port)?;
     let log = if format == Format::Json { "off" } else { "stdout" };
-    let file = folder.0.join("haechi.yaml");
+    let file = folder.path().join("haechi.yaml");
     std::fs::write(&file, script::configuration(port, arguments.admin_port, backends, log))
         .map_err(|error| Failure::fault(format!("the demo's configuration cannot be written: {error}")))?;
     let config =
@@ -150,26 +150,4 @@ fn free_port(wanted: u16) -> Result<u16, Failure> {
     let taken =
         |error| Failure::fault(format!("port {wanted} cannot be used ({error}); `--port` chooses another"));
     Ok(bound.map_err(taken)?.port())
-}
-
-/// A temporary folder that goes when the demo ends.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> std::io::Result<Self> {
-        let mut name = [0; 8];
-        aws_lc_rs::rand::fill(&mut name).map_err(|_| std::io::Error::other("no random bytes"))?;
-        let path = std::env::temp_dir().join(format!("haechi-demo-{:016x}", u64::from_ne_bytes(name)));
-        let mut builder = std::fs::DirBuilder::new();
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700).create(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            tracing::warn!(folder = %self.0.display(), %error, "cannot remove the demo's folder");
-        }
-    }
 }

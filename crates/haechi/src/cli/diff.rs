@@ -3,10 +3,12 @@
 mod text;
 
 use super::analysis::{load, solver};
+use super::revision::Revision;
 use super::{Common, DiffArgs, Failure, Format, output};
 use crate::inspect::diff::{RouteChange, ask};
 use crate::wire::control_runtime;
 use clap::ValueEnum;
+use std::path::{Path, PathBuf};
 
 /// Which changes are a reason to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -21,7 +23,9 @@ pub(crate) enum FailOn {
 
 /// Compares, as text or JSON.
 pub(crate) fn diff(common: &Common, arguments: &DiffArgs) -> Result<(), Failure> {
-    let (old, new) = (load(&arguments.old)?, load(&arguments.new)?);
+    let (old, new) =
+        (named(&arguments.old, &arguments.new, common), named(&arguments.new, &arguments.old, common));
+    let (old, new) = (load(&old)?, load(&new)?);
     let runtime = control_runtime().map_err(Failure::fault)?;
     let told = runtime.block_on(async {
         let mut solver = solver(&arguments.cvc5)?;
@@ -33,6 +37,13 @@ pub(crate) fn diff(common: &Common, arguments: &DiffArgs) -> Result<(), Failure>
     }
     let fails = arguments.fail_on.is_some_and(|on| told.routes.iter().any(|route| is_reason(route, on)));
     if fails { Err(Failure::Told) } else { Ok(()) }
+}
+
+/// A configuration with the file that `git:REV` stands for: the other one, or that of `-c` where the other is a revision too.
+fn named(given: &Path, other: &Path, common: &Common) -> PathBuf {
+    let is_revision = |name| Revision::of(name, &common.config).is_some();
+    let file = if is_revision(other) { &common.config } else { other };
+    Revision::of(given, file).map_or_else(|| given.to_owned(), |revision| revision.name())
 }
 
 fn is_reason(route: &RouteChange, on: FailOn) -> bool {

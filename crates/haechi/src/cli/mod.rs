@@ -12,18 +12,21 @@ pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod health;
+pub(crate) mod init;
 pub(crate) mod input;
 pub(crate) mod key;
 mod key_import;
 mod key_list;
 mod key_scan;
 mod key_table;
+pub(crate) mod man;
 pub(crate) mod matrix;
 pub(crate) mod output;
 mod page;
 pub(crate) mod policy;
 pub(crate) mod prove;
 pub(crate) mod remote;
+mod revision;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod schema_version;
@@ -43,12 +46,16 @@ use crate::inspect::explain::TokenIn;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use haechi_core::Timestamp;
 use reqwest::Url;
+use revision::Revision;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+/// The configuration where none is named.
+const DEFAULT_CONFIG: &str = "haechi.yaml";
+
 /// An API gateway that decides who is calling and what they may do.
 #[derive(Debug, Parser)]
-#[command(name = "haechi", version, disable_help_subcommand = true)]
+#[command(name = "haechi", version)]
 pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -67,7 +74,7 @@ pub(crate) struct CommonArgs {
         long = "config",
         global = true,
         env = "HAECHI_CONFIG",
-        default_value = "haechi.yaml",
+        default_value = DEFAULT_CONFIG,
         value_name = "FILE"
     )]
     pub(crate) config: PathBuf,
@@ -97,7 +104,7 @@ pub(crate) enum Form {
     Json,
     /// JUnit's XML (`haechi test`).
     Junit,
-    /// Comma-separated values (`haechi matrix`, `review`, `key list`, `key scan`, `user list`).
+    /// Comma-separated values (`haechi matrix`, `review`, `key scan`, and every list).
     Csv,
     /// A page that stands alone (`haechi matrix`, `review`).
     Html,
@@ -113,7 +120,19 @@ impl CommonArgs {
             Command::Test(_) => &[Form::Junit],
             Command::Matrix(_) | Command::Review(_) => &[Form::Csv, Form::Html],
             Command::Key(remote::Managed { command, .. }) if command.is_list() => &[Form::Csv],
-            Command::User(remote::Managed { command: user::UserCommand::List, .. }) => &[Form::Csv],
+            Command::User(remote::Managed { command: user::UserCommand::List, .. })
+            | Command::Client(remote::Managed { command: client::ClientCommand::List, .. })
+            | Command::Policy(remote::Managed {
+                command: policy::PolicyCommand::List | policy::PolicyCommand::Versions { .. },
+                ..
+            })
+            | Command::Approval(remote::Managed {
+                command: approval::ApprovalCommand::List { .. }, ..
+            })
+            | Command::Session(remote::Managed { command: session::SessionCommand::List { .. }, .. })
+            | Command::SigningKey(remote::Managed {
+                command: signing_key::SigningKeyCommand::List, ..
+            }) => &[Form::Csv],
             _ => &[],
         };
         let output = match self.output {
@@ -142,8 +161,10 @@ pub(crate) enum Command {
     Run,
     /// Start a gateway with small backends, users and a key, and show what to try.
     Demo(DemoArgs),
+    /// Write a first configuration, with comments, to begin with.
+    Init,
     /// Check the configuration; exit 1 and file:line:column where it is at fault.
-    Check,
+    Check(CheckArgs),
     /// Tell which route a request takes, who would be calling, and what is asked of them.
     Explain(Box<ExplainArgs>),
     /// Try access rules on cases: who may do what, and who may not.
@@ -190,6 +211,23 @@ pub(crate) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+    /// Print the manual page, or write one for each command into a folder.
+    Man {
+        /// The folder, which is made where it is missing.
+        #[arg(value_name = "FOLDER")]
+        folder: Option<PathBuf>,
+    },
+}
+
+/// `haechi check`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// What to check instead of the file of `-c`; `-` for standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Ask also whether what it depends on is there: the store, Redis, the keys of each issuer. Nothing is changed.
+    #[arg(long)]
+    pub(crate) online: bool,
 }
 
 /// `haechi demo`.
@@ -228,10 +266,10 @@ pub(crate) struct ProveArgs {
 /// `haechi diff`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct DiffArgs {
-    /// The configuration before.
+    /// The configuration before; `git:REV` is the other one as it was at a revision, `git:REV:FILE` any file.
     #[arg(value_name = "OLD")]
     pub(crate) old: PathBuf,
-    /// The configuration after.
+    /// The configuration after; `git:REV` as well.
     #[arg(value_name = "NEW")]
     pub(crate) new: PathBuf,
     /// Exit 1 where access changes in this way, or where that could not be decided.
@@ -420,6 +458,11 @@ impl Failure {
 
 /// Loads the configuration for a command that works with what it declares.
 pub(crate) fn configuration(file: &Path) -> Result<Config, Failure> {
+    let checkout = Revision::of(file, Path::new(DEFAULT_CONFIG))
+        .map(|revision| revision.check_out())
+        .transpose()
+        .map_err(Failure::fault)?;
+    let file = checkout.as_ref().map_or(file, |checkout| &checkout.file);
     load(file, authenticators::ALL).map_err(|report| Failure::Config(Box::new(report)))
 }
 
@@ -438,7 +481,7 @@ mod tests {
         for arguments in [["haechi", "-c", "x.yaml", "check"], ["haechi", "check", "--config", "x.yaml"]] {
             let cli = Cli::try_parse_from(arguments).unwrap();
             assert_eq!(cli.common.config.to_str(), Some("x.yaml"));
-            assert!(matches!(cli.command, Command::Check));
+            assert!(matches!(cli.command, Command::Check(_)));
         }
     }
 

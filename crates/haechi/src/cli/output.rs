@@ -2,7 +2,9 @@
 
 use super::{Common, Failure, Form, Format};
 use serde::Serialize;
+use serde_json::Value;
 use std::io::{self, Write};
+use unicode_width::UnicodeWidthStr;
 
 /// Prints a value as one JSON document.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
@@ -30,23 +32,44 @@ pub(crate) fn said(text: &str) {
     to_stderr(&format!("{}\n", shown(text)));
 }
 
-/// A list of records: JSON for programs, columns for people.
+/// A list of records: JSON or comma-separated values for programs, columns for people. `fields` are the members of a record that are values.
 pub(crate) fn list<T: Serialize>(
-    format: Format,
+    common: &Common,
     records: &[T],
-    heads: &[&str],
+    (heads, fields): (&[&str], &[&str]),
     row: impl Fn(&T) -> Vec<String>,
 ) -> Result<(), Failure> {
-    match format {
-        Format::Json => json(&records),
-        Format::Text => {
+    match (common.output, common.form) {
+        (Format::Json, _) => json(&records),
+        (Format::Text, Form::Csv) => csv(records, fields),
+        (Format::Text, _) => {
             let rows: Vec<Vec<String>> = records.iter().map(row).collect();
             headed(heads, &rows).iter().try_for_each(|text| line(text))
         }
     }
 }
 
-/// The same, and comma-separated values where that form was asked for: with heads of their own, because programs read them, and with everything that a
+fn csv<T: Serialize>(records: &[T], fields: &[&str]) -> Result<(), Failure> {
+    let mut text = csv_line(fields.iter().map(|field| (*field).to_owned()));
+    for record in records {
+        let record = serde_json::to_value(record).map_err(Failure::fault)?;
+        text.push_str(&csv_line(fields.iter().map(|field| csv_value(record.get(field)))));
+    }
+    line(text.trim_end())
+}
+
+fn csv_value(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(all)) if all.iter().all(Value::is_string) => {
+            csv_cell(&all.iter().filter_map(Value::as_str).collect::<Vec<_>>())
+        }
+        Some(other) => other.to_string(),
+    }
+}
+
+/// The same with heads and cells of its own, and comma-separated values where that form was asked for: with heads of their own, because programs read them, and with everything that a
 /// record has.
 pub(crate) fn list_or_csv<T: Serialize>(
     common: &Common,
@@ -55,7 +78,7 @@ pub(crate) fn list_or_csv<T: Serialize>(
     csv: (&[&str], impl Fn(&T) -> Vec<String>),
 ) -> Result<(), Failure> {
     if common.form != Form::Csv {
-        return list(common.output, records, table.0, table.1);
+        return list(common, records, (table.0, &[]), table.1);
     }
     let heads = csv_line(csv.0.iter().map(|head| (*head).to_owned()));
     let text = records.iter().map(|record| csv_line(csv.1(record).into_iter()));
@@ -77,7 +100,7 @@ pub(crate) fn csv_cell<T: ToString>(texts: &[T]) -> String {
     let plain = |text: &String| {
         !text.is_empty() && !text.contains(';') && !text.starts_with('[') && text.trim() == text
     };
-    if texts.iter().all(plain) { texts.join(";") } else { serde_json::Value::from(texts).to_string() }
+    if texts.iter().all(plain) { texts.join(";") } else { Value::from(texts).to_string() }
 }
 
 /// Rows under their heads, each column as wide as its widest value.
@@ -86,29 +109,32 @@ pub(crate) fn headed(heads: &[&str], rows: &[Vec<String>]) -> Vec<String> {
     columns(&std::iter::once(heads).chain(rows.iter().cloned()).collect::<Vec<_>>())
 }
 
-/// Rows, each column as wide as its widest value.
+/// Rows, each column as wide as its widest value on a terminal, where a Korean syllable takes two places.
 pub(crate) fn columns(rows: &[Vec<String>]) -> Vec<String> {
     let rows: Vec<Vec<String>> =
         rows.iter().map(|row| row.iter().map(|cell| shown(cell)).collect()).collect();
     let width = |column: usize| {
-        rows.iter()
-            .filter_map(|row| row.get(column))
-            .map(|cell: &String| cell.chars().count())
-            .max()
-            .unwrap_or(0)
+        rows.iter().filter_map(|row| row.get(column)).map(|cell: &String| cell.width()).max().unwrap_or(0)
     };
     let most = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..most).map(width).collect();
     let padded = |row: &Vec<String>| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| cell.clone() + &" ".repeat(width.saturating_sub(cell.width())));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(padded).collect()
 }
 
-/// Text without anything that a terminal would obey.
+/// Text without anything that a terminal would obey, and without what hides text or turns its direction.
 pub(crate) fn shown(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    let is_odd = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    text.chars().map(|c| if is_odd(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// `a, b`, or `-` for none.
@@ -132,7 +158,7 @@ pub(crate) fn counted(count: usize, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{csv_cell, csv_line, headed};
+    use super::{csv_cell, csv_line, csv_value, headed};
 
     #[test]
     fn nouns_are_counted() {
@@ -152,9 +178,22 @@ mod tests {
     }
 
     #[test]
+    fn values_become_cells() {
+        let record = serde_json::json!({ "a": "x", "b": ["y", "z"], "c": { "d": 1 }, "e": null, "f": 7 });
+        let cells = ["a", "b", "c", "e", "f", "g"].map(|field| csv_value(record.get(field)));
+        assert_eq!(cells, ["x", "y;z", "{\"d\":1}", "", "7", ""]);
+    }
+
+    #[test]
     fn columns_line_up_and_obey_nobody() {
         let rows =
             [vec!["alice".to_owned(), "USER".to_owned()], vec!["\u{1b}[2J".to_owned(), "-".to_owned()]];
         assert_eq!(headed(&["name", "roles"], &rows), ["NAME   ROLES", "alice  USER", "\u{fffd}[2J   -"]);
+        let rows =
+            [vec!["김민아".to_owned(), "관리자".to_owned()], vec!["a\u{202e}b".to_owned(), "-".to_owned()]];
+        assert_eq!(
+            headed(&["name", "roles"], &rows),
+            ["NAME    ROLES", "김민아  관리자", "a\u{fffd}b     -"]
+        );
     }
 }

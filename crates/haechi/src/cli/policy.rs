@@ -115,7 +115,7 @@ async fn stored(opened: &Opened, common: &Common, command: PolicyCommand) -> Res
             let of_files = files(&opened.config).into_iter().map(PolicyView::of_file);
             let of_store = policies.in_force().await?.policies.into_iter();
             let of_store = of_store.map(|one| PolicyView::of(one, "stored"));
-            print_all(common.output, of_files.chain(of_store).collect())
+            print_all(common, of_files.chain(of_store).collect())
         }
         PolicyCommand::Show { name, version: None } => {
             let file = files(&opened.config).into_iter().find(|file| file.name == name);
@@ -134,7 +134,7 @@ async fn stored(opened: &Opened, common: &Common, command: PolicyCommand) -> Res
             if found.is_empty() {
                 return Err(Failure::fault(format!("there is no policy `{name}` in the store")));
             }
-            print_all(common.output, found.into_iter().map(|one| PolicyView::of(one, "stored")).collect())
+            print_all(common, found.into_iter().map(|one| PolicyView::of(one, "stored")).collect())
         }
         PolicyCommand::Put { name, file, how } => {
             let edit = PolicyEdit::Put(read(&file)?);

@@ -5,7 +5,7 @@ mod remote;
 use super::output::{self, counted, said};
 use super::remote::{Managed, wait};
 use super::store::{Opened, with_store};
-use super::{Common, Failure, Format};
+use super::{Common, Failure};
 use crate::config::LONGEST_ACCESS_TOKEN;
 use crate::wire::own_issuer;
 use clap::{Args, Subcommand};
@@ -69,9 +69,8 @@ pub(crate) fn session(
     } else if let Some(gate) = gate.connect(common)? {
         return wait(remote::session(&gate, common, command));
     }
-    let format = common.output;
     with_store(common, command.action(), async |opened| match command {
-        SessionCommand::List { user, limit } => list(&opened, user.as_deref(), limit, format).await,
+        SessionCommand::List { user, limit } => list(&opened, user.as_deref(), limit, common).await,
         SessionCommand::End(EndArgs { id: Some(id), .. }) => one(&opened, &id).await,
         SessionCommand::End(EndArgs { user: Some(user), .. }) => of_user(&opened, &user).await,
         SessionCommand::End(EndArgs { .. }) => all(&opened).await,
@@ -136,7 +135,7 @@ async fn id_of(opened: &Opened, name: &str) -> Result<String, Failure> {
     Ok(user.ok_or_else(|| StoreError::Missing(format!("user `{name}`")))?.id)
 }
 
-async fn list(opened: &Opened, user: Option<&str>, limit: usize, format: Format) -> Result<(), Failure> {
+async fn list(opened: &Opened, user: Option<&str>, limit: usize, common: &Common) -> Result<(), Failure> {
     let id = match user {
         Some(name) => Some(id_of(opened, name).await?),
         None => None,
@@ -153,11 +152,12 @@ async fn list(opened: &Opened, user: Option<&str>, limit: usize, format: Format)
     // Times of one form are in order where their texts are.
     views.sort_by(|a, b| b.created_at.cmp(&a.created_at));
     views.truncate(limit);
-    print(format, &views)
+    print(common, &views)
 }
 
-fn print(format: Format, views: &[SessionView]) -> Result<(), Failure> {
-    output::list(format, views, &["id", "user", "since", "until"], |session| {
+fn print(common: &Common, views: &[SessionView]) -> Result<(), Failure> {
+    let fields = ["id", "subject", "user", "authenticator", "created_at", "expires_at"];
+    output::list(common, views, (&["id", "user", "since", "until"], &fields), |session| {
         vec![
             session.id.clone(),
             session.user.clone().unwrap_or_else(|| session.subject.clone()),

@@ -60,7 +60,7 @@ pub(crate) fn signing_key(
     }
     let format = common.output;
     with_store(common, command.action(), async |opened| match command {
-        SigningKeyCommand::List => list(&opened, format).await,
+        SigningKeyCommand::List => list(&opened, common).await,
         SigningKeyCommand::Rotate { lead, at_once } => {
             let lead = if at_once { SOONEST } else { lead.unwrap_or(PUBLISHED_AHEAD) };
             let next = accounts(&opened)?.rotate(lead).await?;
@@ -96,16 +96,17 @@ fn accounts(opened: &Opened) -> Result<SigningKeyAccounts, Failure> {
     Ok(signing_keys(identity.ok_or_else(missing)?, &opened.store, Arc::new(SystemClock)))
 }
 
-async fn list(opened: &Opened, format: Format) -> Result<(), Failure> {
+async fn list(opened: &Opened, common: &Common) -> Result<(), Failure> {
     let now = SystemClock.now();
     let records = opened.store.signing_keys.list().await?;
     let keys: Vec<KeyView> = records.iter().map(|record| KeyView::of(record, now)).collect();
-    print(format, &keys)
+    print(common, &keys)
 }
 
-fn print(format: Format, keys: &[KeyView]) -> Result<(), Failure> {
+fn print(common: &Common, keys: &[KeyView]) -> Result<(), Failure> {
     let heads = ["id", "algorithm", "state", "signs from", "signs until", "published until", "seal"];
-    output::list(format, keys, &heads, |key| {
+    let fields = ["kid", "algorithm", "state", "active_from", "retired_at", "published_until", "seal"];
+    output::list(common, keys, (&heads, &fields), |key| {
         let or = |text: &Option<String>, none: &str| text.clone().unwrap_or_else(|| none.to_owned());
         vec![
             key.kid.clone(),

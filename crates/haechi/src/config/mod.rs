@@ -66,6 +66,15 @@ pub(crate) fn load(file: &Path, definitions: Definitions) -> Result<Config, Repo
     checked(file, text, definitions, None)
 }
 
+/// Reads and checks a configuration that stands in no file; messages call it `name`.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub(crate) fn load_from(name: &Path, opened: impl Read, definitions: Definitions) -> Result<Config, Report> {
+    let text = text(opened).map_err(|fault| Report::errors(Source::new(name, String::new()), vec![fault]))?;
+    checked(name, text, definitions, None)
+}
+
 /// Reads and checks a configuration file that is to follow on `in_force` without a restart.
 ///
 /// # Errors
@@ -183,13 +192,17 @@ fn proved_of(config: &Config) -> Result<Arc<[Property]>, Report> {
 }
 
 fn read_file(file: &Path) -> Result<String, Fault> {
-    let unreadable = |error: std::io::Error| {
-        let help = "name the file with `-c FILE`, or in `HAECHI_CONFIG`";
-        Fault::of_file(format!("the configuration cannot be read: {}", placeholder::plain(&error))).help(help)
-    };
+    text(std::fs::File::open(file).map_err(|error| unreadable(&error))?)
+}
+
+fn unreadable(error: &std::io::Error) -> Fault {
+    let help = "name the file with `-c FILE`, or in `HAECHI_CONFIG`";
+    Fault::of_file(format!("the configuration cannot be read: {}", placeholder::plain(error))).help(help)
+}
+
+fn text(opened: impl Read) -> Result<String, Fault> {
     let mut bytes = Vec::new();
-    let opened = std::fs::File::open(file).map_err(unreadable)?;
-    opened.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    opened.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
     if bytes.len() as u64 > MAX_FILE {
         return Err(Fault::of_file("the configuration is longer than 8 MiB"));
     }

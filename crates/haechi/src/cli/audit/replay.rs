@@ -16,6 +16,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// What came of all.
@@ -74,7 +75,7 @@ pub(super) fn replay(common: &Common, arguments: &ReplayArgs) -> Result<(), Fail
         arguments.files.clone()
     };
     let judges = if arguments.recorded {
-        Judges::Recorded { current: current.clone(), known: HashMap::new(), folder: KeptFolder::new()? }
+        Judges::Recorded { current: current.clone(), known: HashMap::new(), folder: temporary_folder()? }
     } else {
         Judges::One(Box::new(Judge::new(configuration(&common.config)?)?))
     };
@@ -125,7 +126,7 @@ enum Judges {
     /// One configuration for all.
     One(Box<Judge>),
     /// For each decision the configuration that made it.
-    Recorded { current: PathBuf, known: HashMap<String, Box<Judge>>, folder: KeptFolder },
+    Recorded { current: PathBuf, known: HashMap<String, Box<Judge>>, folder: TempDir },
 }
 
 impl Judges {
@@ -139,7 +140,7 @@ impl Judges {
                     };
                     let bundle =
                         Bundle::read(&unrolled(current), hash).map_err(|error| failed(error.to_string()))?;
-                    let config = load_kept(&bundle, &folder.0.join(hash), authenticators::ALL);
+                    let config = load_kept(&bundle, &folder.path().join(hash), authenticators::ALL);
                     let config = config.map_err(|error| failed(error.to_string()))?;
                     known.insert(hash.to_owned(), Box::new(Judge::new(config)?));
                 }
@@ -150,21 +151,8 @@ impl Judges {
 }
 
 /// Where kept configurations are read from; gone when dropped.
-struct KeptFolder(PathBuf);
-
-impl KeptFolder {
-    fn new() -> Result<Self, Failure> {
-        let path = std::env::temp_dir().join(format!("haechi-replay-{:016x}", fastrand::u64(..)));
-        std::fs::create_dir(&path).map_err(Failure::fault)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for KeptFolder {
-    fn drop(&mut self) {
-        // What is left over is text without secrets.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+fn temporary_folder() -> Result<TempDir, Failure> {
+    tempfile::Builder::new().prefix("haechi-replay-").tempdir().map_err(Failure::fault)
 }
 
 struct Replay {

@@ -23,7 +23,7 @@ pub(super) async fn client(gate: &Gate, common: &Common, command: ClientCommand)
         ClientCommand::Add(arguments) => add(gate, common, *arguments).await,
         ClientCommand::List => {
             let clients: Vec<ClientView> = gate.list(&["clients"], &[], usize::MAX).await?;
-            print_all(format, &clients)
+            print_all(common, &clients)
         }
         ClientCommand::Show { client } => print(&known(gate, &client).await?, format),
         ClientCommand::Rotate(arguments) => rotate(gate, arguments, format).await,

@@ -2,10 +2,14 @@
 
 use axum::Json;
 use axum::extract::Request;
+use axum::response::{Html, IntoResponse};
 use serde_json::{Map, Value, json};
 use std::io;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
+
+/// What a browser sees at `/`.
+const WELCOME: &str = include_str!("welcome.html");
 
 /// Their addresses: `web`, `orders`, `admin`.
 pub(super) type Addresses = [SocketAddr; 3];
@@ -18,8 +22,12 @@ pub(super) async fn start() -> io::Result<Addresses> {
 async fn one(name: &'static str) -> io::Result<SocketAddr> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
-    let service =
-        axum::Router::new().fallback(move |request: Request| async move { Json(told(name, &request)) });
+    let service = axum::Router::new().fallback(move |request: Request| async move {
+        match request.uri().path() {
+            "/" => Html(WELCOME).into_response(),
+            _ => Json(told(name, &request)).into_response(),
+        }
+    });
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, service).await {
             tracing::error!(%error, name, "a demo backend stopped");

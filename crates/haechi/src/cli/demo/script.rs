@@ -53,6 +53,7 @@ services:
   admin: {{ endpoints: [http://{admin}] }}
 
 routes:
+  - {{ name: welcome, match: {{ path: / }}, authenticate: anonymous, authorize: any, service: web }}
   - {{ name: public, match: {{ path: /public/** }}, authenticate: anonymous, authorize: any, service: web }}
   - {{ name: orders, match: {{ path: /orders/** }}, authenticate: [local, staff, partner], authorize: {{ roles: [USER] }}, service: orders }}
   - {{ name: reports, match: {{ path: /reports/** }}, authenticate: [local, staff], authorize: {{ roles: [MANAGER] }}, service: orders }}

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 /// Has it done.
 pub(super) async fn policy(gate: &Gate, common: &Common, command: PolicyCommand) -> Result<(), Failure> {
     match command {
-        PolicyCommand::List => print_all(common.output, gate.list(&["policies"], &[], usize::MAX).await?),
+        PolicyCommand::List => print_all(common, gate.list(&["policies"], &[], usize::MAX).await?),
         PolicyCommand::Show { name, version: None } => {
             print(gate.get(&["policies", &name], &[]).await?, common.output)
         }
@@ -21,7 +21,7 @@ pub(super) async fn policy(gate: &Gate, common: &Common, command: PolicyCommand)
         }
         PolicyCommand::Versions { name } => {
             let found = gate.list(&["policies", &name, "versions"], &[], usize::MAX).await?;
-            print_all(common.output, found)
+            print_all(common, found)
         }
         PolicyCommand::Put { name, file, how } => {
             let text = read(&file)?;

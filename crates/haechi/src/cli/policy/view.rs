@@ -1,7 +1,7 @@
 //! Policies as they are printed.
 
 use crate::cli::output;
-use crate::cli::{Failure, Format};
+use crate::cli::{Common, Failure, Format};
 use haechi_admin::policies::{FilePolicy, sha256};
 use haechi_core::ports::{Author, PolicyVersion};
 use serde::{Deserialize, Serialize};
@@ -67,10 +67,11 @@ pub(super) fn print(view: PolicyView, format: Format) -> Result<(), Failure> {
 }
 
 /// Without their texts.
-pub(super) fn print_all(format: Format, views: Vec<PolicyView>) -> Result<(), Failure> {
+pub(super) fn print_all(common: &Common, views: Vec<PolicyView>) -> Result<(), Failure> {
     let views: Vec<PolicyView> = views.into_iter().map(|view| PolicyView { text: None, ..view }).collect();
     let heads = ["name", "source", "state", "version", "changed", "by", "agreed", "sha256"];
-    output::list(format, &views, &heads, |view| {
+    let fields = ["name", "source", "state", "revision", "changed_at", "changed_by", "approved_by", "sha256"];
+    output::list(common, &views, (&heads, &fields), |view| {
         let who = |author: &Option<Author>| author.as_ref().map(named).unwrap_or_default();
         vec![
             view.name.clone(),

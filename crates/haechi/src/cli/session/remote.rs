@@ -85,5 +85,5 @@ async fn list(gate: &Gate, common: &Common, user: Option<String>, limit: usize) 
         created_at: told.created_at,
         expires_at: told.expires_at,
     };
-    print(common.output, &found.into_iter().map(view).collect::<Vec<_>>())
+    print(common, &found.into_iter().map(view).collect::<Vec<_>>())
 }

@@ -24,7 +24,7 @@ pub(super) async fn signing_key(
     match command {
         SigningKeyCommand::List => {
             let page: Page = gate.get(&["signing-keys"], &[]).await?;
-            print(common.output, &page.items)
+            print(common, &page.items)
         }
         SigningKeyCommand::Rotate { lead, at_once } => {
             let lead = if at_once { Some(SOONEST) } else { lead };
