@@ -93,6 +93,7 @@ mod tools;
 mod tracing;
 mod trailers;
 mod upgrade;
+mod upstream_auth;
 mod upstream_tls;
 mod user_commands;
 mod websocket;

@@ -29,6 +29,7 @@ mod random;
 pub mod revocation;
 pub mod scheme;
 pub mod schemes;
+pub mod service_token;
 mod shared_count;
 mod shared_key;
 mod single_flight;

@@ -36,6 +36,9 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+/// Where an access token or a name and a password stand.
+const AUTHORIZATION: &str = "authorization";
+
 /// Forwards to the service with index `service`.
 pub(crate) async fn forward(
     request: &Forwarding<'_>,
@@ -166,8 +169,13 @@ async fn exchange(
     (body, span): (RequestBody, u64),
     left: Duration,
 ) -> Result<Answer, Failure> {
-    let token = token_of_caller(request.plan, service, permitted);
-    let token = token.map_err(|error| Failure::ours(Refusal::CANNOT_TELL, error))?;
+    let credential = service_credential(service, permitted)?;
+    let token = match credential {
+        // There is one such field, and it is the gate's.
+        Some((AUTHORIZATION, _)) => None,
+        _ => token_of_caller(request.plan, service, permitted)
+            .map_err(|error| Failure::ours(Refusal::CANNOT_TELL, error))?,
+    };
     let chain = request.plan.chain(request.route_index);
     let outgoing = Outgoing {
         permitted,
@@ -179,6 +187,7 @@ async fn exchange(
         inspected: chain.map_or(&[], Chain::places),
         logins: &request.plan.shared.logins,
         identity_token: token.as_deref(),
+        credential: credential.as_ref().map(|(field, value)| (*field, &**value)),
         body_length: body.length(),
         trace: &request.trace,
         span,
@@ -318,6 +327,18 @@ fn failed(error: &ExchangeError) -> Failure {
         reason: error.to_string(),
         failing: Failing::of(error),
         stale: false,
+    }
+}
+
+/// The field in which the gate shows who it is, where the service wants that.
+fn service_credential<'s>(
+    service: &'s Service,
+    permitted: &Permitted,
+) -> Result<Option<(&'s str, Arc<str>)>, Failure> {
+    let Some(credential) = &service.credential else { return Ok(None) };
+    match credential.shown(permitted.head().received) {
+        Ok(value) => Ok(Some((&credential.field, value))),
+        Err(why) => Err(Failure::ours(Refusal::CANNOT_TELL, why)),
     }
 }
 

@@ -73,6 +73,8 @@ pub(crate) struct Outgoing<'a> {
     /// Whose cookies go to no backend.
     pub(crate) logins: &'a Logins,
     pub(crate) identity_token: Option<&'a str>,
+    /// The gate's own credential at the service: the field's name and value.
+    pub(crate) credential: Option<(&'a str, &'a str)>,
     /// Of the body: `Some(0)` when there is none, `None` when it is chunked.
     pub(crate) body_length: Option<u64>,
     pub(crate) trace: &'a Trace,
@@ -91,6 +93,9 @@ impl Outgoing<'_> {
         self.framing(out);
         self.forwarding_fields(out);
         self.service.settings.identity_headers.write(self.permitted.caller(), out);
+        if let Some((field, value)) = self.credential {
+            out.field(field.as_bytes(), |out| out.extend_from_slice(value.as_bytes()));
+        }
         if let Some(token) = self.identity_token {
             out.field(b"authorization", |out| {
                 out.extend_from_slice(b"Bearer ");
@@ -139,6 +144,7 @@ impl Outgoing<'_> {
         match sent.known {
             FieldName::Host | FieldName::ContentLength | FieldName::Expect => false,
             FieldName::Authorization if self.identity_token.is_some() => false,
+            _ if self.is_own_credential(sent.name) => false,
             known if known.is_hop_by_hop() => false,
             _ if !settings.identity_headers.admits(sent, settings.allow_method_override) => false,
             _ if self.websocket.is_some() && handshake::ends_here(sent.name) => false,
@@ -156,13 +162,19 @@ impl Outgoing<'_> {
             self.inspected.iter().any(|place| matches!(place, CredentialPlace::Field(known) if alike(known)))
         };
         let guarded = |name: &str| self.service.settings.identity_headers.is_guarded(name.as_bytes());
-        let free = |name: &str| !credential(name) && !guarded(name);
+        let free =
+            |name: &str| !credential(name) && !guarded(name) && !self.is_own_credential(name.as_bytes());
         let asked = self.permitted.header_changes();
         let of_route = self.route.settings.request_headers.set();
         let of_route = of_route.filter(|(name, _)| !asked.drops(name.as_bytes()));
         for (name, value) in of_route.chain(asked.set()).filter(|(name, _)| free(name)) {
             out.field(name.as_bytes(), |out| out.extend_from_slice(value.as_bytes()));
         }
+    }
+
+    /// Whether the gate writes this field, or one that a backend could take for it, as its own credential.
+    fn is_own_credential(&self, name: &[u8]) -> bool {
+        self.credential.is_some_and(|(field, _)| FieldName::are_alike(field.as_bytes(), name))
     }
 
     /// A credential that the gate was asked to judge travels on only when it was verified and the route forwards it. One that was not verified

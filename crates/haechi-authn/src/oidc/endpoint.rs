@@ -16,12 +16,12 @@ const MOST: usize = 128 * 1024;
 const LONGEST_TOKEN: usize = 16 * 1024;
 
 /// What the token endpoint gave (RFC 6749 5.1, OpenID Connect Core 1.0, 3.1.3.3).
-pub(super) struct Granted {
-    pub(super) access_token: Secret<String>,
-    pub(super) refresh_token: Option<Secret<String>>,
-    pub(super) id_token: Option<Secret<String>>,
-    pub(super) expires_in: Option<Duration>,
-    pub(super) scope: Option<String>,
+pub(crate) struct Granted {
+    pub(crate) access_token: Secret<String>,
+    pub(crate) refresh_token: Option<Secret<String>>,
+    pub(crate) id_token: Option<Secret<String>>,
+    pub(crate) expires_in: Option<Duration>,
+    pub(crate) scope: Option<String>,
 }
 
 /// Why the token endpoint gave nothing.
@@ -155,7 +155,7 @@ async fn post(
 }
 
 /// The `error` of a refusal, as it can stand in a log.
-fn error_of(answer: &WebAnswer) -> String {
+pub(crate) fn error_of(answer: &WebAnswer) -> String {
     let error = Object::parse(&answer.body).ok();
     let error = error.as_ref().and_then(|document| document.member("error")).and_then(Json::as_str);
     match error {
@@ -169,7 +169,7 @@ pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(128).collect::<String>().escape_debug().to_string()
 }
 
-fn read_granted(answer: &WebAnswer) -> Result<Granted, String> {
+pub(crate) fn read_granted(answer: &WebAnswer) -> Result<Granted, String> {
     if !answer.is_of_type(JSON) {
         return Err("the answer is not JSON".to_owned());
     }

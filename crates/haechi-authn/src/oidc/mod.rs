@@ -23,6 +23,7 @@ pub use calls::{JSON, WebAnswer, WebCalls, WebRequest};
 pub use client::{CallbackAnswer, LoggedIn, OidcClient, OidcCounts, OidcParts, Redirection};
 pub use config::{ClientProof, OidcConfig, ResponseMode, SecretIn};
 pub(crate) use discovery::{Described, Discovery, Document};
+pub(crate) use endpoint::{Granted, error_of, read_granted};
 pub use fault::LoginFault;
 pub(crate) use kept_tokens::SessionSecret;
 pub(crate) use login_state::Way;

@@ -10,6 +10,7 @@ pub(crate) mod resilience;
 pub(crate) mod response_headers;
 pub(crate) mod route;
 pub(crate) mod service;
+pub(crate) mod service_credential;
 
 pub use cors::{Cors, CorsOrigins};
 pub use index::{EndpointIndex, ListenerIndex, ServiceIndex};
@@ -23,3 +24,4 @@ pub use response_headers::FieldRules;
 pub use route::{Authentication, CacheControl, IdentityCall, Route, RouteSettings, Target};
 pub(crate) use service::DEFAULT_IDLE_TIMEOUT;
 pub use service::{Balance, Endpoint, HashKey, IdentityToken, Service, ServiceSettings, UpstreamHost};
+pub use service_credential::{AccessToken, CredentialValue, ServiceCredential};

@@ -2,6 +2,7 @@
 
 use super::index::EndpointIndex;
 use super::resilience::{Circuit, Ejection, HealthCheck, Keepalive, Protocol, Retries};
+use super::service_credential::ServiceCredential;
 use crate::identity_headers::IdentityHeaders;
 use crate::upstream::endpoint::EndpointState;
 use haechi_core::Host;
@@ -16,6 +17,8 @@ pub struct Service {
     pub endpoints: Vec<Endpoint>,
     /// Everything else.
     pub settings: ServiceSettings,
+    /// What the gate shows to it as its client.
+    pub credential: Option<ServiceCredential>,
 }
 
 /// Everything about a service but its endpoints.
@@ -116,7 +119,7 @@ pub struct IdentityToken {
 impl Service {
     /// A service with these endpoints, of which nothing else is asked.
     pub fn new(name: &str, endpoints: Vec<Endpoint>) -> Self {
-        Self { name: name.into(), endpoints, settings: ServiceSettings::default() }
+        Self { name: name.into(), endpoints, settings: ServiceSettings::default(), credential: None }
     }
 
     /// One of its endpoints.

@@ -8,6 +8,7 @@ use super::key_expiry::KeyExpiry;
 use super::plan::{self, PlanFault};
 use super::points::decision_points;
 use super::service_calls::service_calls;
+use super::service_tokens::ServiceTokens;
 use super::store_watch::StoreWatch;
 use crate::authenticators::definition::Materials;
 use crate::config::Config;
@@ -59,6 +60,8 @@ pub(crate) struct ProcessState {
     pub(crate) key_expiry: Arc<KeyExpiry>,
     /// What is known of endpoints, for the plans that come after this one.
     pub(crate) endpoints: Endpoints,
+    /// The gate's own access tokens at services.
+    service_tokens: ServiceTokens,
     keyring: Option<Arc<Keyring>>,
     /// Of which pages the identity provider's public clients are.
     client_origins: Arc<ClientOrigins>,
@@ -128,6 +131,7 @@ impl ProcessState {
         let limits = shared_state.as_ref().map(SharedState::limits);
         let identity_limits = Arc::new(IdentityLimits::new(limits, clock.clone()));
         let fetch = Arc::new(WebFetch::new(&config.egress));
+        let service_tokens = ServiceTokens::new(fetch.clone(), clock.clone(), control.handle().clone());
         Ok(Self {
             store,
             shared_state,
@@ -141,6 +145,7 @@ impl ProcessState {
             key_uses,
             key_expiry,
             endpoints: Endpoints::default(),
+            service_tokens,
             keyring,
             client_origins,
             pool: Arc::default(),
@@ -229,7 +234,7 @@ impl Assembly {
         };
         let built = Arc::new(authenticators::build(config, &materials, &fetching, before)?);
         let points = decision_points(config, &process.control).map_err(PlanFault::from)?;
-        let endpoints = &process.endpoints;
+        let endpoints = (&process.endpoints, Some(&process.service_tokens));
         let logins = Logins::new(built.logins.values().cloned(), identity.is_some());
         let plan =
             plan::plan(config, generation, (&built.authenticators, logins), identity, endpoints, points)?;

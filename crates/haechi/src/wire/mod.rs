@@ -32,6 +32,7 @@ mod policy_standing;
 mod reload;
 pub(crate) mod rules;
 mod service_calls;
+mod service_tokens;
 mod signals;
 mod sinks;
 mod sockets;

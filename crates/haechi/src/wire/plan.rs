@@ -1,18 +1,20 @@
 //! From the configuration as it is meant to the plan that the workers run.
 
 use super::points::PointFault;
+use super::service_tokens::ServiceTokens;
 use super::tls;
 use crate::config::StorePolicies;
-use crate::config::meant::{self, Authenticate, Config};
+use crate::config::meant::{self, Authenticate, Config, UpstreamAuth};
 use haechi_audit::chain::hex;
 use haechi_authn::Authenticator;
 use haechi_authn::identity::Provider;
 use haechi_authz::{DecisionPoint, Enforcer, EnforcerParts, Engine};
-use haechi_core::MethodSet;
 use haechi_core::rate::Rate;
+use haechi_core::{MethodSet, Timestamp};
 use haechi_proxy::{
-    Authentication, Cors, CorsOrigins, Endpoint, Endpoints, IdentityCall, LimitBy, Logins, OnFailure, Plan,
-    PlanParts, RateLimit, Route, RouteSettings, Service, ServiceIndex, Target,
+    AccessToken, Authentication, Cors, CorsOrigins, CredentialValue, Endpoint, Endpoints, IdentityCall,
+    LimitBy, Logins, OnFailure, Plan, PlanParts, RateLimit, Route, RouteSettings, Service, ServiceCredential,
+    ServiceIndex, Target,
 };
 use http::Method;
 use std::collections::{BTreeMap, HashMap};
@@ -46,13 +48,13 @@ pub(crate) fn plan(
     generation: u64,
     (authenticators, logins): (&Authenticators, Logins),
     identity: Option<Arc<Provider>>,
-    endpoints: &Endpoints,
+    (endpoints, tokens): (&Endpoints, Option<&ServiceTokens>),
     points: Vec<Arc<dyn DecisionPoint>>,
 ) -> Result<Plan, PlanFault> {
     let services: Vec<Service> = config
         .services
         .values()
-        .map(|configured| service(configured, endpoints))
+        .map(|configured| service(configured, (endpoints, tokens)))
         .collect::<Result<_, _>>()?;
     let index: HashMap<&str, ServiceIndex> =
         config.services.keys().enumerate().map(|(i, name)| (&**name, ServiceIndex::new(i))).collect();
@@ -117,7 +119,10 @@ fn authentication(configured: &Authenticate, known: &Authenticators) -> Option<A
     }
 }
 
-fn service(configured: &meant::Service, endpoints: &Endpoints) -> Result<Service, tls::TlsFault> {
+fn service(
+    configured: &meant::Service,
+    (endpoints, tokens): (&Endpoints, Option<&ServiceTokens>),
+) -> Result<Service, tls::TlsFault> {
     let protocol = configured.settings.protocol;
     let tls = configured.tls.as_ref().map(|tls| tls::service(&configured.name, tls, protocol)).transpose()?;
     let endpoint = |endpoint: &meant::Endpoint| {
@@ -135,7 +140,33 @@ fn service(configured: &meant::Service, endpoints: &Endpoints) -> Result<Service
         name: configured.name.clone(),
         endpoints: configured.endpoints.iter().map(endpoint).collect::<Result<_, _>>()?,
         settings: configured.settings.clone(),
+        credential: configured.upstream_auth.as_ref().map(|auth| credential(&configured.name, auth, tokens)),
     })
+}
+
+fn credential(service: &Arc<str>, auth: &UpstreamAuth, tokens: Option<&ServiceTokens>) -> ServiceCredential {
+    match auth {
+        UpstreamAuth::Field(field, value) => ServiceCredential {
+            field: field.clone(),
+            value: CredentialValue::Fixed(value.expose().as_str().into()),
+        },
+        UpstreamAuth::Token(config) => ServiceCredential {
+            field: "authorization".into(),
+            value: CredentialValue::Token(tokens.map_or_else(
+                || Arc::new(NoToken) as Arc<dyn AccessToken>,
+                |tokens| tokens.of(service, config),
+            )),
+        },
+    }
+}
+
+/// For plans that forward nothing.
+struct NoToken;
+
+impl AccessToken for NoToken {
+    fn authorization(&self, _: Timestamp) -> Result<Arc<str>, String> {
+        Err("no access token is fetched where nothing is forwarded".to_owned())
+    }
 }
 
 /// How often an address may begin or finish a login with a browser, in a minute: each asks the provider, and costs a person's patience more than this.

@@ -23,7 +23,7 @@ pub(crate) fn rules(config: &Config, answers: &GivenAnswers) -> Result<Plan, Pla
         0,
         (&authenticators, Logins::default()),
         None,
-        &Endpoints::default(),
+        (&Endpoints::default(), None),
         unasked(config, answers),
     )
 }

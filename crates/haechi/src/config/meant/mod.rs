@@ -27,6 +27,7 @@ mod shared_state;
 mod sinks;
 mod telemetry;
 mod tls;
+mod upstream_auth;
 
 pub(crate) use admin::{Admin, OperatorRole, ProbeListener};
 pub(crate) use admin_policies::vocabulary as admin_vocabulary;
@@ -43,6 +44,7 @@ pub(crate) use service::{Endpoint, Service};
 pub(crate) use sinks::{Sink, SyslogServer};
 pub(crate) use telemetry::Traces;
 pub(crate) use tls::ServiceTls;
+pub(crate) use upstream_auth::UpstreamAuth;
 
 pub(crate) use super::written::PointType;
 pub(super) use resolve::resolve;

@@ -4,6 +4,7 @@ use super::identity_headers;
 use super::names::Resolver;
 use super::resilience;
 use super::tls::{self, ServiceTls};
+use super::upstream_auth::{self, UpstreamAuth};
 use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::value::Identifier;
@@ -25,6 +26,8 @@ pub(crate) struct Service {
     pub tls: Option<ServiceTls>,
     /// Everything else.
     pub settings: ServiceSettings,
+    /// The gate's own credential there.
+    pub upstream_auth: Option<UpstreamAuth>,
 }
 
 /// A backend.
@@ -57,7 +60,14 @@ pub(super) fn service(
         resolver.faults.push(fault.help("give the backend's certificate a name, or leave `health` out"));
     }
     let settings = settings(resolver, written);
-    Some(Service { name: name.value.0.clone(), endpoints: endpoints?, tls: tls?, settings: settings? })
+    let upstream_auth = written.upstream_auth.resolve(|auth| upstream_auth::meant(resolver, auth, written));
+    Some(Service {
+        name: name.value.0.clone(),
+        endpoints: endpoints?,
+        tls: tls?,
+        settings: settings?,
+        upstream_auth: upstream_auth?,
+    })
 }
 
 fn settings(resolver: &mut Resolver<'_>, written: &written::Service) -> Option<ServiceSettings> {

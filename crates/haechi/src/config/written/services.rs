@@ -10,11 +10,12 @@ use crate::config::record::record;
 use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::value::{
-    AttributeName, EndpointUrl, FilePath, IdentityHeader, PassedHeader, ReservedHeader,
+    AttributeName, EndpointUrl, FilePath, HeaderName, IdentityHeader, PassedHeader, ReservedHeader,
 };
 use crate::config::yaml::{Kind, Node};
-use haechi_core::{FieldName, Host};
+use haechi_core::{FieldName, Host, Secret};
 use haechi_proxy::{Balance, HashKey, Protocol, UpstreamHost};
+use reqwest::Url;
 use serde_json::{Value as Json, json};
 
 record! {
@@ -39,6 +40,8 @@ record! {
         section identity as "identity": ServiceIdentity,
         /// Lets `X-HTTP-Method-Override` and its like through.
         default allow_method_override as "allow_method_override": bool = false,
+        /// What the gate shows to the backends as its own credential. Nothing of the client's travels in its place.
+        optional upstream_auth as "upstream_auth": At<UpstreamAuth>,
         /// How endpoints with `https://` are spoken to. Their certificates are verified, always.
         optional tls as "tls": At<ServiceTls>,
         /// Asks endpoints how they are, and leaves out those that are not well.
@@ -70,6 +73,77 @@ record! {
         optional client_certificate as "client_certificate": At<FilePath>,
         /// A PEM file with its key.
         optional client_key as "client_key": At<FilePath>,
+    }
+}
+
+record! {
+    "`upstream_auth` of a service"
+    /// The gate's own credential at a service, in one of three ways.
+    struct UpstreamAuth {
+        /// A name and a password (RFC 7617).
+        optional basic as "basic": At<UpstreamBasic>,
+        /// A secret in a header.
+        optional header as "header": At<UpstreamHeader>,
+        /// An access token that the gate gets for itself (RFC 6749 4.4), and renews before it ends.
+        optional client_credentials as "client_credentials": At<ClientCredentials>,
+    }
+}
+
+record! {
+    "`basic`"
+    /// A name and a password.
+    struct UpstreamBasic {
+        /// The name.
+        required username as "username": At<String>,
+        /// The password.
+        required password as "password": At<Secret<String>>,
+    }
+}
+
+record! {
+    "`header`"
+    /// A secret in a header.
+    struct UpstreamHeader {
+        /// The header's name.
+        required name as "name": At<HeaderName>,
+        /// Its value: the secret, with whatever stands before it (`Bearer …`).
+        required value as "value": At<Secret<String>>,
+    }
+}
+
+record! {
+    "`client_credentials`"
+    /// An access token for the gate itself.
+    struct ClientCredentials {
+        /// The token endpoint. Discovered at `issuer` where this is left out.
+        optional token_url as "token_url": At<Url>,
+        /// The issuer that says where its token endpoint is.
+        optional issuer as "issuer": At<String>,
+        /// How the gate is registered there.
+        required client_id as "client_id": At<String>,
+        /// The secret of that registration.
+        required client_secret as "client_secret": At<Secret<String>>,
+        /// How the secret is shown: in the header (`basic`) or in the form (`post`). What the server takes where this is left out.
+        optional client_authentication as "client_authentication": At<SecretForm>,
+        /// The scopes to ask for.
+        default scopes as "scopes": Vec<String> = Vec::new(),
+        /// What is sent as `audience`, which some servers want.
+        optional audience as "audience": At<String>,
+        /// What is sent as `resource` (RFC 8707).
+        optional resource as "resource": At<String>,
+        /// Takes a server over plain `http` at an address that is not on loopback.
+        default allow_http as "allow_http": bool = false,
+    }
+}
+
+choice! {
+    "a place of the secret"
+    /// Where the gate's secret stands when it asks for a token.
+    pub(crate) enum SecretForm {
+        /// In `Authorization`.
+        Basic = "basic",
+        /// In the form.
+        Post = "post",
     }
 }
 
