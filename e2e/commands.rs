@@ -78,10 +78,9 @@ fn all_faults_are_told_at_once() {
 
 #[test]
 fn what_is_not_built_is_refused_and_not_ignored() {
-    let external =
-        GOOD.replace("{ type: api_key, header: X-API-Key }", "{ type: external, url: http://auth }");
+    let saml = GOOD.replace("{ type: api_key, header: X-API-Key }", "{ type: saml, url: http://auth }");
     let no_policies = format!("{GOOD}policies: [policies/*.cedar]\n");
-    for (key, text) in [("external", external), ("policies", no_policies)] {
+    for (key, text) in [("saml", saml), ("policies", no_policies)] {
         let folder = Folder::new(&text);
         let checked = haechi(folder.path(), &["check"]);
         assert_eq!(checked.code, 1, "{key}: {checked:#?}");

@@ -386,3 +386,31 @@ impl Kept {
         Head::read(&mut self.0).is_ok_and(|head| head.is_none())
     }
 }
+
+/// RFC 9440: read by openssl as it would be by a backend.
+#[test]
+fn a_service_that_asks_for_it_is_shown_the_certificate_and_nobody_elses() {
+    let set = mesh("optional", "");
+    let text = std::fs::read_to_string(set.gate.folder().file("haechi.yaml")).unwrap();
+    let asks = format!(
+        "endpoints: [\"{}\"], identity: {{ client_certificate: true, pass: [Client-Cert] }} }}",
+        set.backend.url()
+    );
+    let changed = text.replace(&format!("endpoints: [\"{}\"] }}", set.backend.url()), &asks);
+    assert_ne!(text, changed);
+    set.gate.folder().write("haechi.yaml", &changed);
+    let forged = ["--header", "Client-Cert: :Zm9yZ2Vk:", "--header", "Client_Cert: :Zm9yZ2Vk:"];
+    let shown = eventually(PATIENCE, || {
+        set.get_as("orders", "/orders/1", &forged).expect(200);
+        set.backend.last().field("client-cert").map(str::to_owned)
+    });
+    let base64 = shown.strip_prefix(':').and_then(|rest| rest.strip_suffix(':')).unwrap();
+    let der = format!("echo {base64} | base64 -d | openssl x509 -inform der -noout -ext subjectAltName");
+    let read = Command::new("bash").args(["-c", &der]).output().unwrap();
+    let read = String::from_utf8_lossy(&read.stdout).into_owned();
+    assert!(read.contains("spiffe://mesh.example/ns/prod/sa/orders"), "{read}");
+    // Who shows none cannot say that they did.
+    set.get("/public/1", &forged).expect(200);
+    let seen = set.backend.last();
+    assert!(!seen.head.fields.iter().any(|(name, _)| name.to_lowercase().starts_with("client")), "{seen:?}");
+}

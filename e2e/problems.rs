@@ -43,6 +43,9 @@ fn kind(value: &str) -> Option<String> {
 fn of_the_gate() -> BTreeSet<Problem> {
     let statuses = arms("crates/haechi-proxy/src/respond.rs", "Refusal::", constant);
     let types = arms("crates/haechi-proxy/src/refusal.rs", "Self::", kind);
+    // Its status is chosen among several, of which the page says so.
+    let chosen = ("OfService".to_owned(), StatusCode::FORBIDDEN.as_u16());
+    let statuses: Vec<_> = statuses.into_iter().chain([chosen]).collect();
     let names: BTreeSet<&str> = statuses.iter().map(|(variant, _)| &**variant).collect();
     assert_eq!(names, types.iter().map(|(variant, _)| &**variant).collect(), "could not be read");
     let of = |variant: &String| types.iter().find(|(other, _)| other == variant).unwrap().1.clone();

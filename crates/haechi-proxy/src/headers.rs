@@ -92,7 +92,9 @@ impl Outgoing<'_> {
         self.set_fields(out);
         self.framing(out);
         self.forwarding_fields(out);
-        self.service.settings.identity_headers.write(self.permitted.caller(), out);
+        let identity = &self.service.settings.identity_headers;
+        identity.write(self.permitted.caller(), out);
+        identity.write_certificate(&self.permitted.head().connection, out);
         if let Some((field, value)) = self.credential {
             out.field(field.as_bytes(), |out| out.extend_from_slice(value.as_bytes()));
         }

@@ -1,15 +1,23 @@
 //! Identity headers: what a backend is told of the caller, under which names, and what of a client's may stand beside it (docs/backends.md).
 
 use crate::head_sink::HeadSink;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use haechi_core::connection::ConnectionFacts;
 use haechi_core::fields::{Field, FieldPattern};
 use haechi_core::{AttributeValue, Caller, FieldName};
 use std::borrow::Cow;
+
+const CERTIFICATE: &[u8] = b"client-cert";
+const CERTIFICATE_CHAIN: &[u8] = b"client-cert-chain";
 
 /// What one service is told of the caller in header fields, and how a client's fields are guarded for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdentityHeaders {
     /// The names under which the caller is told.
     pub names: IdentityNames,
+    /// Whether the certificate that the client showed is told (RFC 9440).
+    pub client_certificate: bool,
     /// More names that a client's field may not have.
     pub reserve: Box<[FieldPattern]>,
     /// Reserved names that a client's field may have all the same, spelled so; a response's `X-Auth-*` and `X-Accel-*` as well.
@@ -88,6 +96,10 @@ impl IdentityHeaders {
     }
 
     fn is_own(&self, name: &[u8]) -> bool {
+        let of_certificate = |own: &[u8]| FieldName::are_alike(own, name);
+        if self.client_certificate && [CERTIFICATE, CERTIFICATE_CHAIN].into_iter().any(of_certificate) {
+            return true;
+        }
         match &self.names {
             IdentityNames::Own(own) => own.all().any(|own| FieldName::are_alike(own.as_bytes(), name)),
             IdentityNames::Untold | IdentityNames::Standard => false,
@@ -106,16 +118,18 @@ impl IdentityHeaders {
     /// The lower-case names of all fields by which any caller could be told, where callers have these attributes. Without names of its own a service is told nothing,
     /// and may believe what stands under the usual ones all the same.
     pub(crate) fn all_names<'a>(&'a self, attributes: impl Iterator<Item = &'a str>) -> Vec<Cow<'a, str>> {
-        const STANDARD: [&str; 5] =
+        const USUAL: [&str; 5] =
             ["x-auth-subject", "x-auth-issuer", "x-auth-roles", "x-auth-scopes", "x-auth-authenticator"];
-        let standard = STANDARD.into_iter().map(Cow::Borrowed);
+        let standard = USUAL.into_iter().map(Cow::Borrowed);
         // As fields have their names.
         let attributes = attributes.map(|name| Cow::Owned(format!("x-auth-attr-{}", name.to_lowercase())));
         let own = match &self.names {
             IdentityNames::Own(own) => Some(own.all().map(Cow::Borrowed)),
             IdentityNames::Untold | IdentityNames::Standard => None,
         };
-        standard.chain(attributes).chain(own.into_iter().flatten()).collect()
+        let certificate = [CERTIFICATE, CERTIFICATE_CHAIN].into_iter().filter(|_| self.client_certificate);
+        let certificate = certificate.map(String::from_utf8_lossy);
+        standard.chain(attributes).chain(own.into_iter().flatten()).chain(certificate).collect()
     }
 
     /// Writes the fields that tell of `caller`.
@@ -124,6 +138,22 @@ impl IdentityHeaders {
             IdentityNames::Untold => {}
             IdentityNames::Standard => standard(caller, out),
             IdentityNames::Own(own) => under_own_names(own, caller, out),
+        }
+    }
+
+    /// Writes the certificate that the client showed at the TLS handshake, and those that it showed with it, where the service asks for them
+    /// (RFC 9440 2.2, 2.3).
+    pub(crate) fn write_certificate(&self, connection: &ConnectionFacts, out: &mut impl HeadSink) {
+        let shown = connection.tls.as_ref().and_then(|tls| tls.client_certificate.as_ref());
+        let Some(shown) = shown.filter(|_| self.client_certificate) else { return };
+        out.field(CERTIFICATE, |out| byte_sequence(out, shown.der()));
+        if shown.intermediates().next().is_some() {
+            out.field(CERTIFICATE_CHAIN, |out| {
+                for (index, der) in shown.intermediates().enumerate() {
+                    out.extend_from_slice(if index == 0 { b"" } else { b", " });
+                    byte_sequence(out, der);
+                }
+            });
         }
     }
 
@@ -137,6 +167,13 @@ impl IdentityHeaders {
             .map(|(name, value)| (name.into(), value.into()))
             .collect()
     }
+}
+
+/// RFC 9651 4.1.8.
+fn byte_sequence(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.push(b':');
+    out.extend_from_slice(STANDARD.encode(bytes).as_bytes());
+    out.push(b':');
 }
 
 fn standard(caller: &Caller, out: &mut impl HeadSink) {

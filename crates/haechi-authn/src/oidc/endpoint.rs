@@ -205,6 +205,10 @@ pub(crate) fn read_granted(answer: &WebAnswer) -> Result<Granted, String> {
         refresh_token: token("refresh_token")?,
         id_token: token("id_token")?,
         expires_in: expires_in.map(Duration::from_secs),
-        scope: text("scope")?,
+        // Some write it where they grant none.
+        scope: match document.member("scope") {
+            Some(Json::String(none)) if none.is_empty() => None,
+            _ => text("scope")?,
+        },
     })
 }

@@ -23,6 +23,7 @@ struct Granted<'a> {
     refresh_token: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
     scope: &'a str,
 }
 

@@ -18,7 +18,12 @@ pub(in crate::upstream) fn service(weights: &[u32]) -> Service {
         Endpoint { state: Arc::new(state), weight: *weight }
     };
     let settings = ServiceSettings { slow_start: Duration::from_secs(10), ..ServiceSettings::default() };
-    Service { name: name.clone(), endpoints: weights.iter().enumerate().map(endpoint).collect(), settings }
+    Service {
+        name: name.clone(),
+        endpoints: weights.iter().enumerate().map(endpoint).collect(),
+        settings,
+        credential: None,
+    }
 }
 
 /// The same, balanced like this.

@@ -32,7 +32,8 @@ pub(super) fn meant(
             }
         }
     }
-    Some(IdentityHeaders { names, reserve, pass })
+    let client_certificate = written.client_certificate;
+    Some(IdentityHeaders { names, client_certificate, reserve, pass })
 }
 
 fn own_names(resolver: &mut Resolver<'_>, own: &At<written::OwnIdentityHeaders>) -> Option<OwnNames> {

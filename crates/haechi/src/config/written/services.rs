@@ -157,6 +157,8 @@ record! {
         default reserve as "reserve": Vec<At<ReservedHeader>> = Vec::new(),
         /// Reserved names of headers that clients' requests may have all the same: `X-Client-IP`, `X-Envoy-*`. `X-Auth-*` and `X-Accel-*` of this name travel on in responses, too.
         default pass as "pass": Vec<At<PassedHeader>> = Vec::new(),
+        /// Sends the certificate that the client showed at the TLS handshake, as `Client-Cert` and `Client-Cert-Chain` (RFC 9440).
+        default client_certificate as "client_certificate": bool = false,
         /// Sends a short JWT that the gate signs, in `Authorization`. Needs `identity` at the top.
         optional token as "token": At<IdentityToken>,
     }
