@@ -250,8 +250,8 @@ admin:
   hosts: [ops.internal]
   tls: {{ certificates: [{{ certificate: admin.pem, key: admin.key }}] }}
 authenticators: {{ local: {{ type: jwt, issuer: self }} }}
-routes: [{{ name: none, match: {{ path: /x }}, authenticate: local, authorize: any, service: none }}]
-services: {{ none: {{ endpoints: [\"http://127.0.0.1:1\"] }} }}
+routes: [{{ name: none, match: {{ path: /x }}, authenticate: local, authorize: any, service: nothing }}]
+services: {{ nothing: {{ endpoints: [\"http://127.0.0.1:1\"] }} }}
 "
     ));
     folder.write("ca.pem", &authority.pem());
