@@ -85,3 +85,32 @@ fn a_policy_that_another_node_cannot_have_keeps_it_from_being_ready() {
     one.call("DELETE", "policies/tenants", &if_match(1), None).expect(204);
     eventually(PATIENCE, || (other.admin("/readyz").status == 200).then_some(()));
 }
+
+#[test]
+fn a_change_that_one_node_was_asked_for_is_agreed_to_at_another_and_once() {
+    let store = format!("admin: {{ bind: 127.0.0.1:0, approvals: 2 }}\nstore: \"{}\"\n", postgres_database());
+    let one = Site::start(&store, &[]);
+    let backend = Backend::saying("reached");
+    let other =
+        Site::running(Gate::start_in(Folder::exactly(&configuration(&backend, &store))).ready(), backend);
+    let asked = one.call("PUT", "policies/no-orders", NEW, Some(FORBID)).expect(202).json();
+    let approve = format!("approvals/{}/approve", asked["id"].as_str().unwrap());
+    assert_eq!(other.call("POST", &approve, "", None).status, 403, "the same person at another node");
+    assert_eq!((one.asks("/orders"), other.asks("/orders")), ((200, true), (200, true)));
+    // The second person presses twice, at both nodes.
+    let statuses = std::thread::scope(|scope| {
+        let presses =
+            [&one, &other].map(|site| scope.spawn(|| site.call_as(1, "POST", &approve, "", None).status));
+        presses.map(|press| press.join().unwrap())
+    });
+    let mut sorted = statuses;
+    sorted.sort_unstable();
+    assert_eq!(sorted, [200, 409], "{statuses:?}");
+    for site in [&one, &other] {
+        eventually(IN_FORCE_WITHIN, || (site.asks("/orders") == (403, false)).then_some(()));
+        assert_eq!(site.get(&approve.replace("/approve", ""))["state"], "approved");
+    }
+    let done =
+        |site: &Site| site.records("approval.approve").iter().filter(|one| one["outcome"] == "done").count();
+    assert_eq!(done(&one) + done(&other), 1);
+}

@@ -164,30 +164,60 @@ pub(crate) enum Command {
     /// Write a first configuration, with comments, to begin with.
     Init,
     /// Check the configuration; exit 1 and file:line:column where it is at fault.
+    #[command(
+        after_help = "Examples:\n  haechi check\n  haechi check -c /etc/haechi/haechi.yaml --online\n  envsubst < gate.yaml | haechi check -"
+    )]
     Check(CheckArgs),
     /// Tell which route a request takes, who would be calling, and what is asked of them.
+    #[command(
+        after_help = "Examples:\n  haechi explain --method GET --path /orders/42 --role USER\n  haechi explain --method DELETE --path /admin/users/7 --as alice\n  haechi explain --decision f3a1... --admin http://127.0.0.1:9901"
+    )]
     Explain(Box<ExplainArgs>),
     /// Try access rules on cases: who may do what, and who may not.
+    #[command(
+        after_help = "Examples:\n  haechi test cases.yaml --coverage\n  haechi test cases/*.yaml --output junit > report.xml"
+    )]
     Test(TestArgs),
     /// Show who may do what: routes, methods and roles in a table.
+    #[command(
+        after_help = "Examples:\n  haechi matrix --route orders\n  haechi matrix --output html > who-may-do-what.html"
+    )]
     Matrix(MatrixArgs),
     /// Prove properties for every caller and every request, or show who does what they forbid. Needs the program cvc5.
+    #[command(after_help = "Examples:\n  haechi prove\n  haechi prove properties.yaml --output json")]
     Prove(ProveArgs),
     /// Tell what access a change of the configuration adds or removes, with an example of each. Needs the program cvc5.
+    #[command(
+        after_help = "Examples:\n  haechi diff haechi.yaml new.yaml\n  haechi diff git:main haechi.yaml --fail-on wider"
+    )]
     Diff(DiffArgs),
     /// Ask the admin listener whether the gate is ready; exit 1 where it is not.
+    #[command(after_help = "Examples:\n  haechi health\n  haechi health --live --admin 127.0.0.1:9901")]
     Health(HealthArgs),
     /// What a running gate has decided lately, and what it decides from now on.
+    #[command(
+        after_help = "Examples:\n  haechi decisions --denied --follow\n  haechi decisions --subject alice --output json"
+    )]
     Decisions(decisions::DecisionsArgs),
     /// Users in the store: by way of a running gate where there is one.
+    #[command(
+        after_help = "Examples:\n  haechi user add alice --role USER\n  haechi user list --output csv\n  haechi user unlock alice"
+    )]
     User(remote::Managed<user::UserCommand>),
     /// API keys in the store: by way of a running gate where there is one, save `import` and `scan`.
+    #[command(
+        after_help = "Examples:\n  haechi key create --owner acme --role USER --expires 90d\n  haechi key rotate ID --overlap 7d\n  haechi key list --output csv"
+    )]
     Key(remote::Managed<key::KeyCommand>),
     /// Machine clients, which get tokens for themselves: by way of a running gate where there is one.
+    #[command(after_help = "Examples:\n  haechi client add nightly --role JOBS --scope orders:read")]
     Client(remote::Managed<client::ClientCommand>),
     /// Access tokens: by way of a running gate where there is one.
     Token(remote::Managed<token::TokenCommand>),
     /// Policies of the store, which count on all nodes: by way of a running gate where there is one.
+    #[command(
+        after_help = "Examples:\n  haechi policy put no-exports exports.cedar\n  haechi policy versions no-exports"
+    )]
     Policy(remote::Managed<policy::PolicyCommand>),
     /// Changes that wait for a second person, at a running gate.
     Approval(remote::Managed<approval::ApprovalCommand>),
@@ -197,8 +227,12 @@ pub(crate) enum Command {
     SigningKey(remote::Managed<signing_key::SigningKeyCommand>),
     /// The audit trail: verify it, find and follow records, and what it has about a person.
     #[command(subcommand)]
+    #[command(
+        after_help = "Examples:\n  haechi audit verify\n  haechi audit tail -f\n  haechi audit export --subject alice > alice.jsonl"
+    )]
     Audit(audit::AuditCommand),
     /// Tell who may do what, who did, and which access nobody used.
+    #[command(after_help = "Examples:\n  haechi review\n  haechi review --output html > review.html")]
     Review(audit::review::ReviewArgs),
     /// The schema of the store: its version, and bringing it up to date.
     #[command(subcommand)]
@@ -495,6 +529,22 @@ mod tests {
         {
             assert!(Cli::try_parse_from(create.iter().copied().chain([more])).is_err(), "{more}");
         }
+    }
+
+    #[test]
+    fn the_examples_of_help_can_be_typed() {
+        let mut count = 0;
+        for command in Cli::command().get_subcommands() {
+            let Some(help) = command.get_after_help() else { continue };
+            for line in help.to_string().lines().skip(1) {
+                let typed = line.rsplit("| ").next().unwrap().split(" > ").next().unwrap();
+                let words: Vec<&str> = typed.split_whitespace().collect();
+                assert_eq!(words[..2], ["haechi", command.get_name()], "{line}");
+                Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{line}: {error}"));
+                count += 1;
+            }
+        }
+        assert!(count > 25, "{count}");
     }
 
     #[test]
