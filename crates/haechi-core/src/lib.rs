@@ -12,6 +12,7 @@ pub mod fields;
 pub mod head;
 pub mod host;
 pub mod id;
+pub mod language;
 pub mod method;
 pub mod metrics;
 pub mod outcome;

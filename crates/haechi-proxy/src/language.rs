@@ -3,6 +3,7 @@
 mod korean;
 
 use haechi_core::Fields;
+use haechi_core::language::prefers_korean;
 use http::StatusCode;
 
 /// A language that pages are written in.
@@ -18,22 +19,7 @@ pub(crate) enum Language {
 impl Language {
     /// The one that the request prefers.
     pub(crate) fn of(fields: &Fields) -> Self {
-        let values = fields.iter().filter(|field| field.name == b"accept-language");
-        let (mut english, mut korean) = (None, None);
-        for range in values.flat_map(|field| field.value.split(|&byte| byte == b',')) {
-            let mut parts = range.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
-            let tag = parts.next().unwrap_or_default();
-            let weight = parts.find_map(|part| part.strip_prefix(b"q=")).map_or(Some(1000), weight);
-            let primary = tag.split(|&byte| byte == b'-').next().unwrap_or_default();
-            let of = match primary {
-                name if name.eq_ignore_ascii_case(b"ko") => &mut korean,
-                name if name.eq_ignore_ascii_case(b"en") => &mut english,
-                _ => continue,
-            };
-            *of = (*of).max(weight);
-        }
-        // Whoever names both alike, or neither, reads English.
-        if korean.unwrap_or(0) > english.unwrap_or(0) { Self::Korean } else { Self::English }
+        if prefers_korean(fields) { Self::Korean } else { Self::English }
     }
 
     /// Its tag (RFC 5646).
@@ -60,13 +46,6 @@ impl Language {
             Self::Korean => korean::reason(status).unwrap_or(english),
         }
     }
-}
-
-/// A weight in thousandths (RFC 9110 12.4.2); `None` for what is none.
-fn weight(text: &[u8]) -> Option<u16> {
-    let text = std::str::from_utf8(text).ok()?;
-    let value: f32 = text.parse().ok().filter(|value| (0.0..=1.0).contains(value))?;
-    Some((value * 1000.0) as u16)
 }
 
 #[cfg(test)]
