@@ -20,6 +20,11 @@ pub trait Door: Send + Sync {
     /// Which calls it answers.
     fn calls(&self) -> OpenCalls;
 
+    /// Whether it speaks TLS.
+    fn is_secure(&self) -> bool {
+        false
+    }
+
     /// Whether a call may name this host; `None` where it names none, or more than one. A page in an operator's browser must not reach the gate under a
     /// name of its own (DNS rebinding).
     fn takes_host(&self, host: Option<&Host>) -> bool;

@@ -6,6 +6,7 @@ use crate::error::AdminError;
 use crate::limits::CallLimits;
 use crate::operation::{Call, Operation};
 use crate::operations::OPERATIONS;
+use crate::pages::{Calls, Pages, is_page};
 use crate::standing::Standing;
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, HOST, HeaderValue};
@@ -23,15 +24,31 @@ pub(crate) struct Front {
     operators: Arc<dyn Operators>,
     limits: Arc<CallLimits>,
     door: Arc<dyn Door>,
+    pages: Option<Arc<dyn Pages>>,
 }
 
 /// A call, and what stands in its path.
 type Found = (&'static Operation, Map<String, Value>);
 
 impl Front {
-    pub(crate) fn new(context: Context, operators: Arc<dyn Operators>, door: Arc<dyn Door>) -> Self {
+    pub(crate) fn new(
+        context: Context,
+        operators: Arc<dyn Operators>,
+        door: Arc<dyn Door>,
+        pages: Option<Arc<dyn Pages>>,
+    ) -> Self {
         let limits = Arc::new(CallLimits::new(context.clock.clone()));
-        Self { context, operators, limits, door }
+        Self { context, operators, limits, door, pages }
+    }
+
+    /// Whether the address speaks TLS.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.door.is_secure()
+    }
+
+    /// What a call that there is not comes to.
+    pub(crate) fn no_such_call(&self) -> Response {
+        AdminError::NotFound.into_response()
     }
 
     /// What the address is called that it answers at.
@@ -41,6 +58,35 @@ impl Front {
 
     /// Answers a request of `peer`. What is told here is nobody's to keep on the way.
     pub(crate) async fn answer(self, request: Request, peer: Peer) -> Response {
+        match self
+            .pages
+            .clone()
+            .filter(|pages| pages.are_shown() && self.may_show(peer, request.uri().path()))
+        {
+            Some(pages) => self.page(&*pages, request, peer).await,
+            None => self.answer_call(request, peer).await,
+        }
+    }
+
+    /// People come to the address where every call is answered. Whoever comes over the socket is no browser.
+    fn may_show(&self, peer: Peer, path: &str) -> bool {
+        self.door.calls() == OpenCalls::All && matches!(peer, Peer::Address(_)) && is_page(path)
+    }
+
+    async fn page(self, pages: &dyn Pages, request: Request, peer: Peer) -> Response {
+        let (parts, body) = request.into_parts();
+        if !self.door.takes_host(host(&parts).as_ref()) {
+            return AdminError::Host.into_response();
+        }
+        // Pages are counted by address, also of whoever is logged in: their calls are counted again, by caller.
+        if let Err(refused) = self.limits.unverified(peer) {
+            return refused.into_response();
+        }
+        pages.answer(Request::from_parts(parts, body), Calls::new(self, peer)).await
+    }
+
+    /// Answers a call, and nothing else.
+    pub(crate) async fn answer_call(self, request: Request, peer: Peer) -> Response {
         let mut response = self.call(request, peer).await.unwrap_or_else(IntoResponse::into_response);
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response

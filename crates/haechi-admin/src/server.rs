@@ -5,6 +5,7 @@ mod connections;
 use crate::context::{Context, Operators, Peer};
 use crate::door::{Arrival, Door, Duplex};
 use crate::front::Front;
+use crate::pages::Pages;
 use crate::streamed::held;
 use axum::body::Body;
 use connections::{Connections, OpenConnection};
@@ -36,9 +37,10 @@ pub async fn serve(
     door: Arc<dyn Door>,
     context: Context,
     operators: Arc<dyn Operators>,
+    pages: Option<Arc<dyn Pages>>,
     end: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let front = Front::new(context, operators, door.clone());
+    let front = Front::new(context, operators, door.clone(), pages);
     let connections = Connections::new(MAX_CONNECTIONS);
     let mut end = pin!(end);
     loop {

@@ -63,7 +63,7 @@ fn front(calls: OpenCalls) -> Front {
     let (trail, clock) = (Arc::new(Untold), Arc::new(SystemClock));
     let document = Arc::new(crate::openapi());
     let context = Context { running: None, directory: None, trail, clock, document };
-    Front::new(context, Arc::new(OneAuditor), Arc::new(Nowhere(calls)))
+    Front::new(context, Arc::new(OneAuditor), Arc::new(Nowhere(calls)), None)
 }
 
 const SOMEBODY: Peer =

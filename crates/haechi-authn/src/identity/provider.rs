@@ -276,6 +276,19 @@ impl Provider {
         .await
     }
 
+    /// Ends a login whose tokens are with nobody but whoever asks.
+    ///
+    /// # Errors
+    /// [`LogoutRefused::Unavailable`].
+    pub async fn end_login(&self, pair: &TokenPair) -> Result<(), LogoutRefused> {
+        let (inner, session) = (self.inner.clone(), pair.session.clone());
+        self.ask(STORE_ANSWERS_WITHIN, async move {
+            let until = inner.longest_tokens_expire_at(inner.clock.now());
+            Ok(inner.stores.sessions.end(&session, until).await?)
+        })
+        .await
+    }
+
     /// Signs a token that tells the service `audience` who is calling. Costs one signature; cache it for its lifetime.
     ///
     /// # Errors
