@@ -27,6 +27,7 @@ mod clients;
 mod cluster;
 mod commands;
 mod commands_at_a_gate;
+mod console;
 mod cors;
 mod dashboards;
 mod decision_points;

@@ -62,6 +62,11 @@ fn guarded(service: &Service) -> impl Iterator<Item = &str> {
 }
 
 impl Plan {
+    /// The embedded identity provider, where configured.
+    pub const fn identity(&self) -> Option<&Arc<Provider>> {
+        self.identity.as_ref()
+    }
+
     /// Puts the parts together.
     ///
     /// # Errors

@@ -68,6 +68,10 @@ impl Door for AdminDoor {
         OpenCalls::All
     }
 
+    fn is_secure(&self) -> bool {
+        self.reloader.config().admin.as_ref().is_some_and(|admin| admin.tls.is_some())
+    }
+
     fn takes_host(&self, host: Option<&Host>) -> bool {
         host.is_some_and(|host| takes_host(&self.reloader.config(), self.loopback, host))
     }

@@ -6,6 +6,7 @@ use super::archive::Archive;
 use super::assembly::{Assembly, AssemblyFault, ProcessState};
 use super::audit::{AuditFault, AuditKeeper};
 use super::authenticators::Built;
+use super::console::ConsoleGate;
 use super::decisions::WorkerDecisions;
 use super::descriptors::{self, TooFew};
 use super::directory::{GateDirectory, NoTrail};
@@ -32,6 +33,7 @@ use arc_swap::ArcSwap;
 use haechi_admin::{Context, Directory, Running};
 use haechi_authn::key_uses::KeyUses;
 use haechi_authn::supervisor::{on_hopeless, supervise, supervise_until_done};
+use haechi_console::Console;
 use haechi_core::metrics::Source;
 use haechi_core::ports::AuditTrail;
 use haechi_proxy::{
@@ -341,11 +343,19 @@ struct AdminCalls {
     directory: Recorded,
 }
 
+/// What the addresses of the admin API answer with.
+#[derive(Clone)]
+struct Answering {
+    context: Context,
+    operators: Arc<Operators>,
+    console: Arc<Console>,
+}
+
 /// What stays for as long as the process runs, and where what it does is recorded.
 type Recorded = (Arc<ProcessState>, Option<Arc<dyn AuditTrail>>);
 
 impl AdminCalls {
-    fn context(self, shared: &Shared) -> (Context, Arc<Operators>) {
+    fn context(self, shared: &Shared) -> Answering {
         let Self { parts, operators, reloader, directory: (process, trail) } = self;
         let metrics: [Box<dyn Source>; 3] = [
             Box::new(shared.metrics.clone()),
@@ -353,6 +363,7 @@ impl AdminCalls {
             Box::new(parts.clone()),
         ];
         let directory = GateDirectory::new(&process, &reloader);
+        let seen = ConsoleGate { reloader: reloader.clone(), plan: shared.plan.clone() };
         let archive = shared.audit.clone().map(|trail| Arc::new(Archive::new(trail, reloader.clone())));
         let inspection = Arc::new(GateInspection::new(reloader.clone(), archive.clone()));
         let running = Running {
@@ -376,7 +387,8 @@ impl AdminCalls {
             clock: shared.clock.clone(),
             document: Arc::new(haechi_admin::openapi()),
         };
-        (context, operators)
+        let console = Console::new(Arc::new(seen), context.trail.clone(), context.clock.clone());
+        Answering { context, operators, console: Arc::new(console) }
     }
 }
 
@@ -388,7 +400,7 @@ impl Admin {
         control: &Runtime,
     ) -> io::Result<Self> {
         let reloader = calls.reloader.clone();
-        let context = calls.context(shared);
+        let answering = calls.context(shared);
         let (end, ended) = watch::channel(false);
         let (admin, probes, socket) = (listening.admin()?, listening.probes()?, listening.admin_socket());
         let address = admin.as_ref().map(TcpListener::local_addr).transpose()?;
@@ -399,9 +411,9 @@ impl Admin {
         let all = probes.chain(admin.map(AdminAddress::Admin)).chain(unix);
         let serve = |address: AdminAddress| {
             let (address, reloader) = (Arc::new(address), reloader.clone());
-            let (context, ended) = (context.clone(), ended.clone());
+            let (answering, ended) = (answering.clone(), ended.clone());
             supervise_until_done(control.handle(), "admin listener", move || {
-                serve_admin(address.clone(), reloader.clone(), context.clone(), ended.clone())
+                serve_admin(address.clone(), reloader.clone(), answering.clone(), ended.clone())
             })
         };
         let file = socket.map(AdminSocket::file).transpose()?;
@@ -436,7 +448,7 @@ impl Admin {
 async fn serve_admin(
     address: Arc<AdminAddress>,
     reloader: Arc<Reloader>,
-    (context, operators): (Context, Arc<Operators>),
+    Answering { context, operators, console }: Answering,
     ended: watch::Receiver<bool>,
 ) -> ControlFlow<()> {
     let door = match address.open(&reloader) {
@@ -451,7 +463,7 @@ async fn serve_admin(
         // Told, or nobody left to tell: both are the end.
         let _ = told.wait_for(|ended| *ended).await;
     };
-    if let Err(error) = haechi_admin::serve(door, context, operators, end).await {
+    if let Err(error) = haechi_admin::serve(door, context, operators, Some(console), end).await {
         tracing::error!(%error, "cannot serve the admin API");
         return ControlFlow::Continue(());
     }

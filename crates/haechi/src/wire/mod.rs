@@ -6,6 +6,7 @@ mod archive;
 pub(crate) mod assembly;
 mod audit;
 mod authenticators;
+mod console;
 mod decisions;
 mod descriptors;
 mod directory;

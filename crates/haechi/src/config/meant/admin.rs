@@ -39,6 +39,8 @@ pub(crate) struct Admin {
     pub auditors: Vec<OperatorRole>,
     /// What narrows both.
     pub policies: Option<Arc<Compiled>>,
+    /// Whether `/console` shows pages at `bind`.
+    pub console: bool,
     /// How long some changes wait for a second person; `None` where one is enough.
     pub second_person: Option<Duration>,
 }
@@ -152,8 +154,23 @@ pub(super) fn admin(
         administrators: administrators?,
         auditors: auditors?,
         policies: policies?,
+        console: console(resolver, written),
         second_person,
     }))
+}
+
+/// People come to an address, and log in as users of the gate's own.
+fn console(resolver: &mut Resolver<'_>, written: &written::Admin) -> bool {
+    let Some(wanted) = written.console.given().filter(|wanted| wanted.value) else { return false };
+    if written.bind.is_absent() {
+        let fault = Fault::new(wanted.span, "`console` needs `bind`: no browser comes over a Unix socket");
+        resolver.faults.push(fault.help("add `bind: 127.0.0.1:9901`, or remove `console`"));
+    }
+    if resolver.written.identity.is_absent() {
+        let fault = Fault::new(wanted.span, "`console` needs `identity`, as whose users people log in");
+        resolver.faults.push(fault.help("add `identity`, or remove `console`"));
+    }
+    true
 }
 
 /// Who waits must be kept somewhere, for all nodes.

@@ -26,6 +26,8 @@ record! {
         default auditors as "auditors": Vec<OperatorRole> = Vec::new(),
         /// Cedar policy files that narrow what administrators and auditors may do. `*` stands for any part of a file's name. `haechi schema cedar --admin` prints what they may speak of.
         optional policies as "policies": Vec<At<PolicyPattern>>,
+        /// Whether `/console` at `bind` shows pages to people with the built-in roles, who log in as users of `identity`. Needs both.
+        optional console as "console": At<bool>,
         /// How many people it takes to change a policy of the store, or to erase what the audit trail has of a person: with 2, somebody else must agree to what one asks for. Needs `store`.
         optional approvals as "approvals": At<Approvals>,
         /// How long a change waits for the second person.

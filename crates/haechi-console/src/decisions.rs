@@ -1,0 +1,103 @@
+//! What was decided lately, and why.
+
+use crate::console::{Query, Shown};
+use crate::fetch::{Failed, Reads};
+use crate::table::{Column, address, filter, items, more, plain, segment, table, text, time};
+use crate::words::Words;
+use maud::{Markup, html};
+use serde_json::Value;
+
+const PAGE: &str = "/console/decisions";
+
+/// Those that fit, newest first.
+pub(crate) async fn list(words: &'static Words, reads: &Reads<'_>, query: &Query) -> Result<Shown, Failed> {
+    let asked: Vec<(&str, &str)> =
+        ["outcome", "route", "subject", "request", "cursor"].map(|name| (name, query.one(name))).into();
+    let list = reads.json(&address("/api/v1/decisions", &asked)).await?;
+    let body = html! {
+        form .filter method="get" action=(PAGE) {
+            div {
+                label for="outcome" { (words.outcome) }
+                select #outcome name="outcome" {
+                    option value="" { (words.any) }
+                    @for outcome in ["allow", "deny", "unavailable"] {
+                        option value=(outcome) selected[query.one("outcome") == outcome] { (words.word(outcome)) }
+                    }
+                }
+            }
+            (filter("route", words.route, query.one("route")))
+            (filter("subject", words.subject, query.one("subject")))
+            (filter("request", words.request, query.one("request")))
+            button type="submit" { (words.show) }
+            a href=(address(PAGE, asked.get(..4).unwrap_or_default())) { (words.reload) }
+        }
+        (rows(words, items(&list)))
+        (more(words, PAGE, &asked, &list))
+    };
+    Ok((words.decisions, PAGE, body))
+}
+
+fn rows(words: &Words, all: &[Value]) -> Markup {
+    let at = |row: &Value| {
+        let id = plain(row.get("id"));
+        html! { a href={ (PAGE) "/" (segment(&id)) } { (time(row, "/time", &id)) } }
+    };
+    let request = |row: &Value| html! { (text(row, "/request/method")) " " (text(row, "/request/path")) };
+    let columns: [Column<'_>; 7] = [
+        (words.time, &at),
+        (words.outcome, &|row| outcome(words, row)),
+        (words.request, &request),
+        (words.route, &|row| text(row, "/request/route")),
+        (words.subject, &|row| text(row, "/caller/subject")),
+        (words.reason, &|row| text(row, "/reason")),
+        (words.address, &|row| text(row, "/request/client")),
+    ];
+    table(words.decisions, &columns, all, words.no_decisions)
+}
+
+fn outcome(words: &Words, row: &Value) -> Markup {
+    match row.get("outcome").and_then(Value::as_str).unwrap_or_default() {
+        "allow" => html! { span .good { (words.allow) } },
+        other => html! { span .bad { (words.word(other)) } },
+    }
+}
+
+/// One of them, with all that is known of it. `id` is as it stood in the address.
+pub(crate) async fn one(words: &'static Words, reads: &Reads<'_>, id: &str) -> Result<Shown, Failed> {
+    let record = reads.json(&format!("/api/v1/decisions/{id}")).await?;
+    let array = |name: &str| record.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let columns: [Column<'_>; 2] =
+        [(words.fact, &|row| text(row, "/name")), (words.value, &|row| text(row, "/value"))];
+    let request = html! { (text(&record, "/request/method")) " " (text(&record, "/request/host")) (text(&record, "/request/path")) };
+    let body = html! {
+        dl {
+            dt { (words.time) } dd { (time(&record, "/time", "")) }
+            dt { (words.outcome) } dd { (outcome(words, &record)) }
+            dt { (words.reason) } dd { (text(&record, "/reason")) }
+            dt { (words.request) } dd { (request) }
+            dt { (words.route) } dd { (text(&record, "/request/route")) }
+            dt { (words.address) } dd { (text(&record, "/request/client")) }
+            dt { (words.subject) } dd { (text(&record, "/caller/subject")) }
+            dt { (words.authenticator) } dd { (text(&record, "/caller/authenticator")) }
+            dt { (words.roles) } dd { (text(&record, "/caller/roles")) }
+        }
+        h2 { (words.decided_by) }
+        @if array("decided_by").is_empty() { p .dim { (words.none) } }
+        ul { @for origin in array("decided_by") { li { (origin_of(origin)) } } }
+        h2 { (words.facts) }
+        (table(words.facts, &columns, array("read"), words.none))
+        h2 { (words.whole) }
+        pre tabindex="0" role="region" aria-label=(words.whole) { (format!("{record:#}")) }
+    };
+    Ok((words.decision, PAGE, body))
+}
+
+/// What decided, and where it stands.
+fn origin_of(origin: &Value) -> Markup {
+    html! {
+        (text(origin, "/kind")) " " (text(origin, "/name")) (text(origin, "/id"))
+        @if origin.get("file").is_some() {
+            " " code { bdi { (plain(origin.get("file"))) ":" (plain(origin.get("line"))) ":" (plain(origin.get("column"))) } }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The console: pages for people over the calls of the admin API. What a page shows is what a call answered to whoever is logged in; there is no other
+//! way to the data here, and nobody else is asked who may see it.
+
+mod console;
+mod decisions;
+mod fetch;
+mod login;
+mod overview;
+mod page;
+mod people;
+mod reply;
+mod sessions;
+mod style;
+mod table;
+mod visit;
+mod words;
+
+pub use console::{Console, Gate};

@@ -1,0 +1,131 @@
+//! How the gate is.
+
+use crate::console::Shown;
+use crate::fetch::{Failed, Reads};
+use crate::table::{Column, items, plain, table, text, time};
+use crate::words::Words;
+use maud::{Markup, html};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The page. The configuration comes first: who may not see that sees nothing of what needs no role either.
+pub(crate) async fn show(words: &'static Words, reads: &Reads<'_>) -> Result<Shown, Failed> {
+    let history = match reads.json("/api/v1/config/history?limit=1").await {
+        Err(failed @ (Failed::LoggedOut | Failed::Forbidden)) => return Err(failed),
+        read => read,
+    };
+    let (ready, metrics) = (reads.readiness().await, reads.text("/metrics").await);
+    let services = reads.json("/api/v1/services?limit=200").await;
+    let (issuers, certificates) =
+        (reads.json("/api/v1/issuers").await, reads.json("/api/v1/certificates").await);
+    let body = html! {
+        (part(words, words.parts, &ready, |ready| components(words, ready)))
+        (part(words, words.configuration, &history, |history| configuration(words, history)))
+        (part(words, words.requests, &metrics, |metrics| requests(words, metrics)))
+        (part(words, words.endpoints, &services, |services| endpoints(words, services)))
+        (part(words, words.issuers, &issuers, |issuers| issuers_table(words, issuers)))
+        (part(words, words.certificates, &certificates, |all| certificates_table(words, all)))
+    };
+    Ok((words.overview, "/console", body))
+}
+
+/// A part of the page; why it is not there, where it is not.
+fn part<T>(words: &Words, title: &str, read: &Result<T, Failed>, shown: impl Fn(&T) -> Markup) -> Markup {
+    html! {
+        section {
+            h2 { (title) }
+            @match read {
+                Ok(read) => (shown(read)),
+                Err(Failed::Other(why)) => p .problem { (words.failed) ": " (why) },
+                Err(_) => p .dim { (words.forbidden) },
+            }
+        }
+    }
+}
+
+fn components(words: &Words, ready: &Value) -> Markup {
+    let all = ready.get("components").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let state = |row: &Value| match row.get("reason").and_then(Value::as_str) {
+        None => html! { span .good { (words.ready) } " " (text(row, "/notes")) },
+        Some(reason) => html! { span .bad { (words.not_ready) } ": " bdi { (reason) } },
+    };
+    table(words.parts, &[(words.part, &|row| text(row, "/name")), (words.state, &state)], all, words.none)
+}
+
+fn configuration(words: &Words, history: &Value) -> Markup {
+    let by = |row: &Value| {
+        let by = row.get("by").unwrap_or(&Value::Null);
+        html! { bdi { (plain(by.pointer("/subject").or_else(|| by.pointer("/who/subject")).or(by.get("uid")))) } }
+    };
+    let columns: [Column<'_>; 4] = [
+        (words.generation, &|row| text(row, "/generation")),
+        (words.since, &|row| time(row, "/at", "")),
+        (words.because, &|row| text(row, "/because")),
+        (words.by, &by),
+    ];
+    table(words.configuration, &columns, items(history), words.none)
+}
+
+/// Requests by status, over all routes.
+fn requests(words: &Words, metrics: &str) -> Markup {
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for line in metrics.lines().filter(|line| line.starts_with("haechi_http_requests_total{")) {
+        let status = line.split_once("status=\"").and_then(|(_, rest)| rest.split_once('"'));
+        let count = line.rsplit_once(' ').and_then(|(_, count)| count.parse::<u64>().ok());
+        if let (Some((status, _)), Some(count)) = (status, count) {
+            *counts.entry(status).or_default() += count;
+        }
+    }
+    let rows: Vec<Value> =
+        counts.into_iter().map(|(status, count)| json!({ "status": status, "count": count })).collect();
+    let columns: [Column<'_>; 2] =
+        [(words.status, &|row| text(row, "/status")), (words.count, &|row| text(row, "/count"))];
+    table(words.requests, &columns, &rows, words.none)
+}
+
+fn endpoints(words: &Words, services: &Value) -> Markup {
+    let mut rows = Vec::new();
+    for service in items(services) {
+        let all = service.get("endpoints").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+        rows.extend(all.iter().map(|one| json!({ "service": service.get("name"), "endpoint": one })));
+    }
+    let takes = |row: &Value| match row.pointer("/endpoint/available").and_then(Value::as_bool) {
+        Some(true) => html! { span .good { (words.yes) } },
+        _ => html! { span .bad { (words.no) } " " (text(row, "/endpoint/reason")) },
+    };
+    let columns: [Column<'_>; 5] = [
+        (words.service, &|row| text(row, "/service")),
+        (words.endpoint, &|row| text(row, "/endpoint/url")),
+        (words.health, &|row| text(row, "/endpoint/health")),
+        (words.takes, &takes),
+        (words.in_flight, &|row| text(row, "/endpoint/in_flight")),
+    ];
+    table(words.endpoints, &columns, &rows, words.none)
+}
+
+fn issuers_table(words: &Words, issuers: &Value) -> Markup {
+    let state = |row: &Value| match row.get("ready").and_then(Value::as_bool) {
+        Some(true) => html! { span .good { (words.ready) } },
+        _ => html! { span .bad { (words.not_ready) } ": " (text(row, "/reason")) },
+    };
+    let keys = |row: &Value| {
+        let count = row.get("keys").and_then(Value::as_array).map_or(0, Vec::len);
+        html! { (count) }
+    };
+    let columns: [Column<'_>; 4] = [
+        (words.authenticator, &|row| text(row, "/authenticator")),
+        (words.issuer, &|row| text(row, "/issuer")),
+        (words.state, &state),
+        (words.key_count, &keys),
+    ];
+    table(words.issuers, &columns, items(issuers), words.none)
+}
+
+fn certificates_table(words: &Words, all: &Value) -> Markup {
+    let columns: [Column<'_>; 3] = [
+        (words.subject, &|row| text(row, "/subject")),
+        (words.file, &|row| text(row, "/file")),
+        (words.ends, &|row| time(row, "/not_after", "")),
+    ];
+    table(words.certificates, &columns, items(all), words.none)
+}

@@ -1,0 +1,122 @@
+//! Tables of what calls answered.
+
+use crate::words::Words;
+use maud::{Markup, html};
+use serde_json::Value;
+use url::form_urlencoded::Serializer;
+
+/// A column: its head, and what stands in it of a row.
+pub(crate) type Column<'a> = (&'a str, &'a dyn Fn(&Value) -> Markup);
+
+/// The rows, or what to do where there are none. Wide ones are scrolled, with the keyboard as well.
+pub(crate) fn table(label: &str, columns: &[Column<'_>], rows: &[Value], empty: &str) -> Markup {
+    html! {
+        @if rows.is_empty() {
+            p .dim { (empty) }
+        } @else {
+            div .scroll tabindex="0" role="region" aria-label=(label) {
+                table {
+                    thead { tr { @for (head, _) in columns { th scope="col" { (head) } } } }
+                    tbody {
+                        @for row in rows { tr { @for (_, cell) in columns { td .long { div { (cell(row)) } } } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The items of a list.
+pub(crate) fn items(list: &Value) -> &[Value] {
+    list.get("items").and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// A text at this place, set apart from the direction of what stands around it.
+pub(crate) fn text(row: &Value, pointer: &str) -> Markup {
+    html! { bdi { (plain(row.pointer(pointer))) } }
+}
+
+/// The same, without markup.
+pub(crate) fn plain(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(all)) => all.iter().map(|one| plain(Some(one))).collect::<Vec<_>>().join(", "),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// An instant; `otherwise` where there is none.
+pub(crate) fn time(row: &Value, pointer: &str, otherwise: &str) -> Markup {
+    match row.pointer(pointer).and_then(Value::as_str) {
+        None => html! { span .dim { (otherwise) } },
+        Some(at) => {
+            let shown = at.trim_end_matches('Z').replacen('T', " ", 1);
+            html! { time datetime=(at) { (shown) } }
+        }
+    }
+}
+
+/// A path with its query, of what is not empty.
+pub(crate) fn address(path: &str, query: &[(&str, &str)]) -> String {
+    let mut all = Serializer::new(String::new());
+    query.iter().filter(|(_, value)| !value.is_empty()).for_each(|(name, value)| {
+        all.append_pair(name, value);
+    });
+    let query = all.finish();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
+/// One segment of a path.
+pub(crate) fn segment(text: &str) -> String {
+    let kept = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_~".contains(byte);
+    text.bytes().map(|b| if kept(&b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+/// Where the list goes on.
+pub(crate) fn more(words: &Words, path: &str, query: &[(&str, &str)], list: &Value) -> Markup {
+    let next = list.get("next").and_then(Value::as_str);
+    let cursor = query.iter().any(|(name, value)| *name == "cursor" && !value.is_empty());
+    let rest: Vec<_> = query.iter().filter(|(name, _)| *name != "cursor").copied().collect();
+    html! {
+        p .more {
+            @if cursor { a href=(address(path, &rest)) { (words.first) } }
+            @if let Some(next) = next {
+                a href=(address(path, &[&rest[..], &[("cursor", next)]].concat())) rel="next" { (words.next) }
+            }
+        }
+    }
+}
+
+/// A field of a filter.
+pub(crate) fn filter(name: &str, label: &str, value: &str) -> Markup {
+    html! { div { label for=(name) { (label) } input #(name) name=(name) value=(value) autocomplete="off"; } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{address, segment, table, text};
+    use serde_json::json;
+
+    #[test]
+    fn hostile_text_stays_text() {
+        for hostile in
+            ["<img src=x onerror=alert(1)>", "</script><script>", "\u{202e}gpj.exe", &"x".repeat(10_000)]
+        {
+            let rows = [json!({ "name": hostile })];
+            let shown = table(hostile, &[(hostile, &|row| text(row, "/name"))], &rows, "").into_string();
+            assert!(
+                !shown.contains("<img") && !shown.contains("<script") && !shown.contains("</script"),
+                "{shown}"
+            );
+            assert!(shown.contains("<bdi>"));
+        }
+    }
+
+    #[test]
+    fn addresses_say_what_was_meant() {
+        assert_eq!(address("/x", &[("a", ""), ("b", "c&d=é")]), "/x?b=c%26d%3D%C3%A9");
+        assert_eq!(address("/x", &[("a", "")]), "/x");
+        assert_eq!(segment("a/../b?é"), "a%2F%2E%2E%2Fb%3F%C3%A9");
+    }
+}

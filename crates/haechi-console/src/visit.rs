@@ -1,0 +1,107 @@
+//! How a browser comes: its cookie, and whether what it sends comes from a page of ours.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::http::header::HOST;
+use axum::http::request::Parts;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use haechi_admin::{Calls, Peer};
+use haechi_core::{Fields, Host, Secret, cookies};
+use std::net::IpAddr;
+
+/// The cookie of a session.
+const COOKIE: &str = "__Host-haechi-console";
+/// The same over plain HTTP on this machine.
+const DEVELOPMENT_COOKIE: &str = "haechi-console-development";
+
+/// One request of a browser.
+pub(crate) struct Visit {
+    secure: bool,
+    /// Its session's value, if what it shows can be one.
+    pub(crate) session: Option<Secret<String>>,
+    /// Where it came from.
+    pub(crate) from: IpAddr,
+    /// Whether what it sends comes from a page of this origin, as far as the browser says.
+    pub(crate) is_ours: bool,
+    /// What it asks for.
+    pub(crate) fields: Fields,
+}
+
+impl Visit {
+    /// Reads a request; `None` over plain HTTP from anywhere but this machine, where whoever listens would have the session.
+    pub(crate) fn of(parts: &Parts, at: &Calls) -> Option<Self> {
+        let Peer::Address(peer) = at.peer else { return None };
+        let from = peer.ip();
+        if !at.secure && !from.to_canonical().is_loopback() {
+            return None;
+        }
+        let mut fields = Fields::default();
+        parts
+            .headers
+            .iter()
+            .for_each(|(name, value)| fields.push(name.as_str().as_bytes(), value.as_bytes()));
+        // Two of one name are not decided between: that is no cookie.
+        let value = cookies::sole(&fields, name(at.secure).as_bytes()).ok().flatten();
+        let value = value.and_then(|value| std::str::from_utf8(value).ok());
+        let whole = |text: &&str| URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32);
+        let session = value.filter(whole).map(Secret::from);
+        let is_ours = is_ours(parts, at.secure);
+        Some(Self { secure: at.secure, session, from, is_ours, fields })
+    }
+
+    /// The field that gives a browser its session.
+    pub(crate) fn cookie(&self, value: &str) -> String {
+        self.set(value, "")
+    }
+
+    /// The field that takes it away.
+    pub(crate) fn forgotten(&self) -> String {
+        self.set("", "; Max-Age=0")
+    }
+
+    fn set(&self, value: &str, more: &str) -> String {
+        let secure = if self.secure { "; Secure" } else { "" };
+        format!("{}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{more}", name(self.secure))
+    }
+
+    /// What a form of this session carries.
+    pub(crate) fn tie(&self) -> Option<String> {
+        self.session.as_ref().map(|value| tie(value.expose()))
+    }
+
+    /// Whether what a form carried is that.
+    pub(crate) fn has_tie(&self, told: Option<&str>) -> bool {
+        let own = self.tie().map(Secret::new);
+        own.is_some() && own == told.map(Secret::from)
+    }
+}
+
+const fn name(secure: bool) -> &'static str {
+    if secure { COOKIE } else { DEVELOPMENT_COOKIE }
+}
+
+fn tie(value: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, format!("form {value}").as_bytes()).as_ref())
+}
+
+/// Browsers say where a form was sent from in one of two fields at least. What says nothing in either is no page of ours.
+fn is_ours(parts: &Parts, secure: bool) -> bool {
+    let sole = |name: &str| {
+        let mut all = parts.headers.get_all(name).iter();
+        let first = all.next();
+        if all.next().is_some() { Err(()) } else { Ok(first.map(|value| value.as_bytes())) }
+    };
+    let (Ok(site), Ok(origin), Ok(host)) = (sole("sec-fetch-site"), sole("origin"), sole(HOST.as_str()))
+    else {
+        return false;
+    };
+    if site.is_some_and(|site| site != b"same-origin") || (site.is_none() && origin.is_none()) {
+        return false;
+    }
+    let host = host.and_then(|host| Host::parse(host).ok());
+    let scheme: &[u8] = if secure { b"https://" } else { b"http://" };
+    origin.is_none_or(|origin| {
+        let page = origin.strip_prefix(scheme).and_then(|page| Host::parse(page).ok());
+        page.is_some() && page == host
+    })
+}

@@ -1,0 +1,24 @@
+//! What the console knows of the configuration in force.
+
+use super::reload::Reloader;
+use arc_swap::ArcSwap;
+use haechi_authn::identity::Provider;
+use haechi_console::Gate;
+use haechi_proxy::Plan;
+use std::sync::Arc;
+
+/// The configuration, and the plan that was made of it.
+pub(super) struct ConsoleGate {
+    pub(super) reloader: Arc<Reloader>,
+    pub(super) plan: Arc<ArcSwap<Plan>>,
+}
+
+impl Gate for ConsoleGate {
+    fn is_shown(&self) -> bool {
+        self.reloader.config().admin.as_ref().is_some_and(|admin| admin.console)
+    }
+
+    fn provider(&self) -> Option<Arc<Provider>> {
+        self.plan.load().identity().cloned()
+    }
+}
