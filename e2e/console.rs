@@ -66,7 +66,7 @@ fn administrators_and_auditors_see_the_pages_and_nobody_else_does() {
             let shown = page(&gate, &cookie, path).expect(200);
             assert!(shown.body.len() < 50_000 && !shown.text().contains("type=\"password\""), "{path}");
             assert_eq!(shown.field("cache-control"), Some("no-store"));
-            assert_eq!(shown.field("referrer-policy"), Some("no-referrer"));
+            assert_eq!(shown.field("referrer-policy"), Some("same-origin"));
             let policy = shown.field("content-security-policy").unwrap();
             assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
         }

@@ -110,7 +110,13 @@ fn a_change_that_one_node_was_asked_for_is_agreed_to_at_another_and_once() {
         eventually(IN_FORCE_WITHIN, || (site.asks("/orders") == (403, false)).then_some(()));
         assert_eq!(site.get(&approve.replace("/approve", ""))["state"], "approved");
     }
-    let done =
-        |site: &Site| site.records("approval.approve").iter().filter(|one| one["outcome"] == "done").count();
-    assert_eq!(done(&one) + done(&other), 1);
+    // What is on record before it is made is on record again where it was not made.
+    let count = |outcome: &str| {
+        let of = |site: &Site| {
+            let all = site.records("approval.approve");
+            all.iter().filter(|one| one["outcome"] == outcome).count()
+        };
+        of(&one) + of(&other)
+    };
+    assert_eq!(count("done") - count("failed"), 1);
 }

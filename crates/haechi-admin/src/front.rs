@@ -6,7 +6,7 @@ use crate::error::AdminError;
 use crate::limits::CallLimits;
 use crate::operation::{Call, Operation};
 use crate::operations::OPERATIONS;
-use crate::pages::{Calls, Pages, is_page};
+use crate::pages::{AnswerCall, Calls, Pages, is_page};
 use crate::standing::Standing;
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, HOST, HeaderValue};
@@ -41,16 +41,6 @@ impl Front {
         Self { context, operators, limits, door, pages }
     }
 
-    /// Whether the address speaks TLS.
-    pub(crate) fn is_secure(&self) -> bool {
-        self.door.is_secure()
-    }
-
-    /// What a call that there is not comes to.
-    pub(crate) fn no_such_call(&self) -> Response {
-        AdminError::NotFound.into_response()
-    }
-
     /// What the address is called that it answers at.
     pub(crate) fn door_name(&self) -> &str {
         self.door.name()
@@ -82,7 +72,9 @@ impl Front {
         if let Err(refused) = self.limits.unverified(peer) {
             return refused.into_response();
         }
-        pages.answer(Request::from_parts(parts, body), Calls::new(self, peer)).await
+        let secure = self.door.is_secure();
+        let answer: AnswerCall = Arc::new(move |request| Box::pin(self.clone().answer_call(request, peer)));
+        pages.answer(Request::from_parts(parts, body), Calls::new(answer, peer, secure)).await
     }
 
     /// Answers a call, and nothing else.

@@ -1,12 +1,13 @@
 //! Port: pages for people, beside the calls. They come by what they show through the calls, as everybody does.
 
 use crate::context::Peer;
-use crate::front::Front;
+use crate::error::AdminError;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, HOST, HeaderValue};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use haechi_core::ports::BoxFuture;
+use std::sync::Arc;
 
 /// Below which path pages are.
 pub(crate) const PAGES: &str = "/console";
@@ -20,10 +21,13 @@ pub trait Pages: Send + Sync {
     fn answer(&self, request: Request, at: Calls) -> BoxFuture<'_, Response>;
 }
 
+/// Answers a call.
+pub(crate) type AnswerCall = Arc<dyn Fn(Request) -> BoxFuture<'static, Response> + Send + Sync>;
+
 /// The calls, for whoever a page is made for.
 #[derive(Clone)]
 pub struct Calls {
-    front: Front,
+    answer: AnswerCall,
     /// Who asked for the page.
     pub peer: Peer,
     /// Whether the page goes over TLS.
@@ -31,20 +35,19 @@ pub struct Calls {
 }
 
 impl Calls {
-    pub(crate) fn new(front: Front, peer: Peer) -> Self {
-        let secure = front.is_secure();
-        Self { front, peer, secure }
+    pub(crate) fn new(answer: AnswerCall, peer: Peer, secure: bool) -> Self {
+        Self { answer, peer, secure }
     }
 
     /// Reads what is at `target`, a path with its query, in the name of whoever `bearer` was given to. Whether they may is for the call to say.
     pub async fn read(&self, target: &str, bearer: HeaderValue) -> Response {
         let mut request = Request::new(Body::empty());
-        let Ok(uri) = target.parse() else { return self.front.no_such_call() };
+        let Ok(uri) = target.parse() else { return AdminError::NotFound.into_response() };
         *request.uri_mut() = uri;
         request.headers_mut().insert(AUTHORIZATION, bearer);
         // The page's own host was taken; the call is made from here.
         request.headers_mut().insert(HOST, HeaderValue::from_static("127.0.0.1"));
-        self.front.clone().answer_call(request, self.peer).await
+        (self.answer)(request).await
     }
 }
 

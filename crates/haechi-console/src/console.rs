@@ -3,7 +3,8 @@
 use crate::fetch::{Failed, Reads};
 use crate::page::{Reader, refused, whole};
 use crate::reply::{As, page as reply, style, wrong_method};
-use crate::sessions::Sessions;
+use crate::shown::{Query, Shown};
+use crate::state::Console;
 use crate::style::STYLE_PATH;
 use crate::visit::Visit;
 use crate::words::Words;
@@ -13,54 +14,10 @@ use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::Response;
 use haechi_admin::{Calls, Pages};
-use haechi_authn::identity::Provider;
-use haechi_core::ports::{AuditTrail, BoxFuture};
-use haechi_core::{Clock, Fields};
-use maud::Markup;
-use std::sync::Arc;
-use url::form_urlencoded;
-
-/// Port: what the configuration in force says of the console.
-pub trait Gate: Send + Sync {
-    /// Whether it is shown.
-    fn is_shown(&self) -> bool;
-
-    /// Where people log in.
-    fn provider(&self) -> Option<Arc<Provider>>;
-}
-
-/// The console.
-pub struct Console {
-    pub(crate) gate: Arc<dyn Gate>,
-    pub(crate) trail: Arc<dyn AuditTrail>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) sessions: Sessions,
-}
-
-/// A page: its title, the part that it belongs to, and what stands on it.
-pub(crate) type Shown = (&'static str, &'static str, Markup);
-
-/// What was asked of a page in its address.
-pub(crate) struct Query(Vec<(String, String)>);
-
-impl Query {
-    fn of(parts: &Parts) -> Self {
-        let query = parts.uri.query().unwrap_or_default();
-        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
-    }
-
-    /// What was asked for by this name; empty where nothing was.
-    pub(crate) fn one(&self, name: &str) -> &str {
-        self.0.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value.as_str())
-    }
-}
+use haechi_core::Fields;
+use haechi_core::ports::BoxFuture;
 
 impl Console {
-    /// A console where nobody is logged in.
-    pub fn new(gate: Arc<dyn Gate>, trail: Arc<dyn AuditTrail>, clock: Arc<dyn Clock>) -> Self {
-        Self { gate, trail, clock, sessions: Sessions::default() }
-    }
-
     async fn respond(&self, request: Request, at: Calls) -> Response {
         let (parts, body) = request.into_parts();
         let Some(visit) = Visit::of(&parts, &at) else {

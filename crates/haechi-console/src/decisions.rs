@@ -1,7 +1,7 @@
 //! What was decided lately, and why.
 
-use crate::console::{Query, Shown};
 use crate::fetch::{Failed, Reads};
+use crate::shown::{Query, Shown};
 use crate::table::{Column, address, filter, items, more, plain, segment, table, text, time};
 use crate::words::Words;
 use maud::{Markup, html};

@@ -10,9 +10,11 @@ mod page;
 mod people;
 mod reply;
 mod sessions;
+mod shown;
+mod state;
 mod style;
 mod table;
 mod visit;
 mod words;
 
-pub use console::{Console, Gate};
+pub use state::{Console, Gate};

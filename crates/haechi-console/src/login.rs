@@ -1,10 +1,10 @@
 //! Logging in and out. Passwords and codes are verified where every other login is, and counted there.
 
-use crate::console::Console;
 use crate::fetch::{Failed, Reads};
 use crate::page::{refused, whole};
 use crate::reply::{As, on_to, page as reply};
 use crate::sessions::Session;
+use crate::state::Console;
 use crate::visit::Visit;
 use crate::words::Words;
 use axum::body::{Body, to_bytes};

@@ -1,7 +1,7 @@
 //! How the gate is.
 
-use crate::console::Shown;
 use crate::fetch::{Failed, Reads};
+use crate::shown::Shown;
 use crate::table::{Column, items, plain, table, text, time};
 use crate::words::Words;
 use maud::{Markup, html};

@@ -1,7 +1,7 @@
 //! Users and API keys of the store.
 
-use crate::console::{Query, Shown};
 use crate::fetch::{Failed, Reads};
+use crate::shown::{Query, Shown};
 use crate::table::{Column, address, filter, items, more, segment, table, text, time};
 use crate::words::Words;
 use maud::html;

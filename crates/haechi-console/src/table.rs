@@ -18,7 +18,7 @@ pub(crate) fn table(label: &str, columns: &[Column<'_>], rows: &[Value], empty: 
                 table {
                     thead { tr { @for (head, _) in columns { th scope="col" { (head) } } } }
                     tbody {
-                        @for row in rows { tr { @for (_, cell) in columns { td .long { div { (cell(row)) } } } } }
+                        @for row in rows { tr { @for (_, cell) in columns { td { (cell(row)) } } } }
                     }
                 }
             }
