@@ -3,7 +3,7 @@
 use crate::harness::{Folder, Gate, PATIENCE, curl, eventually, program, routes_to};
 use haechi_testkit::Backend;
 use std::io::{PipeReader, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 
 /// A gate whose standard output and error are the test's to spoil; killed when dropped.
@@ -16,7 +16,7 @@ struct Spoiled {
 
 /// An address that nobody listens on.
 fn free() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    haechi_testkit::port::unused_address()
 }
 
 impl Spoiled {

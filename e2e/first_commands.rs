@@ -91,7 +91,7 @@ fn a_configuration_is_checked_by_name_and_from_standard_input() {
 #[test]
 fn check_online_asks_the_store_and_every_issuer() {
     let issuer = Backend::saying("{\"keys\":[]}");
-    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = haechi_testkit::port::unused_address();
     let folder = Folder::exactly(&format!(
         "listeners: [{{ bind: 127.0.0.1:0 }}]
 store: sqlite:haechi.db

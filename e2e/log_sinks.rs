@@ -139,7 +139,7 @@ fn every_line_arrives_at_every_syslog_server() {
 fn a_server_that_was_away_gets_what_waited() {
     let backend = Backend::saying("reached");
     // A port that is free, and then the server's.
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = haechi_testkit::port::unused_port();
     let gate = gate(&backend, &format!("{{ syslog: \"tcp://127.0.0.1:{port}\" }}"), |_| {});
     for path in ["/a", "/b"] {
         gate.get(path).expect(200);

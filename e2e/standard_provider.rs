@@ -11,7 +11,6 @@ mod second_factor;
 use crate::harness::{Folder, Gate, PASSWORD, Reply, haechi};
 use crate::login::browser::{Browser, location};
 use haechi_testkit::Backend;
-use std::net::TcpListener;
 
 /// The challenge of RFC 7636, appendix B, and its verifier.
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
@@ -34,7 +33,7 @@ struct Client {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    haechi_testkit::port::unused_port()
 }
 
 fn configuration(port: u16, identity: &str, backend: &Backend) -> String {

@@ -3,7 +3,6 @@
 use crate::harness::{Folder, Gate, PATIENCE, Reply, eventually, haechi, haechi_with_input};
 use haechi_testkit::{Answer, Backend};
 use serde_json::json;
-use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 /// Both routes lead to the service: whoever comes, and with an API key.
@@ -101,7 +100,7 @@ fn a_token_is_fetched_once_renewed_before_its_end_and_kept_over_reloads() {
 #[test]
 fn without_a_token_nothing_is_forwarded() {
     let backend = Backend::saying("reached");
-    let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let dead = haechi_testkit::port::unused_address();
     let refusing = Backend::start(|_| {
         Answer::new(401, &[("Content-Type", "application/json")], "{\"error\":\"invalid_client\"}")
     });
@@ -127,7 +126,7 @@ fn without_a_token_nothing_is_forwarded() {
 #[test]
 fn another_gate_gives_the_token_and_takes_it() {
     let backend = Backend::saying("reached");
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = haechi_testkit::port::unused_port();
     let issuer = format!("http://127.0.0.1:{port}");
     let inner = Folder::exactly(&format!(
         "listeners: [{{ bind: \"127.0.0.1:{port}\" }}]

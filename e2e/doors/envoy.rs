@@ -7,7 +7,7 @@ use super::table::{Case, some};
 use crate::harness::{Folder, Gate, PATIENCE, curl, eventually, haechi, routes_to};
 use haechi_testkit::Backend;
 use haechi_testkit::jose::Key;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -27,7 +27,7 @@ const OVER_HTTP: &str = "http_service: { server_uri: { uri: \"http://DOOR\", clu
 fn start(backend: &Backend, door: SocketAddr, change: impl Fn(String) -> String) -> Front {
     let url = backend.url();
     let port = url.rsplit(':').next().unwrap().trim_end_matches('/');
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = haechi_testkit::port::unused_address();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/behind-envoy/envoy.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
     let text = text

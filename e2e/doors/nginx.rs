@@ -3,7 +3,7 @@
 use super::World;
 use super::table::some;
 use crate::harness::{Folder, PATIENCE, eventually};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -40,7 +40,7 @@ pub(super) fn example(world: &World, file: &str, front: SocketAddr) -> String {
 /// Starts a program in a folder with these files of an example.
 pub(super) fn start(world: &World, files: &[(&str, &str)], command: impl Fn(&Path) -> Command) -> Front {
     // The port is free until somebody else takes it.
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = haechi_testkit::port::unused_address();
     let folder = Folder::exactly("");
     for (source, name) in files {
         folder.write(name, &example(world, source, address));

@@ -1,7 +1,7 @@
 //! nginx, as a backend and as a client.
 
 use super::{Folder, PATIENCE, eventually};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -17,7 +17,7 @@ impl Nginx {
     #[track_caller]
     pub(crate) fn start(folder: Folder, server: &str) -> Self {
         // The port is free until somebody else takes it; nginx cannot say which one it got.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = haechi_testkit::port::unused_address();
         let paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
             .map(|kind| format!("{kind}_temp_path {kind};\n"))
             .concat();

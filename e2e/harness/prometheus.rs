@@ -3,7 +3,7 @@
 use super::{Folder, PATIENCE, curl, eventually};
 use serde_json::Value;
 use std::io::Write;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -32,7 +32,7 @@ impl Prometheus {
             ),
         );
         // The port is free until somebody else takes it; Prometheus does not say which one it got.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = haechi_testkit::port::unused_address();
         let log = std::fs::File::create(folder.file("prometheus.log")).unwrap();
         let child = Command::new("prometheus")
             .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data", "--log.level=warn"])

@@ -2,7 +2,6 @@
 
 use crate::harness::{Folder, Gate, PATIENCE, curl, eventually};
 use haechi_testkit::Backend;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -59,7 +58,7 @@ fn token(port: u16, more: &[&str]) -> String {
 
 #[test]
 fn opaque_tokens_of_a_certified_server() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = haechi_testkit::port::unused_port();
     let backend = Backend::saying("reached");
     let text = std::fs::read_to_string(example("haechi.yaml"))
         .unwrap()

@@ -4,7 +4,6 @@ use super::COOKIE;
 use super::browser::{Browser, location};
 use crate::harness::{Folder, Gate, PATIENCE, eventually};
 use haechi_testkit::Backend;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -86,7 +85,7 @@ fn log_in(gate: &Gate, browser: &mut Browser, there: &mut Browser, name: &str, p
 
 #[test]
 fn people_log_in_and_out_at_a_certified_provider() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = haechi_testkit::port::unused_port();
     let backend = Backend::saying("reached");
     let gate = Gate::start_in(folder(port, &backend));
     let _provider = start(port, &gate.url(""));

@@ -5,7 +5,6 @@ use crate::harness::{Gate, PATIENCE, curl, eventually};
 use haechi_testkit::Backend;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -79,7 +78,7 @@ fn log_in(server: &str, page: &str) -> String {
 #[test]
 fn an_mcp_client_finds_its_way_from_a_refusal_to_the_resource() {
     let folder = installed();
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = haechi_testkit::port::unused_port();
     let server = format!("http://127.0.0.1:{port}");
     let mut command = Command::new("node");
     command.args(["server.mjs", &port.to_string()]).current_dir(&folder);

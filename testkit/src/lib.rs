@@ -16,6 +16,7 @@ pub mod http1;
 mod identity_provider;
 pub mod jose;
 pub mod load;
+pub mod port;
 mod postgres;
 mod redis;
 mod store;

@@ -3,7 +3,7 @@
 use crate::{PATIENCE, eventually};
 use std::fs::{self, File};
 use std::io::Write;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -270,7 +270,7 @@ fn program(name: &str) -> PathBuf {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    crate::port::unused_port()
 }
 
 fn quiet(command: &mut Command) -> &mut Command {

@@ -3,7 +3,7 @@
 use crate::{PATIENCE, eventually};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -26,7 +26,7 @@ impl RedisServer {
         let folder = std::env::temp_dir().join(format!("haechi-redis-{}-{number}", std::process::id()));
         let _ = fs::remove_dir_all(&folder);
         fs::create_dir(&folder).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = crate::port::unused_port();
         let mut server = Self { folder, port, child: None };
         server.start_again(settings);
         server

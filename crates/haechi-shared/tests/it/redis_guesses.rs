@@ -77,6 +77,11 @@ async fn redis_forgets_what_was_counted_against_a_name_that_is_unlocked() {
         assert!(began.elapsed() < haechi_testkit::PATIENCE);
     }
     assert!(!one.look(another_name).await.unwrap().pair_locked.is_zero());
+    // What fails in the very millisecond of the unlocking may be taken for what was before it.
+    let unlocked = std::time::Instant::now();
+    while unlocked.elapsed() < Duration::from_millis(2) {
+        tokio::task::yield_now().await;
+    }
     let again = one.failed(KEYS, bounds).await.unwrap();
     assert_eq!((again.failures, again.pair_locked.is_zero()), (1, true), "it is counted from the beginning");
     assert!(!one.failed(KEYS, bounds).await.unwrap().pair_locked.is_zero());
