@@ -10,6 +10,8 @@ use crate::config::source::At;
 use haechi_authn::external::{OwnAnswers, PassedField, RequestFact, ValueEncoding, WithoutCredential};
 use haechi_authn::keys::{AddressFault, WebOrigin};
 use haechi_core::AttributeType;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -184,10 +186,13 @@ fn authorities(checks: &mut dyn Checks, written: &record::External) -> Option<Op
         return checks.fault(fault.help("write `url` with `https://`, or remove `tls`"));
     }
     let file = tls.ca.as_ref()?;
-    usable(checks, file, |text| match reqwest::Certificate::from_pem_bundle(text.as_bytes()) {
-        Ok(certificates) if certificates.is_empty() => Err("it has no certificate".to_owned()),
-        Ok(_) => Ok(()),
-        Err(fault) => Err(fault.to_string()),
+    usable(checks, file, |text| {
+        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+        match certificates {
+            Ok(certificates) if certificates.is_empty() => Err("it has no certificate".to_owned()),
+            Ok(_) => Ok(()),
+            Err(fault) => Err(fault.to_string()),
+        }
     })?;
     Some(Some(file.value.0.clone()))
 }
