@@ -78,4 +78,6 @@ pub use tokens::{
     ACCESS_TOKEN_TYPE, ClientSecret, IDENTITY_TOKEN_TYPE, OPERATORS, RESERVED_CLAIMS, operator_token,
 };
 pub use userinfo::BearerRefused;
-pub use visit::{DEVELOPMENT_FORM_COOKIE, DEVELOPMENT_SESSION_COOKIE, FORM_COOKIE, SESSION_COOKIE, Visit};
+pub use visit::{
+    DEVELOPMENT_FORM_COOKIE, DEVELOPMENT_SESSION_COOKIE, FORM_COOKIE, SESSION_COOKIE, Visit, is_of_origin,
+};

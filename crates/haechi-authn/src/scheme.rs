@@ -137,3 +137,10 @@ pub enum CredentialPlace {
     /// The certificate that the client showed at the TLS handshake. It stands in no field.
     Certificate,
 }
+
+impl CredentialPlace {
+    /// The place that the field of this lower-case name is.
+    pub fn of_field(name: &Arc<str>) -> Self {
+        if **name == *"authorization" { Self::Authorization } else { Self::Field(name.clone()) }
+    }
+}

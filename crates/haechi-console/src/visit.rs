@@ -1,11 +1,11 @@
 //! How a browser comes: its cookie, and whether what it sends comes from a page of ours.
 
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::http::header::HOST;
 use axum::http::request::Parts;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use haechi_admin::{Calls, Peer};
+use haechi_authn::identity::is_of_origin;
 use haechi_core::{Fields, Host, Secret, cookies};
 use std::net::IpAddr;
 
@@ -45,7 +45,7 @@ impl Visit {
         let value = value.and_then(|value| std::str::from_utf8(value).ok());
         let whole = |text: &&str| URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32);
         let session = value.filter(whole).map(Secret::from);
-        let is_ours = is_ours(parts, at.secure);
+        let is_ours = is_ours(&fields, at.secure);
         Some(Self { secure: at.secure, session, from, is_ours, fields })
     }
 
@@ -85,23 +85,10 @@ fn tie(value: &str) -> String {
 }
 
 /// Browsers say where a form was sent from in one of two fields at least. What says nothing in either is no page of ours.
-fn is_ours(parts: &Parts, secure: bool) -> bool {
-    let sole = |name: &str| {
-        let mut all = parts.headers.get_all(name).iter();
-        let first = all.next();
-        if all.next().is_some() { Err(()) } else { Ok(first.map(|value| value.as_bytes())) }
-    };
-    let (Ok(site), Ok(origin), Ok(host)) = (sole("sec-fetch-site"), sole("origin"), sole(HOST.as_str()))
-    else {
-        return false;
-    };
-    if site.is_some_and(|site| site != b"same-origin") || (site.is_none() && origin.is_none()) {
-        return false;
-    }
-    let host = host.and_then(|host| Host::parse(host).ok());
-    let scheme: &[u8] = if secure { b"https://" } else { b"http://" };
-    origin.is_none_or(|origin| {
-        let page = origin.strip_prefix(scheme).and_then(|page| Host::parse(page).ok());
-        page.is_some() && page == host
-    })
+fn is_ours(fields: &Fields, secure: bool) -> bool {
+    let says = [&b"sec-fetch-site"[..], b"origin"]
+        .into_iter()
+        .any(|name| fields.iter().any(|field| field.name == name));
+    let host = fields.sole_named(b"host").ok().flatten().and_then(|host| Host::parse(host).ok());
+    says && host.is_some_and(|host| is_of_origin(fields, secure, &host))
 }

@@ -4,7 +4,7 @@ use crate::SetCookie;
 use crate::jose::base64url;
 use crate::oidc::login_state::Way;
 use crate::random::{self, RandomnessError};
-use haechi_core::{RequestHead, Secret, cookies};
+use haechi_core::{Fields, Host, RequestHead, Secret, cookies};
 use std::net::IpAddr;
 
 /// The cookie of the provider's own browser session.
@@ -47,7 +47,7 @@ impl Visit {
             session: cookie(session),
             form: cookie(form),
             from: head.client,
-            is_ours: is_ours(head),
+            is_ours: is_of_origin(&head.fields, head.secure, &head.host),
         })
     }
 
@@ -108,17 +108,19 @@ fn tie(value: &Secret<String>) -> String {
     base64url::encode(random::sha256(value.expose().as_bytes()))
 }
 
-fn is_ours(head: &RequestHead) -> bool {
-    let site = head.fields.sole_named(b"sec-fetch-site");
+/// Whether a request comes from a page of the origin that it goes to, as far as the browser says (`Sec-Fetch-Site`, `Origin`). Of a browser that says neither,
+/// nothing is known against it.
+pub fn is_of_origin(fields: &Fields, secure: bool, host: &Host) -> bool {
+    let site = fields.sole_named(b"sec-fetch-site");
     let same_site = matches!(site, Ok(None | Some(b"same-origin")));
-    let scheme = if head.secure { "https" } else { "http" };
-    let same_origin = match head.fields.sole_named(b"origin") {
+    let scheme = if secure { "https" } else { "http" };
+    let same_origin = match fields.sole_named(b"origin") {
         Ok(None) => true,
         Ok(Some(origin)) => {
             let text = std::str::from_utf8(origin).unwrap_or_default();
-            text.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://")).is_some_and(|host| {
-                haechi_core::Host::parse(host.as_bytes()).is_ok_and(|origin| origin == head.host)
-            })
+            text.strip_prefix(scheme)
+                .and_then(|rest| rest.strip_prefix("://"))
+                .is_some_and(|page| Host::parse(page.as_bytes()).is_ok_and(|page| page == *host))
         }
         Err(_) => false,
     };

@@ -35,10 +35,7 @@ impl Authenticator for ExternalAuthenticator {
         } else {
             Challenge::new("External", &config.name)
         };
-        let headers = config.headers.iter().map(|name| match &**name {
-            "authorization" => CredentialPlace::Authorization,
-            _ => CredentialPlace::Field(name.clone()),
-        });
+        let headers = config.headers.iter().map(CredentialPlace::of_field);
         let cookies = config.cookies.iter().map(|name| CredentialPlace::Cookie(name.clone()));
         Rc::new(ExternalScheme {
             inquiry: self.0.clone(),

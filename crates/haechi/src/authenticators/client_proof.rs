@@ -2,10 +2,11 @@
 
 use super::definition::Checks;
 use super::file::usable;
-use super::oidc::record::{PrivateKeyJwt, SecretPlace};
+use super::oidc::record::PrivateKeyJwt;
 use crate::config::read::Maybe;
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
+use crate::config::value::SecretPlace;
 use haechi_authn::jose::signer_of_pem;
 use haechi_authn::oidc::{ClientProof, SecretIn};
 use haechi_core::Secret;
@@ -51,10 +52,7 @@ pub(super) fn check(checks: &mut dyn Checks, ways: Ways<'_>) -> Option<Proof> {
             if secret.value.expose().is_empty() {
                 return checks.fault(Fault::new(secret.span, "the client's secret is empty"));
             }
-            let place = place.map(|place| match place.value {
-                SecretPlace::Basic => SecretIn::Header,
-                SecretPlace::Post => SecretIn::Form,
-            });
+            let place = place.map(|place| place.value.meant());
             Some(Proof::Secret(secret.value.clone(), place))
         }
         (None, Some(key)) if secret.is_absent() => {

@@ -20,7 +20,7 @@ pub(super) const DEFINITION: AuthenticatorType = AuthenticatorType::of::<record:
 impl Record for At<record::External> {
     fn credential_places(&self) -> Vec<CredentialPlace> {
         let named = self.headers.given().into_iter().flat_map(|listed| listed.iter());
-        let mut places: Vec<_> = named.map(|name| place(&name.value.0)).collect();
+        let mut places: Vec<_> = named.map(|name| CredentialPlace::of_field(&name.value.0)).collect();
         if self.headers.is_absent() {
             places.push(CredentialPlace::Authorization);
         }
@@ -31,13 +31,6 @@ impl Record for At<record::External> {
 
     fn check(&self, _: &Arc<str>, checks: &mut dyn Checks) -> Option<Arc<dyn Settings>> {
         check::external(checks, self).map(|settings| Arc::new(settings) as Arc<dyn Settings>)
-    }
-}
-
-fn place(header: &Arc<str>) -> CredentialPlace {
-    match &**header {
-        "authorization" => CredentialPlace::Authorization,
-        _ => CredentialPlace::Field(header.clone()),
     }
 }
 

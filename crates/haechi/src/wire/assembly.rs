@@ -187,7 +187,8 @@ impl ProcessState {
 impl Assembly {
     /// Opens the store, starts the identity provider and the fetching of keys on `control`, and makes the first plan.
     pub(crate) fn new(config: &Config, control: &Runtime) -> Result<Self, AssemblyFault> {
-        Self::following(config, &Arc::new(ProcessState::new(config, control)?), 1, None)
+        // Nothing is forwarded, so nothing is shown to services.
+        Self::made(config, &Arc::new(ProcessState::new(config, control)?), (1, None), None)
     }
 
     /// The plan of generation `generation`. Authenticators and keys of the one before that would be made of the same stay.
@@ -196,6 +197,15 @@ impl Assembly {
         process: &Arc<ProcessState>,
         generation: u64,
         before: Option<&Built>,
+    ) -> Result<Self, AssemblyFault> {
+        Self::made(config, process, (generation, before), Some(&process.service_tokens))
+    }
+
+    fn made(
+        config: &Config,
+        process: &Arc<ProcessState>,
+        (generation, before): (u64, Option<&Built>),
+        tokens: Option<&ServiceTokens>,
     ) -> Result<Self, AssemblyFault> {
         let pool = process.pool(config)?;
         let declared = Arc::new(DeclaredAttributes::new(config.caller_attributes.clone()));
@@ -234,7 +244,7 @@ impl Assembly {
         };
         let built = Arc::new(authenticators::build(config, &materials, &fetching, before)?);
         let points = decision_points(config, &process.control).map_err(PlanFault::from)?;
-        let endpoints = (&process.endpoints, Some(&process.service_tokens));
+        let endpoints = (&process.endpoints, tokens);
         let logins = Logins::new(built.logins.values().cloned(), identity.is_some());
         let plan =
             plan::plan(config, generation, (&built.authenticators, logins), identity, endpoints, points)?;

@@ -5,7 +5,9 @@ use crate::config::choice::choice;
 use crate::config::read::Named;
 use crate::config::record::record;
 use crate::config::source::At;
-use crate::config::value::{BoundedDuration, FilePath, ForeignName, Origin, RoleName, ScopeName};
+use crate::config::value::{
+    BoundedDuration, FilePath, ForeignName, Origin, RoleName, ScopeName, SecretPlace,
+};
 use haechi_authn::jose::Algorithm;
 use haechi_authn::schemes::jwt::DEFAULT_LEEWAY;
 use haechi_core::Secret;
@@ -100,17 +102,6 @@ record! {
         default revoke as "revoke": bool = true,
         /// Where the provider sends people after that, exactly as it is registered there (`post_logout_redirect_uri`). Its own page where this is left out.
         optional return_to as "return_to": Url,
-    }
-}
-
-choice! {
-    "a place of a client's secret"
-    /// Where the client's secret stands.
-    pub(crate) enum SecretPlace {
-        /// In `Authorization: Basic`.
-        Basic = "basic",
-        /// In the form.
-        Post = "post",
     }
 }
 

@@ -3,11 +3,11 @@
 use super::names::Resolver;
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
+use crate::config::value::FieldValueText;
 use crate::config::written;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use haechi_authn::keys::{AddressFault, WebOrigin};
-use haechi_authn::oidc::SecretIn;
 use haechi_authn::service_token::{ServiceTokenConfig, TokenServer};
 use haechi_authz::{HeaderChangeError, HeaderChanges};
 use haechi_core::{FieldName, Secret};
@@ -95,11 +95,8 @@ fn header(resolver: &mut Resolver<'_>, header: &At<written::UpstreamHeader>) -> 
         let message = format!("`{}` is the gate's own, or the protocol's", resolver.written_at(name.span));
         return resolver.fault(Fault::new(name.span, message).help("name another header"));
     }
-    let text = value.value.expose();
-    let visible = text.bytes().all(|b| matches!(b, b'\t' | b' '..=b'~'));
-    if text.is_empty() || text.trim() != text || !visible {
-        let fault = Fault::new(value.span, "a header's value is visible ASCII, without spaces at its ends");
-        return resolver.fault(fault.help("write the secret as the backend wants it"));
+    if let Err(help) = FieldValueText::parse(value.value.expose()) {
+        return resolver.fault(Fault::new(value.span, "this is not a header's value").help(help));
     }
     Some(UpstreamAuth::Field(field.into(), value.value.clone()))
 }
@@ -131,10 +128,7 @@ fn token(resolver: &mut Resolver<'_>, client: &At<written::ClientCredentials>) -
         server: server?,
         client_id: id.value.clone(),
         client_secret: secret.value.clone(),
-        secret_in: client.client_authentication.given().map(|place| match place.value {
-            written::SecretForm::Basic => SecretIn::Header,
-            written::SecretForm::Post => SecretIn::Form,
-        }),
+        secret_in: client.client_authentication.given().map(|place| place.value.meant()),
         scopes: client.scopes.clone(),
         audience: text(client.audience.given()),
         resource: text(client.resource.given()),

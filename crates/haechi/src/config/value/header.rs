@@ -94,15 +94,23 @@ pub(crate) struct FieldValueText(pub(crate) Box<str>);
 /// Bytes of one value. An answer's head has room for several such.
 const LONGEST: usize = 4096;
 
+impl FieldValueText {
+    /// A value as it can be written.
+    ///
+    /// # Errors
+    /// What to write instead.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let visible = text.bytes().all(|b| matches!(b, b'\t' | b' '..=b'~'));
+        if text.is_empty() || text.trim() != text || !visible {
+            return Err("write visible ASCII, without spaces at its ends".into());
+        }
+        if text.len() > LONGEST { Err(format!("at most {LONGEST} bytes")) } else { Ok(Self(text.into())) }
+    }
+}
+
 impl Value for FieldValueText {
     fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
-        reader.parsed("a header's value", node, |text| {
-            let visible = text.bytes().all(|b| matches!(b, b'\t' | b' '..=b'~'));
-            if text.is_empty() || text.trim() != text || !visible {
-                return Err("write visible ASCII, without spaces at its ends".into());
-            }
-            if text.len() > LONGEST { Err(format!("at most {LONGEST} bytes")) } else { Ok(Self(text.into())) }
-        })
+        reader.parsed("a header's value", node, Self::parse)
     }
 
     fn schema(_: &mut Defs) -> Json {

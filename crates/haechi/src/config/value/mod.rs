@@ -6,6 +6,7 @@ mod identity_header;
 mod name;
 mod policies;
 mod quantity;
+mod secret_place;
 mod text;
 mod word;
 
@@ -18,4 +19,5 @@ pub(crate) use policies::matching_files;
 pub(crate) use policies::{ConditionText, PolicyPattern, PolicyText};
 pub(crate) use quantity::parse_duration;
 pub(crate) use quantity::{BoundedDuration, Count, Fraction, Size};
+pub(crate) use secret_place::SecretPlace;
 pub(crate) use text::{FieldNameText, FilePath};

@@ -11,6 +11,7 @@ use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::value::{
     AttributeName, EndpointUrl, FilePath, HeaderName, IdentityHeader, PassedHeader, ReservedHeader,
+    SecretPlace,
 };
 use crate::config::yaml::{Kind, Node};
 use haechi_core::{FieldName, Host, Secret};
@@ -124,7 +125,7 @@ record! {
         /// The secret of that registration.
         required client_secret as "client_secret": At<Secret<String>>,
         /// How the secret is shown: in the header (`basic`) or in the form (`post`). What the server takes where this is left out.
-        optional client_authentication as "client_authentication": At<SecretForm>,
+        optional client_authentication as "client_authentication": At<SecretPlace>,
         /// The scopes to ask for.
         default scopes as "scopes": Vec<String> = Vec::new(),
         /// What is sent as `audience`, which some servers want.
@@ -133,17 +134,6 @@ record! {
         optional resource as "resource": At<String>,
         /// Takes a server over plain `http` at an address that is not on loopback.
         default allow_http as "allow_http": bool = false,
-    }
-}
-
-choice! {
-    "a place of the secret"
-    /// Where the gate's secret stands when it asks for a token.
-    pub(crate) enum SecretForm {
-        /// In `Authorization`.
-        Basic = "basic",
-        /// In the form.
-        Post = "post",
     }
 }
 
