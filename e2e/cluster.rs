@@ -2,6 +2,7 @@
 
 use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Reply, curl, eventually, haechi, routes_to};
 use haechi_testkit::load::{Load, Steady};
+use haechi_testkit::port::unused_port;
 use haechi_testkit::{Backend, PostgresServer, RedisServer, execute_in_postgres, postgres_database};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -409,9 +410,7 @@ impl Example {
     fn start() -> Self {
         // Where the account of PostgreSQL can look.
         let run = std::env::temp_dir().join(format!("haechi-cluster-{}", std::process::id()));
-        let sockets: Vec<_> = (0..8).map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let ports = sockets.iter().map(|socket| socket.local_addr().unwrap().port()).collect();
-        drop(sockets);
+        let ports = (0..8).map(|_| unused_port()).collect();
         let example = Self { run, ports };
         let started = example.script("start");
         assert!(started.status.success(), "{started:#?}");

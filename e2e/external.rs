@@ -5,7 +5,6 @@ mod secured;
 
 use crate::harness::{Gate, PATIENCE, Reply, curl, eventually, haechi, routes_to};
 use haechi_testkit::{Answer, Backend, Latch, Recorded};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 type Behaviour = Arc<dyn Fn(&Recorded) -> Answer + Send + Sync>;
@@ -20,7 +19,7 @@ impl Service {
     fn start() -> Self {
         let behaviour: Arc<Mutex<Behaviour>> = Arc::new(Mutex::new(Arc::new(|_| Answer::new(500, &[], ""))));
         let told = behaviour.clone();
-        let backend = Backend::reading_at(SocketAddr::from(([127, 0, 0, 1], 0)), move |request| {
+        let backend = Backend::reading(move |request| {
             let behaviour = told.lock().unwrap().clone();
             behaviour(request)
         });

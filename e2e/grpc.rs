@@ -1,6 +1,7 @@
 //! gRPC through the gate, with a client and a server that are not ours.
 
 use crate::harness::{Gate, H2Answer, H2Backend, PATIENCE, eventually};
+use haechi_testkit::port::unused_address;
 use haechi_testkit::{Backend, Unreachable};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -37,7 +38,7 @@ impl Service {
             runtime().block_on(async move {
                 let (reporter, service) = health_reporter();
                 reporter.set_service_status("orders", ServingStatus::Serving).await;
-                let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+                let incoming = TcpIncoming::bind(unused_address()).unwrap();
                 bound.send((incoming.local_addr().unwrap(), reporter)).unwrap();
                 let record = move |call: Request<()>| {
                     recorded.lock().unwrap().push(call.metadata().clone());

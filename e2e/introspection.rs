@@ -7,7 +7,6 @@ use crate::harness::{Gate, Reply, curl, eventually, haechi, routes_to};
 use haechi_testkit::jose::{Key, now};
 use haechi_testkit::{Answer, Backend, Latch, Recorded};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ impl Server {
         let key = Arc::new(Key::p256("one"));
         let behaviour: Arc<Mutex<Behaviour>> = Arc::new(Mutex::new(Arc::new(|_| Answer::new(500, &[], ""))));
         let (told, published) = (behaviour.clone(), key.clone());
-        let backend = Backend::reading_at(SocketAddr::from(([127, 0, 0, 1], 0)), move |request| {
+        let backend = Backend::reading(move |request| {
             let issuer = format!("http://{}", request.field("host").unwrap_or(""));
             match request.target() {
                 "/.well-known/openid-configuration" => told_as_json(&json!({

@@ -95,6 +95,12 @@ fn a_token_is_fetched_once_renewed_before_its_end_and_kept_over_reloads() {
         gate.get("/open/x").expect(200);
         (backend.last().field("authorization") == Some("Bearer token-2")).then_some(())
     });
+    // Once nobody gives a new one, the last is shown until its end and no longer.
+    drop(server);
+    eventually(PATIENCE, || (gate.get("/open/x").status == 503).then_some(()));
+    let arrived = backend.recorded().len();
+    gate.get("/open/x").expect(503);
+    assert_eq!(backend.recorded().len(), arrived);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use h2::Reason;
 use h2::server::SendResponse;
+use haechi_testkit::port::listener;
 use http::{HeaderMap, Response};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -71,7 +72,9 @@ impl H2Backend {
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
-                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let listener = listener();
+                listener.set_nonblocking(true).unwrap();
+                let listener = TcpListener::from_std(listener).unwrap();
                 bound.send(listener.local_addr().unwrap()).unwrap();
                 tokio::select! {
                     () = accept(listener, streams, serving, behaviour) => {}

@@ -1,12 +1,13 @@
 //! The world outside, as a gate sees it behind an HTTP proxy: servers that answer to any name, with certificates of an authority of the test's own.
 
 use super::{Authority, Folder};
+use haechi_testkit::port::listener;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -44,7 +45,7 @@ impl Outside {
         let asked = Arc::new(Mutex::new(Vec::new()));
         let pages = pages.iter().map(|(url, body)| ((*url).to_owned(), body.clone())).collect();
         let world = Arc::new(World { tls: Arc::new(tls), pages, asked: asked.clone() });
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = listener();
         let address = listener.local_addr().unwrap();
         let stopping = Arc::new(AtomicBool::new(false));
         let stop = stopping.clone();

@@ -1,8 +1,9 @@
 //! An independent WebSocket client and server (tungstenite).
 
 use super::Gate;
+use haechi_testkit::port::listener;
 use haechi_testkit::{PATIENCE, eventually};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -32,7 +33,7 @@ struct Shared {
 
 impl EchoServer {
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let listener = listener();
         let address = listener.local_addr().unwrap();
         let shared = Arc::<Shared>::default();
         let accepted = shared.clone();

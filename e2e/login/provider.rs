@@ -73,7 +73,7 @@ impl Provider {
             made: Mutex::default(),
             lasts: Mutex::new(3600),
         });
-        let server = Backend::reading_at(SocketAddr::from(([127, 0, 0, 1], 0)), behaviour(state.clone()));
+        let server = Backend::reading(behaviour(state.clone()));
         Self { address: server.address(), server: Some(server), state }
     }
 

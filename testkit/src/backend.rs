@@ -1,8 +1,9 @@
 //! A backend that records every request and answers as it is told.
 
 use crate::http1::Head;
+use crate::port;
 use std::io::{BufReader, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -169,7 +170,7 @@ struct Shared {
 impl Backend {
     /// Answers each request as `behaviour` says. It is asked when the head has come, and may wait.
     pub fn start(behaviour: impl Fn(&Recorded) -> Answer + Send + Sync + 'static) -> Self {
-        Self::start_at(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), behaviour)
+        Self::listening(port::listener(), false, behaviour)
     }
 
     /// Answers every request with status 200 and this text.
@@ -185,10 +186,15 @@ impl Backend {
         address: SocketAddr,
         behaviour: impl Fn(&Recorded) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        Self::listening(address, false, behaviour)
+        Self::listening(TcpListener::bind(address).unwrap(), false, behaviour)
     }
 
-    /// The same, where `behaviour` is asked when the request's body has come as well.
+    /// As [`Backend::start`], where `behaviour` is asked when the request's body has come as well.
+    pub fn reading(behaviour: impl Fn(&Recorded) -> Answer + Send + Sync + 'static) -> Self {
+        Self::listening(port::listener(), true, behaviour)
+    }
+
+    /// The same, at this address.
     ///
     /// # Panics
     /// Where the address is taken.
@@ -196,15 +202,14 @@ impl Backend {
         address: SocketAddr,
         behaviour: impl Fn(&Recorded) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        Self::listening(address, true, behaviour)
+        Self::listening(TcpListener::bind(address).unwrap(), true, behaviour)
     }
 
     fn listening(
-        address: SocketAddr,
+        listener: TcpListener,
         reads_first: bool,
         behaviour: impl Fn(&Recorded) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {
             behaviour: Box::new(behaviour),

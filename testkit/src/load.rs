@@ -223,9 +223,7 @@ mod tests {
         let steady = Steady::start();
         let well = load(steady.0);
         assert!(well.failed == 0 && well.connections == 4 && well.sent >= 40, "{well:?}");
-        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
+        let address = crate::port::unused_address();
         let refused = load(address);
         assert_eq!(refused.failed, refused.sent, "{refused:?}");
         // One that closes instead of answering.

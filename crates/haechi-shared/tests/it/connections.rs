@@ -143,7 +143,7 @@ async fn redis_over_tls_shows_a_certificate_that_is_known() {
         settings.push(write(&format!("{name}.key"), &made.signing_key.serialize_pem()));
     }
     let plain = RedisServer::start(&[]);
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = haechi_testkit::port::unused_port();
     let server = RedisServer::start(&[
         "--tls-port",
         &port.to_string(),
