@@ -3,6 +3,7 @@
 mod chromium;
 mod clients;
 mod cors;
+mod mcp;
 mod own_pages;
 mod refused;
 mod registration;

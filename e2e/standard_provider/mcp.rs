@@ -1,0 +1,119 @@
+//! `examples/mcp`: an MCP client (npm's `@modelcontextprotocol/sdk`, its authorization unmodified) knows an address, and finds its way through the embedded
+//! provider to the tools behind it: metadata, registration, PKCE, consent, a token for this resource alone.
+
+use super::{between, encoded, free_port};
+use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, curl, eventually, haechi};
+use crate::login::browser::{Browser, location, parameter};
+use haechi_testkit::jose::part;
+use std::io::{BufRead, BufReader, Lines};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// A program of the example; killed when dropped.
+struct Running {
+    child: Child,
+    said: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut node = Command::new("node");
+        node.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = node.spawn().unwrap();
+        let said = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, said }
+    }
+
+    #[track_caller]
+    fn next_line(&mut self) -> String {
+        self.said.next().expect("the program ended, and said why above").unwrap()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn example() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/mcp")
+}
+
+/// The example with its packages, wherever cargo builds.
+fn installed() -> PathBuf {
+    let target = Path::new(env!("CARGO_BIN_EXE_haechi")).ancestors().nth(2).unwrap();
+    let folder = target.join("e2e-mcp-example");
+    std::fs::create_dir_all(&folder).unwrap();
+    for file in ["package.json", "server.mjs", "client.mjs"] {
+        std::fs::copy(example().join(file), folder.join(file)).unwrap();
+    }
+    if !folder.join("node_modules/@modelcontextprotocol/sdk").exists() {
+        let mut npm = Command::new("npm");
+        let made = npm.args(["install", "--no-audit", "--no-fund"]).current_dir(&folder).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+    folder
+}
+
+fn gate(tools: u16, port: u16) -> Gate {
+    let text = std::fs::read_to_string(example().join("haechi.yaml")).unwrap();
+    let text = text
+        .replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"))
+        .replace("127.0.0.1:9901", "127.0.0.1:0")
+        .replace("127.0.0.1:7001", &format!("127.0.0.1:{tools}"));
+    let folder = Folder::exactly(&text);
+    folder.add_user("alice", &["USER"]);
+    Gate::start_in(folder).ready()
+}
+
+/// Logs `alice` in and allows what the client asks for. Where the browser is sent.
+fn allowed(site: &str, page: &str) -> String {
+    let mut browser = Browser::default();
+    let authorize = format!("{site}/auth/authorize");
+    let mut shown = browser.open(page).expect(200);
+    let mut send = |shown: &str, rest: &str| {
+        let ticket = between(shown, "name=\"ticket\" value=\"", "\"");
+        browser.submit(&authorize, &format!("ticket={ticket}&{rest}"), &[&format!("Origin: {site}")])
+    };
+    let login = format!("username=alice&password={}&action=login", encoded(PASSWORD));
+    shown = send(&shown.text(), &login).expect(200);
+    assert!(shown.text().contains("example client"), "people are asked: {}", shown.text());
+    location(&send(&shown.text(), "action=allow"), site)
+}
+
+#[test]
+fn an_mcp_client_registers_itself_and_reaches_the_tools_of_the_example() {
+    let folder = installed();
+    let (tools, port, back) = (free_port(), free_port(), free_port());
+    let mut server = Running::start(&folder, &["server.mjs", &tools.to_string()]);
+    assert!(server.next_line().starts_with("listening on "));
+    let gate = gate(tools, port);
+    let site = format!("http://127.0.0.1:{port}");
+    let resource = format!("{site}/mcp");
+    let mut client = Running::start(&folder, &["client.mjs", &resource, &back.to_string()]);
+    let line = client.next_line();
+    let page = line.strip_prefix("open ").unwrap_or_else(|| panic!("{line}")).to_owned();
+    assert_eq!(parameter(&page, "resource"), resource);
+    assert_eq!(parameter(&page, "code_challenge_method"), "S256");
+    let to = allowed(&site, &page);
+    assert!(to.starts_with(&format!("http://127.0.0.1:{back}/callback?code=")), "{to}");
+    // Another login's answer is not taken.
+    curl(&[&format!("http://127.0.0.1:{back}/callback?code=stolen&state=other")]).expect(404);
+    curl(&[&to]).expect(200);
+    let login = gate.post_json(
+        "/auth/login",
+        &serde_json::json!({ "username": "alice", "password": PASSWORD }),
+    );
+    let token = login.expect(200).json()["access_token"].as_str().unwrap().to_owned();
+    let alice = part(&token, 1)["sub"].as_str().unwrap().to_owned();
+    assert_eq!(client.next_line(), format!("{alice} (USER)"));
+    eventually(PATIENCE, || client.child.try_wait().unwrap().filter(std::process::ExitStatus::success));
+    // A token for something else is none here, and neither is no token.
+    gate.get_with_token("/mcp", &token).expect(401);
+    let refused = gate.get("/mcp").expect(401).challenges();
+    assert!(refused.contains(&format!("{site}/.well-known/oauth-protected-resource/mcp")), "{refused}");
+    let listed = haechi(gate.folder().path(), &["client", "list"]).success().stdout;
+    assert!(listed.contains("example client"), "{listed}");
+}
