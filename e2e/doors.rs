@@ -110,7 +110,7 @@ routes:
 }
 
 /// The address of the second listener.
-fn door(gate: &Gate) -> SocketAddr {
+pub(crate) fn door(gate: &Gate) -> SocketAddr {
     let lines = gate.log().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
     let mut listening = lines.filter(|line| line["event"] == "listening" && line["listener"] == "1");
     listening.next_back().unwrap()["address"].as_str().unwrap().parse().unwrap()

@@ -42,6 +42,7 @@ mod dpop;
 mod drain;
 mod endpoints;
 mod examples;
+mod exchange;
 mod external;
 mod failures;
 mod first_commands;

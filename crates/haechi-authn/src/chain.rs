@@ -158,6 +158,25 @@ impl Chain {
         }
     }
 
+    /// The token that `caller` was verified by: the one of a login that its issuer gave, or the one that the request shows. Where all schemes had to verify,
+    /// the first of them that has one.
+    pub fn token<'h>(
+        &self,
+        verified: Verified,
+        head: &'h RequestHead,
+        caller: &'h Caller,
+    ) -> Option<&'h str> {
+        if let Some(of_login) = &caller.access_token {
+            return Some(of_login.expose());
+        }
+        let shown = match verified {
+            Verified::None => None,
+            Verified::One(index) => self.schemes.get(index).and_then(|scheme| scheme.token(head)),
+            Verified::All => self.schemes.iter().find_map(|scheme| scheme.token(head)),
+        };
+        std::str::from_utf8(shown?).ok()
+    }
+
     /// Asks the schemes. `observe` sees each attempt, for metrics and explanations.
     pub async fn authenticate(
         &self,

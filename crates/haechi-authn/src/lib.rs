@@ -8,6 +8,7 @@ pub mod attempt;
 pub mod authorization;
 pub mod chain;
 pub mod challenge;
+mod circuit;
 pub mod control;
 mod credential_cache;
 pub mod declared;
@@ -37,6 +38,8 @@ mod step_up;
 pub mod supervisor;
 #[cfg(test)]
 mod test_support;
+pub mod token_client;
+pub mod token_exchange;
 mod token_place;
 
 pub use attempt::{Attempt, CredentialMatch, Fault, Rejection, ServiceBody, ServiceRefusal, Unavailable};

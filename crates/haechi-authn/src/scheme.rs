@@ -103,6 +103,11 @@ pub trait Scheme {
         false
     }
 
+    /// The token that the request shows as this scheme's credential, for whoever exchanges it for another (RFC 8693). Asked only where it was verified.
+    fn token<'h>(&self, _head: &'h RequestHead) -> Option<&'h [u8]> {
+        None
+    }
+
     /// Where a browser that shows no credential, or one whose login does not satisfy the route, can log in so that it does. Asked only where a redirect can
     /// be followed to a page.
     fn login(&self, _head: &RequestHead, _asked: &StepUp) -> Option<LoginRedirect> {

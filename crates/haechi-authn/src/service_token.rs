@@ -1,17 +1,13 @@
 //! Access tokens that the gate gets in its own name, to show them to backends (RFC 6749 4.4).
 
-use crate::oidc::{
-    ClientForm, ClientProof, Described, Discovery, Document, Granted, JSON, RegisteredClient, SecretIn,
-    WebCalls, error_of, read_granted,
-};
+use crate::oidc::{Granted, error_of, read_granted};
+use crate::token_client::{TokenClient, TokenClientParts};
 use arc_swap::ArcSwap;
-use haechi_core::{Clock, Secret, Timestamp};
+use haechi_core::{Clock, Timestamp};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The most bytes of an answer.
-const MOST: usize = 64 * 1024;
 /// What has not answered by then is not there.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a token lasts of which nobody says so.
@@ -22,33 +18,14 @@ const MARGIN: Duration = Duration::from_secs(5);
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// What a token is asked for with.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceTokenConfig {
-    /// Who gives it.
-    pub server: TokenServer,
-    /// How the gate is registered there.
-    pub client_id: String,
-    /// The secret of that registration.
-    pub client_secret: Secret<String>,
-    /// How the secret is sent; as the server takes it where this is `None`.
-    pub secret_in: Option<SecretIn>,
     /// The scopes to ask for; the server's own choice where there are none.
     pub scopes: Vec<String>,
     /// The value of `audience`, which some servers want.
     pub audience: Option<String>,
     /// The value of `resource` (RFC 8707 2).
     pub resource: Option<String>,
-    /// Whether the server may be on plain http elsewhere than on loopback.
-    pub allow_http: bool,
-}
-
-/// Who gives tokens.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TokenServer {
-    /// The token endpoint at this address.
-    At(String),
-    /// The token endpoint that this issuer says it has.
-    OfIssuer(Arc<str>),
 }
 
 /// A token that is kept current.
@@ -56,10 +33,8 @@ pub struct ServiceToken {
     /// For whom, in messages.
     service: Arc<str>,
     config: ServiceTokenConfig,
-    proof: ClientProof,
-    calls: Arc<dyn WebCalls>,
+    client: TokenClient,
     clock: Arc<dyn Clock>,
-    discovery: Option<Discovery<TokenEndpoint>>,
     current: ArcSwap<State>,
 }
 
@@ -79,41 +54,11 @@ struct Held {
     ends: Timestamp,
 }
 
-struct TokenEndpoint {
-    url: String,
-    methods: Option<Vec<String>>,
-}
-
-impl Described for TokenEndpoint {
-    fn read(document: &Document<'_>) -> Result<Self, String> {
-        Ok(Self {
-            url: document.needed("token_endpoint")?,
-            methods: document.texts("token_endpoint_auth_methods_supported"),
-        })
-    }
-}
-
 impl ServiceToken {
     /// A token for `service`, which [`ServiceToken::follow`] fetches.
-    pub fn new(
-        service: Arc<str>,
-        config: ServiceTokenConfig,
-        calls: Arc<dyn WebCalls>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        let discovery = match &config.server {
-            TokenServer::At(_) => None,
-            TokenServer::OfIssuer(issuer) => {
-                Some(Discovery::new(issuer.clone(), config.allow_http, clock.clone()))
-            }
-        };
-        let proof = ClientProof::Secret(config.client_secret.clone(), config.secret_in);
-        Self { service, config, proof, calls, clock, discovery, current: ArcSwap::default() }
-    }
-
-    /// What it is asked for with.
-    pub const fn config(&self) -> &ServiceTokenConfig {
-        &self.config
+    pub fn new(service: Arc<str>, config: ServiceTokenConfig, client: TokenClientParts) -> Self {
+        let clock = client.clock.clone();
+        Self { service, config, client: TokenClient::new(client), clock, current: ArcSwap::default() }
     }
 
     /// The value of `Authorization`.
@@ -165,17 +110,6 @@ impl ServiceToken {
     async fn fetch(&self) -> Result<Held, String> {
         let since = self.clock.now();
         let config = &self.config;
-        let endpoint = match &self.discovery {
-            None => None,
-            Some(discovery) => {
-                Some(discovery.metadata(&*self.calls).await.map_err(|fault| fault.reason.to_string())?)
-            }
-        };
-        let (url, vouches) = match (&config.server, &endpoint) {
-            (TokenServer::At(url), _) => (url.clone(), url.as_str()),
-            (TokenServer::OfIssuer(issuer), Some(endpoint)) => (endpoint.url.clone(), &**issuer),
-            (TokenServer::OfIssuer(_), None) => return Err("there is no token endpoint".to_owned()),
-        };
         let scopes = config.scopes.join(" ");
         let more = [
             ("scope", Some(scopes.as_str()).filter(|scopes| !scopes.is_empty())),
@@ -184,15 +118,7 @@ impl ServiceToken {
         ];
         let mut parameters = vec![("grant_type", "client_credentials")];
         parameters.extend(more.into_iter().filter_map(|(name, value)| Some((name, value?))));
-        let client = RegisteredClient {
-            id: &config.client_id,
-            proof: &self.proof,
-            audience: vouches,
-            methods: endpoint.as_ref().and_then(|endpoint| endpoint.methods.as_deref()),
-        };
-        let form = ClientForm { url, parameters: &parameters, accept: JSON, limit: MOST };
-        let answer =
-            client.post(&*self.calls, form, since).await.map_err(|fault| fault.reason.to_string())?;
+        let answer = self.client.ask(&parameters, since).await.map_err(|fault| fault.reason.to_string())?;
         if answer.status != 200 {
             return Err(format!("the token endpoint refuses: {}", error_of(&answer)));
         }
@@ -202,11 +128,15 @@ impl ServiceToken {
 }
 
 fn held(granted: &Granted, since: Timestamp) -> Result<Held, String> {
+    let ends = since.plus(usable(granted).map_err(|why| format!("the token endpoint: {why}"))?);
+    Ok(Held { value: format!("Bearer {}", granted.access_token.expose()).into(), since, ends })
+}
+
+/// How long a token can be shown from when it was asked for.
+pub(crate) fn usable(granted: &Granted) -> Result<Duration, String> {
     let lasts = granted.expires_in.unwrap_or(UNSAID);
     let usable = lasts.checked_sub(MARGIN).filter(|usable| !usable.is_zero());
-    let usable = usable.ok_or_else(|| format!("the token endpoint: the token lasts for {lasts:?} only"))?;
-    let value = format!("Bearer {}", granted.access_token.expose());
-    Ok(Held { value: value.into(), since, ends: since.plus(usable) })
+    usable.ok_or_else(|| format!("the token lasts for {lasts:?} only"))
 }
 
 impl fmt::Debug for ServiceToken {

@@ -73,7 +73,7 @@ async fn answer_in_http(question: &Question<'_>, asker: Asker, lines: &RequestLi
         }
     };
     match question.decide(described).await {
-        Verdict::Allowed(allowed) => match told::caller(question, asker, &allowed) {
+        Verdict::Allowed(allowed) => match told::caller(question, asker, &allowed).await {
             Ok(caller) => told::allowed(&caller, *allowed),
             Err(refused) => {
                 let Allowed { to, record, .. } = *allowed;
@@ -91,7 +91,7 @@ async fn answer_in_grpc(question: &Question<'_>, lines: &RequestLines, body: Req
         Err(refused) => return check::denied(question.refuse(lines, refused)),
     };
     match question.decide(described).await {
-        Verdict::Allowed(allowed) => match told::caller(question, Asker::Check, &allowed) {
+        Verdict::Allowed(allowed) => match told::caller(question, Asker::Check, &allowed).await {
             Ok(mut caller) => {
                 let removed = removed::from_request(question, &allowed, &mut caller);
                 check::ok(told::allowed(&Fields::default(), *allowed), &caller, removed)

@@ -1,6 +1,6 @@
 //! Forwarding: a permitted request to one endpoint, again only where that is harmless and allowed, and the answer back.
 
-use crate::forwarding::{Forwarding, token_of_caller};
+use crate::forwarding::{Forwarding, exchanged_token, token_of_caller};
 use crate::grpc;
 use crate::headers::Outgoing;
 use crate::http1::body::BodyError;
@@ -26,9 +26,9 @@ use crate::upstream::reach::{self, ReadyConnection};
 use crate::upstream::retry::Failing;
 use crate::websocket;
 use haechi_audit::Recorded;
-use haechi_authn::Chain;
+use haechi_authn::{Chain, Unavailable};
 use haechi_authz::Permitted;
-use haechi_core::{CallerKind, Host, RequestHead};
+use haechi_core::{CallerKind, Host, RequestHead, Secret};
 use http::StatusCode;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -125,6 +125,8 @@ async fn send(
     record: &mut Record,
 ) -> Result<Answer, Failure> {
     let bodiless = matches!(body, RequestBody::Empty);
+    // Before there is a connection: nothing waits for the issuer with one in hand.
+    let exchanged = exchanged(request, service, permitted).await?;
     let mut attempts = Attempts::new(request, (service, balancer), permitted, bodiless);
     let mut place = attempts.first()?;
     let timeout = bounded(request, service, permitted)?;
@@ -138,7 +140,8 @@ async fn send(
         // Only a request without a body is sent again: what is left here is what every attempt sends.
         let body = std::mem::replace(&mut body, RequestBody::Empty);
         let span = request.worker.random_bits() as u64;
-        let outcome = exchange(request, service, place, permitted, (body, span), left).await;
+        let sent = (service, exchanged.as_deref());
+        let outcome = exchange(request, sent, place, permitted, (body, span), left).await;
         let result = outcome.as_ref().map_or_else(|failure| failure.refusal.name(), |_| "answered");
         balancer.metrics().requests.count(result);
         record.exchanged(
@@ -161,18 +164,32 @@ fn bounded(request: &Forwarding<'_>, service: &Service, permitted: &Permitted) -
     Ok(waits.map_or(timeout, |waits| waits.min(timeout)))
 }
 
-async fn exchange(
+/// The token that the service gets in place of the caller's own, where it asks for one.
+async fn exchanged(
     request: &Forwarding<'_>,
     service: &Service,
+    permitted: &Permitted,
+) -> Result<Option<Arc<Secret<String>>>, Failure> {
+    let verified = (permitted, request.route_index, request.verified);
+    let outcome = exchanged_token(request.plan, service, verified).await;
+    outcome.map_err(|Unavailable { reason, retry_after }| {
+        Failure::ours(Refusal::CannotTell { retry_after }, reason.into_owned())
+    })
+}
+
+async fn exchange(
+    request: &Forwarding<'_>,
+    (service, exchanged): (&Service, Option<&Secret<String>>),
     place: Place<'_>,
     permitted: &Permitted,
     (body, span): (RequestBody, u64),
     left: Duration,
 ) -> Result<Answer, Failure> {
     let credential = service_credential(service, permitted)?;
-    let token = match credential {
+    let token = match (exchanged, &credential) {
+        (Some(exchanged), _) => Some(exchanged.expose().as_str().into()),
         // There is one such field, and it is the gate's.
-        Some((AUTHORIZATION, _)) => None,
+        (None, Some((AUTHORIZATION, _))) => None,
         _ => token_of_caller(request.plan, service, permitted)
             .map_err(|error| Failure::ours(Refusal::CANNOT_TELL, error))?,
     };

@@ -10,9 +10,12 @@ use crate::transport::Transport;
 use crate::websocket::handshake::Handshake;
 use crate::worker::Worker;
 use crate::worker::plan::WorkerPlan;
+use haechi_authn::Unavailable;
 use haechi_authn::chain::Verified;
 use haechi_authz::{Permitted, RouteIndex};
+use haechi_core::Secret;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What forwarding needs besides the permitted request and its body.
@@ -30,6 +33,29 @@ pub(crate) struct Forwarding<'a> {
     pub(crate) interim: Interim,
     pub(crate) websocket: Option<Handshake>,
     pub(crate) to: ReplyContext,
+}
+
+/// The token that `service` gets in exchange for the one that the caller was verified by, where it asks for that.
+///
+/// # Errors
+/// Why there is none: nothing is forwarded without it.
+pub(crate) async fn exchanged_token(
+    plan: &WorkerPlan,
+    service: &Service,
+    (permitted, route, verified): (&Permitted, RouteIndex, Verified),
+) -> Result<Option<Arc<Secret<String>>>, Unavailable> {
+    let Some(tokens) = &service.exchange else { return Ok(None) };
+    let head = permitted.head();
+    let chain = plan.chain(route);
+    let Some(subject) = chain.and_then(|chain| chain.token(verified, head, permitted.caller())) else {
+        return Err(Unavailable::new(format!(
+            "the caller has no token that could be exchanged for one of the service `{}`",
+            service.name
+        )));
+    };
+    // Rare and large: boxed, so that it does not weigh on every request.
+    let exchanged = Box::pin(plan.exchanged_token(service, &**tokens, subject, head.received));
+    exchanged.await.map(Some)
 }
 
 /// The token that `service` gets in `Authorization`. One that asks for a token of ours gets that; any other, the one that the caller's issuer gave for it.

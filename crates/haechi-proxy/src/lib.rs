@@ -87,11 +87,11 @@ pub use rate_limit::{CountedLimit, RateLimiter};
 pub use refusal::Refused;
 pub use route::{Conflict, Found, Router};
 pub use settings::{
-    AccessToken, Authentication, Balance, CacheControl, Circuit, Cors, CorsOrigins, CredentialValue,
-    Ejection, Endpoint, EndpointIndex, FieldRules, HashKey, HealthCheck, IdentityCall, IdentityToken,
-    Keepalive, LimitBy, Limits, Listener, ListenerIndex, OnFailure, OriginPattern, Protocol, RateLimit,
-    Retries, RetryOn, Route, RouteSettings, Service, ServiceCredential, ServiceIndex, ServiceSettings,
-    Target, UpstreamHost,
+    AccessToken, Authentication, Balance, CacheControl, CallerTokens, Circuit, Cors, CorsOrigins,
+    CredentialValue, Ejection, Endpoint, EndpointIndex, FieldRules, HashKey, HealthCheck, IdentityCall,
+    IdentityToken, Keepalive, LimitBy, Limits, Listener, ListenerIndex, OnFailure, OriginPattern, Protocol,
+    RateLimit, Retries, RetryOn, Route, RouteSettings, Service, ServiceCredential, ServiceIndex,
+    ServiceSettings, Target, UpstreamHost,
 };
 pub use spans::{Step, StepKind, TraceSink, TracedRequest};
 pub use tls::{

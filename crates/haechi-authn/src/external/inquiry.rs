@@ -2,10 +2,10 @@
 
 use super::answer::{self, Told};
 use super::calls::{ServiceCalls, ServiceQuestion};
-use super::circuit::Circuit;
 use super::config::ExternalConfig;
 use super::question::Question;
 use crate::Unavailable;
+use crate::circuit::Circuit;
 use crate::control::Control;
 use crate::random::sha256;
 use crate::scheme::ServiceCounts;

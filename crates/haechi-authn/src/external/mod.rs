@@ -5,7 +5,6 @@
 
 mod answer;
 mod calls;
-mod circuit;
 mod config;
 mod inquiry;
 mod question;

@@ -22,6 +22,8 @@ pub(crate) struct Granted {
     pub(crate) id_token: Option<Secret<String>>,
     pub(crate) expires_in: Option<Duration>,
     pub(crate) scope: Option<String>,
+    /// What kind of token was issued in exchange for another (RFC 8693 2.2.1).
+    pub(crate) issued_token_type: Option<String>,
 }
 
 /// Why the token endpoint gave nothing.
@@ -210,5 +212,6 @@ pub(crate) fn read_granted(answer: &WebAnswer) -> Result<Granted, String> {
             Some(Json::String(none)) if none.is_empty() => None,
             _ => text("scope")?,
         },
+        issued_token_type: text("issued_token_type")?,
     })
 }

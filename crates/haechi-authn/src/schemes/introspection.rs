@@ -105,6 +105,10 @@ impl Scheme for IntrospectionScheme {
         token_place::comes_from_cookie(&self.inquiry.config.from, head)
     }
 
+    fn token<'h>(&self, head: &'h RequestHead) -> Option<&'h [u8]> {
+        token_place::presented(&self.inquiry.config.from, head).ok()
+    }
+
     fn look(&self, head: &RequestHead, now: Timestamp) -> Look {
         let presented = match token_place::presented(&self.inquiry.config.from, head) {
             Ok(presented) => presented,

@@ -224,6 +224,10 @@ impl Scheme for JwtScheme {
         token_place::comes_from_cookie(&self.0.config.from, head)
     }
 
+    fn token<'h>(&self, head: &'h RequestHead) -> Option<&'h [u8]> {
+        token_place::presented(&self.0.config.from, head).ok()
+    }
+
     fn look(&self, head: &RequestHead, now: Timestamp) -> Look {
         let presented = match token_place::presented(&self.0.config.from, head) {
             Ok(presented) => presented,

@@ -3,7 +3,7 @@
 use super::asker::Asker;
 use super::check;
 use super::question::{Allowed, FORBIDDEN, Question};
-use crate::forwarding::token_of_caller;
+use crate::forwarding::{exchanged_token, token_of_caller};
 use crate::identity_headers::{IdentityHeaders, IdentityNames};
 use crate::judge::PermittedRequest;
 use crate::refusal::{Refusal, Refused};
@@ -13,12 +13,12 @@ use crate::settings::Target;
 use haechi_core::Fields;
 
 /// The fields that tell the service of the caller, as the service would get them from this gate.
-pub(super) fn caller(
+pub(super) async fn caller(
     question: &Question<'_>,
     asker: Asker,
     allowed: &Allowed<'_>,
 ) -> Result<Fields, Refused> {
-    let PermittedRequest { permitted, route, .. } = &allowed.permitted;
+    let PermittedRequest { permitted, route, route_index, verified } = &allowed.permitted;
     let mut fields = Fields::with_capacity(12, 512);
     let standard = IdentityHeaders { names: IdentityNames::Standard, ..IdentityHeaders::default() };
     let mut headers = &standard;
@@ -29,8 +29,18 @@ pub(super) fn caller(
                 service.ok_or_else(|| Refused::new(Refusal::Internal, "the plan has no such service"))?;
             headers = &service.settings.identity_headers;
             headers.write(permitted.caller(), &mut fields);
-            let token = token_of_caller(question.plan, service, permitted);
-            if let Some(token) = token.map_err(|error| Refused::new(Refusal::CANNOT_TELL, error))? {
+            let verified = (permitted, *route_index, *verified);
+            let exchanged = exchanged_token(question.plan, service, verified).await;
+            let exchanged = exchanged.map_err(|unavailable| {
+                let retry_after = unavailable.retry_after;
+                Refused::new(Refusal::CannotTell { retry_after }, unavailable.reason)
+            })?;
+            let token = match exchanged {
+                Some(exchanged) => Some(exchanged.expose().as_str().into()),
+                None => token_of_caller(question.plan, service, permitted)
+                    .map_err(|error| Refused::new(Refusal::CANNOT_TELL, error))?,
+            };
+            if let Some(token) = token {
                 fields.push(b"authorization", format!("Bearer {token}").as_bytes());
             }
         }

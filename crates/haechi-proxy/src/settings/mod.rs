@@ -24,4 +24,4 @@ pub use response_headers::FieldRules;
 pub use route::{Authentication, CacheControl, IdentityCall, Route, RouteSettings, Target};
 pub(crate) use service::DEFAULT_IDLE_TIMEOUT;
 pub use service::{Balance, Endpoint, HashKey, IdentityToken, Service, ServiceSettings, UpstreamHost};
-pub use service_credential::{AccessToken, CredentialValue, ServiceCredential};
+pub use service_credential::{AccessToken, CallerTokens, CredentialValue, ServiceCredential};

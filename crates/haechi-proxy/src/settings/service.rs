@@ -2,7 +2,7 @@
 
 use super::index::EndpointIndex;
 use super::resilience::{Circuit, Ejection, HealthCheck, Keepalive, Protocol, Retries};
-use super::service_credential::ServiceCredential;
+use super::service_credential::{CallerTokens, ServiceCredential};
 use crate::identity_headers::IdentityHeaders;
 use crate::upstream::endpoint::EndpointState;
 use haechi_core::Host;
@@ -19,6 +19,8 @@ pub struct Service {
     pub settings: ServiceSettings,
     /// What the gate shows to it as its client.
     pub credential: Option<ServiceCredential>,
+    /// What its callers' tokens are exchanged by, where it gets another in their place.
+    pub exchange: Option<Arc<dyn CallerTokens>>,
 }
 
 /// Everything about a service but its endpoints.
@@ -119,7 +121,13 @@ pub struct IdentityToken {
 impl Service {
     /// A service with these endpoints, of which nothing else is asked.
     pub fn new(name: &str, endpoints: Vec<Endpoint>) -> Self {
-        Self { name: name.into(), endpoints, settings: ServiceSettings::default(), credential: None }
+        Self {
+            name: name.into(),
+            endpoints,
+            settings: ServiceSettings::default(),
+            credential: None,
+            exchange: None,
+        }
     }
 
     /// One of its endpoints.

@@ -1,6 +1,9 @@
 //! What the gate shows to a service as a client of it.
 
+use haechi_authn::Unavailable;
+use haechi_authn::token_exchange::Exchanged;
 use haechi_core::Timestamp;
+use haechi_core::ports::BoxFuture;
 use std::fmt;
 use std::sync::Arc;
 
@@ -29,6 +32,15 @@ pub trait AccessToken: Send + Sync {
     /// # Errors
     /// Why there is no token that is valid.
     fn authorization(&self, now: Timestamp) -> Result<Arc<str>, String>;
+}
+
+/// Tokens that a service is shown in exchange for its callers' own (RFC 8693).
+pub trait CallerTokens: Send + Sync {
+    /// The token in exchange for `subject`, which was verified.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn exchanged<'a>(&'a self, subject: &'a str) -> BoxFuture<'a, Result<Exchanged, Unavailable>>;
 }
 
 impl ServiceCredential {

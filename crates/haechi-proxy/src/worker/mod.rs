@@ -1,5 +1,6 @@
 //! One worker: what its connections share. Its thread and its listeners are in [`run`].
 
+mod exchanged_tokens;
 mod identity_tokens;
 mod lingering;
 pub(crate) mod plan;

@@ -1,16 +1,17 @@
 //! The plan as one worker runs it.
 
+use super::exchanged_tokens::ExchangedTokens;
 use super::identity_tokens::IdentityTokens;
 use super::recorded;
 use crate::decisions::{Headers, RecordedRoute};
 use crate::metrics::{PlanMetrics, ServiceMetrics, WorkerMetrics};
 use crate::plan::Plan;
-use crate::settings::{Authentication, IdentityToken, Service, ServiceIndex};
+use crate::settings::{Authentication, CallerTokens, IdentityToken, Service, ServiceIndex};
 use crate::upstream::balance::Balancer;
 use crate::upstream::pool::Pool;
-use haechi_authn::{Authenticator, Chain, Scheme, StepUp};
+use haechi_authn::{Authenticator, Chain, Scheme, StepUp, Unavailable};
 use haechi_authz::{Memo, RouteIndex};
-use haechi_core::{Caller, RequestHead, Timestamp};
+use haechi_core::{Caller, RequestHead, Secret, Timestamp};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub(crate) struct WorkerPlan {
     /// The request headers that policies may read and that are no credential: the name in policies, and the field's.
     headers: Vec<(Box<str>, Box<str>)>,
     tokens: IdentityTokens,
+    exchanged: ExchangedTokens,
     metrics: PlanMetrics,
     /// Decisions under this plan.
     pub(crate) memo: Memo,
@@ -77,6 +79,7 @@ impl WorkerPlan {
             headers: recorded::headers(&shared, schemes.values().map(|(_, scheme)| &**scheme)),
             schemes,
             tokens: IdentityTokens::new(),
+            exchanged: ExchangedTokens::new(),
             metrics,
             memo: Memo::default(),
             shared,
@@ -122,6 +125,20 @@ impl WorkerPlan {
     ) -> Result<Rc<str>, String> {
         let provider = self.shared.identity.as_ref().ok_or("no identity provider is configured")?;
         self.tokens.token(provider, wanted, caller, now)
+    }
+
+    /// The token that a service gets in exchange for `subject`, the one that its caller was verified by.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(crate) async fn exchanged_token(
+        &self,
+        service: &Service,
+        tokens: &dyn CallerTokens,
+        subject: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Secret<String>>, Unavailable> {
+        self.exchanged.token(service, tokens, subject, now).await
     }
 
     /// By service.

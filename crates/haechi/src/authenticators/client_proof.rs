@@ -2,11 +2,10 @@
 
 use super::definition::Checks;
 use super::file::usable;
-use super::oidc::record::PrivateKeyJwt;
 use crate::config::read::Maybe;
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
-use crate::config::value::SecretPlace;
+use crate::config::value::{PrivateKeyJwt, SecretPlace};
 use haechi_authn::jose::signer_of_pem;
 use haechi_authn::oidc::{ClientProof, SecretIn};
 use haechi_core::Secret;
@@ -15,25 +14,34 @@ use std::sync::Arc;
 
 /// How the gate proves that it is the registered client.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Proof {
+pub(crate) enum Proof {
     /// With a secret, not empty.
     Secret(Secret<String>, Option<SecretIn>),
-    /// With the private key in this file, under this name.
-    Key(PathBuf, Option<String>),
+    /// With a private key.
+    Key(KeyFile),
+}
+
+/// A file with a private key in PEM, as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeyFile {
+    file: PathBuf,
+    /// What the key is called.
+    kid: Option<String>,
+    text: Secret<String>,
 }
 
 /// The ways in which that is written.
-pub(super) struct Ways<'a> {
-    /// What kind of authenticator it is of.
-    pub(super) of: &'static str,
-    pub(super) span: Span,
-    pub(super) secret: &'a Maybe<At<Secret<String>>>,
-    pub(super) key: &'a Maybe<At<PrivateKeyJwt>>,
-    pub(super) place: &'a Maybe<At<SecretPlace>>,
+pub(crate) struct Ways<'a> {
+    /// What it is of: an authenticator of a type, or a key.
+    pub(crate) of: &'static str,
+    pub(crate) span: Span,
+    pub(crate) secret: &'a Maybe<At<Secret<String>>>,
+    pub(crate) key: &'a Maybe<At<PrivateKeyJwt>>,
+    pub(crate) place: &'a Maybe<At<SecretPlace>>,
 }
 
 /// The id of a client (RFC 6749 A.1).
-pub(super) fn client_id(checks: &mut dyn Checks, written: &Option<At<String>>) -> Option<String> {
+pub(crate) fn client_id(checks: &mut dyn Checks, written: &Option<At<String>>) -> Option<String> {
     let id = written.as_ref()?;
     if !id.is_empty() && id.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Some(id.value.clone());
@@ -44,7 +52,7 @@ pub(super) fn client_id(checks: &mut dyn Checks, written: &Option<At<String>>) -
 }
 
 /// The one way.
-pub(super) fn check(checks: &mut dyn Checks, ways: Ways<'_>) -> Option<Proof> {
+pub(crate) fn check(checks: &mut dyn Checks, ways: Ways<'_>) -> Option<Proof> {
     let Ways { of, span, secret, key, place } = ways;
     let place = place.given();
     match (secret.given(), key.given()) {
@@ -64,8 +72,9 @@ pub(super) fn check(checks: &mut dyn Checks, ways: Ways<'_>) -> Option<Proof> {
                 return checks.fault(fault.help("remove it"));
             }
             let (file, kid) = (key.key.as_ref()?, key.kid.given().cloned());
-            usable(checks, file, |text| signer_of_pem(text, kid.clone()))?;
-            Some(Proof::Key(file.0.clone(), kid))
+            let read = |text: &str| signer_of_pem(text, kid.clone()).map(|_| Secret::new(text.to_owned()));
+            let text = usable(checks, file, read)?;
+            Some(Proof::Key(KeyFile { file: file.0.clone(), kid, text }))
         }
         (None, None) if !(secret.is_absent() && key.is_absent()) => None,
         (found, _) => {
@@ -82,21 +91,19 @@ pub(super) fn check(checks: &mut dyn Checks, ways: Ways<'_>) -> Option<Proof> {
 
 impl Proof {
     /// The file that it is made of.
-    pub(super) fn file(&self) -> Option<&Path> {
+    pub(crate) fn file(&self) -> Option<&Path> {
         match self {
             Self::Secret(..) => None,
-            Self::Key(file, _) => Some(file),
+            Self::Key(key) => Some(&key.file),
         }
     }
 
-    /// As authenticators use it.
-    pub(super) fn made(&self) -> Result<ClientProof, String> {
+    /// As it is used.
+    pub(crate) fn made(&self) -> Result<ClientProof, String> {
         match self {
             Self::Secret(secret, place) => Ok(ClientProof::Secret(secret.clone(), *place)),
-            Self::Key(file, kid) => {
-                let text = std::fs::read_to_string(file)
-                    .map_err(|error| format!("`{}` cannot be read: {error}", file.display()))?;
-                let signer = signer_of_pem(&text, kid.clone()).map_err(|fault| fault.to_string())?;
+            Self::Key(KeyFile { kid, text, .. }) => {
+                let signer = signer_of_pem(text.expose(), kid.clone()).map_err(|fault| fault.to_string())?;
                 Ok(ClientProof::Key(Arc::new(signer)))
             }
         }

@@ -147,6 +147,11 @@ pub(crate) trait Settings: Same + Debug + Send + Sync {
         false
     }
 
+    /// Whether its callers come with a token of their issuer, which can be exchanged for another.
+    fn has_token(&self) -> bool {
+        false
+    }
+
     /// What it can say of its callers: what `explain`, `test`, `matrix` and `prove` suppose. `own_issuer` is that of the store's users.
     fn way(&self, name: &Arc<str>, own_issuer: &Arc<str>) -> CallerOrigin;
 

@@ -109,6 +109,10 @@ impl Settings for IntrospectionSettings {
         true
     }
 
+    fn has_token(&self) -> bool {
+        true
+    }
+
     fn way(&self, name: &Arc<str>, _: &Arc<str>) -> CallerOrigin {
         CallerOrigin {
             issuer: Some(self.server.vouches()),

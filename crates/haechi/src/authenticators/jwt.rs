@@ -113,6 +113,10 @@ impl Settings for JwtSettings {
         true
     }
 
+    fn has_token(&self) -> bool {
+        true
+    }
+
     fn way(&self, name: &Arc<str>, own_issuer: &Arc<str>) -> CallerOrigin {
         let user = CallerOrigin::any(CallerKind::User, name);
         match &self.issuer {

@@ -6,7 +6,7 @@
 mod anonymous;
 mod api_key;
 mod basic;
-mod client_proof;
+pub(crate) mod client_proof;
 pub(crate) mod definition;
 mod external;
 mod file;

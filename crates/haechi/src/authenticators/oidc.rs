@@ -111,6 +111,10 @@ impl Settings for OidcSettings {
         true
     }
 
+    fn has_token(&self) -> bool {
+        self.forward_access_token
+    }
+
     fn way(&self, name: &Arc<str>, _: &Arc<str>) -> CallerOrigin {
         CallerOrigin {
             issuer: Some(self.issuer.clone()),

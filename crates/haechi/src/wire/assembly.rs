@@ -60,8 +60,8 @@ pub(crate) struct ProcessState {
     pub(crate) key_expiry: Arc<KeyExpiry>,
     /// What is known of endpoints, for the plans that come after this one.
     pub(crate) endpoints: Endpoints,
-    /// The gate's own access tokens at services.
-    service_tokens: ServiceTokens,
+    /// The tokens that services are shown.
+    pub(super) service_tokens: Arc<ServiceTokens>,
     keyring: Option<Arc<Keyring>>,
     /// Of which pages the identity provider's public clients are.
     client_origins: Arc<ClientOrigins>,
@@ -131,7 +131,8 @@ impl ProcessState {
         let limits = shared_state.as_ref().map(SharedState::limits);
         let identity_limits = Arc::new(IdentityLimits::new(limits, clock.clone()));
         let fetch = Arc::new(WebFetch::new(&config.egress));
-        let service_tokens = ServiceTokens::new(fetch.clone(), clock.clone(), control.handle().clone());
+        let service_tokens =
+            Arc::new(ServiceTokens::new(fetch.clone(), clock.clone(), control.handle().clone()));
         Ok(Self {
             store,
             shared_state,

@@ -562,6 +562,7 @@ fn parts(
         watch: process.watch.clone(),
         store_watch: process.store_watch.clone(),
         rate_limiter: process.rate_limiter.clone(),
+        service_tokens: process.service_tokens.clone(),
         key_uses: process.key_uses.clone(),
         key_expiry: process.key_expiry.clone(),
         identity_limits: process.identity_limits.clone(),

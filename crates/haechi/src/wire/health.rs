@@ -3,6 +3,7 @@
 use super::authenticators::Built;
 use super::key_expiry::KeyExpiry;
 use super::reload::Record;
+use super::service_tokens::ServiceTokens;
 use super::sinks::SinkCounts;
 use super::store_watch::StoreWatch;
 use super::topology::drained;
@@ -32,6 +33,7 @@ pub(crate) struct Parts {
     pub(crate) watch: Arc<RevocationWatch>,
     pub(crate) store_watch: Arc<StoreWatch>,
     pub(crate) rate_limiter: Arc<RateLimiter>,
+    pub(crate) service_tokens: Arc<ServiceTokens>,
     pub(crate) key_uses: Arc<KeyUses>,
     pub(crate) key_expiry: Arc<KeyExpiry>,
     pub(crate) identity_limits: Arc<IdentityLimits>,

@@ -3,6 +3,7 @@
 use super::authenticators::Built;
 use super::health::Parts;
 use super::key_expiry;
+use super::service_tokens::Exchanging;
 use super::sinks::SinkCounts;
 use crate::diagnostics;
 use haechi_audit::Trail;
@@ -25,6 +26,7 @@ struct Numbers {
     logins: Vec<OidcClient>,
     /// Those that ask somebody.
     asking: Vec<Arc<dyn Authenticator>>,
+    exchanges: Vec<Arc<Exchanging>>,
     guesses: GuessStats,
     over_identity_limits: [u64; 4],
     tasks: Vec<TaskStats>,
@@ -106,6 +108,7 @@ impl Source for Parts {
             keys: self.built.load().stats(),
             logins: self.built.load().logins.values().cloned().collect(),
             asking: asking(&self.built.load()),
+            exchanges: self.service_tokens.exchanges(),
             tasks: supervisor::stats(),
             guesses: self.pool.get().map(|pool| pool.guard().stats()).unwrap_or_default(),
             over_identity_limits: IdentityLimit::ALL.map(|limit| self.identity_limits.refused(limit)),
@@ -152,6 +155,7 @@ impl Numbers {
         self.show_logins(page);
         self.show_introspections(page);
         self.show_service_questions(page);
+        self.show_exchanges(page);
         self.show_audit(page);
         self.show_tasks(page);
         self.show_configuration(page);
@@ -249,6 +253,18 @@ impl Numbers {
             asked.add(&[name, "refused"], counts.refused.load(Relaxed));
             asked.add(&[name, "unavailable"], counts.unavailable.load(Relaxed));
             asked.add(&[name, "not_asked"], counts.not_asked.load(Relaxed));
+        }
+    }
+
+    fn show_exchanges(&self, page: &mut Page) {
+        let help = "Exchanges of callers' tokens for those of a service by service and result";
+        let mut asked = page.counter("haechi_upstream_token_exchanges_total", help, &["service", "result"]);
+        for exchange in &self.exchanges {
+            let (service, counts) = exchange.counts();
+            asked.add(&[service, "exchanged"], counts.exchanged.load(Relaxed));
+            asked.add(&[service, "refused"], counts.refused.load(Relaxed));
+            asked.add(&[service, "unavailable"], counts.unavailable.load(Relaxed));
+            asked.add(&[service, "not_asked"], counts.not_asked.load(Relaxed));
         }
     }
 

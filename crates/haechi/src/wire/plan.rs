@@ -4,17 +4,19 @@ use super::points::PointFault;
 use super::service_tokens::ServiceTokens;
 use super::tls;
 use crate::config::StorePolicies;
-use crate::config::meant::{self, Authenticate, Config, UpstreamAuth};
+use crate::config::meant::{self, Authenticate, Config, Exchange, UpstreamAuth};
 use haechi_audit::chain::hex;
-use haechi_authn::Authenticator;
 use haechi_authn::identity::Provider;
+use haechi_authn::token_exchange::Exchanged;
+use haechi_authn::{Authenticator, Unavailable};
 use haechi_authz::{DecisionPoint, Enforcer, EnforcerParts, Engine};
+use haechi_core::ports::BoxFuture;
 use haechi_core::rate::Rate;
 use haechi_core::{MethodSet, Timestamp};
 use haechi_proxy::{
-    AccessToken, Authentication, Cors, CorsOrigins, CredentialValue, Endpoint, Endpoints, IdentityCall,
-    LimitBy, Logins, OnFailure, Plan, PlanParts, RateLimit, Route, RouteSettings, Service, ServiceCredential,
-    ServiceIndex, Target,
+    AccessToken, Authentication, CallerTokens, Cors, CorsOrigins, CredentialValue, Endpoint, Endpoints,
+    IdentityCall, LimitBy, Logins, OnFailure, Plan, PlanParts, RateLimit, Route, RouteSettings, Service,
+    ServiceCredential, ServiceIndex, Target,
 };
 use http::Method;
 use std::collections::{BTreeMap, HashMap};
@@ -40,6 +42,8 @@ pub(crate) enum PlanFault {
     Point(#[from] PointFault),
     #[error(transparent)]
     Tls(#[from] tls::TlsFault),
+    #[error("the tokens for the service `{0}`: {1}")]
+    Tokens(Arc<str>, String),
 }
 
 /// Makes the plan of generation `generation`.
@@ -122,7 +126,7 @@ fn authentication(configured: &Authenticate, known: &Authenticators) -> Option<A
 fn service(
     configured: &meant::Service,
     (endpoints, tokens): (&Endpoints, Option<&ServiceTokens>),
-) -> Result<Service, tls::TlsFault> {
+) -> Result<Service, PlanFault> {
     let protocol = configured.settings.protocol;
     let tls = configured.tls.as_ref().map(|tls| tls::service(&configured.name, tls, protocol)).transpose()?;
     let endpoint = |endpoint: &meant::Endpoint| {
@@ -136,27 +140,46 @@ fn service(
         let state = endpoints.state(&configured.name, host, endpoint.port, tls);
         Ok(Endpoint { state, weight: endpoint.weight })
     };
+    let fault = |why| PlanFault::Tokens(configured.name.clone(), why);
+    let credential = configured.upstream_auth.as_ref().map(|auth| credential(&configured.name, auth, tokens));
+    let exchange = configured.exchange.as_ref().map(|wanted| exchange(&configured.name, wanted, tokens));
     Ok(Service {
         name: configured.name.clone(),
         endpoints: configured.endpoints.iter().map(endpoint).collect::<Result<_, _>>()?,
         settings: configured.settings.clone(),
-        credential: configured.upstream_auth.as_ref().map(|auth| credential(&configured.name, auth, tokens)),
+        credential: credential.transpose().map_err(fault)?,
+        exchange: exchange.transpose().map_err(fault)?,
     })
 }
 
-fn credential(service: &Arc<str>, auth: &UpstreamAuth, tokens: Option<&ServiceTokens>) -> ServiceCredential {
-    match auth {
+fn credential(
+    service: &Arc<str>,
+    auth: &UpstreamAuth,
+    tokens: Option<&ServiceTokens>,
+) -> Result<ServiceCredential, String> {
+    Ok(match auth {
         UpstreamAuth::Field(field, value) => ServiceCredential {
             field: field.clone(),
             value: CredentialValue::Fixed(value.expose().as_str().into()),
         },
-        UpstreamAuth::Token(config) => ServiceCredential {
+        UpstreamAuth::Token(wanted) => ServiceCredential {
             field: "authorization".into(),
-            value: CredentialValue::Token(tokens.map_or_else(
-                || Arc::new(NoToken) as Arc<dyn AccessToken>,
-                |tokens| tokens.of(service, config),
-            )),
+            value: CredentialValue::Token(match tokens {
+                Some(tokens) => tokens.own(service, wanted)?,
+                None => Arc::new(NoToken),
+            }),
         },
+    })
+}
+
+fn exchange(
+    service: &Arc<str>,
+    wanted: &Exchange,
+    tokens: Option<&ServiceTokens>,
+) -> Result<Arc<dyn CallerTokens>, String> {
+    match tokens {
+        Some(tokens) => tokens.exchange(service, wanted),
+        None => Ok(Arc::new(NoToken)),
     }
 }
 
@@ -166,6 +189,13 @@ struct NoToken;
 impl AccessToken for NoToken {
     fn authorization(&self, _: Timestamp) -> Result<Arc<str>, String> {
         Err("no access token is fetched where nothing is forwarded".to_owned())
+    }
+}
+
+impl CallerTokens for NoToken {
+    fn exchanged<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Exchanged, Unavailable>> {
+        let nothing = Unavailable::new("no token is exchanged where nothing is forwarded");
+        Box::pin(std::future::ready(Err(nothing)))
     }
 }
 

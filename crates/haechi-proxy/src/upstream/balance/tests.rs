@@ -23,6 +23,7 @@ pub(in crate::upstream) fn service(weights: &[u32]) -> Service {
         endpoints: weights.iter().enumerate().map(endpoint).collect(),
         settings,
         credential: None,
+        exchange: None,
     }
 }
 

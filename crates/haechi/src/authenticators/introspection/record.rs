@@ -1,13 +1,12 @@
 //! An `introspection` authenticator as it is written.
 
 use crate::authenticators::jwt::record::{Claims, Place, WrittenAudiences};
-use crate::authenticators::oidc::record::PrivateKeyJwt;
 use crate::authenticators::possession::{Dpop, Requirement};
 use crate::config::choice::choice;
 use crate::config::read::Named;
 use crate::config::record::record;
 use crate::config::source::At;
-use crate::config::value::{BoundedDuration, ForeignName, Origin, RoleName, SecretPlace};
+use crate::config::value::{BoundedDuration, ForeignName, Origin, PrivateKeyJwt, RoleName, SecretPlace};
 use haechi_authn::jose::Algorithm;
 use haechi_authn::schemes::jwt::DEFAULT_LEEWAY;
 use haechi_core::Secret;

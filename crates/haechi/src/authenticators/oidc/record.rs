@@ -6,7 +6,7 @@ use crate::config::read::Named;
 use crate::config::record::record;
 use crate::config::source::At;
 use crate::config::value::{
-    BoundedDuration, FilePath, ForeignName, Origin, RoleName, ScopeName, SecretPlace,
+    BoundedDuration, ForeignName, Origin, PrivateKeyJwt, RoleName, ScopeName, SecretPlace,
 };
 use haechi_authn::jose::Algorithm;
 use haechi_authn::schemes::jwt::DEFAULT_LEEWAY;
@@ -65,17 +65,6 @@ record! {
         optional key_origins as "key_origins": At<Vec<At<Origin>>>,
         /// Takes a provider over plain `http` at an address that is not on loopback.
         default allow_http as "allow_http": bool = false,
-    }
-}
-
-record! {
-    "`private_key_jwt`"
-    /// A private key to sign with (RFC 7523).
-    struct PrivateKeyJwt {
-        /// A file with the private key in PEM: Ed25519, P-256 or RSA.
-        required key as "key": At<FilePath>,
-        /// What the key is called at the provider. Its thumbprint (RFC 7638) where this is left out.
-        optional kid as "kid": String,
     }
 }
 

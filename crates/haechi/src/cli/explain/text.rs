@@ -33,7 +33,9 @@ fn write_all(told: &Explanation, all: bool, out: &mut String) -> std::fmt::Resul
     }
     if let Some(service) = &told.service {
         let headers = told.headers.iter().map(|(name, value)| vec![format!("{name}: {value}")]);
-        blocks.push(("to", std::iter::once(vec![service.clone()]).chain(headers).collect()));
+        let credential = told.credential.iter().map(|credential| vec![format!("gets {credential}")]);
+        blocks
+            .push(("to", std::iter::once(vec![service.clone()]).chain(headers).chain(credential).collect()));
     }
     if let Some(change) = &told.change {
         blocks.push(("help", vec![vec![help(&change.said, change.steps.is_empty())]]));

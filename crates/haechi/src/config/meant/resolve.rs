@@ -5,8 +5,8 @@ use super::route::NO_SERVICE;
 use super::shared_state::shared_state;
 use super::{AccessLog, Config, Listener, LogTarget};
 use super::{
-    admin, audit, authenticator, built_in, careless, decision_points, egress, guarded, identity, overlap,
-    policies, protected_resources, restart, route, service, sinks, telemetry, tls,
+    admin, audit, authenticator, built_in, careless, decision_points, egress, exchange, guarded, identity,
+    overlap, policies, protected_resources, restart, route, service, sinks, telemetry, tls,
 };
 use crate::config::defaults;
 use crate::config::machine;
@@ -398,6 +398,7 @@ fn odd(resolver: &mut Resolver<'_>, authenticators: Option<&BTreeMap<Arc<str>, s
     decision_points::unused(resolver);
     if let Some(authenticators) = authenticators {
         logins_are_told(resolver, authenticators);
+        exchange::tokens_are_there(resolver, authenticators);
         identity_without_callers(resolver, authenticators);
     }
     if written.routes.is_empty() {

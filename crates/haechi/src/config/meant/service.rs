@@ -1,5 +1,6 @@
 //! Services.
 
+use super::exchange::{self, Exchange};
 use super::identity_headers;
 use super::names::Resolver;
 use super::resilience;
@@ -28,6 +29,8 @@ pub(crate) struct Service {
     pub settings: ServiceSettings,
     /// The gate's own credential there.
     pub upstream_auth: Option<UpstreamAuth>,
+    /// What it gets in exchange for its callers' tokens.
+    pub exchange: Option<Exchange>,
 }
 
 /// A backend.
@@ -41,6 +44,21 @@ pub(crate) struct Endpoint {
     pub secure: bool,
     /// How much of the traffic it gets, beside the others. With 0 it gets no new requests.
     pub weight: u32,
+}
+
+impl Service {
+    /// What it gets in the place of its callers' credentials, for people.
+    pub(crate) fn credential_told(&self) -> Option<String> {
+        if let Some(exchange) = &self.exchange {
+            let (audience, server) = (&exchange.config.audience, exchange.endpoint.name());
+            return Some(format!("a token of `{server}` for `{audience}`, in exchange for the caller's own"));
+        }
+        if let Some(token) = &self.settings.identity_token {
+            return Some(format!("a token that the gate signs for `{}`", token.audience));
+        }
+        let own = self.upstream_auth.as_ref()?;
+        Some(format!("the gate's own credential in `{}`", own.field()))
+    }
 }
 
 pub(super) fn service(
@@ -61,12 +79,16 @@ pub(super) fn service(
     }
     let settings = settings(resolver, written);
     let upstream_auth = written.upstream_auth.resolve(|auth| upstream_auth::meant(resolver, auth, written));
+    let exchange = written.identity.as_ref().and_then(|identity| {
+        identity.exchange.resolve(|exchange| exchange::meant(resolver, exchange, identity))
+    });
     Some(Service {
         name: name.value.0.clone(),
         endpoints: endpoints?,
         tls: tls?,
         settings: settings?,
         upstream_auth: upstream_auth?,
+        exchange: exchange?,
     })
 }
 

@@ -1,14 +1,15 @@
 //! `upstream_auth`: the gate's own credential at a service.
 
 use super::names::Resolver;
+use super::token_server::{self, TokenEndpoint};
+use crate::authenticators::client_proof::{self, Proof, Ways};
 use crate::config::report::Fault;
 use crate::config::source::{At, Span};
 use crate::config::value::FieldValueText;
 use crate::config::written;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use haechi_authn::keys::{AddressFault, WebOrigin};
-use haechi_authn::service_token::{ServiceTokenConfig, TokenServer};
+use haechi_authn::service_token::ServiceTokenConfig;
 use haechi_authz::{HeaderChangeError, HeaderChanges};
 use haechi_core::{FieldName, Secret};
 use std::sync::Arc;
@@ -19,10 +20,29 @@ pub(crate) enum UpstreamAuth {
     /// Always the same value in this field, whose name is in lower case.
     Field(Arc<str>, Secret<String>),
     /// An access token in `Authorization`.
-    Token(ServiceTokenConfig),
+    Token(OwnToken),
+}
+
+/// An access token that the gate gets in its own name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OwnToken {
+    /// What it is asked for with.
+    pub(crate) config: ServiceTokenConfig,
+    /// Who is asked.
+    pub(crate) endpoint: TokenEndpoint,
 }
 
 const AUTHORIZATION: &str = "authorization";
+
+impl UpstreamAuth {
+    /// The field in which it stands.
+    pub(crate) fn field(&self) -> &str {
+        match self {
+            Self::Field(field, _) => field,
+            Self::Token(_) => AUTHORIZATION,
+        }
+    }
+}
 
 pub(super) fn meant(
     resolver: &mut Resolver<'_>,
@@ -41,11 +61,7 @@ pub(super) fn meant(
             resolver.fault(Fault::new(auth.span, message).help(help))
         }
     }?;
-    let field = match &meant {
-        UpstreamAuth::Field(field, _) => &**field,
-        UpstreamAuth::Token(_) => AUTHORIZATION,
-    };
-    apart_from_identity(resolver, field, auth.span, service).then_some(meant)
+    apart_from_identity(resolver, meant.field(), auth.span, service).then_some(meant)
 }
 
 fn is_empty(auth: &written::UpstreamAuth) -> bool {
@@ -59,9 +75,14 @@ fn apart_from_identity(
     span: Span,
     service: &written::Service,
 ) -> bool {
-    let has_token = service.identity.as_ref().is_some_and(|identity| !identity.token.is_absent());
-    if has_token && FieldName::are_alike(field.as_bytes(), AUTHORIZATION.as_bytes()) {
-        let message = "`upstream_auth` and `identity.token` would both stand in `Authorization`";
+    let told = service.identity.as_ref().and_then(|identity| {
+        let token = (!identity.token.is_absent()).then_some("identity.token");
+        token.or_else(|| (!identity.exchange.is_absent()).then_some("identity.exchange"))
+    });
+    if let Some(told) = told
+        && FieldName::are_alike(field.as_bytes(), AUTHORIZATION.as_bytes())
+    {
+        let message = format!("`upstream_auth` and `{told}` would both stand in `Authorization`");
         let help = "keep one of them, or name another header: `upstream_auth: { header: { name, value } }`";
         resolver.faults.push(Fault::new(span, message).help(help));
         return false;
@@ -101,51 +122,35 @@ fn header(resolver: &mut Resolver<'_>, header: &At<written::UpstreamHeader>) -> 
     Some(UpstreamAuth::Field(field.into(), value.value.clone()))
 }
 
-fn token(resolver: &mut Resolver<'_>, client: &At<written::ClientCredentials>) -> Option<ServiceTokenConfig> {
-    let server = match (client.token_url.given(), client.issuer.given()) {
-        (Some(url), None) if client.issuer.is_absent() => {
-            address(resolver, url.value.as_str(), url.span, client.allow_http)
-                .then(|| TokenServer::At(url.value.to_string()))
-        }
-        (None, Some(issuer)) if client.token_url.is_absent() => {
-            address(resolver, &issuer.value, issuer.span, client.allow_http)
-                .then(|| TokenServer::OfIssuer(issuer.value.as_str().into()))
-        }
-        (None, None) if !(client.token_url.is_absent() && client.issuer.is_absent()) => None,
-        _ => {
-            let message = "`client_credentials` needs `token_url` or `issuer`, and not both";
-            let help = "name the token endpoint, or the issuer that says where it is";
-            resolver.fault(Fault::new(client.span, message).help(help))
-        }
-    };
-    let (id, secret) = (client.client_id.as_ref()?, client.client_secret.as_ref()?);
-    if id.value.is_empty() || secret.value.expose().is_empty() {
-        let fault = Fault::new(client.span, "the client's id or its secret is empty");
-        return resolver.fault(fault.help("write both as the server shows them"));
-    }
-    let text = |given: Option<&At<String>>| given.map(|text| text.value.clone());
-    Some(ServiceTokenConfig {
-        server: server?,
-        client_id: id.value.clone(),
-        client_secret: secret.value.clone(),
-        secret_in: client.client_authentication.given().map(|place| place.value.meant()),
-        scopes: client.scopes.clone(),
-        audience: text(client.audience.given()),
-        resource: text(client.resource.given()),
+fn token(resolver: &mut Resolver<'_>, client: &At<written::ClientCredentials>) -> Option<OwnToken> {
+    let server = token_server::Written {
+        of: "`client_credentials`",
+        span: client.span,
+        token_url: &client.token_url,
+        issuer: &client.issuer,
         allow_http: client.allow_http,
-    })
-}
-
-fn address(resolver: &mut Resolver<'_>, url: &str, span: Span, allow_http: bool) -> bool {
-    let fault = match WebOrigin::permitted(url, allow_http) {
-        Ok(_) => return true,
-        Err(AddressFault::Plain(_)) => {
-            Fault::new(span, "the client's secret would be sent over plain `http`")
-                .help("write `https://`; `allow_http: true` beside it takes the risk")
-        }
-        Err(_) => Fault::new(span, "nobody is asked at an address of this form")
-            .help("write `https://`, a plain host, and a path"),
     };
-    resolver.faults.push(fault);
-    false
+    let server = token_server::server(resolver, &server);
+    let id = client_proof::client_id(resolver, &client.client_id);
+    let ways = Ways {
+        of: "`client_credentials`",
+        span: client.span,
+        secret: &client.client_secret,
+        key: &client.private_key_jwt,
+        place: &client.client_authentication,
+    };
+    let proof: Option<Proof> = client_proof::check(resolver, ways);
+    let text = |given: Option<&At<String>>| given.map(|text| text.value.clone());
+    Some(OwnToken {
+        config: ServiceTokenConfig {
+            scopes: client.scopes.clone(),
+            audience: text(client.audience.given()),
+            resource: text(client.resource.given()),
+        },
+        endpoint: TokenEndpoint {
+            server: server?,
+            client: Some((id?, proof?)),
+            allow_http: client.allow_http,
+        },
+    })
 }

@@ -33,8 +33,8 @@ pub(super) use rate_limits::CallRate;
 pub(super) use resilience::{Ejection, Health, Retries, USUAL_RETRIES};
 pub(super) use routes::{Authenticate, Authorize, Clauses, Route, StepUp};
 pub(super) use services::{
-    ClientCredentials, IdentityHeaders, IdentityToken, OwnIdentityHeaders, Service, ServiceIdentity,
-    ServiceTls, UpstreamAuth, UpstreamBasic, UpstreamHeader,
+    ClientCredentials, Exchange, IdentityHeaders, IdentityToken, OwnIdentityHeaders, Service,
+    ServiceIdentity, ServiceTls, SubjectTokenType, UpstreamAuth, UpstreamBasic, UpstreamHeader,
 };
 pub(super) use sinks::Sink;
 pub(super) use telemetry::{Telemetry, Traces};

@@ -10,8 +10,8 @@ use crate::config::record::record;
 use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::value::{
-    AttributeName, EndpointUrl, FilePath, HeaderName, IdentityHeader, PassedHeader, ReservedHeader,
-    SecretPlace,
+    AttributeName, EndpointUrl, FilePath, HeaderName, IdentityHeader, PassedHeader, PrivateKeyJwt,
+    ReservedHeader, SecretPlace,
 };
 use crate::config::yaml::{Kind, Node};
 use haechi_core::{FieldName, Host, Secret};
@@ -122,8 +122,10 @@ record! {
         optional issuer as "issuer": At<String>,
         /// How the gate is registered there.
         required client_id as "client_id": At<String>,
-        /// The secret of that registration.
-        required client_secret as "client_secret": At<Secret<String>>,
+        /// The secret of that registration. This or `private_key_jwt`.
+        optional client_secret as "client_secret": At<Secret<String>>,
+        /// The private key whose public half is registered at the server. This or `client_secret`.
+        optional private_key_jwt as "private_key_jwt": At<PrivateKeyJwt>,
         /// How the secret is shown: in the header (`basic`) or in the form (`post`). What the server takes where this is left out.
         optional client_authentication as "client_authentication": At<SecretPlace>,
         /// The scopes to ask for.
@@ -151,6 +153,48 @@ record! {
         default client_certificate as "client_certificate": bool = false,
         /// Sends a short JWT that the gate signs, in `Authorization`. Needs `identity` at the top.
         optional token as "token": At<IdentityToken>,
+        /// Sends a token that an issuer gives for this service in exchange for the caller's own (RFC 8693), in `Authorization`.
+        optional exchange as "exchange": At<Exchange>,
+    }
+}
+
+record! {
+    "`exchange`"
+    /// A token for a service, in exchange for the one that its caller showed (RFC 8693).
+    struct Exchange {
+        /// The issuer that says where its token endpoint is. This or `token_url`.
+        optional issuer as "issuer": At<String>,
+        /// The token endpoint. This or `issuer`.
+        optional token_url as "token_url": At<Url>,
+        /// For whom the token is to be: what the issuer calls the service.
+        required audience as "audience": At<String>,
+        /// What is sent as `resource`.
+        optional resource as "resource": At<String>,
+        /// The scopes to ask for; the issuer's own choice where this is left out.
+        default scopes as "scopes": Vec<String> = Vec::new(),
+        /// What the callers' tokens are called.
+        default subject_token_type as "subject_token_type": SubjectTokenType = SubjectTokenType::AccessToken,
+        /// How the gate is registered at the issuer. Where this is left out it says nothing of itself.
+        optional client_id as "client_id": At<String>,
+        /// The secret of that registration. This or `private_key_jwt`.
+        optional client_secret as "client_secret": At<Secret<String>>,
+        /// The private key whose public half is registered at the issuer. This or `client_secret`.
+        optional private_key_jwt as "private_key_jwt": At<PrivateKeyJwt>,
+        /// How the secret is shown: in the header (`basic`) or in the form (`post`). What the issuer takes where this is left out.
+        optional client_authentication as "client_authentication": At<SecretPlace>,
+        /// Takes an issuer over plain `http` at an address that is not on loopback.
+        default allow_http as "allow_http": bool = false,
+    }
+}
+
+choice! {
+    "a type of token"
+    /// What a caller's token is called (RFC 8693 3).
+    pub(crate) enum SubjectTokenType {
+        /// `urn:ietf:params:oauth:token-type:access_token`.
+        AccessToken = "access_token",
+        /// `urn:ietf:params:oauth:token-type:jwt`.
+        Jwt = "jwt",
     }
 }
 

@@ -7,6 +7,7 @@ use super::limits::limits;
 use super::reason::{because, fact, permitted_by, rule_says};
 use super::route;
 use super::told::{AuthenticatorAttempt, Change, ExplainedFact, Explanation, Matched, Shadow};
+use crate::config::meant;
 use crate::inspect::InspectError;
 use haechi_authn::{Attempt, Scheme};
 use haechi_authz::{Decision, Enforcer, Facts, Permitted, Refused, RouteIndex, Source, Unavailable};
@@ -222,6 +223,8 @@ impl Explanation {
         };
         self.headers =
             service.map_or_else(Vec::new, |service| service.settings.identity_headers.told(facts.caller));
+        let configured = service.and_then(|service| gate.config.services.get(&service.name));
+        self.credential = configured.and_then(meant::Service::credential_told);
         self.service = Some(service.map_or_else(|| elsewhere.into(), |service| service.name.to_string()));
         let why = permitted_by(decision, self.rules.iter().any(|rule| rule.effect == "requires"));
         self.ending(status, "allowed", why)

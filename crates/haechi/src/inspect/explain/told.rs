@@ -44,6 +44,9 @@ pub(crate) struct Explanation {
     pub(crate) external: Option<External>,
     /// Name and value, as the backend would get them.
     pub(crate) headers: Vec<(String, String)>,
+    /// What the backend would get in the place of the caller's credential.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) credential: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) service: Option<String>,
     /// For a denial: what would have to be different about the caller.

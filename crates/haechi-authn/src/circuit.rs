@@ -10,7 +10,7 @@ const OPEN_FOR: Duration = Duration::from_secs(1);
 
 /// Not the hot path: it stands before a question that goes over the network.
 #[derive(Default)]
-pub(super) struct Circuit(Mutex<State>);
+pub(crate) struct Circuit(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -21,7 +21,7 @@ struct State {
 
 impl Circuit {
     /// Whether to ask at this uptime. Where the circuit was open, one may, and the others only after it has come to something.
-    pub(super) fn lets_ask(&self, uptime: Duration) -> bool {
+    pub(crate) fn lets_ask(&self, uptime: Duration) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match state.open_until {
             Some(until) if uptime < until => false,
@@ -34,12 +34,12 @@ impl Circuit {
     }
 
     /// The service has answered, whatever it said.
-    pub(super) fn answered(&self) {
+    pub(crate) fn answered(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State::default();
     }
 
     /// It has not answered.
-    pub(super) fn failed(&self, uptime: Duration) {
+    pub(crate) fn failed(&self, uptime: Duration) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.failures = state.failures.saturating_add(1);
         if state.failures >= FAILURES {
