@@ -1,6 +1,7 @@
 //! An authorization service that is asked about each request (`type: external`; docs/authentication.md).
 
 mod faults;
+mod grpc;
 mod secured;
 
 use crate::harness::{Gate, PATIENCE, Reply, curl, eventually, haechi, routes_to};

@@ -1,7 +1,7 @@
 //! Python with PyJWT, in the environment that `scripts/test` makes.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 /// Runs a script with these arguments and returns what it printed.
 #[track_caller]
@@ -13,6 +13,14 @@ pub(crate) fn python(script: &str, arguments: &[&str]) -> String {
         });
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+/// Starts a script with these arguments, whose standard output can be read. Whoever starts it ends it.
+#[track_caller]
+pub(crate) fn python_process(script: &str, arguments: &[String]) -> Child {
+    let mut command = Command::new(interpreter());
+    command.args(["-c", script]).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.spawn().unwrap()
 }
 
 /// Beside the profile's folder, wherever cargo builds.

@@ -4,12 +4,14 @@
 
 mod asker;
 mod check;
+mod ext_authz;
 mod messages;
 mod question;
 mod removed;
 mod told;
 
 pub(crate) use asker::Asker;
+pub use ext_authz::{CHECK_PATH, CheckAnswer, CheckQuestion};
 
 use crate::lines::RequestLines;
 use crate::refusal::{Refusal, Refused};

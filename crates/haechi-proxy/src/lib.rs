@@ -71,6 +71,7 @@ mod whole_body;
 mod whole_seconds;
 mod worker;
 
+pub use authorizer::{CHECK_PATH, CheckAnswer, CheckQuestion};
 pub use batches::{BatchSender, batch_channel};
 pub use decisions::{Answers, Decided, DecisionQueries, Headers, Question, RecordedRoute, Wanted};
 pub use dry_run::{DryOutcome, DryRequest, DryRun};

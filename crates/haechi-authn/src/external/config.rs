@@ -11,6 +11,8 @@ pub struct ExternalConfig {
     pub name: Arc<str>,
     /// Where the service is asked.
     pub url: String,
+    /// Whether what is sent has to be UTF-8, as it has to over gRPC.
+    pub text_only: bool,
     /// Who vouches for its callers.
     pub issuer: Arc<str>,
     /// The header fields in which a credential may stand, by lower-case name.
@@ -117,7 +119,7 @@ impl PassedField {
 
 impl RequestFact {
     /// The name of its field.
-    pub(super) const fn field(self) -> &'static str {
+    pub const fn field(self) -> &'static str {
         match self {
             Self::Method => "x-forwarded-method",
             Self::Scheme => "x-forwarded-proto",

@@ -129,8 +129,8 @@ impl Inquiry {
 
     async fn ask(&self, question: Question) -> Outcome {
         let (config, asked_at) = (&self.config, self.clock.now());
-        let Question { fields, credential } = question;
-        let asked = self.calls.ask(ServiceQuestion { url: config.url.clone(), fields, limit: MOST });
+        let Question { facts, fields, credential } = question;
+        let asked = self.calls.ask(ServiceQuestion { url: config.url.clone(), facts, fields, limit: MOST });
         let answer = match tokio::time::timeout(config.timeout, asked).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(fault)) => return self.unanswered(format!("the authorization service: {fault}")),

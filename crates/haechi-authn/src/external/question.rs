@@ -14,6 +14,7 @@ const LONGEST: usize = 16 * 1024;
 
 /// A question, as it is sent.
 pub(crate) struct Question {
+    pub(super) facts: Vec<(RequestFact, Vec<u8>)>,
     pub(super) fields: Vec<(Cow<'static, str>, Secret<Vec<u8>>)>,
     /// Where the credential stands, where there is one.
     pub(super) credential: Option<CredentialForm>,
@@ -40,26 +41,29 @@ impl Question {
         if credential.is_none() && config.without_credential == WithoutCredential::Absent {
             return Err(Attempt::Absent);
         }
-        let mut fields = Vec::with_capacity(config.tell.len() + config.also_send.len() + 1);
-        for fact in &config.tell {
-            if let Some(value) = told(*fact, head) {
-                fields.push((Cow::Borrowed(fact.field()), Secret::new(value)));
-            }
-        }
+        let facts = config.tell.iter().filter_map(|fact| Some((*fact, told(*fact, head)?))).collect();
+        let mut fields = Vec::with_capacity(config.also_send.len() + 1);
         for name in &config.also_send {
             let value = head.fields.sole_named(name.as_bytes()).map_err(|_| twice(name))?;
+            if config.text_only && value.is_some_and(|value| std::str::from_utf8(value).is_err()) {
+                return Err(Attempt::invalid_request(format!(
+                    "`{name}` is not UTF-8, and is to be sent along"
+                )));
+            }
             fields.extend(value.map(|value| (Cow::Owned(name.to_string()), Secret::new(value.to_vec()))));
         }
         let form = credential.as_ref().map(|(form, ..)| *form);
         fields.extend(credential.map(|(_, name, value)| (Cow::Owned(name), Secret::new(value))));
-        Ok(Self { fields, credential: form })
+        Ok(Self { facts, fields, credential: form })
     }
 
     /// The SHA-256 of exactly what is sent.
     pub(crate) fn key(&self) -> Key {
         let mut all = Zeroizing::new(Vec::with_capacity(512));
-        for (name, value) in &self.fields {
-            for part in [name.as_bytes(), value.expose()] {
+        let facts = self.facts.iter().map(|(fact, value)| (fact.field().as_bytes(), &**value));
+        let fields = self.fields.iter().map(|(name, value)| (name.as_bytes(), &**value.expose()));
+        for (name, value) in facts.chain(fields) {
+            for part in [name, value] {
                 // With lengths, so that no two questions read the same.
                 all.extend_from_slice(&(part.len() as u64).to_be_bytes());
                 all.extend_from_slice(part);
@@ -103,6 +107,9 @@ fn presented(config: &ExternalConfig, head: &RequestHead) -> Result<Option<Prese
     match &found {
         Some((_, _, value)) if value.len() > LONGEST => {
             Err(Attempt::invalid_credentials("the credential is too long to ask about"))
+        }
+        Some((_, _, value)) if config.text_only && std::str::from_utf8(value).is_err() => {
+            Err(Attempt::invalid_credentials("the credential is not UTF-8"))
         }
         Some(_) if head.query_has("access_token") => {
             Err(Attempt::invalid_request("a token in the query string beside a credential in the header"))

@@ -3,6 +3,7 @@
 //! Every answer is one of the call that succeeded, and says by itself whether the request may go on: where a call fails, an Envoy with `failure_mode_allow` lets the request
 //! through.
 
+use super::ext_authz::{CHECK_PATH, framed, unframed};
 use super::messages::{
     CheckRequest, CheckResponse, DeniedHttpResponse, HeaderValueOption, HttpRequest, HttpResponse,
     HttpStatus, OkHttpResponse, RpcStatus,
@@ -16,7 +17,7 @@ use prost::Message;
 use std::net::IpAddr;
 
 /// Where Envoy asks.
-pub(super) const PATH: &[u8] = b"/envoy.service.auth.v3.Authorization/Check";
+pub(super) const PATH: &[u8] = CHECK_PATH.as_bytes();
 /// The most bytes of a question.
 pub(super) const MOST: usize = 1024 * 1024;
 
@@ -28,16 +29,7 @@ const DENIED: i32 = 7;
 /// # Errors
 /// What it is not.
 pub(super) fn message(body: &[u8]) -> Result<CheckRequest, &'static str> {
-    let (prefix, rest) = body.split_at_checked(5).ok_or("the call has no message")?;
-    let [compressed, length @ ..] = prefix else { return Err("the call has no message") };
-    if *compressed != 0 {
-        return Err("the message is compressed, which was not agreed on");
-    }
-    let length = length.iter().fold(0usize, |sum, byte| sum << 8 | usize::from(*byte));
-    if length != rest.len() {
-        return Err("the call has not one whole message");
-    }
-    CheckRequest::decode(rest).map_err(|_| "the message is none of `CheckRequest`")
+    CheckRequest::decode(unframed(body)?).map_err(|_| "the message is none of `CheckRequest`")
 }
 
 /// The request that is asked about.
@@ -151,11 +143,7 @@ pub(super) fn denied(response: Response) -> Response {
 
 fn told_as(response: Response, told: CheckResponse) -> Response {
     let Response { record, close, .. } = response;
-    let message = told.encode_to_vec();
-    let mut body = Vec::with_capacity(message.len() + 5);
-    body.push(0);
-    body.extend_from_slice(&(message.len() as u32).to_be_bytes());
-    body.extend_from_slice(&message);
+    let body = framed(&told.encode_to_vec());
     let mut fields = Fields::with_capacity(1, 32);
     fields.push(b"content-type", b"application/grpc");
     Response { status: respond::CALLED, fields, body: ResponseBody::Message(body), close, record }

@@ -193,8 +193,8 @@ pub(crate) enum KeyOrigin {
     Elsewhere(Arc<str>, Refresh),
 }
 
-/// Makes what asks an authorization service.
-pub(crate) type ServiceClients = fn(Option<&[u8]>) -> Result<Arc<dyn ServiceCalls>, String>;
+/// Makes what asks the authorization service at this address, which these authorities vouch for.
+pub(crate) type ServiceClients = fn(&str, Option<&[u8]>) -> Result<Arc<dyn ServiceCalls>, String>;
 
 /// What authenticators are built of.
 pub(crate) struct Materials<'a> {
@@ -210,7 +210,7 @@ pub(crate) struct Materials<'a> {
     pub(crate) web_sessions: Option<&'a Arc<dyn WebSessions>>,
     /// Asks login providers.
     pub(crate) calls: Option<&'a Arc<dyn WebCalls>>,
-    /// Asks an authorization service, which these authorities vouch for (PEM), or the system's.
+    /// Asks an authorization service at an address, which these authorities vouch for (PEM), or the system's.
     pub(crate) service_calls: ServiceClients,
     /// Where it is told that one of them was used.
     pub(crate) key_uses: &'a Arc<KeyUses>,

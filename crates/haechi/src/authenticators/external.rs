@@ -39,6 +39,7 @@ impl ExternalSettings {
         ExternalConfig {
             name: name.clone(),
             url: self.url.clone(),
+            text_only: self.url.starts_with("grpc"),
             issuer: self.issuer.clone(),
             headers: self.headers.clone(),
             cookies: self.cookies.clone(),
@@ -75,7 +76,7 @@ impl Settings for ExternalSettings {
         let authorities = authorities.map_err(|error| format!("the authorities cannot be read: {error}"))?;
         let parts = ExternalParts {
             config: self.config(name),
-            calls: (materials.service_calls)(authorities.as_deref())?,
+            calls: (materials.service_calls)(&self.url, authorities.as_deref())?,
             roles: materials.roles.clone(),
             clock: materials.clock.clone(),
             control: materials.control.clone(),

@@ -150,7 +150,7 @@ async fn it_is_built_and_asked_in_a_chain() {
         api_keys: None,
         web_sessions: None,
         calls: None,
-        service_calls: |_| Err("nobody is asked".to_owned()),
+        service_calls: |_, _| Err("nobody is asked".to_owned()),
         key_uses: &Arc::default(),
         replays: &Arc::new(ReplayMemory::new(None, Arc::new(SystemClock))),
         quotas: None,

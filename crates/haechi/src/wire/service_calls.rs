@@ -1,10 +1,12 @@
 //! Asking authorization services.
 
+mod grpc;
+
 use super::http_client::{self, BodyError};
 use haechi_authn::external::{ServiceAnswer, ServiceCalls, ServiceQuestion};
 use haechi_authn::keys::FetchFault;
-use haechi_core::Fields;
 use haechi_core::ports::BoxFuture;
+use haechi_core::{Fields, Secret};
 use reqwest::header::{ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Client};
 use std::sync::Arc;
@@ -22,11 +24,14 @@ struct Service {
     client: OnceCell<Client>,
 }
 
-/// How a service is asked that these authorities vouch for, as PEM; the system's where there are none.
+/// How the service at `url` is asked that these authorities vouch for, as PEM; the system's where there are none.
 ///
 /// # Errors
 /// Why the authorities cannot be used.
-pub(super) fn service_calls(authorities: Option<&[u8]>) -> Result<Arc<dyn ServiceCalls>, String> {
+pub(super) fn service_calls(url: &str, authorities: Option<&[u8]>) -> Result<Arc<dyn ServiceCalls>, String> {
+    if url.starts_with("grpc") {
+        return grpc::grpc_calls(url, authorities);
+    }
     let authorities = authorities.map(Certificate::from_pem_bundle).transpose();
     let authorities = authorities.map_err(|fault| format!("the authorities cannot be used: {fault}"))?;
     Ok(Arc::new(Service { authorities, client: OnceCell::new() }))
@@ -48,11 +53,12 @@ impl Service {
     }
 
     async fn asked(&self, question: ServiceQuestion) -> Result<ServiceAnswer, FetchFault> {
-        let ServiceQuestion { url, fields, limit } = question;
+        let ServiceQuestion { url, facts, fields, limit } = question;
         let client = self.client(&url).await?;
         let mut headers = HeaderMap::with_capacity(fields.len() + 1);
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        for (name, value) in fields {
+        let facts = facts.into_iter().map(|(fact, value)| (fact.field().into(), Secret::new(value)));
+        for (name, value) in facts.chain(fields) {
             let unsendable = || FetchFault::Unreachable(format!("`{name}` cannot be sent"));
             let field = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unsendable())?;
             let mut value = HeaderValue::from_bytes(value.expose()).map_err(|_| unsendable())?;

@@ -30,7 +30,7 @@ pub(crate) fn service(
 }
 
 /// The system's, read when they are first needed.
-fn system_authorities() -> Option<Arc<Authorities>> {
+pub(super) fn system_authorities() -> Option<Arc<Authorities>> {
     static KNOWN: OnceLock<Arc<Authorities>> = OnceLock::new();
     let roots = KNOWN.get_or_init(|| {
         // Some systems keep certificates that no verifier can read; the others count.

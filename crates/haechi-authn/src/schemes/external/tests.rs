@@ -26,11 +26,10 @@ struct FakeService {
 
 impl ServiceCalls for FakeService {
     fn ask(&self, question: ServiceQuestion) -> BoxFuture<'_, Result<ServiceAnswer, FetchFault>> {
-        let sent = question
-            .fields
-            .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8(value.expose().clone()).unwrap()));
-        self.asked.lock().unwrap().push(sent.collect());
+        let text = |value: &[u8]| String::from_utf8(value.to_vec()).unwrap();
+        let facts = question.facts.iter().map(|(fact, value)| (fact.field().to_owned(), text(value)));
+        let fields = question.fields.iter().map(|(name, value)| (name.to_string(), text(value.expose())));
+        self.asked.lock().unwrap().push(facts.chain(fields).collect());
         Box::pin(async move {
             let Some((status, said, body)) = self.says.lock().unwrap().clone() else {
                 return Err(FetchFault::Unreachable("refused".to_owned()));
@@ -64,6 +63,7 @@ impl World {
         let mut config = ExternalConfig {
             name: "legacy".into(),
             url: "https://auth/verify".into(),
+            text_only: false,
             issuer: "https://auth".into(),
             headers: vec!["authorization".into(), "x-key".into()],
             cookies: vec!["session".into()],

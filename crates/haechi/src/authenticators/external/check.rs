@@ -64,19 +64,20 @@ pub(super) fn external(checks: &mut dyn Checks, written: &At<record::External>) 
 /// Whoever is on the way of plain `http` reads credentials, and lets through whom it likes.
 fn address(checks: &mut dyn Checks, written: &record::External) -> Option<String> {
     let url = written.url.as_ref()?;
-    match WebOrigin::permitted(url.as_str(), written.allow_http) {
+    let (scheme, secure) = if url.grpc { ("gRPC", "grpcs://") } else { ("`http`", "https://") };
+    match WebOrigin::permitted(url.web.as_str(), written.allow_http) {
         Ok(_) => {}
         Err(AddressFault::Plain(_)) => {
-            let warning =
-                Fault::new(url.span, "credentials are sent to the authorization service over plain `http`");
-            checks.warn(warning.help("write `https://`; `allow_http: true` beside it takes the risk"));
+            let message = format!("credentials are sent to the authorization service over plain {scheme}");
+            let help = format!("write `{secure}`; `allow_http: true` beside it takes the risk");
+            checks.warn(Fault::new(url.span, message).help(help));
         }
         Err(_) => {
             let fault = Fault::new(url.span, "nobody is asked at an address of this form");
-            return checks.fault(fault.help("write `https://`, a plain host, and a path"));
+            return checks.fault(fault.help(format!("write `{secure}`, a plain host, and a path or a port")));
         }
     }
-    Some(url.value.to_string())
+    Some(url.text())
 }
 
 fn names<T, N>(
@@ -181,9 +182,9 @@ fn own_answers(checks: &mut dyn Checks, written: &record::External) -> Option<Ow
 
 fn authorities(checks: &mut dyn Checks, written: &record::External) -> Option<Option<PathBuf>> {
     let Some(tls) = written.tls.given() else { return written.tls.is_absent().then_some(None) };
-    if written.url.as_ref().is_some_and(|url| url.scheme() == "http") {
-        let fault = Fault::new(tls.span, "`tls` is for an address with `https://`");
-        return checks.fault(fault.help("write `url` with `https://`, or remove `tls`"));
+    if written.url.as_ref().is_some_and(|url| url.web.scheme() == "http") {
+        let fault = Fault::new(tls.span, "`tls` is for an address with `https://` or `grpcs://`");
+        return checks.fault(fault.help("write `url` so, or remove `tls`"));
     }
     let file = tls.ca.as_ref()?;
     usable(checks, file, |text| {

@@ -6,12 +6,11 @@ use crate::config::record::record;
 use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::value::{
-    AttributeName, BoundedDuration, ContextHeader, FilePath, ForeignName, HeaderName, RoleName,
+    AskedAddress, AttributeName, BoundedDuration, ContextHeader, FilePath, ForeignName, HeaderName, RoleName,
 };
 use crate::config::yaml::Node;
 use haechi_core::FieldName;
 use haechi_core::token::is_token;
-use reqwest::Url;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,8 +28,8 @@ record! {
     tag "type" = "external"
     /// An authorization service that is asked about each request (forward auth): 2xx lets it through.
     struct External {
-        /// Where the service is asked, with `GET`.
-        required url as "url": At<Url>,
+        /// Where the service is asked: with `GET` at `https://`, or by Envoy's `ext_authz` v3 at `grpcs://host:port` (`grpc://` without TLS).
+        required url as "url": At<AskedAddress>,
         /// The headers in which a credential may stand. It is sent to the service as it is, and no further. `[authorization]` where this is left out.
         optional headers as "headers": At<Vec<At<CredentialField>>>,
         /// The cookies in which a credential may stand. No other cookie is sent.

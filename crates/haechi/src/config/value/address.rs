@@ -97,6 +97,49 @@ impl Value for Url {
     }
 }
 
+/// Where an authorization service is asked: over HTTP, or over gRPC.
+#[derive(Clone, Debug)]
+pub(crate) struct AskedAddress {
+    /// The same as the address of a web server.
+    pub(crate) web: Url,
+    /// Whether it is asked over gRPC.
+    pub(crate) grpc: bool,
+}
+
+impl Value for AskedAddress {
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        reader.parsed("a web address", node, |text| {
+            // `grpc://` is to `grpcs://` what `http://` is to `https://`.
+            let Some(rest) = text.strip_prefix("grpc").filter(|rest| rest.starts_with(['s', ':'])) else {
+                return parse_web_address(text).map(|web| Self { web, grpc: false });
+            };
+            let web = parse_web_address(&format!("http{rest}"));
+            let web = web.map_err(|_| "write `grpcs://`, a host and a port".to_owned())?;
+            if web.path() != "/" || web.query().is_some() {
+                return Err(
+                    "over gRPC there is one call, and no path: write `grpcs://`, a host and a port".into()
+                );
+            }
+            Ok(Self { web, grpc: true })
+        })
+    }
+
+    fn schema(_: &mut Defs) -> Json {
+        json!({ "type": "string", "pattern": r"^(https?|grpcs?)://|\$\{" })
+    }
+}
+
+impl AskedAddress {
+    /// As it is written.
+    pub(crate) fn text(&self) -> String {
+        let web = self.web.as_str();
+        match web.strip_prefix("http").filter(|_| self.grpc) {
+            Some(rest) => format!("grpc{}", rest.trim_end_matches('/')),
+            None => web.to_owned(),
+        }
+    }
+}
+
 fn parse_web_address(text: &str) -> Result<Url, String> {
     let help = || "write `https://`, a host and a path".to_owned();
     let url: Url = text.parse().map_err(|_| help())?;

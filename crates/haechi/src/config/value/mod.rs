@@ -12,7 +12,7 @@ mod text;
 mod word;
 
 pub(crate) use address::parse_network;
-pub(crate) use address::{EndpointUrl, Origin, PageOrigin};
+pub(crate) use address::{AskedAddress, EndpointUrl, Origin, PageOrigin};
 pub(crate) use header::{ContextHeader, FieldValueText, HeaderName};
 pub(crate) use identity_header::{IdentityHeader, PassedHeader, ReservedHeader};
 pub(crate) use name::{AttributeName, ContextName, ForeignName, Identifier, RoleName, ScopeName};
