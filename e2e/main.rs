@@ -85,6 +85,7 @@ mod reload;
 mod response_headers;
 mod revoked_streams;
 mod second_factor;
+mod signature;
 mod smuggling;
 mod standard_provider;
 mod store_faults;

@@ -177,7 +177,6 @@ fn a_service_that_is_slow_or_gone_is_503_and_one_that_comes_back_is_asked_again(
     let World { service, backend, gate } = World::with("    cache: 1h");
     gate.get_with_token("/a", "alice.1").expect(200);
     gate.get_with_token("/a", "slow").expect(503);
-    // The line over which nobody answered is not waited for again.
     gate.get_with_token("/a", "alice.2").expect(200);
     let address = service.address;
     drop(service);

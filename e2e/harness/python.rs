@@ -1,5 +1,6 @@
 //! Python with PyJWT, in the environment that `scripts/test` makes.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -11,6 +12,18 @@ pub(crate) fn python(script: &str, arguments: &[&str]) -> String {
         Command::new(&interpreter).args(["-c", script]).args(arguments).output().unwrap_or_else(|fault| {
             panic!("`{}`: {fault}; run `scripts/test` once, it makes it", interpreter.display())
         });
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+}
+
+/// Runs a script that reads this, and returns what it printed.
+#[track_caller]
+pub(crate) fn python_with_input(script: &str, input: &str) -> String {
+    let mut command = Command::new(interpreter());
+    command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }

@@ -2,8 +2,8 @@
 
 use crate::effects::{is_navigation, is_submission};
 use crate::{
-    Attempt, Challenge, ChallengeError, CredentialMatch, CredentialPlace, Effects, Fault, LoginRedirect,
-    Look, Scheme, StepUp,
+    Attempt, BodyRule, Challenge, ChallengeError, CredentialMatch, CredentialPlace, Effects, Fault,
+    LoginRedirect, Look, Scheme, StepUp,
 };
 use haechi_core::caller::LoginFacts;
 use haechi_core::{Caller, CallerKind, RequestHead, Timestamp};
@@ -155,6 +155,24 @@ impl Chain {
                 self.schemes.get(index).is_some_and(|scheme| scheme.comes_from_cookie(head))
             }
             Verified::All => self.schemes.iter().any(|scheme| scheme.comes_from_cookie(head)),
+        }
+    }
+
+    /// What of the request's body the credentials that were verified speak for: of several, the strictest.
+    pub fn body(&self, verified: Verified, head: &RequestHead) -> BodyRule {
+        let stricter = |one: BodyRule, other: BodyRule| match (one, other) {
+            (BodyRule::None, _) | (_, BodyRule::None) => BodyRule::None,
+            (BodyRule::Digest { most: one }, BodyRule::Digest { most: other }) => {
+                BodyRule::Digest { most: one.min(other) }
+            }
+            (digest @ BodyRule::Digest { .. }, BodyRule::Any) | (BodyRule::Any, digest) => digest,
+        };
+        match verified {
+            Verified::None => BodyRule::Any,
+            Verified::One(index) => self.schemes.get(index).map_or(BodyRule::Any, |scheme| scheme.body(head)),
+            Verified::All => {
+                self.schemes.iter().map(|scheme| scheme.body(head)).fold(BodyRule::Any, stricter)
+            }
         }
     }
 

@@ -49,7 +49,8 @@ pub use effects::{CookieError, Effects, LoginRedirect, LoginRedirectError, SetCo
 pub use random::RandomnessError;
 pub use revocation::{RevocationView, RevocationWatch};
 pub use scheme::{
-    Authenticator, CredentialPlace, IntrospectionCounts, LocalFuture, Look, Readiness, Scheme, ServiceCounts,
+    Authenticator, BodyRule, CredentialPlace, IntrospectionCounts, LocalFuture, Look, Readiness, Scheme,
+    ServiceCounts,
 };
 pub use shared_count::{CommonCount, count_together};
 pub use shared_key::shared_key;

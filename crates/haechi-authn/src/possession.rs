@@ -5,6 +5,7 @@ mod dpop;
 mod replay;
 mod rules;
 
+pub(crate) use replay::FirstUse;
 pub use replay::ReplayMemory;
 pub use rules::{DEFAULT_PROOF_AGE, ProofRules, RequiredBinding};
 
@@ -15,7 +16,7 @@ use crate::random::sha256;
 use crate::{Attempt, Challenge, CredentialMatch, Look};
 use dpop::ProofFault;
 use haechi_core::{Caller, RequestHead, Timestamp};
-use replay::{FirstUse, ProofId};
+use replay::ProofId;
 use std::sync::Arc;
 
 /// Whether the request shows this token as `Authorization: DPoP` (RFC 9449 7.1).

@@ -108,6 +108,11 @@ pub trait Scheme {
         None
     }
 
+    /// What of the request's body the credential, which was verified, speaks for.
+    fn body(&self, _head: &RequestHead) -> BodyRule {
+        BodyRule::Any
+    }
+
     /// Where a browser that shows no credential, or one whose login does not satisfy the route, can log in so that it does. Asked only where a redirect can
     /// be followed to a page.
     fn login(&self, _head: &RequestHead, _asked: &StepUp) -> Option<LoginRedirect> {
@@ -118,6 +123,20 @@ pub trait Scheme {
     fn logs_in_again(&self) -> bool {
         false
     }
+}
+
+/// What of a request's body a credential speaks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyRule {
+    /// Whatever it is.
+    Any,
+    /// It has none.
+    None,
+    /// It is the one of which `Content-Digest` tells, and has at most so many bytes.
+    Digest {
+        /// In bytes.
+        most: usize,
+    },
 }
 
 /// An answer now, or later.

@@ -10,8 +10,8 @@ use crate::transport::Transport;
 use crate::websocket::handshake::Handshake;
 use crate::worker::Worker;
 use crate::worker::plan::WorkerPlan;
-use haechi_authn::Unavailable;
 use haechi_authn::chain::Verified;
+use haechi_authn::{BodyRule, Unavailable};
 use haechi_authz::{Permitted, RouteIndex};
 use haechi_core::Secret;
 use std::rc::Rc;
@@ -77,6 +77,12 @@ pub(crate) fn token_of_caller(
 }
 
 impl Forwarding<'_> {
+    /// Whether the credential that was verified speaks for the body.
+    pub(crate) fn speaks_for_body(&self, permitted: &Permitted) -> bool {
+        let chain = self.plan.chain(self.route_index);
+        chain.is_some_and(|chain| chain.body(self.verified, permitted.head()) != BodyRule::Any)
+    }
+
     /// How long `service` may take to answer: the route may know better than its service.
     pub(crate) fn timeout(&self, service: &Service) -> Duration {
         self.route.settings.timeout.unwrap_or(service.settings.timeout)

@@ -19,6 +19,7 @@ use crate::request_body::RequestBody;
 use crate::respond::{self, refuse};
 use crate::response::Response;
 use crate::settings::Target;
+use crate::signed_body;
 use crate::ticks::Timer;
 use crate::transport::Transport;
 use crate::websocket::handshake::Upgradable;
@@ -113,6 +114,13 @@ async fn pass_on(
 ) -> Response {
     if let Some(limit) = request.route.settings.max_body {
         body.limit(limit);
+    }
+    // Where the credential speaks for the body, before anybody gets a byte of it. Rare and large: boxed, so that it does not weigh on every request.
+    if request.speaks_for_body(&permitted) {
+        body = match Box::pin(signed_body::checked(request, permitted.head(), body)).await {
+            Ok(body) => body,
+            Err(refused) => return refuse(refused, request.to, record),
+        };
     }
     match request.route.target {
         Target::Service(service) => {

@@ -1,5 +1,6 @@
 //! A request's body, independent of the protocol version that carries it.
 
+use crate::held_body::WholeBody;
 use crate::http1::body::BodyError;
 use crate::http1::request_body::InboundBody;
 use crate::http2::body::InboundBody as Http2Body;
@@ -13,6 +14,8 @@ pub(crate) enum RequestBody {
     Http1(InboundBody),
     /// From an HTTP/2 client.
     Http2(Http2Body),
+    /// Read whole, and compared with what was signed.
+    Whole(WholeBody),
 }
 
 impl RequestBody {
@@ -22,6 +25,7 @@ impl RequestBody {
             Self::Empty => Poll::Ready(Ok(0)),
             Self::Http1(body) => body.poll_ready(cx),
             Self::Http2(body) => body.poll_ready(cx),
+            Self::Whole(body) => Poll::Ready(Ok(body.left())),
         }
     }
 
@@ -36,6 +40,7 @@ impl RequestBody {
             Self::Empty => {}
             Self::Http1(body) => body.take_into(count, out, encode),
             Self::Http2(body) => body.take_into(count, out, encode),
+            Self::Whole(body) => body.take_into(count, out, encode),
         }
     }
 
@@ -45,6 +50,7 @@ impl RequestBody {
             Self::Empty => Some(0),
             Self::Http1(body) => body.length(),
             Self::Http2(body) => body.length(),
+            Self::Whole(body) => Some(body.left() as u64),
         }
     }
 
@@ -54,6 +60,8 @@ impl RequestBody {
             Self::Empty => {}
             Self::Http1(body) => body.limit(bytes),
             Self::Http2(body) => body.limit(bytes),
+            // It is here already.
+            Self::Whole(_) => {}
         }
     }
 }

@@ -16,7 +16,7 @@ const PLACES: usize = 1 << 20;
 const SHARED_ANSWERS_WITHIN: Duration = Duration::from_secs(3);
 
 /// What tells a proof from all others: a hash of its key and its `jti`.
-pub(super) type ProofId = [u8; 16];
+pub(crate) type ProofId = [u8; 16];
 
 /// Remembers proofs for as long as they would be accepted: of this process, and of all nodes where they share a state. It takes no lock. Where it is full, nothing is
 /// forgotten: proofs are then refused with 503.
@@ -28,7 +28,7 @@ pub struct ReplayMemory {
 }
 
 /// Whether a proof is used for the first time; or why that is not known.
-pub(super) enum FirstUse {
+pub(crate) enum FirstUse {
     /// Known at once.
     Known(Result<bool, String>),
     /// The other nodes are asked.
@@ -42,13 +42,13 @@ impl ReplayMemory {
     }
 
     /// Whether the proof is used for the first time within `window`, after which it is not accepted any more.
-    pub(super) fn first_use(&self, proof: ProofId, window: Duration) -> FirstUse {
+    pub(crate) fn first_use(&self, proof: ProofId, window: Duration) -> FirstUse {
         let rate = Rate { requests: NonZeroU32::MIN, per: window, burst: NonZeroU32::MIN };
         let table = self.table.get_or_init(|| LimitTable::new(PLACES));
         match table.take_if_room(table.key(&proof), &Gcra::new(&rate), self.clock.uptime()) {
             None => {
                 return FirstUse::Known(Err(
-                    "too many `DPoP` proofs are in use to remember one more".to_owned()
+                    "too many proofs of possession are in use to remember one more".to_owned()
                 ));
             }
             Some(answer) if !answer.is_within => return FirstUse::Known(Ok(false)),
@@ -58,7 +58,7 @@ impl ReplayMemory {
         let asked = shared.take(vec![LimitCheck { key: proof, rate }]);
         FirstUse::Asked(Box::pin(async move {
             let unknown = |why: &str| {
-                Err(format!("cannot find out from the shared state whether the `DPoP` proof was used: {why}"))
+                Err(format!("cannot find out from the shared state whether the proof was used: {why}"))
             };
             match tokio::time::timeout(SHARED_ANSWERS_WITHIN, asked).await {
                 Ok(Ok(answers)) => match answers.as_slice() {

@@ -11,6 +11,7 @@ pub mod jwt;
 pub mod mtls;
 pub mod oidc;
 pub mod passthrough;
+pub mod signature;
 
 mod nobody;
 

@@ -10,6 +10,7 @@ use crate::refusal::{Refusal, Refused};
 use crate::respond::{self, Passes, refused_as};
 use crate::response::{Response, ResponseBody};
 use crate::settings::Target;
+use haechi_authn::BodyRule;
 use haechi_core::Fields;
 
 /// The fields that tell the service of the caller, as the service would get them from this gate.
@@ -19,6 +20,11 @@ pub(super) async fn caller(
     allowed: &Allowed<'_>,
 ) -> Result<Fields, Refused> {
     let PermittedRequest { permitted, route, route_index, verified } = &allowed.permitted;
+    let chain = question.plan.chain(*route_index);
+    if chain.is_some_and(|chain| chain.body(*verified, permitted.head()) != BodyRule::Any) {
+        let reason = "the caller's signature speaks for the body, which the gateway that asks does not show";
+        return Err(Refused::new(FORBIDDEN, reason));
+    }
     let mut fields = Fields::with_capacity(12, 512);
     let standard = IdentityHeaders { names: IdentityNames::Standard, ..IdentityHeaders::default() };
     let mut headers = &standard;

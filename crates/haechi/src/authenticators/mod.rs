@@ -16,6 +16,7 @@ mod mtls;
 mod oidc;
 mod passthrough;
 pub(crate) mod possession;
+mod signature;
 
 use crate::config::read::Definitions;
 
@@ -30,6 +31,7 @@ pub(crate) const ALL: Definitions = &[
     &introspection::DEFINITION,
     &mtls::DEFINITION,
     &external::DEFINITION,
+    &signature::DEFINITION,
 ];
 
 /// For the routes that the gate brings itself and that everybody may call.

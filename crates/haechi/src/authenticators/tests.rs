@@ -83,7 +83,17 @@ fn the_schema_says_every_type() {
     });
     assert_eq!(
         said.collect::<Vec<_>>(),
-        ["jwt", "basic", "api_key", "oidc", "introspection", "mtls", "external", "shared_header"]
+        [
+            "jwt",
+            "basic",
+            "api_key",
+            "oidc",
+            "introspection",
+            "mtls",
+            "external",
+            "signature",
+            "shared_header"
+        ]
     );
     let keys = &schema["$defs"]["SharedHeader"]["properties"];
     assert_eq!(keys["header"]["default"], "x-door");
@@ -95,7 +105,7 @@ fn only_who_is_on_the_list_is_known() {
     let door = "{ type: shared_header, value: hunter2hunter2, subject: porter }";
     assert_eq!(first_fault(ALL, door).0, "`shared_header` is not an authenticator type");
     let (message, help) = first_fault(with_shared_header(), "{ value: a }");
-    let all = "add `type: jwt`, `type: basic`, `type: api_key`, `type: oidc`, `type: introspection`, `type: mtls`, `type: external` or `type: shared_header`";
+    let all = "add `type: jwt`, `type: basic`, `type: api_key`, `type: oidc`, `type: introspection`, `type: mtls`, `type: external`, `type: signature` or `type: shared_header`";
     assert_eq!((&*message, help.as_deref()), ("an authenticator needs `type`", Some(all)));
 }
 

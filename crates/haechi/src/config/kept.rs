@@ -238,6 +238,10 @@ mod tests {
             "{ type: external, url: \"https://auth.example.com/verify\", headers: [authorization, X-Key], cookies: [session] }",
         ),
         ("mtls", "{ type: mtls, subject: san_uri, roles: [USER] }"),
+        (
+            "signature",
+            "{ type: signature, keys: { k: { secret: hunter2-hunter2-hunter2-hunter2-hunter2, algorithm: hmac-sha256, roles: [USER] } } }",
+        ),
     ];
 
     #[test]

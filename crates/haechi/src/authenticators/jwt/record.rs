@@ -321,18 +321,23 @@ impl KeyPlace {
 }
 
 /// The bytes that a secret stands for.
+impl SecretEncoding {
+    /// The bytes that are written so; `None` where none are.
+    pub(in crate::authenticators) fn decode(self, text: &str) -> Option<Vec<u8>> {
+        match self {
+            Self::Text => Some(text.as_bytes().to_vec()),
+            // Both alphabets have the same bytes for the same text, and a file ends with a line end.
+            Self::Base64 => BASE64.iter().find_map(|base64| base64.decode(text.trim()).ok()),
+        }
+    }
+}
+
 fn bytes(
     secret: &At<Secret<String>>,
     encoding: SecretEncoding,
     reader: &mut Reader<'_>,
 ) -> Option<At<Secret<Vec<u8>>>> {
-    let text = secret.value.expose();
-    let read = match encoding {
-        SecretEncoding::Text => Some(text.clone().into_bytes()),
-        // Both alphabets have the same bytes for the same text, and a file ends with a line end.
-        SecretEncoding::Base64 => BASE64.iter().find_map(|base64| base64.decode(text.trim()).ok()),
-    };
-    let Some(read) = read else {
+    let Some(read) = encoding.decode(secret.value.expose()) else {
         let fault = Fault::new(secret.span, "the secret is not base64");
         return reader.fault(fault.help("write it as `openssl rand -base64 32` does, or remove `encoding`"));
     };
