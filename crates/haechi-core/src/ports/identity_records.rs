@@ -1,4 +1,4 @@
-//! What the embedded identity provider keeps beside users, clients and sessions: codes under way, consents and second factors. Each is a small document
+//! What the embedded identity provider keeps beside users, clients and sessions: codes under way, consents, second factors and passkeys. Each is a small document
 //! with a version, so that whoever changes one changes what they have read, whichever node they ask.
 
 use super::stored::Stored;
@@ -13,6 +13,10 @@ pub enum RecordKind {
     Consent,
     /// A user's second factor, by the user.
     SecondFactor,
+    /// A user's passkey, by the SHA-256 of its credential id in hex.
+    Passkey,
+    /// That a challenge was answered by a passkey (Web Authentication 13.4.3), by the challenge in hex.
+    PasskeyUse,
 }
 
 /// A record as it is kept.
@@ -55,7 +59,8 @@ pub trait IdentityRecords: Send + Sync {
 
 impl RecordKind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Code, Self::Consent, Self::SecondFactor];
+    pub const ALL: [Self; 5] =
+        [Self::Code, Self::Consent, Self::SecondFactor, Self::Passkey, Self::PasskeyUse];
 
     /// As a store has it.
     pub const fn name(self) -> &'static str {
@@ -63,6 +68,8 @@ impl RecordKind {
             Self::Code => "code",
             Self::Consent => "consent",
             Self::SecondFactor => "second_factor",
+            Self::Passkey => "passkey",
+            Self::PasskeyUse => "passkey_use",
         }
     }
 }
