@@ -181,6 +181,7 @@ audit: {{ file: audit/haechi.jsonl }}
             example("set_user_state", "PUT", "users/mina/state", Some(json!({ "disabled": true })), 200),
             example("unlock_user", "POST", "users/mina/unlock", None, 200),
             example("remove_second_factor", "DELETE", "users/mina/second-factor", None, 200),
+            example("remove_passkeys", "DELETE", "users/mina/passkeys", None, 200),
             example("end_session", "DELETE", &format!("sessions/{session}"), None, 204),
             example("end_user_sessions", "DELETE", "users/alice/sessions", None, 204),
             example("delete_user", "DELETE", "users/gone", None, 204),
@@ -217,6 +218,7 @@ fn nothing_without_a_condition(site: &Site, examples: &[Example], before: &[Valu
 /// Calls of which nothing is seen in [`Site::state`].
 const UNSEEN: &[&str] = &[
     "unlock_user",
+    "remove_passkeys",
     "remove_second_factor",
     "revoke_token",
     "reseal_signing_keys",

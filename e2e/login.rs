@@ -2,7 +2,9 @@
 
 pub(crate) mod browser;
 mod certified;
+mod chromium;
 mod faults;
+mod nodes;
 mod pages;
 mod provider;
 mod refresh;

@@ -1,10 +1,12 @@
 //! The embedded provider as a standard one (docs/identity-provider.md#logging-in-with-a-browser): authorization code with PKCE, the pages, and what is refused.
 
-mod chromium;
+pub(crate) mod chromium;
 mod clients;
 mod cors;
 mod mcp;
+mod nodes;
 mod own_pages;
+mod passkeys;
 mod refused;
 mod registration;
 mod second_factor;

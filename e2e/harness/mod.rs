@@ -12,6 +12,7 @@ mod memory_group;
 mod nginx;
 mod openssl;
 mod outside;
+pub(crate) mod packages;
 pub(crate) mod prometheus;
 mod python;
 mod raw;

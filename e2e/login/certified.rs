@@ -2,13 +2,14 @@
 
 use super::COOKIE;
 use super::browser::{Browser, location};
+use crate::harness::packages::with_packages;
 use crate::harness::{Folder, Gate, PATIENCE, eventually};
 use haechi_testkit::Backend;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// The provider as a process; killed when dropped.
-struct Certified(Child);
+pub(super) struct Certified(Child);
 
 impl Drop for Certified {
     fn drop(&mut self) {
@@ -17,27 +18,13 @@ impl Drop for Certified {
     }
 }
 
-/// The example with its packages, beside the profile's folder, wherever cargo builds.
+/// The example with its packages.
 fn installed() -> PathBuf {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/oidc-login");
-    let target = Path::new(env!("CARGO_BIN_EXE_haechi")).ancestors().nth(2).unwrap();
-    let folder = target.join("e2e-oidc-provider");
-    std::fs::create_dir_all(&folder).unwrap();
-    for file in ["package.json", "provider.mjs"] {
-        std::fs::copy(example.join(file), folder.join(file)).unwrap();
-    }
-    if !folder.join("node_modules/oidc-provider").exists() {
-        let made = Command::new("npm")
-            .args(["install", "--no-audit", "--no-fund"])
-            .current_dir(&folder)
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    }
-    folder
+    with_packages("e2e-oidc-provider", &example, &["package.json", "provider.mjs"], "oidc-provider")
 }
 
-fn start(port: u16, gate: &str) -> Certified {
+pub(super) fn start(port: u16, gate: &str) -> Certified {
     let mut command = Command::new("node");
     command.args(["provider.mjs", &port.to_string(), gate]).current_dir(installed());
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -48,7 +35,7 @@ fn start(port: u16, gate: &str) -> Certified {
 }
 
 /// The example's configuration, with free ports.
-fn folder(port: u16, backend: &Backend) -> Folder {
+pub(super) fn folder(port: u16, backend: &Backend) -> Folder {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/oidc-login/haechi.yaml");
     let text = std::fs::read_to_string(example).unwrap();
     let text = text

@@ -1,6 +1,7 @@
 //! The pages in Chromium (Debian's package), driven by playwright-core and looked at by axe-core: `e2e/chromium/pages.mjs`.
 
 use super::{World, add_client, free_port};
+use crate::harness::packages::with_packages;
 use crate::harness::{PASSWORD, PATIENCE, eventually};
 use haechi_testkit::Backend;
 use serde_json::{Value, json};
@@ -18,23 +19,12 @@ impl Drop for Running {
     }
 }
 
-/// The script with its packages, beside the profile's folder, wherever cargo builds.
-fn installed() -> PathBuf {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/chromium");
-    let target = Path::new(env!("CARGO_BIN_EXE_haechi")).ancestors().nth(2).unwrap();
-    let folder = target.join("e2e-chromium");
+/// The scripts with their packages.
+pub(crate) fn installed() -> PathBuf {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/chromium");
+    let files = ["package.json", "pages.mjs", "passkeys.mjs", "oidc.mjs"];
+    let folder = with_packages("e2e-chromium", &scripts, &files, "otpauth");
     std::fs::create_dir_all(folder.join("screenshots")).unwrap();
-    for file in ["package.json", "pages.mjs"] {
-        std::fs::copy(script.join(file), folder.join(file)).unwrap();
-    }
-    if !folder.join("node_modules/otpauth").exists() {
-        let made = Command::new("npm")
-            .args(["install", "--no-audit", "--no-fund"])
-            .current_dir(&folder)
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    }
     folder
 }
 

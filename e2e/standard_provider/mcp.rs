@@ -2,6 +2,7 @@
 //! provider to the tools behind it: metadata, registration, PKCE, consent, a token for this resource alone.
 
 use super::{between, encoded, free_port};
+use crate::harness::packages::with_packages;
 use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, curl, eventually, haechi};
 use crate::login::browser::{Browser, location, parameter};
 use haechi_testkit::jose::part;
@@ -41,20 +42,10 @@ fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/mcp")
 }
 
-/// The example with its packages, wherever cargo builds.
+/// The example with its packages.
 fn installed() -> PathBuf {
-    let target = Path::new(env!("CARGO_BIN_EXE_haechi")).ancestors().nth(2).unwrap();
-    let folder = target.join("e2e-mcp-example");
-    std::fs::create_dir_all(&folder).unwrap();
-    for file in ["package.json", "server.mjs", "client.mjs"] {
-        std::fs::copy(example().join(file), folder.join(file)).unwrap();
-    }
-    if !folder.join("node_modules/@modelcontextprotocol/sdk").exists() {
-        let mut npm = Command::new("npm");
-        let made = npm.args(["install", "--no-audit", "--no-fund"]).current_dir(&folder).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    }
-    folder
+    let files = ["package.json", "server.mjs", "client.mjs"];
+    with_packages("e2e-mcp-example", &example(), &files, "@modelcontextprotocol/sdk")
 }
 
 fn gate(tools: u16, port: u16) -> Gate {
@@ -102,10 +93,8 @@ fn an_mcp_client_registers_itself_and_reaches_the_tools_of_the_example() {
     // Another login's answer is not taken.
     curl(&[&format!("http://127.0.0.1:{back}/callback?code=stolen&state=other")]).expect(404);
     curl(&[&to]).expect(200);
-    let login = gate.post_json(
-        "/auth/login",
-        &serde_json::json!({ "username": "alice", "password": PASSWORD }),
-    );
+    let login =
+        gate.post_json("/auth/login", &serde_json::json!({ "username": "alice", "password": PASSWORD }));
     let token = login.expect(200).json()["access_token"].as_str().unwrap().to_owned();
     let alice = part(&token, 1)["sub"].as_str().unwrap().to_owned();
     assert_eq!(client.next_line(), format!("{alice} (USER)"));

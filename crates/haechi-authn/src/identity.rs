@@ -25,6 +25,8 @@ mod own_factor;
 mod own_logins;
 mod own_pages;
 mod own_tokens;
+mod passkey;
+mod passkey_pages;
 pub(crate) mod passwords;
 mod pkce;
 mod provider;
@@ -60,6 +62,9 @@ pub use oauth_error::{OAuthError, OAuthErrorKind};
 pub use own_factor::{FactorAction, FactorDone, FactorRefused};
 pub use own_logins::OwnEnd;
 pub use own_tokens::{OwnToken, payload};
+pub use passkey::ceremony::RelyingParty;
+pub use passkey::options::PasskeyQuestion;
+pub use passkey::{OwnPasskey, Passkeys};
 pub(crate) use passwords::{KnownPassword, KnownUser};
 pub use passwords::{PasswordRefused, PasswordVerifier};
 pub use provider::{

@@ -8,9 +8,13 @@ mod own_pages;
 mod own_password;
 mod own_sessions;
 mod pages;
+mod passkey_script;
+mod passkeys;
 mod person;
 mod told;
 mod words;
+
+pub use passkey_script::passkey_script;
 
 use crate::forwarding::Forwarding;
 use crate::io::Charge;
@@ -20,11 +24,10 @@ use crate::record::Record;
 use crate::refusal::{Refusal, Refused};
 use crate::reply::ReplyContext;
 use crate::request_body::RequestBody;
-use crate::respond::{created, document, refuse};
+use crate::respond::{created, document, refuse, script};
 use crate::response::Response;
 use crate::settings::{IdentityCall, limit_policy};
 use crate::whole_body;
-use haechi_audit::Recorded;
 use haechi_authn::identity::{
     CallLimited, Credentials, LoginRefused, LogoutRefused, Provider, RefreshRefused, TokenPair, is_form,
 };
@@ -104,6 +107,9 @@ pub(crate) async fn answer(
     if let IdentityCall::ProtectedResource = call {
         return describe(request, permitted.head(), record);
     }
+    if let IdentityCall::PasskeyScript = call {
+        return script(passkey_script::SCRIPT, &request.to, record);
+    }
     let Some(provider) = &request.plan.shared.identity else {
         let refused = Refused::new(Refusal::Internal, "the plan has no identity provider");
         return refuse(refused, request.to, record);
@@ -132,13 +138,10 @@ pub(crate) async fn answer(
     };
     // A login that cannot be recorded is none: nobody gets its tokens.
     let answer = match told {
-        Some(told) => {
-            let event = told.event(permitted.head());
-            match request.worker.audit().event(&event, permitted.head()).await {
-                Ok(Recorded { .. }) => answer,
-                Err(refused) => Answer::Refused(refused),
-            }
-        }
+        Some(told) => match told.tell(request, permitted.head()).await {
+            Ok(()) => answer,
+            Err(refused) => Answer::Refused(refused),
+        },
         None => answer,
     };
     match answer {
@@ -204,6 +207,8 @@ async fn perform(
         | IdentityCall::Authorize
         | IdentityCall::EndSession
         | IdentityCall::Account
+        | IdentityCall::Passkeys
+        | IdentityCall::PasskeyScript
         | IdentityCall::ProtectedResource => {
             Answer::refused(Refusal::Internal, "this is no call of the provider's")
         }

@@ -78,6 +78,7 @@ pub use batches::{BatchSender, batch_channel};
 pub use decisions::{Answers, Decided, DecisionQueries, Headers, Question, RecordedRoute, Wanted};
 pub use dry_run::{DryOutcome, DryRequest, DryRun};
 pub use identity_headers::{IdentityHeaders, IdentityNames, OwnNames};
+pub use identity_provider::passkey_script;
 pub use judge::Observer;
 pub use limits::Budget;
 pub use listen::{adopt, bind, share};

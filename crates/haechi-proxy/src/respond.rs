@@ -233,6 +233,18 @@ pub(crate) fn form_page(
     Response { status, fields, body: ResponseBody::Full(html), close: false, record }
 }
 
+/// A script of our own pages, which never changes under its name.
+pub(crate) fn script(text: &'static str, to: &ReplyContext, mut record: Record) -> Response {
+    let mut fields = Fields::with_capacity(8, 256);
+    our_fields(&mut fields, to, b"public, max-age=31536000, immutable");
+    fields.push(b"content-type", b"text/javascript; charset=utf-8");
+    fields.push(b"x-content-type-options", b"nosniff");
+    fields.push(b"cross-origin-resource-policy", b"same-origin");
+    record.answered(StatusCode::OK, RequestOutcome::Answered);
+    let body = ResponseBody::Full(text.as_bytes().to_vec());
+    Response { status: StatusCode::OK, fields, body, close: false, record }
+}
+
 /// What a client has registered (RFC 7591 3.2.1).
 pub(crate) fn created(body: Vec<u8>, to: &ReplyContext, record: Record) -> Response {
     let mut response = document(body, b"no-store", to, record);

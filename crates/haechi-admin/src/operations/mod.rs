@@ -70,6 +70,7 @@ pub const OPERATIONS: &[Operation] = &[
     edit!(set_user_password, "user.set_password", Put "/api/v1/users/{name}/password", users::set_password, "Replace a user's password and log the user out"),
     edit!(set_user_state, "user.set_state", Put "/api/v1/users/{name}/state", users::set_state, "Disable a user, who is logged out, or enable the user again"),
     edit!(unlock_user, "user.unlock", Post "/api/v1/users/{name}/unlock", users::unlock, "Let a user log in again who failed too often"),
+    edit!(remove_passkeys, "user.remove_passkeys", Delete "/api/v1/users/{name}/passkeys", users::remove_passkeys, "Take all of a user's passkeys away, for whoever has lost a device, and log the user out"),
     edit!(remove_second_factor, "user.remove_second_factor", Delete "/api/v1/users/{name}/second-factor", users::remove_second_factor, "Take a user's second factor away, for whoever has lost it, and log the user out"),
     write!(import_users, "user.import", Post "/api/v1/users/import", imports::users, "Add users who come from elsewhere with the hashes of their passwords, all of them or none"),
     write!(export_users, "user.export", Post "/api/v1/users/export", imports::exported_users, "Give users by name with the hashes of their passwords. That they were given is on record"),

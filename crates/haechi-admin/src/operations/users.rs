@@ -5,7 +5,7 @@ use crate::call::{Asked, Condition, Json, Nothing};
 use crate::change::{Change, Reader};
 use crate::error::AdminError;
 use crate::shape::{SecretText, shape};
-use haechi_authn::identity::{AccountError, SecondFactors, UserSpec};
+use haechi_authn::identity::{AccountError, Passkeys, SecondFactors, UserSpec};
 use haechi_core::ports::{Edit, Revision, StoreError, UserRecord, Users};
 use haechi_core::{AttributeValue, Attributes, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -84,6 +84,8 @@ shape! {
         required must_change_password: bool,
         /// Whether the login asks for a second factor; where one user is shown.
         optional second_factor: Option<bool>,
+        /// How many passkeys the user has; where one user is shown.
+        optional passkeys: Option<usize>,
         /// Grows with every change; the `ETag` is this number in quotes. Wrong passwords do not count.
         required revision: i64,
     }
@@ -109,6 +111,7 @@ impl UserView {
             locked_until: locked_until.map(|until| until.rfc3339().to_string()),
             must_change_password: user.password.must_change,
             second_factor: None,
+            passkeys: None,
             revision: user.revision.number(),
         }
     }
@@ -131,8 +134,10 @@ pub(super) async fn show(
     let user = existing(&*reader.stores()?.users, &asked.path.name).await?;
     let factors = SecondFactors::new(reader.stores()?.identity_records.clone(), Arc::default());
     let standing = factors.standing(&user.id, reader.now()).await.map_err(AccountError::from)?;
+    let passkeys = Passkeys::new(reader.stores()?.identity_records.clone());
+    let passkeys = passkeys.of(&user.id, reader.now()).await?.len();
     let view = UserView::of(user, reader.now());
-    Ok(Tagged(UserView { second_factor: Some(standing.is_on), ..view }))
+    Ok(Tagged(UserView { second_factor: Some(standing.is_on), passkeys: Some(passkeys), ..view }))
 }
 
 pub(super) async fn add(
@@ -219,6 +224,15 @@ pub(super) async fn remove_second_factor(
 ) -> Result<Tagged<UserView>, AdminError> {
     let (_, edit) = concerned(&change, &asked.path.name, &asked.condition).await?;
     change.accounts()?.remove_second_factor(edit).await?;
+    after(&change, &asked.path.name).await
+}
+
+pub(super) async fn remove_passkeys(
+    change: Change,
+    asked: Asked<UserPath, Nothing, Nothing>,
+) -> Result<Tagged<UserView>, AdminError> {
+    let (_, edit) = concerned(&change, &asked.path.name, &asked.condition).await?;
+    change.accounts()?.remove_passkeys(edit).await?;
     after(&change, &asked.path.name).await
 }
 

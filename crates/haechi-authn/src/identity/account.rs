@@ -8,6 +8,8 @@ use haechi_core::Timestamp;
 pub struct Account {
     /// Whether the login asks for a second factor.
     pub second_factor: bool,
+    /// How many passkeys there are, where people may have some.
+    pub passkeys: Option<usize>,
     /// Newest first.
     pub logins: Vec<OwnLogin>,
     /// By the client's id.

@@ -1,5 +1,6 @@
 //! What operators do with users. With API keys: `key_accounts.rs`.
 
+use super::passkey::Passkeys;
 use super::passwords::REALM;
 use super::provider::tokens_expire_at;
 use super::second_factor::{FactorError, SecondFactors};
@@ -240,6 +241,37 @@ impl Accounts {
         }
         self.factors().remove(&user.id, now).await?;
         self.end_sessions(&user).await
+    }
+
+    /// How many passkeys a user, known by id, has.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn count_passkeys(&self, user: &str) -> Result<usize, AccountError> {
+        Ok(self.passkeys().of(user, self.clock.now()).await?.len())
+    }
+
+    /// Takes all passkeys of a user away, for whoever has lost a device, and ends the user's sessions. How many there were. Where one was asked for beside
+    /// the password, it is so no longer: an authenticator app is asked for where there is one, and else the second factor is gone.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn remove_passkeys(&self, edit: impl Into<Edit<'_>>) -> Result<usize, AccountError> {
+        let edit = edit.into();
+        let (user, now) = (self.existing(edit.of).await?, self.clock.now());
+        let standing = self.factors().standing(&user.id, now).await?;
+        let gone = self.passkeys().remove_all(&user.id, now).await?;
+        match (standing.asks_passkey, standing.has_app) {
+            (true, false) => self.remove_second_factor(edit).await?,
+            (true, true) => self.factors().ask_for_app_alone(&user.id, now).await?,
+            (false, _) => {}
+        }
+        self.end_sessions(&user).await?;
+        Ok(gone)
+    }
+
+    fn passkeys(&self) -> Passkeys {
+        Passkeys::new(self.stores.identity_records.clone())
     }
 
     fn factors(&self) -> SecondFactors {

@@ -51,6 +51,7 @@ impl Inner {
         BrowserSessions {
             sessions: &*self.stores.web_sessions,
             users: &*self.stores.users,
+            passkeys: self.passkeys(),
             verifier: &self.verifier,
             issuer: &self.settings.issuer,
             spans: self.settings.browser_session,
@@ -77,7 +78,7 @@ impl Inner {
 }
 
 /// Whether it could not be found out: nobody's guess, and no login.
-fn is_undecided(outcome: &Result<BrowserAnswer, Stop>) -> bool {
+pub(super) fn is_undecided(outcome: &Result<BrowserAnswer, Stop>) -> bool {
     match outcome {
         Ok(answer) | Err(Stop::Answer(answer)) => matches!(answer, BrowserAnswer::Unavailable(_)),
         Err(Stop::Login(refused)) => refused.is_undecided(),
@@ -193,6 +194,7 @@ impl Interaction<'_> {
         problem: Option<Problem>,
     ) -> Result<BrowserAnswer, Stop> {
         let mut page = self.page_on_the_way(PageKind::Login, goal, Stage::Password).await?;
+        self.ask_for_passkey(&mut page, None);
         page.username = name;
         page.problem = problem;
         Ok(BrowserAnswer::Page(Box::new(page)))
@@ -225,8 +227,10 @@ impl Interaction<'_> {
             return self.cancel(goal).await;
         }
         match stage {
+            Stage::Password if form.one("action") == Some("passkey") => self.passkey(goal, None, form).await,
             Stage::Password => self.password(goal, form).await,
             Stage::Code { user, password } => self.code(goal, (&user, &password), form).await,
+            Stage::NewPasskey { session, name } => self.new_passkey(goal, (&session, &name), form).await,
             Stage::NewPassword { user, proved } => self.must_change(goal, (&user, proved), form).await,
             Stage::Own { session } => self.submit_own(goal, &session, form).await,
             Stage::Consent { session } => self.consent(goal, &session, form).await,
@@ -267,14 +271,19 @@ impl Interaction<'_> {
     }
 
     /// The page that asks for a code of the second factor.
-    async fn code_page(
+    pub(super) async fn code_page(
         &mut self,
         goal: Goal,
         user: &UserRecord,
         problem: Option<Problem>,
     ) -> Result<BrowserAnswer, Stop> {
         let stage = Stage::Code { user: user.id.clone(), password: password_mark(user) };
-        let mut page = self.page_on_the_way(PageKind::Code, goal, stage).await?;
+        let has_app = self.inner.factors().standing(&user.id, self.now).await?.has_app;
+        let mut page = self.page_on_the_way(PageKind::Code { has_app }, goal, stage).await?;
+        let known = self.inner.passkeys().credentials(&user.id, self.now).await?;
+        if !known.is_empty() {
+            self.ask_for_passkey(&mut page, Some(&known));
+        }
         page.username.clone_from(&user.name);
         page.problem = problem;
         Ok(BrowserAnswer::Page(Box::new(page)))
@@ -291,6 +300,9 @@ impl Interaction<'_> {
         let Some(user) = user.filter(|user| password_mark(user) == password) else {
             return self.again(goal, Problem::Form).await;
         };
+        if form.one("action") == Some("passkey") {
+            return self.passkey(goal, Some(&user), form).await;
+        }
         let code = Secret::from(form.one("code").unwrap_or_default());
         let mut call = self.inner.call();
         let outcome = match self.inner.check_code(&user, code, self.visit.from, &mut call).await {
@@ -314,8 +326,9 @@ impl Interaction<'_> {
             return self.must_change_page(goal, &shown, None).await;
         }
         let sessions = self.inner.browser_sessions();
-        let proved = Proved { password: password_mark(&shown.user), methods: shown.methods };
-        let (session, cookie) = sessions.begin(&self.visit, shown.user, &proved, self.now).await?;
+        let Shown { user, methods, passkey, .. } = shown;
+        let proved = Proved { password: password_mark(&user), methods, passkey };
+        let (session, cookie) = sessions.begin(&self.visit, user, &proved, self.now).await?;
         self.cookies.extend(cookie);
         self.happened.push(Happened::done("login", &session.user.id, Some(&session.id)));
         match goal {

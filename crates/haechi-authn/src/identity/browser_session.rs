@@ -1,10 +1,11 @@
 //! The provider's own sessions with browsers: who has logged in here, with what, and when. A row of the store's browser sessions, whose cookie the
 //! store knows by its hash.
 
+use super::passkey::Passkeys;
 use super::passwords::PasswordVerifier;
 use super::second_factor::FactorError;
 use super::ticket::Proved;
-use super::tokens::is_several;
+use super::tokens::is_enough;
 use super::visit::Visit;
 use crate::SetCookie;
 use crate::jose::base64url;
@@ -38,6 +39,9 @@ struct Kept {
     /// What tells the password that the user had.
     #[serde(rename = "pwd_mark")]
     password: String,
+    /// The passkey that it began with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    passkey: Option<String>,
 }
 
 /// A session that holds: its user is there, may log in, and has the password of then.
@@ -47,6 +51,7 @@ pub(super) struct BrowserSession {
     pub(super) user: UserRecord,
     pub(super) authenticated_at: Timestamp,
     pub(super) methods: Vec<String>,
+    pub(super) passkey: Option<String>,
 }
 
 /// Tells one password from another without being either.
@@ -59,6 +64,7 @@ pub(super) fn password_mark(user: &UserRecord) -> String {
 pub(super) struct BrowserSessions<'a> {
     pub(super) sessions: &'a dyn WebSessions,
     pub(super) users: &'a dyn Users,
+    pub(super) passkeys: Passkeys,
     pub(super) verifier: &'a PasswordVerifier,
     pub(super) issuer: &'a str,
     pub(super) spans: BrowserSessionSpans,
@@ -104,13 +110,19 @@ impl BrowserSessions<'_> {
         let user = user.filter(|user| !user.disabled && password_mark(user) == kept.password);
         // Whoever sets up a second factor, or has it taken away, logs in anew.
         let has_more = self.verifier.factors().standing(&found.subject, now).await?.is_on;
-        let user =
-            user.filter(|user| has_more == is_several(&kept.methods) && !self.verifier.must_change(user));
+        let user = user.filter(|user| is_enough(&kept.methods, has_more) && !self.verifier.must_change(user));
+        // A passkey that is taken away takes what it began with it.
+        if let Some(passkey) = &kept.passkey
+            && !self.passkeys.has(&found.subject, passkey, now).await?
+        {
+            return Ok(None);
+        }
         Ok(user.map(|user| BrowserSession {
             id: found.id.clone(),
             user,
             authenticated_at: Timestamp::from_seconds(kept.authenticated_at),
             methods: kept.methods,
+            passkey: kept.passkey,
         }))
     }
 
@@ -133,6 +145,7 @@ impl BrowserSessions<'_> {
             authenticated_at: now.as_seconds(),
             methods: proved.methods.clone(),
             password: proved.password.clone(),
+            passkey: proved.passkey.clone(),
         };
         let id = random::id()?;
         let session = WebSession {
@@ -152,8 +165,8 @@ impl BrowserSessions<'_> {
             expires_at: now.plus(self.spans.absolute),
         };
         self.sessions.begin(&session).await?;
-        let methods = kept.methods;
-        let began = BrowserSession { id, user, authenticated_at: now, methods };
+        let Kept { methods, passkey, .. } = kept;
+        let began = BrowserSession { id, user, authenticated_at: now, methods, passkey };
         Ok((began, cookie))
     }
 }

@@ -132,6 +132,10 @@ impl Codes<'_> {
                 return Ok(Redeemed::Unknown);
             }
             if let Some(first) = grant.used_for.clone() {
+                // It is noted once: of many who come again none waits for another.
+                if grant.replayed {
+                    return Ok(Redeemed::Replayed(first));
+                }
                 let noted = CodeGrant { replayed: true, ..grant };
                 if self.0.put(&record(&id, &noted, now)?, Some(version), now).await? {
                     return Ok(Redeemed::Replayed(first));

@@ -3,8 +3,10 @@
 use super::account::Account;
 use super::authorization::{Authorization, AuthorizationFault};
 use super::limits::CallLimited;
+use super::passkey::OwnPasskey;
+use super::passkey::options::PasskeyQuestion;
 use super::provider::{Inner, LoginRefused};
-use super::second_factor::NewFactor;
+use super::second_factor::{FactorStanding, NewFactor};
 use super::ticket::{Goal, Stage, Ticket, TicketSeal};
 use super::visit::Visit;
 use crate::SetCookie;
@@ -62,6 +64,8 @@ pub struct Page {
     pub client: Option<String>,
     /// Where the form may lead to besides this site, as a page's policy has it.
     pub leads_to: Option<String>,
+    /// What the browser may ask of a passkey.
+    pub passkey: Option<PasskeyQuestion>,
     /// What the browser is to keep.
     pub cookies: Vec<SetCookie>,
 }
@@ -71,8 +75,11 @@ pub struct Page {
 pub enum PageKind {
     /// Name and password.
     Login,
-    /// A code of the second factor.
-    Code,
+    /// The second factor: a code.
+    Code {
+        /// Whether there is an app that has one; else a passkey is asked for, or a recovery code.
+        has_app: bool,
+    },
     /// Another password.
     NewPassword {
         /// Whether the one of now is asked for beside it.
@@ -80,13 +87,29 @@ pub enum PageKind {
     },
     /// The second factor: what is set up, and to set it up.
     SecondFactor {
-        /// Whether there is one.
-        is_on: bool,
+        /// How it stands.
+        standing: FactorStanding,
+        /// Whether there are passkeys that could be asked for.
+        has_passkeys: bool,
         /// The secret that waits for its first code.
         setting_up: Option<NewFactor>,
     },
     /// Recovery codes, this once.
     RecoveryCodes(Vec<Secret<String>>),
+    /// The passkeys that there are, and to add one.
+    Passkeys(Vec<OwnPasskey>),
+    /// A passkey of this name is to be made.
+    NewPasskey {
+        /// As the person calls it.
+        name: String,
+    },
+    /// Whether to take this passkey away.
+    RemovePasskey {
+        /// Names it.
+        id: String,
+        /// As the person calls it.
+        name: String,
+    },
     /// What the account has.
     Account(Box<Account>),
     /// Whether the client may have this.
@@ -113,6 +136,10 @@ pub enum Problem {
     Code,
     /// The first code of a secret that is being set up.
     FirstCode,
+    /// A passkey at the login.
+    Passkey,
+    /// A passkey that is being added.
+    NewPasskey,
     /// The password of now.
     Current,
     /// The new password, and the same once more, differ.
@@ -121,6 +148,8 @@ pub enum Problem {
     Password(PasswordFault),
     /// The password is too short to go without a second factor.
     ShortPassword,
+    /// The passkey is the last one, and is asked for beside the password.
+    LastPasskey,
     /// The form is too old, or from another browser.
     Form,
 }
@@ -237,6 +266,7 @@ impl<'a> Interaction<'a> {
             username: String::new(),
             client: None,
             leads_to: None,
+            passkey: None,
             cookies: std::mem::take(&mut self.cookies),
         })
     }

@@ -7,7 +7,6 @@ use super::form::Form;
 use super::interaction::{BrowserAnswer, Happened, Interaction, Stop};
 use super::provider::{Inner, LogoutRefused, Provider};
 use super::ticket::{Goal, OwnPage};
-use super::tokens::is_several;
 use crate::control::STORE_ANSWERS_WITHIN;
 use haechi_core::Caller;
 use haechi_core::ports::StoreError;
@@ -115,7 +114,11 @@ impl Inner {
         logins.sort_by_key(|login| std::cmp::Reverse(login.began));
         let second_factor = self.factors().standing(subject, now).await;
         let second_factor = second_factor.map_err(|error| StoreError::Unavailable(error.to_string()))?.is_on;
-        Ok(Account { second_factor, logins, consents })
+        let passkeys = match &self.settings.passkeys {
+            Some(_) => Some(self.passkeys().of(subject, now).await?.len()),
+            None => None,
+        };
+        Ok(Account { second_factor, passkeys, logins, consents })
     }
 
     /// Ends something of the person of this id, whose login `this` asks for it.
@@ -157,8 +160,7 @@ impl Inner {
 
 impl Interaction<'_> {
     pub(super) async fn account(&mut self, session: &BrowserSession) -> Result<Account, Stop> {
-        let account = self.inner.account(&session.user.id, &session.id).await?;
-        Ok(Account { second_factor: is_several(&session.methods), ..account })
+        Ok(self.inner.account(&session.user.id, &session.id).await?)
     }
 
     /// What the buttons of the account's page do.

@@ -8,8 +8,9 @@ use super::new_password::ChangeRefused;
 use super::own_factor::FactorRefused;
 use super::passwords::Shown;
 use super::provider::{Credentials, Inner, LOGIN_ANSWERS_WITHIN, LoginRefused, Provider};
+use super::second_factor::NewFactor;
 use super::ticket::{Goal, OwnPage, Proved, Stage};
-use super::tokens::{is_several, methods_of};
+use super::tokens::{is_enough, methods_of};
 use super::visit::Visit;
 use crate::hashing::PasswordFault;
 use haechi_core::Secret;
@@ -36,7 +37,11 @@ impl Inner {
 
 impl Interaction<'_> {
     /// The page, of whoever is logged in; else the login on the way to it.
-    async fn own_page(&mut self, page: OwnPage, problem: Option<Problem>) -> Result<BrowserAnswer, Stop> {
+    pub(super) async fn own_page(
+        &mut self,
+        page: OwnPage,
+        problem: Option<Problem>,
+    ) -> Result<BrowserAnswer, Stop> {
         let session = self.inner.browser_sessions().of(&self.visit, self.now).await?;
         match session {
             Some(session) => self.show_own(page, &session, problem).await,
@@ -44,7 +49,7 @@ impl Interaction<'_> {
         }
     }
 
-    async fn show_own(
+    pub(super) async fn show_own(
         &mut self,
         page: OwnPage,
         session: &BrowserSession,
@@ -56,17 +61,15 @@ impl Interaction<'_> {
             OwnPage::Password => PageKind::NewPassword { asks_current: true },
             OwnPage::SecondFactor => {
                 let whose = (&*user.id, &*user.name, &*self.inner.settings.issuer);
-                let factors = self.inner.factors();
-                PageKind::SecondFactor {
-                    is_on: is_several(&session.methods),
-                    setting_up: factors.pending(whose, self.now).await?,
-                }
+                let waits = self.inner.factors().pending(whose, self.now).await?;
+                self.second_factor_page(&user.id, waits).await?
             }
+            OwnPage::Passkeys => PageKind::Passkeys(self.inner.passkeys().of(&user.id, self.now).await?),
         };
         self.own(page, kind, session, problem)
     }
 
-    fn own(
+    pub(super) fn own(
         &mut self,
         page: OwnPage,
         kind: PageKind,
@@ -98,11 +101,12 @@ impl Interaction<'_> {
             OwnPage::Account => self.submit_account(&session, form).await,
             OwnPage::Password => self.submit_password(&session, form).await,
             OwnPage::SecondFactor => self.submit_factor(&session, form).await,
+            OwnPage::Passkeys => self.submit_passkeys(&session, form).await,
         }
     }
 
     /// The password once more: whoever finds a browser open changes nothing. What else there is to show was shown in the session.
-    async fn password_again(
+    pub(super) async fn password_again(
         &mut self,
         session: &BrowserSession,
         form: &Form,
@@ -114,7 +118,10 @@ impl Interaction<'_> {
         match self.inner.check_password(shows, self.visit.from, &mut call).await {
             // Of the name that somebody else has by now.
             Ok(shown) if shown.user.id != session.user.id => Ok(None),
-            Ok(shown) => Ok(Some(Shown { methods: session.methods.clone(), lacks_code: false, ..shown })),
+            Ok(shown) => {
+                let (methods, passkey) = (session.methods.clone(), session.passkey.clone());
+                Ok(Some(Shown { methods, passkey, lacks_code: false, ..shown }))
+            }
             Err(refused @ LoginRefused::InvalidCredentials(_)) => {
                 self.happened.push(Happened::refused(action, refused.to_string()));
                 Ok(None)
@@ -174,7 +181,8 @@ impl Interaction<'_> {
         shown: &Shown,
         problem: Option<Problem>,
     ) -> Result<BrowserAnswer, Stop> {
-        let proved = Proved { password: password_mark(&shown.user), methods: shown.methods.clone() };
+        let (methods, passkey) = (shown.methods.clone(), shown.passkey.clone());
+        let proved = Proved { password: password_mark(&shown.user), methods, passkey };
         let stage = Stage::NewPassword { user: shown.user.id.clone(), proved };
         let kind = PageKind::NewPassword { asks_current: false };
         let mut page = self.page_on_the_way(kind, goal, stage).await?;
@@ -194,10 +202,11 @@ impl Interaction<'_> {
         let Some(user) = user else { return self.again(goal, Problem::Form).await };
         // What was shown was shown with the second factor as it stands.
         let has_more = self.inner.factors().standing(&user.id, self.now).await?.is_on;
-        if has_more != is_several(&proved.methods) {
+        if !is_enough(&proved.methods, has_more) {
             return self.again(goal, Problem::Form).await;
         }
-        let shown = Shown { user, methods: proved.methods, lacks_code: false };
+        let Proved { methods, passkey, .. } = proved;
+        let shown = Shown { user, methods, passkey, lacks_code: false };
         if self.inner.is_current(&shown.user, form.one("new_password").unwrap_or_default()).await? {
             return self.must_change_page(goal, &shown, Some(Problem::Password(PasswordFault::Same))).await;
         }
@@ -226,8 +235,7 @@ impl Interaction<'_> {
                 let whose = (user, &*session.user.name, &*self.inner.settings.issuer);
                 let new = self.inner.factors().begin(whose, self.now).await?;
                 self.happened.push(Happened::done("second_factor.begin", user, Some(&session.id)));
-                let kind =
-                    PageKind::SecondFactor { is_on: is_several(&session.methods), setting_up: Some(new) };
+                let kind = self.second_factor_page(user, Some(new)).await?;
                 self.own(page, kind, session, None)
             }
             Some("codes") => match self.inner.factors().renew_recovery(user, self.now).await? {
@@ -238,6 +246,7 @@ impl Interaction<'_> {
                 }
                 None => self.show_own(page, session, None).await,
             },
+            Some("passkey") => self.require_passkey(session).await,
             Some("disable") => match self.inner.remove_factor(user).await {
                 Ok(()) => {
                     self.happened.push(Happened::done("second_factor.disable", user, Some(&session.id)));
@@ -254,6 +263,13 @@ impl Interaction<'_> {
         }
     }
 
+    async fn second_factor_page(&self, user: &str, setting_up: Option<NewFactor>) -> Result<PageKind, Stop> {
+        let standing = self.inner.factors().standing(user, self.now).await?;
+        let has_passkeys = self.inner.settings.passkeys.is_some()
+            && !self.inner.passkeys().of(user, self.now).await?.is_empty();
+        Ok(PageKind::SecondFactor { standing, has_passkeys, setting_up })
+    }
+
     async fn shown_codes(
         &mut self,
         session: &BrowserSession,
@@ -267,7 +283,8 @@ impl Interaction<'_> {
     /// Ends all logins of the person, and begins this browser's anew, by what they have shown.
     async fn begin_anew(&mut self, session: &BrowserSession, has_more: bool) -> Result<BrowserSession, Stop> {
         self.inner.end_all(&session.user.id).await?;
-        let proved = Proved { password: password_mark(&session.user), methods: methods_of(has_more) };
+        let (password, methods) = (password_mark(&session.user), methods_of(has_more));
+        let proved = Proved { password, methods, passkey: None };
         let sessions = self.inner.browser_sessions();
         let (session, cookie) = sessions.begin(&self.visit, session.user.clone(), &proved, self.now).await?;
         self.cookies.extend(cookie);

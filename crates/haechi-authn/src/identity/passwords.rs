@@ -221,13 +221,13 @@ impl PasswordVerifier {
     ) -> Result<Result<Shown, Refusal>, PasswordRefused> {
         let now = self.clock.now();
         if !self.factors.standing(&user.id, now).await?.is_on {
-            return Ok(Ok(Shown { user, methods: methods_of(false), lacks_code: false }));
+            return Ok(Ok(Shown { user, methods: methods_of(false), passkey: None, lacks_code: false }));
         }
         let Some(code) = code else {
-            return Ok(Ok(Shown { user, methods: methods_of(false), lacks_code: true }));
+            return Ok(Ok(Shown { user, methods: methods_of(false), passkey: None, lacks_code: true }));
         };
         if self.factors.takes(&user.id, code.expose(), now).await? {
-            return Ok(Ok(Shown { user, methods: methods_of(true), lacks_code: false }));
+            return Ok(Ok(Shown { user, methods: methods_of(true), passkey: None, lacks_code: false }));
         }
         Ok(Err(Refusal { why: PasswordRefused::Wrong("wrong code"), counts_for: Some(user.id) }))
     }
@@ -282,6 +282,8 @@ pub(super) struct Shown {
     pub(super) user: UserRecord,
     /// By what (RFC 8176).
     pub(super) methods: Vec<String>,
+    /// By which passkey, where by one.
+    pub(super) passkey: Option<String>,
     /// Whether a code is still to be shown.
     pub(super) lacks_code: bool,
 }

@@ -4,9 +4,11 @@ use super::browser_session::BrowserSessionSpans;
 use super::client_origins::ClientOrigins;
 use super::keyring::Keyring;
 use super::limits::{CallLimited, IdentityLimits, IdentityRates, LimitedCall};
+use super::passkey::Passkeys;
+use super::passkey::ceremony::RelyingParty;
 use super::passwords::{PasswordRefused, PasswordVerifier, Shown};
 use super::second_factor::{FactorError, SecondFactors};
-use super::tokens::{self, MFA_ATTRIBUTE, RefreshToken, Span, TokenLogin, is_several};
+use super::tokens::{self, MFA_ATTRIBUTE, RefreshToken, Span, TokenLogin, is_enough, is_several};
 use crate::control::{Control, STORE_ANSWERS_WITHIN};
 use crate::declared::DeclaredAttributes;
 use crate::jose::{Algorithm, Signer, SigningFault};
@@ -53,6 +55,8 @@ pub struct IdentitySettings {
     pub browser_session: BrowserSessionSpans,
     /// Whether clients may register themselves.
     pub registration: bool,
+    /// Whose passkeys people may log in with, where they may.
+    pub passkeys: Option<RelyingParty>,
     /// Of which pages the public clients are.
     pub client_origins: Arc<ClientOrigins>,
     /// The attributes that tokens may carry.
@@ -431,6 +435,10 @@ impl Inner {
         self.verifier.factors()
     }
 
+    pub(super) fn passkeys(&self) -> Passkeys {
+        Passkeys::new(self.stores.records.clone())
+    }
+
     async fn login(&self, shows: Credentials, client: IpAddr) -> Result<TokenPair, LoginRefused> {
         let mut call = self.call();
         let outcome = match self.check_all(shows, client, &mut call).await {
@@ -470,7 +478,7 @@ impl Inner {
         let stays = |user: &UserRecord| {
             !user.disabled
                 && user.password_hash == verified.password_hash
-                && has_more == is_several(&session.details.methods)
+                && is_enough(&session.details.methods, has_more)
                 && !self.verifier.must_change(user)
         };
         let Some(user) = user.filter(stays) else {

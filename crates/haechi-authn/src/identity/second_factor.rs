@@ -35,6 +35,8 @@ struct Kept {
     /// The secret in force, sealed where there is a seal, in base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+    /// Whether a passkey is asked for beside the password.
+    passkey: bool,
     /// The last step of which a code was taken.
     last_step: Option<u64>,
     /// The SHA-256 of each recovery code that was not used, in hex.
@@ -67,8 +69,12 @@ pub struct NewFactor {
 /// How a user's second factor stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FactorStanding {
-    /// Whether the login asks for it.
+    /// Whether the login asks for it: for a code of an app, or for a passkey.
     pub is_on: bool,
+    /// Whether there is an app.
+    pub has_app: bool,
+    /// Whether a passkey is asked for, whether there is an app or not.
+    pub asks_passkey: bool,
     /// How many recovery codes are left.
     pub recovery_codes: usize,
     /// Whether the password is one that only goes with it.
@@ -100,12 +106,7 @@ impl SecondFactors {
     /// # Errors
     /// [`FactorError`].
     pub async fn standing(&self, user: &str, now: Timestamp) -> Result<FactorStanding, FactorError> {
-        let (kept, _) = self.read(user, now).await?;
-        Ok(FactorStanding {
-            is_on: kept.secret.is_some(),
-            recovery_codes: kept.recovery.len(),
-            short_password: kept.short_password,
-        })
+        Ok(self.read(user, now).await?.0.standing())
     }
 
     /// Whether the code is the user's: one of the app's that was not taken yet, or a recovery code, which works once. Of all who present one code, on all
@@ -113,10 +114,12 @@ impl SecondFactors {
     pub(super) async fn takes(&self, user: &str, code: &str, now: Timestamp) -> Result<bool, FactorError> {
         for _ in 0..TRIES {
             let (kept, version) = self.read(user, now).await?;
-            let Some(secret) = &kept.secret else { return Ok(false) };
-            let secret = self.open(user, secret)?;
+            if !kept.is_on() {
+                return Ok(false);
+            }
+            let secret = kept.secret.as_ref().map(|secret| self.open(user, secret)).transpose()?;
             let mut next = kept.clone();
-            if let Some(step) = secret.step_of(code, kept.last_step, now) {
+            if let Some(step) = secret.as_ref().and_then(|secret| secret.step_of(code, kept.last_step, now)) {
                 next.last_step = Some(step);
             } else {
                 let Some(hash) = recovery_hash(user, code) else { return Ok(false) };
@@ -126,7 +129,7 @@ impl SecondFactors {
                 }
             }
             // Under the first of the seals from now on.
-            next.secret = Some(self.seal(user, &secret)?);
+            next.secret = secret.as_ref().map(|secret| self.seal(user, secret)).transpose()?;
             if self.write(user, &next, version, now).await? {
                 return Ok(true);
             }
@@ -166,7 +169,7 @@ impl SecondFactors {
                 last_step: Some(step),
                 recovery: hashes.clone(),
                 pending: None,
-                short_password: kept.short_password,
+                ..kept
             };
             if self.write(user, &next, version, now).await? {
                 return Ok(Some(codes));
@@ -199,23 +202,39 @@ impl SecondFactors {
         let (codes, hashes) = recovery_codes(user)?;
         let done = self
             .change(user, now, |kept| {
-                if kept.secret.is_some() {
+                if kept.is_on() {
                     kept.recovery.clone_from(&hashes);
                 }
             })
             .await?;
-        Ok(done.secret.is_some().then_some(codes))
+        Ok(done.is_on().then_some(codes))
+    }
+
+    /// Asks for a passkey beside the password from now on. Recovery codes, in place of all before.
+    pub(super) async fn ask_for_passkey(
+        &self,
+        user: &str,
+        now: Timestamp,
+    ) -> Result<Vec<Secret<String>>, FactorError> {
+        let (codes, hashes) = recovery_codes(user)?;
+        self.change(user, now, |kept| {
+            kept.passkey = true;
+            kept.recovery.clone_from(&hashes);
+        })
+        .await?;
+        Ok(codes)
+    }
+
+    /// Asks for no passkey any more, of a user who has an app as well.
+    pub(super) async fn ask_for_app_alone(&self, user: &str, now: Timestamp) -> Result<(), FactorError> {
+        self.change(user, now, |kept| kept.passkey = false).await.map(|_| ())
     }
 
     /// Takes the second factor away. How it stood before.
     pub(super) async fn remove(&self, user: &str, now: Timestamp) -> Result<FactorStanding, FactorError> {
         for _ in 0..TRIES {
             let (kept, version) = self.read(user, now).await?;
-            let before = FactorStanding {
-                is_on: kept.secret.is_some(),
-                recovery_codes: kept.recovery.len(),
-                short_password: kept.short_password,
-            };
+            let before = kept.standing();
             if version.is_none() {
                 return Ok(before);
             }
@@ -237,12 +256,11 @@ impl SecondFactors {
         now: Timestamp,
     ) -> Result<bool, FactorError> {
         let (kept, _) = self.read(user, now).await?;
-        if kept.secret.is_none() || kept.short_password == is_short {
-            return Ok(kept.secret.is_some());
+        if !kept.is_on() || kept.short_password == is_short {
+            return Ok(kept.is_on());
         }
-        let done =
-            self.change(user, now, |kept| kept.short_password = is_short && kept.secret.is_some()).await?;
-        Ok(done.secret.is_some())
+        let done = self.change(user, now, |kept| kept.short_password = is_short && kept.is_on()).await?;
+        Ok(done.is_on())
     }
 
     async fn change(
@@ -288,6 +306,22 @@ impl SecondFactors {
         let bytes = STANDARD.decode(kept).map_err(corrupt)?;
         let opened = self.seals.open_bytes(&associated(user), Secret::new(bytes))?;
         TotpSecret::of_bytes(opened.expose()).ok_or_else(|| corrupt("another length"))
+    }
+}
+
+impl Kept {
+    const fn is_on(&self) -> bool {
+        self.secret.is_some() || self.passkey
+    }
+
+    const fn standing(&self) -> FactorStanding {
+        FactorStanding {
+            is_on: self.is_on(),
+            has_app: self.secret.is_some(),
+            asks_passkey: self.passkey,
+            recovery_codes: self.recovery.len(),
+            short_password: self.short_password,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// A form that lay about for longer is shown again.
-const LASTS: Duration = Duration::from_secs(30 * 60);
+pub(super) const LASTS: Duration = Duration::from_secs(30 * 60);
 const PURPOSE: &[u8] = b"haechi identity form";
 
 /// What a form is for.
@@ -37,6 +37,9 @@ pub enum OwnPage {
     /// The second factor.
     #[serde(rename = "t")]
     SecondFactor,
+    /// The passkeys.
+    #[serde(rename = "k")]
+    Passkeys,
 }
 
 impl OwnPage {
@@ -46,6 +49,7 @@ impl OwnPage {
             Self::Account => "account",
             Self::Password => "password",
             Self::SecondFactor => "totp",
+            Self::Passkeys => "passkeys",
         }
     }
 }
@@ -68,6 +72,9 @@ pub(super) enum Stage {
     /// A page of a person's own, shown in the browser session of this id.
     #[serde(rename = "o")]
     Own { session: String },
+    /// The same session; the password was shown, and a passkey of this name is to be added.
+    #[serde(rename = "w")]
+    NewPasskey { session: String, name: String },
     /// Whether to log out; where to go then.
     #[serde(rename = "e")]
     Logout { session: String, to: Option<String> },
@@ -82,6 +89,9 @@ pub(super) struct Proved {
     /// By what.
     #[serde(rename = "m")]
     pub(super) methods: Vec<String>,
+    /// By which passkey, where by one.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    pub(super) passkey: Option<String>,
 }
 
 /// What a form carries.

@@ -42,6 +42,12 @@ pub const RESERVED_CLAIMS: [&str; 19] = [
 const PASSWORD: &str = "pwd";
 /// `amr` (RFC 8176): a one-time password.
 const CODE: &str = "otp";
+/// `amr` (RFC 8176): a key that does not leave its device.
+const HARDWARE_KEY: &str = "hwk";
+/// `amr` (RFC 8176): a key that software keeps.
+const SOFTWARE_KEY: &str = "swk";
+/// `amr` (RFC 8176): the person was there.
+const PRESENCE: &str = "user";
 /// `amr` (RFC 8176): more than one factor.
 const SEVERAL: &str = "mfa";
 /// `acr`: a password.
@@ -55,6 +61,21 @@ pub(super) const MFA_ATTRIBUTE: &str = "mfa";
 pub(super) fn methods_of(has_shown_code: bool) -> Vec<String> {
     let all: &[&str] = if has_shown_code { &[PASSWORD, CODE, SEVERAL] } else { &[PASSWORD] };
     all.iter().copied().map(str::to_owned).collect()
+}
+
+/// The methods of a login by a passkey: by itself, where the authenticator has verified the person, or beside the password. A key that may be on several
+/// devices is kept by software.
+pub(super) fn methods_of_passkey(has_shown_password: bool, is_synced: bool) -> Vec<String> {
+    let key = if is_synced { SOFTWARE_KEY } else { HARDWARE_KEY };
+    let password = has_shown_password.then_some(PASSWORD);
+    password.into_iter().chain([key, PRESENCE, SEVERAL]).map(str::to_owned).collect()
+}
+
+/// Whether a login by these methods is all that is asked of a user who has a second factor, or has none. Whoever sets one up, or has it taken away, logs in
+/// anew; a passkey is as good with as without.
+pub(super) fn is_enough(methods: &[String], has_second_factor: bool) -> bool {
+    let by_passkey = methods.iter().any(|method| [HARDWARE_KEY, SOFTWARE_KEY].contains(&method.as_str()));
+    is_several(methods) && by_passkey || is_several(methods) == has_second_factor
 }
 
 /// Whether a login by these methods was one of more than one factor.

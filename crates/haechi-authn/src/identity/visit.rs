@@ -20,6 +20,7 @@ pub const DEVELOPMENT_FORM_COOKIE: &str = "haechi-identity-form-development";
 #[derive(Debug)]
 pub struct Visit {
     way: Way,
+    host: Host,
     session: Option<Secret<String>>,
     form: Option<Secret<String>>,
     /// Where it came from.
@@ -44,11 +45,23 @@ impl Visit {
         };
         Some(Self {
             way,
+            host: head.host.clone(),
             session: cookie(session),
             form: cookie(form),
             from: head.client,
             is_ours: is_of_origin(&head.fields, head.secure, &head.host),
         })
+    }
+
+    /// Whether the page is one of this origin.
+    pub(super) fn is_at(&self, origin: &str) -> bool {
+        let scheme = match self.way {
+            Way::Secure => "https://",
+            Way::Development => "http://",
+        };
+        origin
+            .strip_prefix(scheme)
+            .is_some_and(|host| Host::parse(host.as_bytes()).is_ok_and(|host| host == self.host))
     }
 
     /// The hash of the session's cookie, by which the store knows it.

@@ -10,7 +10,6 @@ use crate::request_body::RequestBody;
 use crate::respond::{document, in_attribute, page, refuse, see_other};
 use crate::response::Response;
 use crate::settings::IdentityCall;
-use haechi_audit::Recorded;
 use haechi_authn::identity::{Form, is_form};
 use haechi_authn::oidc::{LoginFault, OidcClient, Redirection, ResponseMode, ReturnTo, opens_a_page};
 use haechi_authn::{LoginRedirect, SetCookie, StepUp};
@@ -69,9 +68,7 @@ pub(super) async fn answer(
     // A login that cannot be recorded is none: nobody gets its cookie.
     let mut answer = answer;
     for told in told {
-        if let Err(refused) =
-            request.worker.audit().event(&told.event(head), head).await.map(|Recorded { .. }| ())
-        {
+        if let Err(refused) = told.tell(request, head).await {
             answer = Answer::Refused(refused);
         }
     }

@@ -4,7 +4,9 @@ use super::fields::{Field, field, form, on_to, password_field, scope_text};
 use super::own_password::told_of;
 use super::words::{Language, Words};
 use haechi_authn::hashing::PasswordFault;
-use haechi_authn::identity::{Account, GivenConsent, NewFactor, OwnLogin, OwnPage, Page, Problem};
+use haechi_authn::identity::{
+    Account, FactorStanding, GivenConsent, NewFactor, OwnLogin, OwnPage, Page, Problem,
+};
 use haechi_core::{Secret, Timestamp};
 use maud::{Markup, html};
 use qrcodegen::{QrCode, QrCodeEcc};
@@ -13,7 +15,7 @@ use std::fmt::Write;
 /// The light space around a QR code, in modules (ISO/IEC 18004).
 const QUIET: i32 = 4;
 
-fn link(base: &str, page: OwnPage, text: &str) -> Markup {
+pub(super) fn link(base: &str, page: OwnPage, text: &str) -> Markup {
     html! { a href={ (base) "/" (page.name()) } { (text) } }
 }
 
@@ -48,15 +50,19 @@ pub(super) fn password_problem(fault: PasswordFault, language: Language) -> &'st
 
 pub(super) fn second_factor(
     page: &Page,
-    (is_on, setting_up): (bool, Option<&NewFactor>),
+    (standing, has_passkeys): (&FactorStanding, bool),
+    setting_up: Option<&NewFactor>,
     base: &str,
     words: &Words,
 ) -> Markup {
+    let asks_passkey = has_passkeys && !standing.asks_passkey;
     html! {
-        p { @if is_on { (words.factor_on) } @else { (words.factor_off) } }
+        @if !standing.is_on { p { (words.factor_off) } }
+        @if standing.has_app { p { (words.factor_on) } }
+        @if standing.asks_passkey { p { (words.passkey_asked) } }
         @match setting_up {
             Some(new) => (set_up(page, new, base, words)),
-            None => (with_password(page, is_on, base, words)),
+            None => (with_password(page, (standing, asks_passkey), base, words)),
         }
         p { (link(base, OwnPage::Account, words.back_to_account)) }
     }
@@ -86,14 +92,24 @@ fn set_up(page: &Page, new: &NewFactor, base: &str, words: &Words) -> Markup {
     }
 }
 
-fn with_password(page: &Page, is_on: bool, base: &str, words: &Words) -> Markup {
+fn with_password(
+    page: &Page,
+    (standing, can_ask_passkey): (&FactorStanding, bool),
+    base: &str,
+    words: &Words,
+) -> Markup {
     let bad = page.problem == Some(Problem::Current);
     html! {
         (form(page, base, OwnPage::SecondFactor.name(), html! {
             input type="text" name="username" value=(page.username) autocomplete="username" hidden;
             (field(&password_field("password", words.current_password, "current-password", true, bad)))
-            button type="submit" name="action" value="enrol" { @if is_on { (words.another_app) } @else { (words.set_up) } }
-            @if is_on {
+            button type="submit" name="action" value="enrol" {
+                @if standing.has_app { (words.another_app) } @else { (words.set_up) }
+            }
+            @if can_ask_passkey {
+                button .second type="submit" name="action" value="passkey" { (words.ask_passkey) }
+            }
+            @if standing.is_on {
                 button .second type="submit" name="action" value="codes" { (words.new_codes) }
                 button .second type="submit" name="action" value="disable" { (words.turn_off) }
             }
@@ -146,6 +162,12 @@ pub(super) fn account(page: &Page, account: &Account, base: &str, words: &Words)
             li {
                 (link(base, OwnPage::SecondFactor, words.code_title)) " "
                 span .dim { @if account.second_factor { (words.is_on) } @else { (words.is_off) } }
+            }
+            @if let Some(passkeys) = account.passkeys {
+                li {
+                    (link(base, OwnPage::Passkeys, words.passkeys)) " "
+                    span .dim { "(" (passkeys) ")" }
+                }
             }
             li { a href={ (base) "/end_session" } { (words.log_out) } }
         }
@@ -200,7 +222,7 @@ fn one_consent(page: &Page, given: &GivenConsent, base: &str, words: &Words) -> 
 }
 
 /// To the minute, in UTC: nobody knows where the reader is.
-fn time(at: Timestamp) -> Markup {
+pub(super) fn time(at: Timestamp) -> Markup {
     let exact = at.rfc3339().to_string();
     let shown = exact.get(..16).unwrap_or(&exact).replace('T', " ");
     html! { time datetime=(exact) { (shown) " UTC" } }

@@ -1,8 +1,8 @@
 //! The provider's pages: HTML without script, whose one style and whose forms' aims the policy names (docs/identity-provider.md#pages).
 
 use super::fields::{Field, field, form, on_to, password_field, scope_text};
-use super::own_pages;
 use super::words::{Language, Words};
+use super::{own_pages, passkeys};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -18,7 +18,7 @@ h1{font-size:1.5rem;margin:0 0 1rem}label{display:block;margin:1rem 0 .25rem;fon
 input{width:100%;padding:.6rem;font:inherit;color:inherit;background:transparent;border:1px solid var(--line);border-radius:.4rem}\
 input[aria-invalid]{border-color:var(--bad)}button{width:100%;margin-top:1rem;padding:.65rem;font:inherit;font-weight:600;border-radius:.4rem;border:1px solid var(--act);background:var(--act);color:var(--on);cursor:pointer}\
 button.second{background:transparent;color:var(--act)}:focus-visible{outline:3px solid var(--act);outline-offset:2px}\
-.problem{color:var(--bad);border-left:.25rem solid var(--bad);padding-left:.75rem;margin:0 0 1rem}.dim{color:var(--dim)}code{font-size:1rem}\
+.problem{color:var(--bad);border-left:.25rem solid var(--bad);padding-left:.75rem;margin:1rem 0}.dim{color:var(--dim)}code{font-size:1rem}\
 li{margin:.25rem 0}h2{font-size:1.15rem;margin:2rem 0 .5rem}a{color:var(--act)}.plain{list-style:none;padding:0}.plain>li{border-top:1px solid var(--line);padding:.5rem 0}\
 .codes{padding-left:1.2rem}.qr{display:block;width:14rem;max-width:100%;margin:1rem auto;border-radius:.4rem}";
 
@@ -26,12 +26,14 @@ li{margin:.25rem 0}h2{font-size:1.15rem;margin:2rem 0 .5rem}a{color:var(--act)}.
 static STYLE_SHA256: LazyLock<String> =
     LazyLock::new(|| STANDARD.encode(digest(&SHA256, STYLE.as_bytes()).as_ref()));
 
-/// The policy of a page whose form may lead to `leads_to` besides this site. Browsers hold redirects after a form to it as well.
-pub(super) fn policy(leads_to: Option<&str>) -> String {
+/// The policy of a page whose form may lead to `leads_to` besides this site, and that runs `script`, by its whole address, and nothing else. Browsers hold
+/// redirects after a form to it as well.
+pub(super) fn policy(leads_to: Option<&str>, script: Option<&str>) -> String {
+    let script = script.map_or_else(String::new, |address| format!(" script-src {address};"));
     let leads_to = leads_to.map_or_else(String::new, |origin| format!(" {origin}"));
     let style = &*STYLE_SHA256;
     format!(
-        "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'{leads_to}; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{style}';{script} form-action 'self'{leads_to}; base-uri 'none'; frame-ancestors 'none'"
     )
 }
 
@@ -48,6 +50,7 @@ pub(super) fn render(page: &Page, base: &str, language: Language) -> Vec<u8> {
                 meta name="robots" content="noindex";
                 title { (title) }
                 style { (PreEscaped(STYLE)) }
+                @if page.passkey.is_some() { (passkeys::script(base)) }
             }
             body {
                 main {
@@ -64,9 +67,12 @@ pub(super) fn render(page: &Page, base: &str, language: Language) -> Vec<u8> {
 fn title(kind: &PageKind, words: &Words) -> &'static str {
     match kind {
         PageKind::Login => words.log_in,
-        PageKind::Code | PageKind::SecondFactor { .. } => words.code_title,
+        PageKind::Code { .. } | PageKind::SecondFactor { .. } => words.code_title,
         PageKind::NewPassword { .. } => words.change_password,
         PageKind::RecoveryCodes(_) => words.codes_title,
+        PageKind::Passkeys(_) => words.passkeys,
+        PageKind::NewPasskey { .. } => words.passkey_add,
+        PageKind::RemovePasskey { .. } => words.passkey_remove_title,
         PageKind::Account(_) => words.account,
         PageKind::Consent { .. } => words.consent,
         PageKind::Logout => words.log_out_question,
@@ -77,12 +83,16 @@ fn title(kind: &PageKind, words: &Words) -> &'static str {
 fn body(page: &Page, base: &str, words: &Words) -> Markup {
     match &page.kind {
         PageKind::Login => login(page, base, words),
-        PageKind::Code => code(page, base, words),
+        PageKind::Code { has_app } => code(page, *has_app, base, words),
         PageKind::NewPassword { asks_current } => own_pages::new_password(page, *asks_current, base, words),
-        PageKind::SecondFactor { is_on, setting_up } => {
-            own_pages::second_factor(page, (*is_on, setting_up.as_ref()), base, words)
+        PageKind::SecondFactor { standing, has_passkeys, setting_up } => {
+            let asks = (standing, *has_passkeys);
+            own_pages::second_factor(page, asks, setting_up.as_ref(), base, words)
         }
         PageKind::RecoveryCodes(codes) => own_pages::recovery_codes(codes, base, words),
+        PageKind::Passkeys(own) => passkeys::passkeys(page, own, base, words),
+        PageKind::NewPasskey { name } => passkeys::new_passkey(page, name, base, words),
+        PageKind::RemovePasskey { id, name } => passkeys::remove_passkey(page, (id, name), base, words),
         PageKind::Account(account) => own_pages::account(page, account, base, words),
         PageKind::Consent { scopes, registered, sent_to } => {
             consent(page, (scopes, *registered, sent_to), base, words)
@@ -107,10 +117,13 @@ fn problem(problem: Option<Problem>, words: &Words, language: Language) -> Marku
         Problem::Credentials => words.wrong_credentials,
         Problem::Code => words.wrong_code,
         Problem::FirstCode => words.wrong_first_code,
+        Problem::Passkey => words.wrong_passkey,
+        Problem::NewPasskey => words.wrong_new_passkey,
         Problem::Current => words.wrong_current,
         Problem::Repeated => words.not_repeated,
         Problem::Password(fault) => own_pages::password_problem(fault, language),
         Problem::ShortPassword => words.short_password,
+        Problem::LastPasskey => words.last_passkey,
         Problem::Form => words.old_form,
     };
     html! { p #problem .problem role="alert" { (text) } }
@@ -139,14 +152,15 @@ fn login(page: &Page, base: &str, words: &Words) -> Markup {
                 button .second type="submit" name="action" value="cancel" formnovalidate { (words.cancel) }
             }
         }))
+        @if let Some(asked) = &page.passkey { (passkeys::question(page, asked, base, words)) }
     }
 }
 
-fn code(page: &Page, base: &str, words: &Words) -> Markup {
+fn code(page: &Page, has_app: bool, base: &str, words: &Words) -> Markup {
     let bad = page.problem == Some(Problem::Code);
     html! {
         (on_to(page, words))
-        p { (words.code_text) }
+        p { @if has_app { (words.code_text) } @else { (words.passkey_second_text) } }
         (form(page, base, "authorize", html! {
             (field(&code_field(words.code, bad)))
             button type="submit" name="action" value="login" { (words.code_continue) }
@@ -154,6 +168,7 @@ fn code(page: &Page, base: &str, words: &Words) -> Markup {
                 button .second type="submit" name="action" value="cancel" formnovalidate { (words.cancel) }
             }
         }))
+        @if let Some(asked) = &page.passkey { (passkeys::question(page, asked, base, words)) }
     }
 }
 
@@ -186,8 +201,12 @@ fn consent(
 #[cfg(test)]
 mod tests {
     use super::{policy, render};
+    use crate::identity_provider::passkey_script::passkey_script;
     use crate::identity_provider::words::Language;
-    use haechi_authn::identity::{Account, GivenConsent, NewFactor, OwnLogin, Page, PageKind, Problem};
+    use haechi_authn::identity::{
+        Account, FactorStanding, GivenConsent, NewFactor, OwnLogin, OwnPasskey, Page, PageKind,
+        PasskeyQuestion, Problem,
+    };
     use haechi_core::Timestamp;
     use std::time::Duration;
 
@@ -199,6 +218,7 @@ mod tests {
             username: "<img src=x>".into(),
             client: Some("\"><b>".into()),
             leads_to: None,
+            passkey: Some(PasskeyQuestion { options: "{\"a\":\"<b>\"}".into(), creates: false }),
             cookies: Vec::new(),
         }
     }
@@ -206,6 +226,11 @@ mod tests {
     fn new_factor() -> NewFactor {
         let uri = "otpauth://totp/a:b?secret=\"><script>".into();
         NewFactor { secret: "<i>".into(), uri, lasts: Duration::from_secs(60) }
+    }
+
+    fn second_factor(is_on: bool, setting_up: Option<NewFactor>) -> PageKind {
+        let standing = FactorStanding { is_on, has_app: is_on, ..FactorStanding::default() };
+        PageKind::SecondFactor { standing, has_passkeys: true, setting_up }
     }
 
     fn account() -> Account {
@@ -220,18 +245,27 @@ mod tests {
         };
         let given =
             GivenConsent { client: "\"><b>".into(), name: "<script>".into(), scopes: vec!["<i>".into()] };
-        Account { second_factor: true, logins: vec![login], consents: vec![given] }
+        Account { second_factor: true, passkeys: Some(1), logins: vec![login], consents: vec![given] }
+    }
+
+    fn passkey() -> OwnPasskey {
+        let created = Timestamp::from_seconds(1_800_000_000);
+        OwnPasskey { id: "\"><b>".into(), name: "<i>".into(), synced: true, created, used: Some(created) }
     }
 
     fn all() -> Vec<PageKind> {
         let scopes = vec!["openid".into(), "<i>".into()];
         vec![
             PageKind::Login,
-            PageKind::Code,
+            PageKind::Code { has_app: true },
+            PageKind::Code { has_app: false },
             PageKind::NewPassword { asks_current: true },
-            PageKind::SecondFactor { is_on: true, setting_up: None },
-            PageKind::SecondFactor { is_on: false, setting_up: Some(new_factor()) },
+            second_factor(true, None),
+            second_factor(false, Some(new_factor())),
             PageKind::RecoveryCodes(vec!["<b>".into()]),
+            PageKind::Passkeys(vec![passkey()]),
+            PageKind::NewPasskey { name: "<b>".into() },
+            PageKind::RemovePasskey { id: "\"><i>".into(), name: "<b>".into() },
             PageKind::Account(Box::new(account())),
             PageKind::Consent { scopes, registered: true, sent_to: "<a>".into() },
             PageKind::Logout,
@@ -244,6 +278,9 @@ mod tests {
         for kind in all() {
             for language in [Language::English, Language::Korean] {
                 let text = String::from_utf8(render(&page(kind.clone()), "/auth", language)).unwrap();
+                let script = format!("<script src=\"/auth/{}\" defer></script>", passkey_script());
+                assert_eq!(text.matches(&script).count(), 1, "the one script, by its address");
+                let text = text.replace(&script, "");
                 for bad in
                     ["<script", "<img", "<b>", "<i>", "<a>", " onclick", " onload", "javascript:", " style="]
                 {
@@ -269,10 +306,17 @@ mod tests {
 
     #[test]
     fn the_policy_lets_forms_go_where_they_must_and_nowhere_else() {
-        let told = policy(Some("https://app.example.com"));
+        let told = policy(Some("https://app.example.com"), None);
         assert!(told.contains("default-src 'none'; style-src 'sha256-"), "{told}");
         assert!(told.contains("form-action 'self' https://app.example.com; "), "{told}");
         assert!(told.ends_with("frame-ancestors 'none'"), "{told}");
-        assert!(policy(None).contains("form-action 'self'; "));
+        assert!(
+            policy(None, None).contains("form-action 'self'; ") && !policy(None, None).contains("script-src")
+        );
+        let told = policy(None, Some("https://login.example.com/auth/passkey-1.js"));
+        assert!(
+            told.contains("; script-src https://login.example.com/auth/passkey-1.js; form-action "),
+            "{told}"
+        );
     }
 }

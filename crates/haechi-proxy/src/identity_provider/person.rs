@@ -1,5 +1,6 @@
 //! The provider's pages over HTTP: requests in, pages and redirects out. What comes of a visit is `haechi-authn`'s.
 
+use super::passkey_script::passkey_script;
 use super::told::Told;
 use super::words::Language;
 use super::{pages, read, refuse_limited};
@@ -10,7 +11,6 @@ use crate::request_body::RequestBody;
 use crate::respond::{form_page, refuse, see_other};
 use crate::response::Response;
 use crate::settings::IdentityCall;
-use haechi_audit::Recorded;
 use haechi_authn::identity::{
     BrowserAnswer, BrowserOutcome, Form, Happened, OwnPage, Provider, Visit, is_form,
 };
@@ -33,6 +33,7 @@ impl PersonCall {
             IdentityCall::Authorize => Self::Authorize,
             IdentityCall::EndSession => Self::EndSession,
             IdentityCall::Account => Self::Own(OwnPage::Account),
+            IdentityCall::Passkeys => Self::Own(OwnPage::Passkeys),
             IdentityCall::Password if of_person() => Self::Own(OwnPage::Password),
             IdentityCall::SecondFactor if of_person() => Self::Own(OwnPage::SecondFactor),
             _ => return None,
@@ -68,8 +69,7 @@ pub(super) async fn answer(
     };
     // What cannot be recorded has not happened: nobody gets its cookie or its code.
     for event in happened {
-        let event = told(event, provider).event(head);
-        if let Err(refused) = request.worker.audit().event(&event, head).await.map(|Recorded { .. }| ()) {
+        if let Err(refused) = told(event, provider).tell(request, head).await {
             return refuse(refused, request.to, record);
         }
     }
@@ -147,7 +147,9 @@ fn respond(
         BrowserAnswer::SeeOther { location, cookies } => see_other(&location, &cookies, &request.to, record),
         BrowserAnswer::Page(page) => {
             let html = pages::render(&page, provider.path(), Language::of(&head.fields));
-            let policy = pages::policy(page.leads_to.as_deref());
+            let (site, base) = (provider.issuer(), provider.path());
+            let script = page.passkey.as_ref().map(|_| format!("{site}{base}/{}", passkey_script()));
+            let policy = pages::policy(page.leads_to.as_deref(), script.as_deref());
             form_page(html, &policy, page.problem.is_some(), &page.cookies, &request.to, record)
         }
         BrowserAnswer::Refused { told, reason } => {

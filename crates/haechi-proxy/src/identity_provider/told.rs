@@ -1,5 +1,8 @@
 //! What the audit trail is told of logins, logouts and tokens.
 
+use crate::forwarding::Forwarding;
+use crate::refusal::Refused;
+use haechi_audit::Recorded;
 use haechi_core::ports::{AuditActor, AuditEvent, AuditOutcome, AuditSubject};
 use haechi_core::{Caller, RequestHead};
 use serde_json::Map;
@@ -67,7 +70,21 @@ impl Told {
         Self { authenticator: Some(authenticator.to_owned()), ..self }
     }
 
-    pub(super) fn event(self, head: &RequestHead) -> AuditEvent {
+    /// Tells the audit trail, and counts what was told of the embedded provider: logins elsewhere have counts of their own.
+    ///
+    /// # Errors
+    /// Why it cannot be recorded; then it has not happened.
+    pub(super) async fn tell(self, request: &Forwarding<'_>, head: &RequestHead) -> Result<(), Refused> {
+        let result = if self.outcome == AuditOutcome::Done { "ok" } else { "refused" };
+        let (action, is_own) = (self.action, self.authenticator.is_none());
+        let Recorded { .. } = request.worker.audit().event(&self.event(head), head).await?;
+        if is_own {
+            request.worker.metrics().identity_event(action, result);
+        }
+        Ok(())
+    }
+
+    fn event(self, head: &RequestHead) -> AuditEvent {
         let mut details = Map::new();
         if let Some(reason) = self.reason {
             details.insert("reason".to_owned(), reason.into());

@@ -1,7 +1,7 @@
 //! What one worker counts.
 
 use super::by_name::{ByName, NamedList};
-use super::cells::{Counter, Histogram, Level, Total};
+use super::cells::{Counter, Histogram, Labels, Level, Total};
 use super::named::{AuthenticatorMetrics, DecisionPointMetrics, ServiceMetrics};
 use super::route::RouteMetrics;
 use crate::limits::Limit;
@@ -64,6 +64,7 @@ pub(crate) struct WorkerMetrics {
     proxy_headers: Counter<&'static str>,
     http2_ended: Counter<&'static str>,
     limits: Counter<&'static str>,
+    identity_events: Counter<IdentityEvent>,
     panics: Total,
     connections: Level,
     buffered: Level,
@@ -84,6 +85,7 @@ impl Default for WorkerMetrics {
             proxy_headers: Counter::default(),
             http2_ended: Counter::default(),
             limits: Counter::default(),
+            identity_events: Counter::default(),
             panics: Total::default(),
             connections: Level::default(),
             buffered: Level::default(),
@@ -147,6 +149,11 @@ impl WorkerMetrics {
         self.limits.count(limit.name());
     }
 
+    /// Something happened at the embedded identity provider.
+    pub(crate) fn identity_event(&self, action: &'static str, result: &'static str) {
+        self.identity_events.count(IdentityEvent { action, result });
+    }
+
     pub(crate) fn connections(&self, now: usize) {
         self.connections.set(now);
     }
@@ -165,6 +172,19 @@ impl WorkerMetrics {
     pub(crate) fn websocket(self: &Arc<Self>) -> OpenWebSocket {
         self.websockets.up();
         OpenWebSocket(self.clone())
+    }
+}
+
+/// What happened at the embedded identity provider, as the audit trail calls it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct IdentityEvent {
+    action: &'static str,
+    result: &'static str,
+}
+
+impl Labels for IdentityEvent {
+    fn with(&self, show: &mut dyn FnMut(&[&str])) {
+        show(&[self.action, self.result]);
     }
 }
 
@@ -216,6 +236,9 @@ impl WorkerMetrics {
         self.http2_ended.show(page.counter("haechi_http2_ended_total", help, &["reason"]), &[]);
         let help = "Times that a client reached a limit, by limit";
         self.limits.show(page.counter("haechi_limits_total", help, &["limit"]), &[]);
+        let help = "What happened at the embedded identity provider, by what the audit trail calls it";
+        let events = page.counter("haechi_identity_events_total", help, &["action", "result"]);
+        self.identity_events.show(events, &[]);
         let help = "Requests and connections that ended with a panic of the gate";
         self.panics.show(page.counter("haechi_panics_total", help, &[]));
         self.connections.show(page.gauge("haechi_connections", "Open client connections", &[]));

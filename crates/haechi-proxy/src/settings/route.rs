@@ -111,6 +111,10 @@ pub enum IdentityCall {
     Sessions,
     /// `GET` or `POST /auth/totp`: the caller's own second factor.
     SecondFactor,
+    /// `GET` or `POST /auth/passkeys`: a page of one's own passkeys.
+    Passkeys,
+    /// `GET /auth/passkey-HASH.js`: what pages with passkeys run.
+    PasskeyScript,
     /// `GET` or `POST /auth/password`: the caller's own password.
     Password,
     /// `POST /auth/refresh`

@@ -103,6 +103,11 @@ pub(crate) enum UserCommand {
         /// The user.
         name: String,
     },
+    /// Take all passkeys away from a user who has lost a device, and log the user out.
+    RemovePasskeys {
+        /// The user.
+        name: String,
+    },
     /// Delete a user and log the user out.
     Delete {
         /// The user.
@@ -124,6 +129,7 @@ impl UserCommand {
             Self::SetAttr { .. } => "user.set_attributes",
             Self::Unlock { .. } => "user.unlock",
             Self::RemoveSecondFactor { .. } => "user.remove_second_factor",
+            Self::RemovePasskeys { .. } => "user.remove_passkeys",
             Self::Import(_) => "user.import",
             Self::Export(_) => "user.export",
             Self::SetPassword { .. } => "user.set_password",
@@ -171,12 +177,7 @@ async fn change(opened: &Opened, command: UserCommand) -> Result<String, Failure
             change_roles(opened, &accounts, &name, |known| without(known, &roles)).await?
         }
         UserCommand::SetAttr { name, attributes, remove } => {
-            let user = existing(opened, &name).await?;
-            let given = input::attributes(&opened.config, &attributes)?;
-            let next = changed(user.attributes, given, &remove)?;
-            let edit = Edit { of: &name, revision: Some(user.revision) };
-            accounts.set_attributes(edit, next.clone()).await?;
-            said_of_attributes(&name, &next)
+            set_attributes(opened, &accounts, &name, (&attributes, &remove)).await?
         }
         UserCommand::Unlock { name } => {
             accounts.unlock(&name).await?;
@@ -185,6 +186,10 @@ async fn change(opened: &Opened, command: UserCommand) -> Result<String, Failure
         UserCommand::RemoveSecondFactor { name } => {
             accounts.remove_second_factor(&name).await?;
             said_of_second_factor(&name)
+        }
+        UserCommand::RemovePasskeys { name } => {
+            accounts.remove_passkeys(&name).await?;
+            said_of_passkeys(&name)
         }
         UserCommand::SetPassword { name, must_change } => {
             existing(opened, &name).await?;
@@ -207,6 +212,20 @@ async fn change(opened: &Opened, command: UserCommand) -> Result<String, Failure
             String::new()
         }
     })
+}
+
+async fn set_attributes(
+    opened: &Opened,
+    accounts: &Accounts,
+    name: &str,
+    (given, remove): (&[(String, String)], &[String]),
+) -> Result<String, Failure> {
+    let user = existing(opened, name).await?;
+    let given = input::attributes(&opened.config, given)?;
+    let next = changed(user.attributes, given, remove)?;
+    let edit = Edit { of: name, revision: Some(user.revision) };
+    accounts.set_attributes(edit, next.clone()).await?;
+    Ok(said_of_attributes(name, &next))
 }
 
 /// Changes the roles that the user has now; if somebody else changes them meanwhile, nothing is changed.
@@ -253,6 +272,10 @@ fn said_of_attributes(name: &str, attributes: &Attributes) -> String {
 
 fn said_of_second_factor(name: &str) -> String {
     format!("user `{name}` has no second factor")
+}
+
+fn said_of_passkeys(name: &str) -> String {
+    format!("user `{name}` has no passkeys")
 }
 
 fn said_of_password(name: &str, must_change: bool) -> String {
@@ -311,8 +334,10 @@ fn print_all(common: &Common, users: &[UserView]) -> Result<(), Failure> {
 
 async fn show(opened: &Opened, name: &str, format: Format) -> Result<(), Failure> {
     let user = existing(opened, name).await?;
-    let second_factor = accounts(&opened.config, &opened.store)?.has_second_factor(&user.id).await?;
-    print(&UserView { second_factor: Some(second_factor), ..UserView::from(user) }, format)
+    let accounts = accounts(&opened.config, &opened.store)?;
+    let second_factor = Some(accounts.has_second_factor(&user.id).await?);
+    let passkeys = Some(accounts.count_passkeys(&user.id).await?);
+    print(&UserView { second_factor, passkeys, ..UserView::from(user) }, format)
 }
 
 fn print(user: &UserView, format: Format) -> Result<(), Failure> {
@@ -335,6 +360,7 @@ fn print(user: &UserView, format: Format) -> Result<(), Failure> {
             rows.into_iter()
                 .chain(change)
                 .chain(second)
+                .chain(user.passkeys.map(|many| ("passkeys", many.to_string())))
                 .chain(locked)
                 .try_for_each(|(head, value)| output::line(&format!("{head:<15}{}", output::shown(&value))))
         }
@@ -362,6 +388,9 @@ struct UserView {
     /// Where one user is shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     second_factor: Option<bool>,
+    /// Where one user is shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    passkeys: Option<usize>,
     /// What a change compares with.
     #[serde(skip_serializing)]
     revision: i64,
@@ -390,6 +419,7 @@ impl From<UserRecord> for UserView {
             revision: user.revision.number(),
             must_change_password: user.password.must_change,
             second_factor: None,
+            passkeys: None,
             locked_until: user
                 .login
                 .locked_until

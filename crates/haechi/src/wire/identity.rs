@@ -181,6 +181,7 @@ fn settings(identity: &meant::Identity, materials: &Materials<'_>) -> IdentitySe
         refresh_lifetime: identity.refresh_token_lifetime,
         browser_session: identity.browser_session,
         registration: identity.registration,
+        passkeys: identity.passkeys.clone(),
         client_origins: materials.client_origins.clone(),
         declared: materials.declared.clone(),
         limits: materials.limits.clone(),

@@ -42,6 +42,7 @@ fn without_keys(world: &World) -> Provider {
             idle: Duration::from_secs(1800),
             absolute: Duration::from_secs(7200),
         },
+        passkeys: None,
         registration: false,
         client_origins: Arc::default(),
         path: "/auth".into(),

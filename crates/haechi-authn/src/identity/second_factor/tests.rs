@@ -116,7 +116,16 @@ async fn a_factor_that_is_removed_is_gone_and_is_set_up_anew() {
     let (secret, recovery) = set_up(&factors).await;
     assert!(factors.note_short_password("u-1", true, NOW).await.unwrap());
     let before = factors.remove("u-1", NOW).await.unwrap();
-    assert_eq!(before, FactorStanding { is_on: true, recovery_codes: 10, short_password: true });
+    assert_eq!(
+        before,
+        FactorStanding {
+            is_on: true,
+            has_app: true,
+            asks_passkey: false,
+            recovery_codes: 10,
+            short_password: true
+        }
+    );
     assert_eq!(factors.standing("u-1", NOW).await.unwrap(), FactorStanding::default());
     assert!(!factors.takes("u-1", &code_of(&secret, later(60)), later(60)).await.unwrap());
     assert!(!factors.takes("u-1", &recovery[0], later(60)).await.unwrap());
@@ -134,4 +143,27 @@ async fn new_recovery_codes_take_the_place_of_all_before() {
     let new = factors.renew_recovery("u-1", NOW).await.unwrap().unwrap();
     assert!(!factors.takes("u-1", &old[0], NOW).await.unwrap());
     assert!(factors.takes("u-1", new[0].expose(), NOW).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_passkey_can_be_asked_for_without_an_app() {
+    let store = FaultyStore::new();
+    let factors = factors(&store, &[1]);
+    let codes = factors.ask_for_passkey("u-1", NOW).await.unwrap();
+    let standing = factors.standing("u-1", NOW).await.unwrap();
+    assert_eq!((standing.is_on, standing.has_app, standing.asks_passkey), (true, false, true));
+    // There is no app whose code would do; a recovery code does, once.
+    assert!(!factors.takes("u-1", "000000", NOW).await.unwrap());
+    assert!(factors.takes("u-1", codes[0].expose(), NOW).await.unwrap());
+    assert!(!factors.takes("u-1", codes[0].expose(), NOW).await.unwrap());
+    assert!(factors.note_short_password("u-1", true, NOW).await.unwrap());
+    // An app beside it changes nothing of that, and it can go alone.
+    let new = factors.begin(WHO, NOW).await.unwrap();
+    factors.confirm("u-1", &code_of(new.secret.expose(), NOW), NOW).await.unwrap().unwrap();
+    let standing = factors.standing("u-1", NOW).await.unwrap();
+    assert_eq!((standing.has_app, standing.asks_passkey, standing.short_password), (true, true, true));
+    factors.ask_for_app_alone("u-1", NOW).await.unwrap();
+    assert!(factors.standing("u-1", NOW).await.unwrap().is_on);
+    factors.remove("u-1", NOW).await.unwrap();
+    assert!(!factors.takes("u-1", codes[1].expose(), NOW).await.unwrap());
 }

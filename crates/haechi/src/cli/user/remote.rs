@@ -2,8 +2,8 @@
 
 use super::transfer::{export_from, import_at};
 use super::{
-    UserCommand, UserView, changed, print, print_all, said_of_attributes, said_of_password, said_of_present,
-    said_of_roles, said_of_second_factor, said_of_unlocked, with, without,
+    UserCommand, UserView, changed, print, print_all, said_of_attributes, said_of_passkeys, said_of_password,
+    said_of_present, said_of_roles, said_of_second_factor, said_of_unlocked, with, without,
 };
 use crate::cli::output::said;
 use crate::cli::remote::Gate;
@@ -48,9 +48,10 @@ pub(super) async fn user(gate: &Gate, common: &Common, command: UserCommand) -> 
             Ok(())
         }
         UserCommand::RemoveSecondFactor { name } => {
-            gate.act(Method::DELETE, &["users", &name, "second-factor"], None).await?;
-            said(&said_of_second_factor(&name));
-            Ok(())
+            take_away(gate, (&name, "second-factor"), &said_of_second_factor(&name)).await
+        }
+        UserCommand::RemovePasskeys { name } => {
+            take_away(gate, (&name, "passkeys"), &said_of_passkeys(&name)).await
         }
         UserCommand::SetRoles { name, roles, none: _ } => {
             let body = json!({ "roles": roles });
@@ -69,6 +70,13 @@ pub(super) async fn user(gate: &Gate, common: &Common, command: UserCommand) -> 
         UserCommand::Import(arguments) => import_at(gate, common, &arguments).await,
         UserCommand::Export(arguments) => export_from(gate, &arguments, common.output).await,
     }
+}
+
+/// Takes something away from a user, and says so.
+async fn take_away(gate: &Gate, (name, what): (&str, &str), done: &str) -> Result<(), Failure> {
+    gate.act(Method::DELETE, &["users", name, what], None).await?;
+    said(done);
+    Ok(())
 }
 
 async fn one(gate: &Gate, name: &str) -> Result<UserView, Failure> {

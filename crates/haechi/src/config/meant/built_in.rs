@@ -8,7 +8,7 @@ use crate::authenticators::ANONYMOUS;
 use crate::config::report::Fault;
 use haechi_authz::{RouteFacts, Rule};
 use haechi_core::{MethodSet, PathPattern};
-use haechi_proxy::{IdentityCall, ProtectedResource};
+use haechi_proxy::{IdentityCall, ProtectedResource, passkey_script};
 use http::Method;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -166,6 +166,17 @@ fn routes(
         ("identity-jwks", JWKS_PATH.to_owned(), vec![Method::GET], open(), IdentityCall::Jwks),
         ("identity-discovery", DISCOVERY_PATH.to_owned(), vec![Method::GET], open(), IdentityCall::Discovery),
     ];
+    if identity.passkeys.is_some() {
+        calls.push(("identity-passkeys", below("passkeys"), both(), open(), IdentityCall::Passkeys));
+        let script = below(passkey_script());
+        calls.push((
+            "identity-passkey-script",
+            script,
+            vec![Method::GET],
+            open(),
+            IdentityCall::PasskeyScript,
+        ));
+    }
     if identity.registration {
         let register = below("register");
         calls.push(("identity-register", register, vec![Method::POST], open(), IdentityCall::Register));

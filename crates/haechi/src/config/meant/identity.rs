@@ -5,7 +5,7 @@ use super::rate_limits::identity_rates;
 use crate::config::report::Fault;
 use crate::config::source::At;
 use crate::config::written;
-use haechi_authn::identity::{BrowserSessionSpans, IdentityRates, Lockout, Seal};
+use haechi_authn::identity::{BrowserSessionSpans, IdentityRates, Lockout, RelyingParty, Seal};
 use haechi_authn::jose::SigningAlgorithm;
 use haechi_authn::keys::WebOrigin;
 use haechi_core::PathPattern;
@@ -34,6 +34,8 @@ pub(crate) struct Identity {
     pub browser_session: BrowserSessionSpans,
     /// Whether clients may register themselves.
     pub registration: bool,
+    /// Whose passkeys people may log in with, where they may.
+    pub passkeys: Option<RelyingParty>,
     /// The keys that it signs with.
     pub signing_keys: SigningKeys,
     /// After how long a password must be changed.
@@ -69,6 +71,7 @@ pub(super) fn identity(resolver: &mut Resolver<'_>, written: &At<written::Identi
     let rates = identity_rates(resolver, written);
     let signing_keys = signing_keys(resolver, written.signing_keys.as_ref()?);
     let lockout = written.lockout.as_ref()?;
+    let passkeys = passkeys(resolver, written, issuer.as_deref());
     Some(Identity {
         issuer: issuer?,
         path: path?,
@@ -78,6 +81,7 @@ pub(super) fn identity(resolver: &mut Resolver<'_>, written: &At<written::Identi
         reuse_interval: refresh_token.reuse_interval.0,
         browser_session: browser_session?,
         registration: written.registration,
+        passkeys: passkeys?,
         signing_keys: signing_keys?,
         password_max_age: written.password.as_ref()?.max_age.given().map(|age| age.value.0),
         lockout: Lockout {
@@ -86,6 +90,24 @@ pub(super) fn identity(resolver: &mut Resolver<'_>, written: &At<written::Identi
         },
         rates: rates?,
     })
+}
+
+/// Passkeys are bound to a name: browsers have none for an address.
+fn passkeys(
+    resolver: &mut Resolver<'_>,
+    written: &written::Identity,
+    issuer: Option<&str>,
+) -> Option<Option<RelyingParty>> {
+    if !written.passkeys {
+        return Some(None);
+    }
+    if let Some(party) = RelyingParty::of(issuer?) {
+        return Some(Some(party));
+    }
+    let span = written.issuer.as_ref()?.span;
+    let fault = Fault::new(span, "browsers have no passkeys for this issuer");
+    resolver
+        .fault(fault.help("write `https://` and a name, or `http://localhost`: `https://login.example.com`"))
 }
 
 fn browser_session(

@@ -289,6 +289,11 @@ fn our_own_tokens_are_what_we_make_them() {
     assert_refused(&identity("signing_keys: { seal: [] }"), "expected a seal, or a list of seals");
     assert_refused(&identity("signing_keys: { rotate_every: 59m }"), "`59m` is not a duration");
     assert_refused(&identity("refresh_token: { reuse_interval: 2m }"), "`2m` is not a duration");
+    assert_eq!(identity("passkeys: true"), [""; 0]);
+    for issuer in ["http://127.0.0.1:8080", "https://192.0.2.1"] {
+        let text = format!("store: sqlite:h\nidentity: {{ issuer: \"{issuer}\", passkeys: true }}\n");
+        assert_refused(&messages(&text), "browsers have no passkeys for this issuer");
+    }
     assert_eq!(lifetimes("access_token: { lifetime: 1h }, ", "1h"), [""; 0]);
     assert_refused(
         &lifetimes("access_token: { lifetime: 1h }, ", "59m"),

@@ -29,6 +29,8 @@ record! {
         section session as "session": At<BrowserSession>,
         /// Whether clients may register themselves (RFC 7591): public ones, at most 1000, that ask people for consent.
         default registration as "registration": bool = false,
+        /// Whether people may log in with passkeys (Web Authentication), which are bound to the issuer's host: a name, and no address.
+        default passkeys as "passkeys": bool = false,
         /// The keys that tokens are signed with.
         section signing_keys as "signing_keys": SigningKeys,
         /// The passwords of users.
