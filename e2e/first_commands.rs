@@ -230,3 +230,59 @@ fn a_configuration_of_a_revision_is_read_with_what_stood_beside_it() {
     }
     assert!(!gate.join("x").exists());
 }
+
+/// What `haechi` prints in `folder` on a terminal, which `script` (util-linux) makes.
+fn on_a_terminal(folder: &Folder, arguments: &str, variables: &[(&str, &str)]) -> String {
+    let output = Command::new("script")
+        .args(["-qec", &format!("{} {arguments}", env!("CARGO_BIN_EXE_haechi")), "/dev/null"])
+        .current_dir(folder.path())
+        .env("TERM", "xterm")
+        .env_remove("NO_COLOR")
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn verdicts_have_colours_on_a_terminal_and_nowhere_else() {
+    let folder = Folder::exactly(
+        "listeners: [{ bind: 127.0.0.1:0 }]\nroles: { USER: {}, ADMIN: {} }\n\
+         services: { web: { endpoints: [\"http://127.0.0.1:1\"] } }\n\
+         authenticators: { key: { type: api_key } }\nstore: sqlite:haechi.db\n\
+         routes:\n  - { name: open, match: { path: /open }, service: web, authenticate: none }\n\
+         \x20 - { name: admin, match: { path: /admin/** }, service: web, authenticate: [key], authorize: { roles: [ADMIN] } }\n",
+    );
+    folder.write(
+        "cases.yaml",
+        "cases:\n  - { request: GET /admin/x, as: { roles: [USER] }, expect: deny }\n\
+         \x20 - { request: GET /admin/x, as: { roles: [USER] }, expect: allow }\n",
+    );
+    folder.write("bad.yaml", "listeners: 7\n");
+    let explained = "explain --method GET --path /admin/x --role USER";
+    let (green, red) =
+        (["\x1b[1;32mok\x1b[0m  ", "\x1b[1;32mallow"], ["\x1b[1;31mFAIL\x1b[0m", "\x1b[1;31m"]);
+    let tried = on_a_terminal(&folder, "test cases.yaml", &[]);
+    assert!(tried.contains(green[0]) && tried.contains(red[0]), "{tried}");
+    let open = on_a_terminal(&folder, "explain --method GET --path /open", &[]);
+    assert!(open.starts_with(green[1]), "{open:?}");
+    for arguments in [explained, "check -c bad.yaml"] {
+        let shown = on_a_terminal(&folder, arguments, &[]);
+        assert!(shown.starts_with(red[1]), "{shown:?}");
+        for quiet in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+            assert!(!on_a_terminal(&folder, arguments, &[quiet]).contains('\x1b'), "{arguments} {quiet:?}");
+        }
+        let piped = Command::new(env!("CARGO_BIN_EXE_haechi"))
+            .args(arguments.split(' '))
+            .current_dir(folder.path())
+            .env("TERM", "xterm")
+            .output()
+            .unwrap();
+        assert!(![piped.stdout, piped.stderr].concat().contains(&0x1b), "{arguments}");
+    }
+    // Programs read JUnit's XML and JSON, wherever they are printed.
+    for form in ["junit", "json"] {
+        let shown = on_a_terminal(&folder, &format!("test cases.yaml --output {form}"), &[]);
+        assert!(shown.contains("/admin/x") && !shown.contains('\x1b'), "{shown:?}");
+    }
+}

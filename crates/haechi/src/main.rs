@@ -9,7 +9,7 @@ mod inspect;
 mod shell;
 mod wire;
 
-use clap::Parser;
+use clap::FromArgMatches;
 use cli::{Cli, Command};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -24,8 +24,10 @@ fn main() -> ExitCode {
     use_small_pages();
     diagnostics::install();
     wire::panics::tell();
-    let Cli { command, common } = Cli::parse();
-    let done = common.of(&command).and_then(|common| match command {
+    let typed = cli::forms::commands().get_matches();
+    let name = cli::forms::typed(&typed);
+    let Cli { command, common } = Cli::from_arg_matches(&typed).unwrap_or_else(|error| error.exit());
+    let done = common.of(&name).and_then(|common| match command {
         Command::Init => cli::init::init(&common),
         Command::Check(arguments) => cli::check::check(&common, &arguments),
         Command::Decisions(arguments) => cli::decisions::decisions(&common, &arguments),

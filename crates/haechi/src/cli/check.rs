@@ -3,7 +3,7 @@
 mod online;
 
 use super::output::{self, counted};
-use super::{CheckArgs, Common, Failure, Format};
+use super::{CheckArgs, Common, Failure, Format, tell_report};
 use crate::authenticators;
 use crate::config::{Config, Report, load, load_from};
 use serde_json::json;
@@ -24,7 +24,7 @@ pub(crate) fn check(common: &Common, arguments: &CheckArgs) -> Result<(), Failur
     let asked = arguments.online.then(|| online::ask(&config)).transpose()?;
     match (common.output, &asked) {
         (Format::Text, _) => {
-            output::to_stderr(&config.warnings.to_string());
+            tell_report(&config.warnings);
             output::line(&summary(&config))?;
             asked.iter().flatten().try_for_each(|found| output::line(&found.to_string()))?;
         }

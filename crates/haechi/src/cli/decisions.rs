@@ -1,6 +1,7 @@
 //! `haechi decisions`: what a running gate has decided lately, and what it decides from now on.
 
 use super::remote::{Gate, GateArgs, ONE_QUESTION, looking, wait};
+use super::verdict::Verdict;
 use super::{Common, Failure, Format, output};
 use clap::Args;
 use haechi_admin::decisions::DecisionRecord;
@@ -68,8 +69,9 @@ fn table(found: &[DecisionRecord]) -> Result<(), Failure> {
     let heads = ["time", "outcome", "method", "host and path", "route", "caller", "id"];
     let rows: Vec<Vec<String>> = found.iter().map(|record| row(record).into()).collect();
     let reasons = std::iter::once(None).chain(found.iter().map(reason));
-    for (text, reason) in output::headed(&heads, &rows).iter().zip(reasons) {
-        output::line(text)?;
+    let outcomes = std::iter::once(None).chain(found.iter().map(|record| Some(record.outcome)));
+    for ((text, outcome), reason) in output::headed(&heads, &rows).iter().zip(outcomes).zip(reasons) {
+        output::line(&outcome.map_or(text.clone(), |outcome| coloured(text, outcome)))?;
         reason.map_or(Ok(()), |reason| output::line(&reason))?;
     }
     Ok(())
@@ -135,7 +137,7 @@ fn show(record: &DecisionRecord, format: Format) -> Result<(), Failure> {
         Format::Json => output::line(&serde_json::to_string(record).map_err(Failure::fault)?),
         Format::Text => {
             let cells = row(record).map(|cell| output::shown(&cell));
-            output::line(&cells.join("  "))?;
+            output::line(&coloured(&cells.join("  "), record.outcome))?;
             reason(record).map_or(Ok(()), |reason| output::line(&reason))
         }
     }
@@ -155,6 +157,16 @@ fn row(record: &DecisionRecord) -> [String; 7] {
         caller,
         record.id.clone(),
     ]
+}
+
+/// A row with its outcome in colour: the second cell, behind the time.
+fn coloured(row: &str, outcome: Outcome) -> String {
+    let verdict = match outcome {
+        Outcome::Allow => Verdict::Good,
+        Outcome::Deny => Verdict::Bad,
+        Outcome::Unavailable => Verdict::Look,
+    };
+    row.replacen(outcome.name(), &verdict.out(outcome.name()), 1)
 }
 
 fn reason(record: &DecisionRecord) -> Option<String> {

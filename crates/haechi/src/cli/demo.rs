@@ -4,6 +4,7 @@ mod backends;
 mod script;
 
 use super::store::accounts;
+use super::verdict::is_coloured;
 use super::{DemoArgs, Failure, Format, output};
 use crate::authenticators;
 use crate::config::{self, Config};
@@ -14,7 +15,6 @@ use haechi_core::ports::{LoginState, Revision, UserRecord};
 use haechi_core::{AttributeValue, Clock, Secret, SystemClock};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
 use tokio::runtime::{Handle, Runtime};
 
 /// What `--output json` prints, in one line.
@@ -62,7 +62,7 @@ pub(crate) fn demo(arguments: DemoArgs, format: Format) -> Result<(), Failure> {
             output::line(&serde_json::to_string(&summary).map_err(Failure::fault)?)?;
         }
         Format::Text => {
-            let color = std::io::stdout().is_terminal();
+            let color = is_coloured(&std::io::stdout());
             output::line(&script::welcome(&url, &admin_url, &accounts, &attempts, &file, color))?;
         }
     }

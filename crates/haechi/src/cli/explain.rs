@@ -9,6 +9,7 @@ mod text;
 
 pub(crate) use text::render;
 
+use super::verdict::Verdict;
 use super::{CallerArgs, Common, ExplainArgs, Failure, Format, configuration, input, output};
 use crate::config::Config;
 use crate::inspect::explain::{CallerArgument, ExplainContext, Inquiry, Supposed, judge};
@@ -31,7 +32,11 @@ pub(crate) fn explain(common: &Common, arguments: &ExplainArgs) -> Result<(), Fa
     let explanation = runtime.block_on(judge(gate, &inquiry))?;
     match common.output {
         Format::Json => output::json(&explanation),
-        Format::Text => output::line(render(&explanation, arguments.all).trim_end()),
+        Format::Text => {
+            let (text, verdict) =
+                (render(&explanation, arguments.all), Verdict::of_status(explanation.status));
+            output::line(text.replacen(explanation.outcome, &verdict.out(explanation.outcome), 1).trim_end())
+        }
     }
 }
 

@@ -93,13 +93,6 @@ pub(crate) struct RotateArgs {
     overlap: Duration,
 }
 
-impl KeyCommand {
-    /// Whether it prints a list.
-    pub(crate) const fn is_list(&self) -> bool {
-        matches!(self, Self::Scan(_) | Self::Stored(StoredKeyCommand::List(_)))
-    }
-}
-
 impl StoredKeyCommand {
     /// What the audit trail calls it; nothing where nothing is changed.
     const fn action(&self) -> &'static str {

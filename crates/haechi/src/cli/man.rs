@@ -1,12 +1,11 @@
 //! `haechi man`: manual pages, made of what may be typed.
 
-use super::{Cli, Failure, output};
-use clap::CommandFactory;
+use super::{Failure, forms, output};
 use std::path::Path;
 
 /// Writes `haechi.1` and a page for each command into `folder`, or prints the first.
 pub(crate) fn man(folder: Option<&Path>) -> Result<(), Failure> {
-    let command = Cli::command().disable_help_subcommand(true);
+    let command = forms::commands().disable_help_subcommand(true);
     if let Some(folder) = folder {
         let failed = |error| Failure::fault(format!("cannot write into `{}`: {error}", folder.display()));
         std::fs::create_dir_all(folder).map_err(failed)?;

@@ -11,6 +11,7 @@ pub(crate) mod decisions;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod explain;
+pub(crate) mod forms;
 pub(crate) mod health;
 pub(crate) mod init;
 pub(crate) mod input;
@@ -37,6 +38,7 @@ pub(crate) mod test;
 pub(crate) mod token;
 mod trail;
 pub(crate) mod user;
+mod verdict;
 
 use crate::authenticators;
 use crate::config::{Config, Report, load};
@@ -49,6 +51,7 @@ use reqwest::Url;
 use revision::Revision;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use verdict::Verdict;
 
 /// The configuration where none is named.
 const DEFAULT_CONFIG: &str = "haechi.yaml";
@@ -102,46 +105,40 @@ pub(crate) enum Form {
     Text,
     /// For programs.
     Json,
-    /// JUnit's XML (`haechi test`).
+    /// JUnit's XML.
     Junit,
-    /// Comma-separated values (`haechi matrix`, `review`, `key scan`, and every list).
+    /// Comma-separated values.
     Csv,
-    /// A page that stands alone (`haechi matrix`, `review`).
+    /// A page that stands alone.
     Html,
 }
 
 impl CommonArgs {
-    /// The same for `command`, which may not have every form.
+    /// The same for the command of this name, which may not have every form: `--output` may stand before it, where all are offered.
     ///
     /// # Errors
     /// For a form that it does not have.
-    pub(crate) fn of(self, command: &Command) -> Result<Common, Failure> {
-        let more: &[Form] = match command {
-            Command::Test(_) => &[Form::Junit],
-            Command::Matrix(_) | Command::Review(_) => &[Form::Csv, Form::Html],
-            Command::Key(remote::Managed { command, .. }) if command.is_list() => &[Form::Csv],
-            Command::User(remote::Managed { command: user::UserCommand::List, .. })
-            | Command::Client(remote::Managed { command: client::ClientCommand::List, .. })
-            | Command::Policy(remote::Managed {
-                command: policy::PolicyCommand::List | policy::PolicyCommand::Versions { .. },
-                ..
-            })
-            | Command::Approval(remote::Managed {
-                command: approval::ApprovalCommand::List { .. }, ..
-            })
-            | Command::Session(remote::Managed { command: session::SessionCommand::List { .. }, .. })
-            | Command::SigningKey(remote::Managed {
-                command: signing_key::SigningKeyCommand::List, ..
-            }) => &[Form::Csv],
-            _ => &[],
-        };
-        let output = match self.output {
-            Form::Text => Format::Text,
-            Form::Json => Format::Json,
-            other if more.contains(&other) => Format::Text,
-            _ => return Err(Failure::usage("this command does not print in that form; see `--help`")),
-        };
+    pub(crate) fn of(self, command: &str) -> Result<Common, Failure> {
+        let forms = forms::of(command);
+        if !forms.contains(&self.output) {
+            let names: Vec<_> = forms.iter().map(|form| form.name()).collect();
+            return Err(Failure::usage(format!("`{command}` prints only {}", names.join(", "))));
+        }
+        let output = if self.output == Form::Json { Format::Json } else { Format::Text };
         Ok(Common { config: self.config, output, form: self.output })
+    }
+}
+
+impl Form {
+    /// As it is typed.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Junit => "junit",
+            Self::Csv => "csv",
+            Self::Html => "html",
+        }
     }
 }
 
@@ -484,10 +481,25 @@ impl Failure {
     pub(crate) fn tell(&self) {
         match self {
             Self::Told => {}
-            Self::Config(report) => output::to_stderr(&report.to_string()),
-            Self::Fault(what) | Self::Usage(what) => output::to_stderr(&format!("error: {what}\n")),
+            Self::Config(report) => tell_report(report),
+            Self::Fault(what) | Self::Usage(what) => {
+                output::to_stderr(&format!("{} {what}\n", Verdict::Bad.err("error:")));
+            }
         }
     }
+}
+
+/// Shows what is wrong, or odd, with a configuration.
+pub(crate) fn tell_report(report: &Report) {
+    let kind = report.kind();
+    let verdict = if kind == "error" { Verdict::Bad } else { Verdict::Look };
+    let (plain, shown) = (format!("{kind}:"), verdict.err(&format!("{kind}:")).into_owned());
+    let lines = report.to_string();
+    let lines = lines.split_inclusive('\n').map(|line| match line.strip_prefix(&plain) {
+        Some(message) => format!("{shown}{message}"),
+        None => line.to_owned(),
+    });
+    output::to_stderr(&lines.collect::<String>());
 }
 
 /// Loads the configuration for a command that works with what it declares.

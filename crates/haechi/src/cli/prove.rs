@@ -2,6 +2,7 @@
 
 use super::analysis::{load, solver};
 use super::output::{self, counted};
+use super::verdict::Verdict;
 use super::{Common, Failure, Format, ProveArgs};
 use crate::config::load_properties;
 use crate::inspect::analysis::Loaded;
@@ -63,16 +64,17 @@ fn plural(count: usize) -> String {
 }
 
 fn write_answer(out: &mut String, answer: &Answer) -> std::fmt::Result {
-    let word = match answer.outcome {
-        Outcome::Proved => "proved",
-        Outcome::DoesNotHold => "not so",
-        Outcome::NotDecided => "not decided",
+    let (word, verdict) = match answer.outcome {
+        Outcome::Proved => ("proved", Verdict::Good),
+        Outcome::DoesNotHold => ("not so", Verdict::Bad),
+        Outcome::NotDecided => ("not decided", Verdict::Look),
     };
+    let word = format!("{word:<12}");
     let about = match answer.routes.len() {
         0 => "no route takes such requests".to_owned(),
         count => counted(count, "route"),
     };
-    writeln!(out, "{word:<12} {}  ({about}, {} ms)", output::shown(&answer.name), answer.ms)?;
+    writeln!(out, "{} {}  ({about}, {} ms)", verdict.out(&word), output::shown(&answer.name), answer.ms)?;
     for route in &answer.routes {
         let own = if route.built_in { " (built in)" } else { "" };
         if let Some(why) = &route.why {

@@ -181,6 +181,11 @@ impl fmt::Display for Report {
 }
 
 impl Report {
+    /// The word that each of its faults begins with: `error` or `warning`.
+    pub(crate) const fn kind(&self) -> &'static str {
+        self.kind
+    }
+
     fn source_of<'a>(&'a self, fault: &'a Fault) -> &'a Source {
         fault.elsewhere.as_deref().unwrap_or(&self.source)
     }

@@ -1,6 +1,7 @@
 //! Differences for people.
 
 use crate::cli::output::{self, counted};
+use crate::cli::verdict::Verdict;
 use crate::inspect::diff::{ConfirmedExample, DiffReport, Kind, RouteChange};
 use haechi_authz::analysis::Relation;
 use std::fmt::{Result, Write};
@@ -39,7 +40,13 @@ fn write_route(out: &mut String, route: &RouteChange) -> Result {
         (Kind::Kept, Some(Relation::Incomparable)) => "wider and narrower",
         (Kind::Kept, Some(Relation::Undecided) | None) => "not decided",
     };
-    writeln!(out, "{word:<12} `{}`", route.route)?;
+    let verdict = match route.change {
+        Kind::Kept if route.relation == Some(Relation::Same) => Verdict::Good,
+        Kind::Kept if route.relation.is_none_or(|relation| relation == Relation::Undecided) => Verdict::Look,
+        _ if route.is_wider() => Verdict::Bad,
+        _ => Verdict::Look,
+    };
+    writeln!(out, "{} `{}`", verdict.out(&format!("{word:<12}")), route.route)?;
     for note in &route.notes {
         writeln!(out, "             {}", output::shown(note))?;
     }

@@ -4,6 +4,7 @@ use super::coverage::{Coverage, Part};
 use super::{CaseResult, TestReport};
 use crate::cli::explain::render;
 use crate::cli::output::{counted, shown};
+use crate::cli::verdict::Verdict;
 use std::fmt::Write;
 
 /// A line for each case; a failure with its explanation and place.
@@ -22,9 +23,9 @@ pub(super) fn text(told: &TestReport) -> String {
 
 fn case(tried: &CaseResult, out: &mut String) -> std::fmt::Result {
     if tried.passed {
-        return writeln!(out, "ok    {}", shown(&tried.name));
+        return writeln!(out, "{}    {}", Verdict::Good.out("ok"), shown(&tried.name));
     }
-    writeln!(out, "FAIL  {}", shown(&tried.name))?;
+    writeln!(out, "{}  {}", Verdict::Bad.out("FAIL"), shown(&tried.name))?;
     writeln!(out, "  --> {}:{}:{}", shown(&tried.file), tried.line, tried.column)?;
     writeln!(out, "      expected {}, got {}", shown(&tried.expected), shown(&tried.got))?;
     for line in explained(tried).lines() {
