@@ -68,6 +68,18 @@ fn every_line_to_try_answers_as_promised() {
 }
 
 #[test]
+fn root_sees_the_console() {
+    let demo = Demo::start();
+    let (base, password) = (demo.text("admin_url"), demo.said["users"]["root"].as_str().unwrap());
+    let (origin, password) = (format!("Origin: {base}"), format!("password={password}"));
+    let form = ["--header", &*origin, "--data", "username=root", "--data", &password];
+    let login = curl(&[&[&*format!("{base}/console/login")], &form[..]].concat()).expect(303);
+    let cookie = login.field("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let shown = curl(&[&format!("{base}/console/users"), "--header", &format!("Cookie: {cookie}")]);
+    assert!(shown.expect(200).text().contains("alice"));
+}
+
+#[test]
 fn the_three_users_can_log_in_and_the_admin_side_is_up() {
     let demo = Demo::start();
     let url = demo.text("url");

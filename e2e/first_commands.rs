@@ -250,13 +250,13 @@ fn verdicts_have_colours_on_a_terminal_and_nowhere_else() {
         "listeners: [{ bind: 127.0.0.1:0 }]\nroles: { USER: {}, ADMIN: {} }\n\
          services: { web: { endpoints: [\"http://127.0.0.1:1\"] } }\n\
          authenticators: { key: { type: api_key } }\nstore: sqlite:haechi.db\n\
-         routes:\n  - { name: open, match: { path: /open }, service: web, authenticate: none }\n\
+         routes:\n  - { name: open, match: { path: /open }, service: web, authenticate: anonymous, authorize: any }\n\
          \x20 - { name: admin, match: { path: /admin/** }, service: web, authenticate: [key], authorize: { roles: [ADMIN] } }\n",
     );
     folder.write(
         "cases.yaml",
-        "cases:\n  - { request: GET /admin/x, as: { roles: [USER] }, expect: deny }\n\
-         \x20 - { request: GET /admin/x, as: { roles: [USER] }, expect: allow }\n",
+        "- { name: refused, request: GET /admin/x, as: { roles: [USER] }, expect: deny }\n\
+         - { name: allowed, request: GET /admin/x, as: { roles: [USER] }, expect: allow }\n",
     );
     folder.write("bad.yaml", "listeners: 7\n");
     let explained = "explain --method GET --path /admin/x --role USER";

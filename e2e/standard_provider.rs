@@ -1,6 +1,6 @@
 //! The embedded provider as a standard one (docs/identity-provider.md#logging-in-with-a-browser): authorization code with PKCE, the pages, and what is refused.
 
-pub(crate) mod chromium;
+mod chromium;
 mod clients;
 mod cors;
 mod mcp;

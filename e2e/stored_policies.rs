@@ -307,6 +307,71 @@ fn without_the_solver_nothing_changes() {
 }
 
 #[test]
+fn a_solver_that_does_not_answer_changes_nothing_and_is_ended() {
+    let backend = Backend::saying("reached");
+    let more = format!("{ADMIN}properties: [properties.yaml]\n");
+    let folder = Folder::exactly(&configuration(&backend, &more));
+    folder.write(
+        "properties.yaml",
+        "- { name: a, routes: [reports], allowed_only_if: { when: 'principal has tenant' } }\n",
+    );
+    for (name, role) in NAMES {
+        folder.add_user(name, &[role]);
+    }
+    let told = folder.file("solver.pid");
+    folder.write("cvc5", &format!("#!/bin/sh\necho $$ > {}\nexec /bin/sleep 1000\n", told.display()));
+    std::fs::set_permissions(folder.file("cvc5"), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .unwrap();
+    let programs = folder.path().display().to_string();
+    let site = Site::running(Gate::start_with(folder, &[("PATH", &programs)]), backend);
+    let refused = site.call("PUT", "policies/p", NEW, Some(PERMIT)).expect(503);
+    assert_eq!(kind(&refused.json()), "unproved");
+    assert_eq!(site.asks("/reports"), (403, false));
+    site.call("GET", "policies/p", "", None).expect(404);
+    let solver = std::fs::read_to_string(told).unwrap();
+    let process = std::path::Path::new("/proc").join(solver.trim());
+    // What is left of it may wait to be collected.
+    let is_gone = || std::fs::read_to_string(process.join("cmdline")).map_or(true, |line| line.is_empty());
+    eventually(PATIENCE, || is_gone().then_some(()));
+}
+
+#[test]
+fn matrix_and_differences_count_the_policies_of_the_store() {
+    let site = Site::start(ADMIN, &[]);
+    let cells = || {
+        let matrix = site.get("matrix?route=reports");
+        let rows = matrix["rows"].as_array().unwrap().clone();
+        rows.iter()
+            .flat_map(|row| row["cells"].as_array().unwrap().clone())
+            .map(|cell| cell["outcome"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert!(cells().iter().all(|cell| cell == "deny"), "{:?}", cells());
+    site.call("PUT", "policies/wide", NEW, Some(PERMIT)).expect(201);
+    assert!(cells().iter().any(|cell| cell == "allow"), "{:?}", cells());
+    assert_eq!(site.asks("/reports"), (200, true));
+    // They count on both sides: the configuration in force is no change, and what it takes away is one.
+    let text = std::fs::read_to_string(site.gate.folder().file("haechi.yaml")).unwrap();
+    let changed = |text: &str| {
+        let told = site.call("POST", "config/diff", "", Some(text)).expect(200).json();
+        let routes = told["routes"].as_array().unwrap().clone();
+        routes.into_iter().find(|route| route["route"] == "reports").unwrap()
+    };
+    let same = changed(&text);
+    assert_eq!(
+        (&same["relation"], &same["gained"], &same["lost"]),
+        (&json!("same"), &Value::Null, &Value::Null),
+        "{same}"
+    );
+    let closed = text.replace(
+        "path: /reports }, authenticate: local, authorize: policy",
+        "path: /reports }, authenticate: local, authorize: { roles: [USER] }",
+    );
+    let narrower = changed(&closed);
+    assert_eq!(narrower["relation"], "narrower", "{narrower}");
+}
+
+#[test]
 fn a_configuration_that_a_policy_of_the_store_does_not_fit_is_refused() {
     let site = Site::start(ADMIN, &[]);
     let uses = "forbid(principal, action, resource == Route::\"orders\") unless { principal has tenant };";

@@ -2,6 +2,7 @@
 
 pub(crate) mod authenticator_app;
 mod certificates;
+pub(crate) mod chromium;
 mod command;
 mod config;
 mod curl;

@@ -1,8 +1,8 @@
 //! The pages about logins in Chromium, at npm's `oidc-provider`: `e2e/chromium/oidc.mjs`.
 
 use super::certified::{folder, start};
+use crate::harness::chromium::scripts;
 use crate::harness::{Folder, Gate};
-use crate::standard_provider::chromium::installed;
 use haechi_testkit::Backend;
 use serde_json::{Value, json};
 use std::process::Command;
@@ -20,7 +20,7 @@ fn chromium_shows_the_pages_of_logins_elsewhere() {
     let gate = Gate::start_in(Folder::exactly(&yaml));
     let _provider = start(port, &gate.url(""));
     let gate = gate.ready();
-    let folder = installed();
+    let folder = scripts();
     let mut node = Command::new("node");
     node.args(["oidc.mjs", gate.url("").trim_end_matches('/'), "screenshots", "/usr/bin/chromium"]);
     let done = node.current_dir(&folder).output().unwrap();

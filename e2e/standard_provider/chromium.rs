@@ -1,12 +1,11 @@
 //! The pages in Chromium (Debian's package), driven by playwright-core and looked at by axe-core: `e2e/chromium/pages.mjs`.
 
 use super::{World, add_client, free_port};
-use crate::harness::packages::with_packages;
-use crate::harness::{PASSWORD, PATIENCE, eventually};
+use crate::harness::{PASSWORD, PATIENCE, chromium, eventually};
 use haechi_testkit::Backend;
 use serde_json::{Value, json};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// A process that is killed when dropped.
@@ -17,15 +16,6 @@ impl Drop for Running {
         drop(self.0.kill());
         drop(self.0.wait());
     }
-}
-
-/// The scripts with their packages.
-pub(crate) fn installed() -> PathBuf {
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/chromium");
-    let files = ["package.json", "pages.mjs", "passkeys.mjs", "oidc.mjs"];
-    let folder = with_packages("e2e-chromium", &scripts, &files, "otpauth");
-    std::fs::create_dir_all(folder.join("screenshots")).unwrap();
-    folder
 }
 
 /// The application of `examples/embedded-provider`.
@@ -47,7 +37,7 @@ fn chromium_shows_pages_that_people_can_use() {
     let backend = Backend::saying("reached");
     let world = World::new(&backend);
     let (_running, app) = application(&world);
-    let folder = installed();
+    let folder = chromium::scripts();
     let port = free_port().to_string();
     let spa = ["page", "--public", "--redirect-uri", &format!("http://localhost:{port}/")];
     let spa = add_client(world.gate.folder(), &spa);

@@ -1,7 +1,7 @@
 //! Passkeys at the embedded provider (docs/identity-provider.md#passkeys): in Chromium with its virtual authenticator, `e2e/chromium/passkeys.mjs`.
 
-use super::chromium::installed;
 use super::{CHALLENGE, VERIFIER, add_client, between, configuration, free_port};
+use crate::harness::chromium::scripts;
 use crate::harness::{Folder, Gate, PASSWORD, Reply};
 use crate::login::browser::Browser;
 use haechi_testkit::Backend;
@@ -30,7 +30,7 @@ fn start(backend: &Backend) -> (Gate, String, String) {
 fn chromium_logs_in_with_passkeys() {
     let backend = Backend::saying("reached");
     let (gate, issuer, client) = start(&backend);
-    let folder = installed();
+    let folder = scripts();
     let request = format!(
         "{issuer}/auth/authorize?client_id={client}&response_type=code&scope=openid&code_challenge={CHALLENGE}&code_challenge_method=S256&state=s-1"
     );

@@ -6,9 +6,10 @@ use crate::error::AdminError;
 use crate::limits::CallLimits;
 use crate::operation::{Call, Operation};
 use crate::operations::OPERATIONS;
-use crate::pages::{AnswerCall, Calls, Pages, is_page};
+use crate::pages::{AnswerCall, Calls, MayChange, Pages, is_page};
 use crate::standing::Standing;
 use axum::extract::Request;
+use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, HOST, HeaderValue};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
@@ -73,8 +74,23 @@ impl Front {
             return refused.into_response();
         }
         let secure = self.door.is_secure();
+        let asked = self.clone();
+        let may: MayChange = Arc::new(move |bearer| Box::pin(asked.clone().may_change(bearer, peer)));
         let answer: AnswerCall = Arc::new(move |request| Box::pin(self.clone().answer_call(request, peer)));
-        pages.answer(Request::from_parts(parts, body), Calls::new(answer, peer, secure)).await
+        pages.answer(Request::from_parts(parts, body), Calls::new(answer, may, peer, secure)).await
+    }
+
+    /// Whether any change would be let through.
+    async fn may_change(self, bearer: HeaderValue, peer: Peer) -> bool {
+        for operation in OPERATIONS.iter().filter(|operation| operation.needs == Needs::Change) {
+            let fields = HeaderMap::from_iter([(AUTHORIZATION, bearer.clone())]);
+            let shown = Shown { fields, path: operation.path.to_owned(), peer };
+            let wish = Wish { operation: operation.name, needs: operation.needs };
+            if self.operators.admit(shown, wish).await.is_ok() {
+                return true;
+            }
+        }
+        false
     }
 
     /// Answers a call, and nothing else.

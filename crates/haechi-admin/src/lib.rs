@@ -40,7 +40,7 @@ pub use door::{Arrival, Door, Duplex, OpenCalls};
 pub use inspection::Inspection;
 pub use operation::{Method, Operation};
 pub use operations::OPERATIONS;
-pub use pages::{Calls, Pages};
+pub use pages::{Calls, Change, Pages, Seen};
 pub use policies::{PolicyControl, PolicyDesk};
 pub use server::{MAX_CONNECTIONS, serve};
 pub use topology::Topology;

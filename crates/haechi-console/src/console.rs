@@ -2,13 +2,15 @@
 
 use crate::fetch::{Failed, Reads};
 use crate::page::{Reader, refused, whole};
-use crate::reply::{As, page as reply, style, wrong_method};
-use crate::shown::{Query, Shown};
+use crate::reply::{As, asset, download, events, on_to, page as reply, records, wrong_method};
+use crate::sessions::Session;
+use crate::shown::{Ask, Query, Shown};
 use crate::state::Console;
-use crate::style::STYLE_PATH;
+use crate::table::address;
 use crate::visit::Visit;
 use crate::words::Words;
-use crate::{decisions, login, overview, people};
+use crate::{login, pages};
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::Method;
 use axum::http::request::Parts;
@@ -16,37 +18,57 @@ use axum::response::Response;
 use haechi_admin::{Calls, Pages};
 use haechi_core::Fields;
 use haechi_core::ports::BoxFuture;
+use maud::html;
 
 impl Console {
     async fn respond(&self, request: Request, at: Calls) -> Response {
         let (parts, body) = request.into_parts();
         let Some(visit) = Visit::of(&parts, &at) else {
-            let words = Words::of(&Fields::default());
+            let words = Words::of(&Fields::default(), None);
             return refused(words, None, As::Refused, (words.forbidden, words.needs_tls));
         };
-        let words = Words::of(&visit.fields);
+        let words = Words::of(&visit.fields, visit.language());
         let (path, reads) = (parts.uri.path(), matches!(parts.method, Method::GET | Method::HEAD));
         match path {
             "/console/login" if parts.method == Method::POST => self.log_in(words, &visit, &at, body).await,
             "/console/logout" if parts.method == Method::POST => self.log_out(words, &visit, body).await,
+            "/console/language" if parts.method == Method::POST => speak(words, &visit, body).await,
+            _ if parts.method == Method::POST => self.change(words, &visit, &at, (path, body)).await,
             _ if !reads => wrong_method(&parts.method),
-            path if path == *STYLE_PATH => style(),
-            _ => self.show(words, &visit, &at, &parts).await,
+            path => match asset(path) {
+                Some(asset) => asset,
+                None => self.show(words, &visit, &at, &parts).await,
+            },
         }
     }
 
     async fn show(&self, words: &'static Words, visit: &Visit, at: &Calls, parts: &Parts) -> Response {
         let asked = parts.uri.path_and_query().map_or("", |asked| asked.as_str());
-        let session = visit.session.as_ref().and_then(|value| self.sessions.find(value, self.clock.now()));
-        let (Some(session), Some(tie)) = (session, visit.tie()) else {
-            return login::form(words, (As::Page, None), ("", asked));
+        let session = match self.session(words, visit, asked).await {
+            Ok(session) => session,
+            Err(response) => return response,
         };
-        let reader = Reader { name: &session.name, tie };
-        let reads = Reads { at, session: &session };
-        let (kind, told) = match page(words, &reads, parts.uri.path(), &Query::of(parts)).await {
-            Ok((title, here, body)) => {
-                return reply(As::Page, whole(words, Some(&reader), (title, here), &body));
-            }
+        let Some(tie) = visit.tie() else { return login::form(words, (As::Page, None), ("", asked)) };
+        let (query, reads) = (Query::of(parts), Reads { at, session: &session });
+        match parts.uri.path() {
+            "/console/audit/export" => return export(words, &reads, &query).await,
+            "/console/decisions/stream" => return stream(words, &reads, &query).await,
+            _ => {}
+        }
+        let ask = Ask { words, reads, query, tie: &tie, history: &self.history };
+        let made = pages::page(&ask, parts.uri.path()).await;
+        self.told(&ask, &session, made, asked)
+    }
+
+    /// A page, or why there is none.
+    fn told(&self, ask: &Ask<'_>, session: &Session, made: Result<Shown, Failed>, asked: &str) -> Response {
+        let words = ask.words;
+        let reader = Reader { name: &session.name, tie: ask.tie };
+        let (kind, told) = match made {
+            Ok(shown) => match (ask.query.one("as"), &shown.records) {
+                (form @ ("csv" | "json"), Some(all)) => return records(form, shown.here, all),
+                _ => return reply(As::Page, whole(words, Some(&reader), &with_status(ask, shown))),
+            },
             Err(Failed::LoggedOut) => return login::form(words, (As::Page, None), ("", asked)),
             Err(Failed::Forbidden) => (As::Refused, (words.forbidden, words.forbidden_text.to_owned())),
             Err(Failed::Missing) => (As::Missing, (words.missing, words.missing_text.to_owned())),
@@ -54,18 +76,68 @@ impl Console {
         };
         refused(words, Some(&reader), kind, (told.0, &told.1))
     }
+
+    /// The session of whoever comes, whose token is renewed before it expires; the login form where there is none.
+    pub(crate) async fn session(
+        &self,
+        words: &'static Words,
+        visit: &Visit,
+        asked: &str,
+    ) -> Result<Session, Response> {
+        let found = visit.session.as_ref().and_then(|value| self.sessions.find(value, self.clock.now()));
+        let found = match found {
+            Some(session) if session.is_ending(self.clock.now()) => self.refreshed(visit, session).await,
+            found => found,
+        };
+        found.ok_or_else(|| login::form(words, (As::Page, None), ("", asked)))
+    }
 }
 
-async fn page(words: &'static Words, reads: &Reads<'_>, path: &str, query: &Query) -> Result<Shown, Failed> {
-    match path {
-        "/console" | "/console/" | "/console/login" => overview::show(words, reads).await,
-        "/console/decisions" => decisions::list(words, reads, query).await,
-        "/console/users" => people::users(words, reads, query).await,
-        "/console/keys" => people::keys(words, reads, query).await,
-        _ => match path.strip_prefix("/console/decisions/").filter(|id| !id.contains('/')) {
-            Some(id) => decisions::one(words, reads, id).await,
-            None => Err(Failed::Missing),
-        },
+/// That the change before was made, above the page that shows it.
+fn with_status(ask: &Ask<'_>, shown: Shown) -> Shown {
+    let said = match ask.query.one("done") {
+        "done" => ask.words.done,
+        "waits" => ask.words.waits,
+        _ => return shown,
+    };
+    Shown { body: html! { p .good role="status" { (said) } (shown.body) }, ..shown }
+}
+
+/// Everything that the trail has about a person, as a file.
+async fn export(words: &'static Words, reads: &Reads<'_>, query: &Query) -> Response {
+    let asked = ["subject", "issuer"].map(|name| (name, query.one(name)));
+    match reads.whole(&address("/api/v1/audit/export", &asked)).await {
+        Ok(body) => download("application/jsonl", "haechi-export.jsonl", body),
+        Err(failed) => not_given(words, failed),
+    }
+}
+
+/// Decisions as they are made, for the page that shows them.
+async fn stream(words: &'static Words, reads: &Reads<'_>, query: &Query) -> Response {
+    let asked = ["outcome", "route", "subject"].map(|name| (name, query.one(name)));
+    match reads.whole(&address("/api/v1/decisions/stream", &asked)).await {
+        Ok(body) => events(body),
+        Err(failed) => not_given(words, failed),
+    }
+}
+
+fn not_given(words: &'static Words, failed: Failed) -> Response {
+    let (kind, why) = match failed {
+        Failed::Forbidden | Failed::LoggedOut => (As::Refused, words.forbidden_text.to_owned()),
+        Failed::Missing => (As::Missing, words.missing_text.to_owned()),
+        Failed::Other(why) => (As::Unavailable, why),
+    };
+    refused(words, None, kind, (words.failed, &why))
+}
+
+/// Pages are in the language that was chosen, from now on.
+async fn speak(words: &'static Words, visit: &Visit, body: Body) -> Response {
+    match login::sent(words, visit, body, login::LONGEST).await {
+        Ok(form) => {
+            let tag = if form.one("language") == Some("ko") { "ko" } else { "en" };
+            on_to(&visit.came_from(), Some(&visit.speaks(tag)))
+        }
+        Err(refused) => refused,
     }
 }
 

@@ -1,10 +1,10 @@
 //! What a call answered, for a page.
 
 use crate::sessions::Session;
-use axum::body::to_bytes;
-use axum::http::StatusCode;
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use haechi_admin::Calls;
+use haechi_admin::{Calls, Change};
 use serde_json::Value;
 
 /// The most that is read of an answer, in bytes.
@@ -21,6 +21,12 @@ pub(crate) enum Failed {
     Missing,
     /// Something else, as the call put it.
     Other(String),
+}
+
+/// What a call came to that changed something, or waits for a second person.
+pub(crate) struct Done {
+    pub(crate) waits: bool,
+    pub(crate) answer: Value,
 }
 
 /// Where a page reads.
@@ -40,6 +46,24 @@ impl Reads<'_> {
         self.json_in("/readyz", &[StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE]).await
     }
 
+    /// Asks a question that is too long for an address. Nothing is changed by it.
+    pub(crate) async fn asked(&self, target: &str, question: &Value) -> Result<Value, Failed> {
+        let content = if question.is_null() { Vec::new() } else { question.to_string().into_bytes() };
+        let kind = if content.is_empty() { "" } else { "application/json" };
+        let sent = Change { method: Method::POST, target: target.to_owned(), kind, content, seen: None };
+        self.send(sent).await.map(|done| done.answer)
+    }
+
+    /// Changes something.
+    pub(crate) async fn send(&self, change: Change) -> Result<Done, Failed> {
+        let (status, body) = read(self.at.change(change, self.session.bearer.clone()).await).await?;
+        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if !status.is_success() {
+            return Err(failed(status, &answer));
+        }
+        Ok(Done { waits: status == StatusCode::ACCEPTED, answer })
+    }
+
     async fn json_in(&self, target: &str, good: &[StatusCode]) -> Result<Value, Failed> {
         let (status, body) = read(self.at.read(target, self.session.bearer.clone()).await).await?;
         let value: Result<Value, _> = serde_json::from_slice(&body);
@@ -47,6 +71,16 @@ impl Reads<'_> {
             Ok(value) if good.contains(&status) => Ok(value),
             value => Err(failed(status, &value.unwrap_or_default())),
         }
+    }
+
+    /// What is at `target`, as it comes.
+    pub(crate) async fn whole(&self, target: &str) -> Result<Body, Failed> {
+        let response = self.at.read(target, self.session.bearer.clone()).await;
+        if response.status() == StatusCode::OK {
+            return Ok(response.into_body());
+        }
+        let (status, body) = read(response).await?;
+        Err(failed(status, &serde_json::from_slice(&body).unwrap_or_default()))
     }
 
     /// The text at `target`.
@@ -73,7 +107,8 @@ fn failed(status: StatusCode, problem: &Value) -> Failed {
         StatusCode::FORBIDDEN => Failed::Forbidden,
         StatusCode::NOT_FOUND => Failed::Missing,
         _ => {
-            let told = problem.get("detail").or_else(|| problem.get("title")).and_then(Value::as_str);
+            // What was wrong with a text, with its places, where there is that.
+            let told = ["report", "detail", "title"].iter().find_map(|name| problem.get(name)?.as_str());
             Failed::Other(told.map_or_else(|| status.to_string(), ToOwned::to_owned))
         }
     }

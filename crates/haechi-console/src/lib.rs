@@ -1,13 +1,15 @@
 //! The console: pages for people over the calls of the admin API. What a page shows is what a call answered to whoever is logged in; there is no other
 //! way to the data here, and nobody else is asked who may see it.
 
+mod acts;
+mod change;
 mod console;
-mod decisions;
 mod fetch;
+mod history;
 mod login;
-mod overview;
 mod page;
-mod people;
+mod pages;
+mod place;
 mod reply;
 mod sessions;
 mod shown;

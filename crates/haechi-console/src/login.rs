@@ -2,22 +2,24 @@
 
 use crate::fetch::{Failed, Reads};
 use crate::page::{refused, whole};
+use crate::place::place;
 use crate::reply::{As, on_to, page as reply};
 use crate::sessions::Session;
+use crate::shown::Shown;
 use crate::state::Console;
 use crate::visit::Visit;
 use crate::words::Words;
 use axum::body::{Body, to_bytes};
 use axum::response::Response;
 use haechi_admin::Calls;
-use haechi_authn::identity::{Credentials, Form, LoginRefused, Provider, TokenPair};
+use haechi_authn::identity::{Credentials, Form, LoginRefused, Provider, RefreshRefused, TokenPair};
 use haechi_core::Secret;
 use haechi_core::ports::{AuditActor, AuditEvent, AuditOutcome, AuditSubject};
 use maud::html;
 use serde_json::Map;
 
-/// The most that a form may be, in bytes.
-const LONGEST: usize = 16 * 1024;
+/// The most that a form may be of somebody who may not be logged in, in bytes.
+pub(crate) const LONGEST: usize = 16 * 1024;
 /// Whoever may not call this is no operator.
 const ASKED_OF_OPERATORS: &str = "/api/v1/routes?limit=1";
 
@@ -40,23 +42,23 @@ pub(crate) fn form(
             button type="submit" { (words.log_in) }
         }
     };
-    reply(kind, whole(words, None, (words.log_in, ""), &body))
+    reply(kind, whole(words, None, &Shown::page(words.log_in, "", body)))
 }
 
 /// Reads a form that a page of ours sent.
-async fn sent(words: &Words, visit: &Visit, body: Body) -> Result<Form, Response> {
+pub(crate) async fn sent(words: &Words, visit: &Visit, body: Body, longest: usize) -> Result<Form, Response> {
     let not_ours = || form(words, (As::Refused, Some(words.not_ours)), ("", ""));
     if !visit.is_ours {
         return Err(not_ours());
     }
-    let body = to_bytes(body, LONGEST).await.map_err(|_| not_ours())?;
+    let body = to_bytes(body, longest).await.map_err(|_| not_ours())?;
     Form::parse(&body).map_err(|_| not_ours())
 }
 
 impl Console {
     /// Logs in whoever shows all that is asked for and is an operator.
     pub(crate) async fn log_in(&self, words: &Words, visit: &Visit, at: &Calls, body: Body) -> Response {
-        let form_sent = match sent(words, visit, body).await {
+        let form_sent = match sent(words, visit, body, LONGEST).await {
             Ok(sent) => sent,
             Err(refused) => return refused,
         };
@@ -89,7 +91,9 @@ impl Console {
         let told = self.tell(visit, "login", (Some(who), Some(&pair.session)), None).await;
         let begun = match (told, Session::of(name.to_owned(), pair.clone(), self.clock.now())) {
             (true, Some(session)) => match (Reads { at, session: &session }).json(ASKED_OF_OPERATORS).await {
-                Ok(_) => Ok(session),
+                Ok(_) => {
+                    Ok(session.clone().of_somebody_who_changes(at.may_change(session.bearer.clone()).await))
+                }
                 Err(failed) => Err(failed),
             },
             _ => Err(Failed::Other("it could not be recorded".to_owned())),
@@ -102,7 +106,7 @@ impl Console {
                     self.forget(visit).await;
                     return on_to(
                         if next.is_empty() { "/console" } else { next },
-                        &visit.cookie(value.expose()),
+                        Some(&visit.cookie(value.expose())),
                     );
                 }
                 None => cannot_tell(),
@@ -138,7 +142,7 @@ impl Console {
 
     /// Ends the session of whoever sent the form on one of its pages.
     pub(crate) async fn log_out(&self, words: &Words, visit: &Visit, body: Body) -> Response {
-        let form_sent = match sent(words, visit, body).await {
+        let form_sent = match sent(words, visit, body, LONGEST).await {
             Ok(sent) => sent,
             Err(refused) => return refused,
         };
@@ -146,7 +150,7 @@ impl Console {
             return form(words, (As::Refused, Some(words.not_ours)), ("", ""));
         }
         self.forget(visit).await;
-        on_to("/console", &visit.forgotten())
+        on_to("/console", Some(&visit.forgotten()))
     }
 
     async fn forget(&self, visit: &Visit) {
@@ -161,6 +165,42 @@ impl Console {
     async fn end_login(&self, provider: &Provider, login: &TokenPair) {
         if let Err(error) = provider.end_login(login).await {
             tracing::error!(%error, "cannot end a login of the console; its tokens are with nobody");
+        }
+    }
+
+    /// The session with another login of its user, who has shown the password again. The login before is ended. `None` where that cannot be recorded.
+    pub(crate) async fn renew(&self, visit: &Visit, session: &Session, pair: TokenPair) -> Option<Session> {
+        let (value, provider) = (visit.session.as_ref()?, self.gate.provider()?);
+        let who = AuditSubject { issuer: provider.issuer().to_string(), subject: pair.subject.clone() };
+        let same = pair.subject == session.login.subject;
+        let told = same && self.tell(visit, "login", (Some(who), Some(&pair.session)), None).await;
+        let renewed = session.with(pair.clone(), self.clock.now()).filter(|_| told);
+        let ended = if renewed.is_some() { &session.login } else { &pair };
+        self.end_login(&provider, ended).await;
+        let renewed = renewed?.confirmed(self.clock.now());
+        self.sessions.replace(value, renewed.clone()).then_some(renewed)
+    }
+
+    /// The session with a token that is valid for longer. Where two of its pages ask at once, the second finds what the first got.
+    pub(crate) async fn refreshed(&self, visit: &Visit, session: Session) -> Option<Session> {
+        let _one = self.refreshing.lock().await;
+        let (value, now) = (visit.session.as_ref()?, self.clock.now());
+        let found = self.sessions.find(value, now)?;
+        if !found.is_ending(now) {
+            return Some(found);
+        }
+        let token = found.login.refresh_token.clone();
+        match self.gate.provider()?.refresh(token, visit.from).await {
+            Ok(pair) => {
+                let renewed = found.with(pair, now)?;
+                self.sessions.replace(value, renewed.clone()).then_some(renewed)
+            }
+            // It goes on until its own token ends.
+            Err(RefreshRefused::Unavailable(_) | RefreshRefused::Limited(_)) => Some(session),
+            Err(_) => {
+                self.sessions.end(value);
+                None
+            }
         }
     }
 
@@ -194,33 +234,5 @@ impl Console {
             tracing::error!(%error, action, "cannot write a login of the console to the audit trail");
         }
         done.is_ok()
-    }
-}
-
-/// A page of the console; the first where it is none.
-fn place(asked: &str) -> &str {
-    let rest = asked.strip_prefix("/console").filter(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
-    let plain = asked.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    if rest.is_some() && plain && asked.len() <= 2048 { asked } else { "/console" }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::place;
-
-    #[test]
-    fn a_login_leads_to_a_page_of_the_console() {
-        assert_eq!(place("/console/decisions?route=a%20b"), "/console/decisions?route=a%20b");
-        for bad in [
-            "",
-            "//evil.example",
-            "https://evil.example",
-            "/consoles",
-            "/console/\r\nx: y",
-            "/console\\x",
-            "/",
-        ] {
-            assert_eq!(place(bad), "/console", "{bad}");
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! What all pages have.
 
 use crate::reply::{As, page as reply};
+use crate::shown::Shown;
 use crate::style::STYLE_PATH;
 use crate::words::Words;
 use axum::response::Response;
@@ -10,16 +11,11 @@ use maud::{DOCTYPE, Markup, html};
 pub(crate) struct Reader<'a> {
     pub(crate) name: &'a str,
     /// What its forms carry.
-    pub(crate) tie: String,
+    pub(crate) tie: &'a str,
 }
 
-/// A page, as it is sent. `here` is the path of the part that it belongs to.
-pub(crate) fn whole(
-    words: &Words,
-    reader: Option<&Reader<'_>>,
-    (title, here): (&str, &str),
-    body: &Markup,
-) -> Markup {
+/// A page, as it is sent.
+pub(crate) fn whole(words: &Words, reader: Option<&Reader<'_>>, shown: &Shown) -> Markup {
     html! {
         (DOCTYPE)
         html lang=(words.tag) {
@@ -27,40 +23,68 @@ pub(crate) fn whole(
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="robots" content="noindex";
-                title { (title) " · Haechi" }
+                title { (shown.title) " · Haechi" }
                 link rel="stylesheet" href=(*STYLE_PATH);
             }
             body {
-                @if let Some(reader) = reader {
-                    a .skip href="#content" { (words.skip) }
-                    header {
-                        nav aria-label="Haechi" {
-                            @for (path, name) in parts(words) {
-                                a href=(path) aria-current=[(path == here).then_some("page")] { (name) }
-                            }
-                        }
-                        form method="post" action="/console/logout" {
-                            input type="hidden" name="tie" value=(reader.tie);
-                            bdi { (reader.name) }
-                            button .second type="submit" { (words.log_out) }
-                        }
-                    }
-                }
+                @if let Some(reader) = reader { (header(words, reader, shown.here)) }
                 main #content .narrow[reader.is_none()] {
-                    h1 { (title) }
-                    (body)
+                    h1 { (shown.title) }
+                    (shown.body)
                 }
+                @if reader.is_none() { (language(words)) }
             }
         }
     }
 }
 
-const fn parts(words: &Words) -> [(&'static str, &'static str); 4] {
+fn header(words: &Words, reader: &Reader<'_>, here: &str) -> Markup {
+    html! {
+        a .skip href="#content" { (words.skip) }
+        header {
+            nav aria-label="Haechi" {
+                @for (path, name) in parts(words) {
+                    a href=(path) aria-current=[(path == here).then_some("page")] { (name) }
+                }
+            }
+            (language(words))
+            form method="post" action="/console/logout" {
+                input type="hidden" name="tie" value=(reader.tie);
+                bdi { (reader.name) }
+                button .second type="submit" { (words.log_out) }
+            }
+        }
+    }
+}
+
+/// The switch to the other language, for those whose browser prefers one that they do not.
+fn language(words: &Words) -> Markup {
+    let (tag, name) = if words.tag == "ko" { ("en", "English") } else { ("ko", "한국어") };
+    html! {
+        form .language method="post" action="/console/language" {
+            input type="hidden" name="language" value=(tag);
+            button .link type="submit" lang=(tag) { (name) }
+        }
+    }
+}
+
+const fn parts(words: &Words) -> [(&'static str, &'static str); 15] {
     [
         ("/console", words.overview),
         ("/console/decisions", words.decisions),
+        ("/console/who-can", words.who_can),
+        ("/console/explain", words.explain),
+        ("/console/matrix", words.matrix),
+        ("/console/routes", words.routes),
+        ("/console/services", words.services),
         ("/console/users", words.users),
+        ("/console/sessions", words.sessions),
         ("/console/keys", words.keys),
+        ("/console/clients", words.clients),
+        ("/console/signing-keys", words.signing_keys),
+        ("/console/policies", words.policies),
+        ("/console/candidate", words.candidate),
+        ("/console/audit", words.audit),
     ]
 }
 
@@ -69,7 +93,8 @@ pub(crate) fn refused(
     words: &Words,
     reader: Option<&Reader<'_>>,
     kind: As,
-    (title, why): (&str, &str),
+    (title, why): (&'static str, &str),
 ) -> Response {
-    reply(kind, whole(words, reader, (title, ""), &html! { p .problem role="alert" { (why) } }))
+    let body = html! { p .problem role="alert" { (why) } };
+    reply(kind, whole(words, reader, &Shown::page(title, "", body)))
 }

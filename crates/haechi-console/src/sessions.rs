@@ -16,6 +16,11 @@ const MOST: usize = 256;
 /// A session that is not used for so long ends.
 const IDLE: Duration = Duration::from_secs(15 * 60);
 
+/// For so long after the password was shown again it is not asked for once more.
+const FRESH: Duration = Duration::from_secs(5 * 60);
+/// A token is renewed so long before it expires.
+const BEFORE_THE_END: Duration = Duration::from_secs(60);
+
 /// Somebody who is logged in.
 #[derive(Clone)]
 pub(crate) struct Session {
@@ -25,6 +30,10 @@ pub(crate) struct Session {
     pub(crate) bearer: HeaderValue,
     /// The login behind it.
     pub(crate) login: TokenPair,
+    /// Whether they may change anything, as it was when they logged in. It hides buttons; whether they may is for each call to say.
+    pub(crate) changes: bool,
+    /// When the password was shown again, after the login.
+    shown: Option<Timestamp>,
     used: Timestamp,
     ends: Timestamp,
 }
@@ -32,10 +41,35 @@ pub(crate) struct Session {
 impl Session {
     /// A session that ends with the access token. `None` for a token that no field can carry.
     pub(crate) fn of(name: String, login: TokenPair, now: Timestamp) -> Option<Self> {
-        let mut bearer = HeaderValue::from_str(&format!("Bearer {}", login.access_token.expose())).ok()?;
-        bearer.set_sensitive(true);
+        let bearer = bearer(&login)?;
         let ends = now.plus(login.expires_in);
-        Some(Self { name, bearer, login, used: now, ends })
+        Some(Self { name, bearer, login, changes: false, shown: None, used: now, ends })
+    }
+
+    /// The same of somebody who may change things, or not.
+    pub(crate) fn of_somebody_who_changes(self, changes: bool) -> Self {
+        Self { changes, ..self }
+    }
+
+    /// The same with other tokens of its user.
+    pub(crate) fn with(&self, login: TokenPair, now: Timestamp) -> Option<Self> {
+        let (bearer, ends) = (bearer(&login)?, now.plus(login.expires_in));
+        Some(Self { bearer, login, used: now, ends, ..self.clone() })
+    }
+
+    /// The same, whose password was shown again now.
+    pub(crate) fn confirmed(self, now: Timestamp) -> Self {
+        Self { shown: Some(now), ..self }
+    }
+
+    /// Whether the password was shown again lately.
+    pub(crate) fn is_fresh(&self, now: Timestamp) -> bool {
+        self.shown.is_some_and(|shown| now < shown.plus(FRESH))
+    }
+
+    /// Whether its token expires soon.
+    pub(crate) fn is_ending(&self, now: Timestamp) -> bool {
+        self.ends <= now.plus(BEFORE_THE_END)
     }
 
     fn holds(&self, now: Timestamp) -> bool {
@@ -77,6 +111,18 @@ impl Sessions {
         Some(session.clone())
     }
 
+    /// Puts another in its place; `false` where it has ended meanwhile.
+    pub(crate) fn replace(&self, value: &Secret<String>, session: Session) -> bool {
+        let mut all = self.all();
+        match key(value.expose()).and_then(|key| all.get_mut(&key)) {
+            Some(place) => {
+                *place = session;
+                true
+            }
+            None => false,
+        }
+    }
+
     /// Ends it.
     pub(crate) fn end(&self, value: &Secret<String>) -> Option<Session> {
         self.all().remove(&key(value.expose())?)
@@ -85,6 +131,12 @@ impl Sessions {
     fn all(&self) -> MutexGuard<'_, HashMap<[u8; 32], Session>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn bearer(login: &TokenPair) -> Option<HeaderValue> {
+    let mut bearer = HeaderValue::from_str(&format!("Bearer {}", login.access_token.expose())).ok()?;
+    bearer.set_sensitive(true);
+    Some(bearer)
 }
 
 fn key(value: &str) -> Option<[u8; 32]> {

@@ -1,5 +1,6 @@
 //! What the console is made of.
 
+use crate::history::{EVERY, History};
 use crate::sessions::Sessions;
 use haechi_authn::identity::Provider;
 use haechi_core::Clock;
@@ -11,6 +12,9 @@ pub trait Gate: Send + Sync {
     /// Whether it is shown.
     fn is_shown(&self) -> bool;
 
+    /// The metrics of this moment, in the Prometheus text format.
+    fn metrics(&self) -> String;
+
     /// Where people log in.
     fn provider(&self) -> Option<Arc<Provider>>;
 }
@@ -21,11 +25,31 @@ pub struct Console {
     pub(crate) trail: Arc<dyn AuditTrail>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sessions: Sessions,
+    pub(crate) history: History,
+    /// One token is renewed at a time.
+    pub(crate) refreshing: tokio::sync::Mutex<()>,
 }
 
 impl Console {
     /// A console where nobody is logged in.
     pub fn new(gate: Arc<dyn Gate>, trail: Arc<dyn AuditTrail>, clock: Arc<dyn Clock>) -> Self {
-        Self { gate, trail, clock, sessions: Sessions::default() }
+        Self {
+            gate,
+            trail,
+            clock,
+            sessions: Sessions::default(),
+            history: History::default(),
+            refreshing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Remembers the hour before for the overview, as long as it is polled and the console is shown.
+    pub async fn remember(&self) {
+        loop {
+            if self.gate.is_shown() {
+                self.history.remember(&self.gate.metrics(), self.clock.now());
+            }
+            tokio::time::sleep(EVERY).await;
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Tables of what calls answered.
 
+use crate::shown::Ask;
 use crate::words::Words;
 use maud::{Markup, html};
 use serde_json::Value;
@@ -91,6 +92,50 @@ pub(crate) fn more(words: &Words, path: &str, query: &[(&str, &str)], list: &Val
 /// A field of a filter.
 pub(crate) fn filter(name: &str, label: &str, value: &str) -> Markup {
     html! { div { label for=(name) { (label) } input #(name) name=(name) value=(value) autocomplete="off"; } }
+}
+
+/// A field that is typed into, with a hint where it needs one.
+pub(crate) fn field(ask: &Ask<'_>, name: &str, label: &str, hint: &str, required: bool) -> Markup {
+    let hint_id = format!("{name}-hint");
+    html! {
+        label for=(name) { (label) }
+        input #(name) name=(name) value=(ask.query.one(name)) required[required] autocomplete="off"
+            aria-describedby=[(!hint.is_empty()).then_some(&hint_id)];
+        @if !hint.is_empty() { p #(hint_id) .hint { (hint) } }
+    }
+}
+
+/// A form that changes something.
+pub(crate) fn form(ask: &Ask<'_>, to: &str, content: &Markup) -> Markup {
+    html! {
+        form .change method="post" action={ "/console/" (to) } {
+            input type="hidden" name="tie" value=(ask.tie);
+            (content)
+        }
+    }
+}
+
+/// A button that changes something, for those who may change things.
+pub(crate) fn button(ask: &Ask<'_>, to: &str, label: &str, about: &str) -> Markup {
+    html! {
+        @if ask.reads.session.changes {
+            form .act method="post" action={ "/console/" (to) } {
+                input type="hidden" name="tie" value=(ask.tie);
+                button .second type="submit" { (label) @if !about.is_empty() { span .hidden { " " (about) } } }
+            }
+        }
+    }
+}
+
+/// A link to a form, for those who may change things.
+pub(crate) fn to_form(ask: &Ask<'_>, to: &str, label: &str) -> Markup {
+    html! { @if ask.reads.session.changes { p { a .button href={ "/console/" (to) } { (label) } } } }
+}
+
+/// The same table for programs.
+pub(crate) fn for_programs(ask: &Ask<'_>, path: &str, asked: &[(&str, &str)]) -> Markup {
+    let to = |form: &str| address(path, &[asked, &[("as", form)]].concat());
+    html! { p .more { span .dim { (ask.words.export) } a href=(to("csv")) { "CSV" } a href=(to("json")) { "JSON" } } }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! How a browser comes: its cookie, and whether what it sends comes from a page of ours.
 
+use crate::place::place;
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::request::Parts;
 use base64::Engine;
@@ -8,11 +9,14 @@ use haechi_admin::{Calls, Peer};
 use haechi_authn::identity::is_of_origin;
 use haechi_core::{Fields, Host, Secret, cookies};
 use std::net::IpAddr;
+use url::{Position, Url};
 
 /// The cookie of a session.
 const COOKIE: &str = "__Host-haechi-console";
 /// The same over plain HTTP on this machine.
 const DEVELOPMENT_COOKIE: &str = "haechi-console-development";
+/// The cookie of the language.
+const LANGUAGE: &str = "haechi-console-language";
 
 /// One request of a browser.
 pub(crate) struct Visit {
@@ -57,6 +61,28 @@ impl Visit {
     /// The field that takes it away.
     pub(crate) fn forgotten(&self) -> String {
         self.set("", "; Max-Age=0")
+    }
+
+    /// The language that was chosen at a page.
+    pub(crate) fn language(&self) -> Option<&str> {
+        let value = cookies::sole(&self.fields, LANGUAGE.as_bytes()).ok().flatten()?;
+        std::str::from_utf8(value).ok()
+    }
+
+    /// The field that keeps it, for a year.
+    pub(crate) fn speaks(&self, tag: &str) -> String {
+        let secure = if self.secure { "; Secure" } else { "" };
+        format!("{LANGUAGE}={tag}; Path=/console; HttpOnly; SameSite=Lax; Max-Age=31536000{secure}")
+    }
+
+    /// The page that a form was sent from, as far as the browser says; the first of all where it does not.
+    pub(crate) fn came_from(&self) -> String {
+        let referrer = self.fields.sole_named(b"referer").ok().flatten();
+        let path = referrer
+            .and_then(|value| std::str::from_utf8(value).ok())
+            .and_then(|value| Url::parse(value).ok())
+            .map(|from| from[Position::BeforePath..Position::AfterQuery].to_owned());
+        path.map_or_else(|| "/console".to_owned(), |path| place(&path).to_owned())
     }
 
     fn set(&self, value: &str, more: &str) -> String {

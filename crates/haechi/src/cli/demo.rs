@@ -99,11 +99,16 @@ fn seed(config: &Config, runtime: &Runtime) -> Result<Accounts, Failure> {
 /// The id is the name, so that the log reads `alice@local`.
 fn user(name: &str, role: &str, clearance: i64, password_hash: Secret<String>) -> UserRecord {
     let created_at = SystemClock.now();
+    let mut roles = vec![role.to_owned()];
+    if role == "ADMIN" {
+        // Who may log in to the console.
+        roles.push("haechi-admin".to_owned());
+    }
     UserRecord {
         id: name.to_owned(),
         name: name.to_owned(),
         password_hash,
-        roles: vec![role.to_owned()],
+        roles,
         attributes: [
             ("tenant".into(), AttributeValue::String("acme".into())),
             ("clearance".into(), AttributeValue::Long(clearance)),

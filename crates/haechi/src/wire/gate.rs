@@ -357,13 +357,14 @@ type Recorded = (Arc<ProcessState>, Option<Arc<dyn AuditTrail>>);
 impl AdminCalls {
     fn context(self, shared: &Shared) -> Answering {
         let Self { parts, operators, reloader, directory: (process, trail) } = self;
-        let metrics: [Box<dyn Source>; 3] = [
+        let metrics: Arc<[Box<dyn Source>]> = Arc::new([
             Box::new(shared.metrics.clone()),
             Box::new(EndpointGauges(shared.plan.clone())),
             Box::new(parts.clone()),
-        ];
+        ]);
         let directory = GateDirectory::new(&process, &reloader);
-        let seen = ConsoleGate { reloader: reloader.clone(), plan: shared.plan.clone() };
+        let seen =
+            ConsoleGate { reloader: reloader.clone(), plan: shared.plan.clone(), metrics: metrics.clone() };
         let archive = shared.audit.clone().map(|trail| Arc::new(Archive::new(trail, reloader.clone())));
         let inspection = Arc::new(GateInspection::new(reloader.clone(), archive.clone()));
         let running = Running {
@@ -378,7 +379,7 @@ impl AdminCalls {
             policies: Arc::new(GatePolicies::new(reloader.clone())),
             archive: archive.map(|archive| archive as Arc<dyn haechi_admin::Archive>),
             configuration: Arc::new(ByCall(reloader)),
-            metrics: Arc::new(metrics),
+            metrics,
         };
         let context = Context {
             running: Some(running),
@@ -417,7 +418,8 @@ impl Admin {
             })
         };
         let file = socket.map(AdminSocket::file).transpose()?;
-        let tasks = all.map(serve).collect();
+        let remembering = remember_hour(control, answering.console.clone(), ended.clone());
+        let tasks = all.map(serve).chain([remembering]).collect();
         let socket_path = socket.map(|socket| socket.path().to_owned());
         Ok(Self { address, probes: probed, socket: file, socket_path, end, tasks })
     }
@@ -442,6 +444,24 @@ impl Admin {
             socket.remove();
         }
     }
+}
+
+/// Remembers the hour before for the console, until it is told to end.
+fn remember_hour(
+    control: &Runtime,
+    console: Arc<Console>,
+    ended: watch::Receiver<bool>,
+) -> tokio::task::JoinHandle<()> {
+    supervise_until_done(control.handle(), "console history", move || {
+        let (console, mut ended) = (console.clone(), ended.clone());
+        async move {
+            tokio::select! {
+                () = console.remember() => {}
+                _ = ended.wait_for(|ended| *ended) => {}
+            }
+            ControlFlow::Break(())
+        }
+    })
 }
 
 /// Serves the admin API until it is told to end. The socket stays open in between, so that nobody is refused while it is started again.

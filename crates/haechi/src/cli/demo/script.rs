@@ -28,7 +28,7 @@ pub(super) fn configuration(
 ) -> String {
     format!(
         "listeners: [{{ bind: 127.0.0.1:{port} }}]
-admin: {{ bind: 127.0.0.1:{admin_port} }}
+admin: {{ bind: 127.0.0.1:{admin_port}, console: true }}
 store: sqlite:haechi.db
 access_log: {{ format: text, target: {log} }}
 
@@ -130,7 +130,7 @@ pub(super) fn welcome(
         (true, _) => format!("\x1b[31m{status}{plain}"),
     };
     let mut text = format!(
-        "\n{bold}해치 Haechi{plain} guards {bold}{url}{plain}\n{dim}health and metrics  {admin_url}/readyz  {admin_url}/metrics\nconfiguration       {}{plain}\n\n",
+        "\n{bold}해치 Haechi{plain} guards {bold}{url}{plain}\nthe console         {bold}{admin_url}/console{plain}  (log in as root)\n{dim}health and metrics  {admin_url}/readyz  {admin_url}/metrics\nconfiguration       {}{plain}\n\n",
         file.display()
     );
     let roles = ["USER", "MANAGER, includes USER", "ADMIN, includes MANAGER"];

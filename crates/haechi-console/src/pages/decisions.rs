@@ -1,8 +1,9 @@
 //! What was decided lately, and why.
 
-use crate::fetch::{Failed, Reads};
-use crate::shown::{Query, Shown};
-use crate::table::{Column, address, filter, items, more, plain, segment, table, text, time};
+use crate::fetch::Failed;
+use crate::shown::{Ask, Shown};
+use crate::style::LIVE_PATH;
+use crate::table::{Column, address, filter, for_programs, items, more, plain, segment, table, text, time};
 use crate::words::Words;
 use maud::{Markup, html};
 use serde_json::Value;
@@ -10,7 +11,8 @@ use serde_json::Value;
 const PAGE: &str = "/console/decisions";
 
 /// Those that fit, newest first.
-pub(crate) async fn list(words: &'static Words, reads: &Reads<'_>, query: &Query) -> Result<Shown, Failed> {
+pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
+    let (words, reads, query) = (ask.words, &ask.reads, &ask.query);
     let asked: Vec<(&str, &str)> =
         ["outcome", "route", "subject", "request", "cursor"].map(|name| (name, query.one(name))).into();
     let list = reads.json(&address("/api/v1/decisions", &asked)).await?;
@@ -30,11 +32,40 @@ pub(crate) async fn list(words: &'static Words, reads: &Reads<'_>, query: &Query
             (filter("request", words.request, query.one("request")))
             button type="submit" { (words.show) }
             a href=(address(PAGE, asked.get(..4).unwrap_or_default())) { (words.reload) }
+            a href=(address("/console/decisions/live", asked.get(..3).unwrap_or_default())) { (words.live) }
         }
         (rows(words, items(&list)))
         (more(words, PAGE, &asked, &list))
+        (for_programs(ask, PAGE, &asked))
     };
-    Ok((words.decisions, PAGE, body))
+    Ok(Shown::list(words.decisions, PAGE, body, &list))
+}
+
+/// Those that are made from now on, which needs script. The filters are those of the address.
+pub(crate) fn live(ask: &Ask<'_>) -> Shown {
+    let words = ask.words;
+    let heads =
+        [words.time, words.outcome, words.request, words.route, words.subject, words.reason, words.address];
+    let body = html! {
+        form .filter method="get" action={ (PAGE) "/live" } {
+            (filter("outcome", words.outcome, ask.query.one("outcome")))
+            (filter("route", words.route, ask.query.one("route")))
+            (filter("subject", words.subject, ask.query.one("subject")))
+            button type="submit" { (words.show) }
+            button #pause .second type="button" hidden data-go=(words.go_on) data-pause=(words.pause) data-opening=(words.opening) data-running=(words.running)
+                data-stopped=(words.stopped) data-broken=(words.broken) data-missed=(words.missed) data-allow=(words.allow) data-deny=(words.deny)
+                data-unavailable=(words.unavailable) { (words.pause) }
+        }
+        p #said role="status" { noscript { (words.needs_script) } }
+        div .scroll tabindex="0" role="region" aria-label=(words.live) {
+            table {
+                thead { tr { @for head in heads { th scope="col" { (head) } } } }
+                tbody #live {}
+            }
+        }
+        script src=(*LIVE_PATH) defer {}
+    };
+    Shown::page(words.live, PAGE, body)
 }
 
 fn rows(words: &Words, all: &[Value]) -> Markup {
@@ -63,8 +94,9 @@ fn outcome(words: &Words, row: &Value) -> Markup {
 }
 
 /// One of them, with all that is known of it. `id` is as it stood in the address.
-pub(crate) async fn one(words: &'static Words, reads: &Reads<'_>, id: &str) -> Result<Shown, Failed> {
-    let record = reads.json(&format!("/api/v1/decisions/{id}")).await?;
+pub(crate) async fn one(ask: &Ask<'_>, id: &str) -> Result<Shown, Failed> {
+    let words = ask.words;
+    let record = ask.reads.json(&format!("/api/v1/decisions/{id}")).await?;
     let array = |name: &str| record.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let columns: [Column<'_>; 2] =
         [(words.fact, &|row| text(row, "/name")), (words.value, &|row| text(row, "/value"))];
@@ -89,7 +121,7 @@ pub(crate) async fn one(words: &'static Words, reads: &Reads<'_>, id: &str) -> R
         h2 { (words.whole) }
         pre tabindex="0" role="region" aria-label=(words.whole) { (format!("{record:#}")) }
     };
-    Ok((words.decision, PAGE, body))
+    Ok(Shown::page(words.decision, PAGE, body))
 }
 
 /// What decided, and where it stands.

@@ -1,7 +1,8 @@
 //! How the gate is.
 
-use crate::fetch::{Failed, Reads};
-use crate::shown::Shown;
+use crate::fetch::Failed;
+use crate::history::{Rates, chart};
+use crate::shown::{Ask, Shown};
 use crate::table::{Column, items, plain, table, text, time};
 use crate::words::Words;
 use maud::{Markup, html};
@@ -9,7 +10,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The page. The configuration comes first: who may not see that sees nothing of what needs no role either.
-pub(crate) async fn show(words: &'static Words, reads: &Reads<'_>) -> Result<Shown, Failed> {
+pub(crate) async fn show(ask: &Ask<'_>) -> Result<Shown, Failed> {
+    let (words, reads) = (ask.words, &ask.reads);
     let history = match reads.json("/api/v1/config/history?limit=1").await {
         Err(failed @ (Failed::LoggedOut | Failed::Forbidden)) => return Err(failed),
         read => read,
@@ -19,6 +21,7 @@ pub(crate) async fn show(words: &'static Words, reads: &Reads<'_>) -> Result<Sho
     let (issuers, certificates) =
         (reads.json("/api/v1/issuers").await, reads.json("/api/v1/certificates").await);
     let body = html! {
+        (last_hour(ask))
         (part(words, words.parts, &ready, |ready| components(words, ready)))
         (part(words, words.configuration, &history, |history| configuration(words, history)))
         (part(words, words.requests, &metrics, |metrics| requests(words, metrics)))
@@ -26,7 +29,25 @@ pub(crate) async fn show(words: &'static Words, reads: &Reads<'_>) -> Result<Sho
         (part(words, words.issuers, &issuers, |issuers| issuers_table(words, issuers)))
         (part(words, words.certificates, &certificates, |all| certificates_table(words, all)))
     };
-    Ok((words.overview, "/console", body))
+    Ok(Shown::page(words.overview, "/console", body))
+}
+
+/// Charts of the hour before.
+fn last_hour(ask: &Ask<'_>) -> Markup {
+    let (words, rates) = (ask.words, ask.history.rates());
+    let ends = (words.now, words.most);
+    let of = |pick: fn(&Rates) -> f64| rates.iter().map(pick).collect::<Vec<_>>();
+    html! {
+        section {
+            h2 { (words.last_hour) }
+            div .charts {
+                (chart(words.requests_a_second, ends, "/s", &of(|one| one.requests)))
+                (chart(words.refused_a_second, ends, "/s", &of(|one| one.refused)))
+                (chart(words.failed_a_second, ends, "/s", &of(|one| one.failed)))
+                (chart(words.took, ends, "ms", &of(|one| one.took)))
+            }
+        }
+    }
 }
 
 /// A part of the page; why it is not there, where it is not.

@@ -1,0 +1,49 @@
+//! Changes that wait for a second person.
+
+use crate::fetch::Failed;
+use crate::shown::{Ask, Shown};
+use crate::table::{Column, address, button, for_programs, items, more, plain, segment, table, text, time};
+use maud::html;
+use serde_json::Value;
+
+const PAGE: &str = "/console/approvals";
+
+/// Those that wait, and those that were decided.
+pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
+    let words = ask.words;
+    let asked = [("cursor", ask.query.one("cursor"))];
+    let list = ask.reads.json(&address("/api/v1/approvals", &asked)).await?;
+    let content = |row: &Value| match row.get("content").filter(|content| !content.is_null()) {
+        None => html! {},
+        Some(content) => html! { details { summary { (words.content) } pre { (plain(Some(content))) } } },
+    };
+    let decide = |row: &Value| {
+        let id = plain(row.get("id"));
+        let to = |what: &str| format!("approvals/{}/{what}", segment(&id));
+        html! {
+            @if row.get("decided_at").is_none_or(Value::is_null) {
+                (button(ask, &to("approve"), words.approve, &id))
+                (button(ask, &to("reject"), words.reject, &id))
+            }
+        }
+    };
+    let columns: [Column<'_>; 7] = [
+        (words.change, &|row| html! { (text(row, "/action")) " " (text(row, "/target")) }),
+        (words.content, &content),
+        (words.state, &|row| text(row, "/state")),
+        (words.by, &|row| html! { (text(row, "/asked_by/subject")) " " (time(row, "/asked_at", "")) }),
+        (words.ends, &|row| time(row, "/expires_at", "")),
+        (
+            words.decided_by,
+            &|row| html! { (text(row, "/decided_by/subject")) " " (time(row, "/decided_at", "")) },
+        ),
+        (words.decide, &decide),
+    ];
+    let shown = if ask.reads.session.changes { &columns[..] } else { columns.get(..6).unwrap_or_default() };
+    let body = html! {
+        (table(words.approvals, shown, items(&list), words.no_approvals))
+        (more(words, PAGE, &asked, &list))
+        (for_programs(ask, PAGE, &asked))
+    };
+    Ok(Shown::list(words.approvals, PAGE, body, &list))
+}

@@ -1,0 +1,118 @@
+// The console in a real browser: every page as administrator and as auditor, light and dark, wide and narrow, in both languages, by keyboard, and looked at by axe-core.
+// node console.mjs BASE GATE PASSWORD SCREENSHOTS CHROMIUM
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { chromium } from 'playwright-core'
+
+const [base, gate, password, screenshots, executablePath] = process.argv.slice(2)
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+const browser = await chromium.launch({ executablePath, args: quiet })
+const problems = []
+const seen = {}
+const pages = [
+  '', 'decisions', 'who-can?path=/orders/1', 'explain?path=/orders/1&roles=USER', 'matrix', 'routes', 'services', 'users', 'users/alice',
+  'decisions/live', 'candidate', 'sessions', 'keys', 'clients', 'signing-keys', 'policies', 'approvals', 'audit',
+]
+const forms = ['users/new', 'keys/new', 'clients/new', 'policies/new?name=p', 'audit/erase']
+
+function expect(what, holds) {
+  if (!holds) problems.push(what)
+}
+
+async function look(page, name) {
+  await page.screenshot({ path: `${screenshots}/console-${name.replace(/\W+/g, '-')}.png`, fullPage: true })
+  await page.evaluate(axe)
+  const found = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }))
+  for (const one of found.violations) problems.push(`${name}: ${one.id}: ${one.nodes.map((node) => node.html.slice(0, 200)).join(' ')}`)
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+  expect(`${name}: wider than the window by ${wide}`, wide <= 0)
+  seen[name] = await page.title()
+}
+
+async function open(who, options) {
+  const context = await browser.newContext(options)
+  context.setDefaultTimeout(15_000)
+  context.on('page', (page) => {
+    page.on('console', (message) => message.type() === 'error' && !/status of 4/.test(message.text()) && problems.push(`console: ${message.text()}`))
+    page.on('pageerror', (error) => problems.push(`page: ${error}`))
+  })
+  const page = await context.newPage()
+  await page.goto(`${base}/console`)
+  await look(page, `${who}-${options.locale}-login`)
+  await page.keyboard.type(who)
+  await page.keyboard.press('Tab')
+  await page.keyboard.type(password)
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
+  expect(`${who} is logged in`, (await page.locator('header nav').count()) === 1)
+  return page
+}
+
+async function tour(who, tag, options, paths) {
+  const page = await open(who, options)
+  for (const path of paths) {
+    await page.goto(`${base}/console/${path}`)
+    await look(page, `${tag}-${path || 'overview'}`)
+  }
+  await page.context().close()
+}
+
+// By keyboard alone: a user is added, and a key is made, for which the password is asked again.
+async function work() {
+  const page = await open('root', { locale: 'en-US', viewport: { width: 1280, height: 900 } })
+  await page.goto(`${base}/console/users/new`)
+  await page.focus('#name')
+  await page.keyboard.type('bob')
+  await page.keyboard.press('Tab')
+  await page.keyboard.type('short')
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
+  await look(page, 'refused')
+  expect('the problem is said', (await page.getByRole('alert').count()) === 1)
+  expect('the name stays', (await page.inputValue('#name')) === 'bob')
+  await page.focus('#password')
+  await page.keyboard.type(password)
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
+  expect('it is said that it is done', (await page.getByRole('status').count()) === 1)
+  await page.goto(`${base}/console/keys/new`)
+  await page.focus('#owner')
+  await page.keyboard.type('acme')
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
+  await look(page, 'confirm')
+  await page.keyboard.type(password)
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
+  await look(page, 'secret')
+  expect('the secret is shown', (await page.locator('code.secret').count()) === 1)
+  await Promise.all([page.waitForNavigation(), page.getByRole('button', { name: '한국어' }).click()])
+  expect('the language is the other', (await page.getAttribute('html', 'lang')) === 'ko')
+  await page.goto(`${base}/console/decisions`)
+  const first = page.locator('tbody a').first()
+  await Promise.all([page.waitForNavigation(), first.click()])
+  await look(page, 'decision-ko')
+  await page.getByRole('button', { name: '로그아웃' }).click()
+  await page.waitForSelector('input[type=password]')
+}
+
+// Decisions appear as they are made, until somebody pauses.
+async function live() {
+  const page = await open('eve', { locale: 'en-US', viewport: { width: 1280, height: 900 } })
+  await page.goto(`${base}/console/decisions/live?outcome=deny`)
+  await page.waitForFunction(() => document.querySelector('#said').textContent.startsWith('Decisions appear'))
+  await fetch(`${gate}/orders/7`, { headers: { 'X-API-Key': process.env.API_KEY } })
+  await page.locator('#live tr', { hasText: '/orders/7' }).waitFor()
+  expect('the row leads to the decision', /decisions\/[0-9a-f]+/.test(await page.locator('#live a').first().getAttribute('href')))
+  await look(page, 'live')
+  await page.getByRole('button', { name: 'Pause' }).click()
+  await page.waitForFunction(() => document.querySelector('#said').textContent.startsWith('Stopped'))
+  await fetch(`${gate}/orders/8`, { headers: { 'X-API-Key': process.env.API_KEY } })
+  await page.goto(`${base}/console/decisions?outcome=deny`)
+  await page.locator('tr', { hasText: '/orders/8' }).waitFor()
+  await page.context().close()
+}
+
+await live()
+await work()
+await tour('root', 'admin', { locale: 'en-US', viewport: { width: 1280, height: 900 } }, [...pages, ...forms])
+await tour('root', 'narrow-ko-dark', { locale: 'ko-KR', colorScheme: 'dark', viewport: { width: 360, height: 740 } }, ['', 'decisions', 'who-can?path=/orders/1', 'matrix', 'services', 'users/alice', 'keys/new', 'policies/new?name=p', 'audit'])
+await tour('eve', 'auditor', { locale: 'en-US', colorScheme: 'dark', viewport: { width: 1280, height: 900 } }, ['', 'users/alice', 'keys', 'policies', 'approvals', 'audit'])
+await browser.close()
+console.log(JSON.stringify({ problems, seen }))
