@@ -255,8 +255,8 @@ fn verdicts_have_colours_on_a_terminal_and_nowhere_else() {
     );
     folder.write(
         "cases.yaml",
-        "- { name: refused, request: GET /admin/x, as: { roles: [USER] }, expect: deny }\n\
-         - { name: allowed, request: GET /admin/x, as: { roles: [USER] }, expect: allow }\n",
+        "- { name: refused, request: { method: GET, path: /admin/x }, caller: { roles: [USER] }, expect: deny }\n\
+         - { name: allowed, request: { method: GET, path: /admin/x }, caller: { roles: [USER] }, expect: allow }\n",
     );
     folder.write("bad.yaml", "listeners: 7\n");
     let explained = "explain --method GET --path /admin/x --role USER";
