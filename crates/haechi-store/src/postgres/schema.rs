@@ -21,7 +21,7 @@ const MIGRATIONS: Migrations = Migrations(&[
     (7, "policies", include_str!("../../migrations/postgres/0007_policies.sql")),
     (8, "standard provider", include_str!("../../migrations/postgres/0008_standard_provider.sql")),
     (9, "second factor", include_str!("../../migrations/postgres/0009_second_factor.sql")),
-    (11, "passkeys", include_str!("../../migrations/postgres/0011_passkeys.sql")),
+    (10, "passkeys", include_str!("../../migrations/postgres/0010_passkeys.sql")),
 ]);
 
 /// Whoever changes the schema holds this lock ("HAEC"), so that of several nodes that start at once one migrates and the others find it done.

@@ -25,7 +25,7 @@ const MIGRATIONS: Migrations = Migrations(&[
     (8, "policies", include_str!("../../migrations/sqlite/0008_policies.sql")),
     (9, "standard provider", include_str!("../../migrations/sqlite/0009_standard_provider.sql")),
     (10, "second factor", include_str!("../../migrations/sqlite/0010_second_factor.sql")),
-    (12, "passkeys", include_str!("../../migrations/sqlite/0012_passkeys.sql")),
+    (11, "passkeys", include_str!("../../migrations/sqlite/0011_passkeys.sql")),
 ]);
 
 /// Refuses a database that has something in it and is not a store of ours.
