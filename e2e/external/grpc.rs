@@ -1,6 +1,6 @@
 //! An authorization service that is asked over gRPC, by Envoy's `ext_authz` v3: grpcio with Envoy's own messages, and the gate itself as the other side.
 
-use crate::harness::{Authority, Folder, Gate, PATIENCE, eventually, python_process, routes_to};
+use crate::harness::{Authority, Folder, Gate, PATIENCE, eventually, grpc_process, routes_to};
 use haechi_testkit::Backend;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
@@ -25,7 +25,7 @@ impl Drop for Service {
 impl Service {
     fn start(address: SocketAddr, certificate: &[String]) -> Self {
         let mut child =
-            python_process(include_str!("service.py"), &[&[address.to_string()], certificate].concat());
+            grpc_process(include_str!("service.py"), &[&[address.to_string()], certificate].concat());
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert_eq!(lines.next().unwrap().unwrap(), "ready");
         let asked: Arc<Mutex<Vec<Value>>> = Arc::default();

@@ -31,6 +31,6 @@ pub(crate) use memory_group::MemoryGroup;
 pub(crate) use nginx::Nginx;
 pub(crate) use openssl::OpensslCa;
 pub(crate) use outside::Outside;
-pub(crate) use python::{python, python_process, python_with_input};
+pub(crate) use python::{grpc_process, python, python_with_input};
 pub(crate) use raw::Conversation;
 pub(crate) use strace::Strace;

@@ -28,16 +28,20 @@ pub(crate) fn python_with_input(script: &str, input: &str) -> String {
     String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
 }
 
-/// Starts a script with these arguments, whose standard output can be read. Whoever starts it ends it.
+/// Starts a script with these arguments in the environment with gRPC and Envoy's messages. Its standard output can be read. Whoever starts it ends it.
 #[track_caller]
-pub(crate) fn python_process(script: &str, arguments: &[String]) -> Child {
-    let mut command = Command::new(interpreter());
+pub(crate) fn grpc_process(script: &str, arguments: &[String]) -> Child {
+    let mut command = Command::new(environment("e2e-grpc"));
     command.args(["-c", script]).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
     command.spawn().unwrap()
 }
 
 /// Beside the profile's folder, wherever cargo builds.
 fn interpreter() -> PathBuf {
+    environment("e2e-python")
+}
+
+fn environment(name: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_BIN_EXE_haechi")).ancestors().nth(2).unwrap();
-    target.join("e2e-python/bin/python")
+    target.join(name).join("bin/python")
 }
