@@ -238,6 +238,10 @@ fn on_a_terminal(folder: &Folder, arguments: &str, variables: &[(&str, &str)]) -
         .current_dir(folder.path())
         .env("TERM", "xterm")
         .env_remove("NO_COLOR")
+        .env_remove("CLICOLOR")
+        .env_remove("CLICOLOR_FORCE")
+        // Where it is set, a log with colours is taken to be wanted.
+        .env_remove("CI")
         .envs(variables.iter().copied())
         .output()
         .unwrap();
