@@ -1,5 +1,6 @@
 //! Tokens that are bound to a key are accepted only with a proof (RFC 9449): that of npm's `dpop`, unmodified, and none that is wrong in any way.
 
+use crate::harness::packages::with_packages;
 use crate::harness::{Folder, Gate};
 use haechi_testkit::{Backend, RedisServer};
 use serde_json::Value;
@@ -9,18 +10,7 @@ use std::process::Command;
 /// The client with its packages, wherever cargo builds.
 fn installed() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/dpop");
-    let target = Path::new(env!("CARGO_BIN_EXE_haechi")).ancestors().nth(2).unwrap();
-    let folder = target.join("e2e-dpop");
-    std::fs::create_dir_all(&folder).unwrap();
-    for file in ["package.json", "client.mjs"] {
-        std::fs::copy(here.join(file), folder.join(file)).unwrap();
-    }
-    if !folder.join("node_modules/dpop").exists() {
-        let mut npm = Command::new("npm");
-        let made = npm.args(["install", "--no-audit", "--no-fund"]).current_dir(&folder).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    }
-    folder
+    with_packages("e2e-dpop", &here, &["package.json", "client.mjs"], "dpop")
 }
 
 fn node(arguments: &[&str]) -> String {

@@ -1,5 +1,6 @@
 //! npm's `oidc-provider`, which is certified, as the server: the example in `examples/introspection`, unmodified; answers as JSON and as JWT.
 
+use crate::harness::packages::with_packages;
 use crate::harness::{Folder, Gate, PATIENCE, curl, eventually};
 use haechi_testkit::Backend;
 use std::path::{Path, PathBuf};
@@ -21,21 +22,7 @@ fn example(file: &str) -> PathBuf {
 
 /// The example with its packages, beside the profile's folder, wherever cargo builds.
 fn installed() -> PathBuf {
-    let target = Path::new(env!("CARGO_BIN_EXE_haechi")).ancestors().nth(2).unwrap();
-    let folder = target.join("e2e-introspection");
-    std::fs::create_dir_all(&folder).unwrap();
-    for file in ["package.json", "server.mjs"] {
-        std::fs::copy(example(file), folder.join(file)).unwrap();
-    }
-    if !folder.join("node_modules/oidc-provider").exists() {
-        let made = Command::new("npm")
-            .args(["install", "--no-audit", "--no-fund"])
-            .current_dir(&folder)
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    }
-    folder
+    with_packages("e2e-introspection", &example(""), &["package.json", "server.mjs"], "oidc-provider")
 }
 
 fn start(port: u16) -> Certified {

@@ -1,6 +1,7 @@
 //! An MCP client finds its way: npm's `@modelcontextprotocol/sdk`, unmodified, from a refusal by way of the metadata to an authorization server that it did
 //! not know, where it registers itself, and with a token of it through the gate.
 
+use crate::harness::packages::with_packages;
 use crate::harness::{Gate, PATIENCE, curl, eventually};
 use haechi_testkit::Backend;
 use serde_json::Value;
@@ -21,24 +22,7 @@ impl Drop for Server {
 /// Both programs with their packages, beside the profile's folder, wherever cargo builds.
 fn installed() -> PathBuf {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/protected_resources");
-    let target = Path::new(env!("CARGO_BIN_EXE_haechi")).ancestors().nth(2).unwrap();
-    let folder = target.join("e2e-mcp");
-    std::fs::create_dir_all(&folder).unwrap();
-    for file in ["client.mjs", "server.mjs"] {
-        std::fs::copy(from.join(file), folder.join(file)).unwrap();
-    }
-    let packages = r#"{"private":true,"type":"module","dependencies":{"@modelcontextprotocol/sdk":"1.32.2","oidc-provider":"9.13.3"}}"#;
-    std::fs::write(folder.join("package.json"), packages).unwrap();
-    let there = |package: &str| folder.join("node_modules").join(package).exists();
-    if !(there("@modelcontextprotocol/sdk") && there("oidc-provider")) {
-        let made = Command::new("npm")
-            .args(["install", "--no-audit", "--no-fund"])
-            .current_dir(&folder)
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    }
-    folder
+    with_packages("e2e-mcp", &from, &["package.json", "client.mjs", "server.mjs"], "oidc-provider")
 }
 
 fn client(folder: &Path, arguments: &[&str]) -> Value {

@@ -1,6 +1,7 @@
 //! The whole way, with clients that are not ours, and by hand.
 
 use super::{REDIRECT, World};
+use crate::harness::packages::with_packages;
 use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, curl, eventually};
 use crate::login::browser::{Browser, find_parameter, location, parameter};
 use haechi_testkit::Backend;
@@ -12,18 +13,7 @@ use std::process::{Child, Command, Stdio};
 /// The clients with their packages, wherever cargo builds.
 fn installed() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../e2e/standard_provider");
-    let target = Path::new(env!("CARGO_BIN_EXE_haechi")).ancestors().nth(2).unwrap();
-    let folder = target.join("e2e-standard-provider");
-    std::fs::create_dir_all(&folder).unwrap();
-    for file in ["package.json", "clients.mjs"] {
-        std::fs::copy(here.join(file), folder.join(file)).unwrap();
-    }
-    if !folder.join("node_modules/openid-client").exists() {
-        let mut npm = Command::new("npm");
-        let made = npm.args(["install", "--no-audit", "--no-fund"]).current_dir(&folder).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    }
-    folder
+    with_packages("e2e-standard-provider", &here, &["package.json", "clients.mjs"], "openid-client")
 }
 
 #[test]
