@@ -11,7 +11,6 @@ const MOST: usize = 5;
 /// The circles that there are: the crate, and the modules. Take one out when it is gone; nothing is added.
 const CIRCLES: &[(&str, &[&str])] = &[
     ("haechi", &["config::meant", "config::meant::resolve", "config::meant::restart"]),
-    ("haechi", &["wire::gate", "wire::sockets", "wire::upgrade"]),
     ("haechi-authn", &["hashing", "hashing::htpasswd", "hashing::pool"]),
     ("haechi-authn", &["schemes::api_key", "schemes::api_key::lookup"]),
     ("haechi-authn", &["schemes::jwt", "schemes::jwt::verify"]),

@@ -1,59 +1,45 @@
 //! The running gate: control runtime, workers, admin listener, log writer; and its graceful shutdown.
 
-use super::admin_socket::{AdminSocket, AdminSocketError, SocketFile};
+use super::admin::{Admin, AdminCalls, Recorded};
 use super::approvals;
-use super::archive::Archive;
 use super::assembly::{Assembly, AssemblyFault, ProcessState};
 use super::audit::{AuditFault, AuditKeeper};
 use super::authenticators::Built;
-use super::console::ConsoleGate;
-use super::decisions::WorkerDecisions;
 use super::descriptors::{self, TooFew};
-use super::directory::{GateDirectory, NoTrail};
-use super::doors::AdminAddress;
+use super::directory::NoTrail;
 use super::endpoints::{SystemResolver, WebProbe};
 use super::health::Parts;
-use super::inspection::GateInspection;
 use super::key_expiry;
 use super::log::{LogError, LogWriter};
 use super::notify::Notify;
 use super::operators::{Operators, OperatorsFault};
 use super::otlp::{Exporter, ExporterFault};
-use super::policy_control::GatePolicies;
-use super::reload::{ByCall, Record, Reloader};
+use super::reload::{Record, Reloader};
 use super::signals::{SignalAction, Signals};
 use super::sinks::SinkCounts;
-use super::sockets::{Inherited, Listening};
+use super::sockets::{Inherited, Listening, SocketError};
 use super::stamp::Stamp;
-use super::topology::GateTopology;
 use super::upgrade::{self, Program, UpgradeFault};
 use crate::config::{Config, Report, StorePolicies};
 use crate::diagnostics;
 use arc_swap::ArcSwap;
-use haechi_admin::{Context, Directory, Running};
 use haechi_authn::key_uses::KeyUses;
-use haechi_authn::supervisor::{on_hopeless, supervise, supervise_until_done};
-use haechi_console::Console;
-use haechi_core::metrics::Source;
-use haechi_core::ports::AuditTrail;
+use haechi_authn::supervisor::{on_hopeless, supervise};
 use haechi_proxy::{
-    Budget, DecisionQueries, DecisionWatchers, EndpointGauges, Endpoints, LogSink, Metrics, Plan, Shared,
-    TraceSink, Upkeep,
+    Budget, DecisionQueries, DecisionWatchers, Endpoints, LogSink, Metrics, Plan, Shared, TraceSink, Upkeep,
 };
 use haechi_shared::SharedState;
 use haechi_store::Store;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::ops::ControlFlow;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Runtime;
-use tokio::sync::watch;
 
 /// A gate that is up.
 pub(crate) struct Gate {
@@ -80,16 +66,6 @@ pub(crate) struct Gate {
     pub(crate) addresses: Vec<SocketAddr>,
 }
 
-/// The addresses at which the admin API and the probes are answered.
-struct Admin {
-    address: Option<SocketAddr>,
-    probes: Vec<SocketAddr>,
-    socket: Option<SocketFile>,
-    socket_path: Option<PathBuf>,
-    end: watch::Sender<bool>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
-}
-
 /// Why the gate ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum EndReason {
@@ -102,8 +78,8 @@ enum EndReason {
 /// Why the gate cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartFault {
-    #[error("cannot listen on {address}: {error}; is another process there?")]
-    Bind { address: SocketAddr, error: io::Error },
+    #[error(transparent)]
+    Sockets(#[from] SocketError),
     #[error(transparent)]
     Log(#[from] LogError),
     #[error(transparent)]
@@ -114,8 +90,6 @@ pub(crate) enum StartFault {
     Signals(io::Error),
     #[error("cannot set up authentication for the admin API: {0}")]
     Operators(#[from] OperatorsFault),
-    #[error(transparent)]
-    AdminSocket(#[from] AdminSocketError),
     #[error(transparent)]
     Descriptors(#[from] TooFew),
     #[error(transparent)]
@@ -315,7 +289,7 @@ impl Gate {
         }
         self.log.finish(&self.control);
         self.traces.finish(&self.control);
-        self.admin.finish(&self.control, why);
+        self.admin.finish(&self.control, why == EndReason::Signal);
         if let Some(audit) = self.audit {
             audit.finish(&self.control);
         }
@@ -333,161 +307,6 @@ impl Gate {
         }
         self.control.shutdown_timeout(Duration::from_secs(1));
     }
-}
-
-/// What the calls of the admin API know.
-struct AdminCalls {
-    parts: Parts,
-    operators: Arc<Operators>,
-    reloader: Arc<Reloader>,
-    directory: Recorded,
-}
-
-/// What the addresses of the admin API answer with.
-#[derive(Clone)]
-struct Answering {
-    context: Context,
-    operators: Arc<Operators>,
-    console: Arc<Console>,
-}
-
-/// What stays for as long as the process runs, and where what it does is recorded.
-type Recorded = (Arc<ProcessState>, Option<Arc<dyn AuditTrail>>);
-
-impl AdminCalls {
-    fn context(self, shared: &Shared) -> Answering {
-        let Self { parts, operators, reloader, directory: (process, trail) } = self;
-        let metrics: Arc<[Box<dyn Source>]> = Arc::new([
-            Box::new(shared.metrics.clone()),
-            Box::new(EndpointGauges(shared.plan.clone())),
-            Box::new(parts.clone()),
-        ]);
-        let directory = GateDirectory::new(&process, &reloader);
-        let seen =
-            ConsoleGate { reloader: reloader.clone(), plan: shared.plan.clone(), metrics: metrics.clone() };
-        let archive = shared.audit.clone().map(|trail| Arc::new(Archive::new(trail, reloader.clone())));
-        let inspection = Arc::new(GateInspection::new(reloader.clone(), archive.clone()));
-        let running = Running {
-            health: Arc::new(parts),
-            decisions: Arc::new(WorkerDecisions {
-                queries: shared.decisions.clone(),
-                watchers: shared.watchers.clone(),
-                draining: shared.draining.clone(),
-            }),
-            topology: Arc::new(GateTopology { plan: shared.plan.clone(), reloader: reloader.clone() }),
-            inspection,
-            policies: Arc::new(GatePolicies::new(reloader.clone())),
-            archive: archive.map(|archive| archive as Arc<dyn haechi_admin::Archive>),
-            configuration: Arc::new(ByCall(reloader)),
-            metrics,
-        };
-        let context = Context {
-            running: Some(running),
-            directory: directory.map(|known| Arc::new(known) as Arc<dyn Directory>),
-            trail: trail.unwrap_or_else(|| Arc::new(NoTrail)),
-            clock: shared.clock.clone(),
-            document: Arc::new(haechi_admin::openapi()),
-        };
-        let console = Console::new(Arc::new(seen), context.trail.clone(), context.clock.clone());
-        Answering { context, operators, console: Arc::new(console) }
-    }
-}
-
-impl Admin {
-    fn start(
-        listening: &Listening,
-        calls: AdminCalls,
-        shared: &Shared,
-        control: &Runtime,
-    ) -> io::Result<Self> {
-        let reloader = calls.reloader.clone();
-        let answering = calls.context(shared);
-        let (end, ended) = watch::channel(false);
-        let (admin, probes, socket) = (listening.admin()?, listening.probes()?, listening.admin_socket());
-        let address = admin.as_ref().map(TcpListener::local_addr).transpose()?;
-        let probed = probes.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
-        let unix = socket.map(AdminSocket::listener).transpose()?.map(AdminAddress::Socket);
-        let probes =
-            probes.into_iter().enumerate().map(|(index, socket)| AdminAddress::Probes(index, socket));
-        let all = probes.chain(admin.map(AdminAddress::Admin)).chain(unix);
-        let serve = |address: AdminAddress| {
-            let (address, reloader) = (Arc::new(address), reloader.clone());
-            let (answering, ended) = (answering.clone(), ended.clone());
-            supervise_until_done(control.handle(), "admin listener", move || {
-                serve_admin(address.clone(), reloader.clone(), answering.clone(), ended.clone())
-            })
-        };
-        let file = socket.map(AdminSocket::file).transpose()?;
-        let remembering = remember_hour(control, answering.console.clone(), ended.clone());
-        let tasks = all.map(serve).chain([remembering]).collect();
-        let socket_path = socket.map(|socket| socket.path().to_owned());
-        Ok(Self { address, probes: probed, socket: file, socket_path, end, tasks })
-    }
-
-    /// No more connections; those that are there may finish.
-    fn end(&self) {
-        // The listeners may be gone already; there is nobody else to tell.
-        let _ = self.end.send(true);
-    }
-
-    /// The end of it. The file of the Unix socket goes with the last process that answers on it.
-    fn finish(self, control: &Runtime, why: EndReason) {
-        self.end();
-        // A connection that somebody keeps open does not keep the process.
-        let all = async {
-            for task in self.tasks {
-                let _ = task.await;
-            }
-        };
-        let _ = control.block_on(async { tokio::time::timeout(Duration::from_secs(1), all).await });
-        if let Some(socket) = self.socket.filter(|_| why == EndReason::Signal) {
-            socket.remove();
-        }
-    }
-}
-
-/// Remembers the hour before for the console, until it is told to end.
-fn remember_hour(
-    control: &Runtime,
-    console: Arc<Console>,
-    ended: watch::Receiver<bool>,
-) -> tokio::task::JoinHandle<()> {
-    supervise_until_done(control.handle(), "console history", move || {
-        let (console, mut ended) = (console.clone(), ended.clone());
-        async move {
-            tokio::select! {
-                () = console.remember() => {}
-                _ = ended.wait_for(|ended| *ended) => {}
-            }
-            ControlFlow::Break(())
-        }
-    })
-}
-
-/// Serves the admin API until it is told to end. The socket stays open in between, so that nobody is refused while it is started again.
-async fn serve_admin(
-    address: Arc<AdminAddress>,
-    reloader: Arc<Reloader>,
-    Answering { context, operators, console }: Answering,
-    ended: watch::Receiver<bool>,
-) -> ControlFlow<()> {
-    let door = match address.open(&reloader) {
-        Ok(door) => door,
-        Err(error) => {
-            tracing::error!(%error, "cannot listen on a socket of the admin API");
-            return ControlFlow::Continue(());
-        }
-    };
-    let mut told = ended.clone();
-    let end = async move {
-        // Told, or nobody left to tell: both are the end.
-        let _ = told.wait_for(|ended| *ended).await;
-    };
-    if let Err(error) = haechi_admin::serve(door, context, operators, Some(console), end).await {
-        tracing::error!(%error, "cannot serve the admin API");
-        return ControlFlow::Continue(());
-    }
-    ControlFlow::Break(())
 }
 
 /// The runtime for what is slow.

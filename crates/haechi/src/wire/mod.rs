@@ -1,5 +1,6 @@
 //! Wiring: the only place that names concrete stores, engines and runtimes, and puts them behind the ports.
 
+mod admin;
 mod admin_socket;
 mod approvals;
 mod archive;

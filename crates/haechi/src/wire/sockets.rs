@@ -1,8 +1,7 @@
 //! The sockets that the gate listens on: its own, or those that another process hands over in `LISTEN_FDS`, as systemd does and as the gate does
 //! itself in an upgrade.
 
-use super::admin_socket::{AdminSocket, SocketFile};
-use super::gate::StartFault;
+use super::admin_socket::{AdminSocket, AdminSocketError, SocketFile};
 use crate::config::{self, Config};
 use haechi_proxy::ListenerIndex;
 use listenfd::ListenFd;
@@ -18,6 +17,15 @@ const ADMIN: &str = "admin";
 const ADMIN_SOCKET: &str = "admin-socket";
 /// The name of the socket on which the process that hands over waits to hear that this one is ready.
 pub(super) const UPGRADE: &str = "upgrade";
+
+/// Why an address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SocketError {
+    #[error("cannot listen on {address}: {error}; is another process there?")]
+    Bind { address: SocketAddr, error: io::Error },
+    #[error(transparent)]
+    AdminSocket(#[from] AdminSocketError),
+}
 
 /// What another process handed over.
 pub(crate) struct Inherited {
@@ -111,7 +119,7 @@ pub(crate) struct Listening {
 
 impl Listening {
     /// Takes what was handed over, and opens what was not.
-    pub(super) fn open(config: &Config, mut inherited: Inherited) -> Result<Self, StartFault> {
+    pub(super) fn open(config: &Config, mut inherited: Inherited) -> Result<Self, SocketError> {
         let workers = config.workers.get();
         let mut listeners = Vec::new();
         for (index, listener) in config.listeners.iter().enumerate() {
@@ -122,12 +130,12 @@ impl Listening {
             } else {
                 haechi_proxy::adopt(given, workers)
             };
-            listeners.push(opened.map_err(|error| StartFault::Bind { address, error })?);
+            listeners.push(opened.map_err(|error| SocketError::Bind { address, error })?);
         }
         let mut one = |address: SocketAddr, name: &str| {
             let given = inherited.at(address, name).pop();
             let opened = given.map_or_else(|| TcpListener::bind(address), Ok);
-            opened.map_err(|error| StartFault::Bind { address, error })
+            opened.map_err(|error| SocketError::Bind { address, error })
         };
         let probes = config.probes.iter().enumerate();
         let probes = probes
