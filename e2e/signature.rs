@@ -1,7 +1,7 @@
 //! Requests that their callers have signed (`type: signature`, RFC 9421, RFC 9530; docs/authentication.md#signature): the client is `http-message-signatures` of PyPI, and openssl in a shell.
 
 use crate::harness::{Folder, Gate, Reply, haechi, python_with_input};
-use haechi_testkit::Backend;
+use haechi_testkit::{Backend, RedisServer};
 use serde_json::{Value, json};
 use std::process::Command;
 
@@ -93,6 +93,25 @@ fn signed(asked: &Value) -> Vec<String> {
 
 fn with(asked: &Value, members: &Value) -> Value {
     haechi_testkit::jose::with(asked, members)
+}
+
+#[test]
+fn a_nonce_of_which_nobody_can_tell_is_taken_for_neither_new_nor_used() {
+    let redis = RedisServer::start(&[]);
+    let world = World::with(&format!("shared_state: \"{}?timeout=1s\"", redis.url()));
+    let asked = |nonce: &str| with(&world.usual("/a?q=1", nonce), &json!({}));
+    let first = signed(&asked("one"));
+    world.send(&asked("one"), &first).expect(200);
+    world.send(&asked("one"), &first).expect(401);
+    drop(redis);
+    for nonce in ["two", "three"] {
+        let reply = world.send(&asked(nonce), &signed(&asked(nonce))).expect(503);
+        assert!(reply.field("retry-after").is_some());
+    }
+    // What does not verify is refused without asking anybody.
+    let wrong = with(&asked("four"), &json!({ "key": "ffffffffffffffffffffffffffffffff" }));
+    world.send(&wrong, &signed(&wrong)).expect(401);
+    assert_eq!(world.backend.recorded().len(), 1);
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! How machine clients prove who they are: a secret, or an assertion that they have signed.
 
-use super::form::{Form, decode};
+use super::form::Form;
 use super::oauth_error::OAuthError;
 use super::tokens::ClientSecret;
 use crate::authorization::token68;
 use crate::jose::claims::{self, Expected};
 use crate::jose::{Algorithm, Compact, TokenFault};
 use crate::keys::{Choice, Keys, SetFault};
+use crate::oidc_parameters::decoded;
 use crate::random;
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -140,8 +141,8 @@ fn basic(field: &[u8]) -> Result<(String, Secret<String>), OAuthError> {
     let pair = Secret::new(BASE64.decode(encoded).map_err(|_| malformed())?);
     let colon = pair.expose().iter().position(|byte| *byte == b':').ok_or_else(malformed)?;
     let (id, secret) = pair.expose().split_at(colon);
-    let secret = decode(secret.get(1..).unwrap_or_default()).ok_or_else(malformed)?;
-    Ok((decode(id).ok_or_else(malformed)?, Secret::new(secret)))
+    let secret = decoded(secret.get(1..).unwrap_or_default()).ok_or_else(malformed)?;
+    Ok((decoded(id).ok_or_else(malformed)?, Secret::new(secret)))
 }
 
 async fn by_assertion(

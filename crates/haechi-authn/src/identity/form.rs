@@ -1,5 +1,6 @@
 //! The parameters of OAuth 2 requests: `application/x-www-form-urlencoded` (RFC 6749, appendix B).
 
+use crate::oidc_parameters::decoded;
 use haechi_core::Secret;
 use std::borrow::Cow;
 
@@ -30,7 +31,7 @@ impl Form {
         let mut read: Vec<(String, Secret<String>)> = Vec::new();
         for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             let mut halves = pair.splitn(2, |byte| *byte == b'=');
-            let mut half = || decode(halves.next().unwrap_or_default()).ok_or(FormError::Malformed);
+            let mut half = || decoded(halves.next().unwrap_or_default()).ok_or(FormError::Malformed);
             let (name, value) = (half()?, Secret::new(half()?));
             if name != REPEATABLE && read.iter().any(|(other, _)| *other == name) {
                 return Err(FormError::Repeated);
@@ -52,24 +53,6 @@ impl Form {
     }
 }
 
-/// One name or value; `None` for what is not encoded so.
-pub(super) fn decode(text: &[u8]) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.iter();
-    while let Some(byte) = rest.next() {
-        out.push(match byte {
-            b'+' => b' ',
-            b'%' => digit(*rest.next()?)? << 4 | digit(*rest.next()?)?,
-            other => *other,
-        });
-    }
-    String::from_utf8(out).ok()
-}
-
-fn digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
 /// Whether a `Content-Type` says that the body is a form.
 pub fn is_form(content_type: Option<&[u8]>) -> bool {
     let essence = content_type.and_then(|value| value.split(|byte| *byte == b';').next());
@@ -79,7 +62,7 @@ pub fn is_form(content_type: Option<&[u8]>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Form, FormError, decode, is_form};
+    use super::{Form, FormError, decoded, is_form};
     use proptest::prelude::*;
 
     #[test]
@@ -124,7 +107,7 @@ mod tests {
         #[test]
         fn what_is_encoded_comes_back(text in "\\PC*") {
             let encoded: String = text.bytes().map(|byte| format!("%{byte:02X}")).collect();
-            prop_assert_eq!(decode(encoded.as_bytes()), Some(text));
+            prop_assert_eq!(decoded(encoded.as_bytes()), Some(text));
         }
     }
 }

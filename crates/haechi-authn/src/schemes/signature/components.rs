@@ -1,6 +1,7 @@
 //! What a signature covers, of the request that the gate routes (RFC 9421 2): the same canonical values, and no others.
 
 use super::structured::{Component, SignatureInput};
+use crate::oidc_parameters::decoded;
 use haechi_core::{Fields, Host, RequestHead};
 
 /// Why there is nothing to sign.
@@ -18,6 +19,9 @@ pub(super) enum ComponentFault {
 pub(super) fn base(input: &SignatureInput, head: &RequestHead) -> Result<Vec<u8>, ComponentFault> {
     let mut base = Vec::with_capacity(512);
     for component in &input.components {
+        if component.is_foreign {
+            return Err(ComponentFault::Unknown(shown(&component.text)));
+        }
         base.extend_from_slice(component.text.as_bytes());
         base.extend_from_slice(b": ");
         value(component, head, &mut base)?;
@@ -87,8 +91,8 @@ fn query_parameter(query: &str, wanted: &str) -> Result<String, ComponentFault> 
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let ambiguous = || ComponentFault::Ambiguous(format!("@query-param {}", shown(wanted)));
-        if encoded(&decoded(name).ok_or_else(ambiguous)?) == wanted
-            && found.replace(encoded(&decoded(value).ok_or_else(ambiguous)?)).is_some()
+        if encoded(&decoded(name.as_bytes()).ok_or_else(ambiguous)?) == wanted
+            && found.replace(encoded(&decoded(value.as_bytes()).ok_or_else(ambiguous)?)).is_some()
         {
             return Err(ambiguous());
         }
@@ -96,28 +100,10 @@ fn query_parameter(query: &str, wanted: &str) -> Result<String, ComponentFault> 
     found.ok_or_else(|| ComponentFault::Missing(format!("@query-param {}", shown(wanted))))
 }
 
-/// `application/x-www-form-urlencoded`.
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'+' => out.push(b' '),
-            b'%' => {
-                let mut digit =
-                    || char::from(rest.next()?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-                out.push(digit()? << 4 | digit()?);
-            }
-            byte => out.push(byte),
-        }
-    }
-    std::str::from_utf8(&out).is_ok().then_some(out)
-}
-
 /// The set of `application/x-www-form-urlencoded`, with `%20` for a space.
-fn encoded(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len());
-    for &byte in bytes {
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"*-._".contains(&byte) {
             out.push(char::from(byte));
         } else {

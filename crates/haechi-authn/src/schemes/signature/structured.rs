@@ -27,6 +27,8 @@ pub(super) struct Component {
     pub(super) name: String,
     /// Which parameter of the query, for `@query-param`.
     pub(super) query_parameter: Option<String>,
+    /// Whether nothing here says what its parameters would (`sf`, `key`, `bs`, `tr`, `req`): others on the way may sign such, and ours may not.
+    pub(super) is_foreign: bool,
     /// The identifier, as it is signed.
     pub(super) text: String,
 }
@@ -120,18 +122,18 @@ fn signature_input(cursor: &mut Cursor<'_>) -> Option<SignatureInput> {
 
 fn component(cursor: &mut Cursor<'_>) -> Option<Component> {
     let name = cursor.text()?;
-    let mut component = Component { text: quoted(&name), name, query_parameter: None };
+    let mut component = Component { text: quoted(&name), name, query_parameter: None, is_foreign: false };
     for (key, value, text) in parameters(cursor)? {
         component.text.push_str(&text);
         match (&*key, value) {
             ("name", Bare::Text(of)) if component.name == "@query-param" => {
                 component.query_parameter = Some(of)
             }
-            // `sf`, `key`, `bs`, `tr`, `req`: nothing here says what they would.
-            _ => return None,
+            _ => component.is_foreign = true,
         }
     }
-    (component.query_parameter.is_some() == (component.name == "@query-param")).then_some(component)
+    component.is_foreign |= component.query_parameter.is_some() != (component.name == "@query-param");
+    Some(component)
 }
 
 /// Each with its value, and as it is signed.
@@ -258,6 +260,24 @@ mod tests {
     }
 
     #[test]
+    fn what_only_others_can_have_signed_is_read_and_known_as_such() {
+        for (component, is_foreign) in [
+            ("\"x\"", false),
+            ("\"@query-param\";name=\"y\"", false),
+            ("\"x\";sf", true),
+            ("\"x\";req", true),
+            ("\"x\";key=\"y\"", true),
+            ("\"x\";name=\"y\"", true),
+            ("\"@query-param\"", true),
+            ("\"@query-param\";name=1", true),
+            ("\"@query-param\";name=\"y\";req", true),
+        ] {
+            let inputs = signature_inputs(&format!("a=({component})")).unwrap();
+            assert_eq!(inputs[0].1.components[0].is_foreign, is_foreign, "{component}");
+        }
+    }
+
+    #[test]
     fn what_could_be_read_in_two_ways_is_not_read() {
         for text in [
             "",
@@ -269,10 +289,6 @@ mod tests {
             "a=(x)",
             "a=(\"x\"\"y\")",
             "a=(\"x\" \"x\")",
-            "a=(\"x\";sf)",
-            "a=(\"x\";name=\"y\")",
-            "a=(\"@query-param\")",
-            "a=(\"@query-param\";name=1)",
             "a=();created=1;created=2",
             "a=();created=01",
             "a=();created=-1",

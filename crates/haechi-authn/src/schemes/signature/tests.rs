@@ -270,8 +270,15 @@ async fn what_is_not_one_signature_of_ours_is_none() {
     world.refuses("garbled", &with("s=(", &value), "cannot be read").await;
     world.refuses("long", &with(&format!("{input};x=\"{}\"", "y".repeat(9000)), &value), "too long").await;
     // A proxy on the way has added its own.
-    let among = with(&format!("proxy=(\"@path\");keyid=\"p\", {input}"), &format!("proxy=:YQ==:, {value}"));
+    let proxy = "proxy=(\"@path\" \"@status\";req \"date\";sf);keyid=\"p\"";
+    let among = with(&format!("{proxy}, {input}"), &format!("proxy=:YQ==:, {value}"));
     verified(world.ask(&among).await);
+    // What it may sign, ours may not: nothing here says what that would be.
+    for foreign in ["\"content-digest\";sf", "\"content-digest\";key=\"sha-256\"", "\"@path\";req"] {
+        let ours = format!("(\"@method\" \"@target-uri\" {foreign});created={NOW};keyid=\"k\";nonce=\"f\"");
+        let ours = with(&format!("s={ours}"), &value);
+        world.refuses(foreign, &ours, "not known here").await;
+    }
 }
 
 #[test]
