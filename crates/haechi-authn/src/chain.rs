@@ -169,7 +169,9 @@ impl Chain {
         };
         match verified {
             Verified::None => BodyRule::Any,
-            Verified::One(index) => self.schemes.get(index).map_or(BodyRule::Any, |scheme| scheme.body(head)),
+            Verified::One(index) => {
+                self.schemes.get(index).map_or(BodyRule::None, |scheme| scheme.body(head))
+            }
             Verified::All => {
                 self.schemes.iter().map(|scheme| scheme.body(head)).fold(BodyRule::Any, stricter)
             }

@@ -20,6 +20,11 @@ pub(crate) fn bytes<const N: usize>() -> Result<[u8; N], RandomnessError> {
     Ok(out)
 }
 
+/// In lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// SHA-256, for what is random already.
 pub(crate) fn sha256(text: &[u8]) -> [u8; 32] {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text);

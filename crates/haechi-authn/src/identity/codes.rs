@@ -172,7 +172,7 @@ impl CodeGrant {
 }
 
 fn id_of(code: &str) -> String {
-    random::sha256(code.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    random::hex(&random::sha256(code.as_bytes()))
 }
 
 fn record(id: &str, grant: &CodeGrant, now: Timestamp) -> Result<IdentityRecord, serde_json::Error> {

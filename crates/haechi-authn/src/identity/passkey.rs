@@ -4,6 +4,7 @@ pub(super) mod ceremony;
 mod kept;
 pub(super) mod options;
 
+use crate::random;
 use ceremony::{Assertion, Expected, NewKey, PasskeyFault, RelyingParty};
 use haechi_core::Timestamp;
 use haechi_core::ports::{IdentityRecord, IdentityRecords, RecordKind, StoreError};
@@ -175,7 +176,7 @@ impl Passkeys {
     ) -> Result<(), PasskeyError> {
         let record = IdentityRecord {
             kind: RecordKind::PasskeyUse,
-            id: ceremony::hex(challenge),
+            id: random::hex(challenge),
             owner: user.to_owned(),
             value: "{}".to_owned(),
             kept_until: Some(until.max(now.plus(Duration::from_secs(60)))),

@@ -3,7 +3,7 @@
 //! `HSK1`, eight bytes that name the seal, a nonce of twelve bytes, and the PKCS #8 document under AES-256-GCM, whose associated data are the key's id and
 //! algorithm: what is sealed as one key is not opened as another. A PKCS #8 document by itself begins with 0x30, so neither is taken for the other.
 
-use crate::random;
+use crate::random::{self, hex};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
 use base64::Engine;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -174,10 +174,6 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
     }
     let engines = [GeneralPurpose::new(&STANDARD, LENIENT), GeneralPurpose::new(&URL_SAFE, LENIENT)];
     engines.iter().find_map(|engine| engine.decode(text).ok())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl fmt::Debug for Seal {

@@ -369,7 +369,7 @@ fn recovery_hash(user: &str, code: &str) -> Option<String> {
     let fits = text.len() == RECOVERY_BYTES * 8 / 5 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let whole = Secret::new(format!("haechi recovery code\n{user}\n{text}"));
     let hash = random::sha256(whole.expose().as_bytes());
-    fits.then(|| hash.iter().map(|byte| format!("{byte:02x}")).collect())
+    fits.then(|| random::hex(&hash))
 }
 
 #[cfg(test)]

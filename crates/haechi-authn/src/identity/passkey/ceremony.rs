@@ -304,11 +304,7 @@ fn credential(id: &str) -> Result<Vec<u8>, PasskeyFault> {
 }
 
 fn record_id(credential: &[u8]) -> String {
-    hex(&random::sha256(credential))
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    random::hex(&random::sha256(credential))
 }
 
 /// The algorithms that are asked for, by their COSE numbers (RFC 9053, RFC 8812).

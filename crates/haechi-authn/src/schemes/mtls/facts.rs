@@ -1,10 +1,10 @@
 //! What a client's certificate says.
 
 use crate::jose::base64url;
+use crate::random::hex;
 use aws_lc_rs::digest;
 use haechi_core::connection::ClientCertificate;
 use haechi_core::{Timestamp, certificate};
-use std::fmt::Write;
 use std::sync::Arc;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
 use x509_parser::x509::AttributeTypeAndValue;
@@ -75,7 +75,7 @@ impl CertificateFacts {
         }
         let thumbprint = base64url::encode(digest::digest(&digest::SHA256, shown.der()).as_ref());
         let mut said = vec![
-            (Fact::Serial, hexadecimal(certificate.raw_serial())),
+            (Fact::Serial, hex(certificate.raw_serial())),
             (Fact::Thumbprint, thumbprint.clone()),
             (Fact::Authority, shown.authority().to_string()),
         ];
@@ -141,13 +141,4 @@ fn texts<'a>(values: impl Iterator<Item = &'a AttributeTypeAndValue<'a>>) -> Vec
         (!text.is_empty() && !text.contains(char::is_control)).then(|| text.to_owned())
     };
     values.map(text).collect::<Option<_>>().unwrap_or_default()
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a text does not fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
