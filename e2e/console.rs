@@ -3,27 +3,33 @@
 mod changes;
 mod chromium;
 
-use crate::harness::{Folder, Gate, PASSWORD, Reply, curl};
+use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Reply, curl, eventually, haechi};
 use serde_json::Value;
 
 const HOSTILE: &str = "<img src=x onerror=alert(1)>";
+const TURNING: &str = "\u{5d0}\u{5d1} right to left";
 
 fn start() -> Gate {
-    let folder = Folder::exactly(
-        "listeners: [{ bind: 127.0.0.1:0 }]
+    start_with("")
+}
+
+/// With more keys of the identity provider.
+fn start_with(identity: &str) -> Gate {
+    let folder = Folder::exactly(&format!(
+        "listeners: [{{ bind: 127.0.0.1:0 }}]
 workers: 1
-admin: { bind: 127.0.0.1:0, console: true }
+admin: {{ bind: 127.0.0.1:0, console: true }}
 store: sqlite:haechi.db
-roles: { USER: {} }
-services: { web: { endpoints: [\"http://127.0.0.1:9\"] } }
-authenticators: { key: { type: api_key } }
+roles: {{ USER: {{}} }}
+services: {{ web: {{ endpoints: [\"http://127.0.0.1:9\"] }} }}
+authenticators: {{ key: {{ type: api_key }} }}
 routes:
-  - { name: orders, match: { path: \"/orders/{id}\" }, service: web, authenticate: [key], authorize: { roles: [USER] } }
-  - { name: open, match: { path: /open }, service: web, authenticate: anonymous, authorize: any }
-identity: { issuer: http://localhost:8080, path: /auth }
-audit: { file: audit/haechi.jsonl }
+  - {{ name: orders, match: {{ path: \"/orders/{{id}}\" }}, service: web, authenticate: [key], authorize: {{ roles: [USER] }} }}
+  - {{ name: open, match: {{ path: /open }}, service: web, authenticate: anonymous, authorize: any }}
+identity: {{ issuer: http://localhost:8080, path: /auth{identity} }}
+audit: {{ file: audit/haechi.jsonl }}
 ",
-    );
+    ));
     folder.add_user("root", &["haechi-admin"]);
     folder.add_user("eve", &["haechi-auditor"]);
     folder.add_user("alice", &["USER"]);
@@ -170,8 +176,49 @@ fn pages_are_in_korean_for_those_who_prefer_it() {
 #[test]
 fn text_from_elsewhere_is_shown_as_text() {
     let gate = start();
+    let folder = gate.folder();
+    haechi(folder.path(), &["key", "create", "--owner", HOSTILE, "--name", TURNING]).success();
+    haechi(folder.path(), &["client", "add", HOSTILE]).success();
+    gate.get("/orders/%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E").expect(401);
     let cookie = cookie(&gate, "root");
-    let asked = "/console/decisions?route=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E";
-    let shown = page(&gate, &cookie, asked).expect(200).text();
-    assert!(!shown.contains(HOSTILE) && shown.contains("&lt;img"), "{shown}");
+    let query = "%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E";
+    let mut seen = 0;
+    for path in PAGES {
+        for path in [
+            path.to_owned(),
+            format!(
+                "{path}{}route={query}&name={query}&path=/{query}",
+                if path.contains('?') { '&' } else { '?' }
+            ),
+        ] {
+            let shown = page(&gate, &cookie, &path);
+            assert!(matches!(shown.status, 200 | 404 | 422), "{path}: {}", shown.text());
+            let text = shown.text();
+            assert!(!text.contains(HOSTILE) && !text.contains("<img"), "{path}: {text}");
+            seen += usize::from(text.contains("&lt;img"));
+        }
+    }
+    assert!(seen > 5, "{seen}");
+    let keys = page(&gate, &cookie, "/console/keys").expect(200).text();
+    assert!(keys.contains(&format!("<bdi>{TURNING}</bdi>")) && keys.contains("&lt;img"), "{keys}");
+    assert!(page(&gate, &cookie, "/console/clients").text().contains("&lt;img"));
+}
+
+/// The gate's tokens are valid for two seconds here, and a session for as long as it is used.
+#[test]
+fn a_session_goes_on_beyond_its_access_token_and_ends_with_its_login() {
+    let gate = start_with(", access_token: { lifetime: 2s }");
+    let cookie = cookie(&gate, "root");
+    let began = std::time::Instant::now();
+    eventually(PATIENCE, || {
+        assert!(page(&gate, &cookie, "/console/users").expect(200).text().contains("alice"));
+        (began.elapsed() > std::time::Duration::from_secs(5)).then_some(())
+    });
+    // One login all the time, whoever ends it.
+    let sessions = page(&gate, &cookie, "/console/sessions?as=json").expect(200).json();
+    assert_eq!(sessions.as_array().unwrap().len(), 1, "{sessions}");
+    haechi(gate.folder().path(), &["session", "end", sessions[0]["id"].as_str().unwrap()]).success();
+    eventually(PATIENCE, || {
+        page(&gate, &cookie, "/console/users").text().contains("type=\"password\"").then_some(())
+    });
 }

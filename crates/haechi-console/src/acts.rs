@@ -8,14 +8,27 @@ use serde_json::{Map, Value, json};
 /// What a form says that it cannot mean. The page says it to whoever typed it.
 pub(crate) type Unclear = &'static str;
 
-/// The content of a call: nothing, or what was typed.
-type Content = fn(&Query) -> Result<Option<Body>, Unclear>;
+/// What a call carries of what was typed.
+enum Content {
+    /// Nothing.
+    Nothing,
+    /// JSON.
+    Json(fn(&Query) -> Value),
+    /// JSON, where what was typed can be read.
+    Read(fn(&Query) -> Result<Value, Unclear>),
+    /// The field `text` as it is, of this media type.
+    Text(&'static str),
+}
 
-/// What a call carries.
-pub(crate) enum Body {
-    Json(Value),
-    Text(String),
-    Yaml(String),
+/// What follows a change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// The page of the form.
+    Same,
+    /// This page, below `/console/`.
+    At(&'static str),
+    /// Nothing is changed: the page of the form shows what the call answers.
+    Told,
 }
 
 /// A change.
@@ -23,9 +36,8 @@ pub(crate) struct Act {
     /// Where its form is sent to, below `/console/`. A `*` is one segment.
     pub(crate) from: &'static str,
     /// The page of the form, which is shown again where the call refuses.
-    pub(crate) page: &'static str,
-    /// The page that follows; [`Act::page`] where it is empty.
-    then: &'static str,
+    page: &'static str,
+    then: Then,
     /// The call.
     method: Method,
     call: &'static str,
@@ -36,13 +48,12 @@ pub(crate) struct Act {
     pub(crate) asks_again: bool,
 }
 
-const NOTHING: Content = |_| Ok(None);
 const REVISION: &str = "revision";
 /// The revision of what is not there yet.
 pub(crate) const NEW: &str = "new";
 
 macro_rules! act {
-    ($from:literal, $page:literal, $then:literal, $method:ident $call:literal, $fields:expr, $content:expr, $again:literal) => {
+    ($from:literal, $page:literal, $then:expr, $method:ident $call:literal, $fields:expr, $content:expr, $again:literal) => {
         Act {
             from: $from,
             page: $page,
@@ -58,35 +69,35 @@ macro_rules! act {
 
 /// All of them.
 pub(crate) const ACTS: [Act; 29] = [
-    act!("users/new", "users/new", "users", POST "users", &["name", "password", "roles"], new_user, false),
-    act!("users/*/roles", "users/*", "", PUT "users/*/roles", &["roles", REVISION], roles, false),
-    act!("users/*/attributes", "users/*", "", PUT "users/*/attributes", &["attributes", REVISION], attributes, false),
-    act!("users/*/unlock", "users/*", "", POST "users/*/unlock", &[], NOTHING, false),
-    act!("users/*/disable", "users/*", "", PUT "users/*/state", &[], |_| disabled(true), false),
-    act!("users/*/enable", "users/*", "", PUT "users/*/state", &[], |_| disabled(false), false),
-    act!("users/*/log-out", "users/*", "", DELETE "users/*/sessions", &[], NOTHING, false),
-    act!("users/*/second-factor", "users/*", "", DELETE "users/*/second-factor", &[], NOTHING, true),
-    act!("users/*/delete", "users/*", "users", DELETE "users/*", &[], NOTHING, true),
-    act!("keys/new", "keys/new", "", POST "keys", &["owner", "name", "roles", "scopes", "days", "addresses"], new_key, true),
-    act!("keys/*/rotate", "keys/*", "", POST "keys/*/rotate", &["hours"], rotation, true),
-    act!("keys/*/revoke", "keys/*", "", POST "keys/*/revoke", &[], NOTHING, true),
-    act!("clients/new", "clients/new", "", POST "clients", &["name", "roles", "scopes", "audiences"], new_client, true),
-    act!("clients/*/rotate", "clients/*", "", POST "clients/*/rotate", &["hours"], rotation, true),
-    act!("clients/*/delete", "clients/*", "clients", DELETE "clients/*", &[], NOTHING, true),
-    act!("sessions/*/end", "sessions", "", DELETE "sessions/*", &[], NOTHING, false),
-    act!("signing-keys/rotate", "signing-keys", "", POST "signing-keys/rotate", &[], |_| Ok(Some(Body::Json(json!({})))), true),
-    act!("signing-keys/*/retire", "signing-keys", "", POST "signing-keys/*/retire", &[], NOTHING, true),
-    act!("services/*/endpoints/*/drain", "services", "", PUT "services/*/endpoints/*/state", &[], |_| drained(true), false),
-    act!("services/*/endpoints/*/admit", "services", "", PUT "services/*/endpoints/*/state", &[], |_| drained(false), false),
-    act!("policies/*/check", "policies/*", "", PUT "policies/*?dry_run=true", &["text", REVISION], text, false),
-    act!("policies/*/save", "policies/*", "", PUT "policies/*", &["text", REVISION], text, true),
-    act!("policies/*/rollback", "policies/*", "", POST "policies/*/rollback", &["version", REVISION], version, true),
-    act!("policies/*/delete", "policies/*", "policies", DELETE "policies/*", &[REVISION], NOTHING, true),
-    act!("candidate/validate", "candidate", "", POST "config/validate", &["text"], yaml, false),
-    act!("candidate/diff", "candidate", "", POST "config/diff", &["text"], yaml, false),
-    act!("approvals/*/approve", "approvals", "", POST "approvals/*/approve", &[], NOTHING, true),
-    act!("approvals/*/reject", "approvals", "", DELETE "approvals/*", &[], NOTHING, false),
-    act!("audit/erase", "audit/erase", "audit", POST "audit/erase", &["subject", "issuer"], subject, true),
+    act!("users/new", "users/new", Then::At("users"), POST "users", &["name", "password", "roles"], Content::Json(new_user), false),
+    act!("users/*/roles", "users/*", Then::Same, PUT "users/*/roles", &["roles", REVISION], Content::Json(roles), false),
+    act!("users/*/attributes", "users/*", Then::Same, PUT "users/*/attributes", &["attributes", REVISION], Content::Read(attributes), false),
+    act!("users/*/unlock", "users/*", Then::Same, POST "users/*/unlock", &[], Content::Nothing, false),
+    act!("users/*/disable", "users/*", Then::Same, PUT "users/*/state", &[], Content::Json(|_| json!({ "disabled": true })), false),
+    act!("users/*/enable", "users/*", Then::Same, PUT "users/*/state", &[], Content::Json(|_| json!({ "disabled": false })), false),
+    act!("users/*/log-out", "users/*", Then::Same, DELETE "users/*/sessions", &[], Content::Nothing, false),
+    act!("users/*/second-factor", "users/*", Then::Same, DELETE "users/*/second-factor", &[], Content::Nothing, true),
+    act!("users/*/delete", "users/*", Then::At("users"), DELETE "users/*", &[], Content::Nothing, true),
+    act!("keys/new", "keys/new", Then::At("keys"), POST "keys", &["owner", "name", "roles", "scopes", "days", "addresses"], Content::Read(new_key), true),
+    act!("keys/*/rotate", "keys/*", Then::Same, POST "keys/*/rotate", &["hours"], Content::Read(rotation), true),
+    act!("keys/*/revoke", "keys/*", Then::Same, POST "keys/*/revoke", &[], Content::Nothing, true),
+    act!("clients/new", "clients/new", Then::At("clients"), POST "clients", &["name", "roles", "scopes", "audiences"], Content::Json(new_client), true),
+    act!("clients/*/rotate", "clients/*", Then::Same, POST "clients/*/rotate", &["hours"], Content::Read(rotation), true),
+    act!("clients/*/delete", "clients/*", Then::At("clients"), DELETE "clients/*", &[], Content::Nothing, true),
+    act!("sessions/*/end", "sessions", Then::Same, DELETE "sessions/*", &[], Content::Nothing, false),
+    act!("signing-keys/rotate", "signing-keys", Then::Same, POST "signing-keys/rotate", &[], Content::Json(|_| json!({})), true),
+    act!("signing-keys/*/retire", "signing-keys", Then::Same, POST "signing-keys/*/retire", &[], Content::Nothing, true),
+    act!("services/*/endpoints/*/drain", "services", Then::Same, PUT "services/*/endpoints/*/state", &[], Content::Json(|_| json!({ "drained": true })), false),
+    act!("services/*/endpoints/*/admit", "services", Then::Same, PUT "services/*/endpoints/*/state", &[], Content::Json(|_| json!({ "drained": false })), false),
+    act!("policies/*/check", "policies/*", Then::Told, PUT "policies/*?dry_run=true", &["text", REVISION], Content::Text("text/plain; charset=utf-8"), false),
+    act!("policies/*/save", "policies/*", Then::Same, PUT "policies/*", &["text", REVISION], Content::Text("text/plain; charset=utf-8"), true),
+    act!("policies/*/rollback", "policies/*", Then::Same, POST "policies/*/rollback", &["version", REVISION], Content::Read(version), true),
+    act!("policies/*/delete", "policies/*", Then::At("policies"), DELETE "policies/*", &[REVISION], Content::Nothing, true),
+    act!("candidate/validate", "candidate", Then::Told, POST "config/validate", &["text"], Content::Text("application/yaml"), false),
+    act!("candidate/diff", "candidate", Then::Told, POST "config/diff", &["text"], Content::Text("application/yaml"), false),
+    act!("approvals/*/approve", "approvals", Then::Same, POST "approvals/*/approve", &[], Content::Nothing, true),
+    act!("approvals/*/reject", "approvals", Then::Same, DELETE "approvals/*", &[], Content::Nothing, false),
+    act!("audit/erase", "audit/erase", Then::At("audit"), POST "audit/erase", &["subject", "issuer"], Content::Json(subject), true),
 ];
 
 impl Act {
@@ -104,18 +115,20 @@ impl Act {
             NEW => Some(Seen::Nothing),
             revision => Some(Seen::Revision(revision.parse().map_err(|_| "not a whole number")?)),
         };
-        let (kind, content) = match (self.content)(typed)? {
-            None => ("", Vec::new()),
-            Some(Body::Json(value)) => ("application/json", value.to_string().into_bytes()),
-            Some(Body::Text(text)) => ("text/plain; charset=utf-8", text.into_bytes()),
-            Some(Body::Yaml(text)) => ("application/yaml", text.into_bytes()),
+        let json = |value: Value| ("application/json", value.to_string().into_bytes());
+        let (kind, content) = match self.content {
+            Content::Nothing => ("", Vec::new()),
+            Content::Json(written) => json(written(typed)),
+            Content::Read(read) => json(read(typed)?),
+            // Browsers end the lines of a form with two characters.
+            Content::Text(kind) => (kind, typed.one("text").replace("\r\n", "\n").into_bytes()),
         };
         Ok(Change { method: self.method.clone(), target, kind, content, seen })
     }
 
     /// Whether nothing is changed, and the page of the form shows what the call answers.
     pub(crate) fn only_tells(&self) -> bool {
-        ["policies/*/check", "candidate/validate", "candidate/diff"].contains(&self.from)
+        self.then == Then::Told
     }
 
     /// The address of the form's page.
@@ -125,7 +138,10 @@ impl Act {
 
     /// The address of the page that follows.
     pub(crate) fn then(&self, stars: &[&str]) -> String {
-        if self.then.is_empty() { self.page(stars) } else { format!("/console/{}", self.then) }
+        match self.then {
+            Then::At(page) => format!("/console/{page}"),
+            Then::Same | Then::Told => self.page(stars),
+        }
     }
 }
 
@@ -171,77 +187,52 @@ fn seconds(typed: &str, unit: u64) -> Result<Option<u64>, Unclear> {
     count.map(Some).ok_or("not a whole number")
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one kind of function for all")]
-fn disabled(disabled: bool) -> Result<Option<Body>, Unclear> {
-    Ok(Some(Body::Json(json!({ "disabled": disabled }))))
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "one kind of function for all")]
-fn drained(drained: bool) -> Result<Option<Body>, Unclear> {
-    Ok(Some(Body::Json(json!({ "drained": drained }))))
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "one kind of function for all")]
-fn new_user(typed: &Query) -> Result<Option<Body>, Unclear> {
+fn new_user(typed: &Query) -> Value {
     let (name, password) = (typed.one("name"), typed.one("password"));
-    Ok(Some(Body::Json(json!({ "name": name, "password": password, "roles": words(typed.one("roles")) }))))
+    json!({ "name": name, "password": password, "roles": words(typed.one("roles")) })
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one kind of function for all")]
-fn roles(typed: &Query) -> Result<Option<Body>, Unclear> {
-    Ok(Some(Body::Json(json!({ "roles": words(typed.one("roles")) }))))
+fn roles(typed: &Query) -> Value {
+    json!({ "roles": words(typed.one("roles")) })
 }
 
-fn attributes(typed: &Query) -> Result<Option<Body>, Unclear> {
+fn attributes(typed: &Query) -> Result<Value, Unclear> {
     let all: Map<String, Value> =
         serde_json::from_str(typed.one("attributes")).map_err(|_| "not a JSON object")?;
-    Ok(Some(Body::Json(json!({ "attributes": all }))))
+    Ok(json!({ "attributes": all }))
 }
 
-fn new_key(typed: &Query) -> Result<Option<Body>, Unclear> {
-    Ok(Some(Body::Json(json!({
+fn new_key(typed: &Query) -> Result<Value, Unclear> {
+    Ok(json!({
         "owner": typed.one("owner"),
         "name": some(typed.one("name")),
         "roles": words(typed.one("roles")),
         "scopes": words(typed.one("scopes")),
         "expires_in": seconds(typed.one("days"), 24 * 60 * 60)?,
         "allowed_addresses": words(typed.one("addresses")),
-    }))))
+    }))
 }
 
-fn rotation(typed: &Query) -> Result<Option<Body>, Unclear> {
-    Ok(Some(Body::Json(json!({ "overlap": seconds(typed.one("hours"), 60 * 60)? }))))
+fn rotation(typed: &Query) -> Result<Value, Unclear> {
+    Ok(json!({ "overlap": seconds(typed.one("hours"), 60 * 60)? }))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one kind of function for all")]
-fn new_client(typed: &Query) -> Result<Option<Body>, Unclear> {
-    Ok(Some(Body::Json(json!({
+fn new_client(typed: &Query) -> Value {
+    json!({
         "name": typed.one("name"),
         "roles": words(typed.one("roles")),
         "scopes": words(typed.one("scopes")),
         "audiences": words(typed.one("audiences")),
-    }))))
+    })
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one kind of function for all")]
-fn text(typed: &Query) -> Result<Option<Body>, Unclear> {
-    // Browsers end the lines of a form with two characters.
-    Ok(Some(Body::Text(typed.one("text").replace("\r\n", "\n"))))
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "one kind of function for all")]
-fn yaml(typed: &Query) -> Result<Option<Body>, Unclear> {
-    Ok(Some(Body::Yaml(typed.one("text").replace("\r\n", "\n"))))
-}
-
-fn version(typed: &Query) -> Result<Option<Body>, Unclear> {
+fn version(typed: &Query) -> Result<Value, Unclear> {
     let version: u64 = typed.one("version").parse().map_err(|_| "not a whole number")?;
-    Ok(Some(Body::Json(json!({ "version": version }))))
+    Ok(json!({ "version": version }))
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "one kind of function for all")]
-fn subject(typed: &Query) -> Result<Option<Body>, Unclear> {
-    Ok(Some(Body::Json(json!({ "subject": typed.one("subject"), "issuer": some(typed.one("issuer")) }))))
+fn subject(typed: &Query) -> Value {
+    json!({ "subject": typed.one("subject"), "issuer": some(typed.one("issuer")) })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::acts::Act;
 use crate::fetch::{Done, Failed};
 use crate::login::sent;
-use crate::page::{Reader, refused, whole};
+use crate::page::{Reader, reason, refused, whole};
 use crate::pages;
 use crate::reply::{As, on_to, page as reply};
 use crate::sessions::Session;
@@ -65,7 +65,7 @@ impl Console {
         let ask = Ask { words, reads, query, tie: &sender.tie, history: &self.history };
         let done = match act.call(&stars, &ask.query) {
             Ok(change) => ask.reads.send(change).await,
-            Err(unclear) => Err(Failed::Other(unclear.to_owned())),
+            Err(unclear) => Err(Failed::Refused(unclear.to_owned())),
         };
         match done {
             Ok(done) if act.only_tells() => told(&ask, (act, &stars), &done).await,
@@ -152,11 +152,6 @@ fn answer(ask: &Ask<'_>, (act, stars): (&Act, &[&str]), done: &Done) -> Response
     let Some(secret) = secret else {
         return on_to(&format!("{}?done=done", act.then(stars)), None);
     };
-    let back = if act.then(stars).ends_with("/new") {
-        act.then(stars).trim_end_matches("/new").to_owned()
-    } else {
-        act.then(stars)
-    };
     let id = done.answer.get("id").or_else(|| done.answer.get("client_id"));
     let body = html! {
         p .problem { (words.secret_once) }
@@ -164,7 +159,7 @@ fn answer(ask: &Ask<'_>, (act, stars): (&Act, &[&str]), done: &Done) -> Response
             dt { (words.id) } dd { code { (plain(id)) } }
             dt { (words.secret) } dd { code .secret { (text(&done.answer, &format!("/{secret}"))) } }
         }
-        p { a href=(back) { (words.back) } }
+        p { a href=(act.then(stars)) { (words.back) } }
     };
     send(ask, As::Page, &Shown::page(words.secret, "", body))
 }
@@ -174,9 +169,7 @@ async fn told(ask: &Ask<'_>, (act, stars): (&Act, &[&str]), done: &Done) -> Resp
     let words = ask.words;
     let body = html! {
         p .good role="status" { (words.would_be_taken) }
-        @if act.from == "policies/*/check" {
-            @for note in ["warnings", "proved"].map(|name| plain(done.answer.get(name))).iter().filter(|note| !note.is_empty()) { p { bdi { (note) } } }
-        } @else { pre tabindex="0" role="region" aria-label=(words.answer) { (format!("{:#}", done.answer)) } }
+        pre tabindex="0" role="region" aria-label=(words.answer) { (format!("{:#}", done.answer)) }
     };
     let shown = match pages::page(ask, &act.page(stars)).await {
         Ok(shown) => Shown { body: html! { (body) (shown.body) }, ..shown },
@@ -188,12 +181,7 @@ async fn told(ask: &Ask<'_>, (act, stars): (&Act, &[&str]), done: &Done) -> Resp
 /// The page of the form again, with what was typed and what was said against it.
 async fn again(ask: &Ask<'_>, (act, stars): (&Act, &[&str]), failed: Failed) -> Response {
     let words = ask.words;
-    let (kind, why) = match failed {
-        Failed::LoggedOut => (As::Refused, words.cannot_tell.to_owned()),
-        Failed::Forbidden => (As::Refused, words.forbidden_text.to_owned()),
-        Failed::Missing => (As::Missing, words.missing_text.to_owned()),
-        Failed::Other(why) => (As::Invalid, why),
-    };
+    let (kind, _, why) = reason(words, failed);
     let problem = html! { pre #problem .problem role="alert" { (why) } };
     let shown = match pages::page(ask, &act.page(stars)).await {
         Ok(shown) => Shown { body: html! { (problem) (shown.body) }, ..shown },

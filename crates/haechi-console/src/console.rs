@@ -1,7 +1,7 @@
 //! From a request to a page.
 
 use crate::fetch::{Failed, Reads};
-use crate::page::{Reader, refused, whole};
+use crate::page::{Reader, reason, refused, whole};
 use crate::reply::{As, asset, download, events, on_to, page as reply, records, wrong_method};
 use crate::sessions::Session;
 use crate::shown::{Ask, Query, Shown};
@@ -57,24 +57,7 @@ impl Console {
         }
         let ask = Ask { words, reads, query, tie: &tie, history: &self.history };
         let made = pages::page(&ask, parts.uri.path()).await;
-        self.told(&ask, &session, made, asked)
-    }
-
-    /// A page, or why there is none.
-    fn told(&self, ask: &Ask<'_>, session: &Session, made: Result<Shown, Failed>, asked: &str) -> Response {
-        let words = ask.words;
-        let reader = Reader { name: &session.name, tie: ask.tie };
-        let (kind, told) = match made {
-            Ok(shown) => match (ask.query.one("as"), &shown.records) {
-                (form @ ("csv" | "json"), Some(all)) => return records(form, shown.here, all),
-                _ => return reply(As::Page, whole(words, Some(&reader), &with_status(ask, shown))),
-            },
-            Err(Failed::LoggedOut) => return login::form(words, (As::Page, None), ("", asked)),
-            Err(Failed::Forbidden) => (As::Refused, (words.forbidden, words.forbidden_text.to_owned())),
-            Err(Failed::Missing) => (As::Missing, (words.missing, words.missing_text.to_owned())),
-            Err(Failed::Other(why)) => (As::Unavailable, (words.failed, why)),
-        };
-        refused(words, Some(&reader), kind, (told.0, &told.1))
+        told(&ask, made, asked)
     }
 
     /// The session of whoever comes, whose token is renewed before it expires; the login form where there is none.
@@ -91,6 +74,22 @@ impl Console {
         };
         found.ok_or_else(|| login::form(words, (As::Page, None), ("", asked)))
     }
+}
+
+/// A page, or why there is none.
+fn told(ask: &Ask<'_>, made: Result<Shown, Failed>, asked: &str) -> Response {
+    let words = ask.words;
+    let reader = Reader { name: &ask.reads.session.name, tie: ask.tie };
+    let failed = match made {
+        Ok(shown) => match (ask.query.one("as"), &shown.records) {
+            (form @ ("csv" | "json"), Some(all)) => return records(form, shown.here, all),
+            _ => return reply(As::Page, whole(words, Some(&reader), &with_status(ask, shown))),
+        },
+        Err(Failed::LoggedOut) => return login::form(words, (As::Page, None), ("", asked)),
+        Err(failed) => failed,
+    };
+    let (kind, title, why) = reason(words, failed);
+    refused(words, Some(&reader), kind, (title, &why))
 }
 
 /// That the change before was made, above the page that shows it.
@@ -122,12 +121,8 @@ async fn stream(words: &'static Words, reads: &Reads<'_>, query: &Query) -> Resp
 }
 
 fn not_given(words: &'static Words, failed: Failed) -> Response {
-    let (kind, why) = match failed {
-        Failed::Forbidden | Failed::LoggedOut => (As::Refused, words.forbidden_text.to_owned()),
-        Failed::Missing => (As::Missing, words.missing_text.to_owned()),
-        Failed::Other(why) => (As::Unavailable, why),
-    };
-    refused(words, None, kind, (words.failed, &why))
+    let (kind, title, why) = reason(words, failed);
+    refused(words, None, kind, (title, &why))
 }
 
 /// Pages are in the language that was chosen, from now on.

@@ -19,8 +19,10 @@ pub(crate) enum Failed {
     Forbidden,
     /// There is no such thing.
     Missing,
-    /// Something else, as the call put it.
-    Other(String),
+    /// The call refuses what was asked, as it puts it.
+    Refused(String),
+    /// It could not be found out, or done.
+    Unavailable(String),
 }
 
 /// What a call came to that changed something, or waits for a second person.
@@ -97,7 +99,7 @@ async fn read(response: Response) -> Result<(StatusCode, Vec<u8>), Failed> {
     let status = response.status();
     match to_bytes(response.into_body(), LONGEST).await {
         Ok(body) => Ok((status, body.to_vec())),
-        Err(error) => Err(Failed::Other(format!("the answer could not be read: {error}"))),
+        Err(error) => Err(Failed::Unavailable(format!("the answer could not be read: {error}"))),
     }
 }
 
@@ -109,7 +111,30 @@ fn failed(status: StatusCode, problem: &Value) -> Failed {
         _ => {
             // What was wrong with a text, with its places, where there is that.
             let told = ["report", "detail", "title"].iter().find_map(|name| problem.get(name)?.as_str());
-            Failed::Other(told.map_or_else(|| status.to_string(), ToOwned::to_owned))
+            let told = told.map_or_else(|| status.to_string(), ToOwned::to_owned);
+            if status.is_server_error() { Failed::Unavailable(told) } else { Failed::Refused(told) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Failed, failed};
+    use axum::http::StatusCode;
+    use serde_json::json;
+
+    #[test]
+    fn what_could_not_be_found_out_is_no_refusal() {
+        let problem = json!({ "title": "t", "detail": "d" });
+        for (status, told) in [
+            (401, Failed::LoggedOut),
+            (403, Failed::Forbidden),
+            (404, Failed::Missing),
+            (409, Failed::Refused("d".into())),
+            (422, Failed::Refused("d".into())),
+            (503, Failed::Unavailable("d".into())),
+        ] {
+            assert_eq!(failed(StatusCode::from_u16(status).unwrap(), &problem), told);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The console: pages for people over the calls of the admin API. What a page shows is what a call answered to whoever is logged in; there is no other
-//! way to the data here, and nobody else is asked who may see it.
+//! way to the data here, and nobody else is asked who may see it. Only the charts of the hour before are of metrics that were read as time passed, which
+//! anybody at the address may see.
 
 mod acts;
 mod change;

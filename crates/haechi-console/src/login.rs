@@ -96,7 +96,7 @@ impl Console {
                 }
                 Err(failed) => Err(failed),
             },
-            _ => Err(Failed::Other("it could not be recorded".to_owned())),
+            _ => Err(Failed::Unavailable("it could not be recorded".to_owned())),
         };
         let cannot_tell = || form(words, (As::Unavailable, Some(words.cannot_tell)), (name, next));
         let refusal = match begun {

@@ -1,5 +1,6 @@
 //! What all pages have.
 
+use crate::fetch::Failed;
 use crate::reply::{As, page as reply};
 use crate::shown::Shown;
 use crate::style::STYLE_PATH;
@@ -86,6 +87,17 @@ const fn parts(words: &Words) -> [(&'static str, &'static str); 15] {
         ("/console/candidate", words.candidate),
         ("/console/audit", words.audit),
     ]
+}
+
+/// Why something is not shown or done: as what it is answered, under which title, and in which words.
+pub(crate) fn reason(words: &Words, failed: Failed) -> (As, &'static str, String) {
+    match failed {
+        Failed::LoggedOut => (As::Refused, words.forbidden, words.logged_out.to_owned()),
+        Failed::Forbidden => (As::Refused, words.forbidden, words.forbidden_text.to_owned()),
+        Failed::Missing => (As::Missing, words.missing, words.missing_text.to_owned()),
+        Failed::Refused(why) => (As::Invalid, words.failed, why),
+        Failed::Unavailable(why) => (As::Unavailable, words.failed, why),
+    }
 }
 
 /// That something is not shown, and why.

@@ -1,7 +1,6 @@
 //! Tables of what calls answered.
 
 use crate::shown::Ask;
-use crate::words::Words;
 use maud::{Markup, html};
 use serde_json::Value;
 use url::form_urlencoded::Serializer;
@@ -74,18 +73,21 @@ pub(crate) fn segment(text: &str) -> String {
     text.bytes().map(|b| if kept(&b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
-/// Where the list goes on.
-pub(crate) fn more(words: &Words, path: &str, query: &[(&str, &str)], list: &Value) -> Markup {
+/// What stands below a table: where the list goes on, and the same for programs.
+pub(crate) fn below(ask: &Ask<'_>, path: &str, asked: &[(&str, &str)], list: &Value) -> Markup {
+    let words = ask.words;
     let next = list.get("next").and_then(Value::as_str);
-    let cursor = query.iter().any(|(name, value)| *name == "cursor" && !value.is_empty());
-    let rest: Vec<_> = query.iter().filter(|(name, _)| *name != "cursor").copied().collect();
+    let is_further = asked.iter().any(|(name, value)| *name == "cursor" && !value.is_empty());
+    let rest: Vec<_> = asked.iter().filter(|(name, _)| *name != "cursor").copied().collect();
+    let form = |form: &str| address(path, &[asked, &[("as", form)]].concat());
     html! {
         p .more {
-            @if cursor { a href=(address(path, &rest)) { (words.first) } }
+            @if is_further { a href=(address(path, &rest)) { (words.first) } }
             @if let Some(next) = next {
                 a href=(address(path, &[&rest[..], &[("cursor", next)]].concat())) rel="next" { (words.next) }
             }
         }
+        p .more { span .dim { (words.export) } a href=(form("csv")) { "CSV" } a href=(form("json")) { "JSON" } }
     }
 }
 
@@ -132,10 +134,10 @@ pub(crate) fn to_form(ask: &Ask<'_>, to: &str, label: &str) -> Markup {
     html! { @if ask.reads.session.changes { p { a .button href={ "/console/" (to) } { (label) } } } }
 }
 
-/// The same table for programs.
-pub(crate) fn for_programs(ask: &Ask<'_>, path: &str, asked: &[(&str, &str)]) -> Markup {
-    let to = |form: &str| address(path, &[asked, &[("as", form)]].concat());
-    html! { p .more { span .dim { (ask.words.export) } a href=(to("csv")) { "CSV" } a href=(to("json")) { "JSON" } } }
+/// The columns, of which the last is there for those who may change things.
+pub(crate) fn with_changes<'a, 'c>(ask: &Ask<'_>, columns: &'a [Column<'c>]) -> &'a [Column<'c>] {
+    let others = columns.split_last().map_or(columns, |(_, others)| others);
+    if ask.reads.session.changes { columns } else { others }
 }
 
 #[cfg(test)]

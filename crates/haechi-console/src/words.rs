@@ -37,6 +37,7 @@ words! {
     no_provider: "Nobody can log in: the configuration has no identity provider.", "설정에 ID 공급자가 없어 로그인할 수 없습니다.";
     forbidden: "You may not see this", "볼 권한이 없습니다";
     forbidden_text: "Your roles, or the policies of the admin API, do not permit it.", "역할 또는 관리 API의 정책이 허용하지 않습니다.";
+    logged_out: "The session has ended. Log in again.", "세션이 끝났습니다. 다시 로그인하세요.";
     missing: "There is no such page", "없는 페이지입니다";
     missing_text: "It may have been removed, or is remembered no more.", "삭제되었거나 더는 기록이 남아 있지 않습니다.";
     failed: "This could not be shown", "표시할 수 없습니다";

@@ -2,7 +2,7 @@
 
 use crate::fetch::Failed;
 use crate::shown::{Ask, Shown};
-use crate::table::{Column, address, button, for_programs, items, more, plain, segment, table, text, time};
+use crate::table::{Column, address, below, button, items, plain, segment, table, text, time, with_changes};
 use maud::html;
 use serde_json::Value;
 
@@ -39,11 +39,10 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
         ),
         (words.decide, &decide),
     ];
-    let shown = if ask.reads.session.changes { &columns[..] } else { columns.get(..6).unwrap_or_default() };
+    let shown = with_changes(ask, &columns);
     let body = html! {
         (table(words.approvals, shown, items(&list), words.no_approvals))
-        (more(words, PAGE, &asked, &list))
-        (for_programs(ask, PAGE, &asked))
+        (below(ask, PAGE, &asked, &list))
     };
     Ok(Shown::list(words.approvals, PAGE, body, &list))
 }

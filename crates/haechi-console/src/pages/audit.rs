@@ -2,9 +2,7 @@
 
 use crate::fetch::Failed;
 use crate::shown::{Ask, Shown};
-use crate::table::{
-    Column, address, field, filter, for_programs, form, items, more, plain, table, text, time,
-};
+use crate::table::{Column, address, below, field, filter, form, items, plain, table, text, time};
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -51,8 +49,7 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
         }
         (ways(ask))
         (table(words.audit, &columns, items(&list), words.no_records))
-        (more(words, PAGE, &asked, &list))
-        (for_programs(ask, PAGE, &asked))
+        (below(ask, PAGE, &asked, &list))
     };
     Ok(Shown::list(words.audit, PAGE, body, &list))
 }
@@ -62,7 +59,7 @@ fn ways(ask: &Ask<'_>) -> Markup {
     html! {
         p .more {
             a href={ (PAGE) "/verify" } { (ask.words.verify) }
-            @if !subject.is_empty() {
+            @if ask.reads.session.changes && !subject.is_empty() {
                 a href=(address("/console/audit/export", &[("subject", subject)])) { (ask.words.everything) }
             }
             @if ask.reads.session.changes { a href=(address("/console/audit/erase", &[("subject", subject)])) { (ask.words.erase) } }

@@ -3,8 +3,7 @@
 use crate::fetch::Failed;
 use crate::shown::{Ask, Shown};
 use crate::table::{
-    Column, address, button, field, for_programs, form, items, more, plain, segment, table, text, time,
-    to_form,
+    Column, address, below, button, field, form, items, plain, segment, table, text, time, to_form,
 };
 use maud::html;
 use serde_json::Value;
@@ -30,8 +29,7 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
     let body = html! {
         (to_form(ask, "clients/new", words.add_client))
         (table(words.clients, &columns, items(&list), words.no_clients))
-        (more(words, PAGE, &asked, &list))
-        (for_programs(ask, PAGE, &asked))
+        (below(ask, PAGE, &asked, &list))
     };
     Ok(Shown::list(words.clients, PAGE, body, &list))
 }

@@ -3,7 +3,7 @@
 use crate::fetch::Failed;
 use crate::shown::{Ask, Shown};
 use crate::style::LIVE_PATH;
-use crate::table::{Column, address, filter, for_programs, items, more, plain, segment, table, text, time};
+use crate::table::{Column, address, below, filter, items, plain, segment, table, text, time};
 use crate::words::Words;
 use maud::{Markup, html};
 use serde_json::Value;
@@ -35,8 +35,7 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
             a href=(address("/console/decisions/live", asked.get(..3).unwrap_or_default())) { (words.live) }
         }
         (rows(words, items(&list)))
-        (more(words, PAGE, &asked, &list))
-        (for_programs(ask, PAGE, &asked))
+        (below(ask, PAGE, &asked, &list))
     };
     Ok(Shown::list(words.decisions, PAGE, body, &list))
 }

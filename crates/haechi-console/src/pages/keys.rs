@@ -3,8 +3,7 @@
 use crate::fetch::Failed;
 use crate::shown::{Ask, Shown};
 use crate::table::{
-    Column, address, button, field, filter, for_programs, form, items, more, plain, segment, table, text,
-    time, to_form,
+    Column, address, below, button, field, filter, form, items, plain, segment, table, text, time, to_form,
 };
 use crate::words::Words;
 use maud::{Markup, html};
@@ -49,8 +48,7 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
         }
         (to_form(ask, "keys/new", words.create_key))
         (table(words.keys, &columns, items(&list), words.no_keys))
-        (more(words, PAGE, &asked, &list))
-        (for_programs(ask, PAGE, &asked))
+        (below(ask, PAGE, &asked, &list))
     };
     Ok(Shown::list(words.keys, PAGE, body, &list))
 }

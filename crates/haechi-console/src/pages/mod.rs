@@ -5,6 +5,7 @@ mod audit;
 mod candidate;
 mod clients;
 mod decisions;
+mod endpoints;
 mod keys;
 mod matrix;
 mod overview;

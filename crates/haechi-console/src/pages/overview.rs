@@ -1,5 +1,6 @@
 //! How the gate is.
 
+use super::endpoints;
 use crate::fetch::Failed;
 use crate::history::{Rates, chart};
 use crate::shown::{Ask, Shown};
@@ -25,7 +26,7 @@ pub(crate) async fn show(ask: &Ask<'_>) -> Result<Shown, Failed> {
         (part(words, words.parts, &ready, |ready| components(words, ready)))
         (part(words, words.configuration, &history, |history| configuration(words, history)))
         (part(words, words.requests, &metrics, |metrics| requests(words, metrics)))
-        (part(words, words.endpoints, &services, |services| endpoints(words, services)))
+        (part(words, words.endpoints, &services, |services| endpoints_table(words, services)))
         (part(words, words.issuers, &issuers, |issuers| issuers_table(words, issuers)))
         (part(words, words.certificates, &certificates, |all| certificates_table(words, all)))
     };
@@ -57,7 +58,7 @@ fn part<T>(words: &Words, title: &str, read: &Result<T, Failed>, shown: impl Fn(
             h2 { (title) }
             @match read {
                 Ok(read) => (shown(read)),
-                Err(Failed::Other(why)) => p .problem { (words.failed) ": " (why) },
+                Err(Failed::Refused(why) | Failed::Unavailable(why)) => p .problem { (words.failed) ": " (why) },
                 Err(_) => p .dim { (words.forbidden) },
             }
         }
@@ -104,21 +105,13 @@ fn requests(words: &Words, metrics: &str) -> Markup {
     table(words.requests, &columns, &rows, words.none)
 }
 
-fn endpoints(words: &Words, services: &Value) -> Markup {
-    let mut rows = Vec::new();
-    for service in items(services) {
-        let all = service.get("endpoints").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        rows.extend(all.iter().map(|one| json!({ "service": service.get("name"), "endpoint": one })));
-    }
-    let takes = |row: &Value| match row.pointer("/endpoint/available").and_then(Value::as_bool) {
-        Some(true) => html! { span .good { (words.yes) } },
-        _ => html! { span .bad { (words.no) } " " (text(row, "/endpoint/reason")) },
-    };
+fn endpoints_table(words: &Words, services: &Value) -> Markup {
+    let rows = endpoints::rows(services);
     let columns: [Column<'_>; 5] = [
         (words.service, &|row| text(row, "/service")),
         (words.endpoint, &|row| text(row, "/endpoint/url")),
         (words.health, &|row| text(row, "/endpoint/health")),
-        (words.takes, &takes),
+        (words.takes, &|row| endpoints::takes(words, row)),
         (words.in_flight, &|row| text(row, "/endpoint/in_flight")),
     ];
     table(words.endpoints, &columns, &rows, words.none)

@@ -4,7 +4,7 @@ use crate::acts::NEW;
 use crate::fetch::Failed;
 use crate::shown::{Ask, Shown};
 use crate::table::{
-    Column, address, field, for_programs, form, items, more, plain, segment, table, text, time,
+    Column, address, below, field, form, items, plain, segment, table, text, time, with_changes,
 };
 use maud::{Markup, html};
 use serde_json::Value;
@@ -39,8 +39,7 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
         }
         p { a href="/console/approvals" { (words.approvals) } }
         (table(words.policies, &columns, items(&list), words.no_policies))
-        (more(words, PAGE, &asked, &list))
-        (for_programs(ask, PAGE, &asked))
+        (below(ask, PAGE, &asked, &list))
     };
     Ok(Shown::list(words.policies, PAGE, body, &list))
 }
@@ -125,6 +124,6 @@ fn history(ask: &Ask<'_>, name: &str, policy: &Value, versions: &Value) -> Marku
         (words.by, &|row| text(row, "/changed_by/subject")),
         (words.change, &back),
     ];
-    let shown = if ask.reads.session.changes { &columns[..] } else { columns.get(..4).unwrap_or_default() };
+    let shown = with_changes(ask, &columns);
     html! { h2 { (words.versions) } (table(words.versions, shown, items(versions), words.none)) }
 }

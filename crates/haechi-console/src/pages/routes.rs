@@ -1,8 +1,9 @@
 //! What the configuration means: routes, and services with their endpoints.
 
+use super::endpoints;
 use crate::fetch::Failed;
 use crate::shown::{Ask, Shown};
-use crate::table::{Column, address, button, for_programs, items, more, plain, segment, table, text};
+use crate::table::{Column, address, below, button, items, plain, segment, table, text, with_changes};
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
@@ -36,8 +37,7 @@ pub(crate) async fn routes(ask: &Ask<'_>) -> Result<Shown, Failed> {
     ];
     let body = html! {
         (table(words.routes, &columns, items(&list), words.none))
-        (more(words, ROUTES, &asked, &list))
-        (for_programs(ask, ROUTES, &asked))
+        (below(ask, ROUTES, &asked, &list))
     };
     Ok(Shown::list(words.routes, ROUTES, body, &list))
 }
@@ -61,15 +61,7 @@ pub(crate) async fn services(ask: &Ask<'_>) -> Result<Shown, Failed> {
     let words = ask.words;
     let asked = [("cursor", ask.query.one("cursor"))];
     let list = ask.reads.json(&address("/api/v1/services", &asked)).await?;
-    let mut rows = Vec::new();
-    for service in items(&list) {
-        let all = service.get("endpoints").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        rows.extend(all.iter().map(|one| json!({ "service": service.get("name"), "endpoint": one })));
-    }
-    let takes = |row: &Value| match row.pointer("/endpoint/available").and_then(Value::as_bool) {
-        Some(true) => html! { span .good { (words.yes) } },
-        _ => html! { span .bad { (words.no) } " " (text(row, "/endpoint/reason")) },
-    };
+    let rows = endpoints::rows(&list);
     let switch = |row: &Value| {
         let (service, id) = (plain(row.get("service")), plain(row.pointer("/endpoint/id")));
         let drained = row.pointer("/endpoint/drained").and_then(Value::as_bool) == Some(true);
@@ -81,17 +73,16 @@ pub(crate) async fn services(ask: &Ask<'_>) -> Result<Shown, Failed> {
         (words.service, &|row| text(row, "/service")),
         (words.endpoint, &|row| text(row, "/endpoint/url")),
         (words.health, &|row| text(row, "/endpoint/health")),
-        (words.takes, &takes),
+        (words.takes, &|row| endpoints::takes(words, row)),
         (words.in_flight, &|row| text(row, "/endpoint/in_flight")),
         (words.circuit, &|row| text(row, "/endpoint/circuit/state")),
         (words.change, &switch),
     ];
-    let shown = if ask.reads.session.changes { &columns[..] } else { columns.get(..6).unwrap_or_default() };
+    let shown = with_changes(ask, &columns);
     let body = html! {
         p .dim { (words.of_this_process) }
         (table(words.services, shown, &rows, words.none))
-        (more(words, SERVICES, &asked, &list))
-        (for_programs(ask, SERVICES, &asked))
+        (below(ask, SERVICES, &asked, &list))
     };
     Ok(Shown::list(words.services, SERVICES, body, &json!({ "items": rows })))
 }

@@ -2,7 +2,9 @@
 
 use crate::fetch::Failed;
 use crate::shown::{Ask, Shown};
-use crate::table::{Column, address, button, filter, for_programs, items, plain, segment, table, text, time};
+use crate::table::{
+    Column, address, below, button, filter, items, plain, segment, table, text, time, with_changes,
+};
 use maud::html;
 use serde_json::Value;
 
@@ -25,14 +27,14 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
         (words.id, &|row| text(row, "/id")),
         (words.change, &end),
     ];
-    let shown = if ask.reads.session.changes { &columns[..] } else { columns.get(..5).unwrap_or_default() };
+    let shown = with_changes(ask, &columns);
     let body = html! {
         form .filter method="get" action=(PAGE) {
             (filter("user", words.username, ask.query.one("user")))
             button type="submit" { (words.show) }
         }
         (table(words.sessions, shown, items(&list), words.no_sessions))
-        (for_programs(ask, PAGE, &asked))
+        (below(ask, PAGE, &asked, &list))
     };
     Ok(Shown::list(words.sessions, PAGE, body, &list))
 }

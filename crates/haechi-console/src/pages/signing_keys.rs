@@ -2,7 +2,7 @@
 
 use crate::fetch::Failed;
 use crate::shown::{Ask, Shown};
-use crate::table::{Column, button, for_programs, items, plain, segment, table, text, time};
+use crate::table::{Column, below, button, items, plain, segment, table, text, time, with_changes};
 use maud::html;
 use serde_json::Value;
 
@@ -25,11 +25,11 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
         (words.seal, &|row| text(row, "/seal")),
         (words.change, &retire),
     ];
-    let shown = if ask.reads.session.changes { &columns[..] } else { columns.get(..6).unwrap_or_default() };
+    let shown = with_changes(ask, &columns);
     let body = html! {
         (button(ask, "signing-keys/rotate", words.rotate, ""))
         (table(words.signing_keys, shown, items(&list), words.none))
-        (for_programs(ask, PAGE, &[]))
+        (below(ask, PAGE, &[], &list))
     };
     Ok(Shown::list(words.signing_keys, PAGE, body, &list))
 }

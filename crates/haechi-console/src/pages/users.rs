@@ -3,8 +3,7 @@
 use crate::fetch::Failed;
 use crate::shown::{Ask, Shown};
 use crate::table::{
-    Column, address, button, field, filter, for_programs, form, items, more, plain, segment, table, text,
-    time, to_form,
+    Column, address, below, button, field, filter, form, items, plain, segment, table, text, time, to_form,
 };
 use crate::words::Words;
 use maud::{Markup, html};
@@ -43,8 +42,7 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
         }
         (to_form(ask, "users/new", words.add_user))
         (table(words.users, &columns, items(&list), words.no_users))
-        (more(words, PAGE, &asked, &list))
-        (for_programs(ask, PAGE, &[("cursor", asked[0].1), ("name", name)]))
+        (below(ask, PAGE, &[asked[0], ("name", name)], &list))
     };
     Ok(Shown::list(words.users, PAGE, body, &list))
 }
