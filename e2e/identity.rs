@@ -271,3 +271,28 @@ fn a_disabled_user_cannot_log_in() {
     crate::harness::haechi(site.gate.folder().path(), &["user", "disable", "alice"]).success();
     site.login("alice", PASSWORD).expect(401);
 }
+
+#[test]
+fn what_happens_at_the_provider_is_counted() {
+    let site = start();
+    let count = |action: &str, result: &str| {
+        let labels = [format!("action=\"{action}\""), format!("result=\"{result}\"")];
+        site.gate.metric("haechi_identity_events_total", &[&labels[0], &labels[1]])
+    };
+    let pair = site.logged_in("alice");
+    site.logged_in("root");
+    site.login("alice", "wrong wrong wrong wrong").expect(401);
+    site.refresh(text(&pair, "refresh_token")).expect(200);
+    // Of no user, and of one that is used up.
+    site.login("nobody", PASSWORD).expect(401);
+    site.refresh(text(&pair, "refresh_token")).expect(401);
+    for (action, result, wanted) in [
+        ("login", "ok", 2.0),
+        ("login", "refused", 2.0),
+        ("token.refresh", "ok", 1.0),
+        ("token.refresh", "refused", 1.0),
+    ] {
+        let counted = count(action, result);
+        assert!((counted - wanted).abs() < 0.5, "{action} {result}: {counted}");
+    }
+}

@@ -1,42 +1,21 @@
 // The console in a real browser: every page as administrator and as auditor, light and dark, wide and narrow, in both languages, by keyboard, and looked at by axe-core.
 // node console.mjs BASE GATE PASSWORD SCREENSHOTS CHROMIUM
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { chromium } from 'playwright-core'
+import { expect, launch, listen, look as seenBy, problems, seen } from './browser.mjs'
 
 const [base, gate, password, screenshots, executablePath] = process.argv.slice(2)
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
-const browser = await chromium.launch({ executablePath, args: quiet })
-const problems = []
-const seen = {}
+const browser = await launch(executablePath)
 const pages = [
   '', 'decisions', 'who-can?path=/orders/1', 'explain?path=/orders/1&roles=USER', 'matrix', 'routes', 'services', 'users', 'users/alice',
   'decisions/live', 'candidate', 'sessions', 'keys', 'clients', 'signing-keys', 'policies', 'approvals', 'audit',
 ]
 const forms = ['users/new', 'keys/new', 'clients/new', 'policies/new?name=p', 'audit/erase']
 
-function expect(what, holds) {
-  if (!holds) problems.push(what)
-}
-
-async function look(page, name) {
-  await page.screenshot({ path: `${screenshots}/console-${name.replace(/\W+/g, '-')}.png`, fullPage: true })
-  await page.evaluate(axe)
-  const found = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }))
-  for (const one of found.violations) problems.push(`${name}: ${one.id}: ${one.nodes.map((node) => node.html.slice(0, 200)).join(' ')}`)
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
-  expect(`${name}: wider than the window by ${wide}`, wide <= 0)
-  seen[name] = await page.title()
-}
+const look = (page, name) => seenBy(page, name, `${screenshots}/console`)
 
 async function open(who, options) {
   const context = await browser.newContext(options)
   context.setDefaultTimeout(15_000)
-  context.on('page', (page) => {
-    page.on('console', (message) => message.type() === 'error' && !/status of 4/.test(message.text()) && problems.push(`console: ${message.text()}`))
-    page.on('pageerror', (error) => problems.push(`page: ${error}`))
-  })
+  context.on('page', (page) => listen(page, /status of 4/))
   const page = await context.newPage()
   await page.goto(`${base}/console`)
   await look(page, `${who}-${options.locale}-login`)

@@ -1,28 +1,12 @@
 // The gate's pages about logins at a provider from outside, in a real browser, at npm's `oidc-provider`: in English and Korean, wide and narrow, looked at by axe-core.
 // node oidc.mjs GATE SCREENSHOTS CHROMIUM
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { chromium } from 'playwright-core'
+import { expect, launch, look as seenBy, problems, seen } from './browser.mjs'
 
 const [gate, screenshots, executablePath] = process.argv.slice(2)
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
-const browser = await chromium.launch({ executablePath, args: quiet })
-const problems = []
-const seen = {}
-
-function expect(what, holds) {
-  if (!holds) problems.push(what)
-}
+const browser = await launch(executablePath)
 
 async function look(page, name) {
-  await page.screenshot({ path: `${screenshots}/${name}.png`, fullPage: true })
-  // Its policy lets nothing run: the page's own text is looked at in a page that does.
-  await page.evaluate(axe)
-  const found = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }))
-  for (const one of found.violations) problems.push(`${name}: ${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`)
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
-  expect(`${name}: wider than the window by ${wide}`, wide <= 0)
+  await seenBy(page, name, screenshots)
   seen[name] = { lang: await page.getAttribute('html', 'lang'), title: await page.title(), heading: await page.textContent('h1') }
 }
 

@@ -1,42 +1,22 @@
 // The pages of the embedded provider in a real browser: by keyboard, narrow and dark, in Korean, in two tabs, and looked at by axe-core.
 // node pages.mjs APP GATE USER PASSWORD SCREENSHOTS CHROMIUM SPA_PORT SPA_CLIENT
-import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { createRequire } from 'node:module'
 import { Secret, TOTP } from 'otpauth'
-import { chromium } from 'playwright-core'
+import { expect, launch, listen, look as seenBy, problems, seen } from './browser.mjs'
 
 const [app, gate, user, password, screenshots, executablePath, spaPort, spaClient] = process.argv.slice(2)
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
-const browser = await chromium.launch({ executablePath, args: quiet })
-const problems = []
-const seen = {}
-
-function expect(what, holds) {
-  if (!holds) problems.push(what)
-}
+const browser = await launch(executablePath)
 
 async function context(options) {
   const made = await browser.newContext(options)
   made.setDefaultTimeout(15_000)
-  made.on('page', (page) => {
-    // What a policy keeps from running, and every other fault, is said there.
-    page.on('console', (message) => message.type() === 'error' && !/status of 40[014]/.test(message.text()) && problems.push(`console: ${message.text()}`))
-    page.on('pageerror', (error) => problems.push(`page: ${error}`))
-  })
+  made.on('page', (page) => listen(page))
   return made
 }
 
 async function look(page, name) {
   expect(`${name}: the page is not there`, !/40[0-9]/.test(await page.title()))
-  await page.screenshot({ path: `${screenshots}/${name}.png`, fullPage: true })
-  await page.evaluate(axe)
-  const found = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }))
-  for (const one of found.violations) problems.push(`${name}: ${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`)
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
-  expect(`${name}: wider than the window by ${wide}`, wide <= 0)
-  seen[name] = await page.title()
+  await seenBy(page, name, screenshots)
 }
 
 async function logIn(page, word) {

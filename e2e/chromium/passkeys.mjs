@@ -1,11 +1,9 @@
 // Passkeys of the embedded provider in a real browser, with its virtual authenticator: added, used alone and beside the password, refused, taken away.
 // node passkeys.mjs GATE REQUEST VERIFIER USER PASSWORD SCREENSHOTS CHROMIUM HAECHI FOLDER
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { createRequire } from 'node:module'
 import { Secret, TOTP } from 'otpauth'
-import { chromium } from 'playwright-core'
+import { expect, launch, listen, look as seenBy, problems, seen } from './browser.mjs'
 
 const [gate, asked, verifier, user, password, screenshots, executablePath, haechi, folder] = process.argv.slice(2)
 // The application, at whatever port of this machine.
@@ -14,34 +12,17 @@ await new Promise((done) => application.listen(0, '127.0.0.1', done))
 const redirect = `http://127.0.0.1:${application.address().port}/cb`
 const request = `${asked}&redirect_uri=${encodeURIComponent(redirect)}`
 const client_id = new URL(asked).searchParams.get('client_id')
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const quiet = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
-const browser = await chromium.launch({ executablePath, args: quiet })
-const problems = []
-const seen = {}
+const browser = await launch(executablePath)
 const logins = {}
 
-function expect(what, holds) {
-  if (!holds) problems.push(what)
-}
-
-async function look(page, name) {
-  await page.screenshot({ path: `${screenshots}/${name}.png`, fullPage: true })
-  await page.evaluate(axe)
-  const found = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }))
-  for (const one of found.violations) problems.push(`${name}: ${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`)
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
-  expect(`${name}: wider than the window by ${wide}`, wide <= 0)
-  seen[name] = await page.title()
-}
+const look = (page, name) => seenBy(page, name, screenshots)
 
 // A page with a device of its own.
 async function person(options) {
   const here = await browser.newContext(options)
   here.setDefaultTimeout(15_000)
   const page = await here.newPage()
-  page.on('console', (message) => message.type() === 'error' && !/status of 40[014]/.test(message.text()) && problems.push(`console: ${message.text()}`))
-  page.on('pageerror', (error) => problems.push(`page: ${error}`))
+  listen(page)
   const device = await here.newCDPSession(page)
   await device.send('WebAuthn.enable')
   const { authenticatorId } = await device.send('WebAuthn.addVirtualAuthenticator', {

@@ -1,6 +1,6 @@
 // Pictures of the demo's console. node pictures.mjs SAID FOLDER CHROMIUM
 import { readFileSync } from 'node:fs'
-import { chromium } from 'playwright-core'
+import { launch } from './browser.mjs'
 
 const [said, folder, executablePath] = process.argv.slice(2)
 const { url, admin_url: base, users, api_key: key } = JSON.parse(readFileSync(said, 'utf8'))
@@ -16,7 +16,7 @@ const callers = [{}, { 'x-api-key': key }]
 for (const name of ['alice', 'mina', 'root']) callers.push({ authorization: `Bearer ${await token(name)}` })
 const ask = async () => { for (const headers of callers) for (const path of paths) await (await fetch(url + path, { headers })).text() }
 
-const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] })
+const browser = await launch(executablePath)
 const page = await (await browser.newContext({ locale: 'en-US', viewport: { width: 1280, height: 800 }, deviceScaleFactor: 1 })).newPage()
 await page.goto(`${base}/console`)
 await page.fill('#username', 'root')

@@ -1,22 +1,12 @@
 //! npm's `oidc-provider`, which is certified, as the issuer: the example in `examples/token-exchange`, unmodified; and the gate with a key in place of its secret.
 
 use crate::harness::packages::with_packages;
-use crate::harness::{Folder, Gate, PATIENCE, curl, eventually};
+use crate::harness::{Folder, Gate, PATIENCE, Running, curl, eventually};
 use haechi_testkit::Backend;
 use haechi_testkit::jose::{Key, part};
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
-/// The server as a process; killed when dropped.
-struct Certified(Child);
-
-impl Drop for Certified {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
+use std::process::{Command, Stdio};
 
 fn example(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/token-exchange").join(file)
@@ -27,11 +17,11 @@ fn installed() -> PathBuf {
     with_packages("e2e-token-exchange", &example(""), &["package.json", "server.mjs"], "oidc-provider")
 }
 
-fn start(port: u16, more: &[&str]) -> Certified {
+fn start(port: u16, more: &[&str]) -> Running {
     let mut command = Command::new("node");
     command.arg("server.mjs").arg(port.to_string()).args(more).current_dir(installed());
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let server = Certified(child);
+    let server = Running(child);
     let discovery = format!("http://127.0.0.1:{port}/.well-known/openid-configuration");
     eventually(PATIENCE, || (curl(&[&discovery]).status == 200).then_some(()));
     server

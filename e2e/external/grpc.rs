@@ -4,7 +4,7 @@ use crate::harness::{Authority, Folder, Gate, PATIENCE, eventually, grpc_process
 use haechi_testkit::Backend;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::process::Child;
 use std::sync::{Arc, Mutex};
 
@@ -190,6 +190,47 @@ fn a_service_that_is_slow_or_gone_is_503_and_one_that_comes_back_is_asked_again(
     let again = Service::start(address, &[]);
     eventually(PATIENCE, || (gate.get_with_token("/a", "alice.9").status == 200).then_some(()));
     assert!(!again.asked().is_empty());
+}
+
+/// Between gate and service. The first connection is taken, and nothing ever comes back over it; the others are passed on.
+fn freezing_the_first(service: SocketAddr) -> SocketAddr {
+    let listener = haechi_testkit::port::listener();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut frozen = Vec::new();
+        for socket in listener.incoming().map_while(Result::ok) {
+            if frozen.is_empty() {
+                frozen.push(socket);
+                continue;
+            }
+            let onward = TcpStream::connect(service).unwrap();
+            for (mut from, mut to) in
+                [(socket.try_clone().unwrap(), onward.try_clone().unwrap()), (onward, socket)]
+            {
+                std::thread::spawn(move || {
+                    drop(std::io::copy(&mut from, &mut to));
+                    drop(to.shutdown(std::net::Shutdown::Write));
+                });
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn a_connection_over_which_nothing_came_is_not_asked_over_again() {
+    let service = Service::start(haechi_testkit::port::unused_address(), &[]);
+    let backend = Backend::saying("reached");
+    let gate = Gate::start(&format!(
+        "authenticators: {{ legacy: {{ type: external, url: \"grpc://{}\", timeout: 1s }} }}\n{}",
+        freezing_the_first(service.address),
+        routes_to(&backend, &[("/**", "legacy", "any")]),
+    ))
+    .ready();
+    gate.get_with_token("/a", "alice").expect(503);
+    assert!(service.asked().is_empty() && backend.recorded().is_empty());
+    gate.get_with_token("/a", "alice").expect(200);
+    assert_eq!(backend.recorded().len(), 1);
 }
 
 #[test]

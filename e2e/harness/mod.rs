@@ -17,6 +17,7 @@ pub(crate) mod packages;
 pub(crate) mod prometheus;
 mod python;
 mod raw;
+mod running;
 mod strace;
 pub(crate) mod websocket;
 
@@ -33,4 +34,5 @@ pub(crate) use openssl::OpensslCa;
 pub(crate) use outside::Outside;
 pub(crate) use python::{grpc_process, python, python_with_input};
 pub(crate) use raw::Conversation;
+pub(crate) use running::Running;
 pub(crate) use strace::Strace;

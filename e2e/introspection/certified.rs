@@ -1,20 +1,10 @@
 //! npm's `oidc-provider`, which is certified, as the server: the example in `examples/introspection`, unmodified; answers as JSON and as JWT.
 
 use crate::harness::packages::with_packages;
-use crate::harness::{Folder, Gate, PATIENCE, curl, eventually};
+use crate::harness::{Folder, Gate, PATIENCE, Running, curl, eventually};
 use haechi_testkit::Backend;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
-/// The server as a process; killed when dropped.
-struct Certified(Child);
-
-impl Drop for Certified {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
+use std::process::{Command, Stdio};
 
 fn example(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/introspection").join(file)
@@ -25,11 +15,11 @@ fn installed() -> PathBuf {
     with_packages("e2e-introspection", &example(""), &["package.json", "server.mjs"], "oidc-provider")
 }
 
-fn start(port: u16) -> Certified {
+fn start(port: u16) -> Running {
     let mut command = Command::new("node");
     command.args(["server.mjs", &port.to_string()]).current_dir(installed());
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let server = Certified(child);
+    let server = Running(child);
     let discovery = format!("http://127.0.0.1:{port}/.well-known/openid-configuration");
     eventually(PATIENCE, || (curl(&[&discovery]).status == 200).then_some(()));
     server

@@ -3,20 +3,10 @@
 use super::COOKIE;
 use super::browser::{Browser, location};
 use crate::harness::packages::with_packages;
-use crate::harness::{Folder, Gate, PATIENCE, eventually};
+use crate::harness::{Folder, Gate, PATIENCE, Running, eventually};
 use haechi_testkit::Backend;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
-/// The provider as a process; killed when dropped.
-pub(super) struct Certified(Child);
-
-impl Drop for Certified {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
+use std::process::{Command, Stdio};
 
 /// The example with its packages.
 fn installed() -> PathBuf {
@@ -24,11 +14,11 @@ fn installed() -> PathBuf {
     with_packages("e2e-oidc-provider", &example, &["package.json", "provider.mjs"], "oidc-provider")
 }
 
-pub(super) fn start(port: u16, gate: &str) -> Certified {
+pub(super) fn start(port: u16, gate: &str) -> Running {
     let mut command = Command::new("node");
     command.args(["provider.mjs", &port.to_string(), gate]).current_dir(installed());
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let provider = Certified(child);
+    let provider = Running(child);
     let discovery = format!("http://127.0.0.1:{port}/.well-known/openid-configuration");
     eventually(PATIENCE, || (crate::harness::curl(&[&discovery]).status == 200).then_some(()));
     provider

@@ -2,22 +2,12 @@
 //! not know, where it registers itself, and with a token of it through the gate.
 
 use crate::harness::packages::with_packages;
-use crate::harness::{Gate, PATIENCE, curl, eventually};
+use crate::harness::{Gate, PATIENCE, Running, curl, eventually};
 use haechi_testkit::Backend;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
-/// The authorization server as a process; killed when dropped.
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
+use std::process::{Command, Stdio};
 
 /// Both programs with their packages, beside the profile's folder, wherever cargo builds.
 fn installed() -> PathBuf {
@@ -67,7 +57,7 @@ fn an_mcp_client_finds_its_way_from_a_refusal_to_the_resource() {
     let mut command = Command::new("node");
     command.args(["server.mjs", &port.to_string()]).current_dir(&folder);
     let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let _server = Server(child);
+    let _server = Running(child);
     let discovery = format!("{server}/.well-known/openid-configuration");
     eventually(PATIENCE, || (curl(&[&discovery]).status == 200).then_some(()));
     let backend = Backend::saying("reached");

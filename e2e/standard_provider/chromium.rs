@@ -1,22 +1,12 @@
 //! The pages in Chromium (Debian's package), driven by playwright-core and looked at by axe-core: `e2e/chromium/pages.mjs`.
 
 use super::{World, add_client, free_port};
-use crate::harness::{PASSWORD, PATIENCE, chromium, eventually};
+use crate::harness::{PASSWORD, PATIENCE, Running, chromium, eventually};
 use haechi_testkit::Backend;
 use serde_json::{Value, json};
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-
-/// A process that is killed when dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
+use std::process::{Command, Stdio};
 
 /// The application of `examples/embedded-provider`.
 fn application(world: &World) -> (Running, String) {

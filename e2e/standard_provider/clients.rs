@@ -2,13 +2,13 @@
 
 use super::{REDIRECT, World};
 use crate::harness::packages::with_packages;
-use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, curl, eventually};
+use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Running, curl, eventually};
 use crate::login::browser::{Browser, find_parameter, location, parameter};
 use haechi_testkit::Backend;
 use haechi_testkit::jose::part;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 /// The clients with their packages, wherever cargo builds.
 fn installed() -> PathBuf {
@@ -178,16 +178,6 @@ fn the_login_speaks_korean_and_keeps_the_way_after_a_wrong_password() {
     }
 }
 
-/// The application of the example; killed when dropped.
-struct App(Child);
-
-impl Drop for App {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
-}
-
 #[test]
 fn the_example_logs_somebody_in() {
     let backend = Backend::saying("three orders");
@@ -208,7 +198,7 @@ fn the_example_logs_somebody_in() {
     let (base, app) = (format!("http://127.0.0.1:{port}"), format!("http://127.0.0.1:{app_port}"));
     let mut node = Command::new("node");
     node.args([example.join("app.mjs").to_str().unwrap(), &app_port.to_string(), &base, &client.id]);
-    let _app = App(node.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
+    let _app = Running(node.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
     eventually(PATIENCE, || (curl(&[&app]).status == 303).then_some(()));
     let (mut here, mut there) = (Browser::default(), Browser::default());
     let request = location(&here.open(&app), "");

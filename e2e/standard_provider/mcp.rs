@@ -3,38 +3,31 @@
 
 use super::{between, encoded, free_port};
 use crate::harness::packages::with_packages;
-use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, curl, eventually, haechi};
+use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Running, curl, eventually, haechi};
 use crate::login::browser::{Browser, location, parameter};
 use haechi_testkit::jose::part;
 use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Stdio};
 
-/// A program of the example; killed when dropped.
-struct Running {
-    child: Child,
+/// A program of the example.
+struct Program {
+    running: Running,
     said: Lines<BufReader<ChildStdout>>,
 }
 
-impl Running {
+impl Program {
     fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut node = Command::new("node");
         node.args(arguments).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = node.spawn().unwrap();
         let said = BufReader::new(child.stdout.take().unwrap()).lines();
-        Self { child, said }
+        Self { running: Running(child), said }
     }
 
     #[track_caller]
     fn next_line(&mut self) -> String {
         self.said.next().expect("the program ended, and said why above").unwrap()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 
@@ -78,12 +71,12 @@ fn allowed(site: &str, page: &str) -> String {
 fn an_mcp_client_registers_itself_and_reaches_the_tools_of_the_example() {
     let folder = installed();
     let (tools, port, back) = (free_port(), free_port(), free_port());
-    let mut server = Running::start(&folder, &["server.mjs", &tools.to_string()]);
+    let mut server = Program::start(&folder, &["server.mjs", &tools.to_string()]);
     assert!(server.next_line().starts_with("listening on "));
     let gate = gate(tools, port);
     let site = format!("http://127.0.0.1:{port}");
     let resource = format!("{site}/mcp");
-    let mut client = Running::start(&folder, &["client.mjs", &resource, &back.to_string()]);
+    let mut client = Program::start(&folder, &["client.mjs", &resource, &back.to_string()]);
     let line = client.next_line();
     let page = line.strip_prefix("open ").unwrap_or_else(|| panic!("{line}")).to_owned();
     assert_eq!(parameter(&page, "resource"), resource);
@@ -98,7 +91,7 @@ fn an_mcp_client_registers_itself_and_reaches_the_tools_of_the_example() {
     let token = login.expect(200).json()["access_token"].as_str().unwrap().to_owned();
     let alice = part(&token, 1)["sub"].as_str().unwrap().to_owned();
     assert_eq!(client.next_line(), format!("{alice} (USER)"));
-    eventually(PATIENCE, || client.child.try_wait().unwrap().filter(std::process::ExitStatus::success));
+    eventually(PATIENCE, || client.running.0.try_wait().unwrap().filter(std::process::ExitStatus::success));
     // A token for something else is none here, and neither is no token.
     gate.get_with_token("/mcp", &token).expect(401);
     let refused = gate.get("/mcp").expect(401).challenges();
