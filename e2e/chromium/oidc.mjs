@@ -7,6 +7,9 @@ const browser = await launch(executablePath)
 
 async function look(page, name) {
   await seenBy(page, name, screenshots)
+  // As dark as its reader wants it.
+  const [dark, background] = await page.evaluate(() => [matchMedia('(prefers-color-scheme: dark)').matches, getComputedStyle(document.body).backgroundColor])
+  expect(`${name}: ${background} on a ${dark ? 'dark' : 'light'} screen`, background === (dark ? 'rgb(22, 22, 22)' : 'rgb(255, 255, 255)'))
   seen[name] = { lang: await page.getAttribute('html', 'lang'), title: await page.title(), heading: await page.textContent('h1') }
 }
 

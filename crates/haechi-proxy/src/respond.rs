@@ -269,8 +269,9 @@ fn page_fields(language: Language, fields: &mut Fields) {
 fn page_text(language: Language, title: &str, body: &str) -> Vec<u8> {
     format!(
         "<!doctype html>\n<html lang=\"{lang}\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>{title}</title>\
-         <style>body{{font:1rem/1.5 system-ui;max-width:36rem;margin:20vh auto;padding:0 1rem}}code{{color:#666}}</style>\
+         <meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title>\
+         <style>:root{{color-scheme:light dark}}body{{font:1rem/1.5 system-ui;max-width:36rem;margin:20vh auto;padding:0 1rem;color:#1a1a1a;background:#fff}}a{{color:#0b57d0}}code{{color:#595959}}\
+         @media(prefers-color-scheme:dark){{body{{color:#ececec;background:#161616}}a{{color:#a8c7fa}}code{{color:#b0b0b0}}}}</style>\
          <main>{body}</main></html>\n",
         lang = language.tag(),
     )
