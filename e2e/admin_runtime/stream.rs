@@ -103,7 +103,7 @@ fn only_so_many_watch_and_only_who_may() {
     site.call_as(&site.user, "GET", "/api/v1/decisions/stream", None).expect(403);
     site.call_as("x.y.z", "GET", "/api/v1/decisions/stream", None).expect(401);
     site.call("GET", "/api/v1/decisions/stream?outcome=perhaps", None).expect(400);
-    let mut watching: Vec<_> = (0..8).map(|_| Watching::opened(&site, &site.admin, "")).collect();
+    let mut watching: Vec<_> = (0..16).map(|_| Watching::opened(&site, &site.admin, "")).collect();
     let refused = site.call("GET", "/api/v1/decisions/stream", None).expect(503);
     assert_eq!(refused.json()["type"], "urn:haechi:problem:busy");
     // Those who watch are not taken for idle, however many others call.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 /// So many watch at once.
-const MOST: usize = 8;
+const MOST: usize = 16;
 /// So many decisions wait for one who watches; what comes then is missed.
 const WAITING: usize = 256;
 
