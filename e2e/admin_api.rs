@@ -257,3 +257,40 @@ fn schemathesis_finds_no_answer_that_the_document_does_not_have() {
     assert!(done.status.success(), "{told}{}", String::from_utf8_lossy(&done.stderr));
     assert!(told.contains("Test cases:"), "{told}");
 }
+
+#[test]
+fn users_are_searched_by_name_role_attribute_and_state() {
+    let backend = Backend::saying("reached");
+    let site = site(&backend);
+    let names = |query: &str| -> Vec<String> {
+        let list = site.call("GET", &format!("/api/v1/users?{query}"), None).expect(200).json();
+        list["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|user| user["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let all = names("");
+    assert!(all.len() >= 2, "{all:?}");
+    let some = &all[0];
+    assert_eq!(names(&format!("name={}", some.to_uppercase())).join(","), *some);
+    let admins = names("role=haechi-admin");
+    assert!(!admins.is_empty() && admins.len() < all.len(), "{admins:?}");
+    assert_eq!(names("role=NOBODY&name=a"), [""; 0]);
+    assert_eq!(names("attribute=none"), [""; 0]);
+    assert_eq!(names("state=active"), all);
+    assert_eq!(names("state=disabled"), [""; 0]);
+    site.call("GET", "/api/v1/users?state=x", None).expect(400);
+    // Page by page, each once.
+    let (mut found, mut at) = (Vec::new(), "/api/v1/users?state=active&limit=1".to_owned());
+    loop {
+        let page = site.call("GET", &at, None).expect(200).json();
+        found.extend(
+            page["items"].as_array().unwrap().iter().map(|user| user["name"].as_str().unwrap().to_owned()),
+        );
+        let Some(next) = page["next"].as_str() else { break };
+        at = format!("/api/v1/users?state=active&limit=1&cursor={next}");
+    }
+    assert_eq!(found, all);
+}

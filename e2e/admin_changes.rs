@@ -45,6 +45,8 @@ fn of_policies([approved, rejected]: &[String; 2]) -> Vec<Example> {
 struct Site {
     gate: Gate,
     admin: String,
+    /// The configuration in force.
+    text: String,
     /// Two changes that wait for a second person.
     pending: [String; 2],
 }
@@ -92,8 +94,9 @@ audit: {{ file: audit/haechi.jsonl }}
             let asked = curl(&[&["--unix-socket", socket.to_str().unwrap(), &url], &put[..]].concat());
             asked.expect(202).json()["id"].as_str().unwrap().to_owned()
         });
-        gate.folder().write("haechi.yaml", &text.replace(", approvals: 2", ""));
-        let site = Self { gate, admin, pending };
+        let text = text.replace(", approvals: 2", ", write_config: true");
+        gate.folder().write("haechi.yaml", &text);
+        let site = Self { gate, admin, text, pending };
         site.call("POST", "/api/v1/config/reload", None, None).expect(200);
         let policy = |field| site.call("PUT", "/api/v1/policies/first", Some(&json!(POLICY)), Some(field));
         policy("If-None-Match: *").expect(201);
@@ -159,7 +162,9 @@ audit: {{ file: audit/haechi.jsonl }}
         let hash = "$2y$05$c4WoMPo3SXsafkva.HHa6uXQZWr7oboPiC2bT/r7q1BB8I2s0BRqC";
         let moved = json!({ "users": [{ "name": "moved", "password_hash": hash }] });
         let strange = json!({ "keys": [{ "key": "a-key-of-another-gateway-0123", "owner": "partner" }] });
+        let apply = example("apply_config", "PUT", "config", Some(json!(self.text)), 200);
         let others = vec![
+            Example { condition: Some("If-Match: *"), ..apply },
             example("reload_config", "POST", "config/reload", None, 200),
             example(
                 "set_endpoint_state",

@@ -3,6 +3,7 @@
 mod configuration;
 mod endpoints;
 mod evidence;
+mod rehearsal;
 mod stream;
 
 use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Reply, curl, eventually};

@@ -26,6 +26,9 @@ pub trait Archive: Send + Sync {
         lines: Sender<Vec<u8>>,
     ) -> Result<Inspected<'static, ()>, InspectionError>;
 
+    /// Which access and which accounts nobody used for so many days, and the change that takes unused roles away.
+    fn review(&self, days: u32) -> Inspected<'_, Value>;
+
     /// Destroys the keys of these people.
     fn erase(&self, people: Vec<Person>) -> Inspected<'_, ()>;
 }
@@ -77,6 +80,12 @@ shape! {
         optional cursor: Option<String>,
         /// At most so many, 1 to 200; 50 where it is left out.
         optional limit: Option<usize>,
+    }
+
+    /// How long something must be unused.
+    pub ReviewQuery {
+        /// For so many days, 1 to 36500; 90 where it is left out.
+        optional days: Option<u32>,
     }
 
     /// A person.

@@ -130,6 +130,28 @@ pub trait Configuration: Send + Sync {
 
     /// Says what a reload of `yaml` would find wrong; nothing changes.
     fn validate(&self, yaml: String) -> BoxFuture<'_, Result<InForce, Refused>>;
+
+    /// `yaml` as it may be shown, with secrets starred, where it could take the place of the configuration of this generation; nothing changes.
+    fn prepare(&self, yaml: String, generation: u64) -> BoxFuture<'_, Result<String, NotApplied>>;
+
+    /// Writes `yaml` into the configuration's file and puts it into force, because `by` said so; or leaves both as they were.
+    fn apply(
+        &self,
+        yaml: String,
+        generation: u64,
+        by: Option<AuditActor>,
+    ) -> BoxFuture<'_, Result<InForce, NotApplied>>;
+}
+
+/// Why a configuration did not take the place of the one in force.
+#[derive(Clone, Debug)]
+pub enum NotApplied {
+    /// It is at fault.
+    Refused(Refused),
+    /// Another configuration is in force, or in the file, than whoever wants it has seen.
+    Changed,
+    /// As things are, it cannot be done.
+    Impossible(String),
 }
 
 /// Port: users, keys and clients, and what the configuration says of them.

@@ -3,10 +3,11 @@
 use crate::shape::{Described, Schemas};
 use haechi_core::id::{DecisionId, RequestId};
 use haechi_core::ports::BoxFuture;
-use haechi_core::{Outcome, Timestamp};
+use haechi_core::{Denial, Outcome, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 /// Port: the decisions that the gate remembers.
 pub trait Decisions: Send + Sync {
@@ -49,6 +50,12 @@ pub struct WantedDecisions {
     pub subject: Option<String>,
     /// Only about this request.
     pub request: Option<RequestId>,
+    /// Only those that were denied for such a reason.
+    pub reason: Option<Denial>,
+    /// Only of callers who came with the credential of this id.
+    pub credential: Option<String>,
+    /// Only of clients at this address.
+    pub client: Option<IpAddr>,
     /// At most so many.
     pub limit: usize,
 }

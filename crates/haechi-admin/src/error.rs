@@ -1,6 +1,6 @@
 //! The one place in the control plane where statuses are chosen (docs/answers.md). Errors are `application/problem+json` (RFC 9457).
 
-use crate::context::{NotAdmitted, Refused};
+use crate::context::{NotAdmitted, NotApplied, Refused};
 use crate::inspection::InspectionError;
 use crate::policies::{PolicyError, PolicyRefused};
 use axum::body::Body;
@@ -311,6 +311,16 @@ impl AdminError {
             return None;
         };
         Some([("faults", faults.clone()), ("report", report.clone().into())])
+    }
+}
+
+impl From<NotApplied> for AdminError {
+    fn from(why: NotApplied) -> Self {
+        match why {
+            NotApplied::Refused(refused) => Self::Refused(refused),
+            NotApplied::Changed => Self::Changed,
+            NotApplied::Impossible(why) => Self::Conflict(why),
+        }
     }
 }
 

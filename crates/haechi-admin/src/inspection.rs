@@ -23,11 +23,23 @@ pub trait Inspection: Send + Sync {
     /// Which access a candidate would add and remove.
     fn diff(&self, yaml: String) -> Inspected<'_, Value>;
 
+    /// What a candidate would make of the decisions that were recorded lately.
+    fn replay(&self, yaml: String, asked: ReplayQuery) -> Inspected<'_, Value>;
+
+    /// Whether the properties that a candidate names are true of it.
+    fn prove(&self, yaml: String) -> Inspected<'_, Value>;
+
+    /// What becomes of cases under a candidate.
+    fn try_cases(&self, wanted: CasesToTry) -> Inspected<'_, Value>;
+
     /// What becomes of a request, and why.
     fn explain(&self, question: Question) -> Inspected<'_, Value>;
 
     /// Routes by methods by kinds of callers.
     fn matrix(&self, routes: Vec<String>) -> Inspected<'_, MatrixView>;
+
+    /// One cell of the matrix, with what is proved of it.
+    fn cell(&self, wanted: CellQuery) -> Inspected<'_, Value>;
 
     /// Who may make a request.
     fn who_can(&self, request: WhoCanQuery) -> Inspected<'_, WhoCanView>;
@@ -94,6 +106,8 @@ shape! {
         required main: String,
         /// Names and contents of the files, those with policies among them.
         required files: BTreeMap<String, String>,
+        /// Whether the gate may write another into the main file (`admin.write_config`).
+        required writable: bool,
     }
 
     /// A configuration that was in force.
@@ -130,6 +144,22 @@ shape! {
         required main: String,
         /// Names and contents of the files, those with policies among them.
         required files: BTreeMap<String, String>,
+    }
+
+    /// Which recorded decisions are made again.
+    pub ReplayQuery {
+        /// Those of so many seconds until now; 3600 where it is left out, at most 2678400.
+        optional within: Option<u32>,
+        /// At most so many, the newest, 1 to 20000; 10000 where it is left out.
+        optional limit: Option<usize>,
+    }
+
+    /// Cases, and a configuration to try them on.
+    pub CasesToTry {
+        /// The configuration (YAML); the one in force where it is left out.
+        optional config: Option<String>,
+        /// The cases (YAML), as `haechi test` reads them.
+        required cases: String,
     }
 
     /// A request that nobody has sent.
@@ -214,6 +244,16 @@ shape! {
         required outcome: String,
         /// On which condition, or why not.
         optional note: Option<String>,
+    }
+
+    /// A cell of the matrix.
+    pub CellQuery {
+        /// The route's name.
+        required route: String,
+        /// The method.
+        required method: String,
+        /// The kind of caller, as the matrix calls it: `anonymous`, `no role`, or a role.
+        required caller: String,
     }
 
     /// A request, as far as it matters who makes it.

@@ -28,6 +28,13 @@ pub(crate) enum Content {
         /// The version that this stands on; `None` where there was none.
         version: Option<i64>,
     },
+    /// Another configuration is written into the file, and comes into force.
+    Config {
+        /// YAML, without secrets.
+        text: String,
+        /// The SHA-256 of the configuration that it follows on.
+        follows: String,
+    },
     /// The keys of a person are destroyed.
     Erase {
         /// Whom the trail knows by them.
@@ -44,11 +51,11 @@ shape! {
     pub(crate) ApprovalView {
         /// Its id.
         required id: String,
-        /// What is to be done, as the audit trail calls it: `policy.put`, `policy.delete`, `policy.rollback`, `subject.erase`.
+        /// What is to be done, as the audit trail calls it: `policy.put`, `policy.delete`, `policy.rollback`, `config.apply`, `subject.erase`.
         required action: String,
         /// What it is done to.
         required target: String,
-        /// What exactly, while it waits: a policy's text and the version that it stands on.
+        /// What exactly, while it waits: the text of a policy or a configuration, and what it stands on.
         optional content: Option<Value>,
         /// `pending`, `approved`, `failed`, `rejected`, `withdrawn` or `expired`.
         required state: String,

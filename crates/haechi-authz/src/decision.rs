@@ -1,6 +1,7 @@
 //! The record of one decision.
 
 use crate::{Place, Read, Source};
+use haechi_core::Denial;
 use haechi_core::id::DecisionId;
 use serde::Serialize;
 use std::sync::Arc;
@@ -94,6 +95,20 @@ impl Verdict {
 }
 
 impl DenyReason {
+    /// The same in one word, for metrics and filters.
+    pub const fn kind(&self) -> Denial {
+        match self {
+            Self::Roles(_) => Denial::Roles,
+            Self::Scopes(_) => Denial::Scopes,
+            Self::Condition(_) => Denial::Condition,
+            Self::Forbidden(_) => Denial::Forbidden,
+            Self::NoPermit => Denial::NoPermit,
+            Self::Error(_) => Denial::Error,
+            Self::External(_) => Denial::DecisionPoint,
+            Self::NoRule => Denial::NoRule,
+        }
+    }
+
     /// In a few words, for logs and operators.
     pub fn describe(&self) -> String {
         match self {

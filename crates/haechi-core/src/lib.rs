@@ -33,7 +33,7 @@ pub use fields::{FieldName, Fields, Repeated};
 pub use head::RequestHead;
 pub use host::{Host, HostPattern};
 pub use method::MethodSet;
-pub use outcome::Outcome;
+pub use outcome::{Denial, Outcome};
 pub use path::{CanonicalPath, Irregular};
 pub use pattern::PathPattern;
 pub use role::{Role, RoleTable};

@@ -5,8 +5,8 @@ use crate::answer::{Done, Page, Shown, limit};
 use crate::call::{Asked, Nothing};
 use crate::change::{Change, Reader};
 use crate::error::AdminError;
-use crate::operations::audit;
 use crate::operations::topology::PageQuery;
+use crate::operations::{audit, config};
 use crate::pending::{ApprovalView, Content, author, say_who_asked};
 use crate::policies::{Expected, PolicyEdit};
 use crate::shape::shape;
@@ -54,6 +54,12 @@ pub(super) async fn approve(
     match content {
         Content::Policy { name, text, version } => {
             policy(&change, &approval, &by, (name, text, version)).await?;
+        }
+        Content::Config { text, follows } => {
+            let generation = config::still_follows(&change, &text, &follows).await?;
+            claim(&change, &approval, &by).await?;
+            let done = config::apply_agreed(&change, text, generation).await;
+            settled(&change, &approval, &by, done).await?;
         }
         Content::Erase { pseudonyms, subject, issuer } => {
             let people = audit::still_known(&change, (subject, issuer), &pseudonyms).await?;

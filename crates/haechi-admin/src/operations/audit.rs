@@ -1,7 +1,7 @@
 //! `/api/v1/audit`: the audit trail, read, verified, and what it has of a person exported or erased.
 
 use crate::answer::{Accepted, Answer, Page, Shown, limit};
-use crate::archive::{Archive, Erased, Person, RecordsQuery, SubjectQuery, WantedRecords};
+use crate::archive::{Archive, Erased, Person, RecordsQuery, ReviewQuery, SubjectQuery, WantedRecords};
 use crate::call::{Asked, Json, Nothing};
 use crate::change::{Change, Reader};
 use crate::error::{AdminError, Success};
@@ -35,6 +35,22 @@ pub(super) async fn verify(
     _: Asked<Nothing, Nothing, Nothing>,
 ) -> Result<Shown<Value>, AdminError> {
     Ok(Shown(archive(&reader)?.verify().await?))
+}
+
+/// Access is unused after so many days, unless asked otherwise.
+const UNUSED_DAYS: u32 = 90;
+/// Nobody asks for more: a hundred years.
+const MOST_DAYS: u32 = 36_500;
+
+/// Who may do what, and what nobody needed.
+pub(super) async fn review(
+    reader: Reader,
+    asked: Asked<Nothing, ReviewQuery, Nothing>,
+) -> Result<Shown<Value>, AdminError> {
+    match asked.query.days.unwrap_or(UNUSED_DAYS) {
+        days @ 1..=MOST_DAYS => Ok(Shown(archive(&reader)?.review(days).await?)),
+        _ => Err(AdminError::BadQuery(format!("`days` is between 1 and {MOST_DAYS}"))),
+    }
 }
 
 /// Reading everything about a person is on record as well.

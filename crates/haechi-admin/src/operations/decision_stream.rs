@@ -1,6 +1,6 @@
 //! `/api/v1/decisions/stream`: decisions as they are made, as server-sent events.
 
-use super::decisions::named;
+use super::decisions::{client, denial, named};
 use crate::call::{Asked, Nothing};
 use crate::decisions::{DecisionRecord, DecisionStream, WantedDecisions};
 use crate::error::AdminError;
@@ -27,6 +27,12 @@ shape! {
         optional route: Option<String>,
         /// Only about callers with this subject.
         optional subject: Option<String>,
+        /// Only those that were denied for such a reason, as in the list.
+        optional reason: Option<String>,
+        /// Only of callers who came with the credential of this id, such as an API key.
+        optional key: Option<String>,
+        /// Only of clients at this address.
+        optional address: Option<String>,
     }
 }
 
@@ -34,8 +40,16 @@ pub(super) async fn stream(
     watching: Watching,
     asked: Asked<Nothing, StreamQuery, Nothing>,
 ) -> Result<Events, AdminError> {
-    let StreamQuery { outcome, route, subject } = asked.query;
-    let wanted = WantedDecisions { outcome: named(outcome)?, route, subject, ..WantedDecisions::default() };
+    let StreamQuery { outcome, route, subject, reason, key, address } = asked.query;
+    let wanted = WantedDecisions {
+        outcome: named(outcome)?,
+        route,
+        subject,
+        reason: denial(reason)?,
+        credential: key,
+        client: client(address)?,
+        ..WantedDecisions::default()
+    };
     let decisions = watching.look.running()?.decisions.watch(wanted).ok_or(AdminError::Busy)?;
     let (events, waiting) = channel(WAITING);
     let telling = Telling { decisions, standing: watching.standing, events, check: every(CHECKED) };

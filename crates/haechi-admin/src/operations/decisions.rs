@@ -7,7 +7,8 @@ use crate::decisions::{DecisionRecord, WantedDecisions};
 use crate::error::AdminError;
 use crate::shape::shape;
 use haechi_core::id::{DecisionId, RequestId};
-use haechi_core::{Outcome, Timestamp};
+use haechi_core::{Denial, Outcome, Timestamp};
+use std::net::IpAddr;
 
 shape! {
     /// Which decision.
@@ -26,6 +27,12 @@ shape! {
         optional subject: Option<String>,
         /// Only about the request of this id.
         optional request: Option<String>,
+        /// Only those that were denied for such a reason: `roles`, `scopes`, `condition`, `forbidden`, `no_permit`, `error`, `decision_point` or `no_rule`.
+        optional reason: Option<String>,
+        /// Only of callers who came with the credential of this id, such as an API key.
+        optional key: Option<String>,
+        /// Only of clients at this address.
+        optional address: Option<String>,
         /// Where the page begins: what the one before gave as `next`.
         optional cursor: Option<String>,
         /// At most so many, 1 to 200; 50 where it is left out.
@@ -48,7 +55,8 @@ pub(super) async fn list(
     reader: Reader,
     asked: Asked<Nothing, DecisionsQuery, Nothing>,
 ) -> Result<Page<DecisionRecord>, AdminError> {
-    let DecisionsQuery { outcome, route, subject, request, cursor, limit: most } = asked.query;
+    let DecisionsQuery { outcome, route, subject, request, reason, key, address, cursor, limit: most } =
+        asked.query;
     let limit = limit(most)?;
     let before = cursor.as_deref().map(|cursor| place(cursor).ok_or(()));
     let before = before.transpose();
@@ -59,8 +67,17 @@ pub(super) async fn list(
     });
     let request = request.transpose()?;
     // One more tells whether there is another page.
-    let wanted =
-        WantedDecisions { before, outcome: named(outcome)?, route, subject, request, limit: limit + 1 };
+    let wanted = WantedDecisions {
+        before,
+        outcome: named(outcome)?,
+        route,
+        subject,
+        request,
+        reason: denial(reason)?,
+        credential: key,
+        client: client(address)?,
+        limit: limit + 1,
+    };
     let decisions =
         reader.running()?.decisions.newest(wanted).await.map_err(|_| AdminError::WorkersSilent)?;
     Ok(Page::of(decisions, limit, |last| format!("{}-{}", last.received.as_millis(), last.id)))
@@ -80,6 +97,18 @@ pub(super) fn named(outcome: Option<String>) -> Result<Option<Outcome>, AdminErr
     let found = Outcome::ALL.into_iter().find(|outcome| outcome.name() == name);
     let unknown = || AdminError::BadQuery("`outcome` is `allow`, `deny` or `unavailable`".to_owned());
     found.map(Some).ok_or_else(unknown)
+}
+
+pub(super) fn denial(reason: Option<String>) -> Result<Option<Denial>, AdminError> {
+    let Some(name) = reason else { return Ok(None) };
+    let found = Denial::ALL.into_iter().find(|denial| denial.name() == name);
+    let names = || Denial::ALL.map(|denial| format!("`{}`", denial.name())).join(", ");
+    found.map(Some).ok_or_else(|| AdminError::BadQuery(format!("`reason` is one of {}", names())))
+}
+
+pub(super) fn client(address: Option<String>) -> Result<Option<IpAddr>, AdminError> {
+    let parsed = address.map(|address| address.parse()).transpose();
+    parsed.map_err(|_| AdminError::BadQuery("`address` is no IP address".to_owned()))
 }
 
 fn place(cursor: &str) -> Option<(Timestamp, DecisionId)> {

@@ -5,7 +5,7 @@ use crate::call::{Asked, Json, Nothing};
 use crate::change::Reader;
 use crate::error::AdminError;
 use crate::inspection::{
-    CertificateView, IssuerView, MatrixQuery, MatrixView, Question, WhoCanQuery, WhoCanView,
+    CellQuery, CertificateView, IssuerView, MatrixQuery, MatrixView, Question, WhoCanQuery, WhoCanView,
 };
 use serde_json::Value;
 
@@ -22,6 +22,13 @@ pub(super) async fn matrix(
 ) -> Result<Shown<MatrixView>, AdminError> {
     let routes = asked.query.route.into_iter().collect();
     Ok(Shown(reader.running()?.inspection.matrix(routes).await?))
+}
+
+pub(super) async fn cell(
+    reader: Reader,
+    asked: Asked<Nothing, CellQuery, Nothing>,
+) -> Result<Shown<Value>, AdminError> {
+    Ok(Shown(reader.running()?.inspection.cell(asked.query).await?))
 }
 
 pub(super) async fn who_can(

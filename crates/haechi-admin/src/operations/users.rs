@@ -18,8 +18,16 @@ shape! {
         required name: String,
     }
 
-    /// Which users.
+    /// Which users; those that fit all that is given.
     pub(crate) UsersQuery {
+        /// Only those whose name has this in it, however it is written.
+        optional name: Option<String>,
+        /// Only those that were given this role.
+        optional role: Option<String>,
+        /// Only those with this attribute, such as `tenant`, or with this value of it, such as `tenant=acme`.
+        optional attribute: Option<String>,
+        /// Only those in this state: `active`, `locked` or `disabled`.
+        optional state: Option<String>,
         /// Where the page begins: what the one before gave as `next`.
         optional cursor: Option<String>,
         /// At most so many, 1 to 200; 50 where it is left out.
@@ -117,14 +125,91 @@ impl UserView {
     }
 }
 
+/// Where something is searched for, so many users are looked at for one page, which may then have fewer than were asked for.
+const LOOKED_AT: usize = 20_000;
+/// So many are read at once.
+const AT_ONCE: usize = 500;
+
 pub(super) async fn list(
     reader: Reader,
     asked: Asked<Nothing, UsersQuery, Nothing>,
 ) -> Result<Page<UserView>, AdminError> {
     let (limit, now) = (limit(asked.query.limit)?, reader.now());
-    let found = reader.stores()?.users.page(asked.query.cursor.as_deref(), limit + 1).await?;
-    let page = found.into_iter().map(|user| UserView::of(user, now)).collect();
-    Ok(Page::of(page, limit, |last: &UserView| last.name.clone()))
+    let users = &reader.stores()?.users;
+    let (wanted, mut after) = (WantedUsers::of(&asked.query)?, asked.query.cursor.clone());
+    let at_once = if wanted.is_everybody() { limit + 1 } else { AT_ONCE };
+    let (mut found, mut looked) = (Vec::new(), 0);
+    loop {
+        let page = users.page(after.as_deref(), at_once).await?;
+        let is_last = page.len() < at_once;
+        looked += page.len();
+        after = page.last().map(|last| last.name.clone());
+        found.extend(
+            page.into_iter().filter(|user| wanted.fits(user, now)).map(|user| UserView::of(user, now)),
+        );
+        if is_last || found.len() > limit {
+            return Ok(Page::of(found, limit, |last: &UserView| last.name.clone()));
+        }
+        if looked >= LOOKED_AT {
+            return Ok(Page { items: found, next: after });
+        }
+    }
+}
+
+/// Which users are searched for.
+struct WantedUsers<'a> {
+    name: Option<String>,
+    role: Option<&'a str>,
+    attribute: Option<(&'a str, Option<&'a str>)>,
+    state: Option<&'a str>,
+}
+
+impl<'a> WantedUsers<'a> {
+    fn of(query: &'a UsersQuery) -> Result<Self, AdminError> {
+        let state = query.state.as_deref();
+        if state.is_some_and(|state| !["active", "locked", "disabled"].contains(&state)) {
+            return Err(AdminError::BadQuery("`state` is `active`, `locked` or `disabled`".to_owned()));
+        }
+        let attribute = query.attribute.as_deref();
+        Ok(Self {
+            name: query.name.as_deref().map(str::to_lowercase),
+            role: query.role.as_deref(),
+            attribute: attribute
+                .map(|text| text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)))),
+            state,
+        })
+    }
+
+    const fn is_everybody(&self) -> bool {
+        self.name.is_none() && self.role.is_none() && self.attribute.is_none() && self.state.is_none()
+    }
+
+    fn fits(&self, user: &UserRecord, now: Timestamp) -> bool {
+        let is_locked = user.login.locked_until.is_some_and(|until| until > now);
+        let state = || match (user.disabled, is_locked) {
+            (true, _) => "disabled",
+            (false, true) => "locked",
+            (false, false) => "active",
+        };
+        let has = |(name, wanted): (&str, Option<&str>)| {
+            let value = user.attributes.get(name);
+            value.is_some_and(|value| wanted.is_none_or(|wanted| is_value(value, wanted)))
+        };
+        self.name.as_ref().is_none_or(|name| user.name.to_lowercase().contains(name))
+            && self.role.is_none_or(|role| user.roles.iter().any(|given| given == role))
+            && self.attribute.is_none_or(has)
+            && self.state.is_none_or(|wanted| state() == wanted)
+    }
+}
+
+/// Whether it is the attribute's value, or one of a set.
+fn is_value(value: &AttributeValue, wanted: &str) -> bool {
+    match value {
+        AttributeValue::Bool(value) => value.to_string() == wanted,
+        AttributeValue::Long(value) => value.to_string() == wanted,
+        AttributeValue::String(value) => **value == *wanted,
+        AttributeValue::Set(members) => members.iter().any(|member| **member == *wanted),
+    }
 }
 
 pub(super) async fn show(

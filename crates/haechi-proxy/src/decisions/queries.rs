@@ -2,7 +2,8 @@
 
 use super::Decided;
 use haechi_core::id::{DecisionId, RequestId};
-use haechi_core::{Outcome, Timestamp};
+use haechi_core::{Denial, Outcome, Timestamp};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,6 +36,12 @@ pub struct Wanted {
     pub subject: Option<Box<str>>,
     /// Only about this request.
     pub request: Option<RequestId>,
+    /// Only those that were denied for such a reason.
+    pub reason: Option<Denial>,
+    /// Only of callers who came with the credential of this id.
+    pub credential: Option<Box<str>>,
+    /// Only of clients at this address.
+    pub client: Option<IpAddr>,
     /// At most so many.
     pub limit: usize,
 }
@@ -47,6 +54,14 @@ impl Wanted {
             && self.route.as_ref().is_none_or(|route| **route == *decided.route.name)
             && self.subject.as_ref().is_none_or(|subject| **subject == *decided.caller.subject)
             && self.request.is_none_or(|request| decided.request == request)
+            && self.client.is_none_or(|client| decided.client == client)
+            && self
+                .credential
+                .as_ref()
+                .is_none_or(|id| decided.caller.credential_id.as_deref() == Some(&**id))
+            && self
+                .reason
+                .is_none_or(|kind| decided.decision.reason().is_some_and(|reason| reason.kind() == kind))
     }
 }
 

@@ -64,6 +64,8 @@ pub(crate) struct WorkerMetrics {
     proxy_headers: Counter<&'static str>,
     http2_ended: Counter<&'static str>,
     limits: Counter<&'static str>,
+    problems: Counter<&'static str>,
+    denials: Counter<&'static str>,
     identity_events: Counter<IdentityEvent>,
     panics: Total,
     connections: Level,
@@ -85,6 +87,8 @@ impl Default for WorkerMetrics {
             proxy_headers: Counter::default(),
             http2_ended: Counter::default(),
             limits: Counter::default(),
+            problems: Counter::default(),
+            denials: Counter::default(),
             identity_events: Counter::default(),
             panics: Total::default(),
             connections: Level::default(),
@@ -147,6 +151,16 @@ impl WorkerMetrics {
     /// A limit was reached, once more.
     pub(crate) fn limit(&self, limit: Limit) {
         self.limits.count(limit.name());
+    }
+
+    /// A request was answered with this problem.
+    pub(crate) fn problem(&self, name: &'static str) {
+        self.problems.count(name);
+    }
+
+    /// A request was denied for this reason.
+    pub(crate) fn denied(&self, reason: &'static str) {
+        self.denials.count(reason);
     }
 
     /// Something happened at the embedded identity provider.
@@ -236,6 +250,10 @@ impl WorkerMetrics {
         self.http2_ended.show(page.counter("haechi_http2_ended_total", help, &["reason"]), &[]);
         let help = "Times that a client reached a limit, by limit";
         self.limits.show(page.counter("haechi_limits_total", help, &["limit"]), &[]);
+        let help = "Requests that the gate itself answered with a problem, by the problem's name";
+        self.problems.show(page.counter("haechi_http_problems_total", help, &["problem"]), &[]);
+        let help = "Requests that were denied, by reason";
+        self.denials.show(page.counter("haechi_authz_denials_total", help, &["reason"]), &[]);
         let help = "What happened at the embedded identity provider, by what the audit trail calls it";
         let events = page.counter("haechi_identity_events_total", help, &["action", "result"]);
         self.identity_events.show(events, &[]);

@@ -166,6 +166,9 @@ impl Record {
             self.0.line.shadow = Some(direction);
             self.0.metrics().shadow.count(direction);
         }
+        if let Some(reason) = decision.reason() {
+            self.0.recorder.metrics().denied(reason.kind().name());
+        }
         self.0.made =
             Some(RecordedDecision { decision: decision.clone(), route: route.clone(), undecided: false });
         self.step(|| StepKind::Authorize { decision: decision.id, allowed: decision.is_allowed() });
@@ -246,8 +249,9 @@ impl Record {
         self.0.line.status = Some(status);
     }
 
-    /// The name of the problem that the answer tells of.
+    /// The name of the problem that the answer tells of, which is counted.
     pub(crate) fn problem(&mut self, name: &'static str) {
+        self.0.recorder.metrics().problem(name);
         if let Some(spans) = &mut self.0.spans {
             spans.problem = Some(name);
         }

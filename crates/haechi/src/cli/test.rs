@@ -4,30 +4,15 @@ mod coverage;
 mod report;
 
 use super::{Common, Failure, Form, TestArgs, configuration, output};
-use crate::config::{Case, CaseCaller, Config, Expect, load_cases};
-use crate::inspect::explain::{CallerArgument, ExplainContext, Explanation, Inquiry, Supposed, judge};
+use crate::config::{Case, Config, load_cases};
+use crate::inspect::cases::{CaseResult, try_case};
+use crate::inspect::explain::ExplainContext;
 use crate::wire::{GivenAnswers, control_runtime, rules};
 use coverage::Coverage;
-use haechi_core::CallerKind;
 use haechi_proxy::DryRun;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
-
-/// What came of one case.
-#[derive(Debug, Serialize)]
-struct CaseResult {
-    name: String,
-    file: String,
-    line: usize,
-    column: usize,
-    passed: bool,
-    expected: String,
-    got: String,
-    /// How it came about, where it is not what was expected.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    explanation: Option<Explanation>,
-}
 
 /// What came of all.
 #[derive(Debug, Serialize)]
@@ -81,65 +66,9 @@ async fn run(
     let mut coverage = Coverage::new(gate);
     let mut tried = Vec::with_capacity(cases.len());
     for (file, case) in cases {
-        let explanation = judge(gate, &inquiry(case)).await?;
-        coverage.saw(&explanation);
-        let (passed, expected, got) = compare(case, &explanation);
-        tried.push(CaseResult {
-            name: case.name.clone(),
-            file: file.display().to_string(),
-            line: case.line,
-            column: case.column,
-            passed,
-            expected,
-            got,
-            explanation: (!passed).then_some(explanation),
-        });
+        tried.push(try_case(gate, (&file.display().to_string(), case), |seen| coverage.saw(seen)).await?);
     }
     let passed = tried.iter().filter(|tried| tried.passed).count();
     let failed = tried.len() - passed;
     Ok(TestReport { passed, failed, cases: tried, coverage: covering.then(|| coverage.finished()) })
-}
-
-fn inquiry(case: &Case) -> Inquiry {
-    let plain = Inquiry::new(case.method.clone(), case.path.clone());
-    Inquiry {
-        host: case.host.clone().unwrap_or_else(|| plain.host.clone()),
-        client: case.ip.unwrap_or(plain.client),
-        headers: case.headers.clone(),
-        secure: case.secure,
-        time: case.time,
-        who: case.caller.as_ref().map_or(CallerArgument::Nobody, who),
-        points: case.points.clone(),
-        ..plain
-    }
-}
-
-fn who(caller: &CaseCaller) -> CallerArgument {
-    CallerArgument::Supposed(Supposed {
-        roles: caller.roles.clone(),
-        scopes: caller.scopes.clone(),
-        attributes: caller.attributes.clone(),
-        subject: caller.subject.clone(),
-        issuer: caller.issuer.clone(),
-        authenticator: caller.authenticator.clone(),
-        acr: caller.acr.clone(),
-        login_age: caller.login_age,
-        kind: caller.kind.filter(|kind| *kind != CallerKind::Anonymous),
-    })
-}
-
-/// Whether it is what was expected; both in words.
-fn compare(case: &Case, explanation: &Explanation) -> (bool, String, String) {
-    let outcome = format!("{} ({})", explanation.outcome, explanation.status);
-    let answered = explanation.outcome != "unanswered";
-    match &case.expect {
-        Expect::Allow => (explanation.is_allowed(), "allow".into(), outcome),
-        Expect::Deny => (explanation.outcome == "denied", "deny".into(), outcome),
-        Expect::Status(status) => (answered && explanation.status == *status, status.to_string(), outcome),
-        Expect::Route(name) => {
-            let route = explanation.route.as_ref().map(|route| route.name.as_str());
-            let got = route.map_or(outcome, |route| format!("the route `{route}`"));
-            (route == Some(name), format!("the route `{name}`"), got)
-        }
-    }
 }

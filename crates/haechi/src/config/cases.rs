@@ -279,6 +279,14 @@ pub(crate) fn load_cases(file: &Path, config: &Config) -> Result<Vec<Case>, Repo
             vec![fault.help("name the file: `haechi test CASES.yaml`")],
         )
     })?;
+    read_cases(file, text, config)
+}
+
+/// The cases of a text, which stands in `file` as far as messages and what it names are concerned.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub(crate) fn read_cases(file: &Path, text: String, config: &Config) -> Result<Vec<Case>, Report> {
     let mut faults = Vec::new();
     let tree = yaml::parse(&text, &mut faults);
     let mut source = Source::new(file, text);

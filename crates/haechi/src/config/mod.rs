@@ -30,7 +30,7 @@ pub(crate) mod yaml;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use cases::{Case, CaseCaller, Expect, load_cases, parse_time};
+pub(crate) use cases::{Case, CaseCaller, Expect, load_cases, parse_time, read_cases};
 pub(crate) use meant::Config;
 pub(crate) use placeholder::process_variable;
 pub(crate) use properties::load_properties;

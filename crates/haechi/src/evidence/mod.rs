@@ -3,6 +3,7 @@
 pub(crate) mod pages;
 pub(crate) mod people;
 pub(crate) mod records;
+pub(crate) mod review;
 
 use std::io;
 use std::path::Path;

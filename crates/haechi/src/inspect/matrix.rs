@@ -122,6 +122,18 @@ pub(crate) fn kinds(
     told.collect()
 }
 
+/// What stands in one cell, by what its row and column are called; and whether the route asks nobody who they are.
+pub(crate) fn of_kind(config: &Config, route: &str, method: &Method, caller: &str) -> Option<(bool, Entry)> {
+    let access = access(config);
+    let routes = config.policies.vocabulary().indexed_routes().zip(&access);
+    let ((index, _), access) = routes
+        .filter(|((_, facts), _)| *facts.name == *route)
+        .find(|((_, facts), _)| facts.methods.is_any() || facts.methods.told().contains(method))?;
+    let column = columns(config).into_iter().find(|column| column.name() == caller)?;
+    let is_open = access.ways.iter().any(|way| way.kind == CallerKind::Anonymous);
+    Some((is_open, entry(config, index, method, &access.ways, &column)))
+}
+
 fn columns(config: &Config) -> Vec<Column<'_>> {
     let declared = config.roles.names().filter(|role| !role.starts_with(haechi_core::role::RESERVED_PREFIX));
     [Column::Anonymous, Column::NoRole].into_iter().chain(declared.map(Column::Role)).collect()

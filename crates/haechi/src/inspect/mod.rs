@@ -1,11 +1,15 @@
 //! What a configuration lets through, and why: for commands, and for the admin API of a running gate.
 
 pub(crate) mod analysis;
+pub(crate) mod cases;
+pub(crate) mod cell;
 pub(crate) mod diff;
 pub(crate) mod explain;
 pub(crate) mod matrix;
 pub(crate) mod policy_change;
 pub(crate) mod prove;
+pub(crate) mod recorded;
+pub(crate) mod replay;
 pub(crate) mod who_can;
 
 use haechi_core::ports::StoreError;

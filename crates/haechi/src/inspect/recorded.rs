@@ -1,8 +1,7 @@
 //! A recorded decision, and how it is made again.
 
-use crate::cli::Failure;
 use crate::config::{Config, parse_time};
-use crate::wire::GivenAnswers;
+use crate::wire::points::GivenAnswers;
 use haechi_authz::{DenyReason, Permitted, Refused, RouteIndex};
 use haechi_core::id::DecisionId;
 use haechi_core::path::as_sent;
@@ -14,15 +13,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// What a record has of a decision.
-pub(super) struct RecordedDecision {
-    pub(super) at: String,
-    pub(super) request: String,
-    pub(super) outcome: String,
-    pub(super) route: String,
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) roles: Vec<String>,
-    pub(super) config: String,
+pub(crate) struct RecordedDecision {
+    pub(crate) at: String,
+    pub(crate) request: String,
+    pub(crate) outcome: String,
+    pub(crate) route: String,
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) roles: Vec<String>,
+    pub(crate) config: String,
     time: Timestamp,
     host: String,
     secure: bool,
@@ -33,14 +32,14 @@ pub(super) struct RecordedDecision {
 }
 
 /// What it comes to again.
-pub(super) struct Again {
-    pub(super) outcome: String,
-    pub(super) because: String,
+pub(crate) struct Again {
+    pub(crate) outcome: String,
+    pub(crate) because: String,
 }
 
 impl RecordedDecision {
     /// `None` where what is sealed in it was not opened.
-    pub(super) fn of(record: &Value) -> Option<Self> {
+    pub(crate) fn of(record: &Value) -> Option<Self> {
         let text = |name: &str| record.get(name).and_then(Value::as_str);
         let owned = |name: &str| text(name).map(str::to_owned);
         if record.get("sealed").is_some() || record.get("sealed_headers").is_some() {
@@ -70,12 +69,7 @@ impl RecordedDecision {
     }
 
     /// Decides again, by these rules. Nobody is asked: decision points say what they said.
-    pub(super) async fn decide_again(
-        &self,
-        config: &Config,
-        dry: &DryRun,
-        answers: &GivenAnswers,
-    ) -> Result<Again, Failure> {
+    pub(crate) async fn decide_again(&self, config: &Config, dry: &DryRun, answers: &GivenAnswers) -> Again {
         answers
             .give(config.decision_points.keys().map(|name| (name.to_string(), self.answer(name))).collect());
         let vocabulary = config.policies.vocabulary();
@@ -98,7 +92,7 @@ impl RecordedDecision {
         let caller = Caller { roles: config.roles.effective(&roles), ..self.caller.clone() };
         let mut steps = Steps { caller: Arc::new(caller), dry, decided: None };
         let outcome = dry.judge(&request, |_| (), &mut steps).await;
-        Ok(steps.again(&outcome))
+        steps.again(&outcome)
     }
 
     /// What a decision point said, of which only the last that was asked is on record: those before have allowed.

@@ -7,23 +7,28 @@ use crate::evidence::EvidenceError;
 use crate::evidence::pages::{Cursor, newest};
 use crate::evidence::people::{Meant, find};
 use crate::evidence::records::{Deadline, each_record, public_key};
+use crate::evidence::review::{Review, ReviewError, Reviewed, Smaller};
 use haechi_admin::archive::{Person, RecordsQuery, SubjectQuery, WantedRecords};
 use haechi_admin::inspection::{Inspected, InspectionError};
 use haechi_audit::read::{Expectations, Filter, open, verify};
 use haechi_audit::{Bundle, Trail, files_of};
 use haechi_core::ports::BoxFuture;
+use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::Sender;
 use tokio::task::spawn_blocking;
 
 /// Nothing here takes longer to answer.
 pub(super) const WITHIN: Duration = Duration::from_secs(30);
+/// A review tells of so many accounts.
+const MOST_ACCOUNTS: usize = 10_000;
 /// So many read the trail at once.
 const AT_ONCE: usize = 2;
 
@@ -83,6 +88,23 @@ impl Archive {
         }
     }
 
+    /// The newest recorded decisions since then, at most so many, with what is sealed in them; and whether there are more.
+    pub(super) fn decisions(
+        &self,
+        since: &str,
+        limit: usize,
+        until: Instant,
+    ) -> Result<(Vec<Value>, bool), InspectionError> {
+        let filter =
+            Filter { since: Some(since.to_owned()), event: Some("decision".to_owned()), ..Filter::default() };
+        let keys = self.trail.subjects().all().map_err(EvidenceError::from)?;
+        let mut deadline = Deadline::new(until);
+        let found = newest(&files(&self.trail)?, &filter, None, limit, &mut deadline)?;
+        let (mut records, next) = found.unwrap_or_default();
+        records.iter_mut().for_each(|record| open(record, &keys));
+        Ok((records, next.is_some()))
+    }
+
     /// Everybody whom this may mean.
     async fn meant(
         &self,
@@ -122,6 +144,26 @@ impl Archive {
             who,
         })
     }
+}
+
+/// A review, as a call tells it.
+#[derive(Serialize)]
+struct ToldReview {
+    #[serde(flatten)]
+    review: Review,
+    /// Whether the trail does not reach back as far as was asked.
+    is_early: bool,
+    /// Whether there are more accounts than are told of.
+    truncated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    smaller: Option<Smaller>,
+}
+
+/// The main file of the configuration in force, with secrets starred.
+fn shown_main(reloader: &Reloader) -> String {
+    let bundle = reloader.history().newest().and_then(|newest| newest.bundle);
+    let bundle = bundle.unwrap_or_else(|| reloader.config().bundle.clone());
+    bundle.files.get(&bundle.main).cloned().unwrap_or_default()
 }
 
 fn files(trail: &Trail) -> Result<Vec<PathBuf>, InspectionError> {
@@ -173,6 +215,28 @@ impl haechi_admin::Archive for Archive {
                 members.insert("holds".to_owned(), holds.into());
             }
             Ok(told)
+        }))
+    }
+
+    fn review(&self, days: u32) -> Inspected<'_, Value> {
+        let (trail, reloader) = (self.trail.clone(), self.reloader.clone());
+        Box::pin(limited(&self.room, move || {
+            let reviewed = Reviewed::of(&files(&trail)?, days, Some(Instant::now() + WITHIN))?;
+            let (config, main) = (reloader.config(), shown_main(&reloader));
+            let own = issuer(&config);
+            let people = (Some(trail.subjects()), &*own);
+            let review = reviewed.review(&config, reloader.store(), people);
+            let mut review = Handle::current().block_on(review).map_err(|error| match error {
+                ReviewError::Evidence(error) => error.into(),
+                ReviewError::Store(error) => InspectionError::Store(error.to_string()),
+            })?;
+            let (smaller, is_early) = (review.smaller(&main), review.is_early());
+            let truncated = review.accounts.len() > MOST_ACCOUNTS;
+            // Those first that nobody used: it is these that somebody asks about.
+            review.accounts.sort_by_key(|account| !account.unused);
+            review.accounts.truncate(MOST_ACCOUNTS);
+            let told = ToldReview { review, is_early, truncated, smaller };
+            serde_json::to_value(told).map_err(|error| InspectionError::Failed(error.to_string()))
         }))
     }
 

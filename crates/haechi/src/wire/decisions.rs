@@ -104,6 +104,9 @@ fn of(wanted: WantedDecisions) -> Wanted {
         route: wanted.route.map(String::into_boxed_str),
         subject: wanted.subject.map(String::into_boxed_str),
         request: wanted.request,
+        reason: wanted.reason,
+        credential: wanted.credential.map(String::into_boxed_str),
+        client: wanted.client,
         limit: wanted.limit,
     }
 }

@@ -3,27 +3,27 @@
 use super::archive::{Archive, WITHIN, limited};
 use super::assembly::Assembly;
 use super::history::CameIntoForce;
-use super::reload::{ReloadFault, Reloader};
+use super::rehearsal::{self, failed};
+use super::reload::Reloader;
 use crate::config::meant::CertificateFile;
 use crate::config::{self, parse_time};
 use crate::inspect::analysis::Loaded;
+use crate::inspect::cell::{self, WantedCell};
 use crate::inspect::explain::{CallerArgument, ExplainContext, Inquiry, Supposed, judge};
 use crate::inspect::matrix::{Outcome, made};
 use crate::inspect::who_can::{May, WhoCan, who_can};
 use crate::inspect::{InspectError, diff};
 use haechi_admin::archive::{RecordsQuery, WantedRecords};
-use haechi_admin::context::Refused;
 use haechi_admin::inspection::{
-    ActorView, CallerQuestion, CertificateView, ConfigView, HistoryQuery, HistoryView, Inspected,
-    InspectionError, IssuerView, KeptView, MatrixView, PrincipalMay, Question, RoleMay, VerifyingKeyView,
-    WhoCanQuery, WhoCanView,
+    ActorView, CallerQuestion, CasesToTry, CellQuery, CertificateView, ConfigView, HistoryQuery, HistoryView,
+    Inspected, InspectionError, IssuerView, KeptView, MatrixView, PrincipalMay, Question, ReplayQuery,
+    RoleMay, VerifyingKeyView, WhoCanQuery, WhoCanView,
 };
 use haechi_admin::{Archive as _, Inspection};
 use haechi_audit::Bundle;
 use haechi_authn::declared::DeclaredAttributes;
 use haechi_authn::identity::check_roles;
 use haechi_authn::keys::KeyReport;
-use haechi_authz::analysis::Solver;
 use haechi_core::ports::AuditActor;
 use haechi_core::{Clock, SystemClock, Timestamp};
 use haechi_proxy::DryRun;
@@ -37,8 +37,6 @@ use tokio::sync::Semaphore;
 const AT_ONCE: usize = 2;
 /// The hosts of requests that name none.
 const LOCALHOST: &str = "localhost";
-/// The program that compares configurations.
-const SOLVER: &str = "cvc5";
 
 /// Looks at the running gate.
 pub(crate) struct GateInspection {
@@ -68,6 +66,7 @@ impl Inspection for GateInspection {
             by: known.and_then(|known| known.by.as_ref()).map(actor_view),
             main,
             files,
+            writable: config.admin.as_ref().is_some_and(|admin| admin.write_config),
         }
     }
 
@@ -107,21 +106,33 @@ impl Inspection for GateInspection {
         })
     }
 
+    fn replay(&self, yaml: String, asked: ReplayQuery) -> Inspected<'_, Value> {
+        let Some(archive) = self.archive.clone() else {
+            let why = "no `audit` is configured, so no decisions are on record; add `audit: { file: audit/haechi.jsonl }`";
+            return Box::pin(std::future::ready(Err(InspectionError::Impossible(why.to_owned()))));
+        };
+        let reloader = self.reloader.clone();
+        Box::pin(limited(&self.room, move || rehearsal::replay(&reloader, &archive, yaml, &asked)))
+    }
+
+    fn prove(&self, yaml: String) -> Inspected<'_, Value> {
+        let reloader = self.reloader.clone();
+        Box::pin(limited(&self.room, move || rehearsal::prove(&reloader, yaml)))
+    }
+
+    fn try_cases(&self, wanted: CasesToTry) -> Inspected<'_, Value> {
+        let reloader = self.reloader.clone();
+        Box::pin(limited(&self.room, move || rehearsal::try_cases(&reloader, wanted)))
+    }
+
     fn diff(&self, yaml: String) -> Inspected<'_, Value> {
-        let (file, in_force) = (self.reloader.file().to_owned(), self.reloader.config());
+        let (reloader, file) = (self.reloader.clone(), self.reloader.file().to_owned());
         Box::pin(limited(&self.room, move || {
-            let stored = in_force.stored.clone();
-            let candidate = config::check(&file, yaml, in_force.definitions)
-                .and_then(|candidate| candidate.with_policies(stored))
-                .map_err(|report| InspectionError::Refused(refused(ReloadFault::Config(Box::new(report)))))?;
-            let (old, new) = (Loaded::new(&file, in_force)?, Loaded::new(&file, Arc::new(candidate))?);
+            let candidate = rehearsal::candidate(&reloader, yaml)?;
+            let (old, new) =
+                (Loaded::new(&file, reloader.config())?, Loaded::new(&file, Arc::new(candidate))?);
             let report = Handle::current().block_on(async {
-                let unknown = |error| {
-                    InspectionError::Impossible(format!(
-                        "{error}: differences are proved with `{SOLVER}`, which must be in the gate's `PATH`"
-                    ))
-                };
-                let mut solver = Solver::start(SOLVER).map_err(unknown)?;
+                let mut solver = rehearsal::solver("differences are proved")?;
                 let asked = tokio::time::timeout(WITHIN, diff::ask(&old, &new, &mut solver)).await;
                 asked.map_err(|_| InspectionError::TooLong)
             })?;
@@ -153,6 +164,20 @@ impl Inspection for GateInspection {
             }
             let matrix = made(&config, reloader.file().display().to_string(), &routes);
             serde_json::to_value(matrix).and_then(serde_json::from_value).map_err(failed)
+        }))
+    }
+
+    fn cell(&self, wanted: CellQuery) -> Inspected<'_, Value> {
+        let reloader = self.reloader.clone();
+        Box::pin(limited(&self.room, move || {
+            let CellQuery { route, method: name, caller } = wanted;
+            let wanted = WantedCell { route, method: method(&name)?, caller };
+            let loaded = Loaded::new(reloader.file(), reloader.config())?;
+            let report = Handle::current().block_on(async {
+                let found = cell::proved(&loaded, wanted, || rehearsal::solver("cells are proved"));
+                tokio::time::timeout(WITHIN, found).await.map_err(|_| InspectionError::TooLong)?
+            })?;
+            serde_json::to_value(report).map_err(failed)
         }))
     }
 
@@ -194,14 +219,6 @@ impl From<InspectError> for InspectionError {
             InspectError::Store(error) => Self::Store(error.to_string()),
         }
     }
-}
-
-fn failed(error: serde_json::Error) -> InspectionError {
-    InspectionError::Failed(error.to_string())
-}
-
-fn refused(fault: ReloadFault) -> Refused {
-    Refused::from(&fault)
 }
 
 fn method(name: &str) -> Result<Method, InspectionError> {

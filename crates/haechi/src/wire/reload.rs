@@ -5,11 +5,13 @@ use super::authenticators::Built;
 use super::history::{CameIntoForce, History, START};
 use super::notify::Notify;
 use super::policy_standing::PolicyStanding;
+use super::replaced_file::replace;
 use super::stamp::Stamp;
 use crate::config::meant::CertificateFile;
 use crate::config::{self, Config, Report, StorePolicies};
 use crate::diagnostics;
 use arc_swap::ArcSwap;
+use haechi_admin::context::NotApplied;
 use haechi_admin::{Configuration, InForce, Refused};
 use haechi_audit::Trail;
 use haechi_authn::quotas::QuotaKeeper;
@@ -27,6 +29,8 @@ use tokio::task::spawn_blocking;
 const KEYS_WITHIN: Duration = Duration::from_secs(5);
 /// Why a change of the store's policies is one of the configuration.
 const STORE_CHANGED: &str = "a policy of the store changed";
+/// Somebody called.
+const BY_CALL: &str = "the admin API";
 /// How often the store is asked whether its policies have changed.
 const ASK_EVERY: Duration = Duration::from_millis(300);
 /// How long it is left alone after it did not answer: whoever asks holds up others, and readiness, which says why.
@@ -91,6 +95,20 @@ pub(crate) enum ReloadFault {
     Unrecorded(AuditError),
     #[error("error: the reload stopped unexpectedly\n")]
     Broken,
+}
+
+/// Why a configuration did not take the place of the one in force.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApplyFault {
+    /// It does not come into force.
+    #[error("{0}")]
+    Reload(ReloadFault),
+    /// Another one is in force than somebody has seen.
+    #[error("another configuration is in force")]
+    Changed,
+    /// As things are, it cannot be done.
+    #[error("{0}")]
+    Impossible(String),
 }
 
 /// What came into force.
@@ -254,6 +272,75 @@ impl Reloader {
         let config =
             checked.map_err(|_| ReloadFault::Broken)?.map_err(|r| ReloadFault::Config(Box::new(r)))?;
         Ok(Reloaded::of(&config, self.record.generation.load(Relaxed)))
+    }
+
+    /// `text` as it may be shown, where it could take the place of the configuration of this generation.
+    pub(crate) async fn prepare(&self, text: String, generation: u64) -> Result<String, ApplyFault> {
+        let read = self.read.lock().await;
+        self.may_follow(text, generation, &read.seen).await
+    }
+
+    /// Writes `text` into the file and puts it into force. Where it does not come into force, the file is as it was before.
+    pub(crate) async fn apply(
+        &self,
+        text: String,
+        generation: u64,
+        by: Option<AuditActor>,
+    ) -> Result<Reloaded, ApplyFault> {
+        let mut read = self.read.lock().await;
+        self.may_follow(text.clone(), generation, &read.seen).await?;
+        let before = self.write(text.into_bytes()).await?;
+        match self.reload_now((BY_CALL, by), &mut read.seen).await {
+            Ok(reloaded) => Ok(reloaded),
+            Err(fault) => {
+                let restored = self.write(before).await;
+                let seen = read.seen.clone();
+                if let Ok(again) = spawn_blocking(move || seen.again()).await {
+                    read.seen = again;
+                }
+                restored.map_err(|why| {
+                    let file = self.file.display();
+                    ApplyFault::Impossible(format!("{fault}the text before could not be put back into `{file}`, which is to be done by hand: {why}"))
+                })?;
+                Err(ApplyFault::Reload(fault))
+            }
+        }
+    }
+
+    async fn write(&self, content: Vec<u8>) -> Result<Vec<u8>, ApplyFault> {
+        let file = self.file.clone();
+        let replaced = spawn_blocking(move || replace(&file, &content)).await;
+        let replaced = replaced.map_err(|_| ApplyFault::Reload(ReloadFault::Broken))?;
+        replaced.map_err(|error| {
+            ApplyFault::Impossible(format!("cannot write `{}`: {error}", self.file.display()))
+        })
+    }
+
+    /// Looks whether it may be written: the gate may, what is in force and in the file is what somebody has seen, and nothing is wrong with it.
+    async fn may_follow(&self, text: String, generation: u64, seen: &Stamp) -> Result<String, ApplyFault> {
+        let in_force = self.config();
+        if !in_force.admin.as_ref().is_some_and(|admin| admin.write_config) {
+            let why = "the gate may not write its configuration: add `write_config: true` to `admin`, or put the file in its place yourself and reload";
+            return Err(ApplyFault::Impossible(why.to_owned()));
+        }
+        if self.record.generation.load(Relaxed) != generation {
+            return Err(ApplyFault::Changed);
+        }
+        let (seen, file) = (seen.clone(), self.file.clone());
+        let checked = spawn_blocking(move || {
+            if seen.again() != seen {
+                return Err(ApplyFault::Impossible(
+                    "a file was changed since it was read: reload first".to_owned(),
+                ));
+            }
+            let stored = in_force.stored.clone();
+            let next =
+                config::check_next(&file, text, &in_force).and_then(|config| config.with_policies(stored));
+            next.map_err(|report| ApplyFault::Reload(ReloadFault::Config(Box::new(report))))
+        });
+        let next = checked.await.map_err(|_| ApplyFault::Reload(ReloadFault::Broken))??;
+        let main = next.bundle.files.get(&next.bundle.main);
+        Ok(main.cloned().unwrap_or_default())
     }
 
     /// Looks at the files again and again, and reloads when one has changed and then stood still: an editor may be in the middle of writing.
@@ -422,13 +509,23 @@ impl From<&ReloadFault> for Refused {
     }
 }
 
+impl From<ApplyFault> for NotApplied {
+    fn from(fault: ApplyFault) -> Self {
+        match fault {
+            ApplyFault::Reload(fault) => Self::Refused(Refused::from(&fault)),
+            ApplyFault::Changed => Self::Changed,
+            ApplyFault::Impossible(why) => Self::Impossible(why),
+        }
+    }
+}
+
 /// Reloads by call. What a caller began goes on when they hang up, so that nothing is left half done.
 pub(crate) struct ByCall(pub(crate) Arc<Reloader>);
 
 impl Configuration for ByCall {
     fn reload(&self, by: Option<AuditActor>) -> BoxFuture<'_, Result<InForce, Refused>> {
         let reloader = self.0.clone();
-        let task = tokio::spawn(async move { reloader.reload("the admin API", by).await });
+        let task = tokio::spawn(async move { reloader.reload(BY_CALL, by).await });
         Box::pin(async {
             let outcome = task.await.unwrap_or_else(|_| Err(Arc::new(ReloadFault::Broken)));
             outcome.map(InForce::from).map_err(|fault| Refused::from(&*fault))
@@ -438,6 +535,24 @@ impl Configuration for ByCall {
     fn validate(&self, yaml: String) -> BoxFuture<'_, Result<InForce, Refused>> {
         Box::pin(async {
             self.0.validate(yaml).await.map(InForce::from).map_err(|fault| Refused::from(&fault))
+        })
+    }
+
+    fn prepare(&self, yaml: String, generation: u64) -> BoxFuture<'_, Result<String, NotApplied>> {
+        Box::pin(async move { self.0.prepare(yaml, generation).await.map_err(NotApplied::from) })
+    }
+
+    fn apply(
+        &self,
+        yaml: String,
+        generation: u64,
+        by: Option<AuditActor>,
+    ) -> BoxFuture<'_, Result<InForce, NotApplied>> {
+        let reloader = self.0.clone();
+        let task = tokio::spawn(async move { reloader.apply(yaml, generation, by).await });
+        Box::pin(async {
+            let outcome = task.await.unwrap_or(Err(ApplyFault::Reload(ReloadFault::Broken)));
+            outcome.map(InForce::from).map_err(NotApplied::from)
         })
     }
 }

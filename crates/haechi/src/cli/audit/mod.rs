@@ -3,7 +3,6 @@
 mod erase;
 mod export;
 mod page;
-mod recorded;
 mod replay;
 pub(crate) mod review;
 mod search;

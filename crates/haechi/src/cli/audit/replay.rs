@@ -1,68 +1,22 @@
 //! `haechi audit replay`: decides every recorded decision again.
 
-use super::recorded::{Again, RecordedDecision};
 use super::{ReplayArgs, configured};
 use crate::authenticators;
 use crate::cli::output::counted;
 use crate::cli::{Common, Failure, Format, configuration, output};
 use crate::config::{Config, load_kept};
 use crate::evidence::records::each_record;
-use crate::wire::{GivenAnswers, control_runtime, rules};
+use crate::inspect::recorded::RecordedDecision;
+use crate::inspect::replay::{ChangeGroup, Judge, Replay, ReplayReport};
+use crate::wire::control_runtime;
 use haechi_audit::read::{Filter, open};
 use haechi_audit::subjects::{SubjectKey, Subjects};
 use haechi_audit::{Bundle, files_of, subjects_of};
-use haechi_proxy::DryRun;
-use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
-
-/// What came of all.
-#[derive(Debug, Default, Serialize)]
-struct ReplayReport {
-    decided: u64,
-    same: u64,
-    /// Of people whose keys were destroyed, or are not here.
-    unreadable: u64,
-    changes: Vec<ChangeGroup>,
-}
-
-/// Decisions that would come out otherwise in the same way.
-#[derive(Debug, Serialize)]
-struct ChangeGroup {
-    route: String,
-    method: String,
-    was: String,
-    would_be: String,
-    because: String,
-    count: u64,
-    example: Example,
-}
-
-#[derive(Debug, Serialize)]
-struct Example {
-    at: String,
-    request: String,
-    path: String,
-    roles: Vec<String>,
-}
-
-/// A configuration that decides, and what its decision points are to say.
-struct Judge {
-    config: Config,
-    dry: DryRun,
-    answers: GivenAnswers,
-}
-
-impl Judge {
-    fn new(config: Config) -> Result<Self, Failure> {
-        let answers = GivenAnswers::default();
-        let dry = DryRun::new(Arc::new(rules(&config, &answers).map_err(Failure::fault)?));
-        Ok(Self { config, dry, answers })
-    }
-}
 
 pub(super) fn replay(common: &Common, arguments: &ReplayArgs) -> Result<(), Failure> {
     let current = match arguments.files.last() {
@@ -77,21 +31,20 @@ pub(super) fn replay(common: &Common, arguments: &ReplayArgs) -> Result<(), Fail
     let judges = if arguments.recorded {
         Judges::Recorded { current: current.clone(), known: HashMap::new(), folder: temporary_folder()? }
     } else {
-        Judges::One(Box::new(Judge::new(configuration(&common.config)?)?))
+        Judges::One(Box::new(judge(configuration(&common.config)?)?))
     };
-    let mut replay = Replay {
+    let mut replaying = Replaying {
         judges,
         keys: keys(&current)?,
         runtime: control_runtime().map_err(Failure::fault)?,
-        report: ReplayReport::default(),
-        groups: BTreeMap::new(),
+        replay: Replay::default(),
     };
     let filter = Filter { event: Some("decision".into()), ..Filter::default() };
     each_record(&files, &filter, |mut record| {
-        open(&mut record, &replay.keys);
-        replay.decide(&record)
+        open(&mut record, &replaying.keys);
+        replaying.decide(&record)
     })?;
-    let report = replay.finished();
+    let report = replaying.replay.finished();
     match common.output {
         Format::Json => output::json(&report)?,
         Format::Text => output::line(text(&report).trim_end())?,
@@ -142,7 +95,7 @@ impl Judges {
                         Bundle::read(&unrolled(current), hash).map_err(|error| failed(error.to_string()))?;
                     let config = load_kept(&bundle, &folder.path().join(hash), authenticators::ALL);
                     let config = config.map_err(|error| failed(error.to_string()))?;
-                    known.insert(hash.to_owned(), Box::new(Judge::new(config)?));
+                    known.insert(hash.to_owned(), Box::new(judge(config)?));
                 }
                 known.get(hash).map(|judge| &**judge).ok_or_else(|| Failure::fault("no configuration"))
             }
@@ -150,61 +103,31 @@ impl Judges {
     }
 }
 
+fn judge(config: Config) -> Result<Judge, Failure> {
+    Judge::new(Arc::new(config)).map_err(Failure::fault)
+}
+
 /// Where kept configurations are read from; gone when dropped.
 fn temporary_folder() -> Result<TempDir, Failure> {
     tempfile::Builder::new().prefix("haechi-replay-").tempdir().map_err(Failure::fault)
 }
 
-struct Replay {
+struct Replaying {
     judges: Judges,
     keys: HashMap<String, SubjectKey>,
     runtime: Runtime,
-    report: ReplayReport,
-    groups: BTreeMap<[String; 5], ChangeGroup>,
+    replay: Replay,
 }
 
-impl Replay {
+impl Replaying {
     fn decide(&mut self, record: &serde_json::Value) -> Result<(), Failure> {
         let Some(recorded) = RecordedDecision::of(record) else {
-            self.report.unreadable += 1;
+            self.replay.unreadable();
             return Ok(());
         };
         let judge = self.judges.of(&recorded.config)?;
-        let again =
-            self.runtime.block_on(recorded.decide_again(&judge.config, &judge.dry, &judge.answers))?;
-        self.report.decided += 1;
-        if again.outcome == recorded.outcome {
-            self.report.same += 1;
-            return Ok(());
-        }
-        self.changed(&recorded, again);
+        self.runtime.block_on(self.replay.decide(&recorded, judge));
         Ok(())
-    }
-
-    fn changed(&mut self, recorded: &RecordedDecision, again: Again) {
-        let key = [
-            recorded.route.clone(),
-            recorded.method.clone(),
-            recorded.outcome.clone(),
-            again.outcome,
-            again.because,
-        ];
-        let [route, method, was, would_be, because] = key.clone();
-        let example = Example {
-            at: recorded.at.clone(),
-            request: recorded.request.clone(),
-            path: recorded.path.clone(),
-            roles: recorded.roles.clone(),
-        };
-        let group = self.groups.entry(key);
-        group.or_insert(ChangeGroup { route, method, was, would_be, because, count: 0, example }).count += 1;
-    }
-
-    fn finished(mut self) -> ReplayReport {
-        let mut changes: Vec<ChangeGroup> = self.groups.into_values().collect();
-        changes.sort_by_key(|change| std::cmp::Reverse(change.count));
-        self.report.changes = changes;
-        self.report
     }
 }
 

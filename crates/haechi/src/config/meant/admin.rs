@@ -41,6 +41,8 @@ pub(crate) struct Admin {
     pub policies: Option<Arc<Compiled>>,
     /// Whether `/console` shows pages at `bind`.
     pub console: bool,
+    /// Whether the gate may write another configuration into its file.
+    pub write_config: bool,
     /// How long some changes wait for a second person; `None` where one is enough.
     pub second_person: Option<Duration>,
 }
@@ -155,6 +157,7 @@ pub(super) fn admin(
         auditors: auditors?,
         policies: policies?,
         console: console(resolver, written),
+        write_config: written.write_config.given().is_some_and(|wanted| wanted.value),
         second_person,
     }))
 }

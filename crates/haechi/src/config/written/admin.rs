@@ -28,7 +28,9 @@ record! {
         optional policies as "policies": Vec<At<PolicyPattern>>,
         /// Whether `/console` at `bind` shows pages to people with the built-in roles, who log in as users of `identity`. Needs both.
         optional console as "console": At<bool>,
-        /// How many people it takes to change a policy of the store, or to erase what the audit trail has of a person: with 2, somebody else must agree to what one asks for. Needs `store`.
+        /// Whether whoever may change things here may have the gate write another configuration into its own file. It is checked first, and put into force or taken back.
+        optional write_config as "write_config": At<bool>,
+        /// How many people it takes to change the configuration by call, to change a policy of the store, or to erase what the audit trail has of a person: with 2, somebody else must agree to what one asks for. Needs `store`.
         optional approvals as "approvals": At<Approvals>,
         /// How long a change waits for the second person.
         default approval_lifetime as "approval_lifetime": ApprovalLifetime = defaults::APPROVAL_LIFETIME,

@@ -1,12 +1,13 @@
 //! Who was let through, by the trail.
 
-use crate::cli::Failure;
-use crate::evidence::records::each_record;
+use crate::evidence::EvidenceError;
+use crate::evidence::records::{Deadline, each_record};
 use haechi_audit::read::{Filter, each_line};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// How often something was used, and when last.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +29,8 @@ pub(super) struct Usage {
 
 impl Usage {
     /// From these files, since then.
-    pub(super) fn of(files: &[PathBuf], since: &str) -> Result<Self, Failure> {
+    pub(super) fn of(files: &[PathBuf], since: &str, until: Option<Instant>) -> Result<Self, EvidenceError> {
+        let mut deadline = until.map(Deadline::new);
         let mut usage = Self { begins: files.first().map(begins).transpose()?.flatten(), ..Self::default() };
         let filter = Filter {
             since: Some(since.to_owned()),
@@ -38,7 +40,10 @@ impl Usage {
         };
         each_record(files, &filter, |record| {
             usage.count(&record);
-            Ok::<(), Failure>(())
+            match deadline.as_mut().is_some_and(Deadline::has_passed) {
+                true => Err(EvidenceError::TooLong),
+                false => Ok(()),
+            }
         })?;
         Ok(usage)
     }
@@ -88,8 +93,8 @@ impl Use {
 }
 
 /// The time of a file's first record.
-fn begins(path: &PathBuf) -> Result<Option<String>, Failure> {
-    let unreadable = |error| Failure::fault(format!("`{}`: {error}", path.display()));
+fn begins(path: &PathBuf) -> Result<Option<String>, EvidenceError> {
+    let unreadable = |error| EvidenceError::of(path, error);
     let mut first = None;
     each_line(&File::open(path).map_err(unreadable)?, |_, bytes| {
         if first.is_none() {

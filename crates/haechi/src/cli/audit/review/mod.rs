@@ -1,22 +1,17 @@
 //! `haechi review`: who may do what, who did, and what nobody needed (docs/audit.md).
 
-mod accounts;
 mod page;
-mod smaller;
-mod usage;
 
+use super::subjects::keys;
 use super::{configured, files};
 use crate::cli::diff::diff;
 use crate::cli::output::{self, said};
+use crate::cli::store::with_store;
 use crate::cli::{Common, DiffArgs, Failure, Form};
+use crate::evidence::review::{Review, Reviewed, Smaller};
+use crate::wire::{control_runtime, own_issuer};
 use clap::Args;
-use haechi_authz::{Clause, Rule};
-use haechi_core::{Clock, SystemClock};
-use serde::Serialize;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
-use usage::{Usage, Use};
 
 /// `haechi review`.
 #[derive(Debug, Args)]
@@ -35,49 +30,27 @@ pub(crate) struct ReviewArgs {
     files: Vec<PathBuf>,
 }
 
-/// What came of it.
-#[derive(Debug, Serialize)]
-struct Review {
-    /// Uses before this time do not count.
-    since: String,
-    /// Where the trail begins.
-    trail_from: Option<String>,
-    access: Vec<Access>,
-    accounts: Vec<Account>,
-}
-
-/// That holders of a role may use a route.
-#[derive(Debug, Serialize)]
-struct Access {
-    route: String,
-    /// `any` and `policy` stand for routes that name no roles.
-    role: String,
-    requests: u64,
-    last_used: Option<String>,
-    unused: bool,
-}
-
-/// Somebody who may call.
-#[derive(Debug, Serialize)]
-struct Account {
-    /// `user`, `key`, or `client`.
-    kind: &'static str,
-    name: String,
-    id: String,
-    roles: Vec<String>,
-    requests: u64,
-    last_used: Option<String>,
-    unused: bool,
-}
-
 pub(crate) fn review(common: &Common, arguments: &ReviewArgs) -> Result<(), Failure> {
     let (config, _) = configured(common)?;
-    let days = Duration::from_secs(u64::from(arguments.days) * 86_400);
-    let since = SystemClock.now().minus(days).rfc3339_millis().to_string();
-    let usage = Usage::of(&files(common, &arguments.files)?, &since)?;
-    let access = access(&config, &usage);
-    let accounts = accounts::accounts(common, &config, &usage)?;
-    let review = Review { since, trail_from: usage.begins.clone(), access, accounts };
+    let reviewed = Reviewed::of(&files(common, &arguments.files)?, arguments.days, None)?;
+    let (subjects, issuer) = (keys(common).ok(), own_issuer(&config));
+    let people = (subjects.as_ref(), &*issuer);
+    let review = match config.store {
+        Some(_) => {
+            let mut made = None;
+            with_store(common, "", async |opened| {
+                made = Some(
+                    reviewed.review(&config, Some(&opened.store), people).await.map_err(Failure::fault)?,
+                );
+                Ok(())
+            })?;
+            made.ok_or_else(|| Failure::fault("the store was not asked"))?
+        }
+        None => control_runtime()
+            .map_err(Failure::fault)?
+            .block_on(reviewed.review(&config, None, people))
+            .map_err(Failure::fault)?,
+    };
     match common.form {
         Form::Json => output::json(&review)?,
         Form::Csv => output::line(page::csv(&review).trim_end())?,
@@ -93,39 +66,6 @@ pub(crate) fn review(common: &Common, arguments: &ReviewArgs) -> Result<(), Fail
     }
 }
 
-impl Review {
-    /// Whether the trail does not reach back as far as was asked.
-    fn is_early(&self) -> bool {
-        self.trail_from.as_ref().is_none_or(|from| *from > self.since)
-    }
-}
-
-/// Each route with each role that it names.
-fn access(config: &crate::config::Config, usage: &Usage) -> Vec<Access> {
-    let mut access = Vec::new();
-    for route in &config.routes {
-        let roles = route.authorize.clauses().iter().find_map(|clause| match clause {
-            Clause::Roles(roles) => Some(roles),
-            _ => None,
-        });
-        let mut add = |role: &str, used: Option<&Use>| {
-            access.push(Access {
-                route: route.name.to_string(),
-                role: role.to_owned(),
-                requests: used.map_or(0, |used| used.requests),
-                last_used: used.map(|used| used.last.clone()),
-                unused: used.is_none(),
-            });
-        };
-        match roles {
-            Some(roles) => roles.iter().for_each(|role| add(role, usage.of_role(&route.name, role))),
-            None if route.authorize == Rule::any() => add("any", usage.of_route(&route.name)),
-            None => add("policy", usage.of_route(&route.name)),
-        }
-    }
-    access
-}
-
 /// Takes the roles that nobody used from the routes that somebody used by another role, and shows what that changes.
 fn write_smaller(
     common: &Common,
@@ -133,19 +73,11 @@ fn write_smaller(
     review: &Review,
     path: PathBuf,
 ) -> Result<(), Failure> {
-    let mut keep: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for one in review.access.iter().filter(|one| !one.unused) {
-        keep.entry(&one.route).or_default().push(&one.role);
-    }
-    let unused = review.access.iter().filter(|one| one.unused);
-    let less: BTreeMap<&str, &Vec<&str>> =
-        unused.filter_map(|one| Some((&*one.route, keep.get(&*one.route)?))).collect();
-    if less.is_empty() {
+    let text = std::fs::read_to_string(&common.config).map_err(Failure::fault)?;
+    let Some(Smaller { config: text, left, .. }) = review.smaller(&text) else {
         said("no route names a role that nobody used beside one that somebody did");
         return Ok(());
-    }
-    let text = std::fs::read_to_string(&common.config).map_err(Failure::fault)?;
-    let (text, left) = smaller::without(&text, &less);
+    };
     std::fs::write(&path, text).map_err(|error| Failure::fault(format!("`{}`: {error}", path.display())))?;
     for route in left {
         said(&format!(

@@ -1,8 +1,8 @@
 //! A review as text, comma-separated values, and a page for auditors.
 
-use super::{Access, Account, Review};
 use crate::cli::output::{counted, csv_line, headed};
 use crate::cli::page::escaped;
+use crate::evidence::review::{Access, Account, Review};
 use haechi_core::{Clock, SystemClock};
 use std::fmt::Write;
 
