@@ -2,6 +2,7 @@
 
 mod changes;
 mod chromium;
+mod pages;
 
 use crate::harness::{Folder, Gate, PASSWORD, PATIENCE, Reply, curl, eventually, haechi};
 use serde_json::Value;
@@ -10,15 +11,15 @@ const HOSTILE: &str = "<img src=x onerror=alert(1)>";
 const TURNING: &str = "\u{5d0}\u{5d1} right to left";
 
 fn start() -> Gate {
-    start_with("")
+    start_with("", "")
 }
 
-/// With more keys of the identity provider.
-fn start_with(identity: &str) -> Gate {
+/// With more keys of the admin API and of the identity provider.
+fn start_with(admin: &str, identity: &str) -> Gate {
     let folder = Folder::exactly(&format!(
         "listeners: [{{ bind: 127.0.0.1:0 }}]
 workers: 1
-admin: {{ bind: 127.0.0.1:0, console: true }}
+admin: {{ bind: 127.0.0.1:0, console: true{admin} }}
 store: sqlite:haechi.db
 roles: {{ USER: {{}} }}
 services: {{ web: {{ endpoints: [\"http://127.0.0.1:9\"] }} }}
@@ -69,12 +70,16 @@ fn records(gate: &Gate, event: &str) -> Vec<Value> {
     all.filter(|record: &Value| record["event"] == event).collect()
 }
 
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 20] = [
     "/console",
     "/console/decisions",
     "/console/who-can?path=/health",
     "/console/explain?path=/health",
     "/console/matrix",
+    "/console/matrix/cell?route=orders&method=GET&caller=USER",
+    "/console/configurations",
+    "/console/review",
+    "/console/zone",
     "/console/routes",
     "/console/services",
     "/console/users",
@@ -207,7 +212,7 @@ fn text_from_elsewhere_is_shown_as_text() {
 /// The gate's tokens are valid for two seconds here, and a session for as long as it is used.
 #[test]
 fn a_session_goes_on_beyond_its_access_token_and_ends_with_its_login() {
-    let gate = start_with(", access_token: { lifetime: 2s }");
+    let gate = start_with("", ", access_token: { lifetime: 2s }");
     let cookie = cookie(&gate, "root");
     let began = std::time::Instant::now();
     eventually(PATIENCE, || {

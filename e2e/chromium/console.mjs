@@ -6,7 +6,7 @@ const [base, gate, password, screenshots, executablePath] = process.argv.slice(2
 const browser = await launch(executablePath)
 const pages = [
   '', 'decisions', 'who-can?path=/orders/1', 'explain?path=/orders/1&roles=USER', 'matrix', 'routes', 'services', 'users', 'users/alice',
-  'decisions/live', 'candidate', 'sessions', 'keys', 'clients', 'signing-keys', 'policies', 'approvals', 'audit',
+  'decisions/live', 'candidate', 'configurations', 'matrix/cell?route=orders&method=GET&caller=USER', 'review?show=all', 'zone', 'sessions', 'keys', 'clients', 'signing-keys', 'policies', 'approvals', 'audit',
 ]
 const forms = ['users/new', 'keys/new', 'clients/new', 'policies/new?name=p', 'audit/erase']
 
@@ -45,6 +45,12 @@ async function work() {
   await page.keyboard.press('Tab')
   await page.keyboard.type('short')
   await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
+  await look(page, 'confirm-user')
+  // The password of the one who adds is asked for first, and the new one once more.
+  await page.keyboard.type(password)
+  await page.focus('#password')
+  await page.keyboard.type('short')
+  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
   await look(page, 'refused')
   expect('the problem is said', (await page.getByRole('alert').count()) === 1)
   expect('the name stays', (await page.inputValue('#name')) === 'bob')
@@ -56,9 +62,6 @@ async function work() {
   await page.focus('#owner')
   await page.keyboard.type('acme')
   await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
-  await look(page, 'confirm')
-  await page.keyboard.type(password)
-  await Promise.all([page.waitForNavigation(), page.keyboard.press('Enter')])
   await look(page, 'secret')
   expect('the secret is shown', (await page.locator('code.secret').count()) === 1)
   await Promise.all([page.waitForNavigation(), page.getByRole('button', { name: '한국어' }).click()])
@@ -69,6 +72,38 @@ async function work() {
   await look(page, 'decision-ko')
   await page.getByRole('button', { name: '로그아웃' }).click()
   await page.waitForSelector('input[type=password]')
+}
+
+// A configuration at fault, with its line marked; one that would change access, tried in every way; and times in another zone.
+async function candidate() {
+  const page = await open('root', { locale: 'en-US', viewport: { width: 1280, height: 900 } })
+  await page.goto(`${base}/console/configurations`)
+  await Promise.all([page.waitForNavigation(), page.locator('tbody a').first().click()])
+  await look(page, 'configuration')
+  await Promise.all([page.waitForNavigation(), page.getByRole('link', { name: 'Take this as a candidate' }).click()])
+  const text = await page.inputValue('#text')
+  await page.fill('#text', text.replace('roles: [USER]', 'roles: [USERR]'))
+  await Promise.all([page.waitForNavigation(), page.getByRole('button', { name: 'Check', exact: true }).click()])
+  await look(page, 'faults')
+  await page.locator('#problem a').first().click()
+  expect('the line is marked', (await page.locator('.faulty:target mark').textContent()) === 'USERR')
+  await page.fill('#text', text.replace('authorize: { roles: [USER] }', 'authorize: any'))
+  await Promise.all([page.waitForNavigation(), page.getByRole('button', { name: 'Check, compare' }).click()])
+  await look(page, 'rehearsed')
+  expect('access is wider', (await page.locator('td .bad', { hasText: 'wider' }).count()) > 0)
+  await page.goto(`${base}/console/users`)
+  await Promise.all([page.waitForNavigation(), page.getByRole('link', { name: 'Time zone: UTC' }).click()])
+  await page.selectOption('#zone', 'Asia/Seoul')
+  await Promise.all([page.waitForNavigation(), page.getByRole('button', { name: 'Save' }).click()])
+  expect('back to the page', page.url() === `${base}/console/users`)
+  expect('with both times', (await page.locator('time', { hasText: '+09:00' }).count()) > 0)
+  await look(page, 'zoned')
+  await page.setViewportSize({ width: 360, height: 740 })
+  for (const path of ['candidate', 'matrix/cell?route=orders&method=GET&caller=USER', 'review']) {
+    await page.goto(`${base}/console/${path}`)
+    await look(page, `narrow-${path}`)
+  }
+  await page.context().close()
 }
 
 // Decisions appear as they are made, until somebody pauses.
@@ -90,8 +125,9 @@ async function live() {
 
 await live()
 await work()
+await candidate()
 await tour('root', 'admin', { locale: 'en-US', viewport: { width: 1280, height: 900 } }, [...pages, ...forms])
-await tour('root', 'narrow-ko-dark', { locale: 'ko-KR', colorScheme: 'dark', viewport: { width: 360, height: 740 } }, ['', 'decisions', 'who-can?path=/orders/1', 'matrix', 'services', 'users/alice', 'keys/new', 'policies/new?name=p', 'audit'])
+await tour('root', 'narrow-ko-dark', { locale: 'ko-KR', colorScheme: 'dark', viewport: { width: 360, height: 740 } }, ['', 'decisions', 'who-can?path=/orders/1', 'matrix', 'services', 'users/alice', 'review', 'candidate', 'keys/new', 'policies/new?name=p', 'audit'])
 await tour('eve', 'auditor', { locale: 'en-US', colorScheme: 'dark', viewport: { width: 1280, height: 900 } }, ['', 'users/alice', 'keys', 'policies', 'approvals', 'audit'])
 await browser.close()
 console.log(JSON.stringify({ problems, seen }))

@@ -15,19 +15,19 @@ fn changed(gate: &Gate, action: &str) -> usize {
 }
 
 /// Somebody at the console.
-struct Operator<'a> {
+pub(super) struct Operator<'a> {
     gate: &'a Gate,
-    cookie: String,
+    pub(super) cookie: String,
     tie: String,
 }
 
 impl<'a> Operator<'a> {
-    fn log_in(gate: &'a Gate, name: &str) -> Self {
+    pub(super) fn log_in(gate: &'a Gate, name: &str) -> Self {
         let cookie = cookie(gate, name);
         Self { gate, tie: tie(gate, &cookie), cookie }
     }
 
-    fn send(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+    pub(super) fn send(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
         self.send_with(path, &[&[("tie", &*self.tie)], fields].concat(), &from(self.gate))
     }
 
@@ -42,11 +42,11 @@ impl<'a> Operator<'a> {
     }
 
     /// The same of somebody who shows the password again.
-    fn confirm(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+    pub(super) fn confirm(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
         self.send(path, &[fields, &[("again-password", PASSWORD)]].concat())
     }
 
-    fn page(&self, path: &str) -> String {
+    pub(super) fn page(&self, path: &str) -> String {
         page(self.gate, &self.cookie, path).expect(200).text()
     }
 }
@@ -58,7 +58,14 @@ fn users_are_added_changed_and_deleted_by_forms() {
     let gate = start();
     let root = Operator::log_in(&gate, "root");
     assert!(root.page("/console/users").contains("href=\"/console/users/new\""));
-    let added = root.send("/console/users/new", &NEW_USER).expect(303);
+    // Who may do what is said by whoever has just shown who they are. What is secret of the form is typed again, and stands on no page.
+    let asked = root.send("/console/users/new", &NEW_USER).expect(200).text();
+    assert!(
+        asked.contains("again-password") && asked.contains("value=\"bob\"") && !asked.contains(PASSWORD),
+        "{asked}"
+    );
+    assert!(!root.page("/console/users").contains("bob"));
+    let added = root.confirm("/console/users/new", &NEW_USER).expect(303);
     assert_eq!(added.field("location"), Some("/console/users?done=done"));
     // What is refused is said on the form, with what was typed; the password is typed again.
     let twice = root.send("/console/users/new", &NEW_USER).expect(422).text();
@@ -76,9 +83,12 @@ fn users_are_added_changed_and_deleted_by_forms() {
     // Somebody else was faster.
     root.send("/console/users/bob/roles", &[("roles", "USER"), ("revision", "1")]).expect(422);
 
-    let asked = root.send("/console/users/bob/delete", &[]).expect(200).text();
-    assert!(asked.contains("again-password") && root.page("/console/users").contains("bob"));
-    root.confirm("/console/users/bob/delete", &[]).expect(303);
+    let other = Operator::log_in(&gate, "root");
+    for act in ["delete", "roles", "attributes"] {
+        let asked = other.send(&format!("/console/users/bob/{act}"), &[]).expect(200).text();
+        assert!(asked.contains("again-password") && root.page("/console/users").contains("bob"), "{act}");
+    }
+    root.send("/console/users/bob/delete", &[]).expect(303);
     assert!(!root.page("/console/users").contains("bob"));
     for action in ["user.add", "user.set_roles", "user.set_state", "user.delete"] {
         assert_ne!(changed(&gate, action), 0, "{action}");
@@ -130,7 +140,7 @@ fn who_may_only_read_has_no_buttons_and_what_they_send_is_refused() {
         // The forms of logging out and of the language are everybody's.
         assert_eq!(shown.matches("method=\"post\"").count(), 2, "{path}");
     }
-    eve.send("/console/users/new", &NEW_USER).expect(403);
+    eve.confirm("/console/users/new", &NEW_USER).expect(403);
     eve.send("/console/users/alice/disable", &[]).expect(403);
     eve.confirm("/console/users/alice/delete", &[]).expect(403);
     assert!(!eve.page("/console/users").contains("bob"));

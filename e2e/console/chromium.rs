@@ -26,7 +26,7 @@ fn chromium_shows_a_console_that_people_can_use() {
         ("admin-overview", "Overview · Haechi"),
         ("narrow-ko-dark-users/alice", "사용자 상세 · Haechi"),
         ("auditor-audit", "Audit · Haechi"),
-        ("confirm", "Confirm that it is you · Haechi"),
+        ("confirm-user", "Confirm that it is you · Haechi"),
     ] {
         assert_eq!(told["seen"][page], title, "{told}");
     }

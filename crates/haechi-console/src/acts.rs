@@ -36,7 +36,7 @@ pub(crate) struct Act {
     /// Where its form is sent to, below `/console/`. A `*` is one segment.
     pub(crate) from: &'static str,
     /// The page of the form, which is shown again where the call refuses.
-    page: &'static str,
+    pub(crate) form: &'static str,
     then: Then,
     /// The call.
     method: Method,
@@ -44,7 +44,7 @@ pub(crate) struct Act {
     /// What the form has besides.
     pub(crate) fields: &'static [&'static str],
     content: Content,
-    /// Whether the password is asked for again where that was not done lately: a secret is shown, or something is gone.
+    /// Whether the password is asked for again where that was not done lately: a secret is shown, something is gone, or somebody may do more.
     pub(crate) asks_again: bool,
 }
 
@@ -56,7 +56,7 @@ macro_rules! act {
     ($from:literal, $page:literal, $then:expr, $method:ident $call:literal, $fields:expr, $content:expr, $again:literal) => {
         Act {
             from: $from,
-            page: $page,
+            form: $page,
             then: $then,
             method: Method::$method,
             call: $call,
@@ -68,10 +68,10 @@ macro_rules! act {
 }
 
 /// All of them.
-pub(crate) const ACTS: [Act; 29] = [
-    act!("users/new", "users/new", Then::At("users"), POST "users", &["name", "password", "roles"], Content::Json(new_user), false),
-    act!("users/*/roles", "users/*", Then::Same, PUT "users/*/roles", &["roles", REVISION], Content::Json(roles), false),
-    act!("users/*/attributes", "users/*", Then::Same, PUT "users/*/attributes", &["attributes", REVISION], Content::Read(attributes), false),
+pub(crate) const ACTS: [Act; 30] = [
+    act!("users/new", "users/new", Then::At("users"), POST "users", &["name", "password", "roles"], Content::Json(new_user), true),
+    act!("users/*/roles", "users/*", Then::Same, PUT "users/*/roles", &["roles", REVISION], Content::Json(roles), true),
+    act!("users/*/attributes", "users/*", Then::Same, PUT "users/*/attributes", &["attributes", REVISION], Content::Read(attributes), true),
     act!("users/*/unlock", "users/*", Then::Same, POST "users/*/unlock", &[], Content::Nothing, false),
     act!("users/*/disable", "users/*", Then::Same, PUT "users/*/state", &[], Content::Json(|_| json!({ "disabled": true })), false),
     act!("users/*/enable", "users/*", Then::Same, PUT "users/*/state", &[], Content::Json(|_| json!({ "disabled": false })), false),
@@ -93,8 +93,9 @@ pub(crate) const ACTS: [Act; 29] = [
     act!("policies/*/save", "policies/*", Then::Same, PUT "policies/*", &["text", REVISION], Content::Text("text/plain; charset=utf-8"), true),
     act!("policies/*/rollback", "policies/*", Then::Same, POST "policies/*/rollback", &["version", REVISION], Content::Read(version), true),
     act!("policies/*/delete", "policies/*", Then::At("policies"), DELETE "policies/*", &[REVISION], Content::Nothing, true),
-    act!("candidate/validate", "candidate", Then::Told, POST "config/validate", &["text"], Content::Text("application/yaml"), false),
-    act!("candidate/diff", "candidate", Then::Told, POST "config/diff", &["text"], Content::Text("application/yaml"), false),
+    act!("candidate/validate", "candidate", Then::Told, POST "config/validate", &["text", "cases", "hours"], Content::Text("application/yaml"), false),
+    act!("candidate/rehearse", "candidate", Then::Told, POST "config/validate", &["text", "cases", "hours"], Content::Text("application/yaml"), false),
+    act!("candidate/apply", "candidate", Then::At("configurations"), PUT "config", &["text", "cases", "hours", REVISION], Content::Text("application/yaml"), true),
     act!("approvals/*/approve", "approvals", Then::Same, POST "approvals/*/approve", &[], Content::Nothing, true),
     act!("approvals/*/reject", "approvals", Then::Same, DELETE "approvals/*", &[], Content::Nothing, false),
     act!("audit/erase", "audit/erase", Then::At("audit"), POST "audit/erase", &["subject", "issuer"], Content::Json(subject), true),
@@ -133,7 +134,7 @@ impl Act {
 
     /// The address of the form's page.
     pub(crate) fn page(&self, stars: &[&str]) -> String {
-        format!("/console/{}", filled(self.page, stars))
+        format!("/console/{}", filled(self.form, stars))
     }
 
     /// The address of the page that follows.
@@ -257,7 +258,7 @@ mod tests {
             let first = ACTS.iter().position(|other| stars(other.from, act.from).is_some());
             assert_eq!(first, ACTS.iter().position(|other| other.from == act.from), "{}", act.from);
             let count = |pattern: &str| pattern.matches('*').count();
-            assert!(count(act.call) <= count(act.from) && count(act.page) <= count(act.from), "{}", act.from);
+            assert!(count(act.call) <= count(act.from) && count(act.form) <= count(act.from), "{}", act.from);
         }
     }
 

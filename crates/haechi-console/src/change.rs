@@ -4,14 +4,14 @@ use crate::acts::Act;
 use crate::fetch::{Done, Failed};
 use crate::login::sent;
 use crate::page::{Reader, reason, refused, whole};
-use crate::pages;
 use crate::reply::{As, on_to, page as reply};
 use crate::sessions::Session;
 use crate::shown::{Ask, Query, Shown};
 use crate::state::Console;
 use crate::table::{plain, text};
 use crate::visit::Visit;
-use crate::words::Words;
+use crate::words::{Said, Words};
+use crate::{faults, pages};
 use axum::body::Body;
 use axum::response::Response;
 use haechi_admin::Calls;
@@ -31,6 +31,8 @@ const LONGEST: usize = 1024 * 1024;
 
 /// The form of the password that is asked for again has names of its own: the change may have such fields as well.
 const AGAIN: [&str; 2] = ["again-password", "again-code"];
+/// The field of a form that is a password itself.
+const SECRET: &str = "password";
 
 impl Console {
     /// Makes the change that the form at `path` asks for.
@@ -62,7 +64,9 @@ impl Console {
         };
         let query = Query::of_form(&form, act.fields);
         let reads = crate::fetch::Reads { at, session: &session };
-        let ask = Ask { words, reads, query, tie: &sender.tie, history: &self.history };
+        let said = Said { words, zone: visit.zone() };
+        let from = visit.came_from();
+        let ask = Ask { words: &said, reads, query, tie: &sender.tie, history: &self.history, from };
         let done = match act.call(&stars, &ask.query) {
             Ok(change) => ask.reads.send(change).await,
             Err(unclear) => Err(Failed::Refused(unclear.to_owned())),
@@ -126,17 +130,23 @@ fn confirm(
         p { (words.again) }
         form .change method="post" action=(path) {
             input type="hidden" name="tie" value=(sender.tie);
-            @for name in act.fields {
+            @for name in act.fields.iter().filter(|name| **name != SECRET) {
                 @if let Some(value) = form.one(name) { input type="hidden" name=(name) value=(value); }
             }
-            label for=(AGAIN[0]) { (words.password) }
+            // What nobody else is to know stands on no page: it is typed once more.
+            @if act.fields.contains(&SECRET) {
+                label for=(SECRET) { (words.new_password) }
+                input #(SECRET) name=(SECRET) type="password" autocomplete="new-password" required;
+            }
+            label for=(AGAIN[0]) { (words.own_password) }
             input #(AGAIN[0]) name=(AGAIN[0]) type="password" autocomplete="current-password" required autofocus aria-describedby=[problem.map(|_| "problem")];
             label for=(AGAIN[1]) { (words.code) }
             input #(AGAIN[1]) name=(AGAIN[1]) autocomplete="one-time-code";
             button type="submit" { (words.go_on) }
         }
     };
-    let reader = Reader { name: &session.name, tie: &sender.tie };
+    let zone = sender.visit.zone();
+    let reader = Reader { name: &session.name, tie: &sender.tie, zone: &zone };
     reply(kind, whole(words, Some(&reader), &Shown::page(words.confirm, "", body)))
 }
 
@@ -167,9 +177,13 @@ fn answer(ask: &Ask<'_>, (act, stars): (&Act, &[&str]), done: &Done) -> Response
 /// What a call answered that changes nothing, on the page of the form with what was typed.
 async fn told(ask: &Ask<'_>, (act, stars): (&Act, &[&str]), done: &Done) -> Response {
     let words = ask.words;
-    let body = html! {
-        p .good role="status" { (words.would_be_taken) }
-        pre tabindex="0" role="region" aria-label=(words.answer) { (format!("{:#}", done.answer)) }
+    let body = match act.from {
+        "candidate/validate" => pages::valid(ask, &done.answer),
+        "candidate/rehearse" => pages::rehearsed(ask, &done.answer).await,
+        _ => html! {
+            p .good role="status" { (words.would_be_taken) }
+            pre tabindex="0" role="region" aria-label=(words.answer) { (format!("{:#}", done.answer)) }
+        },
     };
     let shown = match pages::page(ask, &act.page(stars)).await {
         Ok(shown) => Shown { body: html! { (body) (shown.body) }, ..shown },
@@ -181,8 +195,15 @@ async fn told(ask: &Ask<'_>, (act, stars): (&Act, &[&str]), done: &Done) -> Resp
 /// The page of the form again, with what was typed and what was said against it.
 async fn again(ask: &Ask<'_>, (act, stars): (&Act, &[&str]), failed: Failed) -> Response {
     let words = ask.words;
+    let marked = match &failed {
+        Failed::Faulty(faults, _) if !ask.query.one("text").is_empty() => {
+            let name = pages::text_in(ask, act.form, stars).await;
+            Some(faults::shown(words, (&name, ask.query.one("text")), faults))
+        }
+        _ => None,
+    };
     let (kind, _, why) = reason(words, failed);
-    let problem = html! { pre #problem .problem role="alert" { (why) } };
+    let problem = marked.unwrap_or_else(|| html! { pre #problem .problem role="alert" { (why) } });
     let shown = match pages::page(ask, &act.page(stars)).await {
         Ok(shown) => Shown { body: html! { (problem) (shown.body) }, ..shown },
         Err(_) => Shown::page(words.failed, "", problem),
@@ -191,6 +212,6 @@ async fn again(ask: &Ask<'_>, (act, stars): (&Act, &[&str]), failed: Failed) -> 
 }
 
 fn send(ask: &Ask<'_>, kind: As, shown: &Shown) -> Response {
-    let reader = Reader { name: &ask.reads.session.name, tie: ask.tie };
+    let reader = Reader { name: &ask.reads.session.name, tie: ask.tie, zone: &ask.words.zone };
     reply(kind, whole(ask.words, Some(&reader), shown))
 }

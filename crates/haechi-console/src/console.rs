@@ -1,14 +1,17 @@
 //! From a request to a page.
 
 use crate::fetch::{Failed, Reads};
+use crate::invitations::ENTER;
 use crate::page::{Reader, reason, refused, whole};
+use crate::place::place;
 use crate::reply::{As, asset, download, events, on_to, page as reply, records, wrong_method};
 use crate::sessions::Session;
 use crate::shown::{Ask, Query, Shown};
 use crate::state::Console;
 use crate::table::address;
 use crate::visit::Visit;
-use crate::words::Words;
+use crate::words::{Said, Words};
+use crate::zone::Zone;
 use crate::{login, pages};
 use axum::body::Body;
 use axum::extract::Request;
@@ -33,8 +36,10 @@ impl Console {
             "/console/login" if parts.method == Method::POST => self.log_in(words, &visit, &at, body).await,
             "/console/logout" if parts.method == Method::POST => self.log_out(words, &visit, body).await,
             "/console/language" if parts.method == Method::POST => speak(words, &visit, body).await,
+            "/console/zone" if parts.method == Method::POST => settle(words, &visit, body).await,
             _ if parts.method == Method::POST => self.change(words, &visit, &at, (path, body)).await,
             _ if !reads => wrong_method(&parts.method),
+            path if path.starts_with(ENTER) => self.enter(words, &visit, &at, &parts).await,
             path => match asset(path) {
                 Some(asset) => asset,
                 None => self.show(words, &visit, &at, &parts).await,
@@ -55,7 +60,8 @@ impl Console {
             "/console/decisions/stream" => return stream(words, &reads, &query).await,
             _ => {}
         }
-        let ask = Ask { words, reads, query, tie: &tie, history: &self.history };
+        let (said, from) = (Said { words, zone: visit.zone() }, visit.came_from());
+        let ask = Ask { words: &said, reads, query, tie: &tie, history: &self.history, from };
         let made = pages::page(&ask, parts.uri.path()).await;
         told(&ask, made, asked)
     }
@@ -79,7 +85,7 @@ impl Console {
 /// A page, or why there is none.
 fn told(ask: &Ask<'_>, made: Result<Shown, Failed>, asked: &str) -> Response {
     let words = ask.words;
-    let reader = Reader { name: &ask.reads.session.name, tie: ask.tie };
+    let reader = Reader { name: &ask.reads.session.name, tie: ask.tie, zone: &ask.words.zone };
     let failed = match made {
         Ok(shown) => match (ask.query.one("as"), &shown.records) {
             (form @ ("csv" | "json"), Some(all)) => return records(form, shown.here, all),
@@ -113,7 +119,7 @@ async fn export(words: &'static Words, reads: &Reads<'_>, query: &Query) -> Resp
 
 /// Decisions as they are made, for the page that shows them.
 async fn stream(words: &'static Words, reads: &Reads<'_>, query: &Query) -> Response {
-    let asked = ["outcome", "route", "subject"].map(|name| (name, query.one(name)));
+    let asked = pages::LIVE.map(|name| (name, query.one(name)));
     match reads.whole(&address("/api/v1/decisions/stream", &asked)).await {
         Ok(body) => events(body),
         Err(failed) => not_given(words, failed),
@@ -131,6 +137,17 @@ async fn speak(words: &'static Words, visit: &Visit, body: Body) -> Response {
         Ok(form) => {
             let tag = if form.one("language") == Some("ko") { "ko" } else { "en" };
             on_to(&visit.came_from(), Some(&visit.speaks(tag)))
+        }
+        Err(refused) => refused,
+    }
+}
+
+/// Times are told in the zone that was chosen, from now on.
+async fn settle(words: &'static Words, visit: &Visit, body: Body) -> Response {
+    match login::sent(words, visit, body, login::LONGEST).await {
+        Ok(form) => {
+            let next = place(form.one("next").unwrap_or_default());
+            on_to(next, Some(&visit.lives_in(&Zone::of(form.one("zone")))))
         }
         Err(refused) => refused,
     }

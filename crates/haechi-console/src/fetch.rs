@@ -1,5 +1,6 @@
 //! What a call answered, for a page.
 
+use crate::faults::Fault;
 use crate::sessions::Session;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, StatusCode};
@@ -21,6 +22,8 @@ pub(crate) enum Failed {
     Missing,
     /// The call refuses what was asked, as it puts it.
     Refused(String),
+    /// A text that was sent is at fault: where, and the whole report.
+    Faulty(Vec<Fault>, String),
     /// It could not be found out, or done.
     Unavailable(String),
 }
@@ -112,6 +115,10 @@ fn failed(status: StatusCode, problem: &Value) -> Failed {
             // What was wrong with a text, with its places, where there is that.
             let told = ["report", "detail", "title"].iter().find_map(|name| problem.get(name)?.as_str());
             let told = told.map_or_else(|| status.to_string(), ToOwned::to_owned);
+            let faults = Fault::all(problem.get("faults").unwrap_or(&Value::Null));
+            if !faults.is_empty() && status.is_client_error() {
+                return Failed::Faulty(faults, told);
+            }
             if status.is_server_error() { Failed::Unavailable(told) } else { Failed::Refused(told) }
         }
     }

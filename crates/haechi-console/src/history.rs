@@ -1,24 +1,29 @@
 //! The hour before, from the counters that the gate keeps anyway: nothing else needs to run for the charts of the overview.
 
+use crate::causes::{Cause, Causes, between, causes};
 use haechi_core::Timestamp;
 use maud::{Markup, html};
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// A moment is remembered so often.
 pub(crate) const EVERY: Duration = Duration::from_secs(10);
+/// So many are a minute.
+const A_MINUTE: usize = 6;
 /// An hour of them.
 const MOST: usize = 361;
 
 /// What the counters said at some moment.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 struct Moment {
     at: Timestamp,
     requests: f64,
     refused: f64,
     failed: f64,
     seconds: f64,
+    /// Shared with the moment before, where nothing was refused in between.
+    causes: Arc<Causes>,
 }
 
 /// The moments of the last hour.
@@ -41,7 +46,21 @@ impl History {
         while all.len() >= MOST {
             all.pop_front();
         }
-        all.push_back(Moment::of(metrics, at));
+        let mut moment = Moment::of(metrics, at);
+        if let Some(before) = all.back().filter(|before| before.causes == moment.causes) {
+            moment.causes = before.causes.clone();
+        }
+        all.push_back(moment);
+    }
+
+    /// Why requests were refused since the oldest moment, minute by minute, until `now`.
+    pub(crate) fn causes(&self, now: &Causes) -> Vec<Cause> {
+        let all = self.all();
+        // Counted from the newest, so that a minute stays one as the oldest leave.
+        let skipped = all.len().saturating_sub(1) % A_MINUTE;
+        let minutes = all.front().into_iter().chain(all.iter().skip(skipped).step_by(A_MINUTE));
+        let moments: Vec<&Causes> = minutes.map(|moment| &*moment.causes).chain([now]).collect();
+        between(&moments)
     }
 
     /// One for each pair of moments, the oldest first.
@@ -57,7 +76,8 @@ impl History {
 
 impl Moment {
     fn of(metrics: &str, at: Timestamp) -> Self {
-        let mut found = Self { at, requests: 0.0, refused: 0.0, failed: 0.0, seconds: 0.0 };
+        let causes = Arc::new(causes(metrics));
+        let mut found = Self { at, requests: 0.0, refused: 0.0, failed: 0.0, seconds: 0.0, causes };
         for line in metrics.lines() {
             let value =
                 || line.rsplit_once(' ').and_then(|(_, value)| value.parse::<f64>().ok()).unwrap_or_default();
@@ -113,9 +133,27 @@ pub(crate) fn chart(label: &str, (now, most): (&str, &str), unit: &str, values: 
     }
 }
 
+/// So many minutes are in the small charts.
+const MINUTES: usize = 60;
+
+/// A small chart of counts by the minute, beside their sum. Whoever does not see it is told the sum.
+pub(crate) fn spark(values: &[u64]) -> Markup {
+    let last = values.get(values.len().saturating_sub(MINUTES)..).unwrap_or_default();
+    let highest = last.iter().copied().max().unwrap_or_default().max(1);
+    let bars: Vec<String> = last
+        .iter()
+        .enumerate()
+        .filter(|(_, value)| **value > 0)
+        .map(|(index, value)| format!("M{}.5 11V{}", MINUTES - last.len() + index, 9 - (value * 9 / highest)))
+        .collect();
+    html! {
+        svg .spark viewBox={ "0 0 " (MINUTES) " 11" } preserveAspectRatio="none" aria-hidden="true" { path d=(bars.concat()); }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{History, MOST, chart};
+    use super::{History, MOST, chart, spark};
     use haechi_core::Timestamp;
 
     fn metrics(ok: u32, refused: u32, seconds: u32) -> String {
@@ -141,6 +179,26 @@ mod tests {
         // A reload that takes routes away does not count backwards.
         history.remember("", Timestamp::from_seconds(100_000));
         assert_eq!(history.rates().last().unwrap().requests, 0.0);
+    }
+
+    #[test]
+    fn causes_are_told_by_the_minute_and_until_now() {
+        let history = History::default();
+        let at = |count: u64| format!("haechi_http_problems_total{{problem=\"forbidden\"}} {count}\n");
+        for turn in 0..20 {
+            history
+                .remember(&at(5 + turn), Timestamp::from_seconds(1000 + 10 * i64::try_from(turn).unwrap()));
+        }
+        let found = history.causes(&crate::causes::causes(&at(30)));
+        assert_eq!((found.len(), found[0].count), (1, 25));
+        assert_eq!(found[0].spans, [1, 6, 6, 6, 6]);
+        assert!(
+            History::default().causes(&crate::causes::causes(&at(30))).is_empty(),
+            "nothing is known of before"
+        );
+        let bars = "d=\"M55.5 11V8M56.5 11V0M57.5 11V0M58.5 11V0M59.5 11V0\"";
+        let shown = spark(&found[0].spans).into_string();
+        assert!(shown.contains(bars), "{shown}");
     }
 
     #[test]

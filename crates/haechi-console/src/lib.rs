@@ -3,10 +3,13 @@
 //! anybody at the address may see.
 
 mod acts;
+mod causes;
 mod change;
 mod console;
+mod faults;
 mod fetch;
 mod history;
+mod invitations;
 mod login;
 mod page;
 mod pages;
@@ -19,5 +22,6 @@ mod style;
 mod table;
 mod visit;
 mod words;
+mod zone;
 
 pub use state::{Console, Gate};

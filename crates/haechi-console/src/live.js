@@ -2,6 +2,10 @@
 (() => {
   const rows = document.querySelector('#live'), said = document.querySelector('#said'), pause = document.querySelector('#pause')
   const words = pause.dataset, most = 200
+  const zone = rows.dataset.zone
+  const told = new Intl.DateTimeFormat('sv-SE', { timeZone: zone, dateStyle: 'short', timeStyle: 'medium' })
+  // As on the other pages: in the reader's zone, with UTC beside it.
+  const time = (at) => zone === 'UTC' ? at.replace('T', ' ').replace('Z', '') : `${told.format(new Date(at))} (${at.slice(11, 19)} UTC)`
   let source, missed = 0
   const say = (text) => { said.textContent = missed ? `${text} (${words.missed} ${missed})` : text }
   const cell = (row, text, className) => {
@@ -14,7 +18,7 @@
   const show = (record) => {
     const row = rows.insertRow(0), link = document.createElement('a')
     link.href = `/console/decisions/${encodeURIComponent(record.id)}`
-    link.textContent = record.time.replace('T', ' ').replace('Z', '')
+    link.textContent = time(record.time)
     row.insertCell().append(link)
     cell(row, words[record.outcome] ?? record.outcome, record.outcome === 'allow' ? 'good' : 'bad')
     cell(row, `${record.request.method} ${record.request.path}`)

@@ -1,6 +1,7 @@
 //! Logging in and out. Passwords and codes are verified where every other login is, and counted there.
 
 use crate::fetch::{Failed, Reads};
+use crate::invitations::ENTER;
 use crate::page::{refused, whole};
 use crate::place::place;
 use crate::reply::{As, on_to, page as reply};
@@ -10,6 +11,8 @@ use crate::state::Console;
 use crate::visit::Visit;
 use crate::words::Words;
 use axum::body::{Body, to_bytes};
+use axum::http::Method;
+use axum::http::request::Parts;
 use axum::response::Response;
 use haechi_admin::Calls;
 use haechi_authn::identity::{Credentials, Form, LoginRefused, Provider, RefreshRefused, TokenPair};
@@ -75,6 +78,24 @@ impl Console {
         match provider.login(shows, visit.from).await {
             Ok(pair) => self.begin(words, visit, at, (&provider, pair), (name, next)).await,
             Err(refused) => self.refuse(words, visit, &refused, (name, next)).await,
+        }
+    }
+
+    /// Logs in whoever comes by a link that is good, from this machine.
+    pub(crate) async fn enter(&self, words: &Words, visit: &Visit, at: &Calls, parts: &Parts) -> Response {
+        let used_up = || form(words, (As::Refused, Some(words.link_is_used)), ("", ""));
+        // What a browser fetches before anybody wants it uses up nothing.
+        let ahead = ["sec-purpose", "purpose"].into_iter().any(|name| parts.headers.contains_key(name));
+        if parts.method != Method::GET || ahead || !visit.from.to_canonical().is_loopback() {
+            return used_up();
+        }
+        let value = parts.uri.path().strip_prefix(ENTER).unwrap_or_default();
+        let Some(shows) = self.invitations.take(value, self.clock.now()) else { return used_up() };
+        let Some(provider) = self.gate.provider() else { return used_up() };
+        let name = shows.name.clone();
+        match provider.login(shows, visit.from).await {
+            Ok(pair) => self.begin(words, visit, at, (&provider, pair), (&name, "")).await,
+            Err(refused) => self.refuse(words, visit, &refused, (&name, "")).await,
         }
     }
 

@@ -5,6 +5,7 @@ use crate::reply::{As, page as reply};
 use crate::shown::Shown;
 use crate::style::STYLE_PATH;
 use crate::words::Words;
+use crate::zone::Zone;
 use axum::response::Response;
 use maud::{DOCTYPE, Markup, html};
 
@@ -13,6 +14,8 @@ pub(crate) struct Reader<'a> {
     pub(crate) name: &'a str,
     /// What its forms carry.
     pub(crate) tie: &'a str,
+    /// The zone in which they are told times.
+    pub(crate) zone: &'a Zone,
 }
 
 /// A page, as it is sent.
@@ -49,6 +52,7 @@ fn header(words: &Words, reader: &Reader<'_>, here: &str) -> Markup {
                 }
             }
             (language(words))
+            a href="/console/zone" { span .hidden { (words.time_zone) ": " } (reader.zone.name()) }
             form method="post" action="/console/logout" {
                 input type="hidden" name="tie" value=(reader.tie);
                 bdi { (reader.name) }
@@ -69,7 +73,7 @@ fn language(words: &Words) -> Markup {
     }
 }
 
-const fn parts(words: &Words) -> [(&'static str, &'static str); 15] {
+const fn parts(words: &Words) -> [(&'static str, &'static str); 16] {
     [
         ("/console", words.overview),
         ("/console/decisions", words.decisions),
@@ -86,6 +90,7 @@ const fn parts(words: &Words) -> [(&'static str, &'static str); 15] {
         ("/console/policies", words.policies),
         ("/console/candidate", words.candidate),
         ("/console/audit", words.audit),
+        ("/console/review", words.review),
     ]
 }
 
@@ -95,7 +100,7 @@ pub(crate) fn reason(words: &Words, failed: Failed) -> (As, &'static str, String
         Failed::LoggedOut => (As::Refused, words.forbidden, words.logged_out.to_owned()),
         Failed::Forbidden => (As::Refused, words.forbidden, words.forbidden_text.to_owned()),
         Failed::Missing => (As::Missing, words.missing, words.missing_text.to_owned()),
-        Failed::Refused(why) => (As::Invalid, words.failed, why),
+        Failed::Refused(why) | Failed::Faulty(_, why) => (As::Invalid, words.failed, why),
         Failed::Unavailable(why) => (As::Unavailable, words.failed, why),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::fetch::Reads;
 use crate::history::History;
-use crate::words::Words;
+use crate::words::Said;
 use axum::http::request::Parts;
 use haechi_authn::identity::Form;
 use maud::Markup;
@@ -35,13 +35,15 @@ impl Shown {
 
 /// A page that is being made: for whom, of what, and what was asked of it.
 pub(crate) struct Ask<'a> {
-    pub(crate) words: &'static Words,
+    pub(crate) words: &'a Said,
     pub(crate) reads: Reads<'a>,
     pub(crate) query: Query,
     /// What the forms of this session carry.
     pub(crate) tie: &'a str,
     /// The hour before.
     pub(crate) history: &'a History,
+    /// The page that the reader came from.
+    pub(crate) from: String,
 }
 
 /// What was asked of a page in its address, or typed into a form on it.

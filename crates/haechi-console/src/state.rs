@@ -1,10 +1,11 @@
 //! What the console is made of.
 
 use crate::history::{EVERY, History};
+use crate::invitations::Invitations;
 use crate::sessions::Sessions;
 use haechi_authn::identity::Provider;
-use haechi_core::Clock;
 use haechi_core::ports::AuditTrail;
+use haechi_core::{Clock, Secret};
 use std::sync::Arc;
 
 /// Port: what the configuration in force says of the console.
@@ -26,6 +27,8 @@ pub struct Console {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) sessions: Sessions,
     pub(crate) history: History,
+    /// Who may log in by a link.
+    pub(crate) invitations: Invitations,
     /// One token is renewed at a time.
     pub(crate) refreshing: tokio::sync::Mutex<()>,
 }
@@ -39,8 +42,15 @@ impl Console {
             clock,
             sessions: Sessions::default(),
             history: History::default(),
+            invitations: Invitations::default(),
             refreshing: tokio::sync::Mutex::default(),
         }
+    }
+
+    /// The path of a link by which whoever has it logs in, once, from this machine, within ten minutes, as somebody whose password is known. `None` without
+    /// randomness.
+    pub fn invite(&self, name: &str, password: Secret<String>) -> Option<Secret<String>> {
+        self.invitations.invite(name, password, self.clock.now())
     }
 
     /// Remembers the hour before for the overview, as long as it is polled and the console is shown.

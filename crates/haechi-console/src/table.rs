@@ -1,6 +1,7 @@
 //! Tables of what calls answered.
 
 use crate::shown::Ask;
+use crate::words::Said;
 use maud::{Markup, html};
 use serde_json::Value;
 use url::form_urlencoded::Serializer;
@@ -46,14 +47,14 @@ pub(crate) fn plain(value: Option<&Value>) -> String {
     }
 }
 
-/// An instant; `otherwise` where there is none.
-pub(crate) fn time(row: &Value, pointer: &str, otherwise: &str) -> Markup {
-    match row.pointer(pointer).and_then(Value::as_str) {
-        None => html! { span .dim { (otherwise) } },
-        Some(at) => {
-            let shown = at.trim_end_matches('Z').replacen('T', " ", 1);
-            html! { time datetime=(at) { (shown) } }
-        }
+/// An instant in the reader's zone, with UTC beside it where that is another; `otherwise` where there is none.
+pub(crate) fn time(words: &Said, row: &Value, pointer: &str, otherwise: &str) -> Markup {
+    let Some(at) = row.pointer(pointer).and_then(Value::as_str) else {
+        return html! { span .dim { (otherwise) } };
+    };
+    match words.zone.told(at) {
+        Some((here, utc)) => html! { time datetime=(at) { (here) " " span .dim { (utc) } } },
+        None => html! { time datetime=(at) { (at.trim_end_matches('Z').replacen('T', " ", 1)) } },
     }
 }
 
@@ -94,6 +95,19 @@ pub(crate) fn below(ask: &Ask<'_>, path: &str, asked: &[(&str, &str)], list: &Va
 /// A field of a filter.
 pub(crate) fn filter(name: &str, label: &str, value: &str) -> Markup {
     html! { div { label for=(name) { (label) } input #(name) name=(name) value=(value) autocomplete="off"; } }
+}
+
+/// A field of a filter that is one of these, or any.
+pub(crate) fn choice(name: &str, label: &str, (value, any): (&str, &str), all: &[(&str, &str)]) -> Markup {
+    html! {
+        div {
+            label for=(name) { (label) }
+            select #(name) name=(name) {
+                @if !any.is_empty() { option value="" { (any) } }
+                @for (one, said) in all { option value=(one) selected[*one == value] { (said) } }
+            }
+        }
+    }
 }
 
 /// A field that is typed into, with a hint where it needs one.

@@ -1,6 +1,7 @@
 //! How a browser comes: its cookie, and whether what it sends comes from a page of ours.
 
 use crate::place::place;
+use crate::zone::Zone;
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::http::request::Parts;
 use base64::Engine;
@@ -17,6 +18,8 @@ const COOKIE: &str = "__Host-haechi-console";
 const DEVELOPMENT_COOKIE: &str = "haechi-console-development";
 /// The cookie of the language.
 const LANGUAGE: &str = "haechi-console-language";
+/// The cookie of the time zone.
+const ZONE: &str = "haechi-console-zone";
 
 /// One request of a browser.
 pub(crate) struct Visit {
@@ -65,14 +68,33 @@ impl Visit {
 
     /// The language that was chosen at a page.
     pub(crate) fn language(&self) -> Option<&str> {
-        let value = cookies::sole(&self.fields, LANGUAGE.as_bytes()).ok().flatten()?;
+        self.chosen(LANGUAGE)
+    }
+
+    /// The time zone that was chosen at a page.
+    pub(crate) fn zone(&self) -> Zone {
+        Zone::of(self.chosen(ZONE))
+    }
+
+    fn chosen(&self, name: &str) -> Option<&str> {
+        let value = cookies::sole(&self.fields, name.as_bytes()).ok().flatten()?;
         std::str::from_utf8(value).ok()
     }
 
-    /// The field that keeps it, for a year.
+    /// The field that keeps the language.
     pub(crate) fn speaks(&self, tag: &str) -> String {
+        self.kept(LANGUAGE, tag)
+    }
+
+    /// The field that keeps the zone.
+    pub(crate) fn lives_in(&self, zone: &Zone) -> String {
+        self.kept(ZONE, zone.name())
+    }
+
+    /// The field that keeps a choice, for a year.
+    fn kept(&self, name: &str, value: &str) -> String {
         let secure = if self.secure { "; Secure" } else { "" };
-        format!("{LANGUAGE}={tag}; Path=/console; HttpOnly; SameSite=Lax; Max-Age=31536000{secure}")
+        format!("{name}={value}; Path=/console; HttpOnly; SameSite=Lax; Max-Age=31536000{secure}")
     }
 
     /// The page that a form was sent from, as far as the browser says; the first of all where it does not.

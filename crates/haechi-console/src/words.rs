@@ -1,11 +1,14 @@
 //! What the pages say, in English and Korean.
 
+use crate::zone::Zone;
 use haechi_core::Fields;
 use haechi_core::language::prefers_korean;
+use std::ops::Deref;
 
 macro_rules! words {
     ($($name:ident: $english:literal, $korean:literal;)*) => {
         /// Everything that the pages say.
+        #[derive(Debug)]
         pub(crate) struct Words {
             /// The language's tag (RFC 5646).
             pub(crate) tag: &'static str,
@@ -79,7 +82,7 @@ words! {
     no_decisions: "No decision fits. Decisions are remembered for a while by the gate that made them: send it a request, or leave out a filter.", "해당하는 결정이 없습니다. 결정은 내린 게이트에 한동안만 남습니다. 요청을 보내거나 필터를 지워 보세요.";
     no_users: "No user fits. `haechi user add NAME` adds one.", "해당하는 사용자가 없습니다. `haechi user add 이름`으로 추가할 수 있습니다.";
     no_keys: "No key fits. `haechi key create` makes one.", "해당하는 키가 없습니다. `haechi key create`로 만들 수 있습니다.";
-    time: "Time (UTC)", "시각(UTC)";
+    time: "Time", "시각";
     outcome: "Outcome", "결과";
     any: "any", "전체";
     allow: "allow", "허용";
@@ -199,7 +202,9 @@ words! {
     erase: "Erase a person", "개인 기록 삭제";
     erase_text: "The key of this person is destroyed. What the trail has of them can be read by nobody any more; this cannot be taken back.", "이 사람의 키를 없앱니다. 감사 기록에 남은 내용은 아무도 읽을 수 없게 되며, 되돌릴 수 없습니다.";
     confirm: "Confirm that it is you", "본인 확인";
-    again: "This cannot be taken back, or shows a secret. Enter your password once more.", "되돌릴 수 없거나 비밀을 보여 주는 작업입니다. 비밀번호를 다시 입력하세요.";
+    again: "This cannot be taken back, shows a secret, or says what somebody may do. Enter your password once more.", "되돌릴 수 없거나, 비밀을 보여 주거나, 누군가의 권한을 정하는 작업입니다. 비밀번호를 다시 입력하세요.";
+    new_password: "Password of the new user", "새 사용자의 비밀번호";
+    own_password: "Your password", "내 비밀번호";
     go_on: "Go on", "계속";
     secret: "Secret", "비밀";
     secret_once: "The secret is shown once. Copy it now.", "비밀은 한 번만 표시됩니다. 지금 복사하세요.";
@@ -212,8 +217,7 @@ words! {
     missed: "not shown:", "표시하지 못함:";
     needs_script: "This page needs script. The list of decisions does not.", "이 페이지는 스크립트가 필요합니다. 결정 목록은 스크립트 없이 볼 수 있습니다.";
     candidate: "Candidate", "후보 설정";
-    candidate_hint: "A configuration that is not in force. It is checked, or compared with the one in force: which access is wider or narrower, with an example of each. Nothing changes.", "적용되지 않은 설정입니다. 검사하거나, 적용 중인 설정과 비교해 넓어지거나 좁아진 접근을 예와 함께 보여 줍니다. 아무것도 바뀌지 않습니다.";
-    compare: "Compare", "비교";
+    candidate_hint: "A configuration that is not in force. It is checked; or compared with the one in force, proved, tried on cases, and on the requests of the last hours. Nothing changes by that.", "적용되지 않은 설정입니다. 검사하거나, 적용 중인 설정과 비교하고 증명하며 케이스와 최근 요청으로 시험합니다. 아무것도 바뀌지 않습니다.";
     answer: "Answer", "응답";
     last_hour: "The last hour", "최근 한 시간";
     now: "now", "지금";
@@ -222,6 +226,113 @@ words! {
     refused_a_second: "Refused (4xx)", "거부(4xx)";
     failed_a_second: "Failed (5xx)", "실패(5xx)";
     took: "Mean time", "평균 시간";
+    refusals: "Refusals of the last hour, by reason", "최근 한 시간의 사유별 거부";
+    nothing_refused: "Nothing was refused.", "거부된 요청이 없습니다.";
+    told_clients: "What clients were told", "클라이언트에 알린 사유";
+    denials: "Why callers were denied", "호출자를 거부한 사유";
+    behind_refusals: "Authenticators and limits", "인증기와 제한";
+    rejected_by: "Credential that does not hold, for", "유효하지 않은 자격 증명, 인증기";
+    unknown_to: "Could not be found out, for", "확인할 수 없음, 인증기";
+    over_limit_by: "Over a rate limit by", "요청 한도 초과, 기준";
+    reached_limit: "Limit of the gate", "게이트의 제한";
+    all_of_them: "All of them", "모두 보기";
+    no_credential: "No credential", "자격 증명 없음";
+    bad_credential: "A credential that does not hold", "유효하지 않은 자격 증명";
+    not_allowed: "Known, and not allowed", "권한 없음";
+    no_route: "No route", "라우트 없음";
+    wrong_method: "A method that the route does not take", "라우트가 받지 않는 메서드";
+    over_limit: "Over a rate limit or a quota", "요청 한도 또는 할당량 초과";
+    not_known: "It could not be found out", "확인할 수 없음";
+    two_ways: "A request that could be read in two ways", "두 가지로 읽힐 수 있는 요청";
+    backend_failed: "The backend failed", "백엔드 실패";
+    backend_slow: "The backend took too long", "백엔드 시간 초과";
+    no_endpoint: "No endpoint is available", "사용할 수 있는 엔드포인트 없음";
+    no_room: "There was no room", "처리할 여유 없음";
+    missing_role: "A role is missing", "역할 부족";
+    missing_scope: "A scope is missing", "스코프 부족";
+    condition_false: "The route's condition does not hold", "라우트의 조건이 맞지 않음";
+    forbidden_by_policy: "A policy forbids it", "정책이 금지함";
+    no_permit: "No policy permits it", "허용하는 정책이 없음";
+    not_evaluated: "It could not be evaluated", "평가할 수 없음";
+    point_denied: "A decision point said no", "결정 지점이 거부함";
+    no_rule: "The route has no rule", "라우트에 규칙이 없음";
+    faults: "Faults:", "오류:";
+    line: "line", "줄";
+    lines_with_faults: "Lines with faults", "오류가 있는 줄";
+    cases: "Cases", "테스트 케이스";
+    cases_hint: "As `haechi test` reads them. They are tried where there are any.", "`haechi test`와 같은 형식입니다. 입력하면 함께 시험합니다.";
+    replay_hours: "Requests of the last hours that are decided again", "다시 판정할 최근 요청의 시간";
+    rehearse: "Check, compare, prove, test and replay", "검사, 비교, 증명, 시험, 재현";
+    configurations: "Configurations that were in force", "적용되었던 설정";
+    authenticators: "Authenticators", "인증기";
+    differences: "Whose access changes", "달라지는 접근";
+    no_differences: "Nobody's access changes.", "달라지는 접근이 없습니다.";
+    passes_now: "Somebody who would pass", "새로 허용되는 예";
+    passed_before: "Somebody who would pass no more", "더는 허용되지 않는 예";
+    notes: "Besides", "그 밖에";
+    wider: "wider", "넓어짐";
+    narrower: "narrower", "좁아짐";
+    incomparable: "wider and narrower", "넓어지고 좁아짐";
+    undecided: "not decided", "판정 불가";
+    same_access: "the same", "같음";
+    added_route: "new", "새 라우트";
+    removed_route: "removed", "삭제됨";
+    moved_route: "takes other requests", "다른 요청을 받음";
+    properties: "Properties", "속성 증명";
+    property: "Property", "속성 이름";
+    no_properties: "The configuration names no `properties`.", "설정에 `properties`가 없습니다.";
+    proved: "proved", "증명됨";
+    does_not_hold: "does not hold", "성립하지 않음";
+    not_decided: "could not be decided", "판정할 수 없음";
+    counterexample: "Counterexample", "반례";
+    case: "Case", "케이스";
+    as_expected: "as expected", "예상대로";
+    otherwise: "otherwise", "예상과 다름";
+    expected: "Expected", "예상";
+    got: "Came out", "결과값";
+    replayed: "Recorded requests, decided again", "기록된 요청의 재판정";
+    was: "Was", "이전 결과";
+    would_be: "Would be", "새 결과";
+    such_as: "Such as", "예";
+    decided_again: "Decided again:", "다시 판정:";
+    the_same: "the same:", "같음:";
+    unreadable: "of people whose keys are gone:", "키가 없는 사람의 기록:";
+    oldest_left_out: "there are more than were decided again", "다시 판정하지 않은 요청이 더 있습니다";
+    no_replay_changes: "No request would come out otherwise.", "결과가 달라지는 요청이 없습니다.";
+    in_force: "in force", "적용 중";
+    as_candidate: "Take this as a candidate", "후보 설정으로 가져오기";
+    has_stars: "Secrets are starred in this text: put them in again before it is applied.", "이 텍스트의 비밀은 별표로 가려져 있습니다. 적용하기 전에 다시 입력하세요.";
+    caller: "Caller", "호출자";
+    matrix_hint: "What callers may do who were given the role and no other. A cell leads to its proof, or to somebody who shows that it depends.", "그 역할만 받은 호출자가 할 수 있는 일입니다. 칸을 누르면 증명이나 반례를 볼 수 있습니다.";
+    cell: "A cell of the matrix", "권한표의 칸";
+    nobody_passes: "Nobody passes", "아무도 허용되지 않는다";
+    everybody_passes: "Everybody passes", "모두 허용된다";
+    passes: "Somebody who passes", "허용되는 예";
+    does_not_pass: "Somebody who does not pass", "허용되지 않는 예";
+    proved_how: "for every such caller and request (cvc5)", "해당하는 모든 호출자와 요청에 대해(cvc5)";
+    review: "Review", "권한 점검";
+    days_unused: "Unused for days", "미사용 일수";
+    only_unused: "what nobody used", "미사용만";
+    trail_from: "the trail begins", "감사 기록의 시작";
+    trail_is_short: "The trail begins later than that: what was used before it is not known.", "감사 기록이 그보다 늦게 시작됩니다. 그 전의 사용 여부는 알 수 없습니다.";
+    access: "Which roles may use which routes", "라우트를 쓸 수 있는 역할";
+    accounts: "Who may call", "호출할 수 있는 계정";
+    not_used: "not used", "미사용";
+    all_is_used: "All of it was used.", "모두 사용되었습니다.";
+    kind: "Kind", "종류";
+    user_kind: "User", "사용자";
+    client_kind: "Client", "클라이언트";
+    smaller: "The change that takes unused roles away", "미사용 역할을 없애는 변경";
+    by_hand: "(stands in another file, or gets its roles elsewhere: change it by hand)", "(다른 파일에 있거나 역할을 다른 곳에서 받으므로 직접 바꾸세요)";
+    attribute: "Attribute (name=value)", "속성(이름=값)";
+    connections: "connections", "연결";
+    pending: "waiting", "대기";
+    apply: "Apply", "적용";
+    not_writable: "The gate may not write its file: put the text into its place yourself and reload, or add `write_config: true` to `admin`.", "게이트가 설정 파일을 쓸 수 없습니다. 직접 파일을 바꾸고 다시 읽게 하거나, `admin`에 `write_config: true`를 추가하세요.";
+    link_is_used: "This link was used already, is too old, or is not of this machine. Log in here.", "이미 사용했거나 오래되었거나 이 컴퓨터의 링크가 아닙니다. 여기에서 로그인하세요.";
+    not_before: "since", "시작 시각";
+    time_zone: "Time zone", "시간대";
+    zone_hint: "Times are told in this zone, with UTC beside them. A cookie keeps the choice.", "시각을 이 시간대로 보여 주고 UTC를 함께 표시합니다. 선택은 쿠키에 저장됩니다.";
     back: "Back", "돌아가기";
     export: "This page as", "이 페이지 내려받기";
     no_clients: "There are no clients. `haechi client add NAME` adds one.", "클라이언트가 없습니다. `haechi client add 이름`으로 추가할 수 있습니다.";
@@ -229,6 +340,21 @@ words! {
     no_policies: "There are no policies. Write one here, or name files in `authorization.policies`.", "정책이 없습니다. 여기서 작성하거나 `authorization.policies`에 파일을 지정하세요.";
     no_approvals: "Nothing waits. With `approvals: 2` changes of policies and erasures come here.", "대기 중인 변경이 없습니다. `approvals: 2`이면 정책 변경과 삭제가 여기에 표시됩니다.";
     no_records: "No record fits. The trail is written where `audit` is configured.", "해당하는 기록이 없습니다. `audit`를 설정하면 기록됩니다.";
+}
+
+/// How a reader is told things: in their language, and with times in their zone.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    pub(crate) words: &'static Words,
+    pub(crate) zone: Zone,
+}
+
+impl Deref for Said {
+    type Target = Words;
+
+    fn deref(&self) -> &Words {
+        self.words
+    }
 }
 
 impl Words {
@@ -251,9 +377,81 @@ impl Words {
             "allow" => self.allow,
             "deny" => self.deny,
             "unavailable" => self.unavailable,
+            "depends" => self.depends,
             "active" => self.active,
             "expired" => self.expired,
             "revoked" => self.revoked,
+            other => other,
+        }
+    }
+
+    /// A problem that clients were told of, in words; by its name where there are none.
+    pub(crate) fn problem<'a>(&self, name: &'a str) -> &'a str
+    where
+        'static: 'a,
+    {
+        match name {
+            "not-authenticated" => self.no_credential,
+            "invalid-credentials" => self.bad_credential,
+            "forbidden" => self.not_allowed,
+            "no-route" => self.no_route,
+            "method-not-allowed" => self.wrong_method,
+            "rate-limited" => self.over_limit,
+            "cannot-tell" => self.not_known,
+            "ambiguous-request" => self.two_ways,
+            "bad-gateway" => self.backend_failed,
+            "gateway-timeout" => self.backend_slow,
+            "no-endpoint" => self.no_endpoint,
+            "overloaded" => self.no_room,
+            other => other,
+        }
+    }
+
+    /// A kind of account, in words.
+    pub(crate) fn kind_of<'a>(&self, kind: &'a str) -> &'a str
+    where
+        'static: 'a,
+    {
+        match kind {
+            "user" => self.user_kind,
+            "client" => self.client_kind,
+            "key" => self.key,
+            other => other,
+        }
+    }
+
+    /// How access differs, in words.
+    pub(crate) fn difference<'a>(&self, told: &'a str) -> &'a str
+    where
+        'static: 'a,
+    {
+        match told {
+            "wider" => self.wider,
+            "narrower" => self.narrower,
+            "incomparable" => self.incomparable,
+            "undecided" => self.undecided,
+            "same" => self.same_access,
+            "added" => self.added_route,
+            "removed" => self.removed_route,
+            "moved" => self.moved_route,
+            other => other,
+        }
+    }
+
+    /// Why somebody was denied, in words.
+    pub(crate) fn denial<'a>(&self, name: &'a str) -> &'a str
+    where
+        'static: 'a,
+    {
+        match name {
+            "roles" => self.missing_role,
+            "scopes" => self.missing_scope,
+            "condition" => self.condition_false,
+            "forbidden" => self.forbidden_by_policy,
+            "no_permit" => self.no_permit,
+            "error" => self.not_evaluated,
+            "decision_point" => self.point_denied,
+            "no_rule" => self.no_rule,
             other => other,
         }
     }

@@ -15,7 +15,15 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
     let list = ask.reads.json(&address("/api/v1/approvals", &asked)).await?;
     let content = |row: &Value| match row.get("content").filter(|content| !content.is_null()) {
         None => html! {},
-        Some(content) => html! { details { summary { (words.content) } pre { (plain(Some(content))) } } },
+        Some(content) => html! {
+            details {
+                summary { (words.content) }
+                @for (name, value) in content.as_object().into_iter().flatten() {
+                    div { span .dim { bdi { (name) } } }
+                    pre { (plain(Some(value))) }
+                }
+            }
+        },
     };
     let decide = |row: &Value| {
         let id = plain(row.get("id"));
@@ -31,11 +39,11 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
         (words.change, &|row| html! { (text(row, "/action")) " " (text(row, "/target")) }),
         (words.content, &content),
         (words.state, &|row| text(row, "/state")),
-        (words.by, &|row| html! { (text(row, "/asked_by/subject")) " " (time(row, "/asked_at", "")) }),
-        (words.ends, &|row| time(row, "/expires_at", "")),
+        (words.by, &|row| html! { (text(row, "/asked_by/subject")) " " (time(words, row, "/asked_at", "")) }),
+        (words.ends, &|row| time(words, row, "/expires_at", "")),
         (
             words.decided_by,
-            &|row| html! { (text(row, "/decided_by/subject")) " " (time(row, "/decided_at", "")) },
+            &|row| html! { (text(row, "/decided_by/subject")) " " (time(words, row, "/decided_at", "")) },
         ),
         (words.decide, &decide),
     ];

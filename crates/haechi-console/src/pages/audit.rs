@@ -25,7 +25,7 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
         html! { (text(row, "/method")) " " (text(row, "/path")) (text(row, "/target")) (text(row, "/about")) }
     };
     let columns: [Column<'_>; 6] = [
-        (words.time, &|row| time(row, "/at", "")),
+        (words.time, &|row| time(words, row, "/at", "")),
         (words.event, &|row| html! { span .nowrap { (text(row, "/event")) } }),
         (words.outcome, &|row| text(row, "/outcome")),
         (words.request, &what),

@@ -24,7 +24,7 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
         (words.roles, &|row| text(row, "/roles")),
         (words.scopes, &|row| text(row, "/scopes")),
         (words.proof, &|row| text(row, "/proof")),
-        (words.added, &|row| time(row, "/created_at", "")),
+        (words.added, &|row| time(words, row, "/created_at", "")),
     ];
     let body = html! {
         (to_form(ask, "clients/new", words.add_client))
@@ -52,8 +52,8 @@ pub(crate) async fn one(ask: &Ask<'_>, id: &str) -> Result<Shown, Failed> {
             dt { (words.scopes) } dd { (text(&client, "/scopes")) }
             dt { (words.audiences) } dd { (text(&client, "/audiences")) }
             dt { (words.redirects) } dd { (text(&client, "/redirect_uris")) }
-            dt { (words.added) } dd { (time(&client, "/created_at", "")) }
-            dt { (words.previous) } dd { (time(&client, "/previous_secret_until", words.never)) }
+            dt { (words.added) } dd { (time(words, &client, "/created_at", "")) }
+            dt { (words.previous) } dd { (time(words, &client, "/previous_secret_until", words.never)) }
         }
         @if ask.reads.session.changes {
             h2 { (words.change) }

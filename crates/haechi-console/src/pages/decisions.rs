@@ -3,36 +3,32 @@
 use crate::fetch::Failed;
 use crate::shown::{Ask, Shown};
 use crate::style::LIVE_PATH;
-use crate::table::{Column, address, below, filter, items, plain, segment, table, text, time};
-use crate::words::Words;
+use crate::table::{Column, address, below, choice, filter, items, plain, segment, table, text, time};
+use crate::words::Said;
+use haechi_core::{Denial, Outcome};
 use maud::{Markup, html};
 use serde_json::Value;
 
 const PAGE: &str = "/console/decisions";
+/// What the list is filtered by; decisions as they are made by all but the last.
+const FILTERS: [&str; 7] = ["outcome", "reason", "route", "subject", "key", "address", "request"];
+/// What decisions are filtered by as they are made.
+pub(crate) const LIVE: [&str; 6] = ["outcome", "reason", "route", "subject", "key", "address"];
 
 /// Those that fit, newest first.
 pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
     let (words, reads, query) = (ask.words, &ask.reads, &ask.query);
     let asked: Vec<(&str, &str)> =
-        ["outcome", "route", "subject", "request", "cursor"].map(|name| (name, query.one(name))).into();
+        FILTERS.iter().chain(&["cursor"]).map(|name| (*name, query.one(name))).collect();
+    let filters = asked.get(..FILTERS.len()).unwrap_or_default();
     let list = reads.json(&address("/api/v1/decisions", &asked)).await?;
     let body = html! {
         form .filter method="get" action=(PAGE) {
-            div {
-                label for="outcome" { (words.outcome) }
-                select #outcome name="outcome" {
-                    option value="" { (words.any) }
-                    @for outcome in ["allow", "deny", "unavailable"] {
-                        option value=(outcome) selected[query.one("outcome") == outcome] { (words.word(outcome)) }
-                    }
-                }
-            }
-            (filter("route", words.route, query.one("route")))
-            (filter("subject", words.subject, query.one("subject")))
-            (filter("request", words.request, query.one("request")))
+            (filters_of(ask))
+            (filter("request", words.request_id, query.one("request")))
             button type="submit" { (words.show) }
-            a href=(address(PAGE, asked.get(..4).unwrap_or_default())) { (words.reload) }
-            a href=(address("/console/decisions/live", asked.get(..3).unwrap_or_default())) { (words.live) }
+            a href=(address(PAGE, filters)) { (words.reload) }
+            a href=(address("/console/decisions/live", filters.get(..LIVE.len()).unwrap_or_default())) { (words.live) }
         }
         (rows(words, items(&list)))
         (below(ask, PAGE, &asked, &list))
@@ -47,9 +43,7 @@ pub(crate) fn live(ask: &Ask<'_>) -> Shown {
         [words.time, words.outcome, words.request, words.route, words.subject, words.reason, words.address];
     let body = html! {
         form .filter method="get" action={ (PAGE) "/live" } {
-            (filter("outcome", words.outcome, ask.query.one("outcome")))
-            (filter("route", words.route, ask.query.one("route")))
-            (filter("subject", words.subject, ask.query.one("subject")))
+            (filters_of(ask))
             button type="submit" { (words.show) }
             button #pause .second type="button" hidden data-go=(words.go_on) data-pause=(words.pause) data-opening=(words.opening) data-running=(words.running)
                 data-stopped=(words.stopped) data-broken=(words.broken) data-missed=(words.missed) data-allow=(words.allow) data-deny=(words.deny)
@@ -59,7 +53,7 @@ pub(crate) fn live(ask: &Ask<'_>) -> Shown {
         div .scroll tabindex="0" role="region" aria-label=(words.live) {
             table {
                 thead { tr { @for head in heads { th scope="col" { (head) } } } }
-                tbody #live {}
+                tbody #live data-zone=(words.zone.name()) {}
             }
         }
         script src=(*LIVE_PATH) defer {}
@@ -67,10 +61,25 @@ pub(crate) fn live(ask: &Ask<'_>) -> Shown {
     Shown::page(words.live, PAGE, body)
 }
 
-fn rows(words: &Words, all: &[Value]) -> Markup {
+/// The fields that choose among decisions.
+fn filters_of(ask: &Ask<'_>) -> Markup {
+    let (words, one) = (ask.words, |name: &str| ask.query.one(name).to_owned());
+    let outcomes = Outcome::ALL.map(|outcome| (outcome.name(), words.word(outcome.name())));
+    let reasons = Denial::ALL.map(|denial| (denial.name(), words.denial(denial.name())));
+    html! {
+        (choice("outcome", words.outcome, (&one("outcome"), words.any), &outcomes))
+        (choice("reason", words.reason, (&one("reason"), words.any), &reasons))
+        (filter("route", words.route, &one("route")))
+        (filter("subject", words.subject, &one("subject")))
+        (filter("key", words.key, &one("key")))
+        (filter("address", words.address, &one("address")))
+    }
+}
+
+fn rows(words: &Said, all: &[Value]) -> Markup {
     let at = |row: &Value| {
         let id = plain(row.get("id"));
-        html! { a href={ (PAGE) "/" (segment(&id)) } { (time(row, "/time", &id)) } }
+        html! { a href={ (PAGE) "/" (segment(&id)) } { (time(words, row, "/time", &id)) } }
     };
     let request = |row: &Value| html! { (text(row, "/request/method")) " " (text(row, "/request/path")) };
     let columns: [Column<'_>; 7] = [
@@ -85,7 +94,7 @@ fn rows(words: &Words, all: &[Value]) -> Markup {
     table(words.decisions, &columns, all, words.no_decisions)
 }
 
-fn outcome(words: &Words, row: &Value) -> Markup {
+fn outcome(words: &Said, row: &Value) -> Markup {
     match row.get("outcome").and_then(Value::as_str).unwrap_or_default() {
         "allow" => html! { span .good { (words.allow) } },
         other => html! { span .bad { (words.word(other)) } },
@@ -102,7 +111,7 @@ pub(crate) async fn one(ask: &Ask<'_>, id: &str) -> Result<Shown, Failed> {
     let request = html! { (text(&record, "/request/method")) " " (text(&record, "/request/host")) (text(&record, "/request/path")) };
     let body = html! {
         dl {
-            dt { (words.time) } dd { (time(&record, "/time", "")) }
+            dt { (words.time) } dd { (time(words, &record, "/time", "")) }
             dt { (words.outcome) } dd { (outcome(words, &record)) }
             dt { (words.reason) } dd { (text(&record, "/reason")) }
             dt { (words.request) } dd { (request) }

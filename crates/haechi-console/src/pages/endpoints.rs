@@ -1,7 +1,7 @@
 //! Endpoints of services, as tables show them.
 
 use crate::table::{items, text};
-use crate::words::Words;
+use crate::words::Said;
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ pub(super) fn rows(services: &Value) -> Vec<Value> {
 }
 
 /// Whether one takes requests, and else why not.
-pub(super) fn takes(words: &Words, row: &Value) -> Markup {
+pub(super) fn takes(words: &Said, row: &Value) -> Markup {
     match row.pointer("/endpoint/available").and_then(Value::as_bool) {
         Some(true) => html! { span .good { (words.yes) } },
         _ => html! { span .bad { (words.no) } " " (text(row, "/endpoint/reason")) },

@@ -3,9 +3,10 @@
 use crate::fetch::Failed;
 use crate::shown::{Ask, Shown};
 use crate::table::{
-    Column, address, below, button, field, filter, form, items, plain, segment, table, text, time, to_form,
+    Column, address, below, button, choice, field, filter, form, items, plain, segment, table, text, time,
+    to_form,
 };
-use crate::words::Words;
+use crate::words::Said;
 use maud::{Markup, html};
 use serde_json::Value;
 
@@ -25,26 +26,18 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
         (words.owner, &|row| text(row, "/owner")),
         (words.roles, &|row| text(row, "/roles")),
         (words.state, &|row| state(words, row)),
-        (words.ends, &|row| time(row, "/expires_at", words.never)),
+        (words.ends, &|row| time(words, row, "/expires_at", words.never)),
         (words.last_used, &|row| used(words, row)),
     ];
     let body = html! {
         form .filter method="get" action=(PAGE) {
-            div {
-                label for="state" { (words.state) }
-                select #state name="state" {
-                    option value="" { (words.any) }
-                    @for state in ["active", "expired", "revoked"] {
-                        option value=(state) selected[ask.query.one("state") == state] { (words.word(state)) }
-                    }
-                }
-            }
+            (choice("state", words.state, (ask.query.one("state"), words.any), &["active", "expired", "revoked"].map(|state| (state, words.word(state)))))
             (filter("owner", words.owner, ask.query.one("owner")))
             (filter("name", words.name, ask.query.one("name")))
             (filter("role", words.role, ask.query.one("role")))
             button type="submit" { (words.show) }
-            a href=(address(PAGE, &[("state", "active"), ("expires_within", "30d")])) { (words.ending_soon) }
-            a href=(address(PAGE, &[("state", "active"), ("unused_for", "90d")])) { (words.unused) }
+            a href=(address(PAGE, &[("state", "active"), ("expires_within", "2592000")])) { (words.ending_soon) }
+            a href=(address(PAGE, &[("state", "active"), ("unused_for", "7776000")])) { (words.unused) }
         }
         (to_form(ask, "keys/new", words.create_key))
         (table(words.keys, &columns, items(&list), words.no_keys))
@@ -53,15 +46,15 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
     Ok(Shown::list(words.keys, PAGE, body, &list))
 }
 
-fn state(words: &Words, row: &Value) -> Markup {
+fn state(words: &Said, row: &Value) -> Markup {
     match row.get("state").and_then(Value::as_str).unwrap_or_default() {
         "active" => html! { span .good { (words.active) } },
         other => html! { span .bad { (words.word(other)) } },
     }
 }
 
-fn used(words: &Words, row: &Value) -> Markup {
-    html! { (time(row, "/last_used_at", words.never)) " " (text(row, "/last_used_from")) }
+fn used(words: &Said, row: &Value) -> Markup {
+    html! { (time(words, row, "/last_used_at", words.never)) " " (text(row, "/last_used_from")) }
 }
 
 /// One of them, and what can be changed. `id` is as it stood in the address.
@@ -83,10 +76,10 @@ pub(crate) async fn one(ask: &Ask<'_>, id: &str) -> Result<Shown, Failed> {
             dt { (words.scopes) } dd { (text(&key, "/scopes")) }
             dt { (words.addresses) } dd { (text(&key, "/allowed_addresses")) }
             dt { (words.limit) } dd { (text(&key, "/rate_limit")) " " (text(&key, "/quota")) }
-            dt { (words.added) } dd { (time(&key, "/created_at", "")) }
-            dt { (words.ends) } dd { (time(&key, "/expires_at", words.never)) }
+            dt { (words.added) } dd { (time(words, &key, "/created_at", "")) }
+            dt { (words.ends) } dd { (time(words, &key, "/expires_at", words.never)) }
             dt { (words.last_used) } dd { (used(words, &key)) }
-            dt { (words.previous) } dd { (time(&key, "/previous_works_until", words.never)) }
+            dt { (words.previous) } dd { (time(words, &key, "/previous_works_until", words.never)) }
         }
         p .more {
             a href=(address("/console/audit", &[("key", &plain(key.get("id")))])) { (words.audit) }

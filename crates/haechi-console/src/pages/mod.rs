@@ -4,17 +4,23 @@ mod approvals;
 mod audit;
 mod candidate;
 mod clients;
+mod configurations;
 mod decisions;
 mod endpoints;
 mod keys;
 mod matrix;
 mod overview;
 mod policies;
+mod review;
 mod routes;
 mod sessions;
 mod signing_keys;
 mod users;
 mod who_can;
+mod zone;
+
+pub(crate) use candidate::{rehearsed, valid};
+pub(crate) use decisions::LIVE;
 
 use crate::fetch::Failed;
 use crate::shown::{Ask, Shown};
@@ -30,6 +36,7 @@ pub(crate) async fn page(ask: &Ask<'_>, path: &str) -> Result<Shown, Failed> {
         ["who-can"] => who_can::show(ask).await,
         ["explain"] => who_can::explain(ask).await,
         ["matrix"] => matrix::show(ask).await,
+        ["matrix", "cell"] => matrix::cell(ask).await,
         ["routes"] => routes::routes(ask).await,
         ["services"] => routes::services(ask).await,
         ["users"] => users::list(ask).await,
@@ -43,13 +50,25 @@ pub(crate) async fn page(ask: &Ask<'_>, path: &str) -> Result<Shown, Failed> {
         ["clients", "new"] => Ok(clients::new(ask)),
         ["clients", id] => clients::one(ask, id).await,
         ["signing-keys"] => signing_keys::list(ask).await,
-        ["candidate"] => Ok(candidate::show(ask)),
+        ["candidate"] => Ok(candidate::show(ask).await),
+        ["configurations"] => configurations::list(ask).await,
+        ["configurations", sha256] => configurations::one(ask, sha256).await,
         ["policies"] => policies::list(ask).await,
         ["policies", name] => policies::one(ask, name).await,
         ["approvals"] => approvals::list(ask).await,
+        ["zone"] => Ok(zone::show(ask)),
+        ["review"] => review::show(ask).await,
         ["audit"] => audit::list(ask).await,
         ["audit", "verify"] => audit::verify(ask).await,
         ["audit", "erase"] => Ok(audit::erase(ask)),
         _ => Err(Failed::Missing),
+    }
+}
+
+/// What faults call the text that was typed into this form: the store's name for a policy, and a file's for a configuration.
+pub(crate) async fn text_in(ask: &Ask<'_>, form: &str, stars: &[&str]) -> String {
+    match form {
+        "policies/*" => format!("store:{}", stars.first().copied().unwrap_or_default()),
+        _ => candidate::file(ask).await,
     }
 }

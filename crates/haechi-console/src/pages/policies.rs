@@ -26,7 +26,7 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
         (words.state, &|row| text(row, "/state")),
         (
             words.changed,
-            &|row| html! { (time(row, "/changed_at", "")) " " (text(row, "/changed_by/subject")) },
+            &|row| html! { (time(words, row, "/changed_at", "")) " " (text(row, "/changed_by/subject")) },
         ),
     ];
     let body = html! {
@@ -65,7 +65,7 @@ pub(crate) async fn one(ask: &Ask<'_>, name: &str) -> Result<Shown, Failed> {
             dt { (words.name) } dd { (text(&policy, "/name")) }
             dt { (words.source) } dd { (text(&policy, "/source")) }
             dt { (words.state) } dd { (text(&policy, "/state")) }
-            dt { (words.changed) } dd { (time(&policy, "/changed_at", "")) " " (text(&policy, "/changed_by/subject")) }
+            dt { (words.changed) } dd { (time(words, &policy, "/changed_at", "")) " " (text(&policy, "/changed_by/subject")) }
             @for note in notes.iter().filter(|note| !note.is_empty()) { dt {} dd { bdi { (note) } } }
         } }
         @if of_file || !ask.reads.session.changes {
@@ -120,7 +120,7 @@ fn history(ask: &Ask<'_>, name: &str, policy: &Value, versions: &Value) -> Marku
     let columns: [Column<'_>; 5] = [
         (words.version, &|row| text(row, "/revision")),
         (words.state, &|row| text(row, "/state")),
-        (words.changed, &|row| time(row, "/changed_at", "")),
+        (words.changed, &|row| time(words, row, "/changed_at", "")),
         (words.by, &|row| text(row, "/changed_by/subject")),
         (words.change, &back),
     ];

@@ -4,8 +4,10 @@ use super::endpoints;
 use crate::fetch::Failed;
 use crate::shown::{Ask, Shown};
 use crate::table::{Column, address, below, button, items, plain, segment, table, text, with_changes};
+use crate::words::Said;
 use maud::{Markup, html};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 const ROUTES: &str = "/console/routes";
 const SERVICES: &str = "/console/services";
@@ -20,9 +22,14 @@ pub(crate) async fn routes(ask: &Ask<'_>) -> Result<Shown, Failed> {
         html! { a href=(address("/console/decisions", &[("route", &name)])) { (text(row, "/name")) } }
     };
     let matched = |row: &Value| html! { (text(row, "/methods")) " " (text(row, "/hosts")) " " code { (text(row, "/path")) } };
+    let over = over_limits(&ask.reads.text("/metrics").await.unwrap_or_default());
     let limits = |row: &Value| {
         let all = row.get("rate_limits").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        html! { @for limit in all { div { (text(limit, "/name")) ": " (text(limit, "/requests")) "/" (text(limit, "/per_seconds")) "s" } } }
+        let over = over.get(&plain(row.get("name")));
+        html! {
+            @for limit in all { div { (text(limit, "/name")) ": " (text(limit, "/requests")) "/" (text(limit, "/per_seconds")) "s" } }
+            @for (by, count) in over.into_iter().flatten() { div .bad { (words.over_limit_by) " " bdi { (by) } ": " (count) } }
+        }
     };
     let columns: [Column<'_>; 6] = [
         (words.route, &name),
@@ -42,6 +49,23 @@ pub(crate) async fn routes(ask: &Ask<'_>) -> Result<Shown, Failed> {
     Ok(Shown::list(words.routes, ROUTES, body, &list))
 }
 
+/// How many requests were over a limit of a route, by what the limit counts by, since the start.
+fn over_limits(metrics: &str) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let mut found: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    for line in metrics.lines().filter(|line| line.starts_with("haechi_rate_limit_requests_total{")) {
+        let label = |name: &str| {
+            line.split_once(name).and_then(|(_, rest)| rest.split_once('"')).map(|(value, _)| value)
+        };
+        let count =
+            line.rsplit_once(' ').and_then(|(_, count)| count.parse::<u64>().ok()).unwrap_or_default();
+        if let (Some(route), Some(by), Some("over")) = (label("route=\""), label("by=\""), label("result=\""))
+        {
+            *found.entry(route.to_owned()).or_default().entry(by.to_owned()).or_default() += count;
+        }
+    }
+    found
+}
+
 /// Who may pass, as the configuration says it.
 fn rule(row: &Value) -> Markup {
     let groups = |name: &str| -> Vec<String> {
@@ -53,6 +77,20 @@ fn rule(row: &Value) -> Markup {
         @for name in ["roles", "scopes", "when", "external"] {
             @for group in groups(name) { div { span .dim { (name) } " " bdi { (group) } } }
         }
+    }
+}
+
+/// What an endpoint carries, and at most may.
+fn circuit(words: &Said, row: &Value) -> Markup {
+    let of = |now: &str, most: &str| {
+        let at = |name: &str| plain(row.pointer(&format!("/endpoint/circuit/{name}")));
+        format!("{}/{}", at(now), at(most))
+    };
+    let open = row.pointer("/endpoint/circuit/state").and_then(Value::as_str) == Some("open");
+    html! {
+        span .bad[open] { (text(row, "/endpoint/circuit/state")) }
+        div .dim { (words.connections) " " (of("connections", "most_connections")) }
+        div .dim { (words.pending) " " (of("pending", "most_pending")) }
     }
 }
 
@@ -75,7 +113,7 @@ pub(crate) async fn services(ask: &Ask<'_>) -> Result<Shown, Failed> {
         (words.health, &|row| text(row, "/endpoint/health")),
         (words.takes, &|row| endpoints::takes(words, row)),
         (words.in_flight, &|row| text(row, "/endpoint/in_flight")),
-        (words.circuit, &|row| text(row, "/endpoint/circuit/state")),
+        (words.circuit, &|row| circuit(words, row)),
         (words.change, &switch),
     ];
     let shown = with_changes(ask, &columns);

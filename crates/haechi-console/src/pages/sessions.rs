@@ -22,8 +22,8 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
     let columns: [Column<'_>; 6] = [
         (words.subject, &|row| text(row, "/subject")),
         (words.authenticator, &|row| text(row, "/authenticator")),
-        (words.since, &|row| time(row, "/created_at", "")),
-        (words.ends, &|row| time(row, "/expires_at", "")),
+        (words.since, &|row| time(words, row, "/created_at", "")),
+        (words.ends, &|row| time(words, row, "/expires_at", "")),
         (words.id, &|row| text(row, "/id")),
         (words.change, &end),
     ];

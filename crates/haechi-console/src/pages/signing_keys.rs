@@ -20,8 +20,8 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
         (words.id, &|row| text(row, "/kid")),
         (words.algorithm, &|row| text(row, "/algorithm")),
         (words.state, &|row| text(row, "/state")),
-        (words.since, &|row| time(row, "/active_from", "")),
-        (words.published_until, &|row| time(row, "/published_until", "")),
+        (words.since, &|row| time(words, row, "/active_from", "")),
+        (words.published_until, &|row| time(words, row, "/published_until", "")),
         (words.seal, &|row| text(row, "/seal")),
         (words.change, &retire),
     ];

@@ -3,28 +3,21 @@
 use crate::fetch::Failed;
 use crate::shown::{Ask, Shown};
 use crate::table::{
-    Column, address, below, button, field, filter, form, items, plain, segment, table, text, time, to_form,
+    Column, address, below, button, choice, field, filter, form, items, plain, segment, table, text, time,
+    to_form,
 };
-use crate::words::Words;
+use crate::words::Said;
 use maud::{Markup, html};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const PAGE: &str = "/console/users";
 
-/// Users by name, or the one of a name.
+/// Users by name, those that fit.
 pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
     let words = ask.words;
-    let asked = [("cursor", ask.query.one("cursor"))];
-    let name = ask.query.one("name");
-    let list = if name.is_empty() {
-        ask.reads.json(&address("/api/v1/users", &asked)).await?
-    } else {
-        match ask.reads.json(&format!("/api/v1/users/{}", segment(name))).await {
-            Ok(user) => json!({ "items": [user] }),
-            Err(Failed::Missing) => json!({ "items": [] }),
-            Err(failed) => return Err(failed),
-        }
-    };
+    let asked = ["name", "role", "attribute", "state", "cursor"].map(|name| (name, ask.query.one(name)));
+    let list = ask.reads.json(&address("/api/v1/users", &asked)).await?;
+    let states = [("active", words.active), ("locked", words.locked), ("disabled", words.disabled)];
     let link = |row: &Value| {
         let to = segment(&plain(row.get("name")));
         html! { a href={ (PAGE) "/" (to) } { (text(row, "/name")) } }
@@ -33,25 +26,28 @@ pub(crate) async fn list(ask: &Ask<'_>) -> Result<Shown, Failed> {
         (words.name, &link),
         (words.roles, &|row| text(row, "/roles")),
         (words.state, &|row| state(words, row)),
-        (words.added, &|row| time(row, "/created_at", "")),
+        (words.added, &|row| time(words, row, "/created_at", "")),
     ];
     let body = html! {
         form .filter method="get" action=(PAGE) {
-            (filter("name", words.name, name))
+            (filter("name", words.name, ask.query.one("name")))
+            (filter("role", words.role, ask.query.one("role")))
+            (filter("attribute", words.attribute, ask.query.one("attribute")))
+            (choice("state", words.state, (ask.query.one("state"), words.any), &states))
             button type="submit" { (words.show) }
         }
         (to_form(ask, "users/new", words.add_user))
         (table(words.users, &columns, items(&list), words.no_users))
-        (below(ask, PAGE, &[asked[0], ("name", name)], &list))
+        (below(ask, PAGE, &asked, &list))
     };
     Ok(Shown::list(words.users, PAGE, body, &list))
 }
 
-fn state(words: &Words, row: &Value) -> Markup {
+fn state(words: &Said, row: &Value) -> Markup {
     let is = |name: &str| row.get(name).is_some_and(|value| value.as_bool() == Some(true));
     html! {
         @if is("disabled") { span .bad { (words.disabled) } }
-        @else if is_locked(row) { span .bad { (words.locked) } " " (time(row, "/locked_until", "")) }
+        @else if is_locked(row) { span .bad { (words.locked) } " " (time(words, row, "/locked_until", "")) }
         @else { span .good { (words.active) } }
         @if is("must_change_password") { " " span .dim { (words.must_change) } }
     }
@@ -76,7 +72,7 @@ pub(crate) async fn one(ask: &Ask<'_>, name: &str) -> Result<Shown, Failed> {
             dt { (words.state) } dd { (state(words, &user)) }
             dt { (words.roles) } dd { (text(&user, "/roles")) }
             dt { (words.second_factor) } dd { @if factor { (words.yes) } @else { (words.no) } }
-            dt { (words.added) } dd { (time(&user, "/created_at", "")) }
+            dt { (words.added) } dd { (time(words, &user, "/created_at", "")) }
             dt { (words.attributes) } dd { code { (attributes(&user)) } }
         }
         p .more {

@@ -3,7 +3,7 @@
 use crate::fetch::Failed;
 use crate::shown::{Ask, Shown};
 use crate::table::{Column, address, filter, plain, table, text};
-use crate::words::Words;
+use crate::words::Said;
 use maud::{Markup, html};
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ pub(crate) async fn show(ask: &Ask<'_>) -> Result<Shown, Failed> {
     Ok(Shown { records, ..Shown::page(words.who_can, PAGE, body) })
 }
 
-fn answer(words: &'static Words, found: &Value) -> Markup {
+fn answer(words: &Said, found: &Value) -> Markup {
     let list = |name: &str| found.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let depends = |row: &Value| html! { (text(row, "/condition")) (text(row, "/depends_on")) };
     let roles: [Column<'_>; 3] = [
@@ -64,7 +64,7 @@ fn answer(words: &'static Words, found: &Value) -> Markup {
     }
 }
 
-fn may(words: &Words, row: &Value) -> Markup {
+fn may(words: &Said, row: &Value) -> Markup {
     match row.get("outcome").and_then(Value::as_str).unwrap_or_default() {
         "allow" => html! { span .good { (words.allow) } },
         "depends" => html! { span { (words.depends) } },
@@ -121,7 +121,7 @@ fn question(ask: &Ask<'_>, method: &str, path: &str) -> Value {
     question
 }
 
-fn explained(words: &Words, told: &Value) -> Markup {
+fn explained(words: &Said, told: &Value) -> Markup {
     let status = told.get("status").and_then(Value::as_u64).unwrap_or_default();
     html! {
         dl {
