@@ -120,3 +120,21 @@ fn forged_roles_do_not_help_alice() {
     let forged = curl(&["--header", &token, "--header", "X-Auth-Roles: ADMIN", &format!("{url}/admin/x")]);
     forged.expect(403);
 }
+
+#[test]
+fn a_link_opens_the_console_once_logged_in() {
+    let demo = Demo::start();
+    let link = demo.text("console_url");
+    assert!(link.starts_with(&demo.text("admin_url")) && link.contains("/console/enter/"), "{link}");
+    // What a browser fetches ahead, or asks about, uses up nothing.
+    curl(&[&link, "--header", "Sec-Purpose: prefetch"]).expect(403);
+    curl(&[&link, "--head"]).expect(403);
+    curl(&[&format!("{link}x")]).expect(403);
+    let entered = curl(&[&link]).expect(303);
+    let cookie = entered.field("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    let console = format!("{}/console", demo.text("admin_url"));
+    let shown = curl(&[&console, "--header", &format!("Cookie: {cookie}")]).expect(200).text();
+    assert!(shown.contains("root") && shown.contains("/console/logout"), "{shown}");
+    let again = curl(&[&link]).expect(403);
+    assert!(again.field("set-cookie").is_none() && again.text().contains("type=\"password\""));
+}

@@ -22,6 +22,8 @@ use tokio::runtime::{Handle, Runtime};
 struct Summary<'a> {
     url: &'a str,
     admin_url: &'a str,
+    /// Opens the console, logged in: once, within ten minutes, from this machine.
+    console_url: &'a str,
     users: BTreeMap<&'a str, &'a str>,
     api_key: &'a str,
     r#try: &'a [script::Attempt],
@@ -52,23 +54,41 @@ pub(crate) fn demo(arguments: DemoArgs, format: Format) -> Result<(), Failure> {
     })?;
     let url = format!("http://127.0.0.1:{port}");
     let admin_url = gate.admin_address().map_or_else(String::new, |address| format!("http://{address}"));
+    let console_url = console_url(&gate, &admin_url, &accounts);
     let attempts = script::attempts(&url, &accounts);
     match format {
         Format::Json => {
             let users =
                 accounts.users.iter().map(|(name, password)| (*name, password.expose().as_str())).collect();
             let api_key = accounts.api_key.expose();
-            let summary = Summary { url: &url, admin_url: &admin_url, users, api_key, r#try: &attempts };
+            let console_url = console_url.expose();
+            let summary =
+                Summary { url: &url, admin_url: &admin_url, console_url, users, api_key, r#try: &attempts };
             output::line(&serde_json::to_string(&summary).map_err(Failure::fault)?)?;
         }
         Format::Text => {
             let color = is_coloured(&std::io::stdout());
-            output::line(&script::welcome(&url, &admin_url, &accounts, &attempts, &file, color))?;
+            output::line(&script::welcome(
+                &url,
+                (&admin_url, console_url.expose()),
+                &accounts,
+                &attempts,
+                &file,
+                color,
+            ))?;
         }
     }
     gate.run_until_told_to_end();
     drop(runtime);
     Ok(())
+}
+
+/// A link that opens the console logged in as the demo's administrator; the console's own address where there is none.
+fn console_url(gate: &Gate, admin_url: &str, accounts: &Accounts) -> Secret<String> {
+    let root = accounts.users.iter().find(|(name, _)| *name == "root");
+    let link = root.and_then(|(name, password)| gate.console_link(name, password.clone()));
+    let path = link.map_or_else(|| "/console".to_owned(), |path| path.expose().clone());
+    Secret::new(format!("{admin_url}{path}"))
 }
 
 /// Who can log in, and with what.

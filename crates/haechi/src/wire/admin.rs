@@ -38,6 +38,7 @@ pub(super) struct Admin {
     pub(super) socket_path: Option<PathBuf>,
     end: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    pub(super) console: Arc<Console>,
 }
 
 /// What the calls of the admin API know.
@@ -130,7 +131,8 @@ impl Admin {
         let remembering = remember_hour(control, answering.console.clone(), ended.clone());
         let tasks = all.map(serve).chain([remembering]).collect();
         let socket_path = socket.map(|socket| socket.path().to_owned());
-        Ok(Self { address, probes: probed, socket: file, socket_path, end, tasks })
+        let console = answering.console;
+        Ok(Self { address, probes: probed, socket: file, socket_path, end, tasks, console })
     }
 
     /// No more connections; those that are there may finish.

@@ -25,6 +25,7 @@ use crate::diagnostics;
 use arc_swap::ArcSwap;
 use haechi_authn::key_uses::KeyUses;
 use haechi_authn::supervisor::{on_hopeless, supervise};
+use haechi_core::Secret;
 use haechi_proxy::{
     Budget, DecisionQueries, DecisionWatchers, Endpoints, LogSink, Metrics, Plan, Shared, TraceSink, Upkeep,
 };
@@ -168,6 +169,11 @@ impl Gate {
             key_uses,
             addresses,
         })
+    }
+
+    /// The path of a link by which whoever has it logs in to the console once; see [`haechi_console::Console::invite`].
+    pub(crate) fn console_link(&self, name: &str, password: Secret<String>) -> Option<Secret<String>> {
+        self.admin.console.invite(name, password)
     }
 
     /// The admin listener's address.

@@ -116,7 +116,7 @@ fn keep_token(url: &str, accounts: &Accounts, name: &str) -> String {
 /// What a person reads first.
 pub(super) fn welcome(
     url: &str,
-    admin_url: &str,
+    (admin_url, console_url): (&str, &str),
     accounts: &Accounts,
     attempts: &[Attempt],
     file: &Path,
@@ -130,7 +130,7 @@ pub(super) fn welcome(
         (true, _) => format!("\x1b[31m{status}{plain}"),
     };
     let mut text = format!(
-        "\n{bold}해치 Haechi{plain} guards {bold}{url}{plain}\nthe console         {bold}{admin_url}/console{plain}  (log in as root)\n{dim}health and metrics  {admin_url}/readyz  {admin_url}/metrics\nconfiguration       {}{plain}\n\n",
+        "\n{bold}해치 Haechi{plain} guards {bold}{url}{plain}\nthe console         {bold}{console_url}{plain}\n{dim}                    logged in as root, once and within ten minutes; then {admin_url}/console{plain}\n{dim}health and metrics  {admin_url}/readyz  {admin_url}/metrics\nconfiguration       {}{plain}\n\n",
         file.display()
     );
     let roles = ["USER", "MANAGER, includes USER", "ADMIN, includes MANAGER"];
