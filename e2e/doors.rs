@@ -1,6 +1,7 @@
 //! Haechi behind other gateways (`type: authorizer`; docs/behind-other-gateways.md): the same requests through the proxy and through each door come to the same.
 
 mod answers;
+mod authzen;
 mod bound;
 mod caddy;
 mod envoy;
@@ -24,6 +25,9 @@ struct World {
     keys: Vec<(&'static str, String)>,
 }
 
+/// Whoever asks by AuthZEN has this.
+const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+
 /// What became of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Outcome {
@@ -41,7 +45,7 @@ impl World {
     fn with(top: &str) -> Self {
         let backend = Backend::saying("reached");
         let folder = Folder::exactly(&format!(
-            "listeners: [{{ bind: 127.0.0.1:0 }}, {{ bind: 127.0.0.1:0, type: authorizer }}]
+            "listeners: [{{ bind: 127.0.0.1:0 }}, {{ bind: 127.0.0.1:0, type: authorizer, authzen: {{ tokens: [{TOKEN}] }} }}]
 admin: {{ bind: 127.0.0.1:0, socket: admin.sock }}
 workers: 1
 trusted_proxies: [127.0.0.1/32]

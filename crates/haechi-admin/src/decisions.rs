@@ -100,6 +100,9 @@ pub struct DecisionRecord {
     pub request: RequestRecord,
     /// Who was calling.
     pub caller: CallerRecord,
+    /// Nobody has sent the request, nor shown a credential: somebody asked what would become of it (AuthZEN).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub supposed: bool,
 }
 
 const fn unknown() -> Timestamp {
@@ -248,6 +251,7 @@ impl Described for DecisionRecord {
                     "shadow": { "type": "object" },
                     "request": { "type": "object" },
                     "caller": { "type": "object" },
+                    "supposed": { "type": "boolean" },
                 },
                 "required": ["id", "time", "generation", "outcome", "decided_by", "read", "request", "caller"],
                 "additionalProperties": false,

@@ -3,6 +3,7 @@
 //! The request is made of what the other gateway says, and takes the way of every request ([`crate::decide`]). What it says is believed only from trusted proxies.
 
 mod asker;
+mod authzen;
 mod check;
 mod ext_authz;
 mod messages;
@@ -19,7 +20,6 @@ use crate::request_body::RequestBody;
 use crate::respond::refuse;
 use crate::response::Response;
 use crate::transport::Transport;
-use crate::whole_body;
 use crate::worker::Worker;
 use haechi_core::Fields;
 use question::{Allowed, FORBIDDEN, Question, Verdict};
@@ -40,9 +40,10 @@ pub(crate) async fn answer(
     }
     match asker {
         Some(Asker::Check) => answer_in_grpc(&question, &lines, body).await,
+        Some(Asker::Authzen(call)) => authzen::answer(&question, call, &lines, body).await,
         // Whatever is decided is decided by the head.
         Some(asker) => answer_in_http(&question, asker, &lines).await,
-        None => question.refuse(&lines, Refused::new(Refusal::NotFound, "no gateway asks at this address")),
+        None => question.refuse(&lines, Question::nobody_asks_here()),
     }
 }
 
@@ -74,7 +75,7 @@ async fn answer_in_http(question: &Question<'_>, asker: Asker, lines: &RequestLi
             return told::refused(asker, question.refuse(lines, Refused::new(Refusal::BadRequest, why)));
         }
     };
-    match question.decide(described).await {
+    match question.decide(described, None).await {
         Verdict::Allowed(allowed) => match told::caller(question, asker, &allowed).await {
             Ok(caller) => told::allowed(&caller, *allowed),
             Err(refused) => {
@@ -92,7 +93,7 @@ async fn answer_in_grpc(question: &Question<'_>, lines: &RequestLines, body: Req
         Ok(described) => described,
         Err(refused) => return check::denied(question.refuse(lines, refused)),
     };
-    match question.decide(described).await {
+    match question.decide(described, None).await {
         Verdict::Allowed(allowed) => match told::caller(question, Asker::Check, &allowed).await {
             Ok(mut caller) => {
                 let removed = removed::from_request(question, &allowed, &mut caller);
@@ -107,12 +108,9 @@ async fn answer_in_grpc(question: &Question<'_>, lines: &RequestLines, body: Req
     }
 }
 
-async fn described_in_grpc(question: &Question<'_>, mut body: RequestBody) -> Result<RequestLines, Refused> {
-    let (worker, limits) = (question.worker, &question.plan.shared.limits);
-    let read = whole_body::read(&mut body, worker.buffers().charge(0), check::MOST);
-    let read = worker.timer().limit_client(limits.body_stall, read).await;
-    let stalled = || Refused::new(Refusal::RequestTimeout, "the question stalled");
+async fn described_in_grpc(question: &Question<'_>, body: RequestBody) -> Result<RequestLines, Refused> {
+    let limits = &question.plan.shared.limits;
     let bad = |why: &'static str| Refused::new(Refusal::BadRequest, why);
-    let asked = check::message(&read.map_err(|_| stalled())??).map_err(bad)?;
+    let asked = check::message(&question.whole(body, check::MOST).await?).map_err(bad)?;
     check::described(asked, limits.head_limits()).map_err(bad)
 }

@@ -18,6 +18,7 @@ use crate::refusal::{Refusal, Refused};
 use crate::reply::{ErrorFormat, ReplyContext};
 use crate::respond::{self, refuse};
 use crate::response::Response;
+use crate::supposed::Supposition;
 use crate::trace::Trace;
 use crate::websocket::handshake::Handshake;
 use crate::worker::Worker;
@@ -69,7 +70,8 @@ pub(crate) type FormatOf = fn(&Fields) -> ErrorFormat;
 
 const BUFFERS_USED_UP: &str = "the memory for buffers (`limits.buffers`) is used up";
 
-/// Decides about a request whose body has this length, where that is known.
+/// Decides about a request whose body has this length, where that is known. With a `supposition` nobody has sent it: somebody asks what would become of it, and it counts
+/// against no limit.
 ///
 /// # Errors
 /// The answer to one of which nothing was decided: it could be read in two ways, or there is no room for it.
@@ -80,15 +82,24 @@ pub(crate) async fn decide<'p>(
     body: Option<u64>,
     arrived: &Arrived<'_>,
     format_of: FormatOf,
+    supposition: Option<&Supposition<'_>>,
 ) -> Result<Decided<'p>, Box<Response>> {
     // Accept: the one canonical request, and who sent it. From here on nothing looks at the wire again.
     let accepted = accept(lines, arrived, &plan.shared, || worker.random_bits());
-    let Accepted { head, origin, websocket } =
-        accepted.map_err(|not| Box::new(refuse_unread(worker, arrived, *not, format_of)))?;
+    let Accepted { head, origin, websocket } = accepted.map_err(|not| {
+        let mut response = refuse_unread(worker, arrived, *not, format_of);
+        if supposition.is_some() {
+            response.record.supposed();
+        }
+        Box::new(response)
+    })?;
     let trace = Trace::of(&head.fields, head.id.hex(), || worker.recorder().traces().samples(head.id));
     let mut record = Record::of_head(worker.recorder(), &head, &trace);
     let format = format_of(&head.fields);
     record.set_format(format);
+    if supposition.is_some() {
+        record.supposed();
+    }
     let mut to = ReplyContext { id: head.id, received: head.received, decision: None, format };
 
     // Room: for what the client may send, and in the audit trail for what is decided.
@@ -100,8 +111,11 @@ pub(crate) async fn decide<'p>(
     // Route, limit by address, authenticate, limit by caller, authorize. Only here are requests counted: what is judged again while it is open, or
     // by a command, is none.
     let received = head.received;
-    let mut recording = Recording::new(worker, plan, &mut record);
-    let counting = Counting::On { limiter: worker.rate_limiter(), clock: worker.clock() };
+    let mut recording = Recording::new(worker, plan, &mut record, supposition);
+    let counting = match supposition {
+        None => Counting::On { limiter: worker.rate_limiter(), clock: worker.clock() },
+        Some(_) => Counting::Off,
+    };
     let judged = judge(head, body, plan, received, counting, &mut recording).await;
     let Recording { finish, effects, decision, limits, .. } = recording;
     to.decision = decision;

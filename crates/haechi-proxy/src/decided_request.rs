@@ -23,6 +23,8 @@ pub(crate) struct DecidedRequest<'a> {
     pub(crate) route: &'a RecordedRoute,
     /// Why it could not be made.
     pub(crate) unavailable: Option<&'a str>,
+    /// Nobody has sent it: somebody asked what would become of it.
+    pub(crate) supposed: bool,
 }
 
 impl DecidedRequest<'_> {

@@ -61,6 +61,7 @@ mod settings;
 mod signed_body;
 mod spans;
 mod subprotocols;
+mod supposed;
 mod ticks;
 mod tls;
 mod trace;
@@ -91,11 +92,11 @@ pub use rate_limit::{CountedLimit, RateLimiter};
 pub use refusal::Refused;
 pub use route::{Conflict, Found, Router};
 pub use settings::{
-    AccessToken, Authentication, Balance, CacheControl, CallerTokens, Circuit, Cors, CorsOrigins,
-    CredentialValue, Ejection, Endpoint, EndpointIndex, FieldRules, HashKey, HealthCheck, IdentityCall,
-    IdentityToken, Keepalive, LimitBy, Limits, Listener, ListenerIndex, OnFailure, OriginPattern, Protocol,
-    RateLimit, Retries, RetryOn, Route, RouteSettings, Service, ServiceCredential, ServiceIndex,
-    ServiceSettings, Target, UpstreamHost,
+    AccessToken, AssumedContext, Authentication, AuthenticatorClaims, Authzen, Balance, CacheControl,
+    CallerTokens, Circuit, Cors, CorsOrigins, CredentialValue, Ejection, Endpoint, EndpointIndex, FieldRules,
+    HashKey, HealthCheck, IdentityCall, IdentityToken, Keepalive, LimitBy, Limits, Listener, ListenerIndex,
+    OnFailure, OriginPattern, Protocol, RateLimit, Retries, RetryOn, Route, RouteSettings, Service,
+    ServiceCredential, ServiceIndex, ServiceSettings, Target, UpstreamHost,
 };
 pub use spans::{Step, StepKind, TraceSink, TracedRequest};
 pub use tls::{

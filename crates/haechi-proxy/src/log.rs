@@ -34,6 +34,8 @@ pub(crate) struct Line {
     pub(crate) outcome: RequestOutcome,
     pub(crate) reason: Option<Cow<'static, str>>,
     pub(crate) sent: u64,
+    /// Nobody has sent the request: somebody asks what would become of it.
+    pub(crate) supposed: bool,
 }
 
 impl Line {
@@ -56,6 +58,7 @@ impl Line {
             outcome: RequestOutcome::Aborted,
             reason: None,
             sent: 0,
+            supposed: false,
         }
     }
 }
@@ -138,6 +141,9 @@ impl AccessLog {
         optional(out, b",\"route\":\"", line.route.as_deref());
         number(out, b",\"status\":", line.status.map_or(0, |status| u64::from(status.as_u16())));
         optional(out, b",\"outcome\":\"", Some(line.outcome.name()));
+        if line.supposed {
+            out.extend_from_slice(b",\"supposed\":true");
+        }
         if let Some(caller) = &line.caller {
             optional(out, b",\"authenticator\":\"", Some(&caller.authenticator));
             if !caller.subject.is_empty() {
@@ -264,8 +270,9 @@ fn text(out: &mut Vec<u8>, line: &Line, took: Duration, color: bool) {
     });
     let method = line.method.as_ref().map_or("?", Method::as_str);
     let path = line.path.as_ref().map_or("?", CanonicalPath::as_str);
+    let supposed = if line.supposed { " (supposed)" } else { "" };
     let mut shown = Vec::new();
-    escape(&mut shown, &format!("{method:<6} {path:<28} {:<15} {who}", line.outcome.name()));
+    escape(&mut shown, &format!("{method:<6} {path:<28} {:<15} {who}{supposed}", line.outcome.name()));
     display(out, "  ", &format_args!("{paint}{status}{plain} "), "");
     out.extend_from_slice(&shown);
     display(out, "  ", &format_args!("{:.1} ms", took.as_secs_f64() * 1000.0), "\n");

@@ -70,7 +70,7 @@ pub(crate) async fn answer(
 
     // Accept, route, limit, authenticate, limit, authorize, record.
     let arrived = arrival.arrived(worker.request_id(), worker.now());
-    let decided = match decide(worker, &plan, lines, body.length(), &arrived, ErrorFormat::of).await {
+    let decided = match decide(worker, &plan, lines, body.length(), &arrived, ErrorFormat::of, None).await {
         Ok(decided) => decided,
         Err(response) => return *response,
     };

@@ -8,7 +8,7 @@ use crate::reply::{ErrorFormat, ReplyContext};
 use crate::response::{Response, ResponseBody};
 use crate::whole_seconds::whole_seconds;
 use haechi_authn::{Challenge, ChallengeError, Effects, SetCookie};
-use haechi_core::Fields;
+use haechi_core::{Fields, Timestamp};
 use http::{Method, StatusCode};
 use serde::Serialize;
 use std::time::Duration;
@@ -122,6 +122,22 @@ pub(crate) fn allowed(to: &ReplyContext, write: impl FnOnce(&mut Fields), mut re
     let status = StatusCode::OK;
     record.answered(status, RequestOutcome::Allowed);
     Response { status, fields, body: ResponseBody::Full(Vec::new()), close: false, record }
+}
+
+/// Takes note that a request which nobody has sent may go on.
+pub(crate) fn may_go_on(record: &mut Record) {
+    record.answered(StatusCode::OK, RequestOutcome::Allowed);
+}
+
+/// Answers a question about requests that nobody has sent. Each has its own record, and what it came to stands there.
+pub(crate) fn decisions(mut body: Vec<u8>, received: Timestamp, record: Record) -> Response {
+    let id = record.line().id;
+    let to = ReplyContext { id, received, decision: None, format: ErrorFormat::Problem };
+    let mut fields = Fields::with_capacity(5, 192);
+    our_fields(&mut fields, &to, b"no-store");
+    fields.push(b"content-type", b"application/json");
+    end_line(&mut body);
+    Response { status: StatusCode::OK, fields, body: ResponseBody::Full(body), close: false, record }
 }
 
 /// What another gateway makes of the status of an answer that lets nobody through.

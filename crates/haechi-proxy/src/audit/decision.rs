@@ -22,6 +22,9 @@ pub(super) fn write_decision(
     out.extend_from_slice(b"\",\"outcome\":\"");
     out.extend_from_slice(decided.outcome().as_bytes());
     out.push(b'"');
+    if decided.supposed {
+        json::bare_member(out, "supposed", true);
+    }
     json::text_member(out, "route", &decided.route.name);
     json::text_member(out, "method", decided.method.as_str());
     json::text_member(out, "host", decided.host.name());

@@ -1,5 +1,6 @@
 //! Who asks, and what the request is that is asked about.
 
+use super::authzen::call::Call;
 use super::check;
 use crate::client_address::origin;
 use crate::http1::head::split_target;
@@ -20,6 +21,8 @@ pub(crate) enum Asker {
     ExtAuthz,
     /// Envoy over gRPC, which says it in a message.
     Check,
+    /// Whoever speaks AuthZEN 1.0.
+    Authzen(Call),
 }
 
 const AUTH_REQUEST: &[u8] = b"/auth_request";
@@ -37,7 +40,10 @@ impl Asker {
             AUTH_REQUEST => Some(Self::AuthRequest),
             FORWARD_AUTH => Some(Self::ForwardAuth),
             check::PATH => Some(Self::Check),
-            _ => path.strip_prefix(EXT_AUTHZ).filter(|rest| rest.starts_with(b"/")).map(|_| Self::ExtAuthz),
+            _ => {
+                let envoy = path.strip_prefix(EXT_AUTHZ).filter(|rest| rest.starts_with(b"/"));
+                envoy.map(|_| Self::ExtAuthz).or_else(|| Call::of(path).map(Self::Authzen))
+            }
         }
     }
 
@@ -56,7 +62,7 @@ impl Asker {
             Self::AuthRequest => auth_request(lines)?,
             Self::ForwardAuth => forward_auth(lines, peer, trusted)?,
             Self::ExtAuthz => ext_authz(lines)?,
-            Self::Check => return Err("the question is no message"),
+            Self::Check | Self::Authzen(_) => return Err("the question is a message"),
         };
         if !lines.fields.has(FieldName::XForwardedFor) {
             return Err("the question has no `X-Forwarded-For`, so nobody knows the client's address");

@@ -7,11 +7,14 @@ use crate::lines::RequestLines;
 use crate::record::Record;
 use crate::refusal::{Refusal, Refused};
 use crate::reply::{ErrorFormat, ReplyContext};
+use crate::request_body::RequestBody;
 use crate::respond::refuse;
 use crate::response::Response;
+use crate::supposed::Supposition;
 use crate::trace::Trace;
 use crate::transport::Transport;
 use crate::websocket::handshake::Upgradable;
+use crate::whole_body;
 use crate::worker::Worker;
 use crate::worker::plan::WorkerPlan;
 use haechi_core::Timestamp;
@@ -48,8 +51,12 @@ pub(super) struct Allowed<'a> {
 pub(super) const FORBIDDEN: Refusal = Refusal::Forbidden { scopes: None, metadata: None };
 
 impl<'a> Question<'a> {
-    /// Decides about a request as it was described.
-    pub(super) async fn decide(&self, described: RequestLines) -> Verdict<'a> {
+    /// Decides about a request as it was described, and about whoever sent it, or is supposed to have.
+    pub(super) async fn decide(
+        &self,
+        described: RequestLines,
+        supposition: Option<&Supposition<'_>>,
+    ) -> Verdict<'a> {
         let Self { worker, plan, transport, id, received } = *self;
         // Neither certificate nor TLS of the gateway that asks are the client's: no token is bound to them, and nobody is known by them.
         let client = Transport { tls: None, redirect: None, ..transport.clone() };
@@ -60,7 +67,8 @@ impl<'a> Question<'a> {
             transport: &client,
             upgradable: Upgradable::No,
         };
-        let decided = decide(worker, plan, described, None, &arrived, ErrorFormat::through_gateway).await;
+        let format = ErrorFormat::through_gateway;
+        let decided = decide(worker, plan, described, None, &arrived, format, supposition).await;
         let Decided { request, record, to, trace, additions, .. } = match decided {
             Ok(decided) => decided,
             Err(response) => return Verdict::Refused(response),
@@ -78,6 +86,19 @@ impl<'a> Question<'a> {
         let mut response = refuse(refused, to, record);
         additions.apply(&mut response.fields);
         Verdict::Refused(Box::new(response))
+    }
+
+    /// Where nobody asks.
+    pub(super) fn nobody_asks_here() -> Refused {
+        Refused::new(Refusal::NotFound, "no gateway asks at this address")
+    }
+
+    /// A question that is a message of at most `most` bytes.
+    pub(super) async fn whole(&self, mut body: RequestBody, most: usize) -> Result<Vec<u8>, Refused> {
+        let (worker, limits) = (self.worker, &self.plan.shared.limits);
+        let read = whole_body::read(&mut body, worker.buffers().charge(0), most);
+        let read = worker.timer().limit_client(limits.body_stall, read).await;
+        read.map_err(|_| Refused::new(Refusal::RequestTimeout, "the question stalled"))?
     }
 
     /// Refuses a question that asks about nothing.

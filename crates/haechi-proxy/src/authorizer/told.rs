@@ -86,7 +86,7 @@ pub(super) fn refused(asker: Asker, response: Response) -> Response {
     let passes = match asker {
         Asker::Check => return check::denied(response),
         Asker::AuthRequest => Passes::TwoStatuses,
-        Asker::ForwardAuth => Passes::All,
+        Asker::ForwardAuth | Asker::Authzen(_) => Passes::All,
         Asker::ExtAuthz => Passes::NoServerError,
     };
     let Response { status, mut fields, body, close, mut record } = response;

@@ -4,6 +4,7 @@ use crate::finish::Finish;
 use crate::judge::Observer;
 use crate::rate_limit::{CountedLimit, LimitFields};
 use crate::record::Record;
+use crate::supposed::Supposition;
 use crate::worker::Worker;
 use crate::worker::plan::WorkerPlan;
 use haechi_authn::{Attempt, Effects, Scheme};
@@ -18,6 +19,8 @@ pub(crate) struct Recording<'a, 'r> {
     worker: &'a Worker,
     plan: &'a WorkerPlan,
     record: &'r mut Record,
+    /// Who is taken for the caller, where nobody has sent the request.
+    supposition: Option<&'r Supposition<'r>>,
     /// When authorization began.
     begun: Instant,
     /// What the route changes about the answer.
@@ -31,10 +34,15 @@ pub(crate) struct Recording<'a, 'r> {
 }
 
 impl<'a, 'r> Recording<'a, 'r> {
-    pub(crate) fn new(worker: &'a Worker, plan: &'a WorkerPlan, record: &'r mut Record) -> Self {
+    pub(crate) fn new(
+        worker: &'a Worker,
+        plan: &'a WorkerPlan,
+        record: &'r mut Record,
+        supposition: Option<&'r Supposition<'r>>,
+    ) -> Self {
         let begun = record.begun();
         let (finish, effects, limits) = (None, Effects::default(), LimitFields::default());
-        Self { worker, plan, record, begun, finish, effects, decision: None, limits }
+        Self { worker, plan, record, supposition, begun, finish, effects, decision: None, limits }
     }
 
     fn route(&mut self, index: RouteIndex) {
@@ -82,6 +90,10 @@ impl Observer for Recording<'_, '_> {
             self.record.reason("the route's `cors` does not allow what the preflight asks for");
         }
         self.record.preflight(granted);
+    }
+
+    fn supposed(&mut self, index: RouteIndex) -> Option<Result<Arc<Caller>, String>> {
+        self.supposition?.on_route(&self.plan.shared, index, self.worker.now())
     }
 
     fn counted(&mut self, limits: &[CountedLimit<'_>]) {

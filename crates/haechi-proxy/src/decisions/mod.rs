@@ -44,6 +44,8 @@ pub struct Decided {
     pub route: Arc<RecordedRoute>,
     /// Who was calling.
     pub caller: Arc<Caller>,
+    /// Nobody has sent the request, nor shown a credential: somebody asked what would become of it (AuthZEN).
+    pub supposed: bool,
 }
 
 /// Names in policies, and values.

@@ -104,6 +104,11 @@ impl Record {
         self.0.format = format;
     }
 
+    /// Nobody has sent the request: somebody asks what would become of it.
+    pub(crate) fn supposed(&mut self) {
+        self.0.line.supposed = true;
+    }
+
     /// What is told so far.
     pub(crate) fn line(&self) -> &Line {
         &self.0.line
@@ -190,6 +195,7 @@ impl Record {
             decision: &made.decision,
             route: &made.route,
             unavailable: line.reason.as_deref().filter(|_| made.undecided),
+            supposed: line.supposed,
         })
     }
 
@@ -358,6 +364,7 @@ impl Inner {
             headers: self.headers.clone(),
             route: made.route.clone(),
             caller: line.caller.clone()?,
+            supposed: line.supposed,
         })
     }
 
@@ -379,6 +386,7 @@ impl Inner {
             headers: std::mem::take(&mut self.headers),
             route,
             caller: line.caller.take()?,
+            supposed: line.supposed,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Listener settings: TLS and the PROXY protocol.
 
+use super::authzen::Authzen;
 use crate::tls::ListenerTls;
 use std::sync::Arc;
 
@@ -14,6 +15,8 @@ pub struct Listener {
     pub redirect: Option<u16>,
     /// Every request is another gateway's question about a request of its own.
     pub authorizes: bool,
+    /// Questions by AuthZEN are answered as well.
+    pub authzen: Option<Arc<Authzen>>,
 }
 
 impl Listener {

@@ -1,5 +1,6 @@
 //! What the configuration means to the data plane: values without behaviour of their own.
 
+pub(crate) mod authzen;
 pub(crate) mod cors;
 pub(crate) mod index;
 pub(crate) mod limits;
@@ -12,6 +13,7 @@ pub(crate) mod route;
 pub(crate) mod service;
 pub(crate) mod service_credential;
 
+pub use authzen::{AssumedContext, AuthenticatorClaims, Authzen};
 pub use cors::{Cors, CorsOrigins};
 pub use index::{EndpointIndex, ListenerIndex, ServiceIndex};
 pub use limits::Limits;

@@ -28,6 +28,7 @@ fn denied(number: u128) -> Decided {
         headers: Headers::default(),
         route: Arc::new(RecordedRoute { name: "r".into(), pattern, labels: Vec::new() }),
         caller: Arc::new(Caller::anonymous("anonymous")),
+        supposed: false,
     }
 }
 

@@ -141,6 +141,7 @@ fn record(decided: &Decided) -> DecisionRecord {
         shadow: decision.shadow.as_deref().map(shadow),
         request: request(decided),
         caller: caller(&decided.caller),
+        supposed: decided.supposed,
     }
 }
 

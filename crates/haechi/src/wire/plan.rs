@@ -2,21 +2,23 @@
 
 use super::points::PointFault;
 use super::service_tokens::ServiceTokens;
-use super::tls;
+use super::{identity, tls};
 use crate::config::StorePolicies;
 use crate::config::meant::{self, Authenticate, Config, Exchange, UpstreamAuth};
 use haechi_audit::chain::hex;
 use haechi_authn::identity::Provider;
 use haechi_authn::token_exchange::Exchanged;
 use haechi_authn::{Authenticator, Unavailable};
+use haechi_authz::analysis::PossibleValues;
 use haechi_authz::{DecisionPoint, Enforcer, EnforcerParts, Engine};
+use haechi_core::caller::Vouched;
 use haechi_core::ports::BoxFuture;
 use haechi_core::rate::Rate;
 use haechi_core::{MethodSet, Timestamp};
 use haechi_proxy::{
-    AccessToken, Authentication, CallerTokens, Cors, CorsOrigins, CredentialValue, Endpoint, Endpoints,
-    IdentityCall, LimitBy, Logins, OnFailure, Plan, PlanParts, RateLimit, Route, RouteSettings, Service,
-    ServiceCredential, ServiceIndex, Target,
+    AccessToken, Authentication, AuthenticatorClaims, Authzen, CallerTokens, Cors, CorsOrigins,
+    CredentialValue, Endpoint, Endpoints, IdentityCall, LimitBy, Listener, Logins, OnFailure, Plan,
+    PlanParts, RateLimit, Route, RouteSettings, Service, ServiceCredential, ServiceIndex, Target,
 };
 use http::Method;
 use std::collections::{BTreeMap, HashMap};
@@ -88,7 +90,7 @@ pub(crate) fn plan(
     Ok(Plan::new(PlanParts {
         generation,
         configuration: config.audit.as_ref().map(|_| hex(&config.bundle.hash())).unwrap_or_default().into(),
-        listeners: config.listeners.iter().map(|listener| config.opening(listener)).collect(),
+        listeners: config.listeners.iter().map(|listener| opening(config, listener)).collect(),
         routes,
         enforcer,
         services,
@@ -98,6 +100,22 @@ pub(crate) fn plan(
         logins,
         protected_resources: config.protected_resources.clone(),
     })?)
+}
+
+/// How a listener's connections begin. Whoever asks there by AuthZEN supposes callers, as each authenticator would make them.
+fn opening(config: &Config, listener: &meant::Listener) -> Listener {
+    let mut opening = config.opening(listener);
+    let Some(authzen) = opening.authzen.take() else { return opening };
+    let own_issuer = identity::issuer(config);
+    let claims = config.authenticators.iter().map(|(name, known)| {
+        let way = known.settings.way(name, &own_issuer);
+        // Only our own word gives any role there is.
+        let vouched = if way.roles == PossibleValues::Any { Vouched::BySelf } else { Vouched::ByOther };
+        (name.clone(), AuthenticatorClaims { kind: way.kind, issuer: way.issuer, vouched })
+    });
+    let Authzen { tokens, assumed, .. } = (*authzen).clone();
+    opening.authzen = Some(Arc::new(Authzen { tokens, assumed, claims: claims.collect() }));
+    opening
 }
 
 fn route(configured: &meant::Route, authentication: Authentication, target: Target) -> Route {

@@ -36,6 +36,7 @@ fn decided(number: u64, allowed: bool, path: &str) -> Decided {
         headers: Headers::default(),
         route: Arc::new(judged),
         caller: Arc::new(Caller::anonymous("anonymous")),
+        supposed: false,
     }
 }
 

@@ -5,6 +5,7 @@ mod admin_policies;
 mod answers;
 mod audit;
 mod authenticator;
+mod authzen;
 mod built_in;
 mod careless;
 mod decision_points;

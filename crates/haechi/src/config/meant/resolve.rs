@@ -5,8 +5,8 @@ use super::route::NO_SERVICE;
 use super::shared_state::shared_state;
 use super::{AccessLog, Config, Listener, LogTarget};
 use super::{
-    admin, audit, authenticator, built_in, careless, decision_points, egress, exchange, guarded, identity,
-    overlap, policies, protected_resources, restart, route, service, sinks, telemetry, tls,
+    admin, audit, authenticator, authzen, built_in, careless, decision_points, egress, exchange, guarded,
+    identity, overlap, policies, protected_resources, restart, route, service, sinks, telemetry, tls,
 };
 use crate::config::defaults;
 use crate::config::machine;
@@ -153,7 +153,8 @@ fn listeners(resolver: &mut Resolver<'_>) -> Option<Vec<Listener>> {
         // A listener that was to speak TLS and cannot has a fault; it never speaks without.
         let Some(tls) = tls else { continue };
         let authorizes = authorizes(resolver, listener);
-        let opening = haechi_proxy::Listener { tls, proxy_protocol, redirect: None, authorizes };
+        let authzen = authzen::authzen(resolver, listener);
+        let opening = haechi_proxy::Listener { tls, proxy_protocol, redirect: None, authorizes, authzen };
         let redirect = redirect(resolver, listener).map(|Redirect::Https| None);
         listeners.push(Listener { bind: bind.value, port: bind.port(), redirect, opening });
     }
@@ -196,6 +197,10 @@ fn redirect(resolver: &mut Resolver<'_>, listener: &written::Listener) -> Option
 /// Whether other gateways ask there. What they say of their clients is believed of trusted proxies alone.
 fn authorizes(resolver: &mut Resolver<'_>, listener: &written::Listener) -> bool {
     let Some(kind) = listener.kind.given().filter(|kind| kind.value == ListenerType::Authorizer) else {
+        if let Some(authzen) = listener.authzen.given() {
+            let fault = Fault::new(authzen.span, "`authzen` is for a listener of `type: authorizer`");
+            resolver.faults.push(fault.help("add `type: authorizer`, or remove `authzen`"));
+        }
         return false;
     };
     let odd = [

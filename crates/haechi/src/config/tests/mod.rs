@@ -1,6 +1,7 @@
 //! The loader as a whole.
 
 mod admin;
+mod authzen;
 mod every_key;
 mod faults;
 mod include;

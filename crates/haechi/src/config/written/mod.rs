@@ -4,6 +4,7 @@ mod admin;
 mod answers;
 mod audit;
 mod authenticators;
+mod authzen;
 mod decision_points;
 mod egress;
 mod identity;
@@ -22,6 +23,7 @@ pub(super) use answers::{Cors, Origins, RequestHeaders, ResponseHeaders};
 pub(super) use audit::{Audit, AuditCheckpoints};
 pub(crate) use audit::{AuditDurability, AuditMode};
 pub(super) use authenticators::Authenticator;
+pub(super) use authzen::Authzen;
 pub(crate) use decision_points::PointType;
 pub(super) use decision_points::{DecisionPoint, PointTls};
 pub(super) use egress::{Egress, Proxy, address as proxy_address};
@@ -142,6 +144,8 @@ record! {
         optional proxy_protocol as "proxy_protocol": At<bool>,
         /// Answers every request with where it is over `https` (308), and does nothing else.
         optional redirect as "redirect": At<Redirect>,
+        /// With `type: authorizer`: answers questions by AuthZEN 1.0 as well, of whoever proves by a token or a certificate that they may ask.
+        optional authzen as "authzen": At<Authzen>,
     }
 }
 

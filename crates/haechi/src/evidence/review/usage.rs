@@ -51,6 +51,10 @@ impl Usage {
     fn count(&mut self, record: &Value) {
         let text = |name: &str| record.get(name).and_then(Value::as_str);
         let (Some(at), Some(route)) = (text("at"), text("route")) else { return };
+        // Somebody asked what would become of it, and nobody used anything.
+        if record.get("supposed").is_some() {
+            return;
+        }
         self.by_route.entry(route.to_owned()).or_default().count(at);
         for role in
             record.get("roles").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)

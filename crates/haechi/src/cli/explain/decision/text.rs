@@ -29,6 +29,9 @@ fn write_all(record: &DecisionRecord, config: &Path, out: &mut String) -> std::f
     }
     writeln!(out, "  {}, generation {}", record.time, record.generation)?;
     writeln!(out, "  request {}, decision {}", request.id, record.id)?;
+    if record.supposed {
+        writeln!(out, "  nobody sent it: somebody asked by AuthZEN what would become of it")?;
+    }
     write_caller(caller, out)?;
     writeln!(out, "\nlook closer, under the configuration as it is now\n  {}", again(record, config))
 }
