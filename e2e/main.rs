@@ -47,6 +47,7 @@ mod external;
 mod failures;
 mod first_commands;
 mod floods;
+mod forwarded_certificate;
 mod forwarding;
 mod grpc;
 mod guessing;

@@ -12,6 +12,8 @@ pub struct ConnectionFacts {
     pub peer: SocketAddr,
     /// What TLS tells; `None` without TLS.
     pub tls: Option<TlsFacts>,
+    /// Whether another gateway describes the request, which came over a connection of its own.
+    pub is_described: bool,
 }
 
 /// What TLS tells of a connection.
@@ -44,7 +46,7 @@ impl Eq for Shown {}
 impl ConnectionFacts {
     /// A connection without TLS.
     pub const fn plain(peer: SocketAddr) -> Self {
-        Self { peer, tls: None }
+        Self { peer, tls: None, is_described: false }
     }
 }
 

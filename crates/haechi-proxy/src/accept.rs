@@ -105,7 +105,7 @@ fn check(
         };
         Refused::new(refusal, fault.to_string())
     })?;
-    let ConnectionFacts { peer, tls } = &arrived.connection;
+    let ConnectionFacts { peer, tls, .. } = &arrived.connection;
     let origin = client_address::origin(&lines.fields, peer.ip(), tls.is_some(), &plan.trusted_proxies);
     Ok((path, origin, websocket))
 }

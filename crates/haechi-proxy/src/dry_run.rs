@@ -122,7 +122,10 @@ impl DryRun {
             id: RequestId::from_bits(0),
             received: request.time,
             transport: &transport,
-            connection: ConnectionFacts { peer: request.peer, tls: request.secure.then(TlsFacts::default) },
+            connection: ConnectionFacts {
+                tls: request.secure.then(TlsFacts::default),
+                ..ConnectionFacts::plain(request.peer)
+            },
             upgradable: Upgradable::Connection,
         };
         let body = read.framing.length();

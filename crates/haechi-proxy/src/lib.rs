@@ -100,8 +100,8 @@ pub use settings::{
 };
 pub use spans::{Step, StepKind, TraceSink, TracedRequest};
 pub use tls::{
-    Authorities, AuthorityError, BelievedClients, Certificates, ClientCertificates, ListenerTls,
-    RevocationListError, RevocationLists, ServiceTls,
+    Authorities, AuthorityError, BelievedClients, Certificates, ClientCertificates, ForwardedVerifier,
+    ListenerTls, RevocationListError, RevocationLists, ServiceTls,
 };
 pub use upstream::endpoint::EndpointState;
 pub use upstream::gauges::EndpointGauges;

@@ -26,7 +26,7 @@ impl Transport {
     /// What every request over this connection is told of it.
     pub(crate) fn facts(&self) -> ConnectionFacts {
         let tls = self.tls.as_ref().map(|session| TlsFacts { client_certificate: session.client().cloned() });
-        ConnectionFacts { peer: self.peer, tls }
+        ConnectionFacts { peer: self.peer, tls, is_described: self.authorizes }
     }
 
     /// Whether a client that showed a certificate would be believed by `plan`: authorities come and go, and revoke.

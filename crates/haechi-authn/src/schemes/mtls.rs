@@ -1,13 +1,17 @@
-//! `mtls`: the certificate that the client showed at the TLS handshake, which the listener has verified (RFC 5280, RFC 8446 4.4.2).
+//! `mtls`: the certificate that the client showed at the TLS handshake, which the listener has verified (RFC 5280, RFC 8446 4.4.2); or, where that is said, to a proxy in
+//! front.
 
 mod facts;
+mod forwarded;
 
 pub use facts::Fact;
+pub use forwarded::{BelievedCertificates, CertificateHeader, Forwarded};
 
 use crate::credential_cache::{CredentialCache, Found, Version};
 use crate::revocation::DependsOn;
 use crate::{Attempt, Authenticator, Challenge, CredentialMatch, CredentialPlace, Look, Scheme};
 use facts::CertificateFacts;
+use forwarded::{Misread, Told};
 use haechi_core::caller::{Claimed, Vouched};
 use haechi_core::connection::ClientCertificate;
 use haechi_core::{
@@ -17,9 +21,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How many certificates a worker remembers.
 const CAPACITY: usize = 4_096;
+/// For how long a certificate that a proxy tells of is not verified again.
+const TOLD_FOR: Duration = Duration::from_secs(60);
 
 /// An `mtls` authenticator, as meant.
 pub struct MtlsConfig {
@@ -37,6 +44,8 @@ pub struct MtlsConfig {
     pub role_map: Option<BTreeMap<Box<str>, Box<str>>>,
     /// Attributes of callers, and what fills them. What a certificate does not have leaves them absent.
     pub attributes: BTreeMap<Box<str>, (Fact, AttributeType)>,
+    /// A proxy in front says which certificate it was shown; `None` where the connection's own counts.
+    pub forwarded: Option<Forwarded>,
     /// The role hierarchy.
     pub role_table: Arc<RoleTable>,
 }
@@ -53,6 +62,8 @@ struct OnWorker {
     shared: Arc<Shared>,
     /// By the number of the handshake that has shown the certificate: no bytes are compared for a request.
     known: RefCell<CredentialCache<u64, Known>>,
+    /// By the digest of what a proxy has said.
+    told: RefCell<CredentialCache<[u8; 32], Known>>,
 }
 
 /// What became of a certificate. It stays so until the certificate expires: nothing else is asked.
@@ -77,7 +88,8 @@ impl Authenticator for MtlsAuthenticator {
 
     fn for_worker(&self) -> Rc<dyn Scheme> {
         let known = RefCell::new(CredentialCache::new(CAPACITY, None));
-        Rc::new(OnWorker { shared: self.0.clone(), known })
+        let told = RefCell::new(CredentialCache::new(CAPACITY, None));
+        Rc::new(OnWorker { shared: self.0.clone(), known, told })
     }
 }
 
@@ -95,6 +107,18 @@ impl Scheme for OnWorker {
     }
 
     fn look(&self, head: &RequestHead, now: Timestamp) -> Look {
+        if let Some(forwarded) = &self.shared.config.forwarded {
+            return Look::Done(match forwarded.told(head) {
+                Ok(None) => Attempt::Absent,
+                Ok(Some(told)) => self.look_at(forwarded, &told, now),
+                Err(Misread::Twice) => {
+                    Attempt::invalid_request("the proxy's header with the client's certificate stands twice")
+                }
+                Err(Misread::Malformed(why)) => {
+                    Attempt::invalid_credentials(why).matched(CredentialMatch::Addressed)
+                }
+            });
+        }
         let tls = head.connection.tls.as_ref();
         let Some(shown) = tls.and_then(|tls| tls.client_certificate.as_ref()) else {
             return Look::Done(Attempt::Absent);
@@ -107,10 +131,16 @@ impl Scheme for OnWorker {
                 Err(attempt) => return Look::Done(attempt),
             },
         };
-        Look::Done(match known {
-            Known::Caller(caller) => Attempt::Verified(caller),
-            Known::NotUsable(reason) => unusable(reason),
-        })
+        Look::Done(known.attempt())
+    }
+}
+
+impl Known {
+    fn attempt(self) -> Attempt {
+        match self {
+            Self::Caller(caller) => Attempt::Verified(caller),
+            Self::NotUsable(reason) => unusable(reason),
+        }
     }
 }
 
@@ -120,7 +150,42 @@ fn unusable(reason: &'static str) -> Attempt {
 }
 
 impl OnWorker {
+    /// A certificate that a proxy was shown is verified here as well: a proxy may ask for any, and tell of it.
+    fn look_at(&self, forwarded: &Forwarded, told: &Told, now: Timestamp) -> Attempt {
+        let key = told.key();
+        if let Some(Found::Holds(known)) = self.told.borrow_mut().find(&key, now, |_| true) {
+            return known.attempt();
+        }
+        let authority = match forwarded.believed.authority(&told.certificate, &told.chain, now) {
+            Ok(authority) => authority,
+            Err(why) => {
+                let reason = format!("the certificate that the proxy tells of is not believed: {why}");
+                return Attempt::invalid_credentials(reason).matched(CredentialMatch::Addressed);
+            }
+        };
+        let chain = told.chain.iter().map(Vec::as_slice);
+        let shown = ClientCertificate::verified(&told.certificate, chain, authority);
+        match self.judge(&shown, now) {
+            Ok((known, ends)) => {
+                let (depends_on, version) = (DependsOn::nothing(), Version::unwatched());
+                // What led to the authority may end before the certificate does.
+                let ends = ends.min(now.plus(TOLD_FOR));
+                self.told.borrow_mut().keep(key, known.clone(), depends_on, ends, version);
+                known.attempt()
+            }
+            Err(attempt) => attempt,
+        }
+    }
+
     fn read(&self, shown: &ClientCertificate, now: Timestamp) -> Result<Known, Attempt> {
+        let (known, ends) = self.judge(shown, now)?;
+        let (depends_on, version) = (DependsOn::nothing(), Version::unwatched());
+        self.known.borrow_mut().keep(shown.id(), known.clone(), depends_on, ends, version);
+        Ok(known)
+    }
+
+    /// What becomes of a certificate that is believed, and until when.
+    fn judge(&self, shown: &ClientCertificate, now: Timestamp) -> Result<(Known, Timestamp), Attempt> {
         let Some(facts) = CertificateFacts::read(shown) else {
             return Err(unusable("the client certificate cannot be read"));
         };
@@ -133,10 +198,7 @@ impl OnWorker {
             Err(reason) => Known::NotUsable(reason),
         };
         // It holds to the end of its last second.
-        let ends = facts.not_after.plus(std::time::Duration::from_millis(1));
-        let (depends_on, version) = (DependsOn::nothing(), Version::unwatched());
-        self.known.borrow_mut().keep(shown.id(), known.clone(), depends_on, ends, version);
-        Ok(known)
+        Ok((known, facts.not_after.plus(Duration::from_millis(1))))
     }
 }
 

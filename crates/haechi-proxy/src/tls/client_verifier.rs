@@ -2,6 +2,7 @@
 
 use super::authorities::{Authorities, Timed};
 use super::revocation_lists::RevocationLists;
+use haechi_authn::schemes::mtls::BelievedCertificates;
 use haechi_core::connection::ClientCertificate;
 use haechi_core::{Timestamp, certificate};
 use rustls::client::danger::HandshakeSignatureValid;
@@ -50,9 +51,7 @@ impl ClientVerifier {
     pub(super) fn still_believes(&self, shown: &ClientCertificate, now: Timestamp) -> bool {
         let leaf = CertificateDer::from(shown.der());
         let intermediates: Vec<_> = shown.intermediates().map(CertificateDer::from).collect();
-        let millis = u64::try_from(now.as_millis()).unwrap_or_default();
-        let now = UnixTime::since_unix_epoch(Duration::from_millis(millis));
-        self.verify(&leaf, &intermediates, now).is_ok_and(|authority| authority == *shown.authority())
+        self.verify(&leaf, &intermediates, unix(now)).is_ok_and(|authority| authority == *shown.authority())
     }
 
     /// Finds the way from a client's certificate to an authority (RFC 5280 6), and gives the authority's name.
@@ -81,6 +80,10 @@ impl ClientVerifier {
     }
 }
 
+fn unix(now: Timestamp) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or_default()))
+}
+
 /// What a client is told by the alert, and the log by the message.
 fn refused(error: webpki::Error) -> Error {
     let certificate = match error {
@@ -99,6 +102,28 @@ fn refused(error: webpki::Error) -> Error {
         other => CertificateError::Other(OtherError(Arc::new(other))),
     };
     certificate.into()
+}
+
+/// Verifies certificates that clients have shown to a proxy in front.
+#[derive(Debug)]
+pub struct ForwardedVerifier(ClientVerifier);
+
+impl ForwardedVerifier {
+    /// Believes those that `authorities` vouch for.
+    ///
+    /// # Errors
+    /// Without an authority.
+    pub fn new(authorities: Arc<Authorities>) -> Result<Self, Error> {
+        ClientVerifier::new(authorities, Arc::default(), true).map(Self)
+    }
+}
+
+impl BelievedCertificates for ForwardedVerifier {
+    fn authority(&self, der: &[u8], chain: &[Vec<u8>], now: Timestamp) -> Result<Arc<str>, String> {
+        let chain: Vec<_> = chain.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+        let verified = self.0.verify(&CertificateDer::from(der), &chain, unix(now));
+        verified.map_err(|error| error.to_string())
+    }
 }
 
 impl HandshakeVerifier {

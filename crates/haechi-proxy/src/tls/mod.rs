@@ -11,6 +11,7 @@ mod service;
 
 pub use authorities::{Authorities, AuthorityError};
 pub use certificates::Certificates;
+pub use client_verifier::ForwardedVerifier;
 pub(crate) use client_verifier::HandshakeVerifier;
 pub(crate) use listener::{Begun, Session};
 pub use listener::{BelievedClients, ClientCertificates, ListenerTls};

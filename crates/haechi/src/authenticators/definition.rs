@@ -18,6 +18,7 @@ use haechi_authn::{Authenticator, CredentialPlace, RevocationWatch};
 use haechi_authz::analysis::CallerOrigin;
 use haechi_core::ports::{ApiKeys, WebSessions};
 use haechi_core::{AttributeType, Clock, RoleTable};
+use ipnet::IpNet;
 use serde_json::Value as Json;
 use std::any::Any;
 use std::fmt::Debug;
@@ -82,6 +83,9 @@ pub(crate) trait Checks {
 
     /// Whether a listener asks its clients for certificates.
     fn asks_for_certificates(&self) -> bool;
+
+    /// The proxies in front that may say what they know of clients.
+    fn trusted_proxies(&self) -> Vec<IpNet>;
 
     /// The declared attributes of callers, with their types where those could be read.
     fn caller_attributes(&self) -> Vec<(Box<str>, Option<AttributeType>)>;

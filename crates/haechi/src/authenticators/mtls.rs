@@ -1,19 +1,25 @@
 //! `type: mtls`: the certificate that the client showed at the TLS handshake.
 
 use super::definition::{AuthenticatorType, Checks, Materials, Needs, Record, Settings};
+use super::file::usable;
 use super::jwt::check::role_map;
 use crate::config::choice::choice;
 use crate::config::read::Named;
 use crate::config::record::record;
 use crate::config::report::Fault;
 use crate::config::source::At;
-use crate::config::value::{AttributeName, ForeignName, RoleName};
+use crate::config::value::{AttributeName, FilePath, ForeignName, RoleName};
 use haechi_authn::keys::KeySource;
-use haechi_authn::schemes::mtls::{self, MtlsAuthenticator, MtlsConfig};
+use haechi_authn::schemes::mtls::{self, CertificateHeader, Forwarded, MtlsAuthenticator, MtlsConfig};
 use haechi_authn::{Authenticator, CredentialPlace};
 use haechi_authz::analysis::{CallerOrigin, PossibleValues};
 use haechi_core::{AttributeType, CallerKind, role};
+use haechi_proxy::{Authorities, ForwardedVerifier};
+use ipnet::IpNet;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 pub(super) const DEFINITION: AuthenticatorType = AuthenticatorType::of::<Mtls>("mtls");
@@ -81,6 +87,30 @@ record! {
         optional role_map as "role_map": At<Named<ForeignName, At<RoleName>>>,
         /// Declared caller attributes, and what in the certificate fills them.
         optional attributes as "attributes": At<Named<AttributeName, At<Fact>>>,
+        /// A proxy in front ends TLS, and says in a header which certificate it was shown. That of the connection does not count then.
+        optional from_header as "from_header": At<FromHeader>,
+    }
+}
+
+record! {
+    "`from_header` of an `mtls` authenticator"
+    /// The header in which `trusted_proxies` say which certificate a client showed to them. They have to remove what clients send under its name.
+    struct FromHeader {
+        /// Which one it is.
+        required header as "header": Header,
+        /// A PEM file with the authorities that vouch for clients.
+        required ca as "ca": At<FilePath>,
+    }
+}
+
+choice! {
+    "a header with a certificate"
+    /// A header with a client's certificate.
+    pub(crate) enum Header {
+        /// RFC 9440, with `Client-Cert-Chain` where intermediate authorities are needed.
+        ClientCert = "Client-Cert",
+        /// Envoy's, with `Cert`, and `Chain` where intermediate authorities are needed.
+        ForwardedClientCert = "X-Forwarded-Client-Cert",
     }
 }
 
@@ -94,6 +124,15 @@ struct MtlsSettings {
     roles_from: Option<Vec<mtls::Fact>>,
     role_map: Option<BTreeMap<Box<str>, Box<str>>>,
     attributes: BTreeMap<Box<str>, (mtls::Fact, AttributeType)>,
+    from_header: Option<FromHeaderSettings>,
+}
+
+/// Whose word is taken for a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct FromHeaderSettings {
+    header: CertificateHeader,
+    from: Vec<IpNet>,
+    authorities: PathBuf,
 }
 
 impl Record for At<Mtls> {
@@ -102,7 +141,7 @@ impl Record for At<Mtls> {
     }
 
     fn check(&self, _: &Arc<str>, checks: &mut dyn Checks) -> Option<Arc<dyn Settings>> {
-        if !checks.asks_for_certificates() {
+        if self.from_header.is_absent() && !checks.asks_for_certificates() {
             let warning =
                 Fault::new(self.span, "no listener asks clients for certificates, so nobody has one");
             checks.warn(warning.help("add `client_ca` under `tls` of a listener"));
@@ -113,6 +152,7 @@ impl Record for At<Mtls> {
             .map_or(Some(Vec::new()), |roles| roles.iter().map(|role| role_of_all(checks, role)).collect());
         let role_map = role_map(checks, &self.role_map);
         let attributes = attributes(checks, self);
+        let from_header = from_header(checks, self);
         let roles_from = self.roles_from.given();
         Some(Arc::new(MtlsSettings {
             subject: self.subject.as_ref()?.value.meant(),
@@ -121,8 +161,35 @@ impl Record for At<Mtls> {
             roles_from: roles_from.map(|facts| facts.iter().map(|fact| fact.value.meant()).collect()),
             role_map: role_map?,
             attributes: attributes?,
+            from_header: from_header?,
         }))
     }
+}
+
+fn from_header(checks: &mut dyn Checks, written: &Mtls) -> Option<Option<FromHeaderSettings>> {
+    let Some(given) = written.from_header.given() else {
+        return written.from_header.is_absent().then_some(None);
+    };
+    let from = checks.trusted_proxies();
+    if from.is_empty() {
+        let fault = Fault::new(given.span, "`from_header` without `trusted_proxies` would believe nobody");
+        return checks.fault(fault.help("add the addresses of the proxies in front"));
+    }
+    let file = given.ca.as_ref()?;
+    usable(checks, file, |text| believed(text.as_bytes()).map(|_| ()))?;
+    let header = match given.header? {
+        Header::ClientCert => CertificateHeader::ClientCert,
+        Header::ForwardedClientCert => CertificateHeader::ForwardedClientCert,
+    };
+    Some(Some(FromHeaderSettings { header, from, authorities: file.value.0.clone() }))
+}
+
+/// What verifies the certificates of clients for whom these authorities vouch.
+fn believed(pem: &[u8]) -> Result<ForwardedVerifier, String> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let authorities = Authorities::new(certificates.map_err(|fault| fault.to_string())?);
+    let authorities = Arc::new(authorities.map_err(|fault| fault.to_string())?);
+    ForwardedVerifier::new(authorities).map_err(|fault| fault.to_string())
 }
 
 /// Only the store makes administrators of the gate.
@@ -196,7 +263,7 @@ impl Fact {
 
 impl Settings for MtlsSettings {
     fn needs(&self) -> Needs<'_> {
-        Needs::default()
+        Needs { password_pool: false, file: self.from_header.as_ref().map(|from| from.authorities.as_path()) }
     }
 
     fn build(
@@ -205,7 +272,14 @@ impl Settings for MtlsSettings {
         _: Option<Arc<KeySource>>,
         materials: &Materials<'_>,
     ) -> Result<Arc<dyn Authenticator>, String> {
+        let forwarded = self.from_header.as_ref().map(|settings| {
+            let pem = std::fs::read(&settings.authorities);
+            let pem = pem.map_err(|error| format!("`ca` cannot be read: {error}"))?;
+            let (header, from) = (settings.header, settings.from.clone());
+            Ok::<_, String>(Forwarded { header, from, believed: Arc::new(believed(&pem)?) })
+        });
         Ok(Arc::new(MtlsAuthenticator::new(MtlsConfig {
+            forwarded: forwarded.transpose()?,
             name: name.clone(),
             subject: self.subject,
             issuer: self.issuer.clone(),

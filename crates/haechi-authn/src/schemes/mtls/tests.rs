@@ -42,6 +42,7 @@ fn config(subject: Fact) -> MtlsConfig {
         roles_from: None,
         role_map: None,
         attributes: [].into(),
+        forwarded: None,
         role_table: Arc::new(RoleTable::new(&roles.into()).unwrap()),
     }
 }
@@ -50,6 +51,7 @@ fn head(shown: Option<&ClientCertificate>) -> RequestHead {
     let connection = ConnectionFacts {
         peer: ([192, 0, 2, 1], 4000).into(),
         tls: Some(TlsFacts { client_certificate: shown.cloned() }),
+        is_described: false,
     };
     let (host, path) = (Host::parse(b"a").unwrap(), CanonicalPath::parse(b"/").unwrap());
     RequestHead::new(RequestId::from_bits(1), NOW, connection, http::Method::GET, host, path)

@@ -7,6 +7,7 @@ use crate::config::source::{At, Span};
 use crate::config::value::{Identifier, RoleName};
 use crate::config::written;
 use haechi_core::AttributeType;
+use ipnet::IpNet;
 use std::sync::Arc;
 
 /// A named way to establish who is calling.
@@ -71,6 +72,10 @@ impl Checks for Resolver<'_> {
     fn asks_for_certificates(&self) -> bool {
         let listeners = self.written.listeners.iter().flatten();
         listeners.filter_map(|listener| listener.tls.given()).any(|tls| !tls.client_ca.is_absent())
+    }
+
+    fn trusted_proxies(&self) -> Vec<IpNet> {
+        self.written.trusted_proxies.iter().map(|network| network.value).collect()
     }
 
     fn caller_attributes(&self) -> Vec<(Box<str>, Option<AttributeType>)> {
