@@ -74,7 +74,8 @@ impl HostPattern {
     pub fn parse(text: &str) -> Result<Self, BadHost> {
         let (star, name) = text.strip_prefix("*.").map_or(("", text), |name| ("*.", name));
         let host = Host::parse(name.as_bytes())?;
-        if host.port().is_some() || (!star.is_empty() && host.name().starts_with('[')) {
+        if host.port().is_some() || name.ends_with(':') || (!star.is_empty() && host.name().starts_with('['))
+        {
             return Err(BadHost);
         }
         Ok(Self(format!("{star}{}", host.name()).into()))
@@ -101,7 +102,8 @@ fn split_port(value: &[u8]) -> Result<(&[u8], Option<u16>), BadHost> {
     };
     let (name, rest) = value.split_at(end_of_name);
     match rest {
-        [] => Ok((name, None)),
+        // An empty port is none (RFC 3986 6.2.3).
+        [] | [b':'] => Ok((name, None)),
         [b':', digits @ ..] if matches!(digits.len(), 1..=5) && digits.iter().all(u8::is_ascii_digit) => {
             let port = digits.iter().fold(0u32, |sum, digit| sum * 10 + u32::from(digit - b'0'));
             let port = u16::try_from(port).ok().filter(|port| *port != 0).ok_or(BadHost)?;
@@ -158,7 +160,7 @@ mod tests {
             assert_eq!(is_meant(pattern.as_str(), name), meant, "{name}");
         }
         assert!(is_meant("a.example", "a.example") && !is_meant("a.example", "b.a.example"));
-        for bad in ["*", "*.", "*a.b", "a.*.b", "*.*.b", "*.a:80", "*.[::1]", "a:80", "**.a"] {
+        for bad in ["*", "*.", "*a.b", "a.*.b", "*.*.b", "*.a:80", "*.[::1]", "a:80", "a:", "**.a"] {
             assert!(HostPattern::parse(bad).is_err(), "{bad}");
         }
     }
@@ -175,15 +177,16 @@ mod tests {
         let same = |one: &str, other: &str, port| {
             Host::parse(one.as_bytes()).unwrap().is_same(&Host::parse(other.as_bytes()).unwrap(), port)
         };
+        assert!(same("a", "a:", 80) && same("[::1]:", "[::1]:80", 80));
         assert!(same("a", "A:80", 80) && same("a:443", "a", 443) && same("a:81", "a:81", 80));
         assert!(!same("a", "a:81", 80) && !same("a", "a:80", 443) && !same("a", "b", 80));
     }
 
     #[test]
     fn what_is_not_a_host_is_refused() {
-        let bad: [&[u8]; 14] = [
-            b"", b":80", b"a b", b"user@a", b"a:", b"a:0", b"a:65536", b"a:+1", b"a..b", b".a", b"a..",
-            b"[::1", b"a/b", b"a,b",
+        let bad: [&[u8]; 15] = [
+            b"", b":80", b":", b"a b", b"user@a", b"a::", b"a:0", b"a:65536", b"a:+1", b"a..b", b".a",
+            b"a..", b"[::1", b"a/b", b"a,b",
         ];
         for value in bad {
             assert!(Host::parse(value).is_err(), "{}", String::from_utf8_lossy(value));
