@@ -1,6 +1,6 @@
 //! A refusal reaches a client that is still sending: with real clients, all early refusals, and memory that does not grow.
 
-use crate::harness::{Authority, Folder, Gate, PATIENCE, eventually, python};
+use crate::harness::{Authority, Folder, Gate, PATIENCE, curl, eventually, python};
 use haechi_testkit::Backend;
 
 /// Sends 20 MB as a library does that reads the answer only when it has sent everything, and prints the status.
@@ -49,17 +49,22 @@ fn a_client_that_sends_before_it_reads_gets_the_refusal() {
     assert!(backend.recorded().iter().all(|request| request.target() == "/open/a"));
 }
 
-#[test]
-fn a_client_that_sends_over_tls_before_it_reads_gets_the_refusal() {
-    let backend = Backend::saying("reached");
+/// A gate that listens over TLS, with more routes.
+fn gate_over_tls(backend: &Backend, routes: &str) -> Gate {
     let folder = Folder::exactly(&format!(
-        "listeners: [{{ bind: 127.0.0.1:0, tls: {{ certificates: [{{ certificate: a.pem, key: a.key }}] }} }}]\nadmin: {{ bind: 127.0.0.1:0 }}\nworkers: 1\n{}",
-        configuration(&backend)
+        "listeners: [{{ bind: 127.0.0.1:0, tls: {{ certificates: [{{ certificate: a.pem, key: a.key }}] }} }}]\nadmin: {{ bind: 127.0.0.1:0 }}\nworkers: 1\n{}{routes}",
+        configuration(backend)
     ));
     let authority = Authority::new("test authority");
     folder.write("ca.pem", &authority.pem());
-    authority.leaf(&["a.example"]).write(&folder, "a");
-    let gate = Gate::start_in(folder).ready();
+    authority.leaf(&["localhost"]).write(&folder, "a");
+    Gate::start_in(folder).ready()
+}
+
+#[test]
+fn a_client_that_sends_over_tls_before_it_reads_gets_the_refusal() {
+    let backend = Backend::saying("reached");
+    let gate = gate_over_tls(&backend, "");
     let ca = gate.folder().file("ca.pem").display().to_string();
     for (path, status) in [("/closed/a", 401), ("/open/a", 413), ("/nowhere", 404), ("/open/%25", 400)] {
         for framing in ["length", "chunked"] {
@@ -67,6 +72,45 @@ fn a_client_that_sends_over_tls_before_it_reads_gets_the_refusal() {
             assert_eq!(said.trim(), status.to_string(), "{path} {framing}");
         }
     }
+}
+
+/// Node's `http`, `fetch` and `http2`, each with and without TLS.
+#[test]
+fn nodes_clients_get_each_refusal_while_they_send() {
+    let backend = Backend::saying("reached");
+    let routes = "  - { name: forbidden, match: { path: /forbidden }, authenticate: anonymous, authorize: { when: 'context.ip == ip(\"192.0.2.1\")' }, service: web }\n  - { name: limited, match: { path: /limited }, authenticate: anonymous, authorize: any, service: web, rate_limit: { by: client_ip, requests: 1, per: 1d } }\n";
+    let plain = Gate::start(&(configuration(&backend) + routes)).ready();
+    let secure = gate_over_tls(&backend, routes);
+    let ca = secure.folder().file("ca.pem");
+    plain.get("/limited").expect(200);
+    curl(&[
+        "--cacert",
+        &ca.display().to_string(),
+        &format!("https://localhost:{}/limited", secure.address().port()),
+    ])
+    .expect(200);
+    let there = backend.recorded().len();
+    let refused =
+        [("/closed/a", 401), ("/forbidden", 403), ("/nowhere", 404), ("/open/%25", 400), ("/limited", 429)];
+    let mut node = std::process::Command::new("node");
+    node.arg("e2e/refusals/uploads.mjs").current_dir(env!("CARGO_MANIFEST_DIR").to_owned() + "/../..");
+    node.env("NODE_EXTRA_CA_CERTS", ca);
+    node.args([
+        format!("http://localhost:{}", plain.address().port()),
+        format!("https://localhost:{}", secure.address().port()),
+    ]);
+    let said = node.args(refused.map(|(path, _)| path)).arg("/open/a").output().unwrap();
+    let lines: Vec<_> = String::from_utf8_lossy(&said.stdout).lines().map(str::to_owned).collect();
+    for ((path, status), line) in refused.iter().chain([&("/open/a", 413)]).zip(&lines) {
+        assert_eq!(
+            *line,
+            vec![status.to_string(); 6].join(" "),
+            "{path}: {}",
+            String::from_utf8_lossy(&said.stderr)
+        );
+    }
+    assert_eq!(lines.len(), refused.len() + 1, "{}", String::from_utf8_lossy(&said.stderr));
+    assert!(backend.recorded().iter().skip(there).all(|request| request.target() == "/open/a"));
 }
 
 #[test]
