@@ -359,6 +359,74 @@ fn the_login_that_a_route_asks_for_is_part_of_the_access() {
     assert_eq!(cell("ADMIN")["note"], "the credential has `acr` among `gold` and a login within 300 s");
 }
 
+/// Policies know nothing of logins: what they let through may still be sent to a newer or stronger login.
+#[test]
+fn proofs_know_which_login_a_route_asks_for() {
+    let route = admin("ADMIN").replace("[local, partner]", "local");
+    let folder = gate(&[&(route + ", step_up: { acr_values: [gold, silver], max_age: 5m }")]);
+    let on = "routes: /admin/**\n";
+    for (property, shown) in [
+        // Nobody always gets in where a login is asked for, unless it is such a login.
+        ("always_if: { roles: [ADMIN] }", Some(("logged in 1 s ago without `acr`", false))),
+        (
+            "always_if: { roles: [ADMIN], step_up: { acr_values: [gold] } }",
+            Some(("logged in 301 s ago with `acr` `gold`", false)),
+        ),
+        (
+            "always_if: { roles: [ADMIN], step_up: { acr_values: [gold, iron], max_age: 1m } }",
+            Some(("logged in 1 s ago with `acr` `iron`", false)),
+        ),
+        ("always_if: { roles: [ADMIN], step_up: { acr_values: [gold], max_age: 5m } }", None),
+        // Only with such a login.
+        ("allowed_only_if: { step_up: { acr_values: [gold, silver] } }", None),
+        ("allowed_only_if: { roles: [ADMIN], step_up: { max_age: 10m } }", None),
+        (
+            "allowed_only_if: { step_up: { max_age: 1m } }",
+            Some(("logged in 61 s ago with `acr` `gold`", true)),
+        ),
+        (
+            "allowed_only_if: { step_up: { acr_values: [gold] } }",
+            Some(("logged in 1 s ago with `acr` `silver`", true)),
+        ),
+        ("never: { step_up: { acr_values: [iron] } }", None),
+        (
+            "never: { step_up: { acr_values: [iron, silver] } }",
+            Some(("logged in 1 s ago with `acr` `silver`", true)),
+        ),
+        // By policies alone.
+        (
+            "never: { roles: [USER], when: context.secure, step_up: { max_age: 1m } }",
+            Some(("logged in 1 s ago with `acr` `gold`", true)),
+        ),
+        ("always_if: { roles: [USER], step_up: { acr_values: [gold], max_age: 5m } }", Some(("", false))),
+    ] {
+        let answer = prove(&folder, &format!("{on}{property}"));
+        let Some((login, passes)) = shown else {
+            assert_eq!(answer["outcome"], "proved", "{property}: {answer:#}");
+            continue;
+        };
+        assert_eq!(answer["outcome"], "does_not_hold", "{property}: {answer:#}");
+        let found = &answer["routes"][0]["example"];
+        assert_eq!(found["login"].as_str().unwrap_or_default(), login, "{property}: {answer:#}");
+        let outcome = match (passes, login) {
+            (true, _) => "allowed",
+            (false, "") => "denied",
+            (false, _) => "unauthenticated",
+        };
+        explained(&folder, found, outcome);
+    }
+    // Nobody passes whom a login could hold up.
+    let nobody = "name: admin, match: { path: \"/admin/**\" }, authenticate: local, authorize: { roles: [ADMIN], when: \"context.secure && !context.secure\" }, step_up: { max_age: 5m }";
+    let folder = gate(&[nobody]);
+    assert_eq!(
+        prove(&folder, "routes: [admin]\nallowed_only_if: { step_up: { max_age: 1m } }")["outcome"],
+        "proved"
+    );
+    folder.write("properties.yaml", "- { name: a, never: { step_up: {} } }\n");
+    let told = haechi(folder.path(), &["prove"]);
+    assert!(told.stderr.contains("`step_up` asks for nothing"), "{told:#?}");
+}
+
 #[test]
 fn a_larger_role_is_wider_though_no_route_changed() {
     let folder = gate(&[&admin("ADMIN")]);

@@ -54,4 +54,4 @@ pub use scheme::{
 };
 pub use shared_count::{CommonCount, count_together};
 pub use shared_key::shared_key;
-pub use step_up::{BadAcr, StepUp};
+pub use step_up::{BadAcr, LoginExample, StepUp};

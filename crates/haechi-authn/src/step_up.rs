@@ -6,12 +6,15 @@ use crate::jose::json::{Json, Object};
 use crate::oidc_parameters::encoded;
 use haechi_core::Timestamp;
 use haechi_core::caller::LoginFacts;
+use std::fmt;
 use std::time::Duration;
 
 /// How far an issuer's clock may be ahead.
 const AHEAD: Duration = Duration::from_secs(60);
 /// The most bytes of `acr_values`, which stand in addresses and cookies.
 const LONGEST: usize = 256;
+/// How long ago the login of an example was: a moment.
+const AGE: Duration = Duration::from_secs(1);
 /// The longest `max_age`: a year.
 const OLDEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
@@ -22,12 +25,37 @@ pub struct StepUp {
     max_age: Option<Duration>,
 }
 
+/// A login that shows what two demands have in common, or in what they differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginExample {
+    /// What it satisfied, where the issuer says so.
+    pub acr: Option<Box<str>>,
+    /// How long ago it was.
+    pub age: Duration,
+}
+
 /// An `acr` that cannot be asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "an `acr` is visible ASCII without spaces, quotes and backslashes, and all of them have at most {LONGEST} characters"
 )]
 pub struct BadAcr;
+
+impl fmt::Display for LoginExample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.acr {
+            Some(acr) => write!(f, "logged in {} s ago with `acr` `{acr}`", self.age.as_secs()),
+            None => write!(f, "logged in {} s ago without `acr`", self.age.as_secs()),
+        }
+    }
+}
+
+impl LoginExample {
+    /// What a credential that comes from it says at `now`.
+    pub fn facts(&self, now: Timestamp) -> LoginFacts {
+        LoginFacts { acr: self.acr.as_deref().map(Into::into), at: Some(now.minus(self.age)) }
+    }
+}
 
 impl StepUp {
     /// One of these `acr`, where any are listed, of a login that is no older than this, in whole seconds.
@@ -69,10 +97,28 @@ impl StepUp {
 
     /// Whether every login that satisfies this one satisfies `other` too.
     pub fn is_at_least(&self, other: &Self) -> bool {
-        let listed = |acr| other.acr_values.contains(acr);
-        let acr = other.acr_values.is_empty()
-            || (!self.acr_values.is_empty() && self.acr_values.iter().all(listed));
-        acr && other.max_age.is_none_or(|most| self.max_age.is_some_and(|age| age <= most))
+        self.satisfied_without(other).is_none()
+    }
+
+    /// A login that satisfies both; `None` where none does.
+    pub fn satisfied_with(&self, other: &Self) -> Option<LoginExample> {
+        let (mine, theirs) = (&self.acr_values, &other.acr_values);
+        let acr = match (mine.first(), theirs.first()) {
+            (Some(_), Some(_)) => Some(mine.iter().find(|acr| theirs.contains(acr))?),
+            (mine, theirs) => mine.or(theirs),
+        };
+        Some(LoginExample { acr: acr.cloned(), age: AGE })
+    }
+
+    /// A login that satisfies this one and not `other`; `None` where each that satisfies this one satisfies `other` too.
+    pub fn satisfied_without(&self, other: &Self) -> Option<LoginExample> {
+        let foreign = self.acr_values.iter().find(|acr| !other.acr_values.contains(acr));
+        if !other.acr_values.is_empty() && (self.acr_values.is_empty() || foreign.is_some()) {
+            return Some(LoginExample { acr: foreign.cloned(), age: AGE });
+        }
+        let over = other.max_age?.saturating_add(AGE);
+        let old_enough = self.max_age.is_none_or(|most| over <= most);
+        old_enough.then(|| LoginExample { acr: self.acr_values.first().cloned(), age: over })
     }
 
     /// The values of `acr_values`, most wanted first.
@@ -136,6 +182,7 @@ mod tests {
     use super::{StepUp, login_facts};
     use crate::jose::json::Object;
     use haechi_core::Timestamp;
+    use haechi_core::caller::LoginFacts;
     use std::time::Duration;
 
     fn asks(acr: &[&str], max_age: Option<u64>) -> StepUp {
@@ -150,6 +197,41 @@ mod tests {
         for (more, less) in [(&gold, &any), (&gold, &both), (&young, &gold), (&younger, &young)] {
             assert!(more.is_at_least(less) && more.is_at_least(more));
             assert!(!less.is_at_least(more), "{less:?} {more:?}");
+        }
+    }
+
+    #[test]
+    fn examples_show_what_demands_share_and_where_they_differ() {
+        let demands: Vec<_> = [&[][..], &["gold"], &["silver"], &["gold", "silver"]]
+            .into_iter()
+            .flat_map(|acr| [None, Some(30), Some(60)].map(|age| asks(acr, age)))
+            .collect();
+        let now = Timestamp::from_seconds(1_000_000);
+        let logins: Vec<_> = [None, Some("gold"), Some("silver"), Some("bronze")]
+            .into_iter()
+            .flat_map(|acr| {
+                let age = |seconds| LoginFacts {
+                    acr: acr.map(Into::into),
+                    at: Some(now.minus(Duration::from_secs(seconds))),
+                };
+                [1, 31, 61].map(age)
+            })
+            .collect();
+        for one in &demands {
+            for other in &demands {
+                let fits =
+                    |login: &LoginFacts| (one.is_satisfied_by(login, now), other.is_satisfied_by(login, now));
+                for (example, wanted) in
+                    [(one.satisfied_with(other), (true, true)), (one.satisfied_without(other), (true, false))]
+                {
+                    match example {
+                        Some(example) => assert_eq!(fits(&example.facts(now)), wanted, "{one:?} {other:?}"),
+                        None => {
+                            assert!(logins.iter().all(|login| fits(login) != wanted), "{one:?} {other:?}")
+                        }
+                    }
+                }
+            }
         }
     }
 

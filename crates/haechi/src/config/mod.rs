@@ -31,8 +31,8 @@ pub(crate) mod yaml;
 pub(crate) mod tests;
 
 pub(crate) use cases::{Case, CaseCaller, Expect, load_cases, parse_time, read_cases};
-pub(crate) use meant::Config;
-pub(crate) use placeholder::process_variable;
+pub(crate) use meant::{Config, Property};
+pub(crate) use placeholder::{plain, process_variable};
 pub(crate) use properties::load_properties;
 pub(crate) use report::{Fault, Report};
 pub(crate) use schema::json_schema;
@@ -40,7 +40,6 @@ pub(crate) use value::{matching_files, parse_duration, parse_network};
 
 use crate::config::read::Definitions;
 use haechi_audit::Bundle;
-use haechi_authz::analysis::Property;
 use haechi_store::Location;
 use placeholder::Surroundings;
 use read::{Reader, Value};
@@ -197,7 +196,7 @@ fn read_file(file: &Path) -> Result<String, Fault> {
 
 fn unreadable(error: &std::io::Error) -> Fault {
     let help = "name the file with `-c FILE`, or in `HAECHI_CONFIG`";
-    Fault::of_file(format!("the configuration cannot be read: {}", placeholder::plain(error))).help(help)
+    Fault::of_file(format!("the configuration cannot be read: {}", plain(error))).help(help)
 }
 
 fn text(opened: impl Read) -> Result<String, Fault> {

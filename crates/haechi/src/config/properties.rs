@@ -1,16 +1,18 @@
 //! Properties of a configuration, as `haechi prove` reads them: a list in a file of its own, read as the configuration is.
 
-use super::meant::Config;
+use super::meant::{Config, Property, asked_login};
 use super::placeholder::{Surroundings, plain, process_variable};
 use super::read::{Defs, Maybe, Reader, Value};
 use super::record::record;
 use super::report::{Fault, Report};
 use super::source::{At, Source, Span};
 use super::value::{ConditionText, Identifier, RoleName, ScopeName};
+use super::written::StepUp as WrittenStepUp;
 use super::yaml::{self, Kind, Node};
 use crate::authenticators::definition::open_words;
+use haechi_authn::StepUp;
 use haechi_authz::PolicyFault;
-use haechi_authz::analysis::{Demand, Group, Property, PropertyScope};
+use haechi_authz::analysis::{self, Demand, Group, PropertyScope};
 use haechi_authz::compile::condition;
 use haechi_core::PathPattern;
 use http::Method;
@@ -54,6 +56,8 @@ record! {
         optional anonymous as "anonymous": At<bool>,
         /// A Cedar expression.
         optional when as "when": At<ConditionText>,
+        /// Which login the caller has, as routes ask for one.
+        optional step_up as "step_up": At<WrittenStepUp>,
     }
 }
 
@@ -131,11 +135,12 @@ impl Resolver<'_> {
             }
         };
         let methods = written.methods.given().map_or_else(Vec::new, |methods| methods.value.clone());
-        let demand = self.demand(written)?;
-        Some(Property { name: written.name.as_ref()?.value.clone(), concern, methods, demand })
+        let (demand, login) = self.demand(written)?;
+        let name = written.name.as_ref()?.value.clone();
+        Some(Property { rules: analysis::Property { name, concern, methods, demand }, login })
     }
 
-    fn demand(&mut self, written: &At<Written>) -> Option<Demand> {
+    fn demand(&mut self, written: &At<Written>) -> Option<(Demand, StepUp)> {
         type Make = fn(Group) -> Demand;
         let all: [(&Maybe<At<Fits>>, Make); 3] = [
             (&written.allowed_only_if, Demand::AllowedOnlyIf),
@@ -149,7 +154,10 @@ impl Resolver<'_> {
             self.faults.push(Fault::new(written.span, message).help(help));
             return None;
         };
-        fits.given().and_then(|fits| self.group(fits)).map(make)
+        let fits = fits.given()?;
+        let login = asked_login(fits.step_up.given()).map_err(|fault| self.faults.push(fault)).ok();
+        let group = self.group(fits);
+        Some((make(group?), login?))
     }
 
     fn group(&mut self, fits: &At<Fits>) -> Option<Group> {
@@ -180,9 +188,11 @@ impl Resolver<'_> {
             && fits.scopes.is_absent()
             && fits.authenticators.is_absent()
             && fits.anonymous.is_absent()
-            && fits.when.is_absent();
+            && fits.when.is_absent()
+            && fits.step_up.is_absent();
         if nothing {
-            let help = "give `roles`, `direct_roles`, `scopes`, `authenticators`, `anonymous` or `when`";
+            let help =
+                "give `roles`, `direct_roles`, `scopes`, `authenticators`, `anonymous`, `when` or `step_up`";
             self.faults.push(Fault::new(fits.span, "nothing says who fits").help(help));
         }
         (self.faults.len() == before).then_some(group)

@@ -18,6 +18,7 @@ mod identity_headers;
 mod names;
 mod overlap;
 mod policies;
+mod property;
 mod protected_resources;
 mod rate_limits;
 mod resilience;
@@ -52,14 +53,15 @@ pub(crate) use token_server::TokenEndpoint;
 pub(crate) use upstream_auth::{OwnToken, UpstreamAuth};
 
 pub(crate) use super::written::PointType;
+pub(crate) use property::Property;
 pub(super) use resolve::resolve;
+pub(in crate::config) use route::asked_login;
 
 use super::report::Report;
 use super::store_policies::StorePolicies;
 use crate::config::read::Definitions;
 use haechi_audit::Bundle;
 use haechi_authz::Compiled;
-use haechi_authz::analysis::Property;
 use haechi_core::{AttributeType, RoleTable};
 use haechi_proxy::{Limits, LogFormat, ProtectedResource};
 use haechi_store::Location;

@@ -223,20 +223,25 @@ fn authenticate(resolver: &mut Resolver<'_>, written: &written::Authenticate) ->
 
 /// What the login must satisfy. Empty where nothing is asked.
 fn step_up(resolver: &mut Resolver<'_>, written: Option<&At<written::StepUp>>) -> Option<StepUp> {
-    let Some(written) = written else { return Some(StepUp::default()) };
+    match asked_login(written) {
+        Ok(asked) => Some(asked),
+        Err(fault) => resolver.fault(fault),
+    }
+}
+
+/// The same, for whoever collects faults otherwise.
+pub(in crate::config) fn asked_login(written: Option<&At<written::StepUp>>) -> Result<StepUp, Fault> {
+    let Some(written) = written else { return Ok(StepUp::default()) };
     let acr = written.acr_values.given();
     if acr.is_some_and(|acr| acr.is_empty()) || (acr.is_none() && written.max_age.given().is_none()) {
         let fault = Fault::new(written.span, "`step_up` asks for nothing");
-        return resolver.fault(fault.help("name `acr_values`, `max_age` or both, or remove it"));
+        return Err(fault.help("name `acr_values`, `max_age` or both, or remove it"));
     }
     let listed = acr.map(|acr| acr.iter().map(|one| one.as_str().into()).collect()).unwrap_or_default();
-    match StepUp::new(listed, written.max_age.given().map(|age| age.0)) {
-        Ok(asked) => Some(asked),
-        Err(bad) => {
-            let fault = Fault::new(acr.map_or(written.span, |acr| acr.span), bad.to_string());
-            resolver.fault(fault.help("write each as the provider does"))
-        }
-    }
+    StepUp::new(listed, written.max_age.given().map(|age| age.0)).map_err(|bad| {
+        let fault = Fault::new(acr.map_or(written.span, |acr| acr.span), bad.to_string());
+        fault.help("write each as the provider does")
+    })
 }
 
 fn authorize(resolver: &mut Resolver<'_>, written: &At<written::Authorize>) -> Option<Rule> {

@@ -1,9 +1,10 @@
 //! Whether what the solver found is so: the judge that serves requests is asked.
 
 use super::loaded::Loaded;
+use haechi_authn::{LoginExample, StepUp};
 use haechi_authz::analysis::{CallerOrigin, Example, PossibleValues};
 use haechi_authz::{Permitted, Refused, RouteIndex};
-use haechi_core::caller::{Claimed, Vouched};
+use haechi_core::caller::{Claimed, LoginFacts, Vouched};
 use haechi_core::host::is_meant;
 use haechi_core::id::DecisionId;
 use haechi_core::{Caller, Host, RequestHead};
@@ -28,6 +29,7 @@ impl ExampleOutcome {
 struct ExampleObserver<'a> {
     loaded: &'a Loaded,
     example: &'a Example,
+    login: Option<&'a LoginExample>,
     route: Option<RouteIndex>,
     decided: bool,
 }
@@ -38,7 +40,7 @@ impl Observer for ExampleObserver<'_> {
     }
 
     fn supposed(&mut self, route: RouteIndex) -> Option<Result<Arc<Caller>, String>> {
-        Some(self.loaded.supposed(self.example, route).map(Arc::new))
+        Some(self.loaded.supposed(self.example, self.login, route).map(Arc::new))
     }
 
     fn deciding(&mut self) -> DecisionId {
@@ -51,12 +53,17 @@ impl Observer for ExampleObserver<'_> {
 }
 
 impl Loaded {
-    /// Leads the example along the real path: it must take its route, and be allowed, or not.
+    /// Leads the example along the real path: it must take its route, and be allowed, or not. Its caller has this login, or one that the route takes.
     ///
     /// # Errors
     /// What happens instead.
-    pub(crate) async fn confirm(&self, example: &Example, allowed: bool) -> Result<ExampleOutcome, String> {
-        let (route, judged) = self.judged(example).await;
+    pub(crate) async fn confirm(
+        &self,
+        example: &Example,
+        login: Option<&LoginExample>,
+        allowed: bool,
+    ) -> Result<ExampleOutcome, String> {
+        let (route, judged) = self.judged(example, login).await;
         let takes = route.is_some_and(|route| *self.name(route) == *example.route);
         if takes && judged.allowed == allowed {
             return Ok(judged);
@@ -67,12 +74,16 @@ impl Loaded {
 
     /// What becomes of the example's request from the example's caller, where every decision point says yes.
     pub(crate) async fn judge(&self, example: &Example) -> ExampleOutcome {
-        self.judged(example).await.1
+        self.judged(example, None).await.1
     }
 
-    async fn judged(&self, example: &Example) -> (Option<RouteIndex>, ExampleOutcome) {
+    async fn judged(
+        &self,
+        example: &Example,
+        login: Option<&LoginExample>,
+    ) -> (Option<RouteIndex>, ExampleOutcome) {
         let headers = self.fields(example);
-        let mut steps = ExampleObserver { loaded: self, example, route: None, decided: false };
+        let mut steps = ExampleObserver { loaded: self, example, login, route: None, decided: false };
         let outcome = self.dry.judge(&request(example, &headers), |_| {}, &mut steps).await;
         (steps.route, self.told(&outcome, &steps))
     }
@@ -89,7 +100,7 @@ impl Loaded {
             return Some(ExampleOutcome::refused("404: not on this host"));
         }
         let headers = self.fields(example);
-        let mut steps = ExampleObserver { loaded: self, example, route: None, decided: false };
+        let mut steps = ExampleObserver { loaded: self, example, login: None, route: None, decided: false };
         let outcome = self.dry.judge_on_route(&request(example, &headers), index, &mut steps).await;
         Some(self.told(&outcome, &steps))
     }
@@ -117,21 +128,34 @@ impl Loaded {
     }
 
     /// The example's caller, where the route has the way in by which it comes.
-    fn supposed(&self, example: &Example, route: RouteIndex) -> Result<Caller, String> {
+    fn supposed(
+        &self,
+        example: &Example,
+        login: Option<&LoginExample>,
+        route: RouteIndex,
+    ) -> Result<Caller, String> {
         let ways = self.access.get(route.get()).map_or(&[][..], |access| &access.ways);
-        ways.iter()
+        let way = ways
+            .iter()
             .find(|way| way.kind == example.kind && way.authenticator == example.authenticator)
-            .map(|way| self.caller(example, way))
-            .ok_or_else(|| format!("the route `{}` asks other authenticators", self.name(route)))
+            .ok_or_else(|| format!("the route `{}` asks other authenticators", self.name(route)))?;
+        let asked = self.step_up(route);
+        let own = asked.satisfied_with(&StepUp::default());
+        let login = login.or(own.as_ref()).map(|login| login.facts(example.time)).unwrap_or_default();
+        if !asked.is_satisfied_by(&login, example.time) {
+            return Err(asked.why_not(&login, example.time));
+        }
+        Ok(self.caller(example, way, login))
     }
 
-    fn caller(&self, example: &Example, way: &CallerOrigin) -> Caller {
+    fn caller(&self, example: &Example, way: &CallerOrigin, login: LoginFacts) -> Caller {
         let claimed = Claimed {
             subject: example.subject.clone(),
             issuer: example.issuer.clone(),
             roles: example.roles.iter().map(ToString::to_string).collect(),
             scopes: example.scopes.iter().map(ToString::to_string).collect(),
             attributes: example.attributes.clone(),
+            login,
             ..Claimed::default()
         };
         let vouched =

@@ -4,6 +4,7 @@ use crate::config::Config;
 use crate::inspect::InspectError;
 use crate::wire::points::GivenAnswers;
 use crate::wire::rules::{access, rules};
+use haechi_authn::StepUp;
 use haechi_authz::RouteIndex;
 use haechi_authz::analysis::{CallerOrigin, Example, RouteAccess, RouteMatcher, Side};
 use haechi_core::{CanonicalPath, Outcome};
@@ -47,6 +48,11 @@ impl Loaded {
     /// Who can come to a route.
     pub(crate) fn ways(&self, route: RouteIndex) -> &[CallerOrigin] {
         self.access.get(route.get()).map_or(&[], |access| &access.ways)
+    }
+
+    /// Which login the route asks for; any, where it is built in.
+    pub(crate) fn step_up(&self, route: RouteIndex) -> Arc<StepUp> {
+        self.dry.plan().route(route).map(|route| route.settings.step_up.clone()).unwrap_or_default()
     }
 
     /// Judges a request with a caller that the observer gives.

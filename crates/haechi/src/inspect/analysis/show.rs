@@ -3,6 +3,7 @@
 use super::loaded::Loaded;
 use crate::inspect::explain::vouching;
 use crate::shell::quoted;
+use haechi_authn::{LoginExample, StepUp};
 use haechi_authz::analysis::Example;
 use haechi_core::{AttributeValue, CallerKind};
 use std::fmt::Write;
@@ -13,8 +14,8 @@ impl Loaded {
     }
 }
 
-/// The request and the caller, a line each, with nothing that does not matter.
-pub(crate) fn lines(loaded: &Loaded, example: &Example) -> Vec<String> {
+/// The request and the caller, a line each, with nothing that does not matter. The login is told where it is this one.
+pub(crate) fn lines(loaded: &Loaded, example: &Example, login: Option<&LoginExample>) -> Vec<String> {
     let mut request = format!("{} {}", example.method, example.path);
     // Writing to a `String` does not fail.
     if matters(example, "host") || example.host != "localhost" {
@@ -32,7 +33,8 @@ pub(crate) fn lines(loaded: &Loaded, example: &Example) -> Vec<String> {
     for (name, value) in &example.headers {
         let _ = write!(request, ", with `{}: {value}`", loaded.header(name));
     }
-    vec![request, caller(example)]
+    let login = login.map_or_else(String::new, |login| format!(", {login}"));
+    vec![request, caller(example) + &login]
 }
 
 fn caller(example: &Example) -> String {
@@ -64,8 +66,8 @@ fn caller(example: &Example) -> String {
     who
 }
 
-/// The command that explains it.
-pub(crate) fn explain_command(loaded: &Loaded, example: &Example) -> String {
+/// The command that explains it. The caller has this login, or one that the route takes.
+pub(crate) fn explain_command(loaded: &Loaded, example: &Example, login: Option<&LoginExample>) -> String {
     let mut words =
         vec!["haechi".to_owned(), "explain".into(), "-c".into(), loaded.file.display().to_string()];
     let mut flag = |name: &str, value: &str| words.extend([format!("--{name}"), value.to_owned()]);
@@ -84,7 +86,7 @@ pub(crate) fn explain_command(loaded: &Loaded, example: &Example) -> String {
         flag("header", &format!("{}: {value}", loaded.header(name)));
     }
     if example.kind != CallerKind::Anonymous {
-        suppose(loaded, example, &mut flag);
+        suppose(loaded, example, login, &mut flag);
     }
     if matters(example, "secure") && example.secure {
         words.push("--secure".into());
@@ -92,7 +94,12 @@ pub(crate) fn explain_command(loaded: &Loaded, example: &Example) -> String {
     words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
-fn suppose(loaded: &Loaded, example: &Example, flag: &mut impl FnMut(&str, &str)) {
+fn suppose(
+    loaded: &Loaded,
+    example: &Example,
+    login: Option<&LoginExample>,
+    flag: &mut impl FnMut(&str, &str),
+) {
     let plain = example.roles.is_empty() && example.scopes.is_empty() && example.attributes.is_empty();
     if plain || !loaded.asks_first(example) {
         flag("authenticator", &example.authenticator);
@@ -104,11 +111,11 @@ fn suppose(loaded: &Loaded, example: &Example, flag: &mut impl FnMut(&str, &str)
         flag("issuer", &example.issuer);
     }
     let route = loaded.config.routes.iter().find(|route| *route.name == *example.route);
-    if let Some(step_up) = route.map(|route| &route.settings.step_up).filter(|step_up| !step_up.is_empty()) {
-        // The login is one that does.
-        let acr = step_up.acr_values().and_then(|all| all.split(' ').next().map(str::to_owned));
+    let asked = route.map(|route| &route.settings.step_up).filter(|asked| !asked.is_empty());
+    let own = asked.and_then(|asked| asked.satisfied_with(&StepUp::default()));
+    if let Some(LoginExample { acr, age }) = login.or(own.as_ref()) {
         acr.iter().for_each(|acr| flag("acr", acr));
-        flag("login-age", "1s");
+        flag("login-age", &format!("{}s", age.as_secs()));
     }
     for role in &example.roles {
         flag("role", role);

@@ -160,7 +160,8 @@ impl BothConfigurations<'_> {
             }
             Ok((allowed, judged)) => {
                 let (before, now) = if gained { (judged, allowed) } else { (allowed, judged) };
-                let (explain, lines) = (explain_command(allows, &example), lines(allows, &example));
+                let (explain, lines) =
+                    (explain_command(allows, &example, None), lines(allows, &example, None));
                 Some(ConfirmedExample { example, before: before.told, now: now.told, explain, lines })
             }
         }
@@ -174,7 +175,7 @@ async fn confirmed(
     example: &Example,
     kind: Kind,
 ) -> Result<(ExampleOutcome, ExampleOutcome), String> {
-    let allowed = allows.confirm(example, true).await?;
+    let allowed = allows.confirm(example, None, true).await?;
     if kind == Kind::Kept && other.judge_by_name(example).await.is_none_or(|judged| judged.allowed) {
         let (method, path) = (&example.method, &example.path);
         return Err(format!("the solver found {method} {path}, but both sides allow it"));
