@@ -205,6 +205,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["session", "end", "--user", "mina"], ""),
     (&["session", "end", "--user", "nobody"], ""),
     (&["session", "end", "hr_abc"], ""),
+    (&["session", "end", "no-such-login"], ""),
     (&["signing-key", "list"], ""),
     (&["signing-key", "list", "--output", "json"], ""),
     (&["signing-key", "rotate", "--in", "1h"], ""),

@@ -166,7 +166,7 @@ port! { Sessions, sessions:
     rotate(exchange: Exchange<'a>) -> Rotation;
     of_token(sha256: &'a [u8; 32], now: Timestamp) -> Option<Session>;
     list(user_id: Option<&'a str>, now: Timestamp, limit: usize) -> Vec<Session>;
-    end(session: &'a str, tokens_expire_at: Timestamp) -> ();
+    end(session: &'a str, tokens_expire_at: Timestamp) -> bool;
     end_all_of(user_id: &'a str, tokens_expire_at: Timestamp) -> ();
 }
 

@@ -280,7 +280,7 @@ impl Sessions for Audited<dyn Sessions> {
     ) -> Stored<'a, Vec<Session>> {
         self.store.list(user_id, now, limit)
     }
-    fn end<'a>(&'a self, session: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
+    fn end<'a>(&'a self, session: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, bool> {
         self.write_to(format!("session {session}"), self.store.end(session, tokens_expire_at))
     }
     fn end_all_of<'a>(&'a self, user_id: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()> {

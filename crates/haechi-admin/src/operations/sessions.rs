@@ -8,7 +8,7 @@ use crate::error::AdminError;
 use crate::shape::shape;
 use haechi_authn::identity::tokens_expire_at;
 use haechi_core::Timestamp;
-use haechi_core::ports::{Session, WebSession};
+use haechi_core::ports::{Session, StoreError, WebSession};
 
 /// There are no further pages, so that one is longer.
 const MOST: usize = 1000;
@@ -103,10 +103,11 @@ pub(super) async fn end(
     }
     change.target(format!("session {id}")).await;
     let stores = change.stores()?;
-    if !stores.web_sessions.end(&id).await? {
-        stores.sessions.end(&id, until(&change)?).await?;
+    // Tokens that name it are refused from now on, whether or not it is known.
+    if stores.web_sessions.end(&id).await? || stores.sessions.end(&id, until(&change)?).await? {
+        return Ok(Done);
     }
-    Ok(Done)
+    Err(StoreError::Missing(format!("login `{id}`")).into())
 }
 
 pub(super) async fn end_of_user(

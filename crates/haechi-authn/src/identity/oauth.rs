@@ -222,7 +222,8 @@ impl Inner {
                     Err(not_theirs())
                 }
                 Some(session) => {
-                    Ok(self.stores.sessions.end(&session.id, self.longest_tokens_expire_at(now)).await?)
+                    self.stores.sessions.end(&session.id, self.longest_tokens_expire_at(now)).await?;
+                    Ok(())
                 }
                 None => Ok(()),
             };

@@ -269,7 +269,7 @@ impl Provider {
             let until = inner.longest_tokens_expire_at(inner.clock.now());
             let until = expires_at.map_or(until, |ends| ends.max(until));
             match (session, token) {
-                (Some(session), _) => Ok(inner.stores.sessions.end(&session, until).await?),
+                (Some(session), _) => Ok(inner.stores.sessions.end(&session, until).await.map(drop)?),
                 (None, Some(token)) => {
                     let token = Revoked::Token(token.to_string());
                     Ok(inner.stores.revocations.revoke(&token, until).await?)
@@ -288,7 +288,7 @@ impl Provider {
         let (inner, session) = (self.inner.clone(), pair.session.clone());
         self.ask(STORE_ANSWERS_WITHIN, async move {
             let until = inner.longest_tokens_expire_at(inner.clock.now());
-            Ok(inner.stores.sessions.end(&session, until).await?)
+            Ok(inner.stores.sessions.end(&session, until).await.map(drop)?)
         })
         .await
     }

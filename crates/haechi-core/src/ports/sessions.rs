@@ -98,7 +98,8 @@ pub trait Sessions: Send + Sync {
     fn list<'a>(&'a self, user_id: Option<&'a str>, now: Timestamp, limit: usize)
     -> Stored<'a, Vec<Session>>;
     /// Ends a session and revokes its access tokens (see [`super::Revocations`]), which all expire by `tokens_expire_at`.
-    fn end<'a>(&'a self, session: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()>;
+    /// Returns whether it was there; the tokens are revoked all the same.
+    fn end<'a>(&'a self, session: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, bool>;
     /// Ends all sessions of a user, likewise, and records that the user was changed.
     fn end_all_of<'a>(&'a self, user_id: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()>;
 }

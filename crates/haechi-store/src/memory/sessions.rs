@@ -46,11 +46,8 @@ impl Sessions for Memory {
         })
     }
 
-    fn end<'a>(&'a self, session: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
-        self.answer(move |facts| {
-            facts.end(session, tokens_expire_at);
-            Ok(())
-        })
+    fn end<'a>(&'a self, session: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, bool> {
+        self.answer(move |facts| Ok(facts.end(session, tokens_expire_at)))
     }
 
     fn end_all_of<'a>(&'a self, user_id: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
@@ -94,10 +91,11 @@ impl Facts {
         Ok(())
     }
 
-    pub(super) fn end(&mut self, session: &str, until: Timestamp) {
-        self.sessions.remove(session);
+    pub(super) fn end(&mut self, session: &str, until: Timestamp) -> bool {
+        let ended = self.sessions.remove(session);
         self.refresh_tokens.retain(|_, (owner, _)| owner != session);
         self.log.add(Change::Revoked { what: Revoked::Session(session.to_owned()), until });
+        ended.is_some()
     }
 
     fn forget_sessions(&mut self, now: Timestamp) {

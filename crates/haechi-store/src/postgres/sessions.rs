@@ -93,11 +93,12 @@ impl Sessions for Postgres {
         })
     }
 
-    fn end<'a>(&'a self, session: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
+    fn end<'a>(&'a self, session: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, bool> {
         self.answer(async move {
             let mut write = self.write().await?;
-            end(&mut write, session, tokens_expire_at).await?;
-            self.commit(write).await
+            let there = end(&mut write, session, tokens_expire_at).await?;
+            self.commit(write).await?;
+            Ok(there)
         })
     }
 
@@ -180,9 +181,11 @@ async fn add_token(write: &mut Lease, session: &str, sha256: &[u8; 32]) -> Resul
     Ok(())
 }
 
-async fn end(write: &mut Lease, session: &str, until: Timestamp) -> Result<(), Fault> {
-    write.sql("DELETE FROM haechi.sessions WHERE id = $1").bind(session).execute(&mut **write).await?;
-    revoke(write, session.to_owned(), until).await
+async fn end(write: &mut Lease, session: &str, until: Timestamp) -> Result<bool, Fault> {
+    let ended =
+        write.sql("DELETE FROM haechi.sessions WHERE id = $1").bind(session).execute(&mut **write).await?;
+    revoke(write, session.to_owned(), until).await?;
+    Ok(ended.rows_affected() > 0)
 }
 
 async fn revoke(write: &mut Lease, session: String, until: Timestamp) -> Result<(), Fault> {

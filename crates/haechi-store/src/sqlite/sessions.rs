@@ -79,11 +79,12 @@ impl Sessions for Sqlite {
         })
     }
 
-    fn end<'a>(&'a self, session: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, ()> {
+    fn end<'a>(&'a self, session: &'a str, tokens_expire_at: Timestamp) -> Stored<'a, bool> {
         self.answer(async move {
             let mut write = self.write().await?;
-            end(&mut write, session, tokens_expire_at).await?;
-            self.commit(write).await
+            let there = end(&mut write, session, tokens_expire_at).await?;
+            self.commit(write).await?;
+            Ok(there)
         })
     }
 
@@ -168,9 +169,10 @@ async fn add_token(write: &mut SqliteConnection, session: &str, sha256: &[u8; 32
     Ok(())
 }
 
-async fn end(write: &mut SqliteConnection, session: &str, until: Timestamp) -> Result<(), Fault> {
-    query("DELETE FROM sessions WHERE id = ?").bind(session).execute(&mut *write).await?;
-    revoke(write, session.to_owned(), until).await
+async fn end(write: &mut SqliteConnection, session: &str, until: Timestamp) -> Result<bool, Fault> {
+    let ended = query("DELETE FROM sessions WHERE id = ?").bind(session).execute(&mut *write).await?;
+    revoke(write, session.to_owned(), until).await?;
+    Ok(ended.rows_affected() > 0)
 }
 
 async fn revoke(write: &mut SqliteConnection, session: String, until: Timestamp) -> Result<(), Fault> {

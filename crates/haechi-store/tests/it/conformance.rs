@@ -39,7 +39,7 @@ async fn revoked(store: &Store) -> Vec<(Revoked, Timestamp)> {
 }
 
 /// Does `change` and asserts that nodes learn of just this.
-async fn announced(store: &Store, change: Stored<'_, ()>, expected: &[Change]) {
+async fn announced<T>(store: &Store, change: Stored<'_, T>, expected: &[Change]) {
     let before = epoch(store).await;
     change.await.unwrap();
     assert_eq!(epoch(store).await, before + expected.len() as u64);

@@ -188,7 +188,7 @@ async fn the_epoch_cannot_grow_so_nothing_is_taken_away_unannounced() {
     let corrupt = |answer| matches!(answer, Err(StoreError::Corrupt(_)));
     assert!(corrupt(store.ping().await));
     assert!(corrupt(store.users.set_disabled("alice".into(), true).await));
-    assert!(corrupt(store.sessions.end("s1", at(9)).await));
+    assert!(corrupt(store.sessions.end("s1", at(9)).await.map(drop)));
     assert!(!store.users.by_name("alice").await.unwrap().unwrap().disabled);
     assert!(corrupt(store.revocations.changes_since(0, 10).await.map(drop)));
     let mut raw = raw(&fixture.file()).await;

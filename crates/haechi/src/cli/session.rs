@@ -83,8 +83,10 @@ fn until() -> Timestamp {
 
 async fn one(opened: &Opened, id: &str) -> Result<(), Failure> {
     not_a_token(id)?;
-    if !opened.store.web_sessions.end(id).await? {
-        opened.store.sessions.end(id, until()).await?;
+    let stores = &opened.store;
+    // Tokens that name it are refused from now on, whether or not it is known.
+    if !stores.web_sessions.end(id).await? && !stores.sessions.end(id, until()).await? {
+        return Err(StoreError::Missing(format!("login `{id}`")).into());
     }
     said(&format!("ended the login `{id}`"));
     Ok(())

@@ -103,8 +103,9 @@ async fn a_token_tells_its_session(store: Store) {
         assert_eq!(store.sessions.of_token(&hash(token), at(1000)).await, Ok(None), "expired");
     }
     assert_eq!(store.sessions.of_token(&hash(3), at(11)).await, Ok(None));
-    store.sessions.end("s1", at(2000)).await.unwrap();
+    assert_eq!(store.sessions.end("s1", at(2000)).await, Ok(true));
     assert_eq!(store.sessions.of_token(&hash(2), at(11)).await, Ok(None));
+    assert_eq!(store.sessions.end("s1", at(2000)).await, Ok(false), "it has ended");
 }
 
 async fn living_sessions_are_listed(store: Store) {
