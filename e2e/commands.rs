@@ -118,6 +118,50 @@ fn a_missing_file_and_wrong_usage_are_told_apart() {
 }
 
 #[test]
+fn a_file_that_is_not_there_is_told_with_its_name_in_plain_words() {
+    let folder = Folder::new(GOOD);
+    for arguments in [
+        &["audit", "verify", "gone"][..],
+        &["audit", "search", "gone"],
+        &["audit", "replay", "gone"],
+        &["review", "gone"],
+        &["key", "scan", "gone"],
+        &["key", "import", "gone"],
+        &["user", "import", "gone"],
+        &["policy", "put", "a", "gone"],
+        &["client", "create", "a", "--jwks", "gone"],
+        &["test", "gone"],
+        &["prove", "gone"],
+        &["check", "gone"],
+        &["diff", "haechi.yaml", "gone"],
+    ] {
+        let told = haechi(folder.path(), arguments);
+        // A trail that cannot be read is told apart from one that was tampered with.
+        let code = if arguments[..2] == ["audit", "verify"] { 2 } else { 1 };
+        assert_eq!(told.code, code, "{arguments:?}: {told:#?}");
+        assert!(told.stderr.contains("gone"), "{arguments:?}: {}", told.stderr);
+        assert!(told.stderr.contains("no such file or directory"), "{arguments:?}: {}", told.stderr);
+        assert!(!told.stderr.contains("os error"), "{arguments:?}: {}", told.stderr);
+    }
+}
+
+#[test]
+fn a_list_of_nothing_says_so_beside_its_heads() {
+    let folder = Folder::new(GOOD);
+    for what in ["user", "key", "client", "session", "policy"] {
+        let told = haechi(folder.path(), &[what, "list"]).success();
+        assert_eq!((told.stdout.lines().count(), &*told.stderr), (1, "none\n"), "{what}: {told:#?}");
+        let json = haechi(folder.path(), &[what, "list", "--output", "json"]).success();
+        assert_eq!((json.stdout.trim(), &*json.stderr), ("[]", ""), "{what}");
+    }
+    let unknown = haechi(folder.path(), &["session", "end", "no-such-login"]);
+    assert!(
+        unknown.code == 1 && unknown.stderr.contains("there is no login `no-such-login`"),
+        "{unknown:#?}"
+    );
+}
+
+#[test]
 fn the_schema_is_json_and_completions_are_a_script() {
     let folder = Folder::exactly("");
     let schema = haechi(folder.path(), &["schema", "config"]).success().stdout;

@@ -2,6 +2,7 @@
 
 mod remote;
 
+use super::files::unreadable;
 use super::output::{self, said, words};
 use super::remote::{Managed, wait};
 use super::store::{Opened, with_store};
@@ -225,8 +226,7 @@ impl KeyArgs {
 }
 
 fn text_of(file: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(file)
-        .map_err(|error| Failure::fault(format!("cannot read `{}`: {error}", file.display())))
+    std::fs::read_to_string(file).map_err(unreadable(file))
 }
 
 async fn list(opened: &Opened, common: &Common) -> Result<(), Failure> {

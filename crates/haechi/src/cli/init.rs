@@ -1,6 +1,7 @@
 //! `haechi init`: a first configuration, to begin with.
 
 use super::{Common, Failure, output};
+use crate::config::plain;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 
@@ -16,7 +17,7 @@ pub(crate) fn init(common: &Common) -> Result<(), Failure> {
             ErrorKind::AlreadyExists => {
                 format!("`{shown}` exists and is not overwritten; name another file with `-c FILE`")
             }
-            _ => format!("cannot make `{shown}`: {error}"),
+            _ => format!("cannot make `{shown}`: {}", plain(&error)),
         })
     })?;
     made.write_all(FIRST.as_bytes())

@@ -1,5 +1,6 @@
 //! `haechi key import`: keys that another gateway has given out go on working.
 
+use super::files::unreadable;
 use super::key_table::{Row, lines};
 use super::output::{self, said};
 use super::remote::{Gate, Import};
@@ -159,13 +160,12 @@ fn report(keys: &[Value], all_accepted: bool, dry_run: bool, format: Format) -> 
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
-    let unreadable =
-        |error: io::Error| Failure::fault(format!("`{}` cannot be read: {error}", file.display()));
+    let unreadable = unreadable(file);
     let mut text = String::new();
     if file == Path::new("-") {
-        io::stdin().lock().read_to_string(&mut text).map_err(unreadable)?;
+        io::stdin().lock().read_to_string(&mut text).map_err(&unreadable)?;
     } else {
-        text = std::fs::read_to_string(file).map_err(unreadable)?;
+        text = std::fs::read_to_string(file).map_err(&unreadable)?;
     }
     Ok(text)
 }

@@ -4,7 +4,7 @@ pub(super) mod remote;
 
 use super::output::{self, said, words};
 use super::store::Opened;
-use super::{Common, Failure, Form, Format, input};
+use super::{Common, Failure, Format, input};
 use clap::{Args, ValueEnum};
 use haechi_core::ports::{ApiKeyRecord, KeyFilter, KeyPage, KeyStanding, StoreError};
 use haechi_core::{Attributes, Clock, SystemClock, Timestamp};
@@ -122,15 +122,13 @@ pub(super) async fn list(opened: &Opened, arguments: ListArgs, common: &Common) 
     let has_more = keys.len() > limit;
     keys.truncate(limit);
     print(common, &keys)?;
-    tell_rest(common, &keys, has_more);
+    tell_rest(&keys, has_more);
     Ok(())
 }
 
-fn tell_rest(common: &Common, keys: &[KeyView], has_more: bool) {
-    match keys.last().filter(|_| has_more) {
-        Some(last) => said(&format!("there are more: add `--after {}`", last.id)),
-        None if keys.is_empty() && common.form == Form::Text => said("no keys"),
-        None => {}
+fn tell_rest(keys: &[KeyView], has_more: bool) {
+    if let Some(last) = keys.last().filter(|_| has_more) {
+        said(&format!("there are more: add `--after {}`", last.id));
     }
 }
 

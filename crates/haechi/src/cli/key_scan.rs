@@ -1,5 +1,6 @@
 //! `haechi key scan`: keys that lie where they should not.
 
+use super::files::unreadable;
 use super::key_list::word;
 use super::output::{self, said};
 use super::store::{Opened, with_store};
@@ -91,12 +92,12 @@ fn keys_of(files: &[PathBuf], imported: &Imported) -> Result<Vec<Seen>, Failure>
     let mut keys = Vec::new();
     for file in files {
         let name = file.display().to_string();
-        let unreadable = |error: io::Error| Failure::fault(format!("`{name}` cannot be read: {error}"));
+        let unreadable = unreadable(file);
         let mut see = |at, key| keys.push((name.clone(), at, key));
         if file == Path::new("-") {
-            look_through(io::stdin().lock(), imported, &mut see).map_err(unreadable)?;
+            look_through(io::stdin().lock(), imported, &mut see).map_err(&unreadable)?;
         } else {
-            look_through(File::open(file).map_err(unreadable)?, imported, &mut see).map_err(unreadable)?;
+            look_through(File::open(file).map_err(&unreadable)?, imported, &mut see).map_err(&unreadable)?;
         }
     }
     Ok(keys)

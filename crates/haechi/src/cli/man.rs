@@ -1,5 +1,6 @@
 //! `haechi man`: manual pages, made of what may be typed.
 
+use super::files::unwritable;
 use super::{Failure, forms, output};
 use std::path::Path;
 
@@ -7,8 +8,8 @@ use std::path::Path;
 pub(crate) fn man(folder: Option<&Path>) -> Result<(), Failure> {
     let command = forms::commands().disable_help_subcommand(true);
     if let Some(folder) = folder {
-        let failed = |error| Failure::fault(format!("cannot write into `{}`: {error}", folder.display()));
-        std::fs::create_dir_all(folder).map_err(failed)?;
+        let failed = unwritable(folder);
+        std::fs::create_dir_all(folder).map_err(&failed)?;
         return clap_mangen::generate_to(command, folder).map_err(failed);
     }
     let mut page = Vec::new();

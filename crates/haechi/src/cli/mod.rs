@@ -11,6 +11,7 @@ pub(crate) mod decisions;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod explain;
+pub(crate) mod files;
 pub(crate) mod forms;
 pub(crate) mod health;
 pub(crate) mod init;

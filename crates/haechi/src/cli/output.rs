@@ -44,7 +44,12 @@ pub(crate) fn list<T: Serialize>(
         (Format::Text, Form::Csv) => csv(records, fields),
         (Format::Text, _) => {
             let rows: Vec<Vec<String>> = records.iter().map(row).collect();
-            headed(heads, &rows).iter().try_for_each(|text| line(text))
+            headed(heads, &rows).iter().try_for_each(|text| line(text))?;
+            // Heads alone could be the beginning of something that is still to come.
+            if records.is_empty() {
+                said("none");
+            }
+            Ok(())
         }
     }
 }

@@ -3,6 +3,7 @@
 mod remote;
 mod view;
 
+use super::files::unreadable;
 use super::output::{self, said};
 use super::remote::{Managed, wait};
 use super::store::{Opened, with_store};
@@ -220,14 +221,13 @@ pub(super) fn one_is_enough(config: &Config) -> Result<(), Failure> {
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
-    let unreadable =
-        |error: io::Error| Failure::fault(format!("`{}` cannot be read: {error}", file.display()));
+    let unreadable = unreadable(file);
     let mut text = String::new();
     if file == Path::new("-") {
-        io::stdin().lock().take(MAX_TEXT).read_to_string(&mut text).map_err(unreadable)?;
+        io::stdin().lock().take(MAX_TEXT).read_to_string(&mut text).map_err(&unreadable)?;
     } else {
-        let opened = std::fs::File::open(file).map_err(unreadable)?;
-        opened.take(MAX_TEXT).read_to_string(&mut text).map_err(unreadable)?;
+        let opened = std::fs::File::open(file).map_err(&unreadable)?;
+        opened.take(MAX_TEXT).read_to_string(&mut text).map_err(&unreadable)?;
     }
     Ok(text)
 }

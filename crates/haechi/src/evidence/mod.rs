@@ -5,6 +5,7 @@ pub(crate) mod people;
 pub(crate) mod records;
 pub(crate) mod review;
 
+use crate::config::plain;
 use std::io;
 use std::path::Path;
 
@@ -12,8 +13,8 @@ use std::path::Path;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EvidenceError {
     /// A file cannot be read.
-    #[error("`{0}`: {1}")]
-    File(String, io::Error),
+    #[error("cannot read `{file}`: {}", plain(error))]
+    File { file: String, error: io::Error },
     /// The file of subjects' keys cannot be read.
     #[error(transparent)]
     Subjects(#[from] haechi_audit::subjects::SubjectsError),
@@ -28,6 +29,6 @@ pub(crate) enum EvidenceError {
 impl EvidenceError {
     /// This file cannot be read.
     pub(crate) fn of(path: &Path, error: io::Error) -> Self {
-        Self::File(path.display().to_string(), error)
+        Self::File { file: path.display().to_string(), error }
     }
 }

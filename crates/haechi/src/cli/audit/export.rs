@@ -3,6 +3,7 @@
 use super::page::page;
 use super::subjects::{keys, pseudonyms};
 use super::{SubjectArgs, files};
+use crate::cli::files::unwritable;
 use crate::cli::output::{counted, said};
 use crate::cli::{Common, Failure, output};
 use crate::evidence::people::told;
@@ -39,8 +40,7 @@ pub(super) fn export(common: &Common, who: &SubjectArgs, html: Option<&Path>) ->
     })?;
     if let Some(path) = html {
         let text = page(&who.subject, &people, &records);
-        std::fs::write(path, text)
-            .map_err(|error| Failure::fault(format!("`{}`: {error}", path.display())))?;
+        std::fs::write(path, text).map_err(unwritable(path))?;
     }
     if !people.is_empty() {
         said(&format!("{} about {}", counted(count, "record"), told(&people)));

@@ -10,6 +10,7 @@ mod subjects;
 mod tail;
 mod verify;
 
+use super::files::unreadable;
 use super::input;
 use super::output;
 use super::{Common, Failure, configuration};
@@ -180,7 +181,7 @@ fn files(common: &Common, named: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let (_, audit) = configured(common)?;
     let file = &audit.options.file;
     let files = haechi_audit::files_of(file);
-    let files = files.map_err(|error| Failure::fault(format!("`{}`: {error}", file.display())))?;
+    let files = files.map_err(unreadable(file))?;
     if files.is_empty() {
         return Err(Failure::fault(format!("`{}` is not there", file.display())));
     }

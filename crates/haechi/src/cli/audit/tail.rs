@@ -2,6 +2,7 @@
 
 use super::search::show;
 use super::{configured, files};
+use crate::cli::files::unreadable;
 use crate::cli::{Common, Failure};
 use haechi_audit::files_of;
 use serde_json::Value;
@@ -61,9 +62,9 @@ struct Following {
 
 impl Following {
     fn open(path: &Path) -> Result<Self, Failure> {
-        let unreadable = |error| Failure::fault(format!("`{}`: {error}", path.display()));
-        let file = File::open(path).map_err(unreadable)?;
-        let about = file.metadata().map_err(unreadable)?;
+        let unreadable = unreadable(path);
+        let file = File::open(path).map_err(&unreadable)?;
+        let about = file.metadata().map_err(&unreadable)?;
         Ok(Self { reader: BufReader::new(file), place: (about.dev(), about.ino()), half: String::new() })
     }
 

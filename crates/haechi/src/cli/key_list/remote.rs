@@ -15,7 +15,7 @@ pub(in crate::cli) async fn list(gate: &Gate, arguments: ListArgs, common: &Comm
     let has_more = keys.len() > limit;
     keys.truncate(limit);
     print(common, &keys)?;
-    tell_rest(common, &keys, has_more);
+    tell_rest(&keys, has_more);
     Ok(())
 }
 

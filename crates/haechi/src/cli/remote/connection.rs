@@ -1,6 +1,7 @@
 //! Calls of the admin API, as commands make them.
 
 use crate::cli::Failure;
+use crate::cli::files::unreadable;
 use crate::wire::{client_builder, client_message};
 use haechi_authn::keys::WebOrigin;
 use haechi_core::Secret;
@@ -274,8 +275,7 @@ pub(super) fn is_here(url: &Url) -> bool {
 
 fn certificates(file: &Path) -> Result<Vec<Certificate>, Failure> {
     let shown = file.display();
-    let text =
-        std::fs::read(file).map_err(|error| Failure::fault(format!("cannot read `{shown}`: {error}")))?;
+    let text = std::fs::read(file).map_err(unreadable(file))?;
     let bad =
         |error: reqwest::Error| Failure::fault(format!("`{shown}` has no certificates in PEM: {error}"));
     Certificate::from_pem_bundle(&text).map_err(bad)

@@ -5,6 +5,7 @@ mod connection;
 mod imports;
 mod operator;
 
+use super::files::unreadable;
 use connection::is_here;
 pub(crate) use connection::{Answered, Gate};
 pub(crate) use imports::Import;
@@ -15,7 +16,6 @@ use clap::Args;
 use haechi_core::Secret;
 use reqwest::Url;
 use std::future::Future;
-use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -104,10 +104,10 @@ impl GateArgs {
 
 fn read(file: &Path) -> Result<String, Failure> {
     use std::io::Read;
-    let unreadable = |error: io::Error| Failure::fault(format!("cannot read `{}`: {error}", file.display()));
+    let unreadable = unreadable(file);
     let mut text = String::new();
-    let opened = std::fs::File::open(file).map_err(unreadable)?;
-    opened.take(MAX_TOKEN).read_to_string(&mut text).map_err(unreadable)?;
+    let opened = std::fs::File::open(file).map_err(&unreadable)?;
+    opened.take(MAX_TOKEN).read_to_string(&mut text).map_err(&unreadable)?;
     Ok(text)
 }
 
@@ -127,7 +127,7 @@ fn trusted(path: &Path) -> Result<(), Failure> {
     match std::fs::symlink_metadata(path) {
         Ok(about) if us == 0 || about.uid() == us || about.uid() == 0 => Ok(()),
         Ok(_) => Err(Failure::fault(format!("`{}` is the socket of another account", path.display()))),
-        Err(error) => Err(Failure::fault(format!("cannot look at `{}`: {error}", path.display()))),
+        Err(error) => Err(unreadable(path)(error)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! `haechi user import` and `export`: users with the hashes of their passwords, from elsewhere and to it.
 
+use crate::cli::files::unreadable;
 use crate::cli::key_table::{csv_records, separated};
 use crate::cli::output::{self, said};
 use crate::cli::remote::{Gate, Import};
@@ -118,13 +119,12 @@ async fn add(opened: &Opened, users: &[UserRecord]) -> Result<(), Failure> {
 }
 
 fn read(file: &Path) -> Result<String, Failure> {
-    let unreadable =
-        |error: io::Error| Failure::fault(format!("`{}` cannot be read: {error}", file.display()));
+    let unreadable = unreadable(file);
     let mut text = String::new();
     if file == Path::new("-") {
-        io::stdin().lock().read_to_string(&mut text).map_err(unreadable)?;
+        io::stdin().lock().read_to_string(&mut text).map_err(&unreadable)?;
     } else {
-        text = std::fs::read_to_string(file).map_err(unreadable)?;
+        text = std::fs::read_to_string(file).map_err(&unreadable)?;
     }
     Ok(text)
 }

@@ -5,6 +5,7 @@ mod page;
 use super::subjects::keys;
 use super::{configured, files};
 use crate::cli::diff::diff;
+use crate::cli::files::{unreadable, unwritable};
 use crate::cli::output::{self, said};
 use crate::cli::store::with_store;
 use crate::cli::{Common, DiffArgs, Failure, Form};
@@ -73,12 +74,12 @@ fn write_smaller(
     review: &Review,
     path: PathBuf,
 ) -> Result<(), Failure> {
-    let text = std::fs::read_to_string(&common.config).map_err(Failure::fault)?;
+    let text = std::fs::read_to_string(&common.config).map_err(unreadable(&common.config))?;
     let Some(Smaller { config: text, left, .. }) = review.smaller(&text) else {
         said("no route names a role that nobody used beside one that somebody did");
         return Ok(());
     };
-    std::fs::write(&path, text).map_err(|error| Failure::fault(format!("`{}`: {error}", path.display())))?;
+    std::fs::write(&path, text).map_err(unwritable(&path))?;
     for route in left {
         said(&format!(
             "the route `{route}` stands in another file, or gets its roles elsewhere: change it by hand"
