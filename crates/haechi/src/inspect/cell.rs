@@ -4,8 +4,9 @@ use super::InspectError;
 use super::analysis::Loaded;
 use super::matrix::{Entry, Outcome, of_kind};
 use super::prove::{self, OnRoute};
-use crate::config::Config;
-use haechi_authz::analysis::{Demand, Group, Property, PropertyScope, Solver};
+use crate::config::{Config, Property};
+use haechi_authn::StepUp;
+use haechi_authz::analysis::{self, Demand, Group, PropertyScope, Solver};
 use haechi_authz::compile::condition;
 use haechi_core::{Role, role};
 use http::Method;
@@ -65,11 +66,12 @@ pub(crate) async fn proved<E: From<InspectError>>(
         return Ok(report);
     }
     let group = group(config, &caller, is_open).map_err(InspectError::new)?;
-    let property = |name: &str, demand| Property {
-        name: name.to_owned(),
-        concern: PropertyScope::Routes(vec![route.as_str().into()]),
-        methods: vec![method.clone()],
-        demand,
+    let property = |name: &str, demand| {
+        let concern = PropertyScope::Routes(vec![route.as_str().into()]);
+        let methods = vec![method.clone()];
+        let rules = analysis::Property { name: name.to_owned(), concern, methods, demand };
+        // With any login: where the route asks for a newer or stronger one, not everybody passes.
+        Property { rules, login: StepUp::default() }
     };
     let mut properties = vec![property("nobody passes", Demand::Never(group.clone()))];
     if outcome != Outcome::Deny {
