@@ -124,7 +124,6 @@ fn a_file_that_is_not_there_is_told_with_its_name_in_plain_words() {
         &["audit", "verify", "gone"][..],
         &["audit", "search", "gone"],
         &["audit", "replay", "gone"],
-        &["review", "gone"],
         &["key", "scan", "gone"],
         &["key", "import", "gone"],
         &["user", "import", "gone"],

@@ -217,7 +217,7 @@ words! {
     missed: "not shown:", "표시하지 못함:";
     needs_script: "This page needs script. The list of decisions does not.", "이 페이지는 스크립트가 필요합니다. 결정 목록은 스크립트 없이 볼 수 있습니다.";
     candidate: "Candidate", "후보 설정";
-    candidate_hint: "A configuration that is not in force. It is checked; or compared with the one in force, proved, tried on cases, and on the requests of the last hours. Nothing changes by that.", "적용되지 않은 설정입니다. 검사하거나, 적용 중인 설정과 비교하고 증명하며 케이스와 최근 요청으로 시험합니다. 아무것도 바뀌지 않습니다.";
+    candidate_hint: "A configuration that is not in force. It is checked; or compared with the one in force, proved, tried on cases, and on the requests of the last hours: none of that changes anything.", "적용되지 않은 설정입니다. 검사하거나, 적용 중인 설정과 비교하고 증명하며 케이스와 최근 요청으로 시험합니다. 시험만으로는 아무것도 바뀌지 않습니다.";
     answer: "Answer", "응답";
     last_hour: "The last hour", "최근 한 시간";
     now: "now", "지금";
