@@ -27,8 +27,8 @@ const WAITING: usize = 64;
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the end of the process waits for the last checkpoint to be taken elsewhere.
 const LAST: Duration = Duration::from_secs(3);
-/// Before a checkpoint is sent again.
-const PAUSE: Duration = Duration::from_secs(5);
+/// Before a checkpoint is sent again: at first, and at most. A connection that the other side has just closed must not cost the last one.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// The trail and what belongs to it.
 pub(crate) struct AuditKeeper {
@@ -161,12 +161,13 @@ struct Outbox {
 async fn send(outbox: Arc<Outbox>) {
     let mut lines = outbox.lines.lock().await;
     while let Some(line) = lines.recv().await {
-        let mut told = false;
+        let (mut told, mut pause) = (false, PAUSE.0);
         while let Err(error) = post(&outbox, &line).await {
             if !std::mem::replace(&mut told, true) {
                 tracing::warn!(error, "cannot send a checkpoint of the audit trail; it is tried again");
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE.1);
         }
         outbox.waiting.send_modify(|waiting| *waiting -= 1);
     }
