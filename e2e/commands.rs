@@ -128,7 +128,7 @@ fn a_file_that_is_not_there_is_told_with_its_name_in_plain_words() {
         &["key", "import", "gone"],
         &["user", "import", "gone"],
         &["policy", "put", "a", "gone"],
-        &["client", "create", "a", "--jwks", "gone"],
+        &["client", "add", "a", "--jwks", "gone"],
         &["test", "gone"],
         &["prove", "gone"],
         &["check", "gone"],

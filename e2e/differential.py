@@ -67,9 +67,9 @@ def canonical_host(value):
             name = b"[%s]" % str(ipaddress.IPv6Address(name[1:-1].decode())).encode()
         except ValueError:
             pass
-    # A dot at the end and the usual ports change nothing.
+    # A dot at the end, a colon without a port and the usual ports change nothing.
     port = re.sub(rb"^:0*", b":", port)
-    return re.sub(rb"(?<=.)\.$", b"", name) + (b"" if port in (b":80", b":443") else port)
+    return re.sub(rb"(?<=.)\.$", b"", name) + (b"" if port in (b":", b":80", b":443") else port)
 
 
 def by_h11(data):
